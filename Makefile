@@ -1,0 +1,60 @@
+# Everything a checkout needs: `make run` trains and evaluates, `make test` runs every check. Both make .venv first.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3,$(if $(shell command -v $(name)),$(name))))
+UV_VERSION := $(shell sed -n 's/^uv==\([^ ]*\).*/\1/p' envs/requirements.lock)
+STAMP := .venv/.sensorium
+
+.PHONY: help env run report test check format lock config clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+env: $(STAMP) ## make .venv from the lock file
+
+$(STAMP): envs/requirements.lock pyproject.toml
+	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or 3.12 is needed: apt-get install python3 python3-venv" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || \
+		{ echo "$(PYTHON) is $$($(PYTHON) -V); Python 3.11 or 3.12 is needed (make env PYTHON=/path/to/python3.11)" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+		{ echo "$(PYTHON) lacks the venv module: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet uv==$(UV_VERSION)
+	.venv/bin/uv pip install --python .venv/bin/python --compile-bytecode --require-hashes -r envs/requirements.lock
+	.venv/bin/uv pip install --python .venv/bin/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: env ## the whole workflow on this machine -> results/eval.json
+	snakemake --profile local -j1
+
+report: env ## Snakemake's report of what was run -> report.html
+	snakemake --report report.html
+
+test: check ## every check and every test
+	pytest
+
+check: env ## format, lint, types
+	ruff format --check .
+	ruff check .
+	snakefmt --check Snakefile rules workflow
+	mypy
+	snakemake --lint
+
+format: env ## bring all sources into form
+	ruff format .
+	ruff check --fix .
+	snakefmt Snakefile rules workflow
+
+lock: env ## pin the newest versions that envs/requirements.in allows
+	uv pip compile envs/requirements.in --upgrade --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-annotate --no-header --output-file envs/requirements.lock
+
+config: env ## regenerate config/config.yaml, its table and its schema from the models
+	python -m sensorium.config_export
+
+clean: ## remove the environment and all caches, but no results
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache build src/*.egg-info

@@ -1,0 +1,83 @@
+"""Randomness as a function of (seed, step, name, row), never a state that must be saved.
+
+A step draws every random number for the whole global batch and keeps the rows at hand, so neither the
+micro-batch nor the number of ranks changes what a sample receives, and a resumed run draws what it would have drawn.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def stable_seed(*parts: int | str) -> int:
+    """A 63-bit seed that depends on nothing but its parts (unlike `hash`, equal in every process)."""
+    text = "\x1f".join(str(part) for part in parts).encode()
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") >> 1
+
+
+@lru_cache(maxsize=4)
+def _order(seed: int, epoch: int, count: int) -> np.ndarray:
+    return np.random.default_rng(stable_seed(seed, "order", epoch)).permutation(count)
+
+
+def sample_indices(seed: int, step: int, batch: int, count: int) -> np.ndarray:
+    """Indices of the windows of one step: shuffled epochs laid end to end, cut into batches.
+
+    Args:
+        seed: the stage's seed.
+        step: number of the step, from 0.
+        batch: windows a step.
+        count: windows to choose from.
+
+    Returns:
+        int64 [batch]; within an epoch no window comes twice.
+    """
+    if count < 1:
+        raise ValueError(f"no windows to sample from (count is {count})")
+    positions = np.arange(step * batch, (step + 1) * batch)
+    epochs = positions // count
+    return np.concatenate(
+        [_order(seed, int(epoch), count)[positions[epochs == epoch] % count] for epoch in np.unique(epochs)]
+    )
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Random numbers of the rows [start, stop) of one step's global batch of `total` rows."""
+
+    seed: int
+    step: int
+    start: int
+    stop: int
+    total: int
+    device: torch.device
+
+    def rows(self, start: int, stop: int) -> Draw:
+        """The same step's draw for rows [start, stop), counted from this draw's first row."""
+        return replace(self, start=self.start + start, stop=self.start + stop)
+
+    def normal(self, name: str, *shape: int) -> Tensor:
+        """Standard normal numbers [rows, *shape]."""
+        return torch.randn(self.total, *shape, generator=self._generator(name), device=self.device)[
+            self.start : self.stop
+        ]
+
+    def uniform(self, name: str, *shape: int) -> Tensor:
+        """Uniform numbers in [0, 1), [rows, *shape]."""
+        return torch.rand(self.total, *shape, generator=self._generator(name), device=self.device)[
+            self.start : self.stop
+        ]
+
+    def integers(self, name: str, high: int, *shape: int) -> Tensor:
+        """Integers in [0, high), int64 [rows, *shape]."""
+        numbers = torch.randint(high, (self.total, *shape), generator=self._generator(name), device=self.device)
+        return numbers[self.start : self.stop]
+
+    def _generator(self, name: str) -> torch.Generator:
+        return torch.Generator(self.device).manual_seed(stable_seed(self.seed, "step", self.step, name))

@@ -1,0 +1,26 @@
+"""Schedules: pure functions of the step, so a resumed run needs no scheduler state."""
+
+from __future__ import annotations
+
+import math
+
+
+def learning_rate(step: int, *, steps: int, warmup: int, peak: float, final: float) -> float:
+    """Linear warm-up, then cosine decay (Loshchilov and Hutter 2017, arXiv:1608.03983, equation 5, one period).
+
+    Args:
+        step: number of the step about to be made, from 0.
+        steps: steps of the whole run.
+        warmup: steps until the peak is reached.
+        peak: largest learning rate.
+        final: last learning rate, as a fraction of the peak.
+    """
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    progress = min(1.0, (step - warmup) / max(1, steps - 1 - warmup))
+    return peak * (final + (1 - final) * 0.5 * (1 + math.cos(math.pi * progress)))
+
+
+def average_decay(step: int, decay: float) -> float:
+    """Decay of the weight average at a step: small at first, so the random initial weights are soon forgotten."""
+    return min(decay, (1 + step) / (10 + step))

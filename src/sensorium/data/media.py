@@ -1,0 +1,137 @@
+"""Reading media files with PyAV: the beginning of each as a recording, and all of it to see whether it is whole.
+
+Every packet of a file is read, even where only its beginning is wanted, because a broken end is a fault worth telling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+from sensorium.data.quarantine import BadRecordingError
+
+END_TOLERANCE = 0.25  # seconds by which containers round or pad what they say of their length
+STRICT = {"err_detect": "crccheck+explode"}  # decoders conceal damage unless told not to
+
+
+def read_media(
+    path: Path, *, streams: Collection[str], frames: int, frame_rate: int, sample_rate: int, size: int
+) -> dict[str, np.ndarray]:
+    """The first `frames` frames of a file.
+
+    Args:
+        path: the file.
+        streams: "video", "audio" or both: what to read.
+        frames: frames T to read.
+        frame_rate: frames a second; of the file's own frames each takes the last that was shown by then.
+        sample_rate: samples a second, to which the sound is resampled, in mono.
+        size: side of a frame, in pixels, cut square from the middle.
+
+    Returns:
+        video uint8 [T', size, size, 3] and audio int16 [T' * sample_rate / frame_rate], where T' < T if the file is
+        too short.
+
+    Raises:
+        BadRecordingError: if the file cannot be read, is cut off, is damaged, or lacks a stream.
+    """
+    try:
+        with av.open(str(path)) as container:
+            return _Reader(container, streams, frames, frame_rate, sample_rate, size).read()
+    except (av.FFmpegError, OSError, ValueError) as error:
+        # EOFError of FFmpeg and the like: the file ended, or made no sense, before its time
+        raise BadRecordingError(f"{path.name}: unreadable: {getattr(error, 'strerror', None) or error}") from None
+    except BadRecordingError as error:
+        raise BadRecordingError(f"{path.name}: {error}") from None
+
+
+class _Reader:
+    """One pass over an open file."""
+
+    def __init__(
+        self,
+        container: av.container.InputContainer,
+        streams: Collection[str],
+        frames: int,
+        frame_rate: int,
+        sample_rate: int,
+        size: int,
+    ) -> None:
+        self._container = container
+        self._frames, self._frame_rate, self._sample_rate, self._size = frames, frame_rate, sample_rate, size
+        self._origin = (container.start_time or 0) / av.time_base
+        self._wanted = {}
+        for kind in streams:
+            found = next((stream for stream in container.streams if stream.type == kind), None)
+            if found is None:
+                raise BadRecordingError(f"no {kind} stream")
+            found.codec_context.options = STRICT
+            self._wanted[kind] = found
+        self._pictures: list[np.ndarray] = []
+        self._shown: np.ndarray | None = None
+        self._sound = np.zeros(frames * sample_rate // frame_rate, np.int16)
+        self._heard = 0
+        self._resampler = av.AudioResampler(format="s16", layout="mono", rate=sample_rate)
+
+    def read(self) -> dict[str, np.ndarray]:
+        end = 0.0
+        for packet in self._container.demux(*self._wanted.values()):
+            if packet.is_corrupt:
+                raise BadRecordingError("truncated or damaged: a packet is not whole")
+            for frame in packet.decode():
+                if packet.stream.type == "video":
+                    self._see(frame)
+                else:
+                    self._hear(frame)
+                # by decoded frames: some containers stamp their last packet with nonsense
+                last = (
+                    frame.samples / frame.sample_rate
+                    if packet.stream.type == "audio"
+                    else 1 / self._rate(packet.stream)
+                )
+                end = max(end, float(frame.time or 0.0) - self._origin + last)
+        if self._container.duration is not None:
+            length = self._container.duration / av.time_base
+            if end < length - END_TOLERANCE:
+                raise BadRecordingError(f"truncated: {end:.2f} of {length:.2f} seconds")
+        if self._shown is not None:
+            while len(self._pictures) < min(self._frames, int(end * self._frame_rate)):
+                self._pictures.append(self._shown)
+        samples = self._sample_rate // self._frame_rate
+        result = {}
+        if "video" in self._wanted:
+            result["video"] = np.array(self._pictures, np.uint8).reshape(-1, self._size, self._size, 3)
+        if "audio" in self._wanted:
+            result["audio"] = self._sound[: self._heard // samples * samples]
+        return result
+
+    def _rate(self, stream: av.VideoStream) -> float:
+        return float(stream.average_rate or self._frame_rate)
+
+    def _see(self, frame: av.VideoFrame) -> None:
+        """Fill the places on the clock up to this frame with the frame before it."""
+        time = float(frame.time or 0.0) - self._origin
+        while (
+            self._shown is not None
+            and len(self._pictures) < self._frames
+            and len(self._pictures) < time * self._frame_rate
+        ):
+            self._pictures.append(self._shown)
+        if len(self._pictures) < self._frames:
+            picture = frame.to_ndarray(format="rgb24")
+            height, width, side = *picture.shape[:2], min(picture.shape[:2])
+            top, left = (height - side) // 2, (width - side) // 2
+            square = np.ascontiguousarray(picture[top : top + side, left : left + side])
+            self._shown = cv2.resize(square, (self._size, self._size), interpolation=cv2.INTER_AREA)
+
+    def _hear(self, frame: av.AudioFrame) -> None:
+        if self._heard == 0 and frame.time:  # sound that starts after the picture: silence until then
+            self._heard = min(len(self._sound), max(0, round((float(frame.time) - self._origin) * self._sample_rate)))
+        if self._heard < len(self._sound):
+            for piece in self._resampler.resample(frame):
+                samples = piece.to_ndarray().reshape(-1)[: len(self._sound) - self._heard]
+                self._sound[self._heard : self._heard + len(samples)] = samples
+                self._heard += len(samples)

@@ -1,0 +1,143 @@
+"""What makes a recording unfit, and when there are too many of those.
+
+A bad recording is named, counted and left out; nothing stands in for it. The checks look for faults of the
+medium, not for dull content: a room in which nothing was struck is rightly silent, and so is a game between two
+effects. So digital silence (all zero) is a fault only where the source says that it never is silent
+(`details["may_be_silent"]` is false: a sound track of all zeros is a dead track), while a sound stuck at any other
+value is a fault everywhere. A video whose frames are all equal is a fault too: every source here moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+Fields = Mapping[str, np.ndarray]
+SHOWN = 3  # reasons that a message spells out
+
+
+class BadRecordingError(Exception):
+    """One recording cannot be had; the message is the reason. It goes to quarantine."""
+
+
+class BadDataError(Exception):
+    """Too much of the data is bad, or too little is left (exit 65)."""
+
+
+def check(fields: Fields, details: Mapping[str, Any], frames: int) -> str | None:
+    """Reason to keep a recording out, or None if it is fit.
+
+    Args:
+        fields: field -> array, as `data.recording` describes them.
+        details: what the source promises: size, samples_per_frame, action, body, may_be_silent.
+        frames: frames T that the recording should have.
+    """
+    for examine in CHECKS:
+        reason = examine(fields, details, frames)
+        if reason:
+            return reason
+    return None
+
+
+def _wrong_type(fields: Fields, details: Mapping[str, Any], frames: int) -> str | None:
+    for field, (dtype, shape) in _expected(details).items():
+        if field not in fields:
+            return f"missing {field}"
+        array = fields[field]
+        if array.dtype != dtype or array.shape[1:] != shape or array.ndim != 1 + len(shape):
+            return f"wrong {field}: {array.dtype} {list(array.shape)}, expected {np.dtype(dtype)} [T{_tail(shape)}]"
+    return None
+
+
+def _expected(details: Mapping[str, Any]) -> dict[str, tuple[Any, tuple[int, ...]]]:
+    """Field -> dtype and shape after the leading dimension, as far as the details promise the field."""
+    expected: dict[str, tuple[Any, tuple[int, ...]]] = {}
+    if details.get("size"):
+        expected["video"] = (np.uint8, (details["size"], details["size"], 3))
+    if details.get("sample_rate"):
+        expected["audio"] = (np.int16, ())
+    if details.get("action"):
+        continuous = details["action"]["kind"] == "continuous"
+        expected["action"] = (np.float32, (details["action"]["size"],)) if continuous else (np.int64, ())
+    if details.get("body"):
+        expected["body"] = (np.float32, (details["body"],))
+    return expected
+
+
+def _tail(shape: tuple[int, ...]) -> str:
+    return "".join(f", {size}" for size in shape)
+
+
+def _truncated(fields: Fields, details: Mapping[str, Any], frames: int) -> str | None:
+    for field in ("video", "audio"):
+        if field in fields:
+            needed = frames * (details["samples_per_frame"] if field == "audio" else 1)
+            if len(fields[field]) < needed:
+                return (
+                    f"truncated {field}: {len(fields[field])} of {needed} {'samples' if field == 'audio' else 'frames'}"
+                )
+    return None
+
+
+def _clock_mismatch(fields: Fields, details: Mapping[str, Any], frames: int) -> str | None:
+    for field, array in fields.items():
+        needed = frames * details["samples_per_frame"] if field == "audio" else frames
+        if not field.startswith("truth.") and len(array) != needed:
+            return f"clock mismatch: {field} has {len(array)} entries, {frames} frames need {needed}"
+    return None
+
+
+def _non_finite(fields: Fields, details: Mapping[str, Any], frames: int) -> str | None:
+    for field, array in fields.items():
+        if array.dtype.kind != "f":
+            continue
+        # NaN in a truth means "undefined here"; anywhere else, and infinity everywhere, it is a fault.
+        bad = np.isinf(array) if field.startswith("truth.") else ~np.isfinite(array)
+        if bad.any():
+            return f"non-finite {field}: {int(bad.sum())} of {array.size} values"
+    return None
+
+
+def _stuck_sound(fields: Fields, details: Mapping[str, Any], frames: int) -> str | None:
+    audio = fields.get("audio")
+    if audio is None or (audio != audio[0]).any():
+        return None
+    if audio[0] != 0:
+        return f"stuck sound: every sample is {int(audio[0])}"
+    return None if details.get("may_be_silent", True) else "silent: every sample is zero"
+
+
+def _constant_video(fields: Fields, details: Mapping[str, Any], frames: int) -> str | None:
+    video = fields.get("video")
+    return None if video is None or (video != video[0]).any() else "constant video: all frames are equal"
+
+
+CHECKS: tuple[Callable[[Fields, Mapping[str, Any], int], str | None], ...] = (
+    _wrong_type,
+    _truncated,
+    _clock_mismatch,
+    _non_finite,
+    _stuck_sound,
+    _constant_video,
+)
+
+
+def refuse_too_many(quarantine: Sequence[Mapping[str, str]], total: int, max_bad_fraction: float) -> None:
+    """Stop where more than `max_bad_fraction` of `total` recordings are bad.
+
+    Args:
+        quarantine: entries {"name", "reason"}.
+
+    Raises:
+        BadDataError: with the count, the first reasons and the way out.
+    """
+    if len(quarantine) <= max_bad_fraction * total:
+        return
+    shown = "; ".join(f"{entry['name']}: {entry['reason']}" for entry in quarantine[:SHOWN])
+    more = f"; and {len(quarantine) - SHOWN} more" if len(quarantine) > SHOWN else ""
+    raise BadDataError(
+        f"{len(quarantine)} of {total} recordings are bad, data.max_bad_fraction allows {max_bad_fraction:g}: "
+        f"{shown}{more}. Mend or remove these, or raise data.max_bad_fraction"
+    )

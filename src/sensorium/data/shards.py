@@ -1,0 +1,102 @@
+"""The list that stands beside each shard, and how lists become the manifest of a set."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sensorium.artifacts import ArtifactError, digest, read_json, write_json
+from sensorium.data.quarantine import BadDataError
+from sensorium.data.recording import SPLITS, Split
+from sensorium.randomness import stable_seed
+
+
+def describe_shard(
+    shard: Path,
+    *,
+    section_json: str,
+    recordings: Sequence[Mapping[str, Any]],
+    quarantine: Sequence[Mapping[str, str]],
+    details: Mapping[str, Any],
+    inputs: Mapping[str, str],
+) -> None:
+    """Write the list (.json) beside a shard.
+
+    Args:
+        shard: the shard, already written.
+        section_json: canonical JSON of the settings it was made with.
+        recordings: entries {"name", "number", "frames"}.
+        quarantine: entries {"name", "reason"} of what was left out.
+        details: what holds for the whole set; equal in all its shards.
+        inputs: name of each input manifest -> its digest; equal in all its shards.
+    """
+    write_json(
+        shard.with_suffix(".json"),
+        {
+            "config": json.loads(section_json),
+            "recordings": [dict(entry) for entry in recordings],
+            "quarantine": [dict(entry) for entry in quarantine],
+            "details": dict(details),
+            "inputs": dict(inputs),
+            "sha256": digest(shard),
+        },
+    )
+
+
+def read_lists(paths: Sequence[Path], section_json: str) -> list[dict[str, Any]]:
+    """Read the lists of all shards of a set and check each against its shard.
+
+    Raises:
+        ArtifactError: if a list or shard is missing, a shard's content is not what its list says, or shards come
+            from different settings or inputs.
+    """
+    lists = []
+    for path in paths:
+        content, shard = read_json(path), path.with_suffix(".safetensors")
+        way_out = f"delete {path} and {shard} and run the same command again"
+        if not isinstance(content, dict) or "sha256" not in content:
+            raise ArtifactError(f"{path}: not the list of a shard; {way_out}")
+        if not shard.exists():
+            raise ArtifactError(f"{shard}: described by {path} but not there; {way_out}")
+        found = digest(shard)
+        if found != content["sha256"]:
+            raise ArtifactError(
+                f"{shard}: its content is not what {path} says (sha256 {found[:12]}, expected "
+                f"{content['sha256'][:12]}); {way_out}"
+            )
+        if content["config"] != json.loads(section_json):
+            raise ArtifactError(f"{path}: made with other settings than those given now; {way_out}")
+        for key in ("details", "inputs"):
+            if lists and content[key] != lists[0][key]:
+                raise ArtifactError(f"{path}: its {key} differ from those of {paths[0]}; delete both and run again")
+        lists.append(content)
+    return lists
+
+
+def draw_splits(seed: int, total: int, validation_fraction: float, test_fraction: float) -> list[Split]:
+    """Split of each recording by its number: a function of the seed, whatever the shards.
+
+    The counts are exact (rounded, and at least one); the quarantine is no part of it, so one bad recording moves no
+    other to another split.
+    """
+    test, validation = max(1, round(test_fraction * total)), max(1, round(validation_fraction * total))
+    order = np.random.default_rng(stable_seed(seed, "split")).permutation(total)
+    splits: list[Split] = ["training"] * total
+    for place, number in enumerate(order[: test + validation]):
+        splits[number] = "test" if place < test else "validation"
+    return splits
+
+
+def refuse_empty_splits(recordings: Sequence[Mapping[str, Any]]) -> None:
+    """Every split needs a recording.
+
+    Raises:
+        BadDataError: naming the split that has none left.
+    """
+    for split in SPLITS:
+        if not any(entry["split"] == split for entry in recordings):
+            raise BadDataError(f"no good recording is left for {split}: collect more (data.recordings)")

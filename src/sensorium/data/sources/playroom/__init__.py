@@ -1,0 +1,151 @@
+"""The playroom: a simulated room with bodies, a hand, impact sound and full truth.
+
+Recording `number` is a pure function of (config, number): scene -> motion -> sound and pictures.
+Deterministic on one machine; other processors may round differently.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sensorium.config import PlayroomConfig
+from sensorium.data.sources.playroom import render, sound
+from sensorium.data.sources.playroom.materials import MATERIALS, SHAPES
+from sensorium.data.sources.playroom.physics import (
+    FRAMES_PER_SECOND,
+    HAND_SPEED,
+    OTHER_HAND,
+    SUBSTEPS,
+    Impact,
+    Motion,
+    run,
+)
+from sensorium.data.sources.playroom.scene import ROOM, SLOTS, Intervention, Scene, draw_scene
+
+__all__ = ["BODY_NAMES", "STATE_NAMES", "Intervention", "details", "simulate"]
+
+BODY_NAMES = (
+    "x", "y", "vx", "vy", "ax", "ay", "push_x", "push_y", "touching", "struck", "resisted_x", "resisted_y",
+)  # fmt: skip
+STATE_NAMES = (
+    "hand_x", "hand_y", "hand_vx", "hand_vy",
+    "nearest_x", "nearest_y", "nearest_vx", "nearest_vy",
+    "largest_x", "largest_y", "largest_vx", "largest_vy", "loudness",
+)  # fmt: skip
+_PUSH = 400.0  # an impulse that counts as 1 to the hand's sense of touch
+
+
+def simulate(config: PlayroomConfig, number: int, intervention: Intervention | None = None) -> dict[str, np.ndarray]:
+    """One recording of T = config.frames frames, size H = W = config.size.
+
+    Args:
+        config: settings; only seed, frames, size, min_bodies and max_bodies matter here.
+        number: which recording, from 0.
+        intervention: a change made after the whole scene is drawn.
+
+    Returns:
+        video uint8 [T, H, W, 3]; audio int16 [T * 1000]; action float32 [T, 2], action[t] led to frame t;
+        body float32 [T, 12] (BODY_NAMES; positions -1..1, velocities relative to the hand's full speed);
+        truth.vision_label int64 [T], bodies in the room less one; truth.audio_label int64 [T], material of the
+        dominating impact or -1; truth.state float32 [T, 13] (STATE_NAMES; NaN where no body is);
+        truth.material, truth.shape int64 [4] (-1: no body) and truth.size float32 [4] (room widths, NaN: no body);
+        truth.position, truth.velocity float32 [T, 4, 2] (room widths, y down, per second) and truth.angle
+        float32 [T, 4] (radians), NaN where no body is; truth.impulse float32 [T, 4], impulse of a frame's impacts;
+        truth.events float32 [E, 5]: seconds, body, other body (-1 the hand, -2 the room), impulse, amplitude.
+
+    Raises:
+        ValueError: the intervention names a body or material that is not there, or actions of another shape.
+    """
+    scene = draw_scene(config, number)
+    if intervention is not None:
+        scene = intervention.apply(scene)
+    motion = run(scene, config.frames)
+    amplitudes = sound.loudness(scene, motion.impacts)
+    return {
+        "video": render.draw(scene, motion, config.size),
+        "audio": sound.play(scene, motion.impacts, amplitudes, config.frames),
+        "action": motion.action,
+        "body": _body_sense(scene, motion),
+        **_truth(scene, motion, amplitudes),
+    }
+
+
+def details(config: PlayroomConfig) -> dict[str, Any]:
+    """What a manifest says of playroom recordings."""
+    return {
+        "source": "playroom",
+        "licence": "MIT: made by this package's own simulator",
+        "frames_per_second": FRAMES_PER_SECOND,
+        "sample_rate": sound.SAMPLE_RATE,
+        "samples_per_frame": sound.SAMPLES_PER_FRAME,
+        "size": config.size,
+        "action": {"kind": "continuous", "size": 2},
+        "body": len(BODY_NAMES),
+        "labels": {
+            "vision": {"name": "number of bodies", "classes": [str(count + 1) for count in range(SLOTS)]},
+            "audio": {"name": "material struck", "classes": list(MATERIALS)},
+        },
+        "state_names": list(STATE_NAMES),
+    }
+
+
+def _body_sense(scene: Scene, motion: Motion) -> np.ndarray:
+    """What the hand feels of itself, float32 [T, 12], in the order of BODY_NAMES."""
+    frames = len(motion.action)
+    place = 2 * motion.hand_position / ROOM - 1
+    speed = motion.hand_velocity / HAND_SPEED
+    before = np.concatenate([np.zeros((1, 2)), speed[:-1]])
+    touching = np.any(motion.push != 0, axis=1)
+    struck = np.zeros(frames)
+    for impact in motion.impacts:
+        if impact.other == OTHER_HAND:
+            struck[impact.step // SUBSTEPS] = 1
+    push = np.clip(motion.push / _PUSH, -4, 4)
+    columns = [place, speed, speed - before, push, touching[:, None], struck[:, None], motion.action - speed]
+    return np.concatenate(columns, axis=1).astype(np.float32)
+
+
+def _truth(scene: Scene, motion: Motion, amplitudes: np.ndarray) -> dict[str, np.ndarray]:
+    frames, bodies = len(motion.action), scene.bodies
+    count = sum(body is not None for body in bodies)
+    impulse, loud = np.zeros((frames, SLOTS)), np.zeros(frames)
+    events = np.zeros((len(motion.impacts), 5), np.float32)
+    for index, impact in enumerate(motion.impacts):
+        impulse[impact.step // SUBSTEPS, impact.body] += impact.impulse
+        loud[impact.step // SUBSTEPS] += amplitudes[index]
+        events[index] = _event(impact, amplitudes[index])
+    return {
+        "truth.vision_label": np.full(frames, count - 1, np.int64),
+        "truth.audio_label": sound.labels(scene, motion.impacts, amplitudes, frames),
+        "truth.state": _state(scene, motion, loud),
+        "truth.material": np.array([MATERIALS.index(body.material) if body else -1 for body in bodies], np.int64),
+        "truth.shape": np.array([SHAPES.index(body.shape) if body else -1 for body in bodies], np.int64),
+        "truth.size": np.array([body.size / ROOM if body else np.nan for body in bodies], np.float32),
+        "truth.position": (motion.position / ROOM).astype(np.float32),
+        "truth.velocity": (motion.velocity / ROOM).astype(np.float32),
+        "truth.angle": motion.angle.astype(np.float32),
+        "truth.impulse": impulse.astype(np.float32),
+        "truth.events": events,
+    }
+
+
+def _event(impact: Impact, amplitude: float) -> tuple[float, ...]:
+    return impact.step / (SUBSTEPS * FRAMES_PER_SECOND), impact.body, impact.other, impact.impulse, amplitude
+
+
+def _state(scene: Scene, motion: Motion, loud: np.ndarray) -> np.ndarray:
+    """float32 [T, 13] in the order of STATE_NAMES."""
+    present = [slot for slot, body in enumerate(scene.bodies) if body is not None]
+    frames = np.arange(len(loud))
+    if present:
+        gap = np.linalg.norm(motion.position[:, present] - motion.hand_position[:, None], axis=2)
+        nearest = np.array(present)[gap.argmin(axis=1)]
+        largest = np.full(len(loud), max(present, key=lambda slot: scene.bodies[slot].size))  # type: ignore[union-attr]
+    else:
+        nearest = largest = np.zeros(len(loud), np.int64)  # an empty slot, hence NaN
+    parts = [motion.hand_position, motion.hand_velocity]
+    for chosen in (nearest, largest):
+        parts += [motion.position[frames, chosen], motion.velocity[frames, chosen]]
+    return np.concatenate([np.concatenate(parts, axis=1) / ROOM, loud[:, None]], axis=1).astype(np.float32)

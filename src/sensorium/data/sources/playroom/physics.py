@@ -1,0 +1,208 @@
+"""Motion of the playroom: pymunk bodies, a hand that follows velocity commands, and the impacts they make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pymunk
+
+from sensorium.data.sources.playroom.materials import PROPERTIES
+from sensorium.data.sources.playroom.scene import (
+    GRAVITY,
+    HAND_RADIUS,
+    LAYOUTS,
+    LEDGE_RADIUS,
+    ROOM,
+    SLOTS,
+    WALL,
+    Body,
+    Scene,
+    Wish,
+)
+
+FRAMES_PER_SECOND = 16
+SUBSTEPS = 10
+HAND_SPEED = 75.0  # units per second at a command of 1
+HAND_MASS = 6.0
+HAND_FORCE = 12000.0  # enough to lift any body, not enough to crush one through a wall
+HAND_MARGIN = 6.0  # how near to the edge of the picture the hand's centre may come
+WEAKEST_IMPACT = 12.0  # change of velocity, units per second, below which a contact is resting and silent
+OTHER_HAND, OTHER_ROOM = -1, -2
+_BODY, _HAND, _ROOM = 1, 2, 3
+
+
+@dataclass(frozen=True)
+class Impact:
+    """A new contact of a body: when, with what, and how hard."""
+
+    step: int  # physics step since the start, SUBSTEPS a frame
+    body: int
+    other: int  # another body, OTHER_HAND or OTHER_ROOM
+    impulse: float
+    speed: float  # impulse / mass: the change of the body's velocity, units per second
+
+
+@dataclass(frozen=True)
+class Motion:
+    """What moved: T frames, N = SLOTS bodies, NaN where a slot is empty."""
+
+    position: np.ndarray  # float64 [T, N, 2]
+    velocity: np.ndarray  # float64 [T, N, 2]
+    angle: np.ndarray  # float64 [T, N]
+    hand_position: np.ndarray  # float64 [T, 2]
+    hand_velocity: np.ndarray  # float64 [T, 2]
+    push: np.ndarray  # float64 [T, 2], impulse the hand felt from bodies
+    action: np.ndarray  # float32 [T, 2], action[t] led to frame t
+    impacts: tuple[Impact, ...]
+
+
+def run(scene: Scene, frames: int) -> Motion:
+    """Simulate `frames` frames of a scene."""
+    space = pymunk.Space()
+    space.gravity = (0, GRAVITY)
+    space.damping = 0.75  # share of velocity kept each second: air, and steadier pictures
+    space.iterations = 8
+    _add_room(space, scene.layout)
+    bodies = [None if body is None else _add_body(space, slot, body) for slot, body in enumerate(scene.bodies)]
+    hand, drive = _add_hand(space, scene.hand)
+    listener = _Listener(bodies, hand)
+    listener.attach(space)
+
+    shape = (frames, SLOTS)
+    position, velocity = np.full((*shape, 2), np.nan), np.full((*shape, 2), np.nan)
+    angle = np.full(shape, np.nan)
+    hand_position, hand_velocity, push = np.empty((frames, 2)), np.empty((frames, 2)), np.empty((frames, 2))
+    action = np.empty((frames, 2), np.float32)
+    wishes = iter(scene.wishes[1:])
+    wish, following = scene.wishes[0], next(wishes, None)
+    for frame in range(frames):
+        if following is not None and frame >= following.start:
+            wish, following = following, next(wishes, None)
+        if scene.actions is None:
+            action[frame] = command(wish, scene.wander[frame], hand, bodies[wish.target])
+        else:
+            action[frame] = scene.actions[frame]
+        drive.velocity = _drive_velocity(action[frame], hand)
+        listener.push = [0.0, 0.0]
+        for step in range(SUBSTEPS):
+            listener.step = frame * SUBSTEPS + step
+            space.step(1 / (FRAMES_PER_SECOND * SUBSTEPS))
+        for slot, body in enumerate(bodies):
+            if body is not None:
+                position[frame, slot], velocity[frame, slot] = body.position, body.velocity
+                angle[frame, slot] = body.angle
+        hand_position[frame], hand_velocity[frame], push[frame] = hand.position, hand.velocity, listener.push
+    return Motion(position, velocity, angle, hand_position, hand_velocity, push, action, tuple(listener.impacts))
+
+
+def command(wish: Wish, wander: np.ndarray, hand: pymunk.Body, target: pymunk.Body | None) -> np.ndarray:
+    """The policy: the velocity command, [2] in [-1, 1], that serves the hand's present wish.
+
+    Wandering follows the smooth noise; chasing runs through the target; juggling goes below the target, then up,
+    and lets it fall.
+    """
+    if wish.kind == "wander" or target is None:
+        return np.clip(1.5 * wander, -1, 1)
+    gap = np.array(target.position) + wish.aim - np.array(hand.position)
+    if wish.kind == "juggle":
+        if target.position.y < 0.4 * ROOM:  # high enough: let it fall, never pin it to the ceiling
+            return np.clip(1.5 * wander + [0.0, 0.5], -1, 1)
+        below = gap[1] < -HAND_RADIUS and abs(gap[0]) < HAND_RADIUS
+        gap = np.array([gap[0], -60.0]) if below else gap + np.array([0.0, 22.0])
+    return np.clip(gap / 14.0 + 0.35 * wander, -1, 1)
+
+
+def _drive_velocity(action: np.ndarray, hand: pymunk.Body) -> tuple[float, float]:
+    """Commanded velocity, cut so that the hand's centre stays in the picture."""
+    place = np.array(hand.position)
+    slowest = (HAND_MARGIN - place) * FRAMES_PER_SECOND
+    fastest = (ROOM - HAND_MARGIN - place) * FRAMES_PER_SECOND
+    x, y = np.clip(HAND_SPEED * action.astype(np.float64), slowest, fastest)
+    return float(x), float(y)
+
+
+def _add_room(space: pymunk.Space, layout: int) -> None:
+    thick = 25.0  # far thicker than what is seen, so nothing is ever pushed through
+    low, high = WALL - thick, ROOM - WALL + thick
+    corners = [(low, low), (high, low), (high, high), (low, high)]
+    lines = zip(corners, corners[1:] + corners[:1], strict=True)
+    edges = [pymunk.Segment(space.static_body, start, end, thick) for start, end in lines]
+    ledges = [pymunk.Segment(space.static_body, (x0, y0), (x1, y1), LEDGE_RADIUS) for x0, y0, x1, y1 in LAYOUTS[layout]]
+    for shape in edges + ledges:
+        shape.elasticity, shape.friction, shape.collision_type = 1.0, 1.0, _ROOM
+    space.add(*edges, *ledges)
+
+
+def _add_body(space: pymunk.Space, slot: int, spec: Body) -> pymunk.Body:
+    material, corners = PROPERTIES[spec.material], spec.outline()
+    body = pymunk.Body()
+    shape = pymunk.Poly(body, corners.tolist(), radius=0.3) if len(corners) else pymunk.Circle(body, spec.size)
+    shape.density = material.density / 450.0
+    shape.friction, shape.elasticity, shape.collision_type = material.friction, material.elasticity, _BODY
+    space.add(body, shape)
+    body.position, body.velocity = spec.position, spec.velocity
+    body.angle, body.angular_velocity = spec.angle, spec.spin
+    if spec.lift != 1.0:
+
+        def rise(body: pymunk.Body, gravity: pymunk.Vec2d, damping: float, dt: float) -> None:
+            pymunk.Body.update_velocity(body, gravity * spec.lift, damping, dt)
+
+        body.velocity_func = rise
+    return body
+
+
+def _add_hand(space: pymunk.Space, place: tuple[float, float]) -> tuple[pymunk.Body, pymunk.Body]:
+    """The hand, and the invisible driver whose velocity it follows through a joint of limited force."""
+    hand = pymunk.Body(HAND_MASS, float("inf"))
+    hand.position = place
+    shape = pymunk.Circle(hand, HAND_RADIUS)
+    shape.elasticity, shape.friction, shape.collision_type = 0.6, 0.6, _HAND
+    drive = pymunk.Body(body_type=pymunk.Body.KINEMATIC)
+    joint = pymunk.PivotJoint(drive, hand, (0, 0), (0, 0))
+    joint.max_bias, joint.max_force = 0.0, HAND_FORCE  # follows the velocity, never the driver's place
+    space.add(hand, shape, drive, joint)
+    return hand, drive
+
+
+class _Listener:
+    """Hears every new contact and sums what the hand feels."""
+
+    def __init__(self, bodies: list[pymunk.Body | None], hand: pymunk.Body) -> None:
+        self.slots = {body: slot for slot, body in enumerate(bodies) if body is not None}
+        self.hand = hand
+        self.step = 0
+        self.push = [0.0, 0.0]
+        self.impacts: list[Impact] = []
+
+    def attach(self, space: pymunk.Space) -> None:
+        for other in (_BODY, _HAND, _ROOM):
+            space.on_collision(_BODY, other, post_solve=self._hear)
+        # The hand moves in front of walls and ledges, so that it is never stuck and can scoop from the floor.
+        space.on_collision(_HAND, _ROOM, pre_solve=self._pass)
+
+    @staticmethod
+    def _pass(arbiter: pymunk.Arbiter, space: pymunk.Space, data: Any) -> None:
+        arbiter.process_collision = False
+
+    def _hear(self, arbiter: pymunk.Arbiter, space: pymunk.Space, data: Any) -> None:
+        first, second = arbiter.bodies
+        touched = second is self.hand
+        if not (touched or arbiter.is_first_contact):
+            return
+        impulse = arbiter.total_impulse
+        if touched:
+            self.push[0] -= impulse.x  # the arbiter tells what its first body, not the hand, received
+            self.push[1] -= impulse.y
+        if arbiter.is_first_contact:
+            strength = impulse.length
+            other = OTHER_HAND if touched else self.slots.get(second, OTHER_ROOM)
+            self._note(first, other, strength)
+            if second in self.slots:
+                self._note(second, self.slots[first], strength)
+
+    def _note(self, body: pymunk.Body, other: int, impulse: float) -> None:
+        speed = impulse / body.mass
+        if speed >= WEAKEST_IMPACT:
+            self.impacts.append(Impact(self.step, self.slots[body], other, impulse, speed))

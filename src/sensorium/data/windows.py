@@ -1,0 +1,129 @@
+"""Windows of recordings: from numbers to batches.
+
+A set of windows is a list that is never written down: window i is a (recording, first frame) that follows from
+counts. A batch of a training step is a function of (seed, step) alone, so any number of workers gives the same
+batches and a run resumes from any step at no cost.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from sensorium.config import ConfigurationError
+from sensorium.data.recording import RecordingSet, Split
+from sensorium.randomness import sample_indices
+
+
+class Windows:
+    """All windows of `frames` frames, `stride` frames apart, in the recordings of a split.
+
+    Args:
+        recordings: the set.
+        split: "training", "validation" or "test".
+        fields: fields a batch holds.
+        frames: frames T of a window.
+        stride: frames between the starts of neighbouring windows.
+
+    Raises:
+        ConfigurationError: if no recording of the split is long enough.
+        ArtifactError: if the recordings lack a field.
+    """
+
+    def __init__(
+        self, recordings: RecordingSet, split: Split, fields: tuple[str, ...], frames: int, stride: int = 1
+    ) -> None:
+        if frames < 1 or stride < 1:
+            raise ValueError(f"frames is {frames}, stride {stride}: both must be at least 1")
+        self.recordings = recordings
+        self.split = split
+        self.fields = fields
+        self.frames = frames
+        self.stride = stride
+        self._names = recordings.names(split)
+        lengths = np.array([recordings.frames(name) for name in self._names], dtype=np.int64)
+        self._ends = np.cumsum(np.maximum(0, (lengths - frames) // stride + 1))
+        if len(self) == 0:
+            longest = int(lengths.max(initial=0))
+            raise ConfigurationError(
+                f"no window of {frames} frames in the {split} recordings of {recordings.manifest} "
+                f"({len(lengths)} recordings, the longest has {longest} frames): use shorter windows or longer recordings"
+            )
+        # frame t of a field covers the entries [t * n, (t + 1) * n); n is 0 for what belongs to a whole recording
+        self._arrays = {field: [recordings.field(name, field) for name in self._names] for field in fields}
+        self._entries = {field: self._entries_a_frame(field) for field in fields}
+
+    def _entries_a_frame(self, field: str) -> int:
+        if field == "audio":
+            return int(self.recordings.details["samples_per_frame"])
+        aligned = all(
+            len(array) == self.recordings.frames(name)
+            for name, array in zip(self._names, self._arrays[field], strict=True)
+        )
+        return 1 if aligned else 0
+
+    def __len__(self) -> int:
+        return int(self._ends[-1]) if len(self._ends) else 0
+
+    def location(self, index: int) -> tuple[str, int]:
+        """Recording and first frame of a window."""
+        recording, start = self._locate(np.array([index]))
+        return self._names[int(recording[0])], int(start[0])
+
+    def _locate(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if len(indices) and not (0 <= indices.min() and indices.max() < len(self)):
+            raise IndexError(f"window {int(indices.min())}..{int(indices.max())} of {len(self)}")
+        recording = np.searchsorted(self._ends, indices, side="right")
+        before = np.where(recording > 0, self._ends[recording - 1], 0)
+        return recording, (indices - before) * self.stride
+
+    def batch(self, indices: np.ndarray) -> dict[str, Tensor]:
+        """Windows by number.
+
+        Args:
+            indices: int [B].
+
+        Returns:
+            for each field its values, dtype as on disk: video uint8 [B, T, H, W, 3], audio int16
+            [B, T * samples_per_frame], others [B, T, ...] (or [B, ...] for what belongs to a whole recording);
+            and "index" int64 [B].
+        """
+        indices = np.asarray(indices, dtype=np.int64)
+        recording, start = self._locate(indices)
+        rows = list(enumerate(zip(recording.tolist(), start.tolist(), strict=True)))
+        batch = {"index": torch.from_numpy(indices.copy())}
+        for field, arrays in self._arrays.items():
+            entries = self._entries[field]
+            shape = (self.frames * entries, *arrays[0].shape[1:]) if entries else arrays[0].shape
+            gathered = np.empty((len(indices), *shape), arrays[0].dtype)
+            for row, (source, first) in rows:
+                if entries:
+                    gathered[row] = arrays[source][first * entries : (first + self.frames) * entries]
+                else:
+                    gathered[row] = arrays[source]
+            batch[field] = torch.from_numpy(gathered)
+        return batch
+
+
+class StepBatches(Dataset[dict[str, Tensor]]):
+    """Item `step` is this rank's part of the batch of that training step.
+
+    With DataLoader(batch_size=None, sampler=range(first_step, last_step)) the loader yields one batch a step.
+
+    Args:
+        windows: the windows to draw from.
+        seed: the stage's seed.
+        batch: rows of the global batch.
+        rows: which of them to read, [start, stop); None: all.
+    """
+
+    def __init__(self, windows: Windows, seed: int, batch: int, rows: tuple[int, int] | None = None) -> None:
+        self.windows = windows
+        self._seed = seed
+        self._batch = batch
+        self._rows = slice(*(rows or (0, batch)))
+
+    def __getitem__(self, step: int) -> dict[str, Tensor]:
+        return self.windows.batch(sample_indices(self._seed, step, self._batch, len(self.windows))[self._rows])

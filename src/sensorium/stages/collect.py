@@ -1,0 +1,86 @@
+"""Collect one shard of recordings: simulate or read each, check it, write the good, list the bad.
+
+Beside shard-0000.safetensors stands shard-0000.json, which tells `index` what the shard holds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sensorium.config import Data, Recordings, canonical_json, parse_section
+from sensorium.data import sources
+from sensorium.data.quarantine import BadRecordingError, check, refuse_too_many
+from sensorium.data.recording import write_shard
+from sensorium.data.shards import describe_shard
+
+REVISION = 1
+PROGRESS_SECONDS = 10.0
+
+
+def main(argv: list[str]) -> None:
+    """Run `sensorium collect`."""
+    parser = argparse.ArgumentParser(prog="sensorium collect", description=__doc__)
+    parser.add_argument("--config", required=True, metavar="JSON", help="the data section")
+    parser.add_argument("--shard", required=True, type=int, metavar="K", help="number of the shard, from 0")
+    parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="the shard (.safetensors)")
+    args = parser.parse_args(argv)
+    config: Any = parse_section(Data, args.config)
+    if not 0 <= args.shard < config.shards:
+        parser.error(f"--shard is {args.shard}: data.shards is {config.shards}, so it must be 0 to {config.shards - 1}")
+    collect(config, args.shard, args.output)
+
+
+def numbers_of_shard(config: Recordings, shard: int) -> range:
+    """Numbers of the recordings in a shard: neighbours stay together, sizes differ by one at most."""
+    return range(shard * config.recordings // config.shards, (shard + 1) * config.recordings // config.shards)
+
+
+def collect(config: Any, shard: int, output: Path) -> None:
+    """Write a shard and its list.
+
+    Raises:
+        BadDataError: as soon as this shard alone has more bad recordings than the whole set may have.
+    """
+    source = sources.module(config.source)
+    details = source.details(config)
+    numbers = numbers_of_shard(config, shard)
+    recordings: dict[str, dict[str, np.ndarray]] = {}
+    listed: list[dict[str, Any]] = []
+    quarantine: list[dict[str, str]] = []
+    began = told = time.monotonic()
+    for done, number in enumerate(numbers, start=1):
+        name = f"{config.source}-{number:06d}"
+        try:
+            fields = source.simulate(config, number)
+            reason = check(fields, details, config.frames)
+        except BadRecordingError as error:
+            reason = str(error)
+        if reason is None:
+            recordings[name] = fields
+            listed.append({"name": name, "number": number, "frames": config.frames})
+        else:
+            quarantine.append({"name": name, "reason": reason})
+            print(f"quarantine: {name}: {reason}", flush=True)
+            refuse_too_many(quarantine, config.recordings, config.max_bad_fraction)
+        now = time.monotonic()
+        if now - told > PROGRESS_SECONDS or done == len(numbers):
+            told, rate = now, done / max(now - began, 1e-9)
+            print(
+                f"shard {shard}: {done}/{len(numbers)} recordings, {len(quarantine)} bad, "
+                f"{rate * config.frames:.0f} frames/s, {(len(numbers) - done) / rate:.0f} s left",
+                flush=True,
+            )
+    write_shard(output, recordings)
+    describe_shard(
+        output,
+        section_json=canonical_json(config),
+        recordings=listed,
+        quarantine=quarantine,
+        details=details,
+        inputs={},
+    )

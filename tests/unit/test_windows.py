@@ -1,0 +1,135 @@
+"""Windows: numbering, gathering, and batches that depend on nothing but (seed, step)."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.utils.data import DataLoader
+
+from sensorium.artifacts import ArtifactError
+from sensorium.config import ConfigurationError
+from sensorium.data.recording import RecordingSet, write_shard
+from sensorium.data.windows import StepBatches, Windows
+
+SAMPLES = 5
+
+
+def make(folder: Path, lengths: list[int]) -> RecordingSet:
+    """Recordings whose values tell where they came from: 1000 * recording + frame."""
+    recordings = {}
+    for number, length in enumerate(lengths):
+        clock = 1000 * number + np.arange(length)
+        recordings[f"r{number}"] = {
+            "action": clock,
+            "audio": np.repeat(clock, SAMPLES).astype(np.int16),
+            "body": np.stack([clock, -clock], axis=1).astype(np.float32),
+            "truth.whole": np.array([number, number], np.int64),
+        }
+    path = folder / "shard.safetensors"
+    write_shard(path, recordings)
+    entries = [{"name": f"r{i}", "frames": length, "split": "training"} for i, length in enumerate(lengths)]
+    return RecordingSet(
+        folder / "manifest.json", {"samples_per_frame": SAMPLES, "recordings": entries}, {"shard": path}
+    )
+
+
+@pytest.fixture
+def windows(tmp_path: Path) -> Windows:
+    return Windows(make(tmp_path, [9, 3, 17]), "training", ("action", "audio", "body", "truth.whole"), 4)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    lengths=st.lists(st.integers(3, 20), min_size=1, max_size=6),
+    frames=st.integers(1, 10),
+    stride=st.integers(1, 6),
+)
+def test_windows_are_exactly_the_starts_that_fit(lengths: list[int], frames: int, stride: int) -> None:
+    expected = [
+        (f"r{number}", start)
+        for number, length in enumerate(lengths)
+        for start in range(0, length - frames + 1, stride)
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        recordings = make(Path(folder), lengths)
+        if not expected:
+            with pytest.raises(ConfigurationError, match=f"no window of {frames} frames"):
+                Windows(recordings, "training", ("action",), frames, stride)
+            return
+        windows = Windows(recordings, "training", ("action", "audio"), frames, stride)
+        assert [windows.location(i) for i in range(len(windows))] == expected
+        batch = windows.batch(np.arange(len(windows)))
+        for row, (name, start) in enumerate(expected):
+            clock = 1000 * int(name[1:]) + start + np.arange(frames)
+            np.testing.assert_array_equal(batch["action"][row], clock)
+            np.testing.assert_array_equal(batch["audio"][row], np.repeat(clock, SAMPLES))
+
+
+def test_batch_shapes_and_types(windows: Windows) -> None:
+    batch = windows.batch(np.array([3, 3, 0]))
+    assert {name: (tuple(value.shape), value.dtype) for name, value in batch.items()} == {
+        "index": ((3,), torch.int64),
+        "action": ((3, 4), torch.int64),
+        "audio": ((3, 4 * SAMPLES), torch.int16),
+        "body": ((3, 4, 2), torch.float32),
+        "truth.whole": ((3, 2), torch.int64),
+    }
+    assert batch["index"].tolist() == [3, 3, 0]
+    assert torch.equal(batch["body"][0], batch["body"][1])
+
+
+@pytest.mark.parametrize("index", [-1, 20])
+def test_window_that_is_not_there(windows: Windows, index: int) -> None:
+    assert len(windows) == 20
+    with pytest.raises(IndexError, match=f"{index} of 20"):
+        windows.location(index)
+
+
+def test_missing_field_is_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="no field 'video'"):
+        Windows(make(tmp_path, [9]), "training", ("video",), 4)
+
+
+def test_empty_split_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="test recordings"):
+        Windows(make(tmp_path, [9]), "test", ("action",), 4)
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+@pytest.mark.parametrize("first", [0, 7])
+def test_same_batches_for_any_number_of_workers_from_any_step(windows: Windows, workers: int, first: int) -> None:
+    batches = StepBatches(windows, seed=3, batch=8)
+    expected = [batches[step]["index"].tolist() for step in range(12)]
+    loader = DataLoader(batches, batch_size=None, sampler=range(first, 12), num_workers=workers)
+    assert [batch["index"].tolist() for batch in loader] == expected[first:]
+    assert len({tuple(indices) for indices in expected}) == 12
+
+
+def test_spawned_workers_read_the_same(windows: Windows) -> None:
+    batches = StepBatches(windows, seed=3, batch=8)
+    loader = DataLoader(batches, batch_size=None, sampler=range(2), num_workers=1, multiprocessing_context="spawn")
+    for step, batch in enumerate(loader):
+        assert torch.equal(batch["body"], batches[step]["body"])
+
+
+@settings(max_examples=30, deadline=None)
+@given(cuts=st.sets(st.integers(1, 7), max_size=4), step=st.integers(0, 50), seed=st.integers(0, 5))
+def test_ranks_share_a_batch_without_gap_or_overlap(cuts: set[int], step: int, seed: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        windows = Windows(make(Path(folder), [9, 9]), "training", ("action",), 4)
+        edges = [0, *sorted(cuts), 8]
+        whole = StepBatches(windows, seed, 8)[step]["action"]
+        parts = [StepBatches(windows, seed, 8, rows)[step]["action"] for rows in zip(edges, edges[1:], strict=False)]
+        assert torch.equal(torch.cat(parts), whole)
+
+
+def test_every_window_comes_once_an_epoch(windows: Windows) -> None:
+    batches = StepBatches(windows, seed=0, batch=5)
+    epochs = [sorted(i for step in range(4 * e, 4 * e + 4) for i in batches[step]["index"].tolist()) for e in range(2)]
+    assert epochs == [list(range(20))] * 2

@@ -1,0 +1,56 @@
+"""Measures of collapse: what a representation shows when it stops telling its inputs apart."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def effective_rank(features: Tensor) -> float:
+    """Number of directions that features use: exp of the entropy of the normalised singular values.
+
+    Roy & Vetterli 2007, "The effective rank", definition 1, on centred features.
+
+    Args:
+        features: [N, D], N >= 2.
+
+    Returns:
+        from 1 (all on one line) to min(N - 1, D); 0 if all features are equal; NaN if one is not finite.
+    """
+    centred = features.float() - features.float().mean(0)
+    if not bool(torch.isfinite(centred).all()):
+        return float("nan")
+    values = torch.linalg.svdvals(centred)
+    scale = features.float().norm() + 1e-12
+    if float(values.sum() / scale) < 1e-5:  # rounding noise alone must not look like many directions
+        return 0.0
+    shares = values / values.sum()
+    return float(torch.exp(-(shares * torch.log(shares.clamp_min(1e-12))).sum()))
+
+
+def relative_deviation(features: Tensor) -> float:
+    """Mean standard deviation of a dimension over the batch, relative to the features' root mean square.
+
+    Args:
+        features: [N, D].
+
+    Returns:
+        0 for equal features, about 1 for centred ones.
+    """
+    features = features.float()
+    return float(features.std(0).mean() / features.square().mean().sqrt().clamp_min(1e-12))
+
+
+def mean_difference(features: Tensor) -> float:
+    """How much the outputs of different inputs differ: 1 minus the mean cosine of two different rows.
+
+    Args:
+        features: [N, D], N >= 2.
+
+    Returns:
+        0 if all rows point the same way, about 1 for unrelated ones.
+    """
+    unit = torch.nn.functional.normalize(features.float(), dim=-1)
+    count = len(unit)
+    total = unit.sum(0).square().sum() - unit.square().sum()  # sum over pairs i != j of cosines
+    return float(1 - total / (count * (count - 1)))

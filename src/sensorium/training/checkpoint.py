@@ -1,0 +1,119 @@
+"""Training state on disk: folders step-00001000/ with tensors.safetensors and state.json, complete or not there.
+
+A checkpoint is written to a temporary folder, synced and renamed, so a kill at any moment leaves only whole
+ones; state.json holds the digest of the tensors, so one that was damaged later is passed over.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from sensorium.artifacts import digest, sync
+
+log = logging.getLogger(__name__)
+TENSORS, STATE = "tensors.safetensors", "state.json"
+_NAME = re.compile(r"step-(\d{8,})")
+
+
+class StorageError(OSError):
+    """Results could not be written: the message names the path, the reason and the way out."""
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn a failure to write into a StorageError that names the path."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        raise StorageError(
+            f"{path}: cannot write ({error}); checkpoints saved earlier are untouched: "
+            "free space or make the folder writable, then run the same command again"
+        ) from error
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """State after `step` steps: tensors by name (on the CPU), and plain values (JSON)."""
+
+    step: int
+    tensors: dict[str, Tensor]
+    values: dict[str, Any]
+
+
+class Checkpoints:
+    """The checkpoints of one run.
+
+    Args:
+        folder: holds one folder a checkpoint.
+        keep: complete checkpoints to keep.
+    """
+
+    def __init__(self, folder: Path, keep: int = 2) -> None:
+        self.folder = folder
+        self.keep = keep
+
+    def steps(self) -> list[int]:
+        """Steps of all checkpoints, in order."""
+        if not self.folder.is_dir():
+            return []
+        return sorted(int(match[1]) for path in self.folder.iterdir() if (match := _NAME.fullmatch(path.name)))
+
+    def path(self, step: int) -> Path:
+        """Folder of the checkpoint after `step` steps."""
+        return self.folder / f"step-{step:08d}"
+
+    def save(self, step: int, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
+        """Write a checkpoint and drop those that are too old, or newer (they were found damaged at the resume).
+
+        Raises:
+            StorageError: if the disk is full or the folder read-only; earlier checkpoints are untouched.
+        """
+        target = self.path(step)
+        temporary = self.folder / f".{target.name}.tmp"
+        with writing(target):
+            try:
+                shutil.rmtree(temporary, ignore_errors=True)
+                temporary.mkdir(parents=True)
+                save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, temporary / TENSORS)
+                state = {"step": step, "sha256": digest(temporary / TENSORS), "values": dict(values)}
+                (temporary / STATE).write_text(json.dumps(state, indent=1, sort_keys=True, allow_nan=False))
+                for path in (temporary / TENSORS, temporary / STATE, temporary):
+                    sync(path)
+                shutil.rmtree(target, ignore_errors=True)
+                os.rename(temporary, target)
+                sync(self.folder)
+            except BaseException:
+                shutil.rmtree(temporary, ignore_errors=True)
+                raise
+        older = [known for known in self.steps() if known < step]
+        newer = [known for known in self.steps() if known > step]
+        for known in newer + older[: max(0, len(older) + 1 - self.keep)]:
+            shutil.rmtree(self.path(known), ignore_errors=True)
+        for leftover in self.folder.glob(".step-*.tmp"):  # of a process that was killed while it saved
+            shutil.rmtree(leftover, ignore_errors=True)
+
+    def newest(self) -> Checkpoint | None:
+        """The newest checkpoint whose content is whole, or None; each one passed over is named in the log."""
+        for step in reversed(self.steps()):
+            path = self.path(step)
+            try:
+                state = json.loads((path / STATE).read_text())
+                if state["step"] != step or state["sha256"] != digest(path / TENSORS):
+                    raise ValueError("its digest does not match")
+                return Checkpoint(step, load_file(path / TENSORS), state["values"])
+            except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+                log.warning("checkpoint %s is damaged (%s): trying the one before it", path, error)
+        return None

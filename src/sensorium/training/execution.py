@@ -1,0 +1,90 @@
+"""How a stage runs, as opposed to what it computes: device, precision, micro-batch, workers, minutes."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, fields
+
+import torch
+
+from sensorium.config import ConfigurationError
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Settings of profiles and of the command line; none of them belongs to the experiment."""
+
+    device: str = "auto"
+    micro_batch: int = 0
+    precision: str = "auto"
+    workers: int = 0
+    threads: int = 0
+    max_minutes: float = 0.0
+    checkpoint_minutes: float = 5.0
+    compile: str = "auto"
+
+    @classmethod
+    def from_args(cls, args: argparse.Namespace) -> Execution:
+        """Pick the execution settings out of parsed arguments."""
+        return cls(**{field.name: getattr(args, field.name) for field in fields(cls)})
+
+    def prepare(self) -> torch.device:
+        """Set threads and exact arithmetic for this process; return the device to work on.
+
+        Raises:
+            ConfigurationError: if CUDA is asked for and there is none.
+        """
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise ConfigurationError("--device cuda: no CUDA device is visible here; use --device auto or cpu")
+        if self.threads:
+            torch.set_num_threads(self.threads)
+        # A resumed run must repeat the bits of an uninterrupted one, so sums are made in a fixed order.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+        if self.device == "cpu" or not torch.cuda.is_available():
+            return torch.device("cpu")
+        torch.set_float32_matmul_precision("high")
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
+        torch.cuda.set_device(device)
+        return device
+
+    def autocast(self, device: torch.device) -> AbstractContextManager[object]:
+        """Mixed precision: bfloat16 on CUDA unless told otherwise, float32 on a CPU unless asked for."""
+        wanted = self.precision == "bf16" or (self.precision == "auto" and device.type == "cuda")
+        return torch.autocast(device.type, dtype=torch.bfloat16) if wanted else nullcontext()
+
+    def compiles(self, device: torch.device) -> bool:
+        """Whether modules are compiled: on CUDA unless told otherwise."""
+        return self.compile == "on" or (self.compile == "auto" and device.type == "cuda")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the execution settings to a stage's arguments."""
+    default = Execution()
+    group = parser.add_argument_group("execution", "these change speed, never what is learned")
+    add = group.add_argument
+    add("--device", choices=("auto", "cpu", "cuda"), default=default.device, help="auto: CUDA where there is one")
+    add("--micro-batch", type=_count, default=default.micro_batch, help="rows a pass; 0: the most that fits")
+    add("--precision", choices=("auto", "fp32", "bf16"), default=default.precision, help="auto: bf16 on CUDA")
+    add("--workers", type=_count, default=default.workers, help="processes that read data ahead")
+    add("--threads", type=_count, default=default.threads, help="CPU threads; 0: as torch chooses")
+    add("--max-minutes", type=_minutes, default=default.max_minutes, help="save and exit 75 before this; 0: never")
+    add("--checkpoint-minutes", type=_minutes, default=default.checkpoint_minutes, help="time between checkpoints")
+    add("--compile", choices=("auto", "on", "off"), default=default.compile, help="auto: on CUDA")
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{value} is negative")
+    return value
+
+
+def _minutes(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of minutes")
+    return value

@@ -1,0 +1,143 @@
+"""Health: steps that are not finite are skipped, counted and localised; gates decide whether a run is exported."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sensorium.objectives.learner import Gate
+
+log = logging.getLogger(__name__)
+MOST_CONSECUTIVE = 10
+MOST_FRACTION = 0.05
+GRACE_STEPS = 100  # the fraction says little before
+ADVICE = "lower training.lr or training.clip, raise training.warmup, or run with --precision fp32"
+
+
+class UnhealthyError(Exception):
+    """A run that diverged or collapsed (exit 70): what was seen, its value, and what to try."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a validation found: numbers by name, and the gates."""
+
+    metrics: dict[str, float]
+    gates: list[Gate]
+
+    def values(self) -> dict[str, Any]:
+        """State for a checkpoint; numbers as text, for JSON has no NaN."""
+        return {
+            "metrics": {name: repr(value) for name, value in self.metrics.items()},
+            "gates": [asdict(gate) | {"value": repr(gate.value)} for gate in self.gates],
+        }
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> Verdict:
+        """Take back what `values` gave."""
+        gates = [Gate(**{**gate, "value": float(gate["value"])}) for gate in values["gates"]]
+        return cls({name: float(value) for name, value in values["metrics"].items()}, gates)
+
+    def check(self) -> None:
+        """Refuse a collapsed model.
+
+        Raises:
+            UnhealthyError: naming every gate that failed, its value and what to try.
+        """
+        failed = [gate for gate in self.gates if not gate.passed]
+        if failed:
+            raise UnhealthyError(
+                "; ".join(
+                    f"gate {gate.name}: {gate.value:.4g}, at least {gate.minimum:.4g} is needed; try: {gate.advice}"
+                    for gate in failed
+                )
+            )
+
+
+class Skips:
+    """Counts the steps that were skipped because their loss or gradient was not finite."""
+
+    def __init__(self, values: Mapping[str, int] | None = None) -> None:
+        self.total, self.consecutive = (values["total"], values["consecutive"]) if values else (0, 0)
+
+    def values(self) -> dict[str, int]:
+        """State for a checkpoint."""
+        return {"total": self.total, "consecutive": self.consecutive}
+
+    def passed(self) -> None:
+        """Note a step that was made."""
+        self.consecutive = 0
+
+    def skipped(self, done: int, where: str) -> None:
+        """Note a skipped step, the last of `done` steps, that went bad at `where`.
+
+        Raises:
+            UnhealthyError: if too many steps in a row, or too large a share of all steps, were skipped.
+        """
+        self.total += 1
+        self.consecutive += 1
+        log.warning("step %d skipped, not finite: %s (%d skipped so far)", done, where, self.total)
+        if self.consecutive > MOST_CONSECUTIVE:
+            raise UnhealthyError(
+                f"diverged: {self.consecutive} steps in a row were not finite, the last at step {done}: {where}; "
+                f"at most {MOST_CONSECUTIVE} are allowed; try: {ADVICE}"
+            )
+        if done >= GRACE_STEPS and self.total > MOST_FRACTION * done:
+            raise UnhealthyError(
+                f"diverging: {self.total} of {done} steps were not finite, the last: {where}; "
+                f"at most {MOST_FRACTION:.0%} are allowed; try: {ADVICE}"
+            )
+
+
+def first_bad_place(learner: nn.Module, forward: Callable[[], Tensor]) -> str:
+    """Name where numbers stop being finite: a weight, a module's output, the loss, or else a gradient.
+
+    Args:
+        learner: the module in question, the gradients of the bad step still in place.
+        forward: repeats the bad step's forward pass and returns its loss.
+    """
+    for name, parameter in learner.named_parameters():
+        if not torch.isfinite(parameter).all():
+            return f"weight {name}"
+    bad: list[str] = []
+
+    def watch(name: str) -> Callable[[nn.Module, Any, Any], None]:
+        def hook(module: nn.Module, inputs: Any, outputs: Any) -> None:
+            if not bad and not all(torch.isfinite(tensor).all() for tensor in _floats(outputs)):
+                bad.append(f"output of {name or 'the learner'} ({type(module).__name__})")
+
+        return hook
+
+    handles = [module.register_forward_hook(watch(name)) for name, module in learner.named_modules()]
+    try:
+        with torch.no_grad(), torch.compiler.set_stance("force_eager"):
+            loss = forward()
+    finally:
+        for handle in handles:
+            handle.remove()
+    if bad:
+        return bad[0]
+    if not torch.isfinite(loss).all():
+        return "the loss"
+    # Gradients flow from the last module to the first, so the last bad one is where the trouble began.
+    for name, parameter in reversed(list(learner.named_parameters())):
+        if parameter.grad is not None and not torch.isfinite(parameter.grad).all():
+            return f"gradient of {name}"
+    return "the gradient norm"
+
+
+def _floats(value: Any) -> Iterable[Tensor]:
+    if isinstance(value, Tensor):
+        if value.is_floating_point():
+            yield value
+    elif isinstance(value, Mapping):
+        for part in value.values():
+            yield from _floats(part)
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            yield from _floats(part)

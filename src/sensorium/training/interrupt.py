@@ -1,0 +1,63 @@
+"""Stopping: signals and the deadline set a flag, the loop finishes its step, saves and leaves with exit 75."""
+
+from __future__ import annotations
+
+import signal
+import time
+from types import FrameType, TracebackType
+from typing import Any
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
+
+
+class StoppedEarly(Exception):
+    """The stage stopped before its end with its state saved (exit 75): the same command goes on."""
+
+
+class Interrupt:
+    """Collects reasons to stop while it is entered; nothing is done inside a signal handler but noting the name.
+
+    Args:
+        max_minutes: minutes from now at which the process must be gone; 0 for no deadline.
+    """
+
+    def __init__(self, max_minutes: float = 0.0) -> None:
+        self._signal: str | None = None
+        self._max_minutes = max_minutes
+        self._started = time.monotonic()
+        self._previous: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Interrupt:
+        for number in SIGNALS:
+            self._previous[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self._signal = signal.Signals(number).name
+
+    def reason(self, reserve: float = 0.0) -> str | None:
+        """Why to stop now, or None.
+
+        Args:
+            reserve: seconds that one more step and the save will take, at the worst.
+        """
+        if self._signal:
+            return self._signal
+        if self._max_minutes:
+            limit = 60 * self._max_minutes
+            margin = reserve + min(10.0, 0.05 * limit)  # leaving the process takes time too
+            if time.monotonic() - self._started > limit - margin:
+                return f"--max-minutes {self._max_minutes:g}"
+        return None
+
+
+def ignore_signals(worker: int) -> None:
+    """For data workers: a signal sent to the whole group must not take their batches from the main process."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)

@@ -1,0 +1,138 @@
+"""What a run tells: metrics.jsonl (exact), TensorBoard (to look at and listen to), plain lines in a log.
+
+Values that depend on the clock are named perf/..., so everything else is equal for equal runs.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+from torch.utils.tensorboard import SummaryWriter
+
+from sensorium.artifacts import atomic_path
+from sensorium.objectives.learner import Audio, Image
+from sensorium.training.checkpoint import writing
+
+log = logging.getLogger("sensorium")
+JSONL, LOG, TENSORBOARD = "metrics.jsonl", "train.log", "tb"
+
+
+class RunLog:
+    """The records of one run.
+
+    Args:
+        folder: the run's folder.
+        main: False for ranks that write nothing.
+    """
+
+    def __init__(self, folder: Path, main: bool = True) -> None:
+        self._folder, self._main = folder, main
+        self._path = folder / JSONL
+        self._board: SummaryWriter | None = None
+        self._handlers: list[logging.Handler] = []
+        self._level = log.level
+        if not main:
+            return
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            file = logging.FileHandler(folder / LOG)
+        file.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+        screen = logging.StreamHandler(sys.stderr)
+        screen.setFormatter(logging.Formatter("%(message)s"))
+        self._handlers = [file, screen]
+        log.setLevel(logging.INFO)
+        for handler in self._handlers:
+            log.addHandler(handler)
+
+    def begin(self, resumed: int) -> None:
+        """Open the records to go on after `resumed` steps; those of steps that will be made again are dropped."""
+        if self._main:
+            with writing(self._path):
+                _truncate(self._path, resumed)
+                self._board = SummaryWriter(str(self._folder / TENSORBOARD), purge_step=resumed + 1)
+
+    def __enter__(self) -> RunLog:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            log.info("%s: %s", type(error).__name__, error)
+        if self._board:
+            self._board.close()
+        log.setLevel(self._level)
+        for handler in self._handlers:
+            log.removeHandler(handler)
+            handler.close()
+
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+        """Record numbers after `step` steps; what is not finite becomes null in metrics.jsonl."""
+        if not self._board:
+            return
+        record = {"step": step} | {name: value if math.isfinite(value) else None for name, value in values.items()}
+        with writing(self._path):
+            with self._path.open("a") as file:
+                file.write(json.dumps(record, allow_nan=False) + "\n")
+            for name, value in values.items():
+                self._board.add_scalar(name, value, step)
+
+    def show(self, step: int, exhibits: Mapping[str, Image | Audio]) -> None:
+        """Put pictures and sounds into TensorBoard."""
+        if not self._board:
+            return
+        for name, exhibit in exhibits.items():
+            if isinstance(exhibit, Image):
+                self._board.add_image(name, exhibit.pixels.detach().float().clamp(0, 1).cpu(), step)
+            else:
+                sound = exhibit.samples.detach().float().clamp(-1, 1).cpu()
+                self._board.add_audio(name, sound[None], step, sample_rate=exhibit.rate)
+
+
+def _truncate(path: Path, step: int) -> None:
+    """Keep the whole lines of records up to `step`; a line cut by a kill goes too."""
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_text(errors="replace").splitlines():
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if record["step"] <= step:
+            kept.append(line + "\n")
+    with atomic_path(path) as temporary:
+        temporary.write_text("".join(kept))
+
+
+class Pace:
+    """Throughput and time left, since the last time they were asked for."""
+
+    def __init__(self, done: int, steps: int, batch: int) -> None:
+        self._steps, self._batch = steps, batch
+        self._last = self._first = (time.monotonic(), done)
+
+    def measure(self, done: int) -> dict[str, float]:
+        """perf/samples_per_second since the last call, perf/seconds_left by the mean of this process."""
+        now = time.monotonic()
+        then, before = self._last
+        begin, origin = self._first
+        self._last = (now, done)
+        seconds_a_step = (now - begin) / max(1, done - origin)
+        return {
+            "perf/samples_per_second": (done - before) * self._batch / max(1e-9, now - then),
+            "perf/seconds_left": (self._steps - done) * seconds_a_step,
+        }
+
+
+def clock(seconds: float) -> str:
+    """Seconds as h:mm:ss."""
+    whole = round(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"

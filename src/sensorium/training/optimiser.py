@@ -1,0 +1,99 @@
+"""AdamW, the average of weights, and both as plain tensors by name for a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from sensorium.config import Training
+from sensorium.schedules import average_decay, learning_rate
+
+
+class Optimiser:
+    """AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101) with decay on matrices and kernels only.
+
+    With `training.ema` it keeps an exponential average of the weights, which is evaluated and exported.
+    """
+
+    def __init__(self, learner: nn.Module, training: Training) -> None:
+        self._training = training
+        self._parameters = {name: p for name, p in learner.named_parameters() if p.requires_grad}
+        matrices = [p for p in self._parameters.values() if p.dim() >= 2]
+        vectors = [p for p in self._parameters.values() if p.dim() < 2]
+        groups = [{"params": matrices, "weight_decay": training.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+        self._adamw = torch.optim.AdamW([group for group in groups if group["params"]], lr=training.lr, fused=True)
+        self._average: dict[str, Tensor] = {}
+        if training.ema:
+            self._average = {name: p.detach().clone() for name, p in self._parameters.items()}
+
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        """What is trained."""
+        return list(self._parameters.values())
+
+    def norm(self) -> Tensor:
+        """Norm of all gradients together, a scalar."""
+        return torch.nn.utils.get_total_norm([p.grad for p in self._parameters.values() if p.grad is not None])
+
+    def update(self, step: int, norm: Tensor) -> float:
+        """Clip the gradients, whose norm is given, and make step number `step`; return its learning rate."""
+        training = self._training
+        rate = learning_rate(
+            step, steps=training.steps, warmup=training.warmup, peak=training.lr, final=training.final_lr
+        )
+        torch.nn.utils.clip_grads_with_norm_(self.parameters, training.clip, norm)
+        for group in self._adamw.param_groups:
+            group["lr"] = rate
+        self._adamw.step()
+        if self._average:
+            weights = [p.detach() for p in self._parameters.values()]
+            torch._foreach_lerp_(list(self._average.values()), weights, 1 - average_decay(step, training.ema))
+        return rate
+
+    def clear(self) -> None:
+        """Drop all gradients."""
+        self._adamw.zero_grad(set_to_none=True)
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Put the averaged weights into the learner for a while, where an average is kept."""
+        self._swap()
+        try:
+            yield
+        finally:
+            self._swap()
+
+    def _swap(self) -> None:
+        with torch.no_grad():
+            for name, average in self._average.items():
+                parameter = self._parameters[name]
+                kept = parameter.detach().clone()
+                parameter.copy_(average)
+                average.copy_(kept)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """State by name: optimiser/PARAMETER/KEY and average/PARAMETER."""
+        moments = {
+            f"optimiser/{name}/{key}": value
+            for name, parameter in self._parameters.items()
+            for key, value in self._adamw.state.get(parameter, {}).items()
+        }
+        return moments | {f"average/{name}": value for name, value in self._average.items()}
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take back what `tensors` gave.
+
+        Raises:
+            KeyError: if a tensor belongs to no parameter, or an average is missing.
+        """
+        for name, value in tensors.items():
+            kind, _, rest = name.partition("/")
+            if kind == "optimiser":
+                parameter, _, key = rest.rpartition("/")
+                owner = self._parameters[parameter]
+                self._adamw.state[owner][key] = value.to(owner.device, copy=True)
+        for name, average in self._average.items():
+            average.copy_(tensors[f"average/{name}"])

@@ -1,0 +1,109 @@
+"""A training stage from its inputs to its artifact: fingerprint, run folder, resume, train, gates, export."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from sensorium.artifacts import atomic_path, digest, fingerprint, read_json, write_json, write_manifest
+from sensorium.config import Section, Training, canonical_json
+from sensorium.data.windows import Windows
+from sensorium.objectives.learner import Learner
+from sensorium.training.checkpoint import writing
+from sensorium.training.distributed import World
+from sensorium.training.execution import Execution
+from sensorium.training.interrupt import Interrupt
+from sensorium.training.trainer import Trainer
+
+MODEL = "model.safetensors"
+
+
+def train_stage(
+    *,
+    stage: str,
+    revision: int,
+    section: Section,
+    inputs: Mapping[str, Path],
+    output: Path,
+    build: Callable[[], tuple[Learner, Windows, Windows]],
+    execution: Execution,
+    shapes: Mapping[str, Any],
+) -> None:
+    """Train a model and write `output`/model.safetensors and manifest.json; go on where an earlier process stopped.
+
+    Args:
+        stage: kind of the artifact, for example "encoder_vision".
+        revision: REVISION of the stage's module.
+        section: its section of the configuration, with a field `training`.
+        inputs: name -> manifest file of each input.
+        output: folder of the artifact; the run lives in `output`/runs/FINGERPRINT.
+        build: makes the learner, the training windows and the validation windows; torch's generator is
+            seeded before, so the initial weights are a function of the seed.
+        execution: how to run.
+        shapes: what the model's constructor needs beside its section (JSON).
+
+    Raises:
+        StoppedEarly: after a signal or near the deadline, with the state saved.
+        UnhealthyError: if the run diverged, or a gate found the model collapsed; nothing is exported.
+        StorageError: if results cannot be written.
+        ArtifactError: if an input is missing, or a checkpoint does not fit the model.
+    """
+    training: Training = section.training  # type: ignore[attr-defined]
+    with Interrupt(execution.max_minutes) as interrupt:
+        digests = {name: _manifest_digest(path) for name, path in inputs.items()}
+        section_json = canonical_json(section)
+        address = fingerprint(section_json, digests, revision)
+        folder = output / "runs" / address
+        world = World.join(execution.prepare())
+        try:
+            if world.is_main:
+                settings = {
+                    "stage": stage,
+                    "revision": revision,
+                    "section": json.loads(section_json),
+                    "inputs": digests,
+                }
+                with writing(folder):
+                    write_json(folder / "config.json", settings)
+            torch.manual_seed(training.seed)
+            learner, windows, validation = build()
+            trainer = Trainer(learner, training, windows, validation, folder, execution, world)
+            verdict = trainer.run(interrupt)
+            verdict.check()
+            if world.is_main:
+                with trainer.exported(), writing(output / MODEL), atomic_path(output / MODEL) as temporary:
+                    weights = trainer.learner.model.state_dict()
+                    save_file(
+                        {name: tensor.detach().cpu().contiguous().clone() for name, tensor in weights.items()},
+                        temporary,
+                    )
+                with writing(output):
+                    write_manifest(
+                        output,
+                        kind=stage,
+                        section_json=section_json,
+                        inputs=digests,
+                        files={"model": output / MODEL},
+                        details={
+                            "shapes": dict(shapes),
+                            "run": address,
+                            "steps": training.steps,
+                            "skipped_steps": trainer.skipped,
+                            "parameters": sum(tensor.numel() for tensor in trainer.learner.model.parameters()),
+                            "metrics": {name: v if math.isfinite(v) else None for name, v in verdict.metrics.items()},
+                        },
+                    )
+            world.wait()
+        finally:
+            world.leave()
+
+
+def _manifest_digest(path: Path) -> str:
+    read_json(path)  # a missing or broken input is named here, with the way out
+    return digest(path)

@@ -1,0 +1,38 @@
+"""Signals and the deadline set a flag and nothing more."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+from sensorium.training.interrupt import SIGNALS, Interrupt, ignore_signals
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_is_noted(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    with Interrupt() as interrupt:
+        assert interrupt.reason() is None
+        os.kill(os.getpid(), number)
+        assert interrupt.reason() == number.name
+    assert signal.getsignal(number) is before
+
+
+def test_the_deadline_leaves_time_for_the_save(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.monotonic()
+    with Interrupt(max_minutes=10) as interrupt:
+        for minute, reserve, expected in [(9, 0, None), (9, 70, "--max-minutes 10"), (9.9, 0, "--max-minutes 10")]:
+            monkeypatch.setattr(time, "monotonic", lambda minute=minute: now + 60 * minute)
+            assert interrupt.reason(reserve) == expected
+
+
+def test_workers_ignore_them() -> None:
+    if os.fork() == 0:
+        ignore_signals(0)
+        for number in SIGNALS:
+            os.kill(os.getpid(), number)
+        os._exit(7)
+    assert os.waitstatus_to_exitcode(os.wait()[1]) == 7

@@ -1,0 +1,58 @@
+"""Models come back as they were exported, or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from toys import SHAPES, ToyConfig, ToyModel
+
+from sensorium.artifacts import ArtifactError, write_manifest
+from sensorium.config import canonical_json
+from sensorium.models.load import load_model
+
+
+@pytest.fixture
+def exported(tmp_path: Path) -> tuple[ToyModel, Path]:
+    """A model and its manifest."""
+    torch.manual_seed(7)
+    config = ToyConfig(width=5)
+    model = ToyModel(config, SHAPES)
+    save_file(model.state_dict(), tmp_path / "model.safetensors")
+    files = {"model": tmp_path / "model.safetensors"}
+    section = canonical_json(config)
+    write_manifest(tmp_path, kind="toy", section_json=section, inputs={}, files=files, details={"shapes": SHAPES})
+    return model, tmp_path / "manifest.json"
+
+
+def test_round_trip(exported: tuple[ToyModel, Path]) -> None:
+    model, manifest = exported
+    torch.manual_seed(1)
+    state = torch.random.get_rng_state()
+    loaded = load_model(ToyModel, ToyConfig, manifest, "toy")
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert not loaded.training
+    assert not any(p.requires_grad for p in loaded.parameters())
+    assert all(torch.equal(a, b) for a, b in zip(loaded.parameters(), model.parameters(), strict=True))
+
+
+def test_untrained(exported: tuple[ToyModel, Path]) -> None:
+    model, manifest = exported
+    one, same, other = (load_model(ToyModel, ToyConfig, manifest, "toy", untrained_seed=seed) for seed in (1, 1, 2))
+    assert torch.equal(one.last.weight, same.last.weight)
+    assert not torch.equal(one.last.weight, other.last.weight)
+    assert not torch.equal(one.last.weight, model.last.weight)
+
+
+def test_what_does_not_fit_is_refused(exported: tuple[ToyModel, Path]) -> None:
+    _, manifest = exported
+    with pytest.raises(ArtifactError, match=r"expected the manifest of a 'fusion'"):
+        load_model(ToyModel, ToyConfig, manifest, "fusion")
+    weights = manifest.with_name("model.safetensors")
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(ArtifactError, match=r"its content is not what"):
+        load_model(ToyModel, ToyConfig, manifest, "toy")

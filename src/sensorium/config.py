@@ -136,17 +136,17 @@ class VisionAugmentation(Section):
 class AudioAugmentation(Section):
     """Batched augmentations of sound, drawn anew for every view."""
 
-    shift: float = Field(0.1, ge=0, le=0.5, description="largest time shift, as a fraction of the window")
+    shift: float = Field(0.4, ge=0, le=0.5, description="largest time shift, as a fraction of the window")
     pitch: float = Field(1.0, ge=0, le=12, description="largest pitch shift, in semitones")
     stretch: float = Field(0.1, ge=0, le=0.5, description="largest relative change of tempo, pitch kept")
     gain: float = Field(6.0, ge=0, le=40, description="largest change of loudness, in decibels")
-    noise: float = Field(25.0, ge=0, le=80, description="lowest signal-to-noise ratio of background noise, in decibels")
+    noise: float = Field(5.0, ge=0, le=80, description="lowest signal-to-noise ratio of background noise, in decibels")
 
 
 class Contrast(Section):
     """NT-Xent with a variance term."""
 
-    temperature: float = Field(0.2, gt=0, description="temperature of NT-Xent")
+    temperature: float = Field(0.1, gt=0, description="temperature of NT-Xent")
     variance_weight: float = Field(1.0, ge=0, description="weight of the hinge on each dimension's deviation")
     projection: int = Field(64, ge=2, description="width of the projection that is contrasted")
 
@@ -156,7 +156,7 @@ class VisionEncoderConfig(Section):
 
     width: int = Field(24, ge=4, description="channels of the first convolution; doubled at each halving")
     dim: int = Field(128, ge=4, description="width of the embedding")
-    neighbours: int = Field(2, ge=0, description="the two views may lie this many frames apart")
+    neighbours: int = Field(12, ge=0, description="the two views may lie this many frames apart")
     augmentation: VisionAugmentation = VisionAugmentation()
     contrast: Contrast = Contrast()
     training: Training = Training(steps=1200, batch=128, lr=2e-3)
@@ -168,7 +168,7 @@ class AudioEncoderConfig(Section):
     width: int = Field(24, ge=4, description="channels of the first convolution; doubled at each halving")
     dim: int = Field(128, ge=4, description="width of the embedding")
     mels: int = Field(64, ge=8, description="bands of the log-mel spectrogram")
-    frames: int = Field(8, ge=2, description="frames of sound in a window")
+    frames: int = Field(4, ge=2, description="frames of sound in a window")
     augmentation: AudioAugmentation = AudioAugmentation()
     contrast: Contrast = Contrast()
     training: Training = Training(steps=800, batch=128, lr=2e-3)
@@ -186,9 +186,7 @@ class VideoTokenizerConfig(Section):
 
     width: int = Field(32, ge=4, description="channels of the first convolution; doubled at each halving")
     channels: int = Field(16, ge=1, description="numbers a token")
-    gradient_weight: float = Field(
-        0.5, ge=0, description="weight of the error of image gradients beside the squared error"
-    )
+    gradient_weight: float = Field(0.5, ge=0, description="weight of the squared error of image gradients")
     training: Training = Training(steps=1500, batch=64, lr=2e-3)
 
 
@@ -253,8 +251,9 @@ class ProbeConfig(Section):
     """Linear and few-shot probes of the frozen encoders."""
 
     samples: int = Field(1500, ge=20, description="labelled windows taken from each of training and test recordings")
+    labels: int = Field(25, ge=1, description="labelled windows a class in the linear probe")
     shots: int = Field(5, ge=1, description="examples a class in the few-shot probe")
-    trials: int = Field(50, ge=2, description="few-shot draws to average")
+    trials: int = Field(50, ge=2, description="draws of labelled windows to average")
     supervised_steps: int = Field(300, ge=1, description="steps of the supervised network that sets the ceiling")
     seed: int = Field(0, ge=0, description="seed of draws and resampling")
 
@@ -287,7 +286,7 @@ class RolloutConfig(Section):
     windows: int = Field(200, ge=8, description="dreamed windows from test recordings")
     context: int = Field(6, ge=1, description="true frames before the dream begins")
     horizon: int = Field(8, ge=1, description="dreamed frames")
-    denoising_steps: int = Field(4, ge=1, description="Euler steps a dreamed frame")
+    denoising_steps: int = Field(2, ge=1, description="Euler steps a dreamed frame")
     context_noise: float = Field(0.1, ge=0, lt=1, description="noise share that context frames carry while dreaming")
     seed: int = Field(0, ge=0, description="seed of draws and resampling")
 
@@ -345,6 +344,7 @@ class Config(Section):
     @model_validator(mode="after")
     def _windows_fit(self) -> Config:
         windows = {
+            "encoders.vision.neighbours + 1": self.encoders.vision.neighbours + 1,
             "encoders.audio.frames": self.encoders.audio.frames,
             "fusion.frames + fusion.horizon": self.fusion.frames + self.fusion.horizon,
             "dynamics.frames": self.dynamics.frames,

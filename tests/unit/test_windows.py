@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -101,7 +102,7 @@ def test_empty_split_is_told(tmp_path: Path) -> None:
         Windows(make(tmp_path, [9]), "test", ("action",), 4)
 
 
-@pytest.mark.parametrize("workers", [0, 1, 3])
+@pytest.mark.parametrize("workers", [0, 1, 2])
 @pytest.mark.parametrize("first", [0, 7])
 def test_same_batches_for_any_number_of_workers_from_any_step(windows: Windows, workers: int, first: int) -> None:
     batches = StepBatches(windows, seed=3, batch=8)
@@ -125,7 +126,7 @@ def test_ranks_share_a_batch_without_gap_or_overlap(cuts: set[int], step: int, s
         windows = Windows(make(Path(folder), [9, 9]), "training", ("action",), 4)
         edges = [0, *sorted(cuts), 8]
         whole = StepBatches(windows, seed, 8)[step]["action"]
-        parts = [StepBatches(windows, seed, 8, rows)[step]["action"] for rows in zip(edges, edges[1:], strict=False)]
+        parts = [StepBatches(windows, seed, 8, rows)[step]["action"] for rows in pairwise(edges)]
         assert torch.equal(torch.cat(parts), whole)
 
 

@@ -5,6 +5,7 @@ Every packet of a file is read, even where only its beginning is wanted, because
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from pathlib import Path
 
@@ -32,11 +33,10 @@ def read_media(
         size: side of a frame, in pixels, cut square from the middle.
 
     Returns:
-        video uint8 [T', size, size, 3] and audio int16 [T' * sample_rate / frame_rate], where T' < T if the file is
-        too short.
+        video uint8 [T, size, size, 3] and audio int16 [T * sample_rate / frame_rate], or one of the two.
 
     Raises:
-        BadRecordingError: if the file cannot be read, is cut off, is damaged, or lacks a stream.
+        BadRecordingError: if the file cannot be read, is cut off, is damaged, is too short, or lacks a stream.
     """
     try:
         with av.open(str(path)) as container:
@@ -78,58 +78,61 @@ class _Reader:
 
     def read(self) -> dict[str, np.ndarray]:
         end = 0.0
+        video = self._wanted.get("video")
+        rate = video.average_rate if isinstance(video, av.VideoStream) else None
+        frame_length = 1 / float(rate or self._frame_rate)
         for packet in self._container.demux(*self._wanted.values()):
             if packet.is_corrupt:
                 raise BadRecordingError("truncated or damaged: a packet is not whole")
             for frame in packet.decode():
-                if packet.stream.type == "video":
+                # the end by decoded frames: some containers stamp their last packet with nonsense
+                if isinstance(frame, av.VideoFrame):
                     self._see(frame)
-                else:
+                    end = max(end, self._time(frame) + frame_length)
+                elif isinstance(frame, av.AudioFrame):
                     self._hear(frame)
-                # by decoded frames: some containers stamp their last packet with nonsense
-                last = (
-                    frame.samples / frame.sample_rate
-                    if packet.stream.type == "audio"
-                    else 1 / self._rate(packet.stream)
-                )
-                end = max(end, float(frame.time or 0.0) - self._origin + last)
+                    end = max(end, self._time(frame) + frame.samples / frame.sample_rate)
         if self._container.duration is not None:
             length = self._container.duration / av.time_base
             if end < length - END_TOLERANCE:
                 raise BadRecordingError(f"truncated: {end:.2f} of {length:.2f} seconds")
+        if "audio" in self._wanted:
+            self._hear(None)
         if self._shown is not None:
             while len(self._pictures) < min(self._frames, int(end * self._frame_rate)):
                 self._pictures.append(self._shown)
         samples = self._sample_rate // self._frame_rate
-        result = {}
+        result: dict[str, np.ndarray] = {}
         if "video" in self._wanted:
             result["video"] = np.array(self._pictures, np.uint8).reshape(-1, self._size, self._size, 3)
         if "audio" in self._wanted:
-            result["audio"] = self._sound[: self._heard // samples * samples]
+            result["audio"] = self._sound
+        shortest = min(len(self._pictures) if kind == "video" else self._heard // samples for kind in self._wanted)
+        if shortest < self._frames:
+            raise BadRecordingError(f"too short: {shortest} of {self._frames} frames")
         return result
 
-    def _rate(self, stream: av.VideoStream) -> float:
-        return float(stream.average_rate or self._frame_rate)
+    def _time(self, frame: av.VideoFrame | av.AudioFrame) -> float:
+        """Seconds from the beginning of the file to the beginning of a frame."""
+        return float(frame.time or 0.0) - self._origin
 
     def _see(self, frame: av.VideoFrame) -> None:
         """Fill the places on the clock up to this frame with the frame before it."""
-        time = float(frame.time or 0.0) - self._origin
-        while (
-            self._shown is not None
-            and len(self._pictures) < self._frames
-            and len(self._pictures) < time * self._frame_rate
-        ):
+        due = min(self._frames, math.ceil(self._time(frame) * self._frame_rate))
+        while self._shown is not None and len(self._pictures) < due:
             self._pictures.append(self._shown)
         if len(self._pictures) < self._frames:
-            picture = frame.to_ndarray(format="rgb24")
-            height, width, side = *picture.shape[:2], min(picture.shape[:2])
+            picture: np.ndarray = frame.to_ndarray(format="rgb24")
+            height, width = picture.shape[:2]
+            side = min(height, width)
             top, left = (height - side) // 2, (width - side) // 2
             square = np.ascontiguousarray(picture[top : top + side, left : left + side])
             self._shown = cv2.resize(square, (self._size, self._size), interpolation=cv2.INTER_AREA)
 
-    def _hear(self, frame: av.AudioFrame) -> None:
-        if self._heard == 0 and frame.time:  # sound that starts after the picture: silence until then
-            self._heard = min(len(self._sound), max(0, round((float(frame.time) - self._origin) * self._sample_rate)))
+    def _hear(self, frame: av.AudioFrame | None) -> None:
+        """Resample a frame and put it behind the others; None: what the resampler still holds."""
+        if frame is not None and self._heard == 0:  # sound that starts after the picture: silence until then
+            self._heard = min(len(self._sound), max(0, round(self._time(frame) * self._sample_rate)))
         if self._heard < len(self._sound):
             for piece in self._resampler.resample(frame):
                 samples = piece.to_ndarray().reshape(-1)[: len(self._sound) - self._heard]

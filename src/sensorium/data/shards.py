@@ -54,7 +54,7 @@ def read_lists(paths: Sequence[Path], section_json: str) -> list[dict[str, Any]]
         ArtifactError: if a list or shard is missing, a shard's content is not what its list says, or shards come
             from different settings or inputs.
     """
-    lists = []
+    lists: list[dict[str, Any]] = []
     for path in paths:
         content, shard = read_json(path), path.with_suffix(".safetensors")
         way_out = f"delete {path} and {shard} and run the same command again"

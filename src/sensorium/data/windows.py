@@ -49,7 +49,8 @@ class Windows:
             longest = int(lengths.max(initial=0))
             raise ConfigurationError(
                 f"no window of {frames} frames in the {split} recordings of {recordings.manifest} "
-                f"({len(lengths)} recordings, the longest has {longest} frames): use shorter windows or longer recordings"
+                f"({len(lengths)} recordings, the longest has {longest} frames): "
+                f"use shorter windows or longer recordings"
             )
         # frame t of a field covers the entries [t * n, (t + 1) * n); n is 0 for what belongs to a whole recording
         self._arrays = {field: [recordings.field(name, field) for name in self._names] for field in fields}
@@ -73,7 +74,7 @@ class Windows:
         return self._names[int(recording[0])], int(start[0])
 
     def _locate(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        if len(indices) and not (0 <= indices.min() and indices.max() < len(self)):
+        if len(indices) and (indices.min() < 0 or indices.max() >= len(self)):
             raise IndexError(f"window {int(indices.min())}..{int(indices.max())} of {len(self)}")
         recording = np.searchsorted(self._ends, indices, side="right")
         before = np.where(recording > 0, self._ends[recording - 1], 0)

@@ -75,7 +75,7 @@ def details(config: AtariConfig) -> dict[str, Any]:
     """What holds for all recordings. There are no labels, and no body."""
     return {
         "source": "atari",
-        "licence": "ale-py is GPL-2.0; the games belong to their owners: recordings are for use at home, not to be shared",
+        "licence": "ale-py is GPL-2.0; the games belong to their owners: do not share recordings",
         "games": list(config.games),
         "frames_per_second": CONSOLE_RATE // FRAME_SKIP,
         "sample_rate": CONSOLE_RATE * CONSOLE_SAMPLES,
@@ -91,7 +91,8 @@ def details(config: AtariConfig) -> dict[str, Any]:
 def _console(game: str, seed: int) -> ALEInterface:
     """A console that was just switched on. A new one for each recording: what was played before must not matter."""
     shipped = roms.get_all_rom_ids()
-    if game not in shipped:  # asked first, because loading a file that is not there ends the process
+    rom = roms.get_rom_path(game) if game in shipped else None
+    if rom is None:  # asked first, because loading a file that is not there ends the process
         raise ConfigurationError(
             f"config: data.games = {game!r}: no such game; ale-py ships {', '.join(sorted(shipped))}"
         )
@@ -100,7 +101,7 @@ def _console(game: str, seed: int) -> ALEInterface:
     console.setInt("random_seed", seed)
     console.setFloat("repeat_action_probability", 0.0)
     console.setBool("sound_obs", True)  # heeded only before the game is loaded
-    console.loadROM(roms.get_rom_path(game))
+    console.loadROM(rom)
     return console
 
 

@@ -17,11 +17,12 @@ def effective_rank(features: Tensor) -> float:
     Returns:
         from 1 (all on one line) to min(N - 1, D); 0 if all features are equal; NaN if one is not finite.
     """
-    centred = features.float() - features.float().mean(0)
+    features = features.detach().float()
+    centred = features - features.mean(0)
     if not bool(torch.isfinite(centred).all()):
         return float("nan")
     values = torch.linalg.svdvals(centred)
-    scale = features.float().norm() + 1e-12
+    scale = features.norm() + 1e-12
     if float(values.sum() / scale) < 1e-5:  # rounding noise alone must not look like many directions
         return 0.0
     shares = values / values.sum()
@@ -37,7 +38,7 @@ def relative_deviation(features: Tensor) -> float:
     Returns:
         0 for equal features, about 1 for centred ones.
     """
-    features = features.float()
+    features = features.detach().float()
     return float(features.std(0).mean() / features.square().mean().sqrt().clamp_min(1e-12))
 
 
@@ -50,7 +51,7 @@ def mean_difference(features: Tensor) -> float:
     Returns:
         0 if all rows point the same way, about 1 for unrelated ones.
     """
-    unit = torch.nn.functional.normalize(features.float(), dim=-1)
+    unit = torch.nn.functional.normalize(features.detach().float(), dim=-1)
     count = len(unit)
     total = unit.sum(0).square().sum() - unit.square().sum()  # sum over pairs i != j of cosines
     return float(1 - total / (count * (count - 1)))

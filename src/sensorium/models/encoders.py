@@ -1,0 +1,142 @@
+"""Encoders of the senses: one frame, or one frame's sound, to one embedding.
+
+Strided convolutions with few channels while the maps are large; the last small grid is flattened rather than
+averaged, so that a linear reader still sees where things are. No batch norm anywhere.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchaudio.functional import melscale_fbanks
+
+from sensorium.config import AudioEncoderConfig, ConfigurationError, VisionEncoderConfig
+
+COLUMNS = 4  # columns of the spectrogram in a video frame
+GROUPS = 4
+
+
+class VisionEncoder(nn.Module):
+    """Images float [B, 3, H, W] in [0, 1] -> embeddings [B, dim]."""
+
+    def __init__(self, config: VisionEncoderConfig, shapes: dict[str, Any]) -> None:
+        super().__init__()
+        side, width = int(shapes["size"]), config.width
+        layers: list[nn.Module] = [nn.Conv2d(3, width, 5, stride=2, padding=2), *_normed(width)]
+        side //= 2
+        while side >= 8:
+            layers += [nn.Conv2d(width, 2 * width, 3, stride=2, padding=1), *_normed(2 * width)]
+            width, side = 2 * width, (side + 1) // 2
+            layers += [Residual(width)]
+        self.layers = nn.Sequential(*layers)
+        self.head = nn.Linear(width * side * side, config.dim)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Embed each image by itself."""
+        return self.head(self.layers(images * 4 - 2).flatten(1))
+
+
+def _normed(width: int) -> list[nn.Module]:
+    return [nn.GroupNorm(GROUPS, width), nn.SiLU()]
+
+
+class Residual(nn.Module):
+    """x + conv(silu(norm(x))) on [B, C, H, W]."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.branch = nn.Sequential(nn.GroupNorm(GROUPS, width), nn.SiLU(), nn.Conv2d(width, width, 3, padding=1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Same shape as x."""
+        return x + self.branch(x)
+
+
+class LogMel(nn.Module):
+    """Causal log-mel spectrogram, in float32 whatever the precision around it.
+
+    Column c sees samples up to (c + 1) * hop and none after, with hop = samples_per_frame / 4: the four columns of
+    a frame are known when the frame ends. Triangles on the HTK mel scale, 2595 log10(1 + f / 700).
+
+    Raises:
+        ConfigurationError: if a band is so narrow that no frequency falls into it.
+    """
+
+    bank: Tensor
+    window: Tensor
+
+    def __init__(self, mels: int, sample_rate: int, samples_per_frame: int) -> None:
+        super().__init__()
+        if samples_per_frame % COLUMNS:
+            raise ConfigurationError(f"samples_per_frame is {samples_per_frame}: it must be a multiple of {COLUMNS}")
+        self.hop = samples_per_frame // COLUMNS
+        self.size = 2 ** math.ceil(math.log2(samples_per_frame))
+        bank = melscale_fbanks(self.size // 2 + 1, 0.0, sample_rate / 2, mels, sample_rate)
+        empty = int((bank.sum(0) == 0).sum())
+        if empty:
+            raise ConfigurationError(f"mels = {mels}: {empty} bands hold no frequency at {sample_rate} Hz; take fewer")
+        self.register_buffer("bank", bank, persistent=False)
+        self.register_buffer("window", torch.hann_window(self.size), persistent=False)
+
+    def forward(self, sounds: Tensor) -> Tensor:
+        """Sounds [B, S] in [-1, 1] -> float32 [B, mels, S / hop], silence at -2, a loud tone at about 2."""
+        with torch.autocast(sounds.device.type, enabled=False):
+            padded = F.pad(sounds.float(), (self.size - self.hop, 0))
+            spectrum = torch.stft(padded, self.size, self.hop, window=self.window, center=False, return_complex=True)
+            power = spectrum.real.square() + spectrum.imag.square()
+            energy = (power.transpose(1, 2) @ self.bank).transpose(1, 2)
+            return (energy + 1e-4).log10() / 2
+
+
+class AudioEncoder(nn.Module):
+    """Sounds float [B, S] in [-1, 1] -> one embedding a frame, [B, S / samples_per_frame, dim], causal in time."""
+
+    def __init__(self, config: AudioEncoderConfig, shapes: dict[str, Any]) -> None:
+        super().__init__()
+        width, bands = config.width, config.mels
+        self.samples_per_frame = int(shapes["samples_per_frame"])
+        self.spectrogram = LogMel(bands, int(shapes["sample_rate"]), self.samples_per_frame)
+        self.layers = nn.ModuleList()
+        channels = 1
+        for kernel, stride, grown in ((7, (4, 2), width), (3, (2, 2), 2 * width), (3, (2, 1), 4 * width)):
+            self.layers.append(CausalConv(channels, grown, kernel, stride))
+            channels, bands = grown, -(-bands // stride[0])
+        self.head = nn.Linear(channels * bands, config.dim)
+
+    def forward(self, sounds: Tensor) -> Tensor:
+        """Embed every frame of each sound from the sound up to its end.
+
+        Raises:
+            ValueError: if S is not a whole number of frames.
+        """
+        if sounds.shape[1] % self.samples_per_frame:
+            raise ValueError(f"{sounds.shape[1]} samples are no whole number of frames of {self.samples_per_frame}")
+        x = self.spectrogram(sounds)[:, None]
+        for layer in self.layers:
+            x = layer(x)
+        return self.head(x.permute(0, 3, 1, 2).flatten(2))  # [B, T, C * bands]
+
+    def pool(self, embeddings: Tensor) -> Tensor:
+        """Embedding of a whole window: [B, T, dim] -> [B, dim]."""
+        return embeddings.mean(1)
+
+
+class CausalConv(nn.Module):
+    """Convolution on [B, C, bands, columns] that sees no later column, normalised at each column by itself."""
+
+    def __init__(self, channels: int, width: int, kernel: int, stride: tuple[int, int]) -> None:
+        super().__init__()
+        self.history = 3 - stride[1]  # pads the past so that a strided output ends where its last column ends
+        self.convolution = nn.Conv2d(channels, width, (kernel, 3), stride=stride, padding=(kernel // 2, 0))
+        self.scale = nn.Parameter(torch.ones(width, 1, 1))
+        self.shift = nn.Parameter(torch.zeros(width, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, M, N] -> [B, width, M / stride, N / stride]."""
+        x = self.convolution(F.pad(x, (self.history, 0)))
+        power = x.float().square().mean((1, 2), keepdim=True)  # over time it would tell the future
+        return F.silu(x * torch.rsqrt(power + 1e-2) * self.scale + self.shift)

@@ -1,0 +1,116 @@
+"""Fusion of vision, sound and body into a world state for each frame.
+
+Layouts: B batch, T frames, D width of the state. Senses come as embeddings of frozen encoders.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sensorium.config import FusionConfig
+from sensorium.models.layers import Block
+
+SENSES = ("vision", "audio", "body")
+
+
+class Fusion(nn.Module):
+    """Causal transformer over time; each frame is the sum of what its senses say.
+
+    It keeps mean and deviation of every sense, found on the training recordings, so callers pass embeddings as
+    the encoders give them. A sense that is hidden or missing is replaced by a learned token.
+    """
+
+    def __init__(self, config: FusionConfig, shapes: dict[str, Any]) -> None:
+        super().__init__()
+        self.widths = {sense: int(shapes[sense]) for sense in SENSES if shapes.get(sense)}
+        self.frames = config.frames
+        self.project = nn.ModuleDict({sense: nn.Linear(width, config.dim) for sense, width in self.widths.items()})
+        self.absent = nn.ParameterDict({sense: nn.Parameter(torch.zeros(config.dim)) for sense in self.widths})
+        for sense, width in self.widths.items():
+            self.register_buffer(f"{sense}_mean", torch.zeros(width))
+            self.register_buffer(f"{sense}_deviation", torch.ones(width))
+        self.blocks = nn.ModuleList(Block(config.dim, config.heads, causal=True) for _ in range(config.layers))
+        self.norm = nn.RMSNorm(config.dim, eps=1e-6)
+        self.image_head = WindowHead(self.widths["vision"], config)
+        self.sound_head = WindowHead(self.widths["audio"], config)
+
+    def calibrate(self, sense: str, mean: Tensor, deviation: Tensor) -> None:
+        """Set mean and deviation of a sense, each [width]; dimensions that never change are left unscaled."""
+        getattr(self, f"{sense}_mean").copy_(mean)
+        getattr(self, f"{sense}_deviation").copy_(torch.where(deviation > 1e-4, deviation, torch.ones_like(deviation)))
+
+    def standardise(self, sense: str, values: Tensor) -> Tensor:
+        """Values [..., width] of a sense in deviations from its mean; float32."""
+        return (values.float() - getattr(self, f"{sense}_mean")) / getattr(self, f"{sense}_deviation")
+
+    def forward(
+        self,
+        vision: Tensor | None = None,
+        audio: Tensor | None = None,
+        body: Tensor | None = None,
+        present: Tensor | None = None,
+    ) -> Tensor:
+        """World state of every frame; state t depends on frames 0..t only.
+
+        Args:
+            vision, audio, body: [B, T, width] or None where a sense is missing; one at least is given.
+            present: bool [B, 3]: which of vision, audio, body each row may use; None: all that are given.
+
+        Returns:
+            [B, T, D].
+
+        Raises:
+            ValueError: if no sense is given.
+        """
+        given = {
+            sense: values for sense, values in zip(SENSES, (vision, audio, body), strict=True) if values is not None
+        }
+        if not given:
+            raise ValueError("no sense is given: pass at least one of vision, audio and body")
+        state: Tensor | float = 0.0
+        for sense in self.widths:
+            if sense not in given:
+                state = state + self.absent[sense]
+                continue
+            said = self.project[sense](self.standardise(sense, given[sense]))
+            if present is not None:
+                said = torch.where(present[:, SENSES.index(sense), None, None], said, self.absent[sense].to(said.dtype))
+            state = state + said
+        for block in self.blocks:
+            state = block(state)
+        return self.norm(state)
+
+    def image_embedding(self, vision: Tensor) -> Tensor:
+        """Embedding of a window seen, [B, T, width of vision] -> [B, D] of unit length; T is at most `frames`."""
+        return self.image_head(self.standardise("vision", vision))
+
+    def sound_embedding(self, audio: Tensor) -> Tensor:
+        """Embedding of a window heard, [B, T, width of audio] -> [B, D] of unit length; T is at most `frames`."""
+        return self.sound_head(self.standardise("audio", audio))
+
+
+class WindowHead(nn.Module):
+    """A whole window to one unit vector. Learned times are added, for when a thing happens is what senses share."""
+
+    def __init__(self, width: int, config: FusionConfig) -> None:
+        super().__init__()
+        self.project = nn.Linear(width, config.dim)
+        self.clock = nn.Parameter(torch.randn(config.frames, config.dim) * 0.5)
+        self.block = Block(config.dim, config.heads)
+        self.norm = nn.RMSNorm(config.dim, eps=1e-6)
+        self.out = nn.Linear(config.dim, config.dim)
+
+    def forward(self, values: Tensor) -> Tensor:
+        """[B, T, width] -> [B, D].
+
+        Raises:
+            ValueError: if T exceeds the frames of a training window.
+        """
+        if values.shape[1] > len(self.clock):
+            raise ValueError(f"a window of {values.shape[1]} frames: the longest trained is {len(self.clock)}")
+        x = self.block(self.project(values) + self.clock[: values.shape[1]])
+        return F.normalize(self.out(self.norm(x).mean(1)).float(), dim=-1)

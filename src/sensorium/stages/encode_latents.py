@@ -1,0 +1,97 @@
+"""Encode one shard of recordings to video tokens, once, so the dynamics never run the tokenizer.
+
+Actions and rewards are copied, so a set of latents is all that the dynamics need to read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from sensorium.artifacts import ArtifactError, digest
+from sensorium.config import LatentsConfig, VideoTokenizerConfig, canonical_json, parse_section
+from sensorium.data.recording import RecordingSet, write_shard
+from sensorium.data.shards import describe_shard
+from sensorium.models.load import load_model
+from sensorium.models.tokenizers import VideoTokenizer, to_images
+from sensorium.training.execution import Execution, add_arguments
+
+REVISION = 1
+FRAMES_A_PASS = 256
+PROGRESS_SECONDS = 10.0
+COPIED = ("action", "reward")
+
+
+def main(argv: list[str]) -> None:
+    """Run `sensorium encode-latents`."""
+    parser = argparse.ArgumentParser(prog="sensorium encode-latents", description=__doc__)
+    parser.add_argument("--config", required=True, metavar="JSON", help="the latents section")
+    parser.add_argument("--data", type=Path, required=True, metavar="MANIFEST", help="the recordings")
+    parser.add_argument("--tokenizer", type=Path, required=True, metavar="MANIFEST", help="the tokenizer")
+    parser.add_argument("--shard", type=int, required=True, metavar="K", help="number of the shard, from 0")
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the shard (.safetensors)")
+    add_arguments(parser)
+    args = parser.parse_args(argv)
+    config = parse_section(LatentsConfig, args.config)
+    encode(config, args.data, args.tokenizer, args.shard, args.output, Execution.from_args(args))
+
+
+def encode_video(
+    tokenizer: VideoTokenizer, video: np.ndarray, dtype: str, device: torch.device, frames_a_pass: int = FRAMES_A_PASS
+) -> np.ndarray:
+    """Frames uint8 [T, H, W, 3] -> tokens [T, N, C] of `dtype`.
+
+    Always in fp32, whatever the precision of training: the tokens are data that later stages stand on.
+    """
+    tokens = np.empty((len(video), tokenizer.tokens, tokenizer.channels), dtype)
+    with torch.no_grad():
+        for start in range(0, len(video), frames_a_pass):
+            frames = torch.from_numpy(video[start : start + frames_a_pass].copy()).to(device)
+            tokens[start : start + len(frames)] = tokenizer.encode(to_images(frames)).cpu().numpy()
+    return tokens
+
+
+def encode(config: LatentsConfig, data: Path, tokenizer: Path, shard: int, output: Path, execution: Execution) -> None:
+    """Write a shard of latents and its list.
+
+    Raises:
+        ArtifactError: if an input is missing or does not match its manifest, or the data has no such shard.
+    """
+    device = execution.prepare()
+    recordings = RecordingSet.open(data)
+    model = load_model(VideoTokenizer, VideoTokenizerConfig, tokenizer, "tokenizer_video").to(device)
+    wanted = f"shard-{shard:04d}"
+    entries = [entry for entry in recordings.details["recordings"] if entry["shard"] == wanted]
+    if not entries:
+        known = sorted({entry["shard"] for entry in recordings.details["recordings"]})
+        raise ArtifactError(f"{data}: has no recordings in {wanted}, only in {known[0]} to {known[-1]}")
+    copied = [field for field in COPIED if recordings.has(field)]
+    encoded: dict[str, dict[str, np.ndarray]] = {}
+    frames, began = 0, time.monotonic()
+    told = began
+    for done, entry in enumerate(entries, start=1):
+        name = entry["name"]
+        latent = encode_video(
+            model, recordings.field(name, "video"), config.dtype, device, execution.micro_batch or FRAMES_A_PASS
+        )
+        encoded[name] = {"latent": latent, **{field: recordings.field(name, field) for field in copied}}
+        frames, now = frames + len(latent), time.monotonic()
+        if now - told > PROGRESS_SECONDS or done == len(entries):
+            told, rate = now, frames / max(now - began, 1e-9)
+            left = (len(entries) - done) * frames / done / rate
+            print(
+                f"shard {shard}: {done}/{len(entries)} recordings, {rate:.0f} frames/s, {left:.0f} s left", flush=True
+            )
+    write_shard(output, encoded)
+    describe_shard(
+        output,
+        section_json=canonical_json(config),
+        recordings=[{key: entry[key] for key in ("name", "number", "frames")} for entry in entries],
+        quarantine=[],
+        details={"tokens": model.tokens, "channels": model.channels, "tokenizer": digest(tokenizer)},
+        inputs={"data": digest(data), "tokenizer": digest(tokenizer)},
+    )

@@ -1,0 +1,80 @@
+"""Train the dynamics: what the next frames will be, from the past and the actions."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from sensorium.artifacts import ArtifactError, digest
+from sensorium.config import DynamicsConfig, VideoTokenizerConfig, parse_section
+from sensorium.data.recording import RecordingSet
+from sensorium.data.windows import Windows
+from sensorium.models.dynamics import Dynamics
+from sensorium.models.load import load_model
+from sensorium.models.tokenizers import VideoTokenizer
+from sensorium.objectives.forcing import DynamicsLearner
+from sensorium.objectives.learner import Learner
+from sensorium.training.execution import Execution, add_arguments
+from sensorium.training.stage import train_stage
+
+REVISION = 1
+SMALLEST_DEVIATION = 0.01  # a channel that hardly moves must not be blown up to unit deviation
+
+
+def channel_statistics(latents: RecordingSet) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Mean, deviation and mean squared change a frame of each token channel in training, float32 [C] each."""
+    count = steps = 0
+    total, squares, changes = 0.0, 0.0, 0.0
+    for name in latents.names("training"):
+        latent = latents.field(name, "latent").astype(np.float64)
+        count, steps = count + latent[..., 0].size, steps + latent[1:, ..., 0].size
+        total = total + latent.sum((0, 1))
+        squares = squares + np.square(latent).sum((0, 1))
+        changes = changes + np.square(np.diff(latent, axis=0)).sum((0, 1))
+    mean = total / count
+    deviation = np.sqrt(np.maximum(squares / count - np.square(mean), SMALLEST_DEVIATION**2))
+    return torch.as_tensor(mean).float(), torch.as_tensor(deviation).float(), torch.as_tensor(changes / steps).float()
+
+
+def main(argv: list[str]) -> None:
+    """Run `sensorium train-dynamics`.
+
+    Raises:
+        ArtifactError: if an input does not match its manifest, or another tokenizer made the latents.
+    """
+    parser = argparse.ArgumentParser(prog="sensorium train-dynamics", description=__doc__)
+    parser.add_argument("--config", required=True, help="section dynamics, as JSON")
+    parser.add_argument("--latents", type=Path, required=True, help="manifest of the encoded recordings")
+    parser.add_argument("--tokenizer", type=Path, required=True, help="manifest of the tokenizer that encoded them")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the artifact")
+    add_arguments(parser)
+    args = parser.parse_args(argv)
+    config = parse_section(DynamicsConfig, args.config)
+    latents = RecordingSet.open(args.latents)
+    if latents.details["tokenizer"] != digest(args.tokenizer):
+        raise ArtifactError(f"{args.latents}: encoded by another tokenizer than {args.tokenizer}; encode again")
+    tokenizer = load_model(VideoTokenizer, VideoTokenizerConfig, args.tokenizer, "tokenizer_video")
+    action = latents.details["action"]
+    shapes = {"tokens": tokenizer.tokens, "channels": tokenizer.channels, "action": action}
+
+    def build() -> tuple[Learner, Windows, Windows]:
+        dynamics = Dynamics(config, shapes)
+        dynamics.describe(*channel_statistics(latents))
+        learner = DynamicsLearner(dynamics, config.unlabelled, tokenizer)
+        fields = ("latent", "action") if action else ("latent",)
+        training = Windows(latents, "training", fields, config.frames)
+        return learner, training, Windows(latents, "validation", fields, config.frames)
+
+    train_stage(
+        stage="dynamics",
+        revision=REVISION,
+        section=config,
+        inputs={"latents": args.latents, "tokenizer": args.tokenizer},
+        output=args.output,
+        build=build,
+        execution=Execution.from_args(args),
+        shapes=shapes,
+    )

@@ -1,0 +1,121 @@
+"""The dynamics transformer: causal in time, actions act where they should, unlabelled windows have none."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from sensorium.config import DynamicsConfig
+from sensorium.models.dream import dream
+from sensorium.models.dynamics import Dynamics, linear_estimate
+
+FRAMES, TOKENS, CHANNELS = 5, 4, 3
+SHAPES = {"tokens": TOKENS, "channels": CHANNELS, "action": {"kind": "continuous", "size": 2}}
+CONFIG = DynamicsConfig(dim=16, heads=2, layers=4, time_every=2, registers=1, frames=FRAMES)
+
+
+def build(action: dict | None = None) -> Dynamics:
+    torch.manual_seed(0)
+    dynamics = Dynamics(CONFIG, SHAPES | ({"action": action} if action else {}))
+    torch.nn.init.normal_(dynamics.read_out.weight)  # it starts at zero, and then nothing would show
+    return dynamics.eval()
+
+
+@pytest.fixture
+def inputs():
+    torch.manual_seed(1)
+    return torch.randn(2, FRAMES, TOKENS, CHANNELS), torch.rand(2, FRAMES), torch.randn(2, FRAMES, 2)
+
+
+@pytest.mark.parametrize("changed", range(FRAMES))
+@pytest.mark.parametrize("what", (0, 1, 2), ids=("tokens", "tau", "action"))
+def test_a_frame_changes_itself_and_later_ones_only(inputs, what, changed):
+    dynamics = build()
+    other = [part.clone() for part in inputs]
+    other[what][:, changed] += 0.3
+    difference = (dynamics(*inputs) - dynamics(*other)).abs().amax((0, 2, 3))
+    assert difference[:changed].eq(0).all()
+    assert difference[changed:].gt(1e-6).all()
+
+
+def test_every_token_of_a_frame_sees_the_action(inputs):
+    dynamics = build()
+    tokens, tau, action = inputs
+    difference = (dynamics(tokens, tau, action) - dynamics(tokens, tau, action + 1)).abs().amax((0, 3))
+    assert difference.gt(1e-6).all()
+
+
+def test_unlabelled_windows_have_no_action(inputs):
+    dynamics = build()
+    tokens, tau, action = inputs
+    some = dynamics(tokens, tau, action, torch.tensor([True, False]))
+    assert torch.allclose(some[0], dynamics(tokens, tau, action)[0], atol=1e-6)
+    assert torch.allclose(some[1], dynamics(tokens, tau, None)[1], atol=1e-6)
+    assert not torch.allclose(some[1], dynamics(tokens, tau, torch.zeros_like(action))[1], atol=1e-3) or bool(
+        dynamics.action.bias.abs().max() < 1e-3
+    )
+
+
+def test_discrete_actions(inputs):
+    dynamics = build({"kind": "discrete", "size": 6})
+    tokens, tau, _ = inputs
+    first, second = (dynamics(tokens, tau, torch.full((2, FRAMES), number)) for number in (0, 5))
+    assert first.shape == tokens.shape
+    assert not torch.allclose(first, second, atol=1e-4)
+
+
+def test_unknown_kind_of_action():
+    with pytest.raises(ValueError, match="pedal"):
+        build({"kind": "pedal", "size": 1})
+
+
+def test_linear_estimate_at_its_ends():
+    """Clean frames stay; pure noise becomes the frame before it, or the mean where nothing is known."""
+    tokens, change = torch.randn(1, 4, TOKENS, CHANNELS), torch.full((CHANNELS,), 0.1)
+    tau = torch.tensor([[1.0, 0, 0, 1]])
+    estimate = linear_estimate(tokens, tau, change)
+    assert torch.equal(estimate[:, 3], tokens[:, 3])
+    assert torch.allclose(estimate[:, 0], tokens[:, 0])
+    assert torch.allclose(estimate[:, 1], tokens[:, 0])
+    assert torch.equal(estimate[:, 2], torch.zeros_like(tokens[:, 2]))
+
+
+def test_linear_estimate_is_the_posterior_mean_of_a_random_walk():
+    """Against least squares on z1 = z0 + step, both seen through noise."""
+    torch.manual_seed(0)
+    rows, change, tau = 400_000, 0.2, torch.tensor([0.8, 0.4])
+    first = torch.randn(rows)
+    clean = torch.stack([first, first + change**0.5 * torch.randn(rows)], 1)
+    noised = (1 - tau) * torch.randn(rows, 2) + tau * clean
+    fitted = noised @ torch.linalg.lstsq(noised, clean[:, 1:]).solution
+    estimate = linear_estimate(noised[..., None, None], tau.expand(rows, 2), torch.tensor([change]))[:, 1, 0]
+    assert (fitted - estimate).abs().mean() < 5e-3
+
+
+def test_standardise_and_restore():
+    dynamics = build()
+    dynamics.describe(torch.tensor([1.0, 2, 3]), torch.tensor([0.5, 1, 2]), torch.ones(3))
+    assert torch.equal(dynamics.change, torch.tensor([4, 1, 0.25]))
+    tokens = torch.randn(2, 7, TOKENS, CHANNELS)
+    assert torch.allclose(dynamics.restore(dynamics.standardise(tokens)), tokens, atol=1e-6)
+    assert torch.equal(dynamics.standardise(torch.tensor([1.5, 2, 5])), torch.tensor([1.0, 0, 1]))
+
+
+def test_a_dream_is_repeatable_and_longer_than_the_window(inputs):
+    dynamics = build()
+    tokens = inputs[0][:, :2]
+    actions = torch.randn(2, 2 + 6, 2)
+    dreamt = dream(dynamics, tokens, actions, 6, denoising_steps=2)
+    assert dreamt.shape == (2, 6, TOKENS, CHANNELS)
+    assert torch.equal(dreamt, dream(dynamics, tokens, actions, 6, denoising_steps=2))
+    assert not torch.equal(dreamt, dream(dynamics, tokens, actions, 6, denoising_steps=2, seed=1))
+
+
+def test_an_action_changes_the_dream_from_its_frame_on(inputs):
+    dynamics = build()
+    tokens, actions = inputs[0][:, :2], torch.randn(2, 5, 2)
+    other = actions.clone()
+    other[:, 3] += 1  # led to the second dreamed frame
+    difference = (dream(dynamics, tokens, actions, 3) - dream(dynamics, tokens, other, 3)).abs().amax((0, 2, 3))
+    assert difference[0] == 0
+    assert difference[1:].gt(1e-6).all()

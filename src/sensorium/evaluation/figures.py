@@ -1,0 +1,185 @@
+"""Pictures of results, drawn without a display."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from sensorium.artifacts import atomic_path
+
+COLOURS = ("#0b6e99", "#c8553d", "#588157", "#8a5a9e", "#d69f2c", "#444444", "#4c9f9f", "#a0a0a0")
+DRAWN_BANDS = 256  # samples of a spectrogram's window
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG, whole or not at all."""
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=130, bbox_inches="tight")
+    plt.close(figure)
+
+
+def bars(path: Path, metrics: Mapping[str, Mapping[str, Any]], title: str, unit: str) -> None:
+    """Each metric as a bar with its interval, between its floor and its ceiling."""
+    figure, axes = plt.subplots(figsize=(1.8 + 1.6 * len(metrics), 3.6))
+    for place, metric in enumerate(metrics.values()):
+        low, high = metric["value"] - metric["low"], metric["high"] - metric["value"]
+        interval = [[max(0.0, low)], [max(0.0, high)]]
+        axes.bar(place, metric["value"], 0.5, color=COLOURS[0], yerr=interval, capsize=4, label="value, 95 % interval")
+        axes.hlines(metric["floor"], place - 0.4, place + 0.4, COLOURS[1], "--", label="floor")
+        axes.hlines(metric["ceiling"], place - 0.4, place + 0.4, COLOURS[2], label="ceiling")
+    axes.set_xticks(range(len(metrics)), [name.replace("_", " ") for name in metrics])
+    axes.set_xlim(-0.7, len(metrics) - 0.3)
+    axes.axhline(0, color="black", linewidth=0.8)
+    axes.set_ylabel(unit)
+    axes.set_title(title, fontsize=10)
+    handles, labels = axes.get_legend_handles_labels()
+    unique = dict(zip(labels, handles, strict=True))
+    axes.legend(unique.values(), unique, fontsize=8, loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    save(figure, path)
+
+
+def image_grid(path: Path, rows: Mapping[str, np.ndarray], title: str) -> None:
+    """Rows of images [n, 3, H, W] in [0, 1], each named."""
+    columns = max(len(images) for images in rows.values())
+    figure, grid = plt.subplots(len(rows), columns, figsize=(1.1 * columns, 1.15 * len(rows) + 0.3), squeeze=False)
+    for axes_row, (name, pictures) in zip(grid, rows.items(), strict=True):
+        for axes, picture in zip(axes_row, pictures, strict=False):
+            _show(axes, picture.transpose(1, 2, 0))
+        axes_row[0].set_ylabel(
+            name.replace(" components", "\ncomponents"), fontsize=7, rotation=0, ha="right", va="center"
+        )
+    figure.suptitle(title, fontsize=10)
+    figure.subplots_adjust(wspace=0.05, hspace=0.05, top=0.92)
+    save(figure, path)
+
+
+def retrieval(
+    path: Path,
+    videos: list[np.ndarray],
+    sounds: list[np.ndarray],
+    rate: int,
+    scores: np.ndarray,
+    candidates: np.ndarray,
+    queries: int = 4,
+    shown: int = 3,
+) -> None:
+    """Some windows seen, and the sounds that were found for each, best first; the true one has a green frame.
+
+    Args:
+        path: where the picture goes.
+        videos: uint8 [T, H, W, 3] of each window.
+        sounds: float [S] in [-1, 1] of each window.
+        rate: samples a second.
+        scores: [n, n], row: seen, column: heard.
+        candidates: [n, C], the own one first.
+        queries: rows drawn, spread over all.
+        shown: sounds drawn a row.
+    """
+    picked = np.linspace(0, len(videos) - 1, min(queries, len(videos))).astype(int)
+    stills = 4
+    figure, grid = plt.subplots(
+        len(picked), stills + shown, figsize=(1.1 * stills + 2.1 * shown, 1.35 * len(picked) + 0.5), squeeze=False,
+        gridspec_kw={"width_ratios": [1] * stills + [1.9] * shown},
+    )  # fmt: skip
+    for row, query in zip(grid, picked, strict=True):
+        for axes, frame in zip(row, np.linspace(0, len(videos[query]) - 1, stills).astype(int), strict=False):
+            _show(axes, videos[query][frame])
+        offered = candidates[query]
+        best = offered[np.argsort(-scores[query, offered], kind="stable")][:shown]
+        for axes, number in zip(row[stills:], best, strict=False):
+            power, times, pitches = spectrogram(sounds[number], rate)
+            axes.imshow(
+                power, origin="lower", aspect="auto", cmap="magma", vmin=-90, vmax=-20,
+                extent=(times[0], times[1], pitches[0] / 1000, pitches[1] / 1000),
+            )  # fmt: skip
+            axes.tick_params(labelsize=6)
+            for spine in axes.spines.values():
+                spine.set_color("#2ca02c" if number == query else "#999999")
+                spine.set_linewidth(3 if number == query else 1)
+    for place, axes in enumerate(grid[0][stills:]):
+        axes.set_title(f"found {place + 1}", fontsize=8)
+    grid[-1][stills].set_xlabel("time (s)", fontsize=7)
+    grid[-1][stills].set_ylabel("kHz", fontsize=7)
+    figure.suptitle(
+        "Image to sound: what is seen, and the sounds found (green: the true one; -90 to -20 dB)", fontsize=9
+    )
+    save(figure, path)
+
+
+def spectrogram(sound: np.ndarray, rate: int) -> tuple[np.ndarray, tuple[float, float], tuple[float, float]]:
+    """Power in dB [bands, columns] of a sound [S], with the range of its times (s) and frequencies (Hz)."""
+    hop = DRAWN_BANDS // 2
+    frames = np.lib.stride_tricks.sliding_window_view(sound, DRAWN_BANDS)[::hop] * np.hanning(DRAWN_BANDS)
+    spectrum = np.abs(np.fft.rfft(frames, axis=1)) / (DRAWN_BANDS / 4)
+    return 20 * np.log10(spectrum.T + 1e-6), (0.0, len(sound) / rate), (0.0, rate / 2)
+
+
+def rollout(path: Path, errors: Mapping[str, np.ndarray], truth: np.ndarray, dreams: np.ndarray, given: int) -> None:
+    """PSNR over the horizon, with floors and ceiling, and strips of truth and dream.
+
+    Args:
+        path: where the picture goes.
+        errors: name -> squared errors [n, horizon].
+        truth, dreams: float [k, T, 3, H, W] in [0, 1].
+        given: frames of context; one of them is shown.
+    """
+    strips = np.stack([truth, dreams], 1).reshape(-1, *truth.shape[1:])[:, given - 1 :]
+    figure = plt.figure(figsize=(11, 1.0 * len(strips)), layout="constrained")
+    halves = np.asarray(figure.subfigures(1, 2, width_ratios=[1, 1.4]))
+    axes, right = halves[0].subplots(), halves[1]
+    dashes = {"dream": "-", "tokenizer": "-"}
+    for number, (name, error) in enumerate(errors.items()):
+        colour = "#c8c8c8" if name == "untrained" else COLOURS[number]
+        axes.plot(
+            range(1, error.shape[1] + 1), -10 * np.log10(error.mean(0)), dashes.get(name, "--"), color=colour,
+            label={"tokenizer": "tokenizer (ceiling)"}.get(name, name),
+            linewidth=2.2 if name == "dream" else 1.4,
+        )  # fmt: skip
+    axes.set_xlabel("frames ahead")
+    axes.set_ylabel("PSNR (dB)")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(fontsize=7, frameon=False)
+    grid = right.subplots(*strips.shape[:2], squeeze=False, gridspec_kw={"wspace": 0.04, "hspace": 0.04})
+    for row, (axes_row, strip) in enumerate(zip(grid, strips, strict=True)):
+        for place, (cell, frame) in enumerate(zip(axes_row, strip, strict=True)):
+            _show(cell, frame.transpose(1, 2, 0))
+            if row == 0:
+                cell.set_title("last seen" if place == 0 else f"+{place}", fontsize=7)
+        axes_row[0].set_ylabel("dream" if row % 2 else "truth", fontsize=7)
+    save(figure, path)
+
+
+def curves(path: Path, runs: Mapping[str, Mapping[str, tuple[list[int], list[float]]]]) -> None:
+    """Losses over steps, one panel a stage: stage -> curve -> (steps, values)."""
+    columns = min(3, len(runs))
+    rows = -(-len(runs) // columns)
+    figure, grid = plt.subplots(rows, columns, figsize=(3.9 * columns, 2.7 * rows), squeeze=False, layout="constrained")
+    for axes, (stage, lines) in zip(grid.flat, runs.items(), strict=False):
+        for number, (name, (steps, values)) in enumerate(lines.items()):
+            marker = "o" if len(steps) < 3 else None
+            axes.plot(steps, values, color=COLOURS[number % len(COLOURS)], label=name, linewidth=1.3, marker=marker)
+        axes.set_title(stage, fontsize=10)
+        axes.set_xlabel("step")
+        axes.set_ylabel("loss")
+        axes.legend(fontsize=7, frameon=False)
+        axes.spines[["top", "right"]].set_visible(False)
+    for axes in list(grid.flat)[len(runs) :]:
+        axes.set_axis_off()
+    save(figure, path)
+
+
+def _show(axes: Any, picture: np.ndarray) -> None:
+    axes.imshow(picture, interpolation="nearest")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)

@@ -1,0 +1,149 @@
+"""Dreams beside truth: how far ahead, and whether the actions steer.
+
+Test windows begin with true frames, as tokens; the dynamics dream the frames after, and the tokenizer shows them.
+PSNR is that of the mean squared error over windows, at each frame of the horizon.
+Floors: the last true frame, encoded and decoded, held still (persistence as the tokenizer shows it), and the dreams
+of an untrained network (one is enough: the last layer starts at zero, so all of them dream the mean). Ceiling: the
+true frames, encoded and decoded. Reference: the last true frame itself, held still.
+`action_effect` is the PSNR with the true actions less the PSNR with the actions of another recording, over the
+dreamed frames; its floor is 0.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from sensorium.artifacts import ArtifactError, digest, read_manifest
+from sensorium.config import ConfigurationError, DynamicsConfig, RolloutConfig, VideoTokenizerConfig, parse_section
+from sensorium.data.recording import KIND, RecordingSet
+from sensorium.evaluation import figures
+from sensorium.evaluation.harness import (
+    FLOOR_SEEDS,
+    FULL_SCALE,
+    Bench,
+    WindowPool,
+    arguments,
+    images,
+    load_judged,
+)
+from sensorium.evaluation.movie import write_movie
+from sensorium.evaluation.statistics import measure, psnr, write_result
+from sensorium.models.dream import dream
+from sensorium.models.dynamics import Dynamics
+from sensorium.models.tokenizers import VideoTokenizer
+from sensorium.randomness import stable_seed
+
+REVISION = 1
+SHOWN = 6  # windows in the film; the first half of them in the picture
+
+
+def main(argv: list[str]) -> None:
+    """Run `sensorium rollout`."""
+    parser = arguments("rollout", __doc__, ("data", "latents", "tokenizer", "dynamics"), "the dynamics")
+    parser.add_argument("--video", required=True, type=Path, metavar="MP4", help="where the film goes: truth | dream")
+    args = parser.parse_args(argv)
+    began, config = time.monotonic(), parse_section(RolloutConfig, args.config)
+    bench, recordings, latents = Bench.prepare(args), RecordingSet.open(args.data), RecordingSet.open(args.latents)
+    check_pedigree(args.latents, args.tokenizer)
+    frames, given = config.context + config.horizon, config.context
+    pool = WindowPool(recordings, "test", ("video", "audio", "action"), frames)
+    token_pool = WindowPool(latents, "test", ("latent",), frames)
+    if not (np.array_equal(pool.recording, token_pool.recording) and np.array_equal(pool.start, token_pool.start)):
+        raise ArtifactError(
+            f"{args.latents}: not the recordings of {args.data}; delete it and run the same command again"
+        )
+    rng = np.random.default_rng(stable_seed(config.seed, "rollout"))
+    picked = pool.draw(np.ones(len(pool), bool), config.windows, rng)
+    groups = pool.recording[picked]
+    batch = pool.windows.batch(picked)
+    tokens = token_pool.windows.batch(picked)["latent"].float().numpy()
+    actions = batch["action"].numpy()
+    others = actions.copy()
+    others[:, given:] = actions[strangers(groups, rng), given:]
+
+    tokenizer = load_judged(VideoTokenizer, VideoTokenizerConfig, args.tokenizer, "tokenizer_video", None, bench)
+
+    def decoded(latent: np.ndarray) -> np.ndarray:
+        flat = bench.map(lambda rows: tokenizer.decode(rows).clamp(0, 1), latent.reshape(-1, *latent.shape[2:]))
+        return flat.reshape(*latent.shape[:2], *flat.shape[1:])
+
+    def dreamed(seed: int | None, moves: np.ndarray) -> np.ndarray:
+        dynamics = load_judged(Dynamics, DynamicsConfig, args.dynamics, "dynamics", seed, bench)
+        if given >= dynamics.frames:
+            raise ConfigurationError(
+                f"context is {given}: it must be below the {dynamics.frames} frames dynamics was trained on"
+            )
+
+        def imagine(context: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+            return dream(
+                dynamics, context, wanted, config.horizon, denoising_steps=config.denoising_steps,
+                context_noise=config.context_noise, seed=stable_seed(config.seed, "dream"),
+            )  # fmt: skip
+
+        return decoded(bench.map(imagine, tokens[:, :given], moves))
+
+    truth = bench.map(images, batch["video"].numpy())
+    target = truth[:, given:]
+
+    def error(other: np.ndarray) -> np.ndarray:
+        return ((other - target) ** 2).mean((2, 3, 4), dtype=np.float64)  # [n, horizon]
+
+    dream_frames = dreamed(args.untrained_seed, actions)
+    errors = {
+        "dream": error(dream_frames),
+        "shuffled actions": error(dreamed(args.untrained_seed, others)),
+        "persistence": error(np.repeat(decoded(tokens[:, given - 1 : given]), config.horizon, 1)),
+        "tokenizer": error(decoded(tokens[:, given:])),
+        "persistence of the raw frame": error(np.repeat(truth[:, given - 1 : given], config.horizon, 1)),
+    }
+    untrained = {"untrained": error(dreamed(FLOOR_SEEDS[0], actions))}
+
+    metrics: dict[str, dict[str, Any]] = {}
+    for name, at in {"psnr_mean": slice(None), "psnr_1": slice(0, 1), "psnr_last": slice(-1, None)}.items():
+        metrics[name] = measure(
+            name, errors["dream"][:, at], groups.tolist(), statistic=psnr,
+            floors={key: value[:, at] for key, value in {"persistence": errors["persistence"], **untrained}.items()},
+            ceilings={"tokenizer": errors["tokenizer"][:, at]},
+            references={key: errors[key][:, at] for key in ("persistence of the raw frame", "shuffled actions")},
+            seed=config.seed,
+        )  # fmt: skip
+    metrics["action_effect"] = measure(
+        "action_effect", np.stack([errors["dream"], errors["shuffled actions"]], 1), groups.tolist(),
+        statistic=psnr_difference, floors={"no effect": 0.0},
+        ceilings={"tokenizer": np.stack([errors["tokenizer"], errors["shuffled actions"]], 1)}, seed=config.seed,
+    )  # fmt: skip
+    whole = np.concatenate([truth[:SHOWN, :given], dream_frames[:SHOWN]], 1)
+    figures.rollout(args.figure, errors | untrained, truth[: SHOWN // 2], whole[: SHOWN // 2], given)
+    rate = int(recordings.details["frames_per_second"]), int(recordings.details["sample_rate"])
+    write_movie(args.video, truth[:SHOWN], whole, given, batch["audio"][:SHOWN].numpy() / FULL_SCALE, rate)
+    curves = {
+        key: [psnr(value[:, [h]], np.ones(len(value))) for h in range(config.horizon)] for key, value in errors.items()
+    }
+    inputs = {name: getattr(args, name) for name in ("data", "latents", "tokenizer", "dynamics")}
+    write_result(args.output, "rollout", metrics, inputs, time.monotonic() - began, psnr_over_horizon=curves)
+
+
+def check_pedigree(latents: Path, tokenizer: Path) -> None:
+    """Refuse latents that another tokenizer made: decoding them would give noise.
+
+    Raises:
+        ArtifactError: naming both.
+    """
+    made_by = read_manifest(latents, KIND)["inputs"].get("tokenizer")
+    if made_by is not None and made_by != digest(tokenizer):
+        raise ArtifactError(f"{latents}: encoded by another tokenizer than {tokenizer}; delete it and encode again")
+
+
+def strangers(groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """For each window one of another recording, int64 [n]."""
+    return np.array([rng.choice(np.flatnonzero(groups != group)) for group in groups])
+
+
+def psnr_difference(samples: np.ndarray, weights: np.ndarray) -> float:
+    """PSNR of the first less that of the second of samples [n, 2, H]."""
+    return psnr(samples[:, 0], weights) - psnr(samples[:, 1], weights)

@@ -1,0 +1,190 @@
+"""Intervals, floors and ceilings: how a number becomes a result.
+
+A score is a statistic over weighted samples. Its interval comes from resampling whole recordings with
+replacement (the cluster bootstrap: Field and Welsh, "Bootstrapping clustered data", 2007), for windows of one
+recording are alike. Floors that were measured on the same samples are resampled with the same weights, so
+the comparison is paired.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sensorium.artifacts import ArtifactError, digest, write_json
+
+DRAWS = 1000
+CONFIDENCE = 0.95
+
+Statistic = Callable[[np.ndarray, np.ndarray], float]  # (samples [n, ...], weights [n]) -> score
+Score = float | np.ndarray  # a constant, or samples shaped like those of the value
+
+
+class StatisticsError(ArithmeticError):
+    """A score that is not a number: the message names the metric and what was measured."""
+
+
+def mean(samples: np.ndarray, weights: np.ndarray) -> float:
+    """Weighted mean of samples [n]."""
+    return float(np.dot(samples, weights) / weights.sum())
+
+
+def median(samples: np.ndarray, weights: np.ndarray) -> float:
+    """Weighted median of samples [n]: the mid-point where half of the weight lies on either side."""
+    order = np.argsort(samples, kind="stable")
+    ordered, mass = samples[order], np.cumsum(weights[order])
+    half = 0.5 * mass[-1]
+    lower, upper = np.searchsorted(mass, half, side="left"), np.searchsorted(mass, half, side="right")
+    return float(0.5 * (ordered[lower] + ordered[min(upper, len(ordered) - 1)]))
+
+
+def balanced_accuracy(samples: np.ndarray, weights: np.ndarray) -> float:
+    """Mean over classes of the share that was right; samples [n, 2] hold (right, class)."""
+    right, labels = samples[:, 0], samples[:, 1]
+    shares = []
+    for label in np.unique(labels):
+        weight = weights * (labels == label)
+        if weight.sum() > 0:
+            shares.append(np.dot(right, weight) / weight.sum())
+    return float(np.mean(shares))
+
+
+def psnr(samples: np.ndarray, weights: np.ndarray) -> float:
+    """Peak signal-to-noise ratio in dB of mean squared errors on a 0..1 scale.
+
+    Args:
+        samples: [n], or [n, H] for a horizon of H frames, whose H ratios are averaged.
+        weights: [n].
+    """
+    errors = np.tensordot(weights, samples, axes=(0, 0)) / weights.sum()
+    return float(np.mean(-10 * np.log10(np.maximum(errors, 1e-12))))
+
+
+def r_squared(samples: np.ndarray, weights: np.ndarray) -> float:
+    """Mean coefficient of determination over D variables; a variable that predicts worse than its mean is below 0.
+
+    Args:
+        samples: [n, D, 2], truth and prediction; NaN where the truth is not defined.
+        weights: [n].
+    """
+    defined = np.isfinite(samples).all(-1)
+    weight = defined * weights[:, None]
+    truth, predicted = np.where(defined[..., None], samples, 0).transpose(2, 0, 1)
+    centre = (weight * truth).sum(0) / np.maximum(weight.sum(0), 1e-12)
+    total = (weight * (truth - centre) ** 2).sum(0)
+    residual = (weight * (truth - predicted) ** 2).sum(0)
+    varies = total > 1e-12
+    return float(np.mean(1 - residual[varies] / total[varies]))
+
+
+def resampled_weights(groups: Sequence[str], seed: int, draws: int = DRAWS) -> np.ndarray:
+    """How often each sample is drawn when whole recordings are drawn with replacement: float [draws, n]."""
+    names, member = np.unique(np.asarray(groups), return_inverse=True)
+    if len(names) < 2:
+        raise ArtifactError(
+            f"an interval needs samples from at least 2 test recordings, found {len(names)}; "
+            "raise data.recordings or data.test_fraction"
+        )
+    picks = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws)
+    return picks[:, member].astype(np.float64)
+
+
+def measure(
+    name: str,
+    samples: np.ndarray,
+    groups: Sequence[str],
+    *,
+    statistic: Statistic = mean,
+    floors: Mapping[str, Score],
+    ceilings: Mapping[str, Score],
+    references: Mapping[str, Score] | None = None,
+    higher_is_better: bool = True,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Make the JSON record of one metric.
+
+    `passed` says that the 95 % interval of the margin over the best floor lies above zero. With floors that are
+    constants this is the same as the value's own interval clearing the floor.
+
+    Args:
+        name: of the metric, for messages.
+        samples: [n, ...] whatever the statistic takes.
+        groups: recording of each sample, n names.
+        statistic: from weighted samples to a score.
+        floors: what trivial or untrained things score: constants, or samples shaped like `samples`.
+        ceilings: what is attainable; the tightest is reported as the ceiling.
+        references: other scores worth knowing, which nothing is judged by.
+        higher_is_better: False for ranks and errors.
+        seed: of the resampling.
+
+    Raises:
+        StatisticsError: if a score is not finite, naming it.
+    """
+    if len(samples) != len(groups):
+        raise StatisticsError(f"{name}: {len(samples)} samples, but recordings of {len(groups)}")
+    weights = resampled_weights(groups, seed)
+    sign = 1.0 if higher_is_better else -1.0
+
+    def score(what: str, value: Score) -> tuple[float, np.ndarray]:
+        if isinstance(value, np.ndarray):
+            point, drawn = statistic(value, np.ones(len(value))), np.array([statistic(value, w) for w in weights])
+        else:
+            point, drawn = float(value), np.full(len(weights), float(value))
+        if not (math.isfinite(point) and np.isfinite(drawn).all()):
+            raise StatisticsError(f"{name}: the score of {what} is {point} over {len(samples)} samples, not a number")
+        return point, drawn
+
+    value, drawn = score("the model", samples)
+    floor_scores = {key: score(f"floor {key!r}", floor) for key, floor in floors.items()}
+    best = max(floor_scores, key=lambda key: sign * floor_scores[key][0])
+    margin = _interval(sign * (drawn - floor_scores[best][1]))
+    ceiling_scores = {key: score(f"ceiling {key!r}", ceiling)[0] for key, ceiling in ceilings.items()}
+    low, high = _interval(drawn)
+    return {
+        "value": value,
+        "low": low,
+        "high": high,
+        "n": len(samples),
+        "recordings": len(set(groups)),
+        "floor": floor_scores[best][0],
+        "ceiling": sign * min(sign * ceiling for ceiling in ceiling_scores.values()),
+        "higher_is_better": higher_is_better,
+        "margin": {"value": sign * (value - floor_scores[best][0]), "low": margin[0], "high": margin[1]},
+        "passed": margin[0] > 0,
+        "floors": {key: point for key, (point, _) in floor_scores.items()},
+        "ceilings": ceiling_scores,
+        "references": {key: score(f"reference {key!r}", other)[0] for key, other in (references or {}).items()},
+    }
+
+
+def _interval(drawn: np.ndarray) -> tuple[float, float]:
+    tail = 50 * (1 - CONFIDENCE)
+    low, high = np.percentile(drawn, [tail, 100 - tail])
+    return float(low), float(high)
+
+
+def write_result(
+    path: Path,
+    name: str,
+    metrics: Mapping[str, dict[str, Any]],
+    inputs: Mapping[str, Path],
+    seconds: float,
+    **notes: Any,
+) -> None:
+    """Write one evaluation: its metrics, the digests of the manifests it read, and how long it took.
+
+    Raises:
+        StatisticsError: if there is no metric, or anything in it is NaN or infinite.
+    """
+    if not metrics:
+        raise StatisticsError(f"{name}: no metric was measured")
+    digests = {key: digest(manifest) for key, manifest in inputs.items()}
+    record = {"name": name, "metrics": dict(metrics), "inputs": digests, "seconds": round(seconds, 2), **notes}
+    try:
+        write_json(path, record)
+    except ValueError as error:
+        raise StatisticsError(f"{name}: a result is not a finite number ({error})") from error

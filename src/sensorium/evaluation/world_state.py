@@ -1,0 +1,140 @@
+"""What the world state knows: a linear read-out of the truth from the state of fusion.
+
+A ridge regression from the state of a window's last frame to the truth of that frame, fitted on training recordings
+and judged on test recordings by R^2, the mean over variables. Variables that a ridge regression reads from the body
+sense of the same frame (R^2 above 0.9) are left out, for they prove nothing; so are variables that stand still in
+most recordings. `velocity` is the mean over velocities alone: no single frame shows them.
+Floors: the mean, and three untrained fusion networks on the same encoders. Ceiling: a regression from the truth that
+pictures could tell: everything of the frame before, and of this frame all but the velocities. Reference: a regression
+from the encoders' embeddings of the last frame, without fusion.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+import numpy as np
+from sklearn.linear_model import RidgeCV
+from sklearn.preprocessing import StandardScaler
+
+from sensorium.artifacts import ArtifactError, read_json
+from sensorium.config import AudioEncoderConfig, FusionConfig, VisionEncoderConfig, WorldStateConfig, parse_section
+from sensorium.data.recording import RecordingSet, Split
+from sensorium.evaluation import figures
+from sensorium.evaluation.harness import (
+    FLOOR_SEEDS,
+    Bench,
+    WindowPool,
+    arguments,
+    cut,
+    embed_recordings,
+    load_judged,
+    require,
+)
+from sensorium.evaluation.statistics import measure, r_squared, write_result
+from sensorium.models.encoders import AudioEncoder, VisionEncoder
+from sensorium.models.fusion import SENSES, Fusion
+from sensorium.randomness import stable_seed
+
+REVISION = 1
+GIVEN = 0.9  # R^2 from the body sense above which a variable is no achievement
+VELOCITY = re.compile(r"_v[xy]$")
+STRENGTHS = tuple(10.0**power for power in range(-1, 5))  # of the ridge, chosen by leave-one-out
+
+
+def main(argv: list[str]) -> None:
+    """Run `sensorium world-state`."""
+    args = arguments("world-state", __doc__, ("data", "vision", "audio", "fusion"), "fusion").parse_args(argv)
+    began, config = time.monotonic(), parse_section(WorldStateConfig, args.config)
+    bench, recordings = Bench.prepare(args), RecordingSet.open(args.data)
+    require(recordings, "truth.state", "world-state needs a source that tells its state")
+    frames = int(read_json(args.fusion)["config"]["frames"])
+    vision = load_judged(VisionEncoder, VisionEncoderConfig, args.vision, "encoder_vision", None, bench)
+    audio = load_judged(AudioEncoder, AudioEncoderConfig, args.audio, "encoder_audio", None, bench)
+    rng = np.random.default_rng(stable_seed(config.seed, "world state"))
+
+    senses, truth, before, groups = [], [], [], []
+    splits: tuple[Split, Split] = ("training", "test")
+    for split in splits:
+        pool = WindowPool(recordings, split, (), frames)
+        state = pool.values("truth.state", frames - 1).astype(np.float64)
+        picked = pool.draw(np.ones(len(pool), bool), config.samples, rng)
+        embedded = embed_recordings(bench, recordings, split, vision, audio)
+        senses.append([cut(embedded, sense, pool, picked) for sense in SENSES])
+        truth.append(state[picked])
+        before.append(pool.values("truth.state", frames - 2).astype(np.float64)[picked])
+        groups.append(pool.recording[picked])
+
+    def states(seed: int | None) -> list[np.ndarray]:
+        fusion = load_judged(Fusion, FusionConfig, args.fusion, "fusion", seed, bench)
+        return [bench.map(lambda *given: fusion(*given)[:, -1], *given) for given in senses]
+
+    def read(inputs: list[np.ndarray]) -> np.ndarray:
+        return read_out(inputs[0], truth[0], inputs[1], truth[1])
+
+    names = list(recordings.details["state_names"])
+    kept = lively(truth[0], groups[0]) & lively(truth[1], groups[1])
+    body = [values for given in senses if (values := given[SENSES.index("body")]) is not None]
+    if body:
+        told = read([values[:, -1] for values in body])
+        kept &= ~(r_squared_each(told) > GIVEN)
+    if not kept.any():
+        raise ArtifactError(
+            f"{args.data}: no variable of truth.state varies and is not told by the body; nothing to read"
+        )
+
+    judged = read(states(args.untrained_seed))
+    untrained = [read(states(seed)) for seed in FLOOR_SEEDS]
+    framewise = read([np.concatenate([values[:, -1] for values in given if values is not None], 1) for given in senses])
+    moving = np.array([bool(VELOCITY.search(name)) for name in names])
+    shown = [np.nan_to_num(np.concatenate([a, b[:, ~moving]], 1)) for a, b in zip(before, truth, strict=True)]
+    oracle = read(shown)
+
+    metrics: dict[str, dict[str, Any]] = {}
+    chosen = {"state": kept, "velocity": kept & moving}
+    for metric, columns in chosen.items():
+        if columns.any():
+            metrics[metric] = measure(
+                metric, judged[:, columns], groups[1].tolist(), statistic=r_squared,
+                floors={"mean": 0.0} | {f"untrained {n}": values[:, columns] for n, values in enumerate(untrained)},
+                ceilings={"truth that pictures could tell": oracle[:, columns]},
+                references={"encoders without fusion": framewise[:, columns]}, seed=config.seed,
+            )  # fmt: skip
+    each = {name: float(value) for name, value, keep in zip(names, r_squared_each(judged), kept, strict=True) if keep}
+    figures.bars(args.figure, metrics, "Read-out of the truth from the world state", "R squared")
+    inputs = {name: getattr(args, name) for name in ("data", "vision", "audio", "fusion")}
+    write_result(args.output, "world_state", metrics, inputs, time.monotonic() - began, variables=each)
+
+
+def lively(truth: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Which variables [D] change within at least half of the recordings."""
+    changes = []
+    for name in np.unique(groups):
+        values = truth[groups == name]
+        changes.append([np.ptp(column[np.isfinite(column)]) > 1e-6 if np.isfinite(column).any() else False
+                        for column in values.T])  # fmt: skip
+    return np.mean(changes, axis=0) >= 0.5
+
+
+def read_out(train: np.ndarray, truth: np.ndarray, test: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Truth and linear prediction for test rows, float [n, D, 2]; NaN where the truth is not defined."""
+    scaler = StandardScaler().fit(train)
+    train, test = scaler.transform(train), scaler.transform(test)
+    predicted = np.zeros_like(wanted)
+    for column in range(truth.shape[1]):
+        rows = np.isfinite(truth[:, column])
+        if rows.sum() > 1:
+            predicted[:, column] = RidgeCV(STRENGTHS).fit(train[rows], truth[rows, column]).predict(test)
+    return np.stack([wanted, predicted], -1)
+
+
+def r_squared_each(samples: np.ndarray) -> np.ndarray:
+    """R^2 of each of D variables, samples [n, D, 2]; 0 for a variable that does not vary."""
+    scores = []
+    for column in range(samples.shape[1]):
+        defined = np.isfinite(samples[:, column]).all(-1)
+        varies = defined.any() and np.ptp(samples[defined, column, 0]) > 1e-6
+        scores.append(r_squared(samples[:, column : column + 1], np.ones(len(samples))) if varies else 0.0)
+    return np.array(scores)

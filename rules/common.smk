@@ -1,0 +1,45 @@
+"""The only functions of the workflow: the validated settings, and what each rule takes of them."""
+
+from snakemake.exceptions import WorkflowError
+
+from sensorium.artifacts import revision
+from sensorium.config import ConfigurationError, canonical_json, validate
+
+try:
+    SETTINGS = validate(config)
+except ConfigurationError as error:
+    raise WorkflowError(str(error))
+
+DATA = f"results/data/{SETTINGS.data.source}/manifest.json"
+SHARDS = [f"{number:04d}" for number in range(SETTINGS.data.shards)]
+
+
+wildcard_constraints:
+    source="playroom|atari",
+    modality="vision|audio",
+    shard=r"\d{4}",
+
+
+def section(path):
+    """Canonical JSON of one section: equal settings give equal text, so a restyled YAML reruns nothing."""
+    part = SETTINGS
+    for name in path.split("."):
+        part = getattr(part, name)
+    return canonical_json(part)
+
+
+def encoder_section(wildcards):
+    """The section of the encoder of one modality."""
+    return section(f"encoders.{wildcards.modality}")
+
+
+def evaluation_results(wildcards):
+    """Results of the evaluations that are switched on."""
+    return [f"results/eval/{name}.json" for name in SETTINGS.evaluations_on()]
+
+
+def trained_manifests(wildcards):
+    """Manifests of the models that the switched-on lines train."""
+    representation = ["encoders/vision", "encoders/audio", "fusion"] if SETTINGS.lines.representation else []
+    generative = ["tokenizers/video", "dynamics"] if SETTINGS.lines.generative else []
+    return [f"results/{name}/manifest.json" for name in representation + generative]

@@ -1,0 +1,203 @@
+"""Evaluations: each number with its interval, its floor and its ceiling; results/eval.json joins them."""
+
+
+rule probe:
+    """Read labels from one frozen encoder: linear and few-shot probes."""
+    input:
+        data=DATA,
+        encoder="results/encoders/{modality}/manifest.json",
+    output:
+        result="results/eval/probe_{modality}.json",
+        figure=report(
+            "results/figures/probe_{modality}.png",
+            caption="../workflow/report/probe.rst",
+            category="Representation",
+            labels={"evaluation": "probe", "sense": "{modality}"},
+        ),
+    log:
+        "logs/probe/{modality}.log",
+    benchmark:
+        "results/benchmarks/probe/{modality}.tsv"
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=60,
+    params:
+        config=section("evaluations.probe"),
+        revision=revision("probe"),
+    message:
+        "Probing the {wildcards.modality} encoder"
+    shell:
+        "sensorium --log {log} probe {wildcards.modality} --config {params.config:q} --data {input.data} "
+        "--encoder {input.encoder} --output {output.result} --figure {output.figure} --threads {threads}"
+
+
+rule retrieval:
+    """Find the sound of a picture and the picture of a sound."""
+    input:
+        data=DATA,
+        vision="results/encoders/vision/manifest.json",
+        audio="results/encoders/audio/manifest.json",
+        fusion="results/fusion/manifest.json",
+    output:
+        result="results/eval/retrieval.json",
+        figure=report(
+            "results/figures/retrieval.png",
+            caption="../workflow/report/retrieval.rst",
+            category="Representation",
+            labels={"evaluation": "retrieval", "sense": "vision and audio"},
+        ),
+    log:
+        "logs/retrieval.log",
+    benchmark:
+        "results/benchmarks/retrieval.tsv"
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=60,
+    params:
+        config=section("evaluations.retrieval"),
+        revision=revision("retrieval"),
+    message:
+        "Retrieving sounds by images and images by sounds"
+    shell:
+        "sensorium --log {log} retrieval --config {params.config:q} --data {input.data} --vision {input.vision} "
+        "--audio {input.audio} --fusion {input.fusion} --output {output.result} --figure {output.figure} "
+        "--threads {threads}"
+
+
+rule world_state:
+    """Read the truth of the world from the world state."""
+    input:
+        data=DATA,
+        vision="results/encoders/vision/manifest.json",
+        audio="results/encoders/audio/manifest.json",
+        fusion="results/fusion/manifest.json",
+    output:
+        result="results/eval/world_state.json",
+        figure=report(
+            "results/figures/world_state.png",
+            caption="../workflow/report/world_state.rst",
+            category="Representation",
+            labels={"evaluation": "world state", "sense": "all"},
+        ),
+    log:
+        "logs/world_state.log",
+    benchmark:
+        "results/benchmarks/world_state.tsv"
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=60,
+    params:
+        config=section("evaluations.world_state"),
+        revision=revision("world_state"),
+    message:
+        "Reading the truth from the world state"
+    shell:
+        "sensorium --log {log} world-state --config {params.config:q} --data {input.data} --vision {input.vision} "
+        "--audio {input.audio} --fusion {input.fusion} --output {output.result} --figure {output.figure} "
+        "--threads {threads}"
+
+
+rule reconstruction:
+    """Compare test frames with what the tokenizer makes of them."""
+    input:
+        data=DATA,
+        tokenizer="results/tokenizers/video/manifest.json",
+    output:
+        result="results/eval/reconstruction.json",
+        figure=report(
+            "results/figures/reconstruction.png",
+            caption="../workflow/report/reconstruction.rst",
+            category="Generation",
+            labels={"evaluation": "reconstruction", "kind": "frames"},
+        ),
+    log:
+        "logs/reconstruction.log",
+    benchmark:
+        "results/benchmarks/reconstruction.tsv"
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=60,
+    params:
+        config=section("evaluations.reconstruction"),
+        revision=revision("reconstruction"),
+    message:
+        "Reconstructing test frames"
+    shell:
+        "sensorium --log {log} reconstruction --config {params.config:q} --data {input.data} "
+        "--tokenizer {input.tokenizer} --output {output.result} --figure {output.figure} --threads {threads}"
+
+
+rule rollout:
+    """Dream on from true beginnings and compare with what happened."""
+    input:
+        data=DATA,
+        latents="results/latents/video/manifest.json",
+        tokenizer="results/tokenizers/video/manifest.json",
+        dynamics="results/dynamics/manifest.json",
+    output:
+        result="results/eval/rollout.json",
+        figure=report(
+            "results/figures/rollout.png",
+            caption="../workflow/report/rollout.rst",
+            category="Generation",
+            labels={"evaluation": "rollout", "kind": "frames"},
+        ),
+        video=report(
+            "results/figures/rollout.mp4",
+            caption="../workflow/report/rollout_video.rst",
+            category="Generation",
+            labels={"evaluation": "rollout", "kind": "video"},
+        ),
+    log:
+        "logs/rollout.log",
+    benchmark:
+        "results/benchmarks/rollout.tsv"
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=60,
+    params:
+        config=section("evaluations.rollout"),
+        revision=revision("rollout"),
+    message:
+        "Dreaming beside the truth"
+    shell:
+        "sensorium --log {log} rollout --config {params.config:q} --data {input.data} --latents {input.latents} "
+        "--tokenizer {input.tokenizer} --dynamics {input.dynamics} --output {output.result} "
+        "--figure {output.figure} --video {output.video} --threads {threads}"
+
+
+rule summary:
+    """Join the results of the evaluations that are switched on."""
+    input:
+        evaluations=evaluation_results,
+    output:
+        summary=report(
+            "results/eval.json",
+            caption="../workflow/report/summary.rst",
+            category="Summary",
+            labels={"table": "every metric"},
+        ),
+    log:
+        "logs/summary.log",
+    benchmark:
+        "results/benchmarks/summary.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        revision=revision("summary"),
+    message:
+        "Joining the evaluations"
+    shell:
+        "sensorium --log {log} summary --evaluations {input.evaluations} --output {output.summary}"

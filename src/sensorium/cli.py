@@ -1,0 +1,114 @@
+"""`sensorium NAME ...`: runs one stage or evaluation and turns its errors into messages and exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
+
+from sensorium.artifacts import ArtifactError
+from sensorium.config import ConfigurationError
+
+ROOMS = {
+    "stages": (
+        "collect",
+        "index",
+        "train-encoder",
+        "train-tokenizer",
+        "encode-latents",
+        "train-fusion",
+        "train-dynamics",
+    ),
+    "evaluation": (
+        "probe",
+        "retrieval",
+        "world-state",
+        "reconstruction",
+        "rollout",
+        "summary",
+        "curves",
+    ),
+}
+EXITS = """exit codes:
+  0   done
+  2   wrong arguments
+  65  bad data: too much in quarantine, or an input that does not match its manifest
+  70  unhealthy: diverged or collapsed
+  74  cannot read or write a file
+  75  stopped early with its state saved; the same command goes on
+  78  bad configuration
+"""
+DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+
+
+class _Copy:
+    """Writes to a terminal and to a log file, line by line."""
+
+    def __init__(self, stream: TextIO, log: TextIO) -> None:
+        self._stream, self._log = stream, log
+
+    def write(self, text: str) -> int:
+        self._log.write(text)
+        return self._stream.write(text)
+
+    def flush(self) -> None:
+        self._log.flush()
+        self._stream.flush()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._stream, name)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run `sensorium [--log FILE] NAME ...`; leaves through SystemExit with one of the exit codes."""
+    rooms = {name: room for room, names in ROOMS.items() for name in names}
+    parser = argparse.ArgumentParser(
+        prog="sensorium",
+        description="Train and judge a multimodal world model, one stage at a time.",
+        epilog=f"`sensorium NAME --help` tells a stage's arguments.\n\n{EXITS}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--log", type=Path, metavar="FILE", help="copy everything that is printed to this file")
+    parser.add_argument("name", choices=rooms, metavar="NAME", help=", ".join(rooms))
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="the stage's own arguments")
+    args = parser.parse_args(argv)
+    if args.log is None:
+        sys.exit(_run(rooms[args.name], args.name, args.arguments))
+    args.log.parent.mkdir(parents=True, exist_ok=True)
+    streams = sys.stdout, sys.stderr
+    with args.log.open("w", buffering=1) as log:
+        sys.stdout, sys.stderr = _Copy(streams[0], log), _Copy(streams[1], log)  # type: ignore[assignment]
+        try:
+            code = _run(rooms[args.name], args.name, args.arguments)
+        except Exception:
+            sys.excepthook(*sys.exc_info())
+            code = 1
+        finally:
+            sys.stdout, sys.stderr = streams
+    sys.exit(code)
+
+
+def _run(room: str, name: str, arguments: list[str]) -> int:
+    module = importlib.import_module(f"sensorium.{room}.{name.replace('-', '_')}")
+    # Imported late: they bring torch, and `sensorium --help` should answer at once.
+    from sensorium.data.quarantine import BadDataError
+    from sensorium.training.health import UnhealthyError
+    from sensorium.training.interrupt import StoppedEarly
+
+    codes = {ArtifactError: 65, BadDataError: 65, UnhealthyError: 70, StoppedEarly: 75, ConfigurationError: 78}
+    try:
+        module.main(arguments)
+    except tuple(codes) as error:
+        print(f"sensorium {name}: {error}", file=sys.stderr)
+        return next(code for kind, code in codes.items() if isinstance(error, kind))
+    except OSError as error:
+        if error.errno not in DISK_ERRORS:
+            raise
+        print(f"sensorium {name}: {error.filename or 'a file'}: {error.strerror}", file=sys.stderr)
+        print("Free some space or mend the permissions, then run the same command again.", file=sys.stderr)
+        return 74
+    return 0

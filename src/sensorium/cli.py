@@ -96,10 +96,18 @@ def _run(room: str, name: str, arguments: list[str]) -> int:
     module = importlib.import_module(f"sensorium.{room}.{name.replace('-', '_')}")
     # Imported late: they bring torch, and `sensorium --help` should answer at once.
     from sensorium.data.quarantine import BadDataError
+    from sensorium.evaluation.statistics import StatisticsError
     from sensorium.training.health import UnhealthyError
     from sensorium.training.interrupt import StoppedEarly
 
-    codes = {ArtifactError: 65, BadDataError: 65, UnhealthyError: 70, StoppedEarly: 75, ConfigurationError: 78}
+    codes = {
+        ArtifactError: 65,
+        BadDataError: 65,
+        StatisticsError: 70,
+        UnhealthyError: 70,
+        StoppedEarly: 75,
+        ConfigurationError: 78,
+    }
     try:
         module.main(arguments)
     except tuple(codes) as error:

@@ -159,7 +159,7 @@ class VisionEncoderConfig(Section):
     neighbours: int = Field(12, ge=0, description="the two views may lie this many frames apart")
     augmentation: VisionAugmentation = VisionAugmentation()
     contrast: Contrast = Contrast()
-    training: Training = Training(steps=1200, batch=128, lr=2e-3)
+    training: Training = Training(steps=800, batch=128, lr=2e-3)
 
 
 class AudioEncoderConfig(Section):
@@ -171,7 +171,7 @@ class AudioEncoderConfig(Section):
     frames: int = Field(4, ge=2, description="frames of sound in a window")
     augmentation: AudioAugmentation = AudioAugmentation()
     contrast: Contrast = Contrast()
-    training: Training = Training(steps=800, batch=128, lr=2e-3)
+    training: Training = Training(steps=500, batch=128, lr=2e-3)
 
 
 class Encoders(Section):
@@ -233,12 +233,12 @@ class FusionConfig(Transformer):
 class DynamicsConfig(Transformer):
     """Space-time transformer over video tokens, trained by diffusion forcing and steered by actions."""
 
-    layers: int = Field(6, ge=1, description="transformer layers")
-    time_every: int = Field(3, ge=1, description="every n-th layer attends over time, the others over space")
+    layers: int = Field(4, ge=1, description="transformer layers")
+    time_every: int = Field(2, ge=1, description="every n-th layer attends over time, the others over space")
     registers: int = Field(2, ge=0, description="extra learned tokens a frame")
-    frames: int = Field(12, ge=2, description="frames in a training window, and the longest context of a dream")
+    frames: int = Field(8, ge=2, description="frames in a training window, and the longest context of a dream")
     unlabelled: float = Field(0.1, ge=0, lt=1, description="chance that a window trains without its actions")
-    training: Training = Training(steps=1500, batch=16, lr=1e-3, ema=0.995)
+    training: Training = Training(steps=2400, batch=16, lr=1.5e-3, ema=0.995)
 
     @model_validator(mode="after")
     def _time_fits(self) -> DynamicsConfig:
@@ -283,7 +283,7 @@ class ReconstructionConfig(Section):
 class RolloutConfig(Section):
     """Dreams beside truth: PSNR over the horizon, with true and with shuffled actions."""
 
-    windows: int = Field(200, ge=8, description="dreamed windows from test recordings")
+    windows: int = Field(128, ge=8, description="dreamed windows from test recordings")
     context: int = Field(6, ge=1, description="true frames before the dream begins")
     horizon: int = Field(8, ge=1, description="dreamed frames")
     denoising_steps: int = Field(2, ge=1, description="Euler steps a dreamed frame")

@@ -12,6 +12,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from sensorium.artifacts import atomic_path
 
@@ -89,6 +90,7 @@ def retrieval(
     figure, grid = plt.subplots(
         len(picked), stills + shown, figsize=(1.1 * stills + 2.1 * shown, 1.35 * len(picked) + 0.5), squeeze=False,
         gridspec_kw={"width_ratios": [1] * stills + [1.9] * shown},
+        layout="constrained",
     )  # fmt: skip
     for row, query in zip(grid, picked, strict=True):
         for axes, frame in zip(row, np.linspace(0, len(videos[query]) - 1, stills).astype(int), strict=False):
@@ -144,6 +146,7 @@ def rollout(path: Path, errors: Mapping[str, np.ndarray], truth: np.ndarray, dre
             label={"tokenizer": "tokenizer (ceiling)"}.get(name, name),
             linewidth=2.2 if name == "dream" else 1.4,
         )  # fmt: skip
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("frames ahead")
     axes.set_ylabel("PSNR (dB)")
     axes.spines[["top", "right"]].set_visible(False)

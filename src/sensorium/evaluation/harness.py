@@ -12,10 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sensorium.artifacts import ArtifactError
+from sensorium.artifacts import ArtifactError, digest, read_json
 from sensorium.config import Section
 from sensorium.data.recording import RecordingSet, Split
 from sensorium.data.windows import Windows
+from sensorium.models.encoders import AudioEncoder, VisionEncoder
 from sensorium.models.load import load_model
 from sensorium.randomness import stable_seed
 from sensorium.training.execution import Execution, add_arguments
@@ -138,7 +139,7 @@ def load_judged(
 
 
 def embed_recordings(
-    bench: Bench, recordings: RecordingSet, split: Split, vision: nn.Module, audio: nn.Module
+    bench: Bench, recordings: RecordingSet, split: Split, vision: VisionEncoder, audio: AudioEncoder
 ) -> dict[str, dict[str, np.ndarray]]:
     """What the senses say of every frame: recording -> "vision", "audio", "body" (if any) -> float32 [T, dim].
 
@@ -149,7 +150,7 @@ def embed_recordings(
         video = np.array(recordings.field(name, "video"))
         sound = np.array(recordings.field(name, "audio"))[None]
         fields = {
-            "vision": bench.map(lambda frames: vision(images(frames)), video),
+            "vision": bench.map(lambda frames: vision.grid(images(frames)), video),
             "audio": bench.map(lambda samples: audio(sounds(samples)), sound)[0],
         }
         if recordings.details.get("body"):
@@ -166,6 +167,18 @@ def cut(
         return None
     places = zip(pool.recording[indices].tolist(), pool.start[indices].tolist(), strict=True)
     return np.stack([embedded[name][sense][start : start + pool.frames] for name, start in places])
+
+
+def check_pedigree(manifest: Path, **inputs: Path) -> None:
+    """Refuse an artifact that was made from others than the evaluation is given: together they mean nothing.
+
+    Raises:
+        ArtifactError: naming the artifact and the input.
+    """
+    made_from = read_json(manifest)["inputs"]
+    for name, path in inputs.items():
+        if made_from.get(name) != digest(path):
+            raise ArtifactError(f"{manifest}: not made from {path} as it is now; make it again, or pass the right one")
 
 
 def images(video: Tensor) -> Tensor:

@@ -25,6 +25,7 @@ from sensorium.evaluation.harness import (
     Bench,
     WindowPool,
     arguments,
+    check_pedigree,
     cut,
     embed_recordings,
     load_judged,
@@ -44,6 +45,7 @@ def main(argv: list[str]) -> None:
     args = arguments("retrieval", __doc__, ("data", "vision", "audio", "fusion"), "fusion").parse_args(argv)
     began, config = time.monotonic(), parse_section(RetrievalConfig, args.config)
     bench, recordings = Bench.prepare(args), RecordingSet.open(args.data)
+    check_pedigree(args.fusion, vision=args.vision, audio=args.audio)
     frames = int(read_json(args.fusion)["config"]["frames"])
     pool = WindowPool(recordings, "test", ("video", "audio"), frames)
     rng = np.random.default_rng(stable_seed(config.seed, "retrieval"))

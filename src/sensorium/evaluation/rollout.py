@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from sensorium.artifacts import ArtifactError, digest, read_manifest
+from sensorium.artifacts import ArtifactError
 from sensorium.config import ConfigurationError, DynamicsConfig, RolloutConfig, VideoTokenizerConfig, parse_section
-from sensorium.data.recording import KIND, RecordingSet
+from sensorium.data.recording import RecordingSet
 from sensorium.evaluation import figures
 from sensorium.evaluation.harness import (
     FLOOR_SEEDS,
@@ -28,6 +28,7 @@ from sensorium.evaluation.harness import (
     Bench,
     WindowPool,
     arguments,
+    check_pedigree,
     images,
     load_judged,
 )
@@ -49,7 +50,8 @@ def main(argv: list[str]) -> None:
     args = parser.parse_args(argv)
     began, config = time.monotonic(), parse_section(RolloutConfig, args.config)
     bench, recordings, latents = Bench.prepare(args), RecordingSet.open(args.data), RecordingSet.open(args.latents)
-    check_pedigree(args.latents, args.tokenizer)
+    check_pedigree(args.latents, data=args.data, tokenizer=args.tokenizer)
+    check_pedigree(args.dynamics, latents=args.latents)
     frames, given = config.context + config.horizon, config.context
     pool = WindowPool(recordings, "test", ("video", "audio", "action"), frames)
     token_pool = WindowPool(latents, "test", ("latent",), frames)
@@ -117,26 +119,16 @@ def main(argv: list[str]) -> None:
         statistic=psnr_difference, floors={"no effect": 0.0},
         ceilings={"tokenizer": np.stack([errors["tokenizer"], errors["shuffled actions"]], 1)}, seed=config.seed,
     )  # fmt: skip
-    whole = np.concatenate([truth[:SHOWN, :given], dream_frames[:SHOWN]], 1)
-    figures.rollout(args.figure, errors | untrained, truth[: SHOWN // 2], whole[: SHOWN // 2], given)
-    rate = int(recordings.details["frames_per_second"]), int(recordings.details["sample_rate"])
-    write_movie(args.video, truth[:SHOWN], whole, given, batch["audio"][:SHOWN].numpy() / FULL_SCALE, rate)
+    shown = np.linspace(0, len(truth) - 1, SHOWN).astype(int)
+    film, whole = truth[shown], np.concatenate([truth[shown, :given], dream_frames[shown]], 1)
+    figures.rollout(args.figure, errors | untrained, film[: SHOWN // 2], whole[: SHOWN // 2], given)
+    rates = int(recordings.details["frames_per_second"]), int(recordings.details["sample_rate"])
+    write_movie(args.video, film, whole, given, batch["audio"].numpy()[shown] / FULL_SCALE, rates)
     curves = {
         key: [psnr(value[:, [h]], np.ones(len(value))) for h in range(config.horizon)] for key, value in errors.items()
     }
     inputs = {name: getattr(args, name) for name in ("data", "latents", "tokenizer", "dynamics")}
     write_result(args.output, "rollout", metrics, inputs, time.monotonic() - began, psnr_over_horizon=curves)
-
-
-def check_pedigree(latents: Path, tokenizer: Path) -> None:
-    """Refuse latents that another tokenizer made: decoding them would give noise.
-
-    Raises:
-        ArtifactError: naming both.
-    """
-    made_by = read_manifest(latents, KIND)["inputs"].get("tokenizer")
-    if made_by is not None and made_by != digest(tokenizer):
-        raise ArtifactError(f"{latents}: encoded by another tokenizer than {tokenizer}; delete it and encode again")
 
 
 def strangers(groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -28,6 +28,7 @@ from sensorium.evaluation.harness import (
     Bench,
     WindowPool,
     arguments,
+    check_pedigree,
     cut,
     embed_recordings,
     load_judged,
@@ -49,6 +50,7 @@ def main(argv: list[str]) -> None:
     args = arguments("world-state", __doc__, ("data", "vision", "audio", "fusion"), "fusion").parse_args(argv)
     began, config = time.monotonic(), parse_section(WorldStateConfig, args.config)
     bench, recordings = Bench.prepare(args), RecordingSet.open(args.data)
+    check_pedigree(args.fusion, vision=args.vision, audio=args.audio)
     require(recordings, "truth.state", "world-state needs a source that tells its state")
     frames = int(read_json(args.fusion)["config"]["frames"])
     vision = load_judged(VisionEncoder, VisionEncoderConfig, args.vision, "encoder_vision", None, bench)

@@ -7,6 +7,7 @@ factorised into layers over the tokens of one frame and causal layers over the f
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -29,11 +30,12 @@ class Dynamics(nn.Module):
     Video tokens are standardised by per-channel means and deviations of the training latents, so that unit noise
     matches their scale; all of `forward`'s token tensors are in standardised units (`standardise`, `restore`).
 
-    Beside the layers that attend over time, the stem reads each token with its last two predecessors, so motion is
-    seen from the first layer on; signal level and action are added to every token of their frame as well.
+    Beside the layers that attend over time, the stem is a convolution over the grid of tokens and three frames, so
+    motion to a neighbouring token is seen from the first layer on and learned for all places at once; signal level
+    and action are added to every token of their frame as well.
 
-    The network corrects a linear estimate from a frame and the one before it (`linear_estimate`), so training
-    starts at persistence instead of having to find it.
+    The network reads and corrects a linear estimate (`linear_estimate`) instead of the noised tokens. Nothing is lost
+    by it, noise that tells nothing is taken out, and training starts at persistence instead of having to find it.
 
     Args:
         config: its section.
@@ -53,7 +55,10 @@ class Dynamics(nn.Module):
         self.register_buffer("mean", torch.zeros(channels))
         self.register_buffer("deviation", torch.ones(channels))
         self.register_buffer("change", torch.ones(channels))
-        self.read_in = nn.Linear(_STEM * (channels + 1), dim)
+        self.grid = math.isqrt(tokens)
+        if self.grid**2 != tokens:
+            raise ValueError(f"tokens is {tokens}: it must be a square, for the tokens of a frame lie on a grid")
+        self.read_in = nn.Conv3d(channels + 1, dim, (_STEM, 3, 3), padding=(0, 1, 1))
         self.places = nn.Parameter(0.02 * torch.randn(tokens + config.registers + 2, dim))
         self.signal = nn.Sequential(nn.Linear(2 * _SIGNAL_WAVES, dim), nn.SiLU(), nn.Linear(dim, dim))
         self.action: nn.Module | None = None
@@ -108,27 +113,28 @@ class Dynamics(nn.Module):
             moves = steered if labelled is None else torch.where(labelled[:, None, None], steered, moves)
         registers = self.places.new_zeros(batch, time, len(self.places) - self.tokens - 2, self.places.shape[1])
         levels = self.signal(_waves(tau))
-        known = torch.cat([tokens, tau[..., None, None].expand(batch, time, self.tokens, 1)], dim=-1)
-        read = self.read_in(recent(known, _STEM))
+        estimate = linear_estimate(tokens, tau, self.change)
+        read = self._read(estimate, tau)
         hidden = torch.cat([read, registers, levels[:, :, None], moves[:, :, None]], dim=2) + self.places
         hidden = hidden + (levels + moves)[:, :, None]
         for block, over_time in zip(self.blocks, self.over_time, strict=True):
             hidden = block(hidden.transpose(1, 2)).transpose(1, 2) if over_time else block(hidden)
-        return linear_estimate(tokens, tau, self.change) + self.read_out(self.norm(hidden[:, :, : self.tokens])).float()
+        return estimate + self.read_out(self.norm(hidden[:, :, : self.tokens])).float()
 
-
-def recent(x: Tensor, frames: int) -> Tensor:
-    """Each frame's channels beside those of the frames before it, zeros before the first; [B, T, N, C] -> [.., frames * C]."""
-    time = x.shape[1]
-    return torch.cat([F.pad(x, (0, 0, 0, 0, back, 0))[:, :time] for back in range(frames)], dim=-1)
+    def _read(self, tokens: Tensor, tau: Tensor) -> Tensor:
+        """Each token with its neighbours on the grid and in the frames before; [B, T, N, C] -> [B, T, N, D]."""
+        known = torch.cat([tokens, tau[..., None, None].expand(*tokens.shape[:3], 1)], dim=-1)
+        video = known.unflatten(2, (self.grid, self.grid)).movedim(-1, 1)
+        video = F.pad(video, (0, 0, 0, 0, _STEM - 1, 0))  # only frames before: causal
+        return self.read_in(video).flatten(3).permute(0, 2, 3, 1)
 
 
 def linear_estimate(noised: Tensor, tau: Tensor, change: Tensor) -> Tensor:
-    """Clean tokens from the noised ones of a frame and of the frame before: one step of a Kalman filter.
+    """Clean tokens from the noised ones of a frame and of all before it: a Kalman filter for a random walk.
 
     With z~ = (1 - tau) z0 + tau z1 and z1 ~ N(m, p) the posterior mean is m + k (z~ - tau m), where
     k = tau p / ((1 - tau)^2 + tau^2 p), and the posterior variance p (1 - k tau). The first frame has the prior
-    N(0, 1); a later one has the estimate that the frame before it gives by itself, its variance grown by `change`.
+    N(0, 1); a later one the posterior of the frame before it, with its variance grown by `change`, up to 1.
 
     Args:
         noised: [B, T, N, C], standardised.
@@ -136,14 +142,16 @@ def linear_estimate(noised: Tensor, tau: Tensor, change: Tensor) -> Tensor:
         change: [C], mean squared change of a standardised token from frame to frame.
 
     Returns:
-        [B, T, N, C]; clean frames as they are, pure noise replaced by what the frame before it tells.
+        [B, T, N, C]; clean frames as they are, pure noise replaced by what the frames before it tell.
     """
-    tau = tau.float()[..., None, None]
-    alone = tau / ((1 - tau).square() + tau.square())
-    mean = F.pad((alone * noised)[:, :-1], (0, 0, 0, 0, 1, 0))
-    variance = F.pad((1 - alone * tau + change)[:, :-1], (0, 0, 0, 0, 1, 0), value=1.0).clamp(max=1)
-    gain = tau * variance / ((1 - tau).square() + tau.square() * variance).clamp_min(1e-8)
-    return mean + gain * (noised - tau * mean)
+    mean, variance = torch.zeros_like(noised[:, 0]), torch.ones_like(change)
+    estimates = []
+    for frame, level in zip(noised.unbind(1), tau.float()[..., None, None].unbind(1), strict=True):
+        gain = level * variance / ((1 - level).square() + level.square() * variance).clamp_min(1e-8)
+        mean = mean + gain * (frame - level * mean)
+        estimates.append(mean)
+        variance = (variance * (1 - gain * level) + change).clamp(max=1)
+    return torch.stack(estimates, dim=1)
 
 
 def _waves(tau: Tensor) -> Tensor:

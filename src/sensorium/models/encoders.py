@@ -37,7 +37,11 @@ class VisionEncoder(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Embed each image by itself."""
-        return self.head(self.layers(images * 4 - 2).flatten(1))
+        return self.head(self.grid(images))
+
+    def grid(self, images: Tensor) -> Tensor:
+        """What the embedding is made of, place by place, [B, places * channels]: it still tells where things are."""
+        return self.layers(images * 4 - 2).flatten(1)
 
 
 def _normed(width: int) -> list[nn.Module]:

@@ -77,7 +77,7 @@ class FusionLearner(CoupledLearner):
         senses = self._senses(batch)
         states = self.fusion(**{sense: values[:, : self.config.frames] for sense, values in senses.items()})
         everything = torch.ones(len(states), len(SENSES), dtype=torch.bool, device=states.device)
-        later = self._errors(batch, everything)[1].mean()
+        later = self._errors(batch, everything)[1].detach().mean()
         advice = "more steps or a shorter horizon"
         return [
             *collapse_gates(states[:, -1]),

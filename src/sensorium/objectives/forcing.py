@@ -19,7 +19,7 @@ from sensorium.randomness import Draw
 
 _CONTEXT = 0.5  # share of frames that are nearly clean
 _CONTEXT_SIGNAL = 0.8  # lowest signal level of those
-_START = 0.25  # share of frames that are pure noise
+_START = 0.35  # share of frames that are pure noise
 _SHOWN = 4
 
 
@@ -34,16 +34,19 @@ def ramp(tau: Tensor) -> Tensor:
     return 0.9 * tau + 0.1
 
 
-def signal_levels(draw: Draw, frames: int) -> Tensor:
-    """Signal levels [B, T] to train on, independent for every frame (diffusion forcing, algorithm 1).
+def signal_levels(draw: Draw, frames: int) -> tuple[Tensor, Tensor]:
+    """Signal levels [B, T] to train on, and which frames are to be predicted, bool [B, T].
 
-    They are not uniform but such as a dream meets: most frames nearly clean, as a context is, some pure noise, as
-    each dreamed frame begins, the rest uniform. So most noised frames have a past worth reading, where uniform
-    levels would leave one window in thousands with a clean context.
+    Levels are independent for every frame (diffusion forcing, algorithm 1), but not uniform: they are such as a
+    dream meets, most frames nearly clean, as a context is, some pure noise, as each dreamed frame begins, the rest
+    uniform. So most noised frames have a past worth reading, where uniform levels would leave one window in
+    thousands with a clean context. The nearly clean frames are there to be read: they carry no loss, which the
+    ramp would let them dominate.
     """
     kind, level = draw.uniform("kind", frames), draw.uniform("tau", frames)
     nearly_clean = _CONTEXT_SIGNAL + (1 - _CONTEXT_SIGNAL) * level
-    return torch.where(kind < _CONTEXT, nearly_clean, torch.where(kind < _CONTEXT + _START, 0.0, level))
+    predicted = kind >= _CONTEXT
+    return torch.where(predicted, torch.where(kind < _CONTEXT + _START, 0.0, level), nearly_clean), predicted
 
 
 class DynamicsLearner(Learner):
@@ -70,16 +73,16 @@ class DynamicsLearner(Learner):
 
     def forward(self, batch: Batch, draw: Draw) -> tuple[Tensor, Metrics]:
         clean = self.dynamics.standardise(batch["latent"])
-        tau = signal_levels(draw, clean.shape[1])
+        tau, predicted = signal_levels(draw, clean.shape[1])
         noised = corrupt(clean, draw.normal("noise", *clean.shape[1:]), tau)
         labelled = draw.uniform("labelled") >= self.unlabelled
         prediction = self.dynamics(noised, tau, batch.get("action"), labelled)
         error = (prediction - clean).square().mean((2, 3))
-        loss = (ramp(tau) * error).mean()
-        return loss, {"error": error.detach().mean(), "error_last_frame": error[:, -1].detach().mean()}
+        loss = (ramp(tau) * predicted * error).mean()
+        return loss, {"error": error.detach().mean(), "error_from_noise": _mean_where(error.detach(), tau == 0)}
 
     def gates(self, batch: Batch) -> list[Gate]:
-        """What the network adds to the linear estimate of an unseen last frame must differ with the context and help."""
+        """What the network adds to the linear estimate of an unseen last frame must differ by context and help."""
         clean = self.dynamics.standardise(batch["latent"])
         noise = torch.randn(clean.shape[1:], generator=torch.Generator().manual_seed(0)).to(clean)
         tau = torch.ones(clean.shape[:2], device=clean.device)
@@ -108,3 +111,7 @@ class DynamicsLearner(Learner):
             for tokens in (truth, torch.cat([truth[:context], imagined])):
                 rows.append(torch.cat(list(decoder.decode(tokens).float().clamp(0, 1)), dim=-1))
         return {"dream": Image(torch.cat(rows, dim=-2))}
+
+
+def _mean_where(values: Tensor, where: Tensor) -> Tensor:
+    return (values * where).sum() / where.sum().clamp_min(1)

@@ -44,7 +44,8 @@ def embed_recordings(
     for name in (name for split in SPLITS for name in recordings.names(split)):
         video = torch.from_numpy(np.array(recordings.field(name, "video")))
         seen = [
-            vision(images.to(device).permute(0, 3, 1, 2).float() / 255).cpu() for images in video.split(IMAGES_A_PASS)
+            vision.grid(images.to(device).permute(0, 3, 1, 2).float() / 255).cpu()
+            for images in video.split(IMAGES_A_PASS)
         ]
         sound = torch.from_numpy(np.array(recordings.field(name, "audio"))).to(device)
         fields = {
@@ -81,7 +82,7 @@ def main(argv: list[str]) -> None:
     vision = load_model(VisionEncoder, VisionEncoderConfig, args.vision, "encoder_vision")
     audio = load_model(AudioEncoder, AudioEncoderConfig, args.audio, "encoder_audio")
     shapes = {
-        "vision": vision.head.out_features,
+        "vision": vision.head.in_features,
         "audio": audio.head.out_features,
         "body": int(recordings.details["body"]),
     }

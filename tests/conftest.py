@@ -1,0 +1,84 @@
+"""Shared by all tests: markers, and copies of the repository to run the workflow in."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+# Small tensors gain nothing from threads, and tests share the machine with the processes they start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+ROOT = Path(__file__).parents[1]
+# What a clone holds of the workflow; links are copied as links.
+CLONED = ("Snakefile", "rules", "workflow", "config", "profiles", "local", "slurm", "src", "pyproject.toml", "Makefile")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="run the tests marked slow as well")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--slow"):
+        for item in items:
+            if item.get_closest_marker("slow"):
+                item.add_marker(pytest.mark.skip(reason="takes many minutes; run with --slow"))
+    if any(item.get_closest_marker("gpu") for item in items):
+        import torch
+
+        if not torch.cuda.is_available():
+            for item in items:
+                if item.get_closest_marker("gpu"):
+                    item.add_marker(pytest.mark.skip(reason="no CUDA device is visible"))
+
+
+@pytest.fixture(scope="session")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Make a copy of the repository's workflow under a name."""
+
+    def make(name: str) -> Path:
+        target = tmp_path_factory.mktemp(name) / "sensorium"
+        target.mkdir()
+        for part in CLONED:
+            source = ROOT / part
+            if source.is_dir() and not source.is_symlink():
+                shutil.copytree(source, target / part, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+            elif source.exists():
+                shutil.copy2(source, target / part, follow_symlinks=False)
+        return target
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def command() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run a command of the environment in a copy of the repository, with that copy's own sources."""
+
+    def run(
+        folder: Path, *words: str, path: Path | None = None, timeout: float = 600
+    ) -> subprocess.CompletedProcess[str]:
+        places = [str(path)] if path else []
+        environment = {
+            **os.environ,
+            "PATH": os.pathsep.join([*places, str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "PYTHONPATH": str(folder / "src"),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "XDG_CACHE_HOME": str(folder.parent / "cache"),
+        }
+        return subprocess.run(
+            words,
+            cwd=folder,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=timeout,
+            check=False,
+        )
+
+    return run

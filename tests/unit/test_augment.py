@@ -1,0 +1,155 @@
+"""Augmentations against ground truth: tones of known pitch, images of known content."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from sensorium.config import AudioAugmentation, VisionAugmentation
+from sensorium.data.augment import (
+    add_noise,
+    augment_images,
+    augment_sounds,
+    change_pitch_and_tempo,
+    crop_and_flip,
+    decibels,
+    jitter,
+    shift_time,
+)
+from sensorium.randomness import Draw
+
+RATE = 16000
+STILL = VisionAugmentation(crop=1.0, flip=0.0, jitter=0.0, grayscale=0.0)
+QUIET = AudioAugmentation(shift=0.0, pitch=0.0, stretch=0.0, gain=0.0, noise=80.0)
+
+
+def draw(rows: int, seed: int = 0) -> Draw:
+    return Draw(seed, 0, 0, rows, rows, torch.device("cpu"))
+
+
+def ramp() -> Tensor:
+    """Brightness rises from left to right in every channel, from 0.2 to 0.8."""
+    return torch.linspace(0.2, 0.8, 32).expand(1, 3, 32, 32).clone()
+
+
+def tone(frequency: float, seconds: float = 1.0) -> Tensor:
+    return 0.5 * torch.sin(2 * torch.pi * frequency * torch.arange(int(RATE * seconds)) / RATE)
+
+
+def peak(sound: Tensor) -> float:
+    """Frequency of the strongest partial, to a few hertz."""
+    piece = sound[1000:9192] * torch.hann_window(8192)
+    spectrum = torch.fft.rfft(piece, 65536).abs()
+    return float(spectrum.argmax()) * RATE / 65536
+
+
+def test_no_strength_changes_no_image() -> None:
+    images = torch.rand(4, 3, 32, 32)
+    torch.testing.assert_close(augment_images(images, STILL, draw(4), "a"), images, atol=1e-5, rtol=0)
+
+
+def test_certain_flip_mirrors() -> None:
+    images = torch.rand(4, 3, 32, 32)
+    flipped = augment_images(images, STILL.model_copy(update={"flip": 1.0}), draw(4), "a")
+    torch.testing.assert_close(flipped, images.flip(3), atol=1e-5, rtol=0)
+
+
+def test_crop_shows_the_asked_part() -> None:
+    one = torch.ones(1)
+    left = crop_and_flip(ramp(), 0.5 * one, torch.tensor([[-0.5, 0.0]]), one)[0, 0, 16]
+    torch.testing.assert_close(left[1:-1], torch.linspace(left[1], left[-2], 30), atol=1e-4, rtol=0)
+    assert left.max() < 0.51
+    assert left.min() < 0.21
+    right = crop_and_flip(ramp(), 0.5 * one, torch.tensor([[0.5, 0.0]]), -one)[0, 0, 16]
+    assert right.min() > 0.49
+    assert right[0] > right[-1]
+
+
+def test_random_crops_keep_to_their_smallest_area() -> None:
+    spans = augment_images(ramp().expand(64, -1, -1, -1), STILL.model_copy(update={"crop": 0.25}), draw(64), "a")
+    spans = spans[:, 0, 16, -1] - spans[:, 0, 16, 0]
+    assert spans.min() > 0.25
+    assert spans.max() <= 0.61
+    assert spans.std() > 0.03
+
+
+def test_jitter_scales_what_it_names() -> None:
+    images, same = torch.rand(1, 3, 8, 8) * 0.4 + 0.2, torch.ones(1)
+    torch.testing.assert_close(jitter(images, 1.5 * same, same, same), images * 1.5)
+    gray = jitter(images, same, same, 0 * same)
+    torch.testing.assert_close(gray[:, 0], gray[:, 2])
+    flat = jitter(images, same, 0 * same, same)
+    assert flat.std() < 1e-6
+    torch.testing.assert_close(jitter(images, same, same, same), images)
+
+
+def test_grayscale_takes_the_colour() -> None:
+    view = augment_images(torch.rand(8, 3, 16, 16), STILL.model_copy(update={"grayscale": 1.0}), draw(8), "a")
+    torch.testing.assert_close(view[:, 0], view[:, 1])
+
+
+@pytest.mark.parametrize("semitones", [-12.0, -4.0, 0.0, 4.0, 7.0])
+@pytest.mark.parametrize("frequency", [300.0, 440.0, 1900.0])
+def test_pitch_moves_by_the_asked_semitones(frequency: float, semitones: float) -> None:
+    shifted = change_pitch_and_tempo(tone(frequency)[None], torch.tensor([semitones]), torch.ones(1))[0]
+    assert peak(shifted) == pytest.approx(frequency * 2 ** (semitones / 12), rel=0.006)
+    assert shifted[1000:9000].std() == pytest.approx(float(tone(frequency).std()), rel=0.25)
+
+
+@pytest.mark.parametrize("tempo", [0.8, 1.25])
+def test_tempo_moves_events_but_not_pitch(tempo: float) -> None:
+    sound = tone(440.0)
+    sound[8000:] *= 0.05  # the tone stops at 0.5 s
+    played = change_pitch_and_tempo(sound[None], torch.zeros(1), torch.tensor([tempo]))[0]
+    assert peak(sound) == pytest.approx(440, rel=0.006)
+    assert peak(played[:9192]) == pytest.approx(440, rel=0.01)
+    loud = played.unfold(0, 400, 100).std(1) > 0.15
+    end = float(loud.nonzero().max()) * 100 / RATE
+    assert end == pytest.approx(0.5 / tempo, abs=0.03)
+
+
+def test_rows_of_a_batch_have_their_own_rates() -> None:
+    sounds = tone(440.0).expand(3, -1)
+    played = change_pitch_and_tempo(sounds, torch.tensor([0.0, 12.0, -12.0]), torch.ones(3))
+    assert [round(peak(row) / 440, 1) for row in played] == [1.0, 2.0, 0.5]
+    torch.testing.assert_close(played[0, 400:-400], sounds[0, 400:-400], atol=1e-3, rtol=0)
+
+
+def test_time_shift_moves_and_leaves_silence() -> None:
+    sounds = torch.rand(2, 100) + 0.1
+    moved = shift_time(sounds, torch.tensor([10, -20]))
+    assert torch.equal(moved[0, 10:], sounds[0, :-10])
+    assert moved[0, :10].abs().max() == 0
+    assert torch.equal(moved[1, :-20], sounds[1, 20:])
+    assert moved[1, -20:].abs().max() == 0
+
+
+def test_noise_has_the_asked_ratio() -> None:
+    sounds = tone(440.0).expand(2, -1)
+    noise = torch.randn(2, RATE, generator=torch.Generator().manual_seed(0))
+    added = add_noise(sounds, noise, torch.tensor([10.0, 30.0])) - sounds
+    ratio = 20 * torch.log10(sounds.std(1) / added.std(1))
+    torch.testing.assert_close(ratio, torch.tensor([10.0, 30.0]), atol=0.2, rtol=0)
+    assert add_noise(torch.zeros(2, 100), noise[:, :100], torch.zeros(2)).abs().max() == 0
+
+
+def test_gain_keeps_to_its_decibels() -> None:
+    assert float(decibels(torch.tensor(6.0206))) == pytest.approx(2.0, rel=1e-3)
+    sounds = tone(440.0, 0.25).expand(256, -1)
+    view = augment_sounds(sounds, QUIET.model_copy(update={"gain": 12.0}), draw(256), "a")
+    gain = 20 * torch.log10(view.std(1) / sounds.std(1))
+    assert gain.abs().max() <= 12.01
+    assert gain.max() > 10
+    assert gain.min() < -10
+
+
+def test_views_depend_on_their_row_alone() -> None:
+    sounds, images, strong = torch.randn(8, 4000), torch.rand(8, 3, 32, 32), AudioAugmentation()
+    whole = augment_sounds(sounds, strong, draw(8), "a")
+    part = augment_sounds(sounds[3:6], strong, draw(8).rows(3, 6), "a")
+    torch.testing.assert_close(whole[3:6], part, atol=1e-5, rtol=1e-4)
+    whole = augment_images(images, VisionAugmentation(), draw(8), "a")
+    part = augment_images(images[3:6], VisionAugmentation(), draw(8).rows(3, 6), "a")
+    torch.testing.assert_close(whole[3:6], part, atol=1e-6, rtol=0)
+    assert not torch.allclose(whole, augment_images(images, VisionAugmentation(), draw(8), "b"), atol=0.01)

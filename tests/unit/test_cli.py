@@ -1,0 +1,118 @@
+"""The command line: names, exit codes, messages, the log."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+from sensorium.artifacts import ArtifactError
+from sensorium.cli import ROOMS, main
+from sensorium.config import ConfigurationError
+from sensorium.data.quarantine import BadDataError
+from sensorium.training.health import UnhealthyError
+from sensorium.training.interrupt import StoppedEarly
+
+NAMES = [(room, name) for room, names in ROOMS.items() for name in names]
+
+
+@pytest.fixture
+def stage(monkeypatch):
+    """Replace the work of `sensorium summary` by a function."""
+    module = importlib.import_module("sensorium.evaluation.summary")
+    return lambda work: monkeypatch.setattr(module, "main", work)
+
+
+def code_of(*words: str) -> int:
+    with pytest.raises(SystemExit) as leaving:
+        main(words)
+    return int(leaving.value.code or 0)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ArtifactError("digest"), 65),
+        (BadDataError("too many"), 65),
+        (UnhealthyError("collapsed"), 70),
+        (OSError(errno.ENOSPC, "No space left on device", "x.bin"), 74),
+        (OSError(errno.EROFS, "Read-only file system", "x.bin"), 74),
+        (StoppedEarly("saved at step 3"), 75),
+        (ConfigurationError("lr"), 78),
+    ],
+)
+def test_errors_have_their_exit_codes_and_no_traceback(stage, capsys, error, code):
+    def work(argv):
+        raise error
+
+    stage(work)
+    assert code_of("summary") == code
+    said = capsys.readouterr().err
+    assert said.startswith("sensorium summary: ")
+    assert "Traceback" not in said
+
+
+def test_success_is_zero_and_arguments_arrive(stage):
+    seen = []
+    stage(seen.extend)
+    assert code_of("summary", "--output", "x", "--flag") == 0
+    assert seen == ["--output", "x", "--flag"]
+
+
+def test_a_defect_is_not_dressed_up(stage):
+    def work(argv):
+        raise KeyError("a defect of ours")
+
+    stage(work)
+    with pytest.raises(KeyError):
+        main(["summary"])
+
+
+def test_the_log_is_a_copy_of_what_is_printed(stage, tmp_path, capsys):
+    def work(argv):
+        print("step 1")
+        print("a warning", file=sys.stderr)
+        raise UnhealthyError("collapsed")
+
+    stage(work)
+    log = tmp_path / "logs/summary.log"
+    assert code_of("--log", str(log), "summary") == 70
+    assert log.read_text() == "step 1\na warning\nsensorium summary: collapsed\n"
+    printed = capsys.readouterr()
+    assert printed.out == "step 1\n"
+    assert printed.err == "a warning\nsensorium summary: collapsed\n"
+
+
+def test_the_log_holds_the_traceback_of_a_defect(stage, tmp_path, capsys):
+    def work(argv):
+        raise KeyError("a defect of ours")
+
+    stage(work)
+    log = tmp_path / "summary.log"
+    assert code_of("--log", str(log), "summary") == 1
+    assert "a defect of ours" in log.read_text()
+    assert "Traceback" in log.read_text()
+
+
+@pytest.mark.parametrize("words", [("dance",), (), ("--log",)])
+def test_wrong_arguments_are_two(words, capsys):
+    assert code_of(*words) == 2
+
+
+@pytest.mark.parametrize(("room", "name"), NAMES)
+def test_every_command_explains_itself(room, name, capsys):
+    module = importlib.import_module(f"sensorium.{room}.{name.replace('-', '_')}")
+    with pytest.raises(SystemExit) as leaving:
+        module.main(["--help"])
+    assert leaving.value.code == 0
+    assert f"sensorium {name}" in capsys.readouterr().out
+
+
+def test_help_answers_without_torch():
+    program = "import sys; sys.modules['torch'] = None\nfrom sensorium.cli import main\nmain(['--help'])"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "75" in result.stdout

@@ -1,0 +1,133 @@
+"""The configuration: defaults, refusals, canonical form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sensorium.config import (
+    AtariConfig,
+    Config,
+    ConfigurationError,
+    Data,
+    DynamicsConfig,
+    PlayroomConfig,
+    Section,
+    canonical_json,
+    parse_section,
+    validate,
+)
+from sensorium.config_export import walk
+
+ROOT = Path(__file__).parents[2]
+
+
+def overlay(base: dict, other: dict) -> dict:
+    """Lay one configuration over another as Snakemake does."""
+    merged = dict(base)
+    for key, value in other.items():
+        merged[key] = (
+            overlay(base[key], value) if isinstance(value, dict) and isinstance(base.get(key), dict) else value
+        )
+    return merged
+
+
+def preset(name: str) -> Config:
+    """A preset as the workflow sees it: laid over the default file."""
+    default = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    return validate(overlay(default, yaml.safe_load((ROOT / f"config/{name}.yaml").read_text())))
+
+
+def test_the_default_file_holds_the_defaults():
+    assert validate(yaml.safe_load((ROOT / "config/config.yaml").read_text())) == Config()
+
+
+def test_presets_change_the_source_by_an_overlay():
+    assert preset("atari").data.source == "atari"
+    assert isinstance(preset("atari").data, AtariConfig)
+    assert isinstance(preset("tiny").data, PlayroomConfig)
+    assert preset("rtx3050").data.size == 64
+
+
+def test_every_key_is_described():
+    for key, field, _ in walk(Config()):
+        assert field.description or isinstance(field.default, Section), key
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"dynamic": {}}, ("dynamic", "no such key", "dynamics")),
+        ({"dynamics": {"layer": 9}}, ("dynamics", "layer", "9", "layers")),
+        ({"data": {"min_bodys": 1}}, ("data", "min_bodys", "min_bodies")),
+        ({"data": {"source": "atari", "min_bodies": 1}}, ("data", "min_bodies", "games")),
+        ({"dynamics": {"layers": "many"}}, ("dynamics.layers", "'many'", "integer")),
+        ({"dynamics": {"training": {"lr": -1}}}, ("dynamics.training.lr", "-1", "greater than 0")),
+        ({"latents": {"dtype": "int8"}}, ("latents.dtype", "int8", "float16")),
+        ({"fusion": {"heads": 3}}, ("fusion", "heads is 3", "multiple")),
+        ({"data": {"size": 20}}, ("data", "size is 20", "multiple of 8")),
+        ({"data": {"min_bodies": 4, "max_bodies": 2}}, ("min_bodies is 4", "max_bodies")),
+        ({"data": {"shards": 500}}, ("shards is 500", "recordings")),
+        ({"data": {"recordings": 8, "validation_fraction": 0.1}}, ("recordings is 8", "too few")),
+        ({"data": {"source": "atari", "games": ["maze_craze"]}}, ("maze_craze", "cannot be loaded")),
+        ({"dynamics": {"training": {"warmup": 9000}}}, ("warmup is 9000", "steps")),
+        ({"fusion": {"frames": 64}}, ("fusion.frames", "data.frames")),
+        ({"evaluations": {"rollout": {"context": 40, "horizon": 4}}}, ("rollout.context is 40", "dynamics.frames")),
+        ({"dynamics": {"layers": 2, "time_every": 3}}, ("time_every is 3", "layers 2")),
+        ({"lines": {"representation": False, "generative": False}}, ("lines", "switch one on")),
+    ],
+)
+def test_a_fault_names_key_value_and_way_out(values, words):
+    with pytest.raises(ConfigurationError) as error:
+        validate(values)
+    for word in words:
+        assert word in str(error.value)
+
+
+def test_all_faults_are_told_at_once():
+    with pytest.raises(ConfigurationError) as error:
+        validate({"dynamics": {"layers": 0}, "fusion": {"mask": 2}})
+    assert len(str(error.value).splitlines()) == 2
+
+
+def test_a_configuration_cannot_be_changed():
+    with pytest.raises(ValueError, match="frozen"):
+        Config().dynamics.layers = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("layers", [6, "6", 6.0])
+@pytest.mark.parametrize("rate", [0.003, "3e-3"])
+def test_equal_settings_have_equal_text(layers, rate):
+    wanted = canonical_json(validate({"dynamics": {"layers": 6, "training": {"lr": 3e-3}}}).dynamics)
+    assert canonical_json(validate({"dynamics": {"training": {"lr": rate}, "layers": layers}}).dynamics) == wanted
+
+
+def test_defaults_may_be_written_out():
+    assert canonical_json(validate({"fusion": {"mask": 0.3}}).fusion) == canonical_json(validate({}).fusion)
+
+
+def test_a_section_survives_the_way_to_its_stage():
+    dynamics = DynamicsConfig(layers=9)
+    assert parse_section(DynamicsConfig, canonical_json(dynamics)) == dynamics
+    data = AtariConfig(games=("pong",))
+    assert parse_section(Data, canonical_json(data)) == data
+
+
+def test_a_section_that_is_no_json_is_refused():
+    with pytest.raises(ConfigurationError, match="not JSON"):
+        parse_section(DynamicsConfig, "{layers: 3")
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, ["probe_vision", "probe_audio", "retrieval", "world_state", "reconstruction", "rollout"]),
+        ({"data": {"source": "atari"}}, ["retrieval", "world_state", "reconstruction", "rollout"]),
+        ({"lines": {"generative": False}}, ["probe_vision", "probe_audio", "retrieval", "world_state"]),
+        ({"lines": {"representation": False}}, ["reconstruction", "rollout"]),
+    ],
+)
+def test_evaluations_follow_source_and_lines(values, expected):
+    assert validate(values).evaluations_on() == expected

@@ -1,0 +1,70 @@
+"""Encoders: shapes, a spectrogram that is right, and no look into the future."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from sensorium.config import AudioEncoderConfig, ConfigurationError, VisionEncoderConfig
+from sensorium.models.encoders import AudioEncoder, LogMel, VisionEncoder
+
+
+@pytest.mark.parametrize("size", [16, 24, 32, 64])
+def test_vision_gives_one_embedding_an_image(size: int) -> None:
+    torch.manual_seed(0)
+    encoder = VisionEncoder(VisionEncoderConfig(width=8, dim=24), {"size": size})
+    images = torch.rand(3, 3, size, size)
+    together = encoder(images)
+    assert together.shape == (3, 24)
+    torch.testing.assert_close(together[1:2], encoder(images[1:2]), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("rate", "a_frame"), [(16000, 1000), (30720, 2048)])
+def test_tone_peaks_in_its_own_band(rate: int, a_frame: int) -> None:
+    spectrogram = LogMel(64, rate, a_frame)
+    top = 2595 * torch.log10(torch.tensor(1 + rate / 2 / 700))
+    edges = 700 * (10 ** (torch.linspace(0, float(top), 66) / 2595) - 1)
+    time = torch.arange(4 * a_frame) / rate
+    for frequency in (150.0, 440.0, 1000.0, 3000.0, 5000.0, 7000.0):
+        columns = spectrogram(0.5 * torch.sin(2 * torch.pi * frequency * time)[None])
+        assert columns.shape == (1, 64, 16)
+        band = int(columns[0, :, -1].argmax())
+        assert edges[band] <= frequency <= edges[band + 2], (frequency, band)
+
+
+def test_spectrogram_is_silent_in_silence_and_finite() -> None:
+    spectrogram = LogMel(64, 16000, 1000)
+    torch.testing.assert_close(spectrogram(torch.zeros(1, 2000)), torch.full((1, 64, 8), -2.0))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert spectrogram(torch.ones(1, 2000)).dtype == torch.float32
+
+
+def test_too_many_bands_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="bands hold no frequency"):
+        LogMel(400, 16000, 1000)
+    with pytest.raises(ConfigurationError, match="multiple of 4"):
+        LogMel(64, 16000, 1001)
+
+
+def test_audio_embeds_each_frame_from_its_past() -> None:
+    torch.manual_seed(0)
+    encoder = AudioEncoder(AudioEncoderConfig(width=8, dim=24), {"sample_rate": 16000, "samples_per_frame": 1000})
+    sounds = 0.1 * torch.randn(2, 8000)
+    before = encoder(sounds)
+    assert before.shape == (2, 8, 24)
+    assert encoder.pool(before).shape == (2, 24)
+    for frame in range(1, 8):
+        changed = sounds.clone()
+        changed[:, frame * 1000 :] += 0.2 * torch.randn(2, 8000 - frame * 1000)
+        after = encoder(changed)
+        torch.testing.assert_close(after[:, :frame], before[:, :frame])
+        assert (after[:, frame] - before[:, frame]).abs().max() > 1e-3  # its own frame is heard to the end
+    late = sounds.clone()
+    late[:, 3750:4000] += 0.2 * torch.randn(2, 250)  # its last quarter: one column
+    assert not torch.allclose(encoder(late)[:, 3], before[:, 3], atol=1e-4)
+
+
+def test_broken_frames_are_refused() -> None:
+    encoder = AudioEncoder(AudioEncoderConfig(), {"sample_rate": 16000, "samples_per_frame": 1000})
+    with pytest.raises(ValueError, match="whole number of frames"):
+        encoder(torch.zeros(1, 1500))

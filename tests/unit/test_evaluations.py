@@ -1,0 +1,190 @@
+"""Every evaluation passes what was trained and fails what was not, by the commands a user gives."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+import torch
+from toy_world import ToyWorld
+
+from sensorium.artifacts import ArtifactError
+from sensorium.config import (
+    ProbeConfig,
+    ReconstructionConfig,
+    RetrievalConfig,
+    RolloutConfig,
+    Section,
+    WorldStateConfig,
+    canonical_json,
+)  # fmt: skip
+from sensorium.data.recording import RecordingSet
+from sensorium.evaluation import probe, reconstruction, retrieval, rollout, world_state
+from sensorium.evaluation.harness import WindowPool, check_pedigree
+from sensorium.evaluation.retrieval import draw_candidates, ranks
+from sensorium.evaluation.rollout import strangers
+
+SECTIONS: dict[str, Section] = {
+    "probe vision": ProbeConfig(samples=300, trials=20, supervised_steps=100),
+    "probe audio": ProbeConfig(samples=300, trials=20, supervised_steps=60),
+    "retrieval": RetrievalConfig(queries=250, candidates=10),
+    "world_state": WorldStateConfig(samples=400),
+    "reconstruction": ReconstructionConfig(frames=150),
+    "rollout": RolloutConfig(windows=80, context=4, horizon=3, denoising_steps=2),
+}
+INPUTS = {
+    "retrieval": ("data", "vision", "audio", "fusion"),
+    "world_state": ("data", "vision", "audio", "fusion"),
+    "reconstruction": ("data", "tokenizer"),
+    "rollout": ("data", "latents", "tokenizer", "dynamics"),
+}
+MODULES = {
+    "probe": probe, "retrieval": retrieval, "world_state": world_state, "reconstruction": reconstruction,
+    "rollout": rollout,
+}  # fmt: skip
+METRICS = {
+    "probe vision": {"linear_probe", "few_shot"},
+    "probe audio": {"linear_probe", "few_shot"},
+    "retrieval": {
+        "image_to_sound_r1", "image_to_sound_r5", "image_to_sound_median_rank",
+        "sound_to_image_r1", "sound_to_image_r5", "sound_to_image_median_rank",
+    },
+    "world_state": {"state", "velocity"},
+    "reconstruction": {"psnr", "ssim"},
+    "rollout": {"psnr_mean", "psnr_1", "psnr_last", "action_effect"},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ToyWorld]:
+    """Recordings and models that were trained on them."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield ToyWorld(tmp_path_factory.mktemp("toy"))
+    torch.set_num_threads(threads)
+
+
+def evaluate(world: ToyWorld, name: str, folder: Path, *more: str) -> dict[str, Any]:
+    """Run one evaluation by its command line; its result."""
+    module, _, sense = name.partition(" ")
+    words = ["--config", canonical_json(SECTIONS[name]), "--device", "cpu"]
+    if sense:
+        words = [sense, *words, "--data", str(world.data), "--encoder", str(getattr(world, sense))]
+    for key in INPUTS.get(module, ()):
+        words += [f"--{key}", str(getattr(world, key))]
+    if module == "rollout":
+        words += ["--video", str(folder / "film.mp4")]
+    MODULES[module].main([*words, "--output", str(folder / "r.json"), "--figure", str(folder / "f.png"), *more])
+    return json.loads((folder / "r.json").read_text())
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_trained_passes_and_untrained_fails(world: ToyWorld, tmp_path: Path, name: str) -> None:
+    """The same command, with trained weights and with fresh ones of other seeds than those of the floors."""
+    trained = evaluate(world, name, tmp_path)["metrics"]
+    assert set(trained) == METRICS[name]
+    for metric, record in trained.items():
+        assert record["passed"], (metric, record)
+        assert record["low"] <= record["value"] <= record["high"]
+        better = record["value"] > record["floor"]
+        assert better == record["higher_is_better"]
+    assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
+    for seed in ("101", "102"):
+        untrained = evaluate(world, name, tmp_path, "--untrained-seed", seed)["metrics"]
+        assert set(untrained) == METRICS[name]
+        assert [metric for metric, record in untrained.items() if record["passed"]] == []
+
+
+def test_results_repeat(world: ToyWorld, tmp_path: Path) -> None:
+    """The same inputs and settings give the same numbers."""
+    first, second = (evaluate(world, "rollout", tmp_path)["metrics"] for _ in range(2))
+    assert first == second
+
+
+def test_film_has_every_frame_and_the_sound(world: ToyWorld, tmp_path: Path) -> None:
+    """Truth beside dream, four times as large, and as long as what is heard."""
+    evaluate(world, "rollout", tmp_path)
+    with av.open(str(tmp_path / "film.mp4")) as film:
+        frames = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
+    assert len(frames) == rollout.SHOWN * 7
+    assert frames[0].shape == (64, 136, 3)
+    with av.open(str(tmp_path / "film.mp4")) as film:
+        heard = sum(frame.samples for frame in film.decode(audio=0))
+    assert heard == pytest.approx(rollout.SHOWN * 7 * 1000, abs=2048)
+
+
+def test_recordings_without_labels_are_refused(world: ToyWorld) -> None:
+    """By name, with the way out."""
+    recordings = RecordingSet.open(world.data)
+    recordings.details = {**recordings.details, "labels": {}}
+    with pytest.raises(ArtifactError, match="no labels for vision"):
+        probe.labelled_windows(recordings, "vision", 1, ProbeConfig())
+
+
+def test_models_of_another_line_are_refused(world: ToyWorld, tmp_path: Path) -> None:
+    """A fusion that learned on other encoders, or latents of another tokenizer, would give numbers without meaning."""
+    other = tmp_path / "manifest.json"
+    other.write_text(world.vision.read_text() + "\n")
+    with pytest.raises(ArtifactError, match="not made from"):
+        evaluate(world, "retrieval", tmp_path, "--vision", str(other))
+    other.write_text(world.latents.read_text() + "\n")
+    with pytest.raises(ArtifactError, match="not made from"):
+        check_pedigree(world.dynamics, latents=other)
+    check_pedigree(world.dynamics, latents=world.latents)
+
+
+def test_windows_are_numbered_as_the_data_does(world: ToyWorld) -> None:
+    """Recording, start and truth of a window are those that its batch holds; a draw is spread evenly."""
+    pool = WindowPool(RecordingSet.open(world.data), "test", ("truth.state",), 5)
+    for number in (0, 27, 28, 300, len(pool) - 1):
+        assert pool.windows.location(number) == (pool.recording[number], pool.start[number])
+        batch = pool.windows.batch(np.array([number]))
+        assert np.array_equal(batch["truth.state"][0, 3].numpy(), pool.values("truth.state", 3)[number])
+    drawn = pool.draw(np.ones(len(pool), bool), 50, np.random.default_rng(0))
+    counts = np.unique(pool.recording[drawn], return_counts=True)[1]
+    assert len(set(drawn)) == 50
+    assert counts.max() - counts.min() <= 1
+    assert len(counts) == 20
+
+
+def test_candidates_come_from_different_recordings() -> None:
+    """The own partner first, every other of another recording; with few recordings there are fewer candidates."""
+    groups = np.repeat(["a", "b", "c", "d"], 5)
+    candidates = draw_candidates(groups, 3, np.random.default_rng(0))
+    assert candidates.shape == (20, 3)
+    assert (candidates[:, 0] == np.arange(20)).all()
+    assert all(len(set(groups[row])) == 3 for row in candidates)
+    assert draw_candidates(groups, 99, np.random.default_rng(0)).shape == (20, 4)
+    with pytest.raises(ArtifactError, match=r"from 1 test recordings: retrieval needs 2; raise data\.recordings"):
+        draw_candidates(np.array(["a", "a"]), 3, np.random.default_rng(0))
+
+
+def test_collapsed_embeddings_rank_in_the_middle() -> None:
+    """A network that answers the same to everything finds nothing."""
+    candidates = np.array([[0, 1, 2], [1, 0, 2], [2, 0, 1]])
+    assert (ranks(np.ones((3, 3)), candidates) == 2).all()
+    assert (ranks(np.eye(3), candidates) == 1).all()
+
+
+def test_shuffled_actions_come_from_strangers() -> None:
+    """Never from the same recording."""
+    groups = np.repeat(["a", "b", "c"], 4)
+    assert (groups[strangers(groups, np.random.default_rng(0))] != groups).all()
+
+
+def test_similarity_of_known_pictures() -> None:
+    """SSIM is 1 for equal pictures and falls with noise; of constant ones it follows the formula for means."""
+    rng = np.random.default_rng(0)
+    picture = rng.random((4, 3, 16, 16)).astype(np.float32)
+    assert reconstruction.similarity(picture, picture) == pytest.approx(1, abs=1e-5)
+    noisy = np.clip(picture + 0.2 * rng.normal(size=picture.shape), 0, 1).astype(np.float32)
+    noisier = np.clip(picture + 0.5 * rng.normal(size=picture.shape), 0, 1).astype(np.float32)
+    assert (reconstruction.similarity(picture, noisier) < reconstruction.similarity(picture, noisy)).all()
+    light, dark = (np.full((1, 3, 16, 16), value, np.float32) for value in (0.8, 0.2))
+    expected = (2 * 0.8 * 0.2 + 1e-4) / (0.64 + 0.04 + 1e-4)
+    assert reconstruction.similarity(light, dark) == pytest.approx(expected, rel=1e-3)

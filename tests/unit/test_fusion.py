@@ -1,0 +1,142 @@
+"""Fusion: time order, missing senses, objective by hand, learning, and a collapse that the gates must see."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from sensorium.config import FusionConfig, Training
+from sensorium.models.fusion import Fusion
+from sensorium.objectives.alignment import FusionLearner, symmetric_info_nce
+from sensorium.randomness import Draw
+
+CONFIG = FusionConfig(dim=32, layers=2, heads=2, frames=8, horizon=2, training=Training(steps=100, lr=3e-3))
+SHAPES = {"vision": 12, "audio": 10, "body": 4}
+BODILESS = SHAPES | {"body": 0}
+CPU = torch.device("cpu")
+
+
+def senses(rows: int = 16, frames: int = 10, seed: int = 0) -> dict[str, Tensor]:
+    """A hidden wave a row, seen, heard and felt through different windows; deviations of about 1."""
+    generator = torch.Generator().manual_seed(seed)
+    speed = 0.2 + torch.rand(rows, 1, 3, generator=generator)
+    wave = torch.sin(speed * torch.arange(frames)[None, :, None] + 6 * torch.rand(rows, 1, 3, generator=generator))
+    weights = torch.Generator().manual_seed(99)
+    return {
+        "vision_embedding": wave @ torch.randn(3, 12, generator=weights) + 3,
+        "audio_embedding": wave @ torch.randn(3, 10, generator=weights),
+        "body": wave @ torch.randn(3, 4, generator=weights),
+    }
+
+
+def draw(step: int = 0, rows: int = 16) -> Draw:
+    return Draw(0, step, 0, rows, rows, CPU)
+
+
+def test_state_never_sees_the_future() -> None:
+    torch.manual_seed(0)
+    fusion, values = Fusion(CONFIG, SHAPES), senses()
+    before = fusion(*values.values())
+    assert before.shape == (16, 10, 32)
+    for name in values:
+        changed = {key: value.clone() for key, value in values.items()}
+        changed[name][:, 5:] += 1
+        after = fusion(*changed.values())
+        assert torch.equal(after[:, :5], before[:, :5])
+        assert not torch.allclose(after[:, 5], before[:, 5], atol=1e-3)
+
+
+def test_senses_may_be_missing_and_hidden_ones_leave_no_trace() -> None:
+    torch.manual_seed(0)
+    fusion = Fusion(CONFIG, SHAPES)
+    vision, audio, body = senses().values()
+    deaf = torch.tensor([True, False, True]).expand(16, 3)
+    torch.testing.assert_close(fusion(vision, audio, body, present=deaf), fusion(vision, None, body))
+    torch.testing.assert_close(fusion(vision, audio + 5, body, present=deaf), fusion(vision, audio, body, present=deaf))
+    assert not torch.allclose(fusion(vision, audio, body), fusion(vision, None, body), atol=1e-3)
+    with pytest.raises(ValueError, match="no sense is given"):
+        fusion()
+    bodiless = Fusion(CONFIG, BODILESS)
+    assert bodiless(vision, audio).shape == (16, 10, 32)
+
+
+def test_window_embeddings_are_unit_vectors_that_know_when() -> None:
+    torch.manual_seed(0)
+    fusion, values = Fusion(CONFIG, SHAPES), senses()
+    images = fusion.image_embedding(values["vision_embedding"][:, :8])
+    torch.testing.assert_close(images.norm(dim=-1), torch.ones(16))
+    event = torch.zeros(1, 8, 10)
+    early, late = event.clone(), event.clone()
+    early[:, 1], late[:, 6] = 3, 3
+    assert (fusion.sound_embedding(early) - fusion.sound_embedding(late)).norm() > 0.05
+    with pytest.raises(ValueError, match="longest trained is 8"):
+        fusion.sound_embedding(torch.zeros(1, 9, 10))
+
+
+def test_calibration_standardises_and_is_exported() -> None:
+    fusion, values = Fusion(CONFIG, SHAPES), senses()["vision_embedding"]
+    flat = values.flatten(0, 1)
+    deviation = flat.std(0)
+    deviation[0] = 0.0  # a dimension that never changes must not become infinite
+    fusion.calibrate("vision", flat.mean(0), deviation)
+    standard = fusion.standardise("vision", flat)
+    torch.testing.assert_close(standard[:, 1:].std(0), torch.ones(11), atol=1e-3, rtol=0)
+    assert standard.mean(0).abs().max() < 1e-4
+    assert "vision_mean" in fusion.state_dict()
+
+
+def test_info_nce_by_hand() -> None:
+    unit = torch.eye(4)
+    assert float(symmetric_info_nce(unit, unit, 0.5)) == pytest.approx(math.log(math.exp(2) + 3) - 2, rel=1e-5)
+    same = torch.ones(4, 4) / 2
+    assert float(symmetric_info_nce(same, same, 0.5)) == pytest.approx(math.log(4), rel=1e-5)
+
+
+def test_micro_batches_embed_the_same() -> None:
+    torch.manual_seed(0)
+    learner, batch = FusionLearner(CONFIG, SHAPES), senses()
+    whole = learner.embed(batch, draw())
+    assert whole.shape == (16, 2 * 32 + 2)
+    parts = [
+        learner.embed({name: value[i : i + 4] for name, value in batch.items()}, draw().rows(i, i + 4))
+        for i in range(0, 16, 4)
+    ]
+    torch.testing.assert_close(whole, torch.cat(parts), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("shapes", [SHAPES, BODILESS])
+def test_learns_to_foretell_and_to_pair(shapes: dict[str, int]) -> None:
+    torch.manual_seed(0)
+    learner = FusionLearner(CONFIG, shapes)
+    for sense, values in zip(("vision", "audio", "body"), senses(rows=512).values(), strict=True):
+        if shapes[sense]:
+            learner.fusion.calibrate(sense, values.flatten(0, 1).mean(0), values.flatten(0, 1).std(0))
+    optimiser = torch.optim.AdamW(learner.parameters(), 3e-3)
+    for step in range(150):
+        loss, metrics = learner(senses(rows=64, seed=step), draw(step, 64))
+        optimiser.zero_grad()
+        loss.backward()
+        if step == 0:
+            assert all(w.grad is not None and w.grad.abs().max() > 0 for w in learner.parameters())
+        optimiser.step()
+    assert metrics["error_ahead"] < 0.5  # the mean earns 1
+    fresh = senses(rows=64, seed=10**6)
+    with torch.no_grad():
+        images = learner.fusion.image_embedding(fresh["vision_embedding"][:, :8])
+        found = images @ learner.fusion.sound_embedding(fresh["audio_embedding"][:, :8]).T
+        assert (found.argmax(1) == torch.arange(64)).float().mean() > 10 / 64  # chance is 1 / 64
+        gates = learner.eval().gates(fresh)
+        assert all(gate.passed for gate in gates), gates
+        assert learner.show(fresh)["likeness"].pixels.shape == (3, 128, 128)
+
+
+def test_gates_see_collapse() -> None:
+    torch.manual_seed(0)
+    learner = FusionLearner(CONFIG, SHAPES)
+    for project in learner.fusion.project.values():
+        torch.nn.init.zeros_(project.weight)
+    failed = {gate.name for gate in learner.gates(senses()) if not gate.passed}
+    assert {"embedding_deviation", "effective_rank", "output_difference"} <= failed

@@ -1,0 +1,102 @@
+"""The order of the house: sizes, generated files, forgotten notes, machine paths."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from sensorium.artifacts import revision
+from sensorium.cli import ROOMS
+from sensorium.config_export import generated
+
+ROOT = Path(__file__).parents[2]
+LISTED = ("*.py", "*.smk", "Snakefile", "Makefile", "*.md", "*.rst", "*.yaml", "*.yml", "*.toml", "*.in", "*.cff")
+
+
+def sources() -> list[Path]:
+    """Text files that people write and read here."""
+    rooms = ("src", "tests", "rules", "workflow", "config", "profiles", "docs", "benchmarks", "envs")
+    files = [path for name in rooms for pattern in LISTED for path in (ROOT / name).rglob(pattern)]
+    return files + [path for pattern in LISTED for path in ROOT.glob(pattern)]
+
+
+def test_no_file_is_longer_than_400_lines():
+    long = {
+        str(path): n
+        for path in sources()
+        if path.suffix in (".py", ".smk") and (n := len(path.read_text().splitlines())) > 400
+    }
+    assert not long
+
+
+def test_the_snakefile_stays_short():
+    assert len((ROOT / "Snakefile").read_text().splitlines()) <= 80
+
+
+def test_functions_of_the_workflow_live_in_one_place():
+    for path in [ROOT / "Snakefile", *(ROOT / "rules").glob("*.smk")]:
+        if path.name != "common.smk":
+            assert "def " not in path.read_text(), path
+            assert "lambda" not in path.read_text(), path
+
+
+def test_no_forgotten_notes():
+    notes = ("TO" + "DO", "FIX" + "ME", "X" * 3)
+    found = [str(path) for path in sources() if any(note in path.read_text() for note in notes)]
+    assert not found
+
+
+def test_no_modules_for_everything():
+    assert not [path for path in (ROOT / "src").rglob("*.py") if path.stem in ("utils", "helpers", "misc")]
+
+
+@pytest.mark.parametrize("path", generated(ROOT), ids=lambda path: path.name)
+def test_generated_files_are_in_step(path):
+    assert path.read_text() == generated(ROOT)[path], f"{path} is out of step with config.py; run: make config"
+
+
+@pytest.mark.parametrize("name", [name.replace("-", "_") for names in ROOMS.values() for name in names])
+def test_every_command_has_a_module_with_a_revision(name):
+    assert revision(name) >= 1
+
+
+def test_every_stage_module_is_a_command():
+    for room, names in ROOMS.items():
+        for path in (ROOT / "src/sensorium" / room).glob("*.py"):
+            if "\nREVISION = " in path.read_text():
+                assert path.stem.replace("_", "-") in names, path
+
+
+def test_the_lock_has_hashes_and_no_index():
+    lines = (ROOT / "envs/requirements.lock").read_text().splitlines()
+    assert not [line for line in lines if "index" in line or "://" in line or line.startswith("#")]
+    pinned = [i for i, line in enumerate(lines) if not line.startswith(" ")]
+    assert pinned
+    assert all("--hash=sha256:" in lines[i + 1] for i in pinned)
+
+
+def test_profiles_are_found_by_their_short_names():
+    for name in ("local", "slurm"):
+        assert (ROOT / name).is_symlink()
+        assert (ROOT / name / "config.yaml").exists()
+
+
+def test_ci_is_executable():
+    assert (ROOT / ".ci/run").stat().st_mode & 0o111
+
+
+def test_make_explains_a_wrong_python(tmp_path):
+    old = tmp_path / "python3.11"
+    old.write_text('#!/bin/sh\n[ "$1" = -V ] && echo Python 3.9.2\nexit 1\n')
+    old.chmod(0o755)
+    result = subprocess.run(["make", "-n", "help"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0
+    (tmp_path / "envs").mkdir()
+    for name in ("Makefile", "pyproject.toml", "envs/requirements.lock"):
+        (tmp_path / name).write_text((ROOT / name).read_text())
+    result = subprocess.run(["make", "env", f"PYTHON={old}"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode != 0
+    assert "3.9.2" in result.stderr
+    assert "3.11" in result.stderr

@@ -1,0 +1,113 @@
+"""Latents on disk: what the tokenizer makes of each frame, with the actions, under the splits of the recordings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from sensorium.artifacts import ArtifactError, digest, write_manifest
+from sensorium.config import LatentsConfig, VideoTokenizerConfig, canonical_json
+from sensorium.data.recording import SPLITS, RecordingSet
+from sensorium.data.windows import Windows
+from sensorium.models.tokenizers import VideoTokenizer, to_images
+from sensorium.stages import collect, encode_latents, index
+from sensorium.stages.train_dynamics import channel_statistics
+
+DATA = '{"source": "playroom", "recordings": 12, "frames": 16, "size": 16, "shards": 2}'
+SHARDS = (0, 1)
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Manifests of some recordings and of a tokenizer."""
+    folder = tmp_path_factory.mktemp("inputs")
+    shards = [folder / "data" / f"shard-{shard:04d}.safetensors" for shard in SHARDS]
+    for shard, path in zip(SHARDS, shards, strict=True):
+        collect.main(["--config", DATA, "--shard", str(shard), "--output", str(path)])
+    data = folder / "data" / "manifest.json"
+    lists = [str(path.with_suffix(".json")) for path in shards]
+    index.main(["--config", DATA, "--shards", *lists, "--output", str(data)])
+    torch.manual_seed(0)
+    config = VideoTokenizerConfig(width=4, channels=3)
+    tokenizer, weights = VideoTokenizer(config, {"size": 16}), folder / "tokenizer" / "model.safetensors"
+    weights.parent.mkdir()
+    save_file({name: tensor.contiguous() for name, tensor in tokenizer.state_dict().items()}, weights)
+    write_manifest(
+        weights.parent,
+        kind="tokenizer_video",
+        section_json=canonical_json(config),
+        inputs={},
+        files={"model": weights},
+        details={"shapes": {"size": 16}},
+    )
+    return data, weights.with_name("manifest.json")
+
+
+def encode(inputs: tuple[Path, Path], folder: Path, shard: int, config: LatentsConfig) -> Path:
+    """Run the stage for one shard; the list that it wrote."""
+    output = folder / f"shard-{shard:04d}.safetensors"
+    words = ["--config", canonical_json(config), "--data", str(inputs[0]), "--tokenizer", str(inputs[1])]
+    encode_latents.main([*words, "--shard", str(shard), "--output", str(output), "--device", "cpu"])
+    return output.with_suffix(".json")
+
+
+@pytest.fixture(scope="module")
+def latents(inputs: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> RecordingSet:
+    folder = tmp_path_factory.mktemp("latents")
+    lists = [str(encode(inputs, folder, shard, LatentsConfig())) for shard in SHARDS]
+    manifest = folder / "manifest.json"
+    section = canonical_json(LatentsConfig())
+    index.main(["--config", section, "--like", str(inputs[0]), "--shards", *lists, "--output", str(manifest)])
+    return RecordingSet.open(manifest)
+
+
+def test_the_set_is_like_its_recordings(inputs: tuple[Path, Path], latents: RecordingSet) -> None:
+    recordings = RecordingSet.open(inputs[0])
+    for split in SPLITS:
+        assert latents.names(split) == recordings.names(split)
+    assert latents.details["action"] == recordings.details["action"]
+    assert latents.details["tokenizer"] == digest(inputs[1])
+    for name in recordings.names("training"):
+        assert np.array_equal(latents.field(name, "action"), recordings.field(name, "action"))
+
+
+def test_latents_are_what_the_tokenizer_makes(inputs: tuple[Path, Path], latents: RecordingSet) -> None:
+    recordings = RecordingSet.open(inputs[0])
+    torch.manual_seed(0)
+    tokenizer = VideoTokenizer(VideoTokenizerConfig(width=4, channels=3), {"size": 16})
+    name = recordings.names("test")[0]
+    images = to_images(torch.from_numpy(recordings.field(name, "video").copy()))
+    latent = latents.field(name, "latent")
+    assert latent.dtype == np.float16
+    assert latent.shape == (16, 4, 3)
+    assert np.abs(latent.astype(np.float32) - tokenizer.encode(images).detach().numpy()).max() < 1e-3
+
+
+def test_dtype_and_passes(inputs: tuple[Path, Path], tmp_path: Path) -> None:
+    encode(inputs, tmp_path, 0, LatentsConfig(dtype="float32"))
+    video = np.random.default_rng(0).integers(256, size=(5, 16, 16, 3), dtype=np.uint8)
+    tokenizer = VideoTokenizer(VideoTokenizerConfig(width=4, channels=3), {"size": 16})
+    whole, parts = (
+        encode_latents.encode_video(tokenizer, video, "float32", torch.device("cpu"), frames) for frames in (8, 2)
+    )
+    assert whole.dtype == np.float32
+    assert np.allclose(whole, parts, atol=1e-5)
+
+
+def test_a_shard_that_the_data_lack_is_refused(inputs: tuple[Path, Path], tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="shard-0007"):
+        encode(inputs, tmp_path, 7, LatentsConfig())
+
+
+def test_channel_statistics(latents: RecordingSet) -> None:
+    mean, deviation, change = channel_statistics(latents)
+    windows = Windows(latents, "training", ("latent",), 16)
+    tokens = windows.batch(np.arange(len(windows)))["latent"].double()
+    assert torch.allclose(mean.double(), tokens.mean((0, 1, 2)), atol=1e-6)
+    expected = tokens.std((0, 1, 2), correction=0).clamp_min(0.01)
+    assert torch.allclose(deviation.double(), expected, atol=1e-6)
+    assert torch.allclose(change.double(), tokens.diff(dim=1).square().mean((0, 1, 2)), atol=1e-8)

@@ -1,0 +1,75 @@
+"""Merging evaluations."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sensorium.artifacts import ArtifactError, write_json
+from sensorium.evaluation import summary
+from sensorium.evaluation.curves import run_losses
+
+
+def result(name: str, passed: bool = True, data: str = "d") -> dict[str, Any]:
+    """An evaluation with one metric."""
+    metric = {
+        "value": 0.5, "low": 0.4, "high": 0.6, "n": 100, "floor": 0.25, "ceiling": 1.0, "higher_is_better": True,
+        "margin": {"value": 0.25, "low": 0.15, "high": 0.35},
+        "passed": passed,
+    }  # fmt: skip
+    return {"name": name, "metrics": {"accuracy": metric}, "inputs": {"data": data}, "seconds": 1.0}
+
+
+def written(folder: Path, *results: dict[str, Any]) -> list[Path]:
+    """Files of results."""
+    paths = []
+    for number, content in enumerate(results):
+        paths.append(folder / f"{number}.json")
+        write_json(paths[-1], content)
+    return paths
+
+
+def test_merge_counts_and_names_failures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """All evaluations in one file, with what failed; the table says the same."""
+    paths = written(tmp_path, result("good"), result("bad", passed=False))
+    summary.main(["--evaluations", *map(str, paths), "--output", str(tmp_path / "eval.json")])
+    merged = json.loads((tmp_path / "eval.json").read_text())
+    assert set(merged["evaluations"]) == {"good", "bad"}
+    assert merged["summary"] == {"metrics": 2, "passed": 1, "failed": ["bad.accuracy"]}
+    printed = capsys.readouterr().out
+    assert "bad.accuracy" in printed
+    assert "FAILED" in printed
+    assert "1 of 2 metrics passed" in printed
+    assert "[0.400, 0.600]" in printed
+
+
+def test_faults_are_named(tmp_path: Path) -> None:
+    """What is no evaluation, comes twice, lacks a part, or saw other recordings is refused."""
+    incomplete = result("x")
+    del incomplete["metrics"]["accuracy"]["ceiling"]
+    for contents, message in (
+        (({"kind": "fusion"},), "not the result of an evaluation"),
+        ((result("x"), result("x")), "a second result named 'x'"),
+        ((incomplete,), r"metric 'accuracy' lacks \['ceiling'\]"),
+        ((result("x"), result("y", data="e")), "other recordings than the evaluation 'x'"),
+    ):
+        with pytest.raises(ArtifactError, match=message):
+            summary.merge(written(tmp_path, *contents))
+    with pytest.raises(ArtifactError, match="not found"):
+        summary.merge([tmp_path / "absent.json"])
+
+
+def test_curves_come_from_the_run_that_was_exported(tmp_path: Path) -> None:
+    """Losses by step; other runs in the folder and records without a loss are left alone."""
+    write_json(tmp_path / "manifest.json", {"kind": "fusion", "details": {"run": "abc"}})
+    with pytest.raises(ArtifactError, match="run's folder was removed"):
+        run_losses(tmp_path / "manifest.json")
+    (tmp_path / "runs" / "abc").mkdir(parents=True)
+    lines = [{"step": 1, "train/loss": 3.0}, {"step": 2, "train/loss": None}, {"step": 2, "val/loss": 2.5}]
+    (tmp_path / "runs" / "abc" / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    kind, losses = run_losses(tmp_path / "manifest.json")
+    assert kind == "fusion"
+    assert losses == {"training": ([1], [3.0]), "validation": ([2], [2.5])}

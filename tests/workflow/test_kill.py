@@ -1,0 +1,81 @@
+"""Each training stage, killed again and again and started again, ends with the bits of a run that was never stopped."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sensorium.config import Config, canonical_json, validate
+
+STEPS = 16
+KILLS = 2
+DATA = ("--data", "results/data/playroom/manifest.json")
+TOKENIZER = ("--tokenizer", "results/tokenizers/video/manifest.json")
+LATENTS = ("--latents", "results/latents/video/manifest.json")
+ENCODERS = ("--vision", "results/encoders/vision/manifest.json", "--audio", "results/encoders/audio/manifest.json")
+STAGES = {
+    "encoders.vision": ("train-encoder", "vision", *DATA),
+    "encoders.audio": ("train-encoder", "audio", *DATA),
+    "tokenizers.video": ("train-tokenizer", "video", *DATA),
+    "fusion": ("train-fusion", *DATA, *ENCODERS),
+    "dynamics": ("train-dynamics", *LATENTS, *TOKENIZER),
+}
+
+
+def short_section(path: str) -> str:
+    """The tiny preset's section of a stage, a few steps long, as JSON."""
+    section: Config = validate(yaml.safe_load(Path("config/tiny.yaml").read_text()))
+    for name in path.split("."):
+        section = getattr(section, name)
+    training = section.training.model_copy(update={"steps": STEPS, "warmup": 2})
+    return canonical_json(section.model_copy(update={"training": training}))
+
+
+def start(folder: Path, output: str, path: str, *flags: str) -> subprocess.Popen[bytes]:
+    """A stage as a process of its own, with one thread, in a group that can be killed as a whole."""
+    words = ("sensorium", *STAGES[path], "--config", short_section(path), "--output", output, "--threads", "1", *flags)
+    environment = {**os.environ, "PYTHONPATH": str(folder / "src")}
+    program = str(Path(sys.executable).with_name(words[0]))
+    with (folder / f"{path}.log").open("ab") as log:
+        return subprocess.Popen(
+            [program, *words[1:]], cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+
+
+def newest(output: Path) -> str:
+    """Name of the newest checkpoint, or nothing."""
+    return max((path.name for path in output.glob("runs/*/checkpoints/step-*")), default="")
+
+
+def final_state(folder: Path, output: str) -> dict[str, bytes]:
+    """Weights, averages and optimiser at the last step, file by file."""
+    (checkpoint,) = (folder / output).glob(f"runs/*/checkpoints/step-{STEPS:08d}")
+    return {file.name: file.read_bytes() for file in sorted(checkpoint.glob("*.safetensors"))}
+
+
+@pytest.mark.parametrize("path", STAGES)
+def test_killed_at_random_moments_ends_with_the_same_bits(tiny: Path, path: str) -> None:
+    # After so few steps a gate may refuse the export (70); the state that was trained is there all the same.
+    assert start(tiny, f"straight/{path}", path).wait(300) in (0, 70)
+    rng = random.Random(path)
+    for _ in range(KILLS):
+        process = start(tiny, f"killed/{path}", path, "--checkpoint-minutes", "0")  # saves after every step
+        before = newest(tiny / f"killed/{path}")
+        while process.poll() is None and newest(tiny / f"killed/{path}") == before:
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 0.3))  # anywhere between and within saves
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(60)
+    assert start(tiny, f"killed/{path}", path).wait(300) in (0, 70)
+    expected, found = final_state(tiny, f"straight/{path}"), final_state(tiny, f"killed/{path}")
+    assert expected
+    assert found == expected

@@ -1,0 +1,150 @@
+"""The rerun matrix: what runs again after each kind of change. A stand-in `sensorium` makes the files."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+SHARDS = 4
+EVALUATE_SENSES = {"retrieval": 1, "world_state": 1}
+END = {"summary": 1, "all": 1}
+DYNAMICS = {"train_dynamics": 1, "rollout": 1, "curves": 1, **END}
+LATENTS = {"encode_latents": SHARDS, "index_latents": 1, **DYNAMICS}
+TOKENIZER = {"train_tokenizer": 1, "reconstruction": 1, **LATENTS}
+FUSION = {"train_fusion": 1, **EVALUATE_SENSES, "curves": 1, **END}
+ONE_ENCODER = {"train_encoder": 1, "probe": 1, **FUSION}
+BOTH_ENCODERS = {"train_encoder": 2, "probe": 2, **FUSION}
+INDEX = {"index_recordings": 1, **BOTH_ENCODERS, **TOKENIZER}
+EVERYTHING = {"collect": SHARDS, **INDEX}
+
+SECTIONS = {
+    "data={seed: 7}": EVERYTHING,
+    "data={max_bodies: 3}": EVERYTHING,
+    "encoders={vision: {neighbours: 1}}": ONE_ENCODER,
+    "encoders={audio: {training: {lr: 0.003}}}": ONE_ENCODER,
+    "tokenizers={video: {gradient_weight: 0.25}}": TOKENIZER,
+    "latents={dtype: float32}": LATENTS,
+    "fusion={mask: 0.25}": FUSION,
+    "dynamics={training: {seed: 3}}": DYNAMICS,
+    "evaluations={probe: {seed: 1}}": {"probe": 2, **END},
+    "evaluations={retrieval: {seed: 1}}": {"retrieval": 1, **END},
+    "evaluations={world_state: {seed: 1}}": {"world_state": 1, **END},
+    "evaluations={reconstruction: {seed: 1}}": {"reconstruction": 1, **END},
+    "evaluations={rollout: {seed: 1}}": {"rollout": 1, **END},
+    "lines={generative: false}": {"curves": 1, **END},
+    "lines={representation: false}": {"curves": 1, **END},
+}
+STAGES = {
+    "stages/collect": EVERYTHING,
+    "stages/index": INDEX,
+    "stages/train_encoder": BOTH_ENCODERS,
+    "stages/train_tokenizer": TOKENIZER,
+    "stages/encode_latents": LATENTS,
+    "stages/train_fusion": FUSION,
+    "stages/train_dynamics": DYNAMICS,
+    "evaluation/probe": {"probe": 2, **END},
+    "evaluation/retrieval": {"retrieval": 1, **END},
+    "evaluation/world_state": {"world_state": 1, **END},
+    "evaluation/reconstruction": {"reconstruction": 1, **END},
+    "evaluation/rollout": {"rollout": 1, **END},
+    "evaluation/summary": END,
+    "evaluation/curves": {"curves": 1, "all": 1},
+}
+
+
+@pytest.fixture(scope="module")
+def done(clone, command, stub) -> Path:
+    """A copy of the repository in which the whole workflow has run."""
+    folder = clone("done")
+    result = command(folder, *"snakemake --profile local -j1".split(), path=stub)
+    assert result.returncode == 0, result.stdout
+    return folder
+
+
+@pytest.fixture
+def changed(done, tmp_path) -> Path:
+    """A copy of that copy, to be changed by one test."""
+    return Path(shutil.copytree(done, tmp_path / "sensorium", symlinks=True))
+
+
+def would_run(command, folder: Path, *words: str) -> dict[str, int]:
+    """Rules that a dry run announces, with the number of their jobs."""
+    result = command(folder, "snakemake", "-n", *words)
+    assert result.returncode == 0, result.stdout
+    table = result.stdout.partition("Job stats:")[2].partition("total")[0]
+    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
+
+
+def test_a_finished_workflow_has_nothing_to_do(done, command):
+    assert would_run(command, done) == {}
+
+
+@pytest.mark.parametrize("change", SECTIONS)
+def test_a_changed_section_reruns_its_stage_and_what_stands_on_it(done, command, change):
+    assert would_run(command, done, "--config", change) == SECTIONS[change]
+
+
+def test_every_section_is_in_the_matrix():
+    config = yaml.safe_load((Path(__file__).parents[2] / "config/config.yaml").read_text())
+    nested = {"encoders", "tokenizers", "evaluations"}
+    sections = {(name, part) for name in nested for part in config[name]} | {
+        (name, "") for name in config if name not in nested
+    }
+    tested = [re.match(r"(\w+)={(\w+)", change).groups() for change in SECTIONS]
+    assert sections == {(name, part if name in nested else "") for name, part in tested}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_raised_revision_reruns_its_stage(changed, command, stage):
+    source = changed / f"src/sensorium/{stage}.py"
+    text, count = re.subn(r"^REVISION = \d+$", "REVISION = 999", source.read_text(), flags=re.MULTILINE)
+    assert count == 1
+    source.write_text(text)
+    assert would_run(command, changed) == STAGES[stage]
+
+
+def test_a_restyled_configuration_reruns_nothing(changed, command):
+    path = changed / "config/config.yaml"
+    values = yaml.safe_load(path.read_text())
+    values["fusion"]["training"]["lr"] = "1e-3"  # text to YAML 1.1, and the number 0.001 all the same
+    values["dynamics"]["layers"] = str(values["dynamics"]["layers"])
+    restyled = {key: values[key] for key in sorted(values, reverse=True)}
+    path.write_text(yaml.safe_dump(restyled, default_flow_style=True, sort_keys=False))
+    assert would_run(command, changed) == {}
+
+
+def test_leaving_out_defaults_reruns_nothing(changed, command):
+    (changed / "config/config.yaml").write_text("fusion: {}\n")
+    assert would_run(command, changed) == {}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--set-resources", "train_dynamics:mem_mb=64000", "train_dynamics:gpu=8", "collect:runtime=9"),
+        ("--set-threads", "train_fusion=3"),
+        ("--profile", "slurm"),
+        ("--profile", "local"),
+        ("--cores", "1"),
+    ],
+)
+def test_other_resources_and_profiles_rerun_nothing(done, command, words):
+    assert would_run(command, done, *words) == {}
+
+
+def test_a_touched_or_edited_source_file_reruns_nothing(changed, command):
+    for source in (changed / "src/sensorium").rglob("*.py"):
+        source.write_text(source.read_text() + "\n# a remark\n")
+        os.utime(source)
+    assert would_run(command, changed) == {}
+
+
+def test_changing_a_value_back_has_nothing_to_do(changed, command, stub):
+    change = ("--config", "evaluations={rollout: {seed: 1}}")
+    assert would_run(command, changed, *change)
+    assert would_run(command, changed) == {}

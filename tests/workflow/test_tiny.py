@@ -1,0 +1,77 @@
+"""The whole workflow, for real, on the tiny preset; then its report."""
+
+from __future__ import annotations
+
+import json
+import math
+
+EVALUATIONS = {"probe_vision", "probe_audio", "retrieval", "world_state", "reconstruction", "rollout"}
+# Two jobs side by side with a thread each: networks this small gain nothing from a second thread.
+RUN = "snakemake --profile local -j2 --max-threads 1 --resources gpu=2".split()
+TINY = ("--configfile", "config/tiny.yaml")
+
+
+def test_every_evaluation_is_there_in_the_promised_form(tiny):
+    for name in EVALUATIONS:
+        result = json.loads((tiny / f"results/eval/{name}.json").read_text())
+        assert set(result) >= {"name", "metrics", "inputs", "seconds"}
+        assert result["metrics"]
+        for metric in result["metrics"].values():
+            assert set(metric) >= {"value", "low", "high", "n", "floor", "ceiling", "higher_is_better", "passed"}
+            assert metric["low"] <= metric["value"] <= metric["high"]
+            assert all(math.isfinite(metric[key]) for key in ("value", "low", "high", "floor"))
+            assert metric["n"] > 0
+            # the interval that decides is that of the distance to the floor, resampled together with the value
+            assert metric["passed"] is (metric["margin"]["low"] > 0)
+
+
+def test_the_summary_holds_every_evaluation(tiny):
+    summary = json.loads((tiny / "results/eval.json").read_text())
+    assert set(summary["evaluations"]) == EVALUATIONS
+    metrics = [metric for result in summary["evaluations"].values() for metric in result["metrics"].values()]
+    assert any(metric["passed"] for metric in metrics)  # even so small a run learns something
+
+
+def test_run_folders_survive_with_their_records(tiny):
+    runs = list((tiny / "results").glob("**/runs/*/metrics.jsonl"))
+    assert len(runs) == 5, runs  # two encoders, fusion, tokenizer, dynamics
+    for run in runs:
+        assert [json.loads(line) for line in run.read_text().splitlines()]
+        assert list(run.parent.rglob("events.out.tfevents.*"))
+
+
+def test_no_artifact_is_a_pickle(tiny):
+    files = [path for path in (tiny / "results").rglob("*") if path.is_file()]
+    allowed = {".safetensors", ".json", ".jsonl", ".log", ".png", ".mp4", ".svg", ".tsv", ".wav", ".npy"}
+    odd = [path for path in files if path.suffix not in allowed and "tfevents" not in path.name]
+    assert not odd
+
+
+def test_a_second_run_has_nothing_to_do(tiny, command):
+    result = command(tiny, *RUN, *TINY)
+    assert result.returncode == 0
+    assert "Nothing to be done" in result.stdout
+
+
+def test_every_rule_is_benchmarked_and_logged(tiny):
+    jobs = 2 + 1 + 2 + 1 + 1 + 2 + 1 + 1 + 6 + 1 + 1
+    assert len(list((tiny / "results/benchmarks").rglob("*.tsv"))) == jobs
+    assert len(list((tiny / "logs").rglob("*.log"))) == jobs
+
+
+def test_a_finished_training_is_exported_again_without_training(tiny, command):
+    model = tiny / "results/fusion/model.safetensors"
+    before = model.read_bytes()
+    model.unlink()
+    (tiny / "results/fusion/manifest.json").unlink()
+    result = command(tiny, *RUN[:-2], "results/fusion/manifest.json", *TINY)
+    assert result.returncode == 0, result.stdout[-3000:]
+    assert model.read_bytes() == before
+
+
+def test_the_report_builds_with_its_figures(tiny, command):
+    result = command(tiny, "snakemake", "--report", "report.html", *TINY)
+    assert result.returncode == 0, result.stdout[-3000:]
+    text = (tiny / "report.html").read_text()
+    for name in ("training.png", "rollout.mp4", "reconstruction.png", "eval.json"):
+        assert name in text

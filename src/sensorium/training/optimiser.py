@@ -94,7 +94,7 @@ class Optimiser:
             if kind == "optimiser":
                 parameter, _, key = rest.rpartition("/")
                 owner = self._parameters[parameter]
-                # The fused step walks memory, so a moment must lie in memory as its parameter does (channels last, say).
+                # The fused step walks memory, so a moment must lie in memory as its parameter does.
                 like = owner.detach() if value.shape == owner.shape else value.to(owner.device)
                 self._adamw.state[owner][key] = torch.empty_like(like, dtype=value.dtype).copy_(value)
         for name, average in self._average.items():

@@ -255,7 +255,7 @@ class ToyWorld:
             pictures = self.images[rows, times][:, 0]
             return F.mse_loss(self.video_tokenizer(pictures)[0], pictures)
 
-        fit([self.video_tokenizer], 400, loss, lr=5e-3)
+        fit([self.video_tokenizer], 1200, loss, lr=5e-3)
         return self.video_tokenizer
 
     def _dynamics(self, shapes: dict[str, Any]) -> nn.Module:

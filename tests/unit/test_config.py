@@ -105,7 +105,7 @@ def test_equal_settings_have_equal_text(layers, rate):
 
 
 def test_defaults_may_be_written_out():
-    assert canonical_json(validate({"fusion": {"mask": 0.3}}).fusion) == canonical_json(validate({}).fusion)
+    assert canonical_json(validate({"fusion": {"mask": 0.15}}).fusion) == canonical_json(validate({}).fusion)
 
 
 def test_a_section_survives_the_way_to_its_stage():

@@ -13,7 +13,7 @@ from sensorium.models.fusion import Fusion
 from sensorium.objectives.alignment import FusionLearner, symmetric_info_nce
 from sensorium.randomness import Draw
 
-CONFIG = FusionConfig(dim=32, layers=2, heads=2, frames=8, horizon=2, training=Training(steps=100, lr=3e-3))
+CONFIG = FusionConfig(dim=32, layers=2, heads=2, frames=8, offsets=(-1, 2), training=Training(steps=100, lr=3e-3))
 SHAPES = {"vision": 12, "audio": 10, "body": 4}
 BODILESS = SHAPES | {"body": 0}
 CPU = torch.device("cpu")
@@ -79,13 +79,44 @@ def test_window_embeddings_are_unit_vectors_that_know_when() -> None:
 def test_calibration_standardises_and_is_exported() -> None:
     fusion, values = Fusion(CONFIG, SHAPES), senses()["vision_embedding"]
     flat = values.flatten(0, 1)
-    deviation = flat.std(0)
-    deviation[0] = 0.0  # a dimension that never changes must not become infinite
-    fusion.calibrate("vision", flat.mean(0), deviation)
-    standard = fusion.standardise("vision", flat)
+    flat[:, 0] = 3.0  # a dimension that never changes must not become infinite
+    fusion.calibrate("vision", flat.mean(0), flat.T.cov())
+    standard = fusion.calibrated("vision", flat)
     torch.testing.assert_close(standard[:, 1:].std(0), torch.ones(11), atol=1e-3, rtol=0)
     assert standard.mean(0).abs().max() < 1e-4
-    assert "vision_mean" in fusion.state_dict()
+    assert {"vision_mean", "vision_basis"} <= set(fusion.state_dict())
+
+
+def test_a_wide_sense_keeps_its_leading_components() -> None:
+    """Three waves behind twelve dimensions: four components tell them all, in proportion."""
+    narrow = FusionConfig.model_validate({**CONFIG.model_dump(), "components": 4})
+    fusion, flat = Fusion(narrow, SHAPES), senses(rows=64)["vision_embedding"].flatten(0, 1)
+    fusion.calibrate("vision", flat.mean(0), flat.T.cov())
+    kept = fusion.calibrated("vision", flat)
+    assert kept.shape == (640, 4)
+    assert float(kept.square().mean()) == pytest.approx(1, abs=0.01)
+    rebuilt = kept @ torch.linalg.pinv(fusion.vision_basis) + fusion.vision_mean
+    torch.testing.assert_close(rebuilt, flat, atol=1e-3, rtol=1e-3)
+    assert fusion(flat[None, :8]).shape == (1, 8, 32)
+
+
+def test_errors_of_changes_by_hand() -> None:
+    """A reader that always says "nothing changes" earns the mean square of the change, in units of its scale."""
+    torch.manual_seed(0)
+    learner, batch = FusionLearner(CONFIG, BODILESS), senses()
+    torch.nn.init.zeros_(learner.tell.weight)
+    torch.nn.init.zeros_(learner.tell.bias)
+    learner.change.fill_(2.0)
+    errors = learner.embed(batch, draw())[:, 64:]
+    seen, heard = batch["vision_embedding"], batch["audio_embedding"]
+
+    def square(values: Tensor) -> Tensor:
+        return values.square().mean((1, 2))
+
+    torch.testing.assert_close(errors[:, 0], square(seen[:, :8]) / 2 + square(heard[:, :8]) / 2)
+    for column, (later, earlier) in enumerate(((slice(0, 7), slice(1, 8)), (slice(2, 10), slice(0, 8))), 1):
+        changes = [square((values[:, later] - values[:, earlier]) / 2) for values in (seen, heard)]
+        torch.testing.assert_close(errors[:, column], sum(changes) / 2)
 
 
 def test_info_nce_by_hand() -> None:
@@ -99,7 +130,7 @@ def test_micro_batches_embed_the_same() -> None:
     torch.manual_seed(0)
     learner, batch = FusionLearner(CONFIG, SHAPES), senses()
     whole = learner.embed(batch, draw())
-    assert whole.shape == (16, 2 * 32 + 2)
+    assert whole.shape == (16, 2 * 32 + 3)
     parts = [
         learner.embed({name: value[i : i + 4] for name, value in batch.items()}, draw().rows(i, i + 4))
         for i in range(0, 16, 4)
@@ -111,9 +142,12 @@ def test_micro_batches_embed_the_same() -> None:
 def test_learns_to_foretell_and_to_pair(shapes: dict[str, int]) -> None:
     torch.manual_seed(0)
     learner = FusionLearner(CONFIG, shapes)
-    for sense, values in zip(("vision", "audio", "body"), senses(rows=512).values(), strict=True):
+    for number, (sense, values) in enumerate(zip(("vision", "audio", "body"), senses(rows=512).values(), strict=True)):
         if shapes[sense]:
-            learner.fusion.calibrate(sense, values.flatten(0, 1).mean(0), values.flatten(0, 1).std(0))
+            learner.fusion.calibrate(sense, values.flatten(0, 1).mean(0), values.flatten(0, 1).T.cov())
+            known = learner.fusion.calibrated(sense, values)
+            for index, lag in enumerate((1, 2)):
+                learner.change[number, index] = (known[:, lag:] - known[:, :-lag]).square().mean().sqrt()
     optimiser = torch.optim.AdamW(learner.parameters(), 3e-3)
     for step in range(150):
         loss, metrics = learner(senses(rows=64, seed=step), draw(step, 64))
@@ -122,7 +156,7 @@ def test_learns_to_foretell_and_to_pair(shapes: dict[str, int]) -> None:
         if step == 0:
             assert all(w.grad is not None and w.grad.abs().max() > 0 for w in learner.parameters())
         optimiser.step()
-    assert metrics["error_ahead"] < 0.5  # the mean earns 1
+    assert metrics["error_change_+2"] < 0.5  # standing still earns 1
     fresh = senses(rows=64, seed=10**6)
     with torch.no_grad():
         images = learner.fusion.image_embedding(fresh["vision_embedding"][:, :8])

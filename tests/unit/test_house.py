@@ -54,7 +54,7 @@ def test_no_modules_for_everything():
 
 @pytest.mark.parametrize("path", generated(ROOT), ids=lambda path: path.name)
 def test_generated_files_are_in_step(path):
-    assert path.read_text() == generated(ROOT)[path], f"{path} is out of step with config.py; run: make config"
+    assert path.read_text() == generated(ROOT)[path], f"{path} is out of step with sensorium.config; run: make config"
 
 
 @pytest.mark.parametrize("name", [name.replace("-", "_") for names in ROOMS.values() for name in names])

@@ -232,7 +232,7 @@ class ToyWorld:
             heard = self.listener(self.sounds)
         for sense, values in (("vision", seen), ("audio", heard), ("body", self.body)):
             flat = values.flatten(0, 1)
-            fusion.calibrate(sense, flat.mean(0), flat.std(0))
+            fusion.calibrate(sense, flat.mean(0), flat.T.cov())
         wanted = self.truth["state"][:, :, :4]
         wanted = (wanted - wanted.mean((0, 1))) / wanted.std((0, 1))
 

@@ -16,6 +16,7 @@ from sensorium.artifacts import ArtifactError, digest, read_json
 from sensorium.config import Section
 from sensorium.data.recording import RecordingSet, Split
 from sensorium.data.windows import Windows
+from sensorium.models.embed import FULL_SCALE, embed_recording
 from sensorium.models.encoders import AudioEncoder, VisionEncoder
 from sensorium.models.load import load_model
 from sensorium.randomness import stable_seed
@@ -23,7 +24,6 @@ from sensorium.training.execution import Execution, add_arguments
 
 Model = TypeVar("Model", bound=nn.Module)
 FLOOR_SEEDS = tuple(stable_seed("untrained", number) for number in range(3))  # the best of three is the floor
-FULL_SCALE = 32768.0
 ROWS = 64  # windows a pass where --micro-batch does not say
 
 
@@ -138,25 +138,11 @@ def load_judged(
     return model.to(bench.device)
 
 
-def embed_recordings(
+def embed_split(
     bench: Bench, recordings: RecordingSet, split: Split, vision: VisionEncoder, audio: AudioEncoder
 ) -> dict[str, dict[str, np.ndarray]]:
-    """What the senses say of every frame: recording -> "vision", "audio", "body" (if any) -> float32 [T, dim].
-
-    Whole recordings are encoded, as for the training of fusion: a frame's sound is heard with all that came before.
-    """
-    embedded = {}
-    for name in recordings.names(split):
-        video = np.array(recordings.field(name, "video"))
-        sound = np.array(recordings.field(name, "audio"))[None]
-        fields = {
-            "vision": bench.map(lambda frames: vision.grid(images(frames)), video),
-            "audio": bench.map(lambda samples: audio(sounds(samples)), sound)[0],
-        }
-        if recordings.details.get("body"):
-            fields["body"] = np.array(recordings.field(name, "body"))
-        embedded[name] = fields
-    return embedded
+    """What the senses say of every frame of a split: recording -> sense -> float32 [T, width]."""
+    return {name: embed_recording(recordings, name, vision, audio, bench.device) for name in recordings.names(split)}
 
 
 def cut(

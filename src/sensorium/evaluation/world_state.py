@@ -30,7 +30,7 @@ from sensorium.evaluation.harness import (
     arguments,
     check_pedigree,
     cut,
-    embed_recordings,
+    embed_split,
     load_judged,
     require,
 )
@@ -63,7 +63,7 @@ def main(argv: list[str]) -> None:
         pool = WindowPool(recordings, split, (), frames)
         state = pool.values("truth.state", frames - 1).astype(np.float64)
         picked = pool.draw(np.ones(len(pool), bool), config.samples, rng)
-        embedded = embed_recordings(bench, recordings, split, vision, audio)
+        embedded = embed_split(bench, recordings, split, vision, audio)
         senses.append([cut(embedded, sense, pool, picked) for sense in SENSES])
         truth.append(state[picked])
         before.append(pool.values("truth.state", frames - 2).astype(np.float64)[picked])

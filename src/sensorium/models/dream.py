@@ -15,7 +15,7 @@ def euler_step(noised: Tensor, prediction: Tensor, tau: float, target: float) ->
     """One step of the flow from signal level tau to a higher one.
 
     The velocity of the predicted trajectory is v = (x - z) / (1 - tau) and z' = z + (target - tau) v (Dreamer 4,
-    eq. 2 with x-prediction). So the noise that z implies is kept: z' = (1 - target) z0 + target x with
+    flow matching with x-prediction). So the noise that z implies is kept: z' = (1 - target) z0 + target x with
     z0 = (z - tau x) / (1 - tau); fresh noise would leave the trajectory that the model was trained on.
 
     Raises:
@@ -40,7 +40,7 @@ def dream(
     """Roll out `horizon` frames after a context.
 
     Frames already there are corrupted a little, and labelled so, for dreamed ones are not perfect and must not be
-    trusted as if they were (Dreamer 4, section 3.2). The window slides and never exceeds the frames trained on.
+    trusted as if they were (as Dreamer 4 does). The window slides and never exceeds the frames trained on.
 
     Args:
         dynamics: the model, in eval mode.

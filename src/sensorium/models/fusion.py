@@ -20,32 +20,45 @@ SENSES = ("vision", "audio", "body")
 class Fusion(nn.Module):
     """Causal transformer over time; each frame is the sum of what its senses say.
 
-    It keeps mean and deviation of every sense, found on the training recordings, so callers pass embeddings as
-    the encoders give them. A sense that is hidden or missing is replaced by a learned token.
+    It keeps an affine map for every sense, measured on the training recordings, so callers pass embeddings as the
+    encoders give them: a wide sense is reduced to its principal components, a narrow one standardised. A sense that
+    is hidden or missing is replaced by a learned token.
     """
 
     def __init__(self, config: FusionConfig, shapes: dict[str, Any]) -> None:
         super().__init__()
         self.widths = {sense: int(shapes[sense]) for sense in SENSES if shapes.get(sense)}
         self.frames = config.frames
-        self.project = nn.ModuleDict({sense: nn.Linear(width, config.dim) for sense, width in self.widths.items()})
+        self.components = {sense: min(width, config.components) for sense, width in self.widths.items()}
+        self.project = nn.ModuleDict({sense: nn.Linear(n, config.dim) for sense, n in self.components.items()})
         self.absent = nn.ParameterDict({sense: nn.Parameter(torch.zeros(config.dim)) for sense in self.widths})
         for sense, width in self.widths.items():
             self.register_buffer(f"{sense}_mean", torch.zeros(width))
-            self.register_buffer(f"{sense}_deviation", torch.ones(width))
+            self.register_buffer(f"{sense}_basis", torch.eye(width, self.components[sense]))
         self.blocks = nn.ModuleList(Block(config.dim, config.heads, causal=True) for _ in range(config.layers))
         self.norm = nn.RMSNorm(config.dim, eps=1e-6)
-        self.image_head = WindowHead(self.widths["vision"], config)
-        self.sound_head = WindowHead(self.widths["audio"], config)
+        self.image_head = WindowHead(self.components["vision"], config)
+        self.sound_head = WindowHead(self.components["audio"], config)
 
-    def calibrate(self, sense: str, mean: Tensor, deviation: Tensor) -> None:
-        """Set mean and deviation of a sense, each [width]; dimensions that never change are left unscaled."""
+    def calibrate(self, sense: str, mean: Tensor, covariance: Tensor) -> None:
+        """Set the map of a sense from its mean [width] and covariance [width, width] on the training recordings.
+
+        A narrow sense is standardised dimension by dimension; one that never changes is left unscaled. Of a wide
+        sense the leading principal components are kept, with their proportions and a mean square of one.
+        """
+        count = self.components[sense]
+        if count < len(mean):
+            variances, axes = torch.linalg.eigh(covariance.double())
+            basis = axes[:, -count:] / variances[-count:].mean().clamp(min=1e-12).sqrt()
+        else:
+            deviation = covariance.diagonal().double().sqrt()
+            basis = torch.diag(1 / torch.where(deviation > 1e-4, deviation, 1))
         getattr(self, f"{sense}_mean").copy_(mean)
-        getattr(self, f"{sense}_deviation").copy_(torch.where(deviation > 1e-4, deviation, torch.ones_like(deviation)))
+        getattr(self, f"{sense}_basis").copy_(basis)
 
-    def standardise(self, sense: str, values: Tensor) -> Tensor:
-        """Values [..., width] of a sense in deviations from its mean; float32."""
-        return (values.float() - getattr(self, f"{sense}_mean")) / getattr(self, f"{sense}_deviation")
+    def calibrated(self, sense: str, values: Tensor) -> Tensor:
+        """Values [..., width] of a sense -> float32 [..., components], of mean zero on the training recordings."""
+        return (values.float() - getattr(self, f"{sense}_mean")) @ getattr(self, f"{sense}_basis")
 
     def forward(
         self,
@@ -76,7 +89,7 @@ class Fusion(nn.Module):
             if sense not in given:
                 state = state + self.absent[sense]
                 continue
-            said = self.project[sense](self.standardise(sense, given[sense]))
+            said = self.project[sense](self.calibrated(sense, given[sense]))
             if present is not None:
                 said = torch.where(present[:, SENSES.index(sense), None, None], said, self.absent[sense].to(said.dtype))
             state = state + said
@@ -86,11 +99,11 @@ class Fusion(nn.Module):
 
     def image_embedding(self, vision: Tensor) -> Tensor:
         """Embedding of a window seen, [B, T, width of vision] -> [B, D] of unit length; T is at most `frames`."""
-        return self.image_head(self.standardise("vision", vision))
+        return self.image_head(self.calibrated("vision", vision))
 
     def sound_embedding(self, audio: Tensor) -> Tensor:
         """Embedding of a window heard, [B, T, width of audio] -> [B, D] of unit length; T is at most `frames`."""
-        return self.sound_head(self.standardise("audio", audio))
+        return self.sound_head(self.calibrated("audio", audio))
 
 
 class WindowHead(nn.Module):

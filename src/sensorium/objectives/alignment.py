@@ -1,10 +1,13 @@
-"""Learning of fusion: foretell what the senses will say, and tell which sound belongs to which sight.
+"""Learning of fusion: tell what the senses say, how that has changed and will change, and which sound fits which sight.
 
-Targets are embeddings of frozen encoders, standardised on the training recordings: a constant state earns an
-error of one, so collapse does not pay.
+Targets are embeddings of frozen encoders, calibrated on the training recordings, and their changes to other frames in
+units of that change's root mean square: a constant state, and the answer "nothing changes", earn an error of one.
+Changes are asked for, not later values: those are mostly what stands still, and teach little of what moves.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -31,16 +34,20 @@ def symmetric_info_nce(images: Tensor, sounds: Tensor, temperature: float) -> Te
 
 
 class FusionLearner(CoupledLearner):
-    """Fusion with linear heads that read the senses now and `horizon` frames ahead from the world state.
+    """Fusion with linear heads that read from the world state the senses now and their change to each offset.
 
-    Batch: vision_embedding and audio_embedding float32 [B, frames + horizon, width], body float32 likewise or absent.
+    Batch: vision_embedding and audio_embedding float32 [B, frames + ahead, width], body float32 likewise or absent;
+    ahead is the largest offset.
     """
+
+    change: Tensor
 
     def __init__(self, config: FusionConfig, shapes: dict[str, int]) -> None:
         super().__init__()
         self.config = config
         self.fusion = Fusion(config, shapes)
-        self.foretell = nn.Linear(config.dim, 2 * sum(self.fusion.widths.values()))
+        self.tell = nn.Linear(config.dim, (1 + len(config.offsets)) * sum(self.fusion.components.values()))
+        self.register_buffer("change", torch.ones(len(self.fusion.widths), len(config.offsets)))
 
     @property
     def model(self) -> nn.Module:
@@ -48,40 +55,42 @@ class FusionLearner(CoupledLearner):
         return self.fusion
 
     def embed(self, batch: Batch, draw: Draw) -> Tensor:
-        """Image embedding, sound embedding and prediction error of every row side by side, [rows, 2 D + 2]."""
+        """Image embedding, sound embedding and errors of every row side by side, [rows, 2 D + 1 + offsets]."""
         senses = self._senses(batch)
         visible = draw.uniform("mask", len(SENSES)) >= self.config.mask
         kept = F.one_hot(draw.integers("kept", len(self.fusion.widths)), len(SENSES)).bool()  # one sense stays
-        now, later = self._errors(batch, visible | kept)
+        errors = self._errors(batch, visible | kept)
         frames = self.config.frames
         images = self.fusion.image_embedding(senses["vision"][:, :frames])
         sounds = self.fusion.sound_embedding(senses["audio"][:, :frames])
-        return torch.cat([images, sounds, now[:, None], later[:, None]], dim=1)
+        return torch.cat([images, sounds, errors], dim=1)
 
     def couple(self, embeddings: Tensor, draw: Draw) -> tuple[Tensor, Metrics]:
-        """Mean squared error of both predictions and the image-sound alignment over the global batch."""
-        dim = self.config.dim
-        images, sounds, now, later = embeddings.split([dim, dim, 1, 1], dim=1)
+        """Error of now, mean error of the changes, and the image-sound alignment over the global batch."""
+        dim, offsets = self.config.dim, self.config.offsets
+        images, sounds, errors = embeddings.split([dim, dim, 1 + len(offsets)], dim=1)
+        now, *changes = errors.mean(0)
         alignment = symmetric_info_nce(images, sounds, self.config.temperature)
-        loss = now.mean() + later.mean() + self.config.alignment_weight * alignment
+        loss = now + torch.stack(changes).mean() + self.config.alignment_weight * alignment
         found = (images.detach() @ sounds.detach().T).argmax(1) == torch.arange(len(images), device=images.device)
         return loss, {
-            "error_now": now.detach().mean(),
-            "error_ahead": later.detach().mean(),
+            "error_now": now.detach(),
+            **{f"error_change_{n:+d}": error.detach() for n, error in zip(offsets, changes, strict=True)},
             "alignment": alignment.detach(),
             "pairs_found": found.float().mean(),
         }
 
     def gates(self, batch: Batch) -> list[Gate]:
-        """Collapse of the world state, and whether it foretells better than the mean does."""
+        """Collapse of the world state, and whether it foretells changes better than standing still does."""
         senses = self._senses(batch)
         states = self.fusion(**{sense: values[:, : self.config.frames] for sense, values in senses.items()})
         everything = torch.ones(len(states), len(SENSES), dtype=torch.bool, device=states.device)
-        later = self._errors(batch, everything)[1].detach().mean()
-        advice = "more steps or a shorter horizon"
+        changes = self._errors(batch, everything).detach().mean(0)[1:]
+        ahead = [float(error) for n, error in zip(self.config.offsets, changes, strict=True) if n > 0]
+        advice = "more steps or offsets that are less far ahead"
         return [
             *collapse_gates(states[:, -1]),
-            Gate("foretold_variance", 1 - float(later), 0.0, advice),
+            Gate("foretold_change", 1 - sum(ahead) / len(ahead), 0.0, advice),
         ]
 
     def show(self, batch: Batch) -> dict[str, Image | Audio]:
@@ -96,18 +105,29 @@ class FusionLearner(CoupledLearner):
     def _senses(self, batch: Batch) -> dict[str, Tensor]:
         return {sense: batch[FIELDS[sense]] for sense in self.fusion.widths}
 
-    def _errors(self, batch: Batch, present: Tensor) -> tuple[Tensor, Tensor]:
-        """Squared errors [B] of reading the senses now and `horizon` frames ahead; each sense weighs the same."""
-        frames, horizon = self.config.frames, self.config.horizon
+    def _errors(self, batch: Batch, present: Tensor) -> Tensor:
+        """Mean squared errors of reading the senses now and their change to each offset, [B, 1 + offsets]."""
+        frames, offsets = self.config.frames, self.config.offsets
         senses = self._senses(batch)
-        states = self.fusion(**{s: values[:, :frames] for s, values in senses.items()}, present=present)
-        readings = self.foretell(states).float().split(list(self.fusion.widths.values()) * 2, dim=-1)
-        errors = []
-        for index, start in enumerate((0, horizon)):
-            parts = readings[index * len(senses) : (index + 1) * len(senses)]
-            squares = [
-                (part - self.fusion.standardise(sense, values[:, start : start + frames])).square().mean((1, 2))
-                for part, (sense, values) in zip(parts, senses.items(), strict=True)
+        states = self.fusion(**{sense: values[:, :frames] for sense, values in senses.items()}, present=present)
+        told = self.tell(states).float().split(list(self.fusion.components.values()) * (1 + len(offsets)), dim=-1)
+        truth = [self.fusion.calibrated(sense, values) for sense, values in senses.items()]
+        rest = (1 - self.config.vision_weight) / (len(senses) - 1)
+        weights = [self.config.vision_weight if sense == "vision" else rest for sense in senses]
+        count = len(senses)
+        errors = [_weighted(told[:count], [values[:, :frames] for values in truth], weights)]
+        for index, offset in enumerate(offsets):
+            first = max(0, -offset)  # frames before have nothing so far back in the window
+            changes = [
+                (values[:, first + offset : frames + offset] - values[:, first:frames]) / self.change[number, index]
+                for number, values in enumerate(truth)
             ]
-            errors.append(torch.stack(squares).mean(0))
-        return errors[0], errors[1]
+            parts = told[(index + 1) * count : (index + 2) * count]
+            errors.append(_weighted([part[:, first:] for part in parts], changes, weights))
+        return torch.stack(errors, 1)
+
+
+def _weighted(told: Sequence[Tensor], truth: list[Tensor], weights: list[float]) -> Tensor:
+    """Weighted sum over senses of mean squared errors, [B]."""
+    pairs = zip(told, truth, weights, strict=True)
+    return torch.stack([weight * (a - b).square().mean((1, 2)) for a, b, weight in pairs]).sum(0)

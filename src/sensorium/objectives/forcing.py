@@ -24,20 +24,20 @@ _SHOWN = 4
 
 
 def corrupt(clean: Tensor, noise: Tensor, tau: Tensor) -> Tensor:
-    """z~ = (1 - tau) z0 + tau z1 (Dreamer 4, eq. 1), with noise z0 and data z1 [B, T, N, C], tau [B, T]."""
+    """z~ = (1 - tau) z0 + tau z1 (Dreamer 4, flow matching), with noise z0 and data z1 [B, T, N, C], tau [B, T]."""
     tau = tau[..., None, None]
     return (1 - tau) * noise + tau * clean
 
 
 def ramp(tau: Tensor) -> Tensor:
-    """Loss weight w = 0.9 tau + 0.1 (Dreamer 4, eq. 8): levels with more signal have more to teach."""
+    """Loss weight w = 0.9 tau + 0.1 (Dreamer 4, ramp weight): levels with more signal have more to teach."""
     return 0.9 * tau + 0.1
 
 
 def signal_levels(draw: Draw, frames: int) -> tuple[Tensor, Tensor]:
     """Signal levels [B, T] to train on, and which frames are to be predicted, bool [B, T].
 
-    Levels are independent for every frame (diffusion forcing, algorithm 1), but not uniform: they are such as a
+    Levels are independent for every frame (diffusion forcing), but not uniform: they are such as a
     dream meets, most frames nearly clean, as a context is, some pure noise, as each dreamed frame begins, the rest
     uniform. So most noised frames have a past worth reading, where uniform levels would leave one window in
     thousands with a clean context. The nearly clean frames are there to be read: they carry no loss, which the
@@ -50,7 +50,7 @@ def signal_levels(draw: Draw, frames: int) -> tuple[Tensor, Tensor]:
 
 
 class DynamicsLearner(Learner):
-    """x-prediction loss, weighted by the ramp (Dreamer 4, eq. 7 without shortcut terms, and eq. 8), in fp32.
+    """x-prediction loss, weighted by the ramp (the dynamics loss of Dreamer 4 without its shortcut terms), in fp32.
 
     Batches: latent [B, T, N, C] and, where there are actions, action [B, T, A] or [B, T].
 

@@ -18,7 +18,7 @@ from sensorium.data.quarantine import BadRecordingError, check, refuse_too_many
 from sensorium.data.recording import write_shard
 from sensorium.data.shards import describe_shard
 
-REVISION = 1
+REVISION = 2
 PROGRESS_SECONDS = 10.0
 
 

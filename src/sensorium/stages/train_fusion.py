@@ -11,15 +11,16 @@ import torch
 from sensorium.config import AudioEncoderConfig, FusionConfig, VisionEncoderConfig, parse_section
 from sensorium.data.recording import RecordingSet, Split
 from sensorium.data.windows import Windows
+from sensorium.models.embed import embed_recording
 from sensorium.models.encoders import AudioEncoder, VisionEncoder
 from sensorium.models.load import load_model
 from sensorium.objectives.alignment import FIELDS, FusionLearner
 from sensorium.training.execution import Execution, add_arguments
 from sensorium.training.stage import train_stage
 
-REVISION = 1
+REVISION = 2
 SPLITS: tuple[Split, ...] = ("training", "validation")
-IMAGES_A_PASS = 512
+SMALLEST_CHANGE = 1e-3  # of a sense that never changes, in its own deviations
 
 
 class EmbeddedRecordings(RecordingSet):
@@ -34,36 +35,34 @@ class EmbeddedRecordings(RecordingSet):
         return object.__new__, (EmbeddedRecordings,), self.__dict__
 
 
-@torch.no_grad()
-def embed_recordings(
+def embed(
     recordings: RecordingSet, vision: VisionEncoder, audio: AudioEncoder, device: torch.device
 ) -> EmbeddedRecordings:
-    """Training and validation recordings with vision_embedding and audio_embedding float32 [T, dim], body if any."""
+    """Training and validation recordings with the fields that the learner takes."""
     vision, audio = vision.to(device), audio.to(device)
     embedded = {}
     for name in (name for split in SPLITS for name in recordings.names(split)):
-        video = torch.from_numpy(np.array(recordings.field(name, "video")))
-        seen = [
-            vision.grid(images.to(device).permute(0, 3, 1, 2).float() / 255).cpu()
-            for images in video.split(IMAGES_A_PASS)
-        ]
-        sound = torch.from_numpy(np.array(recordings.field(name, "audio"))).to(device)
-        fields = {
-            "vision_embedding": torch.cat(seen).numpy(),
-            "audio_embedding": audio(sound[None].float() / 32768)[0].cpu().numpy(),
-        }
-        if recordings.details["body"]:
-            fields["body"] = recordings.field(name, "body")
-        embedded[name] = fields
+        senses = embed_recording(recordings, name, vision, audio, device)
+        embedded[name] = {FIELDS[sense]: values for sense, values in senses.items()}
     return EmbeddedRecordings(recordings, embedded)
 
 
 def calibrate(learner: FusionLearner, embedded: RecordingSet) -> None:
-    """Give the fusion mean and deviation of every sense over the training recordings."""
-    for sense in learner.fusion.widths:
-        values = np.concatenate([embedded.field(name, FIELDS[sense]) for name in embedded.names("training")])
-        mean, deviation = values.mean(0, dtype=np.float64), values.std(0, dtype=np.float64)
-        learner.fusion.calibrate(sense, torch.from_numpy(mean).float(), torch.from_numpy(deviation).float())
+    """Measure on the training recordings the map of every sense and the size of its changes."""
+    fusion, names = learner.fusion, embedded.names("training")
+    for number, sense in enumerate(fusion.widths):
+        values = [torch.from_numpy(np.asarray(embedded.field(name, FIELDS[sense]))) for name in names]
+        frames = sum(len(part) for part in values)
+        mean = torch.stack([part.double().sum(0) for part in values]).sum(0) / frames
+        covariance = torch.zeros(len(mean), len(mean), dtype=torch.float64)
+        for part in values:
+            covariance += (part - mean).T @ (part - mean) / frames
+        fusion.calibrate(sense, mean, covariance)
+        calibrated = [fusion.calibrated(sense, part) for part in values]
+        for index, offset in enumerate(learner.config.offsets):
+            lag = abs(offset)
+            squares = torch.cat([(part[lag:] - part[:-lag]).square().mean(1) for part in calibrated])
+            learner.change[number, index] = squares.mean().sqrt().clamp(min=SMALLEST_CHANGE)
 
 
 def main(argv: list[str]) -> None:
@@ -89,10 +88,10 @@ def main(argv: list[str]) -> None:
 
     def build() -> tuple[FusionLearner, Windows, Windows]:
         learner = FusionLearner(section, shapes)
-        embedded = embed_recordings(recordings, vision, audio, execution.prepare())
+        embedded = embed(recordings, vision, audio, execution.prepare())
         calibrate(learner, embedded)
         fields = tuple(FIELDS[sense] for sense in learner.fusion.widths)
-        frames = section.frames + section.horizon
+        frames = section.frames + max(section.offsets)
         return (
             learner,
             Windows(embedded, "training", fields, frames),

@@ -18,8 +18,9 @@ SAMPLES_PER_FRAME = SAMPLE_RATE // FRAMES_PER_SECOND
 SAMPLES_PER_STEP = SAMPLES_PER_FRAME // SUBSTEPS
 HIGHEST = 7400.0  # Hz; modes above would alias
 LOUDNESS = 1 / 200.0  # amplitude for each unit per second of changed velocity
-CEILING = 0.95  # no sum of ringing bodies exceeds this amplitude
-NOISE_FLOOR = 0.0015
+CEILING = 0.9  # no sum of ringing bodies exceeds this amplitude
+QUIETEST, NOISIEST = 0.001, 0.01  # root mean square of the background, drawn for each recording
+DULLEST = 0.95  # largest pole of the background's low-pass: 0 is white, this is a distant rumble
 DOMINANCE = 3.0  # how much louder an impact must be than all else to give a frame its label
 LABELLED = 0.08  # weakest amplitude that gives a label
 SHORTEST = 240  # samples of an impact that must lie within its frame to give it a label
@@ -47,8 +48,7 @@ def loudness(scene: Scene, impacts: tuple[Impact, ...]) -> np.ndarray:
 def play(scene: Scene, impacts: tuple[Impact, ...], amplitudes: np.ndarray, frames: int) -> np.ndarray:
     """Mono sound, int16 [frames * SAMPLES_PER_FRAME]."""
     samples = frames * SAMPLES_PER_FRAME
-    noise = np.random.default_rng([*scene.noise_seed, 0]).standard_normal(samples, dtype=np.float32)
-    sound = NOISE_FLOOR * noise.astype(np.float64)
+    sound = _background(np.random.default_rng([*scene.noise_seed, 0]), samples)
     for slot, body in enumerate(scene.bodies):
         struck = [index for index, impact in enumerate(impacts) if impact.body == slot]
         if body is not None and struck:
@@ -56,6 +56,16 @@ def play(scene: Scene, impacts: tuple[Impact, ...], amplitudes: np.ndarray, fram
             np.add.at(strikes, [impacts[index].step * SAMPLES_PER_STEP for index in struck], amplitudes[struck])
             sound += _ring(body, strikes)
     return np.round(sound * 32767).astype(np.int16)
+
+
+def _background(rng: np.random.Generator, samples: int) -> np.ndarray:
+    """Noise of the room and its microphone, float64 [samples]: each recording has a level and a colour of its own.
+
+    It says nothing of what happens; a listener has to learn to hear through it.
+    """
+    level = np.exp(rng.uniform(np.log(QUIETEST), np.log(NOISIEST)))
+    pole = rng.uniform(0, DULLEST)
+    return lfilter([level * np.sqrt(1 - pole**2)], [1.0, -pole], rng.standard_normal(samples))
 
 
 def _ring(body: Body, strikes: np.ndarray) -> np.ndarray:

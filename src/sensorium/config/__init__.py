@@ -1,0 +1,181 @@
+"""The configuration: everything that changes a result, and nothing that does not.
+
+Each stage has one section, each section one model. Devices, precision, workers and minutes are not
+here: they belong to profiles and command-line arguments, so changing them never reruns anything.
+This module never imports torch, so `snakemake -n` stays fast.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError, model_validator
+
+from sensorium.config.evaluations import (
+    Evaluations,
+    ProbeConfig,
+    ReconstructionConfig,
+    RetrievalConfig,
+    RolloutConfig,
+    WorldStateConfig,
+)
+from sensorium.config.models import (
+    AudioAugmentation,
+    AudioEncoderConfig,
+    Contrast,
+    DynamicsConfig,
+    Encoders,
+    FusionConfig,
+    LatentsConfig,
+    Tokenizers,
+    Transformer,
+    VideoTokenizerConfig,
+    VisionAugmentation,
+    VisionEncoderConfig,
+)
+from sensorium.config.section import ConfigurationError, Section, Training
+from sensorium.config.sources import (
+    TOKENIZER_STRIDE,
+    UNLOADABLE_GAMES,
+    AtariConfig,
+    Data,
+    FolderConfig,
+    PlayroomConfig,
+    Recordings,
+)
+
+__all__ = [
+    "TOKENIZER_STRIDE",
+    "UNLOADABLE_GAMES",
+    "AtariConfig",
+    "AudioAugmentation",
+    "AudioEncoderConfig",
+    "Config",
+    "ConfigurationError",
+    "Contrast",
+    "Data",
+    "DynamicsConfig",
+    "Encoders",
+    "Evaluations",
+    "FolderConfig",
+    "FusionConfig",
+    "LatentsConfig",
+    "Lines",
+    "PlayroomConfig",
+    "ProbeConfig",
+    "ReconstructionConfig",
+    "Recordings",
+    "RetrievalConfig",
+    "RolloutConfig",
+    "Section",
+    "Tokenizers",
+    "Training",
+    "Transformer",
+    "VideoTokenizerConfig",
+    "VisionAugmentation",
+    "VisionEncoderConfig",
+    "WorldStateConfig",
+    "canonical_json",
+    "parse_section",
+    "validate",
+]
+
+
+class Lines(Section):
+    """Which halves of the workflow run; results/eval.json holds what is on."""
+
+    representation: bool = Field(True, description="encoders, fusion and their evaluations")
+    generative: bool = Field(True, description="tokenizer, latents, dynamics and their evaluations")
+
+    @model_validator(mode="after")
+    def _something_runs(self) -> Lines:
+        if not (self.representation or self.generative):
+            raise ValueError("representation and generative are both off: switch one on")
+        return self
+
+
+class Config(Section):
+    """The whole configuration of Sensorium."""
+
+    data: Data = PlayroomConfig()
+    lines: Lines = Lines()
+    encoders: Encoders = Encoders()
+    tokenizers: Tokenizers = Tokenizers()
+    latents: LatentsConfig = LatentsConfig()
+    fusion: FusionConfig = FusionConfig()
+    dynamics: DynamicsConfig = DynamicsConfig()
+    evaluations: Evaluations = Evaluations()
+
+    def evaluations_on(self) -> list[str]:
+        """Names of the evaluations that run: of the lines that are on, as far as the source has truth for them."""
+        labelled = self.data.source == "playroom"  # a console's memory holds state, but no classes to probe for
+        probes = ["probe_vision", "probe_audio"] if labelled else []
+        representation = [*probes, "retrieval", "world_state"] if self.lines.representation else []
+        generative = ["reconstruction", "rollout"] if self.lines.generative else []
+        return representation + generative
+
+    @model_validator(mode="before")
+    @classmethod
+    def _playroom_by_default(cls, values: Any) -> Any:
+        if isinstance(values, dict) and isinstance(values.get("data"), dict):
+            return {**values, "data": {"source": "playroom", **values["data"]}}
+        return values
+
+    @model_validator(mode="after")
+    def _windows_fit(self) -> Config:
+        windows = {
+            "encoders.vision.neighbours + 1": self.encoders.vision.neighbours + 1,
+            "encoders.audio.frames": self.encoders.audio.frames,
+            "fusion.frames + the largest of fusion.offsets": self.fusion.frames + max(self.fusion.offsets),
+            "dynamics.frames": self.dynamics.frames,
+            "evaluations.rollout.context + evaluations.rollout.horizon": self.evaluations.rollout.context
+            + self.evaluations.rollout.horizon,
+        }
+        for key, frames in windows.items():
+            if frames > self.data.frames:
+                raise ValueError(f"{key} is {frames}: it must not exceed data.frames ({self.data.frames})")
+        if self.evaluations.rollout.context >= self.dynamics.frames:
+            raise ValueError(
+                f"evaluations.rollout.context is {self.evaluations.rollout.context}: "
+                f"it must be below dynamics.frames ({self.dynamics.frames})"
+            )
+        return self
+
+
+def validate(values: dict[str, Any]) -> Config:
+    """Check a plain configuration and fill in defaults.
+
+    Raises:
+        ConfigurationError: with one line for each fault: the key, the value, what is allowed.
+    """
+    return _parse(Config, values)
+
+
+def parse_section(model: Any, text: str) -> Any:
+    """Read one section from JSON, as a rule hands it to a stage. `model` is a section or a union of them."""
+    try:
+        values = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ConfigurationError(f"--config is not JSON ({error}): {text[:80]!r}") from error
+    return _parse(model, values)
+
+
+def _parse(model: Any, values: Any) -> Any:
+    try:
+        return TypeAdapter(model).validate_python(values)
+    except ValidationError as error:
+        raise ConfigurationError("\n".join(_explain(fault) for fault in error.errors())) from None
+
+
+def _explain(fault: Any) -> str:
+    place = [str(part) for part in fault["loc"] if part not in ("playroom", "atari", "folder")]
+    message = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "value_error":  # a rule over several keys: the message already names key and value
+        return f"config: {'.'.join(place) or 'top level'}: {message}"
+    return f"config: {'.'.join(place)} = {fault['input']!r}: {message}"
+
+
+def canonical_json(section: BaseModel) -> str:
+    """One line of JSON that is equal for equal settings: defaults filled in, keys sorted."""
+    return json.dumps(section.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))

@@ -1,0 +1,61 @@
+"""How trained models are judged: one section an evaluation."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from sensorium.config.section import Section
+
+
+class ProbeConfig(Section):
+    """Linear and few-shot probes of the frozen encoders."""
+
+    samples: int = Field(1500, ge=20, description="labelled windows taken from each of training and test recordings")
+    labels: int = Field(25, ge=1, description="labelled windows a class in the linear probe")
+    shots: int = Field(5, ge=1, description="examples a class in the few-shot probe")
+    trials: int = Field(50, ge=2, description="draws of labelled windows to average")
+    supervised_steps: int = Field(300, ge=1, description="steps of the supervised network that sets the ceiling")
+    seed: int = Field(0, ge=0, description="seed of draws and resampling")
+
+
+class RetrievalConfig(Section):
+    """Image-to-sound and sound-to-image retrieval among windows of different recordings."""
+
+    queries: int = Field(400, ge=10, description="query windows from test recordings")
+    candidates: int = Field(20, ge=2, description="candidates a query, the true one among them")
+    seed: int = Field(0, ge=0, description="seed of draws and resampling")
+
+
+class WorldStateConfig(Section):
+    """Linear read-out of simulator or console truth from the world state."""
+
+    samples: int = Field(3000, ge=20, description="windows taken from each of training and test recordings")
+    seed: int = Field(0, ge=0, description="seed of draws and resampling")
+
+
+class ReconstructionConfig(Section):
+    """Tokenizer reconstruction of test frames."""
+
+    frames: int = Field(1000, ge=10, description="frames from test recordings")
+    seed: int = Field(0, ge=0, description="seed of draws and resampling")
+
+
+class RolloutConfig(Section):
+    """Dreams beside truth: PSNR over the horizon, with true and with shuffled actions."""
+
+    windows: int = Field(128, ge=8, description="dreamed windows from test recordings")
+    context: int = Field(6, ge=1, description="true frames before the dream begins")
+    horizon: int = Field(8, ge=1, description="dreamed frames")
+    denoising_steps: int = Field(2, ge=1, description="Euler steps a dreamed frame")
+    context_noise: float = Field(0.1, ge=0, lt=1, description="noise share that context frames carry while dreaming")
+    seed: int = Field(0, ge=0, description="seed of draws and resampling")
+
+
+class Evaluations(Section):
+    """One section an evaluation."""
+
+    probe: ProbeConfig = ProbeConfig()
+    retrieval: RetrievalConfig = RetrievalConfig()
+    world_state: WorldStateConfig = WorldStateConfig()
+    reconstruction: ReconstructionConfig = ReconstructionConfig()
+    rollout: RolloutConfig = RolloutConfig()

@@ -1,0 +1,148 @@
+"""What is trained: encoders, tokenizers, latents, fusion, dynamics."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from sensorium.config.section import Section, Training
+
+
+class VisionAugmentation(Section):
+    """Batched augmentations of images, drawn anew for every view."""
+
+    crop: float = Field(0.6, gt=0, le=1, description="smallest area of the random crop")
+    flip: float = Field(0.5, ge=0, le=1, description="chance of a horizontal flip")
+    jitter: float = Field(0.4, ge=0, le=1, description="strength of brightness, contrast and saturation changes")
+    grayscale: float = Field(0.2, ge=0, le=1, description="chance that a view loses its colour")
+
+
+class AudioAugmentation(Section):
+    """Batched augmentations of sound, drawn anew for every view."""
+
+    shift: float = Field(0.4, ge=0, le=0.5, description="largest time shift, as a fraction of the window")
+    pitch: float = Field(1.0, ge=0, le=12, description="largest pitch shift, in semitones")
+    stretch: float = Field(0.1, ge=0, le=0.5, description="largest relative change of tempo, pitch kept")
+    gain: float = Field(6.0, ge=0, le=40, description="largest change of loudness, in decibels")
+    noise: float = Field(5.0, ge=0, le=80, description="lowest signal-to-noise ratio of background noise, in decibels")
+
+
+class Contrast(Section):
+    """NT-Xent with a variance term."""
+
+    temperature: float = Field(0.1, gt=0, description="temperature of NT-Xent")
+    variance_weight: float = Field(1.0, ge=0, description="weight of the hinge on each dimension's deviation")
+    projection: int = Field(64, ge=2, description="width of the projection that is contrasted")
+
+
+class VisionEncoderConfig(Section):
+    """Contrastive vision encoder: one frame to one embedding."""
+
+    width: int = Field(24, ge=4, description="channels of the first convolution; doubled at each halving")
+    dim: int = Field(128, ge=4, description="width of the embedding")
+    neighbours: int = Field(12, ge=0, description="the two views may lie this many frames apart")
+    augmentation: VisionAugmentation = VisionAugmentation()
+    contrast: Contrast = Contrast()
+    training: Training = Training(steps=800, batch=128, lr=2e-3)
+
+
+class AudioEncoderConfig(Section):
+    """Contrastive audio encoder: a window of sound to one embedding a frame."""
+
+    width: int = Field(24, ge=4, description="channels of the first convolution; doubled at each halving")
+    dim: int = Field(128, ge=4, description="width of the embedding")
+    mels: int = Field(64, ge=8, description="bands of the log-mel spectrogram")
+    frames: int = Field(4, ge=2, description="frames of sound in a window")
+    augmentation: AudioAugmentation = AudioAugmentation()
+    contrast: Contrast = Contrast()
+    training: Training = Training(steps=500, batch=128, lr=2e-3)
+
+
+class Encoders(Section):
+    """One contrastive encoder for each sense."""
+
+    vision: VisionEncoderConfig = VisionEncoderConfig()
+    audio: AudioEncoderConfig = AudioEncoderConfig()
+
+
+class VideoTokenizerConfig(Section):
+    """Convolutional autoencoder: each frame to a grid of bounded continuous tokens."""
+
+    width: int = Field(32, ge=4, description="channels of the first convolution; doubled at each halving")
+    channels: int = Field(16, ge=1, description="numbers a token")
+    gradient_weight: float = Field(0.5, ge=0, description="weight of the squared error of image gradients")
+    training: Training = Training(steps=1500, batch=64, lr=2e-3)
+
+
+class Tokenizers(Section):
+    """One tokenizer for each stream that the dynamics dream."""
+
+    video: VideoTokenizerConfig = VideoTokenizerConfig()
+
+
+class LatentsConfig(Section):
+    """Tokens of every recording, encoded once."""
+
+    dtype: Literal["float16", "float32"] = Field("float16", description="number format on disk")
+
+
+class Transformer(Section):
+    """The shape of a transformer."""
+
+    dim: int = Field(128, ge=8, description="width of every token")
+    layers: int = Field(4, ge=1, description="transformer layers")
+    heads: int = Field(4, ge=1, description="attention heads")
+
+    @model_validator(mode="after")
+    def _heads_fit(self) -> Transformer:
+        if self.dim % (2 * self.heads):  # rotary positions turn pairs of channels
+            raise ValueError(f"heads is {self.heads}: dim ({self.dim}) must be a multiple of 2 * heads")
+        return self
+
+
+class FusionConfig(Transformer):
+    """Causal transformer over vision, sound and body: a world state for each frame."""
+
+    layers: int = Field(3, ge=1, description="transformer layers")
+    frames: int = Field(16, ge=4, description="frames in a training window")
+    components: int = Field(128, ge=4, description="principal components taken of a sense that has more dimensions")
+    offsets: tuple[int, ...] = Field(
+        (-2, -1, 1, 4), min_length=1, description="frames back and ahead: the world state must tell the change to there"
+    )
+    vision_weight: float = Field(
+        0.5, gt=0, lt=1, description="share of vision in what must be told; others share alike"
+    )
+    mask: float = Field(
+        0.15, ge=0, lt=1, description="chance that a sense is hidden in a window, so the others must serve"
+    )
+    temperature: float = Field(0.1, gt=0, description="temperature of the image-sound alignment")
+    alignment_weight: float = Field(1.0, ge=0, description="weight of the image-sound alignment beside prediction")
+    training: Training = Training(steps=800, batch=64, lr=2e-3)
+
+    @model_validator(mode="after")
+    def _offsets_fit(self) -> FusionConfig:
+        if 0 in self.offsets or len(set(self.offsets)) < len(self.offsets):
+            raise ValueError(f"offsets is {self.offsets}: frames other than 0, each once")
+        if max(self.offsets) < 1 or -min(self.offsets) >= self.frames:
+            raise ValueError(
+                f"offsets is {self.offsets}: one at least lies ahead, and none further back than frames ({self.frames})"
+            )
+        return self
+
+
+class DynamicsConfig(Transformer):
+    """Space-time transformer over video tokens, trained by diffusion forcing and steered by actions."""
+
+    layers: int = Field(4, ge=1, description="transformer layers")
+    time_every: int = Field(2, ge=1, description="every n-th layer attends over time, the others over space")
+    registers: int = Field(2, ge=0, description="extra learned tokens a frame")
+    frames: int = Field(8, ge=2, description="frames in a training window, and the longest context of a dream")
+    unlabelled: float = Field(0.1, ge=0, lt=1, description="chance that a window trains without its actions")
+    training: Training = Training(steps=2400, batch=16, lr=1.5e-3, ema=0.995)
+
+    @model_validator(mode="after")
+    def _time_fits(self) -> DynamicsConfig:
+        if self.time_every > self.layers:
+            raise ValueError(f"time_every is {self.time_every}, layers {self.layers}: no layer would attend over time")
+        return self

@@ -1,0 +1,83 @@
+"""Where recordings come from: one section a source."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from sensorium.config.section import Section
+
+UNLOADABLE_GAMES = frozenset({"combat", "joust", "maze_craze", "warlords"})  # they abort the whole process
+TOKENIZER_STRIDE = 8  # pixels a side that one video token stands for
+
+
+class Recordings(Section):
+    """What every source of recordings shares."""
+
+    recordings: int = Field(480, ge=8, description="recordings (episodes) to collect")
+    frames: int = Field(64, ge=16, description="frames a recording")
+    size: int = Field(32, ge=16, le=256, description="height and width of a frame, in pixels")
+    shards: int = Field(4, ge=1, description="files, and parallel jobs, the set is split into")
+    validation_fraction: float = Field(0.1, gt=0, lt=0.5, description="share of recordings for validation")
+    test_fraction: float = Field(0.25, gt=0, lt=0.5, description="share of recordings for the evaluations")
+    max_bad_fraction: float = Field(0.01, ge=0, le=1, description="share of quarantined recordings that stops the run")
+    seed: int = Field(0, ge=0, description="seed of the recordings and of their split")
+
+    @model_validator(mode="after")
+    def _splits_fit(self) -> Recordings:
+        if self.size % TOKENIZER_STRIDE:
+            raise ValueError(f"size is {self.size}: it must be a multiple of {TOKENIZER_STRIDE}")
+        if self.shards > self.recordings:
+            raise ValueError(f"shards is {self.shards}, recordings {self.recordings}: every shard needs a recording")
+        smallest = min(self.validation_fraction, self.test_fraction, 1 - self.validation_fraction - self.test_fraction)
+        if smallest * self.recordings < 1:
+            raise ValueError(
+                f"recordings is {self.recordings}: too few to leave one in each of training, validation "
+                f"({self.validation_fraction}) and test ({self.test_fraction})"
+            )
+        return self
+
+
+class PlayroomConfig(Recordings):
+    """The embedded simulator: bodies in a room, a hand that pushes, impact sound, full truth."""
+
+    source: Literal["playroom"] = Field("playroom", description="where recordings come from: playroom, atari or folder")
+    min_bodies: int = Field(1, ge=1, le=4, description="fewest bodies in a room")
+    max_bodies: int = Field(4, ge=1, le=4, description="most bodies in a room")
+
+    @model_validator(mode="after")
+    def _bodies_fit(self) -> PlayroomConfig:
+        if self.min_bodies > self.max_bodies:
+            raise ValueError(f"min_bodies is {self.min_bodies}: it must not exceed max_bodies ({self.max_bodies})")
+        return self
+
+
+class AtariConfig(Recordings):
+    """Games of the Arcade Learning Environment, played by a random policy with sticky actions."""
+
+    source: Literal["atari"] = Field("atari", description="where recordings come from: playroom, atari or folder")
+    games: tuple[str, ...] = Field(
+        ("breakout", "seaquest"), min_length=1, description="ROM names, as ale-py ships them"
+    )
+    repeat_action: float = Field(0.75, ge=0, lt=1, description="chance that the policy keeps its last action")
+
+    @model_validator(mode="after")
+    def _games_load(self) -> AtariConfig:
+        for game in self.games:
+            if game in UNLOADABLE_GAMES:
+                raise ValueError(f"games has {game!r}, which cannot be loaded; leave out {sorted(UNLOADABLE_GAMES)}")
+        return self
+
+
+class FolderConfig(Recordings):
+    """Files of a folder, one recording a file: videos with sound, or sounds alone."""
+
+    source: Literal["folder"] = Field("folder", description="where recordings come from: playroom, atari or folder")
+    path: str = Field(min_length=1, description="the folder; every media file below it is taken, in order of its path")
+    streams: tuple[Literal["video", "audio"], ...] = Field(
+        ("video", "audio"), min_length=1, description="what every file must hold, and what is read from it"
+    )
+
+
+Data = Annotated[PlayroomConfig | AtariConfig | FolderConfig, Field(discriminator="source")]

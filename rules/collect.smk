@@ -3,6 +3,8 @@
 
 rule collect:
     """Record one shard of a source; a shard depends on the seed and its number alone."""
+    input:
+        files=source_files,
     output:
         shard="results/data/{source}/shard-{shard}.safetensors",
         recordings="results/data/{source}/shard-{shard}.json",

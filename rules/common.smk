@@ -15,7 +15,7 @@ SHARDS = [f"{number:04d}" for number in range(SETTINGS.data.shards)]
 
 
 wildcard_constraints:
-    source="playroom|atari",
+    source="playroom|atari|folder",
     modality="vision|audio",
     shard=r"\d{4}",
 
@@ -26,6 +26,14 @@ def section(path):
     for name in path.split("."):
         part = getattr(part, name)
     return canonical_json(part)
+
+
+def source_files(wildcards):
+    """Files that the recordings are read from; a simulator has none."""
+    try:
+        return SETTINGS.data.files() if wildcards.source == "folder" else []
+    except ConfigurationError as error:
+        raise WorkflowError(str(error))
 
 
 def encoder_section(wildcards):

@@ -109,9 +109,12 @@ class Config(Section):
 
     def evaluations_on(self) -> list[str]:
         """Names of the evaluations that run: of the lines that are on, as far as the source has truth for them."""
-        labelled = self.data.source == "playroom"  # a console's memory holds state, but no classes to probe for
-        probes = ["probe_vision", "probe_audio"] if labelled else []
-        representation = [*probes, "retrieval", "world_state"] if self.lines.representation else []
+        truthful = {  # a console's memory holds state, but no classes to probe for; files tell nothing but themselves
+            "playroom": ["probe_vision", "probe_audio", "retrieval", "world_state"],
+            "atari": ["retrieval", "world_state"],
+            "folder": ["retrieval"],
+        }
+        representation = truthful[self.data.source] if self.lines.representation else []
         generative = ["reconstruction", "rollout"] if self.lines.generative else []
         return representation + generative
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from sensorium.config.section import Section
+from sensorium.config.section import ConfigurationError, Section
 
 UNLOADABLE_GAMES = frozenset({"combat", "joust", "maze_craze", "warlords"})  # they abort the whole process
+VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".webm"})
+SOUND_SUFFIXES = frozenset({".aac", ".flac", ".m4a", ".mp3", ".ogg", ".opus", ".wav"})
 TOKENIZER_STRIDE = 8  # pixels a side that one video token stands for
 
 
@@ -78,6 +81,24 @@ class FolderConfig(Recordings):
     streams: tuple[Literal["video", "audio"], ...] = Field(
         ("video", "audio"), min_length=1, description="what every file must hold, and what is read from it"
     )
+
+    def files(self) -> list[Path]:
+        """The files that are read, one a recording, in order.
+
+        Raises:
+            ConfigurationError: if there is no such folder, or it has fewer media files than recordings.
+        """
+        suffixes = VIDEO_SUFFIXES if "video" in self.streams else VIDEO_SUFFIXES | SOUND_SUFFIXES
+        folder = Path(self.path)
+        if not folder.is_dir():
+            raise ConfigurationError(f"config: data.path = {self.path!r}: no such folder")
+        files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in suffixes)
+        if len(files) < self.recordings:
+            raise ConfigurationError(
+                f"config: data.recordings = {self.recordings}: {folder} has {len(files)} files of the kinds "
+                f"{', '.join(sorted(suffixes))}; set data.recordings to at most that number"
+            )
+        return files[: self.recordings]
 
 
 Data = Annotated[PlayroomConfig | AtariConfig | FolderConfig, Field(discriminator="source")]

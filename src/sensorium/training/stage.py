@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from sensorium.training.checkpoint import writing
 from sensorium.training.distributed import World
 from sensorium.training.execution import Execution
 from sensorium.training.interrupt import Interrupt
+from sensorium.training.lock import sole_owner
 from sensorium.training.trainer import Trainer
 
 MODEL = "model.safetensors"
@@ -51,11 +53,11 @@ def train_stage(
     Raises:
         StoppedEarly: after a signal or near the deadline, with the state saved.
         UnhealthyError: if the run diverged, or a gate found the model collapsed; nothing is exported.
-        StorageError: if results cannot be written.
+        StorageError: if results cannot be written, or another process trains in the same run folder.
         ArtifactError: if an input is missing, or a checkpoint does not fit the model.
     """
     training: Training = section.training  # type: ignore[attr-defined]
-    with Interrupt(execution.max_minutes) as interrupt:
+    with Interrupt(execution.max_minutes) as interrupt, ExitStack() as held:
         digests = {name: _manifest_digest(path) for name, path in inputs.items()}
         section_json = canonical_json(section)
         address = fingerprint(section_json, digests, revision)
@@ -71,6 +73,7 @@ def train_stage(
                 }
                 with writing(folder):
                     write_json(folder / "config.json", settings)
+                held.enter_context(sole_owner(folder))
             torch.manual_seed(training.seed)
             learner, windows, validation = build()
             trainer = Trainer(learner, training, windows, validation, folder, execution, world)

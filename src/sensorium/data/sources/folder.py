@@ -6,18 +6,15 @@ encoder; everything that looks at pictures then stops with a message that names 
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sensorium.config import ConfigurationError, FolderConfig
+from sensorium.config import FolderConfig
 from sensorium.data.media import read_media
 
 FRAME_RATE = 16
 SAMPLE_RATE = 16_000
-VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".webm"})
-SOUND_SUFFIXES = frozenset({".aac", ".flac", ".m4a", ".mp3", ".ogg", ".opus", ".wav"})
 
 
 def simulate(config: FolderConfig, number: int) -> dict[str, np.ndarray]:
@@ -28,7 +25,7 @@ def simulate(config: FolderConfig, number: int) -> dict[str, np.ndarray]:
         BadRecordingError: if the file is unreadable, cut off, damaged, or lacks a stream.
     """
     return read_media(
-        _files(config)[number],
+        config.files()[number],
         streams=config.streams,
         frames=config.frames,
         frame_rate=FRAME_RATE,
@@ -42,7 +39,7 @@ def details(config: FolderConfig) -> dict[str, Any]:
     return {
         "source": "folder",
         "licence": "of the files themselves: not known here",
-        "files": [str(file.relative_to(config.path)) for file in _files(config)],
+        "files": [str(file.relative_to(config.path)) for file in config.files()],
         "frames_per_second": FRAME_RATE,
         "sample_rate": SAMPLE_RATE if "audio" in config.streams else 0,
         "samples_per_frame": SAMPLE_RATE // FRAME_RATE,
@@ -52,17 +49,3 @@ def details(config: FolderConfig) -> dict[str, Any]:
         "state_names": [],
         "may_be_silent": False,
     }
-
-
-def _files(config: FolderConfig) -> list[Path]:
-    suffixes = VIDEO_SUFFIXES if "video" in config.streams else VIDEO_SUFFIXES | SOUND_SUFFIXES
-    folder = Path(config.path)
-    if not folder.is_dir():
-        raise ConfigurationError(f"config: data.path = {config.path!r}: no such folder")
-    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in suffixes)
-    if len(files) < config.recordings:
-        raise ConfigurationError(
-            f"config: data.recordings = {config.recordings}: {folder} has {len(files)} files of the kinds "
-            f"{', '.join(sorted(suffixes))}; set data.recordings to at most that number"
-        )
-    return files[: config.recordings]

@@ -15,7 +15,7 @@ DREAMING, WATCHING = (240, 140, 20), (110, 110, 110)  # colour of the bar betwee
 
 
 def write_movie(
-    path: Path, truth: np.ndarray, dreams: np.ndarray, given: int, sounds: np.ndarray, rates: tuple[int, int]
+    path: Path, truth: np.ndarray, dreams: np.ndarray, given: int, sounds: np.ndarray | None, rates: tuple[int, int]
 ) -> None:
     """Write windows one after the other as MP4 (H.264, AAC).
 
@@ -23,7 +23,7 @@ def write_movie(
         path: where the film goes.
         truth, dreams: float [n, T, 3, H, W] in [0, 1].
         given: frames of context, which the dream shows as they were.
-        sounds: float [n, S] in [-1, 1], what belongs to the true frames.
+        sounds: float [n, S] in [-1, 1], what belongs to the true frames; None makes a silent film.
         rates: frames a second, samples a second.
     """
     frame_rate, sample_rate = rates
@@ -31,13 +31,17 @@ def write_movie(
         pictures = film.add_stream("libx264", rate=frame_rate, options={"crf": "16"})
         height, width = SCALE * truth.shape[3], 2 * SCALE * truth.shape[4] + GAP
         pictures.width, pictures.height, pictures.pix_fmt = width + width % 2, height, "yuv420p"
-        voice = film.add_stream("aac", rate=sample_rate)
-        voice.layout = "mono"
+        voice = None
+        if sounds is not None:
+            voice = film.add_stream("aac", rate=sample_rate)
+            voice.layout = "mono"
         for left, right in zip(truth, dreams, strict=True):
             for time in range(len(left)):
                 picture = _side_by_side(left[time], right[time], DREAMING if time >= given else WATCHING)
                 film.mux(pictures.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         film.mux(pictures.encode())
+        if voice is None or sounds is None:
+            return
         sound = av.AudioFrame.from_ndarray(
             np.ascontiguousarray(sounds.reshape(1, -1), dtype=np.float32), format="fltp", layout="mono"
         )

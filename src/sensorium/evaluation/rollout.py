@@ -53,7 +53,9 @@ def main(argv: list[str]) -> None:
     check_pedigree(args.latents, data=args.data, tokenizer=args.tokenizer)
     check_pedigree(args.dynamics, latents=args.latents)
     frames, given = config.context + config.horizon, config.context
-    pool = WindowPool(recordings, "test", ("video", "audio", "action"), frames)
+    steered, heard = recordings.has("action"), recordings.has("audio")
+    fields = ("video", *(("audio",) if heard else ()), *(("action",) if steered else ()))
+    pool = WindowPool(recordings, "test", fields, frames)
     token_pool = WindowPool(latents, "test", ("latent",), frames)
     if not (np.array_equal(pool.recording, token_pool.recording) and np.array_equal(pool.start, token_pool.start)):
         raise ArtifactError(
@@ -64,9 +66,7 @@ def main(argv: list[str]) -> None:
     groups = pool.recording[picked]
     batch = pool.windows.batch(picked)
     tokens = token_pool.windows.batch(picked)["latent"].float().numpy()
-    actions = batch["action"].numpy()
-    others = actions.copy()
-    others[:, given:] = actions[strangers(groups, rng), given:]
+    actions = batch["action"].numpy() if steered else None
 
     tokenizer = load_judged(VideoTokenizer, VideoTokenizerConfig, args.tokenizer, "tokenizer_video", None, bench)
 
@@ -74,14 +74,14 @@ def main(argv: list[str]) -> None:
         flat = bench.map(lambda rows: tokenizer.decode(rows).clamp(0, 1), latent.reshape(-1, *latent.shape[2:]))
         return flat.reshape(*latent.shape[:2], *flat.shape[1:])
 
-    def dreamed(seed: int | None, moves: np.ndarray) -> np.ndarray:
+    def dreamed(seed: int | None, moves: np.ndarray | None) -> np.ndarray:
         dynamics = load_judged(Dynamics, DynamicsConfig, args.dynamics, "dynamics", seed, bench)
         if given >= dynamics.frames:
             raise ConfigurationError(
                 f"context is {given}: it must be below the {dynamics.frames} frames dynamics was trained on"
             )
 
-        def imagine(context: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+        def imagine(context: torch.Tensor, wanted: torch.Tensor | None) -> torch.Tensor:
             return dream(
                 dynamics, context, wanted, config.horizon, denoising_steps=config.denoising_steps,
                 context_noise=config.context_noise, seed=stable_seed(config.seed, "dream"),
@@ -98,12 +98,15 @@ def main(argv: list[str]) -> None:
     dream_frames = dreamed(args.untrained_seed, actions)
     errors = {
         "dream": error(dream_frames),
-        "shuffled actions": error(dreamed(args.untrained_seed, others)),
         "persistence": error(np.repeat(decoded(tokens[:, given - 1 : given]), config.horizon, 1)),
         "tokenizer": error(decoded(tokens[:, given:])),
         "persistence of the raw frame": error(np.repeat(truth[:, given - 1 : given], config.horizon, 1)),
     }
     untrained = {"untrained": error(dreamed(FLOOR_SEEDS[0], actions))}
+    if actions is not None:
+        others = actions.copy()
+        others[:, given:] = actions[strangers(groups, rng), given:]
+        errors["shuffled actions"] = error(dreamed(args.untrained_seed, others))
 
     metrics: dict[str, dict[str, Any]] = {}
     for name, at in {"psnr_mean": slice(None), "psnr_1": slice(0, 1), "psnr_last": slice(-1, None)}.items():
@@ -111,19 +114,23 @@ def main(argv: list[str]) -> None:
             name, errors["dream"][:, at], groups.tolist(), statistic=psnr,
             floors={key: value[:, at] for key, value in {"persistence": errors["persistence"], **untrained}.items()},
             ceilings={"tokenizer": errors["tokenizer"][:, at]},
-            references={key: errors[key][:, at] for key in ("persistence of the raw frame", "shuffled actions")},
+            references={
+                key: errors[key][:, at] for key in ("persistence of the raw frame", "shuffled actions") if key in errors
+            },
             seed=config.seed,
         )  # fmt: skip
-    metrics["action_effect"] = measure(
-        "action_effect", np.stack([errors["dream"], errors["shuffled actions"]], 1), groups.tolist(),
-        statistic=psnr_difference, floors={"no effect": 0.0},
-        ceilings={"tokenizer": np.stack([errors["tokenizer"], errors["shuffled actions"]], 1)}, seed=config.seed,
-    )  # fmt: skip
+    if steered:
+        metrics["action_effect"] = measure(
+            "action_effect", np.stack([errors["dream"], errors["shuffled actions"]], 1), groups.tolist(),
+            statistic=psnr_difference, floors={"no effect": 0.0},
+            ceilings={"tokenizer": np.stack([errors["tokenizer"], errors["shuffled actions"]], 1)}, seed=config.seed,
+        )  # fmt: skip
     shown = np.linspace(0, len(truth) - 1, SHOWN).astype(int)
     film, whole = truth[shown], np.concatenate([truth[shown, :given], dream_frames[shown]], 1)
     figures.rollout(args.figure, errors | untrained, film[: SHOWN // 2], whole[: SHOWN // 2], given)
     rates = int(recordings.details["frames_per_second"]), int(recordings.details["sample_rate"])
-    write_movie(args.video, film, whole, given, batch["audio"].numpy()[shown] / FULL_SCALE, rates)
+    sounds = batch["audio"].numpy()[shown] / FULL_SCALE if heard else None
+    write_movie(args.video, film, whole, given, sounds, rates)
     curves = {
         key: [psnr(value[:, [h]], np.ones(len(value))) for h in range(config.horizon)] for key, value in errors.items()
     }

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import av
 import numpy as np
 import pytest
 import torch
-from toy_world import ToyWorld
+from toy_world import DETAILS, DYNAMICS, RECORDINGS, SIZE, TOKENIZER, ToyWorld, write_model, write_recordings
 
 from sensorium.artifacts import ArtifactError
 from sensorium.config import (
+    DynamicsConfig,
+    LatentsConfig,
+    PlayroomConfig,
     ProbeConfig,
     ReconstructionConfig,
     RetrievalConfig,
@@ -28,6 +32,8 @@ from sensorium.evaluation import probe, reconstruction, retrieval, rollout, worl
 from sensorium.evaluation.harness import WindowPool, check_pedigree
 from sensorium.evaluation.retrieval import draw_candidates, ranks
 from sensorium.evaluation.rollout import strangers
+from sensorium.models.dynamics import Dynamics
+from sensorium.models.load import load_model
 
 SECTIONS: dict[str, Section] = {
     "probe vision": ProbeConfig(samples=300, trials=20, supervised_steps=100),
@@ -69,7 +75,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ToyWorld]:
     torch.set_num_threads(threads)
 
 
-def evaluate(world: ToyWorld, name: str, folder: Path, *more: str) -> dict[str, Any]:
+def evaluate(world: Any, name: str, folder: Path, *more: str) -> dict[str, Any]:
     """Run one evaluation by its command line; its result."""
     module, _, sense = name.partition(" ")
     words = ["--config", canonical_json(SECTIONS[name]), "--device", "cpu"]
@@ -116,6 +122,26 @@ def test_film_has_every_frame_and_the_sound(world: ToyWorld, tmp_path: Path) -> 
     with av.open(str(tmp_path / "film.mp4")) as film:
         heard = sum(frame.samples for frame in film.decode(audio=0))
     assert heard == pytest.approx(rollout.SHOWN * 7 * 1000, abs=2048)
+
+
+def test_silent_recordings_without_actions_are_dreamt_all_the_same(world: ToyWorld, tmp_path: Path) -> None:
+    """No sound in the film, and no effect of actions to measure."""
+    recordings, latents = RecordingSet.open(world.data), RecordingSet.open(world.latents)
+    names = [entry["name"] for entry in recordings.details["recordings"]]
+    films = {name: {"video": np.array(recordings.field(name, "video"))} for name in names}
+    tokens = {name: {"latent": np.array(latents.field(name, "latent"))} for name in names}
+    silent = SimpleNamespace(tokenizer=world.tokenizer)
+    silent.data = write_recordings(tmp_path / "data", films, PlayroomConfig(recordings=RECORDINGS, size=SIZE))
+    inputs = {"data": silent.data, "tokenizer": silent.tokenizer}
+    silent.latents = write_recordings(tmp_path / "latents", tokens, LatentsConfig(), **inputs)
+    dynamics = load_model(Dynamics, DynamicsConfig, world.dynamics, "dynamics")
+    shapes = {"tokens": 4, "channels": TOKENIZER.channels, "action": DETAILS["action"]}
+    folder = tmp_path / "dynamics"
+    silent.dynamics = write_model(folder, dynamics, "dynamics", DYNAMICS, shapes, latents=silent.latents)
+    assert set(evaluate(silent, "rollout", tmp_path)["metrics"]) == METRICS["rollout"] - {"action_effect"}
+    with av.open(str(tmp_path / "film.mp4")) as film:
+        assert not film.streams.audio
+        assert film.streams.video
 
 
 def test_recordings_without_labels_are_refused(world: ToyWorld) -> None:

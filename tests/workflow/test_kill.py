@@ -61,21 +61,23 @@ def final_state(folder: Path, output: str) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in sorted(checkpoint.glob("*.safetensors"))}
 
 
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
 @pytest.mark.parametrize("path", STAGES)
-def test_killed_at_random_moments_ends_with_the_same_bits(tiny: Path, path: str) -> None:
+def test_killed_at_random_moments_ends_with_the_same_bits(tiny: Path, path: str, device: str) -> None:
+    straight, killed, chosen = f"straight/{device}/{path}", f"killed/{device}/{path}", ("--device", device)
     # After so few steps a gate may refuse the export (70); the state that was trained is there all the same.
-    assert start(tiny, f"straight/{path}", path).wait(300) in (0, 70)
+    assert start(tiny, straight, path, *chosen).wait(300) in (0, 70)
     rng = random.Random(path)
     for _ in range(KILLS):
-        process = start(tiny, f"killed/{path}", path, "--checkpoint-minutes", "0")  # saves after every step
-        before = newest(tiny / f"killed/{path}")
-        while process.poll() is None and newest(tiny / f"killed/{path}") == before:
+        process = start(tiny, killed, path, *chosen, "--checkpoint-minutes", "0")  # saves after every step
+        before = newest(tiny / killed)
+        while process.poll() is None and newest(tiny / killed) == before:
             time.sleep(0.01)
         time.sleep(rng.uniform(0, 0.3))  # anywhere between and within saves
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait(60)
-    assert start(tiny, f"killed/{path}", path).wait(300) in (0, 70)
-    expected, found = final_state(tiny, f"straight/{path}"), final_state(tiny, f"killed/{path}")
+    assert start(tiny, killed, path, *chosen).wait(300) in (0, 70)
+    expected, found = final_state(tiny, straight), final_state(tiny, killed)
     assert expected
     assert found == expected

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
+import shutil
+import sysconfig
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields
+from pathlib import Path
 
 import torch
 
 from sensorium.config import ConfigurationError
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -57,8 +63,20 @@ class Execution:
         return torch.autocast(device.type, dtype=torch.bfloat16) if wanted else nullcontext()
 
     def compiles(self, device: torch.device) -> bool:
-        """Whether modules are compiled: on CUDA unless told otherwise."""
-        return self.compile == "on" or (self.compile == "auto" and device.type == "cuda")
+        """Whether modules are compiled: on CUDA unless told otherwise, if it can be done there."""
+        if self.compile != "auto":
+            return self.compile == "on"
+        if device.type == "cuda" and not _can_compile():
+            log.warning("models run uncompiled: to compile them torch needs gcc or clang, and the headers of Python")
+            return False
+        return device.type == "cuda"
+
+
+def _can_compile() -> bool:
+    """Whether Triton finds what it needs to build its own driver, in C, on first use."""
+    compilers = [os.environ["CC"]] if "CC" in os.environ else ["gcc", "clang"]
+    headers = Path(sysconfig.get_paths("posix_prefix")["include"])
+    return any(map(shutil.which, compilers)) and (headers / "Python.h").exists()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,38 @@
+"""What a stage decides by itself about the machine it runs on."""
+
+from __future__ import annotations
+
+import shutil
+import sysconfig
+
+import pytest
+import torch
+
+from sensorium.training.execution import Execution
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """A machine with gcc and Python's headers."""
+    (tmp_path / "Python.h").touch()
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setattr(shutil, "which", {"gcc": "/usr/bin/gcc"}.get)
+    monkeypatch.setattr(sysconfig, "get_paths", lambda scheme: {"include": str(tmp_path)})
+    return tmp_path
+
+
+def test_models_are_compiled_on_cuda_alone(machine):
+    assert Execution().compiles(torch.device("cuda"))
+    assert not Execution().compiles(torch.device("cpu"))
+
+
+def test_without_a_compiler_models_run_uncompiled_and_say_so(machine, monkeypatch, caplog):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    assert not Execution().compiles(torch.device("cuda"))
+    assert "needs gcc or clang" in caplog.text
+    assert Execution(compile="on").compiles(torch.device("cuda"))  # who asks for it gets torch's own error
+
+
+def test_without_the_headers_of_python_models_run_uncompiled(machine):
+    (machine / "Python.h").unlink()
+    assert not Execution().compiles(torch.device("cuda"))

@@ -9,7 +9,14 @@ PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3,$(if $(shell 
 UV_VERSION := $(shell sed -n 's/^uv==\([^ ]*\).*/\1/p' envs/requirements.lock)
 STAMP := .venv/.sensorium
 
-.PHONY: help env run report test check format lock config clean
+IMAGE ?= sensorium
+ENGINE ?= $(firstword $(foreach name,podman docker,$(if $(shell command -v $(name)),$(name))))
+# How this machine finds packages is handed to the build as secrets, which no layer keeps.
+FOUND = $(firstword $(wildcard $(1)))
+RESOLVER := $(call FOUND,$(HOME)/.config/pip/pip.conf /etc/pip.conf) \
+	$(call FOUND,$(HOME)/.config/uv/uv.toml /etc/uv/uv.toml) $(call FOUND,/etc/ssl/certs/ca-certificates.crt)
+
+.PHONY: help env run report test image check format lock config clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -36,6 +43,13 @@ report: env ## Snakemake's report of what was run -> report.html
 
 test: check ## every check and every test
 	pytest
+
+image: ## the container image; IMAGE, BASE_IMAGE, ENGINE and IMAGE_FLAGS may be given
+	@[ -n "$(ENGINE)" ] || { echo "podman or docker is needed to build an image" >&2; exit 1; }
+	$(ENGINE) build $(IMAGE_FLAGS) --tag $(IMAGE) $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) \
+		--build-arg VERSION=$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) \
+		--build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) \
+		$(foreach file,$(RESOLVER),--secret id=$(notdir $(file)),src=$(file)) .
 
 check: env ## format, lint, types
 	ruff format --check .

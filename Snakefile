@@ -16,7 +16,7 @@ min_version("9.27")
 configfile: "config/config.yaml"
 
 
-# Looked at only with --sdm apptainer: an image of your own, Python 3.11 with envs/requirements.lock and this package.
+# Looked at only with --sdm apptainer: a file beside this one, made of what `make image` builds (docs/container.md).
 container: "sensorium.sif"
 
 

@@ -12,12 +12,12 @@ from sensorium.cli import ROOMS
 from sensorium.config_export import generated
 
 ROOT = Path(__file__).parents[2]
-LISTED = ("*.py", "*.smk", "Snakefile", "Makefile", "*.md", "*.rst", "*.yaml", "*.yml", "*.toml", "*.in", "*.cff")
+LISTED = ("*.py", "*.smk", "Snakefile", "Makefile", "Dockerfile", "*.sh", "*.md", "*.rst", "*.yaml", "*.yml", "*.toml", "*.in", "*.cff")
 
 
 def sources() -> list[Path]:
     """Text files that people write and read here."""
-    rooms = ("src", "tests", "rules", "workflow", "config", "profiles", "docs", "benchmarks", "envs")
+    rooms = ("src", "tests", "rules", "workflow", "config", "profiles", "docs", "benchmarks", "envs", "container")
     files = [path for name in rooms for pattern in LISTED for path in (ROOT / name).rglob(pattern)]
     return files + [path for pattern in LISTED for path in ROOT.glob(pattern)]
 

@@ -1,0 +1,57 @@
+# The workflow in one image, for CPUs and NVIDIA GPUs alike: docs/container.md
+#     make image
+# The base: any glibc system with bash, CA certificates and Python 3.11 or 3.12 with venv.
+ARG BASE_IMAGE=docker.io/library/python:3.11-slim-bookworm
+
+FROM ${BASE_IMAGE}
+ENV PATH=/opt/venv/bin:$PATH
+WORKDIR /sensorium
+
+# What is pinned changes seldom, so it lies below what changes often. The installers stand in /tmp/installer, which no
+# layer keeps; tools of development are taken out again. Secrets are files of the building machine; each may be missing.
+COPY envs ./envs
+RUN --mount=type=tmpfs,target=/tmp/installer \
+    --mount=type=cache,id=uv,target=/root/.cache/uv \
+    --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
+    --mount=type=secret,id=uv.toml,target=/etc/uv/uv.toml \
+    --mount=type=secret,id=ca-certificates.crt,target=/etc/ssl/certs/ca-certificates.crt \
+    export PIP_CERT=/etc/ssl/certs/ca-certificates.crt SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
+    && python3 -m venv --without-pip /opt/venv \
+    && python3 -m venv /tmp/installer \
+    && sed -n '/^uv==/,/[^\\]$/p' envs/requirements.lock > /tmp/installer/uv.lock \
+    && /tmp/installer/bin/pip install --quiet --no-cache-dir --require-hashes -r /tmp/installer/uv.lock \
+    && export VIRTUAL_ENV=/opt/venv UV_LINK_MODE=copy PATH=/tmp/installer/bin:$PATH \
+    && uv pip install --quiet --compile-bytecode --require-hashes -r envs/requirements.lock \
+    && sed '1,/^# development/d' envs/requirements.in | xargs uv pip uninstall --quiet
+
+COPY pyproject.toml README.md LICENSE ./
+COPY src ./src
+RUN --mount=type=tmpfs,target=/tmp/installer \
+    python3 -m venv --clear /tmp/installer \
+    && /tmp/installer/bin/pip --python /opt/venv/bin/python install --quiet --no-cache-dir --no-index --no-deps \
+        --no-build-isolation --editable . \
+    && python -m compileall -q src
+COPY Snakefile ./
+COPY rules ./rules
+COPY workflow ./workflow
+COPY config ./config
+COPY profiles ./profiles
+COPY container/entrypoint.sh /usr/local/bin/sensorium-workflow
+# Any user may run it, so nothing belongs to one; the links put everything that is written into results.
+RUN ln -s profiles/local profiles/slurm results/.snakemake results/logs . \
+    && install -d -m 1777 results \
+    && chmod -R a+rX /sensorium
+
+# HOME and USER serve users whom the image does not know; the NVIDIA names let the container runtime hand in a GPU.
+ENV HOME=/tmp USER=sensorium NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
+USER 1000:1000
+ENTRYPOINT ["sensorium-workflow"]
+CMD ["--help"]
+
+ARG VERSION=unknown
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="Sensorium" \
+    org.opencontainers.image.description="A Snakemake workflow that trains a self-supervised multimodal world model" \
+    org.opencontainers.image.licenses="MIT" \
+    org.opencontainers.image.version="${VERSION}" \
+    org.opencontainers.image.revision="${REVISION}"

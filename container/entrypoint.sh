@@ -1,0 +1,20 @@
+#!/bin/bash
+# The first process of a container: Snakemake in /sensorium, stopped the way a training needs it.
+set -m # Snakemake and its jobs become one process group
+
+# .snakemake and logs are links to these: whoever mounts results keeps what Snakemake remembers of finished jobs as well.
+mkdir -p results/.snakemake results/logs || {
+    echo "user $(id -u) cannot write to /sensorium/results; run the container as the owner of what is mounted there:" \
+        "--user \"\$(id -u):\$(id -g)\", with rootless podman --userns keep-id" >&2
+    exit 74
+}
+
+# `docker stop` signals this process alone and Snakemake would wait for its jobs; a training must hear of it to save.
+trap 'stopped=yes; kill -TERM -- "-$workflow"' TERM INT
+snakemake "$@" &
+workflow=$!
+while kill -0 "$workflow" 2>/dev/null; do wait "$workflow"; done # a signal ends a wait early
+wait "$workflow"
+code=$?
+if [ -n "$stopped" ] && [ "$code" != 0 ]; then exit 75; fi
+exit "$code"

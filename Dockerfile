@@ -7,30 +7,30 @@ FROM ${BASE_IMAGE}
 ENV PATH=/opt/venv/bin:$PATH
 WORKDIR /sensorium
 
-# What is pinned changes seldom, so it lies below what changes often. The installers stand in /tmp/installer, which no
-# layer keeps; tools of development are taken out again. Secrets are files of the building machine; each may be missing.
+# What is pinned changes seldom, so it lies below what changes often. The installers stand in /tmp for a while, and
+# tools of development are taken out again. Secrets are files of the building machine; each may be missing.
 COPY envs ./envs
-RUN --mount=type=tmpfs,target=/tmp/installer \
-    --mount=type=cache,id=uv,target=/root/.cache/uv \
-    --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
-    --mount=type=secret,id=uv.toml,target=/etc/uv/uv.toml \
-    --mount=type=secret,id=ca-certificates.crt,target=/etc/ssl/certs/ca-certificates.crt \
-    export PIP_CERT=/etc/ssl/certs/ca-certificates.crt SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
+RUN --mount=type=cache,id=uv,target=/root/.cache/uv \
+    --mount=type=secret,id=pip.conf --mount=type=secret,id=uv.toml --mount=type=secret,id=ca-certificates.crt \
+    given() { [ ! -e "/run/secrets/$2" ] || export "$1=/run/secrets/$2"; } \
+    && given PIP_CONFIG_FILE pip.conf && given PIP_CERT ca-certificates.crt \
+    && given UV_CONFIG_FILE uv.toml && given SSL_CERT_FILE ca-certificates.crt \
     && python3 -m venv --without-pip /opt/venv \
     && python3 -m venv /tmp/installer \
     && sed -n '/^uv==/,/[^\\]$/p' envs/requirements.lock > /tmp/installer/uv.lock \
     && /tmp/installer/bin/pip install --quiet --no-cache-dir --require-hashes -r /tmp/installer/uv.lock \
     && export VIRTUAL_ENV=/opt/venv UV_LINK_MODE=copy PATH=/tmp/installer/bin:$PATH \
     && uv pip install --quiet --compile-bytecode --require-hashes -r envs/requirements.lock \
-    && sed '1,/^# development/d' envs/requirements.in | xargs uv pip uninstall --quiet
+    && sed '1,/^# development/d' envs/requirements.in | xargs uv pip uninstall --quiet \
+    && rm -rf /tmp/*
 
 COPY pyproject.toml README.md LICENSE ./
 COPY src ./src
-RUN --mount=type=tmpfs,target=/tmp/installer \
-    python3 -m venv --clear /tmp/installer \
+RUN python3 -m venv /tmp/installer \
     && /tmp/installer/bin/pip --python /opt/venv/bin/python install --quiet --no-cache-dir --no-index --no-deps \
         --no-build-isolation --editable . \
-    && python -m compileall -q src
+    && python -m compileall -q src \
+    && rm -rf /tmp/*
 COPY Snakefile ./
 COPY rules ./rules
 COPY workflow ./workflow

@@ -12,7 +12,8 @@ from sensorium.cli import ROOMS
 from sensorium.config_export import generated
 
 ROOT = Path(__file__).parents[2]
-LISTED = ("*.py", "*.smk", "Snakefile", "Makefile", "Dockerfile", "*.sh", "*.md", "*.rst", "*.yaml", "*.yml", "*.toml", "*.in", "*.cff")
+LISTED = ("*.py", "*.smk", "*.sh", "Snakefile", "Makefile", "Dockerfile")
+LISTED += ("*.md", "*.rst", "*.yaml", "*.yml", "*.toml", "*.in", "*.cff")
 
 
 def sources() -> list[Path]:

@@ -99,6 +99,7 @@ def test_stopped_in_a_training_it_saves_and_the_same_command_goes_on(engine, sta
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_it_runs_the_whole_tiny_workflow(container, results):
     result = container(*WORKFLOW, flags=mounted(results))
     assert result.returncode == 0, result.stdout[-5000:]

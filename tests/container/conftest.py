@@ -46,6 +46,7 @@ def base_system(archive: Path) -> None:
     if not wanted:
         pytest.skip(f"apt knows no mirror of {codename or 'this system'}; apt-get update may help")
     result = call(
+        *("unshare", "--mount"),  # what it mounts is gone with it, even if it is killed
         "mmdebstrap",
         "--variant=minbase",
         "--dpkgopt=force-unsafe-io",

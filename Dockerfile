@@ -1,7 +1,7 @@
 # The workflow in one image, for CPUs and NVIDIA GPUs alike: docs/container.md
 #     make image
 # The base: any glibc system with bash, CA certificates and Python 3.11 or 3.12 with venv.
-ARG BASE_IMAGE=docker.io/library/python:3.11-slim-bookworm
+ARG BASE_IMAGE=python:3.11-slim-bookworm
 
 FROM ${BASE_IMAGE}
 ENV PATH=/opt/venv/bin:$PATH

@@ -1,0 +1,258 @@
+"""The executor: submits Snakemake's jobs, follows them, takes up those of a main process that was killed."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import submitit
+from snakemake_interface_common.exceptions import WorkflowError
+from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
+from snakemake_interface_executor_plugins.executors.real import RealExecutor
+from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
+from snakemake_interface_executor_plugins.utils import format_cli_arg
+
+from snakemake_executor_plugin_submitit.backend import Backend, DebugBackend, LocalBackend, Request, SlurmBackend
+from snakemake_executor_plugin_submitit.registry import Record, Registry, command_digest, job_key
+from snakemake_executor_plugin_submitit.resources import ResourceError
+from snakemake_executor_plugin_submitit.scheduler import ALIVE, SchedulerError, patiently
+
+BACKENDS: dict[str, type[SlurmBackend] | type[LocalBackend] | type[DebugBackend]] = {
+    "slurm": SlurmBackend,
+    "local": LocalBackend,
+    "debug": DebugBackend,
+}
+FORGOTTEN_SECONDS = 300  # accounts may hear of a job late
+CANCEL_SECONDS = 180  # of a job that is to make room, SLURM's KillWait included
+TAIL_LINES = 20
+WHY = {
+    "TIMEOUT": "its time limit was reached and nothing in it saved its state on SIGUSR2: raise its runtime",
+    "OUT_OF_MEMORY": "it used more memory than it asked for: raise its mem_mb",
+    "CANCELLED": "it was cancelled",
+    "PREEMPTED": "it was preempted, and this cluster does not requeue",
+    "NODE_FAIL": "its node failed, and this cluster does not requeue",
+    "COMPLETED": "it ended without leaving a result",
+    "UNKNOWN": "SLURM does not know it any more",
+}
+
+
+class Executor(RemoteExecutor):
+    """Runs the jobs of one Snakemake process; see the package's docstring."""
+
+    def __post_init__(self) -> None:
+        self._started = time.time()
+        self._settings = self.workflow.executor_settings
+        if self._settings.cluster not in BACKENDS:
+            raise WorkflowError(f"--submitit-cluster {self._settings.cluster}: choose one of {', '.join(BACKENDS)}")
+        self._folder = Path(self._settings.folder).absolute()
+        self._backend: Backend = BACKENDS[self._settings.cluster](self._folder, self._settings)
+        self._registry = Registry(self._folder / "jobs")
+        self._live: dict[str, submitit.Job[None] | None] = {}  # None while it is being submitted
+        self._overdue: dict[str, float] = {}  # since when a job that left no result is not running
+        self._unreachable_since: float | None = None
+        self._ask_again = 0.0
+        if "SLURM_JOB_ID" in os.environ:  # within a job: its own limits must not become those of new jobs
+            for name in [name for name in os.environ if name.startswith("SLURM_") and name != "SLURM_CONF"]:
+                del os.environ[name]
+
+    def get_job_args(self, job: Any, **kwargs: Any) -> str:
+        """Arguments of the nested Snakemake; unlike the base's they name no file that dies with this process."""
+        files = [str(path) for path in job.get_wait_for_files()]
+        arguments = RealExecutor.get_job_args(self, job, **kwargs)
+        if len(files) <= 20:
+            return f"{arguments} {format_cli_arg('--wait-for-files', files)}"
+        path = self._folder / "jobs" / f"{job_key(job, Path.cwd())}.files"
+        path.write_text("\n".join(files) + "\n")
+        return f"{arguments} {format_cli_arg('--wait-for-files-file', str(path))}"
+
+    def run_job(self, job: Any) -> None:
+        """Submit a job, or take up the one that an earlier process submitted for the same work."""
+        key, digest = job_key(job, Path.cwd()), command_digest(job)
+        info = SubmittedJobInfo(job, aux={"key": key})
+        try:
+            handle = self._take_up(job, key, digest) or self._submit(job, key, digest)
+        except (SchedulerError, ResourceError) as error:
+            self._forget(key)
+            self.logger.error(f"{_title(job)} was not submitted: {error}")
+            self.report_job_error(info, msg=f"not submitted: {error} ")
+            return
+        self._live[key] = handle
+        info.external_jobid, info.aux["handle"] = handle.job_id, handle
+        self.report_job_submission(info)
+
+    async def check_active_jobs(self, active_jobs: list[SubmittedJobInfo]) -> AsyncGenerator[SubmittedJobInfo, None]:
+        """Report the jobs that have ended; yield the others."""
+        outcomes = {info.external_jobid: self._backend.outcome(info.aux["handle"]) for info in active_jobs}
+        silent = [info.aux["handle"] for info in active_jobs if outcomes[info.external_jobid] is None]
+        states: dict[str, str] | None = {}
+        if silent:
+            async with self.status_rate_limiter:
+                states = self._states(silent)
+        for info in active_jobs:
+            outcome = outcomes[info.external_jobid]
+            why = None if outcome or states is None else self._why_ended(info.external_jobid, states)
+            if outcome is None and why is None:
+                yield info
+                continue
+            self._forget(info.aux["key"])
+            if outcome and outcome.success:
+                self.report_job_success(info)
+            else:
+                self._report_failure(info, why or "it failed")
+
+    def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:
+        """Cancel everything that has not ended, also what is being submitted or looked at just now."""
+        try:
+            handles = [handle or self._half_submitted(key) for key, handle in self._live.items()]
+        except SchedulerError as error:
+            self.logger.error(f"A job may be left in the queue ({error}). Look: squeue --me")
+            handles = list(self._live.values())
+        for key in self._live:
+            if record := self._registry.read(key):
+                self._registry.write(key, replace(record, cancelled=True))
+        submitted = [handle for handle in handles if handle]
+        try:
+            patiently(lambda: self._backend.cancel(submitted), 60, "cancelling")
+        except SchedulerError as error:
+            ids = " ".join(handle.job_id for handle in submitted)
+            self.logger.error(f"Jobs could not be cancelled ({error}). Later: scancel {ids}")
+
+    def _half_submitted(self, key: str) -> submitit.Job[None] | None:
+        backend = self._backend
+        if not isinstance(backend, SlurmBackend):
+            return None
+        found = patiently(partial(backend.scheduler.find, _comment(key)), 60, "cancelling")
+        return backend.handle(found) if found else None
+
+    def _submit(self, job: Any, key: str, digest: str) -> submitit.Job[None]:
+        request = Request(
+            name=job.name,
+            command=self.format_job_exec(job),
+            resources=job.resources,
+            threads=job.threads,
+            comment=_comment(key),
+        )
+        self._live[key] = None
+        self._registry.write(key, Record(request.name, digest))
+        handle = patiently(lambda: self._backend.submit(request), self._patience, f"submitting {_title(job)}")
+        self._registry.write(key, Record(request.name, digest, handle.job_id))
+        self.logger.info(f"{_title(job)} is {self._backend.what} {handle.job_id}, log: {_shown(handle.paths.stdout)}")
+        return handle
+
+    def _take_up(self, job: Any, key: str, digest: str) -> submitit.Job[None] | None:
+        """The job of an earlier process for the same work, if it runs or has ended well since this process began."""
+        record, backend = self._registry.read(key), self._backend
+        if record is None or not isinstance(backend, SlurmBackend):
+            return None
+        what = f"looking for an earlier job of {_title(job)}"
+        job_id = record.job_id or patiently(lambda: backend.scheduler.find(_comment(key)), self._patience, what)
+        if job_id is None:  # killed before it was submitted
+            return None
+        handle = backend.handle(job_id)
+        state = patiently(lambda: backend.states([handle]), self._patience, what).get(job_id, "UNKNOWN")
+        outcome = backend.outcome(handle)
+        title = f"SLURM job {job_id}, which was submitted for {_title(job)}"
+        if outcome is None and state in ALIVE:
+            if record.command == digest and not record.cancelled:
+                self._registry.write(key, replace(record, job_id=job_id))
+                self.logger.info(f"Re-attached to {title} ({state}), log: {_shown(handle.paths.stdout)}")
+                return handle
+            if not record.cancelled:
+                self.logger.info(f"{title}, runs another command: cancelled.")
+            self._make_room(backend, handle, title)
+        elif outcome and outcome.success and record.command == digest:
+            if not job.output or outcome.when >= self._started:
+                self.logger.info(f"{title}, has ended well meanwhile.")
+                return handle
+        elif not record.cancelled:
+            why = "it failed" if outcome else WHY.get(state, f"its state is {state}")
+            self.logger.info(f"{title}, ended while Snakemake was away: {why}. Its log, {self._log_tail(handle)}")
+        self._registry.forget(key)
+        return None
+
+    def _make_room(self, backend: SlurmBackend, handle: submitit.Job[None], title: str) -> None:
+        """Cancel a job and wait for its end, lest two of them write the same files."""
+        patiently(lambda: backend.cancel([handle]), self._patience, f"cancelling {title}")
+        end = time.monotonic() + CANCEL_SECONDS
+        while patiently(lambda: backend.states([handle]), self._patience, title).get(handle.job_id) in ALIVE:
+            if time.monotonic() > end:
+                raise SchedulerError(f"{title}, was cancelled but still runs; try again when it has ended")
+            time.sleep(1)
+
+    @property
+    def _patience(self) -> float:
+        return 60.0 * self._settings.patience
+
+    def _states(self, handles: list[submitit.Job[None]]) -> dict[str, str] | None:
+        """States by id; None while the scheduler cannot be reached.
+
+        Raises:
+            WorkflowError: if it could not be reached for too long.
+        """
+        now = time.monotonic()
+        if now < self._ask_again:
+            return None
+        try:
+            states = self._backend.states(handles)
+        except SchedulerError as error:
+            self._unreachable_since = self._unreachable_since or now
+            away = now - self._unreachable_since
+            if away > self._patience:
+                raise WorkflowError(
+                    f"The scheduler could not be reached for {self._settings.patience} minutes ({error}). Submitted "
+                    "jobs go on without Snakemake; start it again and it finds them."
+                ) from error
+            pause = min(300.0, max(1.0, away))  # so the pauses double
+            self._ask_again = now + pause
+            self.logger.warning(f"The scheduler does not answer; asking again in {pause:.0f} s ({error})")
+            return None
+        self._unreachable_since = None
+        return states
+
+    def _why_ended(self, job_id: str, states: dict[str, str]) -> str | None:
+        """Why a job that left no result does not run; None while it does or may."""
+        state = states.get(job_id, "UNKNOWN")
+        if state in ALIVE:
+            self._overdue.pop(job_id, None)
+            return None
+        # Files of other nodes are seen late, and so are accounts.
+        latency = self.workflow.execution_settings.latency_wait
+        wait = {"UNKNOWN": FORGOTTEN_SECONDS, "COMPLETED": latency, "FAILED": latency}.get(state, 0)
+        if time.monotonic() - self._overdue.setdefault(job_id, time.monotonic()) < wait:
+            return None
+        return WHY.get(state, f"its state is {state}")
+
+    def _report_failure(self, info: SubmittedJobInfo, why: str) -> None:
+        handle = info.aux["handle"]
+        log = f" The end of its log, {self._log_tail(handle)}"
+        self.logger.error(f"{_title(info.job)}, {self._backend.what} {handle.job_id}: {why}.{log}")
+        self.report_job_error(info, msg=f"{why}. ")
+
+    def _log_tail(self, handle: submitit.Job[None]) -> str:
+        path = handle.paths.stdout
+        try:
+            lines = path.read_text(errors="replace").splitlines()[-TAIL_LINES:]
+        except OSError as error:
+            return f"{_shown(path)}: {error.strerror}"
+        return "\n    ".join([f"{_shown(path)}:", *lines])
+
+    def _forget(self, key: str) -> None:
+        self._live.pop(key, None)
+        self._registry.forget(key)
+
+
+def _title(job: Any) -> str:
+    return f"group {job.groupid}" if job.is_group() else f"job {job.jobid} ({job.name})"
+
+
+def _comment(key: str) -> str:
+    return f"snakemake {key}"
+
+
+def _shown(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -1,0 +1,110 @@
+"""Standard resources of a Snakemake job -> options of sbatch, as the official SLURM executor understands them."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from snakemake_interface_common.exceptions import WorkflowError
+
+# resource -> option that takes its value as it is
+PLAIN = {
+    "slurm_partition": "partition",
+    "slurm_account": "account",
+    "constraint": "constraint",
+    "qos": "qos",
+    "reservation": "reservation",
+    "gres": "gres",
+    "tasks": "ntasks",
+    "tasks_per_node": "ntasks-per-node",
+}
+# Options by which the executor signals, finds and follows a job.
+OURS = {"signal", "requeue", "no-requeue", "array", "output", "error", "open-mode", "comment", "parsable", "wrap"}
+MODEL = re.compile(r"[\w.-]+")
+
+
+class ResourceError(WorkflowError):
+    """A resource has a value that SLURM cannot be asked for."""
+
+
+def sbatch_options(rule: str, resources: Mapping[str, Any], threads: int) -> dict[str, str | int | bool]:
+    """Options of sbatch, without their leading dashes, for a job with these resources.
+
+    Args:
+        rule: name for messages.
+        resources: of the Snakemake job.
+        threads: of the Snakemake job.
+
+    Raises:
+        ResourceError: names the rule, the resource, its value and what is allowed.
+    """
+    nodes = _count(rule, resources, "nodes", default=1)
+    options: dict[str, str | int | bool] = {"nodes": nodes, "requeue": True}
+    for resource, option in PLAIN.items():
+        if resources.get(resource):
+            options[option] = resources[resource]
+    if "ntasks" not in options:
+        options.setdefault("ntasks-per-node", 1)
+    if resources.get("runtime"):
+        options["time"] = _count(rule, resources, "runtime")
+    if resources.get("mem_mb_per_cpu"):
+        options["mem-per-cpu"] = f"{_count(rule, resources, 'mem_mb_per_cpu')}M"
+    elif resources.get("mem_mb"):
+        options["mem"] = f"{_count(rule, resources, 'mem_mb')}M"
+    gpus = _gpus(rule, resources, nodes)
+    if gpus:
+        options["gpus-per-node"] = gpus
+    options |= _cpus(resources, threads, bool(gpus))
+    return options | _extra(rule, resources.get("slurm_extra"))
+
+
+def cpus_per_task(options: Mapping[str, str | int | bool]) -> list[str]:
+    """The option that gives a step of the job its CPUs: since SLURM 22.05 steps do not inherit it."""
+    return [f"--{name}={options[name]}" for name in ("cpus-per-task",) if name in options]
+
+
+def _count(rule: str, resources: Mapping[str, Any], name: str, default: int = 1) -> int:
+    value = resources.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ResourceError(f"rule {rule}: {name}={value!r} is not a number of at least 1")
+    return value
+
+
+def _gpus(rule: str, resources: Mapping[str, Any], nodes: int) -> str | None:
+    """`gpu` counts the whole job's GPUs; every node gets the same number of them."""
+    model, total = resources.get("gpu_model"), resources.get("gpu", 1 if resources.get("gpu_model") else 0)
+    if not total:
+        return None
+    total = _count(rule, {"gpu": total}, "gpu")
+    if total % nodes:
+        raise ResourceError(f"rule {rule}: gpu={total} on nodes={nodes}: every node needs the same number of GPUs")
+    if model and not MODEL.fullmatch(str(model)):
+        raise ResourceError(f"rule {rule}: gpu_model={model!r} is not the name of a GPU type, such as a100")
+    return f"{model}:{total // nodes}" if model else str(total // nodes)
+
+
+def _cpus(resources: Mapping[str, Any], threads: int, has_gpus: bool) -> dict[str, str | int | bool]:
+    """CPUs of each task: its own resource, or threads; a negative number asks for nothing, as some sites want it."""
+    if has_gpus and resources.get("cpus_per_gpu") and not resources.get("cpus_per_task"):
+        name, value = "cpus-per-gpu", resources["cpus_per_gpu"]
+    else:
+        name, value = "cpus-per-task", resources.get("cpus_per_task") or threads
+    return {} if value < 0 else {name: max(1, value)}
+
+
+def _extra(rule: str, text: str | None) -> dict[str, str | int | bool]:
+    """`slurm_extra`: further options in their long form, separated by spaces."""
+    words = shlex.split(text or "")
+    if len(words) == 1 and " " in words[0]:  # quoted once more for the shell of the official executor
+        words = shlex.split(words[0])
+    options: dict[str, str | int | bool] = {}
+    for word in words:
+        name, equals, value = word.removeprefix("--").partition("=")
+        if not word.startswith("--"):
+            raise ResourceError(f"rule {rule}: slurm_extra={text!r}: write {word!r} in its long form, --option=value")
+        if name in OURS:
+            raise ResourceError(f"rule {rule}: slurm_extra={text!r}: --{name} is set by the executor; leave it out")
+        options[name] = value if equals else True
+    return options

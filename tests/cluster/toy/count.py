@@ -1,0 +1,37 @@
+"""count.py OUTPUT STEPS SIGNAL...: counts, a step each half second; on a signal it saves and ends with exit 75.
+
+`journal` gets a line for each start (job, state) and each step; `state` is saved after every fourth step and on a signal.
+"""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+output, steps, *names = sys.argv[1:]
+stopping = []
+for name in names:
+    signal.signal(signal.Signals[f"SIG{name}"], lambda number, frame: stopping.append(number))
+state = Path("state")
+
+
+def save(count: int) -> None:
+    temporary = Path("state.new")
+    temporary.write_text(str(count))
+    temporary.replace(state)
+
+
+done = int(state.read_text()) if state.exists() else 0
+with Path("journal").open("a", buffering=1) as journal:
+    journal.write(f"start {os.environ.get('SLURM_JOB_ID')} {done}\n")
+    while done < int(steps):
+        time.sleep(0.5)
+        done += 1
+        journal.write(f"step {done}\n")
+        if stopping or done % 4 == 0:
+            save(done)
+        if stopping and done < int(steps):
+            print("saved at", done, flush=True)
+            sys.exit(75)
+Path(output).write_text(f"{done} gpus={os.environ.get('CUDA_VISIBLE_DEVICES')}\n")

@@ -2,7 +2,7 @@
 
 SLURM sends SIGUSR2 to every process of a job before its time limit, and SIGTERM when it preempts, requeues or cancels.
 A program that saves its state on such a signal ends with a failure; then this task puts the job back into the queue
-and the same command goes on from the saved state. Programs that know nothing of the signal are left in peace.
+and the same command goes on from the saved state. Programs that know nothing of SIGUSR2 do not get to see it.
 """
 
 from __future__ import annotations
@@ -98,7 +98,11 @@ class SnakemakeTask:
 
 
 class _Signals:
-    """Notes the signals that ask a job to stop, while it is watched."""
+    """Notes the signals that ask a job to stop, while it is watched.
+
+    Attributes:
+        stopping: the last of them.
+    """
 
     def __init__(self) -> None:
         self.stopping: signal.Signals | None = None
@@ -127,14 +131,10 @@ class _Signals:
                 return code
 
     def _heed(self, number: signal.Signals, relay: bool) -> None:
-        listeners = [pid for pid in _descendants() if _catches(pid, number)]
-        if number is LIMIT and not listeners and not self.stopping:
-            print(f"{number.name}: no program here saves its state on it; going on until the time limit", flush=True)
-            return
-        print(f"{number.name}: waiting for the state to be saved", flush=True)
-        self.stopping = self.stopping or number
+        print(f"{number.name}: what saves its state and ends goes on after a requeue", flush=True)
+        self.stopping = number
         if relay:
-            _send(number, listeners)
+            _send(number, [pid for pid in _descendants() if _catches(pid, number)])
 
 
 def _start(command: str) -> subprocess.Popen[bytes]:

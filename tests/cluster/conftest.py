@@ -19,8 +19,8 @@ TOY = Path(__file__).parent / "toy"
 RESOURCES = "slurm_partition=main slurm_account=science".split()
 # Quick answers: tests wait for every one of them.
 SUBMITIT = (
-    *("snakemake", "--executor", "submitit", "--jobs", "4", "--seconds-between-status-checks", "1"),
-    *("--latency-wait", "5", "--rerun-incomplete", "--default-resources", *RESOURCES),
+    *("snakemake", "--executor", "submitit", "--default-resources", *RESOURCES, "--jobs", "4"),
+    *("--seconds-between-status-checks", "1", "--latency-wait", "5", "--rerun-incomplete"),
 )
 
 
@@ -89,8 +89,10 @@ class Run:
         """Wait for something to be so."""
         end = time.monotonic() + seconds
         while not condition():
+            if self._process and (self._process.poll() or 0) > 0:  # it failed: what is to come comes soon or never
+                end = min(end, time.monotonic() + 10)
             if time.monotonic() > end:
-                pytest.fail(f"{what}: not so after {seconds} s:\n{self.log[-5000:]}\n{self._slurm.jobs()}")
+                pytest.fail(f"waited in vain: {what}\n{self.log[-5000:]}\n{self._slurm.jobs()}")
             time.sleep(0.1)
 
 
@@ -120,3 +122,10 @@ def toy(slurm: PrivateSlurm, tmp_path: Path) -> Iterator[Run]:
     if run.running:
         run.signal(signal.SIGKILL)
     slurm.says("scancel", "--me")
+
+
+@pytest.fixture
+def begun(toy: Run) -> Run:
+    """The toy workflow after its first rule, as if that had been run elsewhere."""
+    (toy.folder / "begin.txt").touch()
+    return toy

@@ -14,6 +14,7 @@ import stat
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 NODES = ("n1", "n2", "n3")
@@ -133,7 +134,9 @@ class PrivateSlurm:
         files |= {"pid-file": run / "munged.pid", "log-file": self.folder / "log/munged.log"}
         self._daemon("munged", "--force", *(f"--{name}={path}" for name, path in files.items()))
         self._database()
-        self._wait_for(lambda: self._answers("mariadb-admin", "--no-defaults", f"--socket={run}/mysql.sock", "ping"), "mariadbd")
+        self._wait_for(
+            lambda: self._answers("mariadb-admin", "--no-defaults", f"--socket={run}/mysql.sock", "ping"), "mariadbd"
+        )
         self._daemon("slurmdbd")
         self._wait_for(lambda: self._answers("sacctmgr", "--noheader", "list", "cluster"), "slurmdbd")
         self._run("sacctmgr", "--immediate", "add", "cluster", "private")
@@ -169,10 +172,13 @@ class PrivateSlurm:
         self._daemon("slurmd", "-N", node)
 
     def crash_node(self, node: str) -> None:
-        """End a node as a loss of power does: its slurmd and every process of its jobs."""
+        """End a node as a loss of power does: its slurmd, the keepers of its jobs, and then the jobs themselves."""
         self._signal(f"slurmd-{node}", signal.SIGKILL)
-        for pid in self._job_processes(node):
-            os.kill(pid, signal.SIGKILL)
+        jobs = self._job_processes(node)
+        keepers = {parent for parent in map(_parent, jobs) if _name(parent) == "slurmstepd"}
+        for pid in [*keepers, *jobs]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self._run("scontrol", "update", f"nodename={node}", "state=down", "reason=crash")
 
     def resume_node(self, node: str) -> None:
@@ -242,11 +248,11 @@ class PrivateSlurm:
         data, run = self.folder / "mysql", self.folder / "run"
         self._run(
             *("mariadb-install-db", "--no-defaults", f"--datadir={data}", "--user=root", "--skip-test-db"),
-            "--auth-root-authentication-method=socket",
+            *("--auth-root-authentication-method=socket", "--innodb-use-native-aio=0"),
         )
         self._daemon(
             *("mariadbd", "--no-defaults", "--user=root", f"--datadir={data}", f"--socket={run}/mysql.sock"),
-            *(f"--pid-file={run}/mariadbd.pid", "--skip-networking", "--skip-log-bin"),
+            *(f"--pid-file={run}/mariadbd.pid", "--skip-networking", "--skip-log-bin", "--innodb-use-native-aio=0"),
             *("--innodb-buffer-pool-size=64M", "--innodb-flush-log-at-trx-commit=2", "--innodb-lock-wait-timeout=900"),
         )
 
@@ -287,14 +293,17 @@ class PrivateSlurm:
             os.kill(pid, number)
 
     def _job_processes(self, node: str) -> list[int]:
-        """Processes that were started by a node's slurmstepd, and those themselves."""
+        """Processes of the jobs on a node."""
         found = []
         for path in Path("/proc").glob("[0-9]*/environ"):
             try:
                 words = path.read_bytes().split(b"\0")
             except OSError:
                 continue
-            if f"SLURMD_NODENAME={node}".encode() in words and f"SLURM_CONF={self.folder}/etc/slurm.conf".encode() in words:
+            if (
+                f"SLURMD_NODENAME={node}".encode() in words
+                and f"SLURM_CONF={self.folder}/etc/slurm.conf".encode() in words
+            ):
                 found.append(int(path.parent.name))
         return found
 
@@ -313,6 +322,20 @@ class PrivateSlurm:
 def _find(name: str) -> str | None:
     """Where a program is; daemons lie where a user's PATH does not lead."""
     return shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"]))
+
+
+def _parent(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+def _name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
 
 
 def _free_ports(count: int) -> list[int]:

@@ -9,7 +9,9 @@ import pytest
 from conftest import SUBMITIT, Run
 from private_slurm import NODES, PrivateSlurm
 
-STEPS = 40
+STEPS = 28
+# The rules around the counting one have tests of their own.
+WORK = (*SUBMITIT, "work.txt")
 
 
 def config(**values: object) -> tuple[str, ...]:
@@ -53,58 +55,58 @@ def assert_one_job_did_it_all(toy: Run, slurm: PrivateSlurm, restarts: int, repe
     assert not [row for row in slurm.queue() if row[1] == "work" and row[2] != "COMPLETING"]
 
 
-def test_time_limit(toy, slurm):
+def test_time_limit(begun, slurm):
     """SLURM's own signal before a limit of one minute, again and again."""
-    steps = 100  # 50 s: more than fits between the start and the second signal
-    toy.run(*SUBMITIT, *config(steps=steps, runtime=1), seconds=240)
-    assert counted(toy) == list(range(1, steps + 1))  # nothing twice, nothing left out
-    assert len(starts(toy)) >= 3
-    assert len({job for job, _ in starts(toy)}) == 1
-    assert toy.log.count("(work) is SLURM job") == 1
-    assert "SIGUSR2" in (toy.folder / f".snakemake/submitit/{job_of(toy)}/requeues").read_text()
-    ((state, restarts),) = slurm.jobs("State,Restarts", jobs=job_of(toy))
-    assert (state, int(restarts)) == ("COMPLETED", len(starts(toy)) - 1)
+    steps = 200  # 50 s: more than fits between the start and the second signal
+    begun.run(*WORK, *config(steps=steps, runtime=1), seconds=240)
+    assert counted(begun) == list(range(1, steps + 1))  # nothing twice, nothing left out
+    assert len(starts(begun)) >= 3
+    assert len({job for job, _ in starts(begun)}) == 1
+    assert begun.log.count("(work) is SLURM job") == 1
+    assert "SIGUSR2" in (begun.folder / f".snakemake/submitit/{job_of(begun)}/requeues").read_text()
+    assert f"Restarts={len(starts(begun)) - 1} " in slurm.control("show", "job", job_of(begun))
+    assert slurm.jobs("State", jobs=job_of(begun)) == [["COMPLETED"]]
 
 
 @pytest.mark.parametrize("signals", ["USR2 TERM", "TERM"])
-def test_preemption(toy, slurm, signals):
-    toy.start(*SUBMITIT, *config(steps=STEPS, signals=f"'{signals}'"))
-    until_counting(toy)
+def test_preemption(begun, slurm, signals):
+    begun.start(*WORK, *config(steps=STEPS, signals=f"'{signals}'"))
+    until_counting(begun)
     command = "sbatch --partition=high --nodes=3 --exclusive --time=1 --output=/dev/null --wrap".split()
     assert slurm.says(*command, "sleep 3")
-    assert toy.wait() == 0, toy.log
-    assert_one_job_did_it_all(toy, slurm, restarts=1)
+    assert begun.wait() == 0, begun.log
+    assert_one_job_did_it_all(begun, slurm, restarts=1)
 
 
-def test_requeue_by_hand(toy, slurm):
-    toy.start(*SUBMITIT, *config(steps=STEPS))
-    until_counting(toy)
-    slurm.control("requeue", job_of(toy))
-    assert toy.wait() == 0, toy.log
-    assert_one_job_did_it_all(toy, slurm, restarts=1)
+def test_requeue_by_hand(begun, slurm):
+    begun.start(*WORK, *config(steps=STEPS))
+    until_counting(begun)
+    slurm.control("requeue", job_of(begun))
+    assert begun.wait() == 0, begun.log
+    assert_one_job_did_it_all(begun, slurm, restarts=1)
 
 
-def test_node_down(toy, slurm):
-    toy.start(*SUBMITIT, *config(steps=STEPS))
-    until_counting(toy, steps=6)
-    (node,) = slurm.says("squeue", "--noheader", f"--jobs={job_of(toy)}", "--format=%N").split()
+def test_node_down(begun, slurm):
+    begun.start(*WORK, *config(steps=STEPS))
+    until_counting(begun, steps=6)
+    (node,) = slurm.says("squeue", "--noheader", f"--jobs={job_of(begun)}", "--format=%N").split()
     assert node in NODES
     slurm.crash_node(node)
     try:
-        assert toy.wait() == 0, toy.log
+        assert begun.wait() == 0, begun.log
     finally:
         slurm.resume_node(node)
-    assert_one_job_did_it_all(toy, slurm, restarts=1, repeated=4)
+    assert_one_job_did_it_all(begun, slurm, restarts=1, repeated=4)
 
 
-def test_controller_restarted(toy, slurm):
-    toy.start(*SUBMITIT, *config(steps=STEPS))
-    until_counting(toy)
+def test_controller_restarted(begun, slurm):
+    begun.start(*WORK, *config(steps=STEPS))
+    until_counting(begun)
     slurm.stop_controller()
-    until_counting(toy)
+    until_counting(begun)
     slurm.start_controller()
-    assert toy.wait() == 0, toy.log
-    assert_one_job_did_it_all(toy, slurm, restarts=0)
+    assert begun.wait() == 0, begun.log
+    assert_one_job_did_it_all(begun, slurm, restarts=0)
 
 
 def kill_main(toy: Run) -> None:
@@ -114,112 +116,114 @@ def kill_main(toy: Run) -> None:
     toy.run("snakemake", "--unlock")
 
 
-def test_main_process_killed_and_started_again(toy, slurm):
-    toy.start(*SUBMITIT, *config(steps=STEPS))
-    until_counting(toy)
-    kill_main(toy)
-    toy.run(*SUBMITIT, *config(steps=STEPS))
-    assert f"Re-attached to SLURM job {job_of(toy)}" in toy.log
-    assert_one_job_did_it_all(toy, slurm, restarts=0)
+def test_main_process_killed_and_started_again(begun, slurm):
+    begun.start(*WORK, *config(steps=STEPS))
+    until_counting(begun)
+    hold = begun.folder / "hold"
+    hold.touch()
+    kill_main(begun)
+    begun.start(*WORK, *config(steps=STEPS))
+    begun.until(lambda: f"Re-attached to SLURM job {job_of(begun)}" in begun.log, "the job is found")
+    hold.unlink()
+    assert begun.wait() == 0, begun.log
+    assert_one_job_did_it_all(begun, slurm, restarts=0)
 
 
-def test_killed_during_a_requeue(toy, slurm):
-    toy.start(*SUBMITIT, *config(steps=STEPS))
-    until_counting(toy)
-    slurm.control("requeue", job_of(toy))
-    kill_main(toy)
-    toy.run(*SUBMITIT, *config(steps=STEPS))
-    assert_one_job_did_it_all(toy, slurm, restarts=1)
+def test_killed_during_a_requeue(begun, slurm):
+    begun.start(*WORK, *config(steps=STEPS))
+    until_counting(begun)
+    slurm.control("requeue", job_of(begun))
+    kill_main(begun)
+    begun.run(*WORK, *config(steps=STEPS))
+    assert_one_job_did_it_all(begun, slurm, restarts=1)
 
 
-def test_a_job_whose_command_changed_is_not_taken(toy, slurm):
-    toy.start(*SUBMITIT, *config(steps=1000))
-    until_counting(toy)
-    old = job_of(toy)
-    kill_main(toy)
-    toy.run(*SUBMITIT, *config(steps=STEPS))
-    assert "runs another command: cancelled" in toy.log
+def test_a_job_whose_command_changed_is_not_taken(begun, slurm):
+    begun.start(*WORK, *config(steps=1000))
+    until_counting(begun)
+    old = job_of(begun)
+    kill_main(begun)
+    begun.run(*WORK, *config(steps=STEPS))
+    assert "runs another command: cancelled" in begun.log
     assert slurm.jobs("State", jobs=old)[0][0].startswith("CANCELLED")
-    assert job_of(toy) != old
-    assert counted(toy) == list(range(1, STEPS + 1))  # the new job went on from what the old one saved
-    assert toy.lines("work.txt")[0].startswith(f"{STEPS} ")
+    assert job_of(begun) != old
+    assert counted(begun) == list(range(1, STEPS + 1))  # the new job went on from what the old one saved
+    assert begun.lines("work.txt")[0].startswith(f"{STEPS} ")
 
 
-def test_jobs_that_ended_while_snakemake_was_away(toy, slurm):
-    words = (*SUBMITIT, "--keep-going", "work.txt", "silent", *config(steps=10, seconds=6))
-    toy.start(*words)
-    until_counting(toy)
-    toy.until(lambda: toy.lines("silent.txt"), "the silent rule runs")
-    kill_main(toy)
-    toy.until(lambda: not slurm.queue(), "the jobs end")
-    toy.run(*words)
-    assert toy.lines("silent.txt") == ["once"]  # Snakemake cannot see that it was done; the record can
-    assert "has ended well meanwhile" in toy.log
-    assert len(starts(toy)) == 1
-    assert counted(toy) == list(range(1, 11))
+def test_jobs_that_ended_while_snakemake_was_away(begun, slurm):
+    words = (*WORK, "silent", "--keep-going", *config(steps=10, seconds=6))
+    begun.start(*words)
+    until_counting(begun)
+    begun.until(lambda: begun.lines("silent.txt"), "the silent rule runs")
+    kill_main(begun)
+    begun.until(lambda: not slurm.queue(), "the jobs end")
+    begun.run(*words)
+    assert begun.lines("silent.txt") == ["once"]  # Snakemake cannot see that it was done; the record can
+    assert "has ended well meanwhile" in begun.log
+    assert len(starts(begun)) == 1
+    assert counted(begun) == list(range(1, 11))
 
 
-def test_a_failure_while_snakemake_was_away_is_told_and_tried_again(toy, slurm):
-    toy.start(*SUBMITIT, *config(steps=STEPS))
-    until_counting(toy)
-    old = job_of(toy)
-    kill_main(toy)
+def test_a_failure_while_snakemake_was_away_is_told_and_tried_again(begun, slurm):
+    begun.start(*WORK, *config(steps=STEPS))
+    until_counting(begun)
+    old = job_of(begun)
+    kill_main(begun)
     assert slurm.says("scancel", old) == ""
-    toy.until(lambda: not slurm.queue(), "the job ends")
-    toy.run(*SUBMITIT, *config(steps=STEPS))
-    assert f"SLURM job {old}" in toy.log
-    assert "ended while Snakemake was away: it was cancelled" in toy.log
-    assert job_of(toy) != old
-    assert counted(toy) == list(range(1, STEPS + 1))
+    begun.until(lambda: not slurm.queue(), "the job ends")
+    begun.run(*WORK, *config(steps=STEPS))
+    assert f"SLURM job {old}" in begun.log
+    assert "ended while Snakemake was away: it was cancelled" in begun.log
+    assert job_of(begun) != old
+    assert counted(begun) == list(range(1, STEPS + 1))
 
 
-def test_ctrl_c_leaves_nothing_behind(toy, slurm):
-    toy.start(*SUBMITIT, "work.txt", "silent", *config(steps=STEPS, seconds=300))
-    until_counting(toy)
-    toy.signal(signal.SIGINT)
-    assert toy.wait() == 1, toy.log
-    toy.until(lambda: not slurm.queue(), "every job is gone")
-    assert len(starts(toy)) == 1
-    toy.run(*SUBMITIT, *config(steps=STEPS))  # and it can go on
-    assert counted(toy) == list(range(1, STEPS + 1))
-    assert len({job for job, _ in starts(toy)}) == 2
+def test_ctrl_c_leaves_nothing_behind(begun, slurm):
+    begun.start(*WORK, "silent", *config(steps=STEPS, seconds=300))
+    until_counting(begun)
+    begun.signal(signal.SIGINT)
+    assert begun.wait() == 1, begun.log
+    begun.until(lambda: not slurm.queue(), "every job is gone")
+    assert len(starts(begun)) == 1
+    begun.run(*WORK, *config(steps=STEPS))  # and it can go on
+    assert counted(begun) == list(range(1, STEPS + 1))
+    assert len({job for job, _ in starts(begun)}) == 2
 
 
-def test_scheduler_out_of_reach_for_a_while(toy, slurm):
+def test_scheduler_out_of_reach_for_a_while(begun, slurm):
     outage = slurm.folder / "outage"
-    toy.start(*SUBMITIT, *config(steps=10))
-    until_counting(toy)
+    begun.start(*SUBMITIT, *config(steps=STEPS))
+    until_counting(begun)
     outage.touch()
     try:
-        toy.until(lambda: "The scheduler does not answer" in toy.log, "the outage is noticed")
-        toy.until(lambda: "trying again" in toy.log, "a submission is tried again")  # of the rule after
+        begun.until(lambda: "The scheduler does not answer" in begun.log, "the outage is noticed")
+        begun.until(lambda: "trying again" in begun.log, "a submission is tried again")  # of the rule after
     finally:
         outage.unlink()
-    assert toy.wait() == 0, toy.log
-    assert toy.log.count("(end) is SLURM job") == 1
+    assert begun.wait() == 0, begun.log
+    assert begun.log.count("(end) is SLURM job") == 1
 
 
-def test_scheduler_out_of_reach_for_too_long(toy, slurm):
+def test_scheduler_out_of_reach_for_too_long(begun, slurm):
     outage = slurm.folder / "outage"
-    toy.start(*SUBMITIT, "--submitit-patience", "0", *config(steps=STEPS))
-    until_counting(toy)
+    begun.start(*WORK, "--submitit-patience", "0", *config(steps=STEPS))
+    until_counting(begun)
     outage.touch()
     try:
-        assert toy.wait() == 1
+        assert begun.wait() == 1
     finally:
         outage.unlink()
-    assert "could not be reached for 0 minutes" in toy.log
-    assert toy.log.count("Error in rule") == 0
-    toy.run(*SUBMITIT, *config(steps=STEPS))
-    assert_one_job_did_it_all(toy, slurm, restarts=0)
+    assert "could not be reached for 0 minutes" in begun.log
+    assert begun.log.count("Error in rule") == 0
+    begun.run(*WORK, *config(steps=STEPS))
+    assert_one_job_did_it_all(begun, slurm, restarts=0)
 
 
-def test_a_program_that_knows_no_signal_is_not_run_twice(toy, slurm):
-    toy.start(*SUBMITIT, "silent", *config(seconds=15))
-    toy.until(lambda: toy.lines("silent.txt"), "the rule runs")
+def test_a_program_that_knows_no_signal_is_not_run_twice(begun, slurm):
+    begun.start(*SUBMITIT, "silent", *config(seconds=15))
+    begun.until(lambda: begun.lines("silent.txt"), "the rule runs")
     ((job, *_),) = slurm.queue()
     subprocess.run([slurm.bin / "scancel", "--signal=USR2", job], check=True)
-    assert toy.wait() == 0, toy.log
-    assert toy.lines("silent.txt") == ["once"]
-    log = next((toy.folder / f".snakemake/submitit/{job}").glob("*_log.out")).read_text()
-    assert "no program here saves its state" in log
+    assert begun.wait() == 0, begun.log
+    assert begun.lines("silent.txt") == ["once"]

@@ -1,6 +1,7 @@
-"""count.py OUTPUT STEPS SIGNAL...: counts, a step each half second; on a signal it saves and ends with exit 75.
+"""count.py OUTPUT STEPS SIGNAL...: counts, a step each quarter of a second; on a signal it saves and ends with exit 75.
 
 `journal` gets a line for each start (job, state) and each step; `state` is saved after every fourth step and on a signal.
+While there is a file `hold` it makes no step.
 """
 
 import os
@@ -26,7 +27,9 @@ done = int(state.read_text()) if state.exists() else 0
 with Path("journal").open("a", buffering=1) as journal:
     journal.write(f"start {os.environ.get('SLURM_JOB_ID')} {done}\n")
     while done < int(steps):
-        time.sleep(0.5)
+        time.sleep(0.25)
+        if Path("hold").exists() and not stopping:
+            continue
         done += 1
         journal.write(f"step {done}\n")
         if stopping or done % 4 == 0:

@@ -25,5 +25,6 @@ rule train_dynamics:
     message:
         "Training the dynamics"
     shell:
-        "sensorium --log {log} train-dynamics --config {params.config:q} --latents {input.latents} "
+        "sensorium --log {log} --ranks {resources.gpu} train-dynamics "
+        "--config {params.config:q} --latents {input.latents} "
         "--tokenizer {input.tokenizer} --output {params.folder} --threads {threads} --max-minutes {resources.runtime}"

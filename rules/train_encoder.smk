@@ -24,5 +24,6 @@ rule train_encoder:
     message:
         "Training the {wildcards.modality} encoder"
     shell:
-        "sensorium --log {log} train-encoder {wildcards.modality} --config {params.config:q} --data {input.data} "
+        "sensorium --log {log} --ranks {resources.gpu} train-encoder {wildcards.modality} "
+        "--config {params.config:q} --data {input.data} "
         "--output {params.folder} --threads {threads} --max-minutes {resources.runtime}"

@@ -26,5 +26,6 @@ rule train_fusion:
     message:
         "Training the fusion of vision, sound and body"
     shell:
-        "sensorium --log {log} train-fusion --config {params.config:q} --data {input.data} --vision {input.vision} "
+        "sensorium --log {log} --ranks {resources.gpu} train-fusion "
+        "--config {params.config:q} --data {input.data} --vision {input.vision} "
         "--audio {input.audio} --output {params.folder} --threads {threads} --max-minutes {resources.runtime}"

@@ -24,5 +24,6 @@ rule train_tokenizer:
     message:
         "Training the video tokenizer"
     shell:
-        "sensorium --log {log} train-tokenizer video --config {params.config:q} --data {input.data} "
+        "sensorium --log {log} --ranks {resources.gpu} train-tokenizer video "
+        "--config {params.config:q} --data {input.data} "
         "--output {params.folder} --threads {threads} --max-minutes {resources.runtime}"

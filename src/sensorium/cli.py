@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -73,23 +74,48 @@ def main(argv: Sequence[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--log", type=Path, metavar="FILE", help="copy everything that is printed to this file")
+    parser.add_argument("--ranks", type=int, default=1, metavar="N", help="train with N processes, a GPU each")
     parser.add_argument("name", choices=rooms, metavar="NAME", help=", ".join(rooms))
     parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="the stage's own arguments")
     args = parser.parse_args(argv)
-    if args.log is None:
-        sys.exit(_run(rooms[args.name], args.name, args.arguments))
+    rank = os.environ.get("RANK")  # of a process that was started as one of several
+    launches = args.ranks > 1 and rank is None
+    if launches and not args.name.startswith("train-"):
+        parser.error(f"--ranks {args.ranks}: only trainings run as several processes, {args.name} does not")
+    words = list(sys.argv[1:] if argv is None else argv)
+
+    def run() -> int:
+        return _launch(args.ranks, words) if launches else _run(rooms[args.name], args.name, args.arguments)
+
+    if args.log is None or rank not in (None, "0"):
+        sys.exit(run())
     args.log.parent.mkdir(parents=True, exist_ok=True)
     streams = sys.stdout, sys.stderr
-    with args.log.open("w", buffering=1) as log:
+    if rank is None:
+        args.log.write_text("")
+    with args.log.open("a", buffering=1) as log:
         sys.stdout, sys.stderr = _Copy(streams[0], log), _Copy(streams[1], log)  # type: ignore[assignment]
         try:
-            code = _run(rooms[args.name], args.name, args.arguments)
+            code = run()
         except Exception:
             sys.excepthook(*sys.exc_info())
             code = 1
         finally:
             sys.stdout, sys.stderr = streams
     sys.exit(code)
+
+
+def _launch(ranks: int, words: list[str]) -> int:
+    from sensorium.training.launch import RankDied, launch
+
+    try:
+        return launch(ranks, words)
+    except ConfigurationError as error:
+        print(f"sensorium: {error}", file=sys.stderr)
+        return 78
+    except RankDied as error:
+        print(f"sensorium: {error}", file=sys.stderr)
+        return 1
 
 
 def _run(room: str, name: str, arguments: list[str]) -> int:
@@ -111,8 +137,10 @@ def _run(room: str, name: str, arguments: list[str]) -> int:
     try:
         module.main(arguments)
     except tuple(codes) as error:
-        print(f"sensorium {name}: {error}", file=sys.stderr)
-        return next(code for kind, code in codes.items() if isinstance(error, kind))
+        code = next(code for kind, code in codes.items() if isinstance(error, kind))
+        if code != 75 or os.environ.get("RANK", "0") == "0":  # all ranks stop together: one says so
+            print(f"sensorium {name}: {error}", file=sys.stderr)
+        return code
     except OSError as error:
         if error.errno not in DISK_ERRORS:
             raise

@@ -1,99 +1,18 @@
-"""A private SLURM for all tests here, and workflows that run on it."""
+"""A private SLURM for all tests here, and a workflow to run on it."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from private_slurm import PrivateSlurm, why_not
+from snakemake_run import Run
 
 TOY = Path(__file__).parent / "toy"
-RESOURCES = "slurm_partition=main slurm_account=science".split()
-# Quick answers: tests wait for every one of them.
-SUBMITIT = (
-    *("snakemake", "--executor", "submitit", "--default-resources", *RESOURCES, "--jobs", "4"),
-    *("--seconds-between-status-checks", "1", "--latency-wait", "5", "--rerun-incomplete"),
-)
-
-
-class Run:
-    """A Snakemake process on the private cluster, in a folder of its own.
-
-    Attributes:
-        folder: it works in.
-    """
-
-    def __init__(self, slurm: PrivateSlurm, folder: Path) -> None:
-        self.folder = folder
-        self._slurm = slurm
-        self._log = folder / "main.log"
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self, *words: str) -> Run:
-        """Start a command in a process group of its own, as a terminal does."""
-        environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("SLURM_")},
-            "PATH": os.pathsep.join([str(self._slurm.bin), str(Path(sys.executable).parent), os.environ["PATH"]]),
-            "OMP_NUM_THREADS": "1",
-            "XDG_CACHE_HOME": str(self.folder.parent / "cache"),
-        }
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                words, cwd=self.folder, env=environment, stdout=log, stderr=log, start_new_session=True
-            )
-        return self
-
-    def wait(self, seconds: float = 120) -> int:
-        """Exit code, when it has ended."""
-        assert self._process
-        try:
-            return self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            pytest.fail(f"still running after {seconds} s:\n{self.log}")
-
-    def run(self, *words: str, seconds: float = 120) -> str:
-        """Run to the end, which must be a good one; return what was said."""
-        before = len(self.log)
-        assert self.start(*words).wait(seconds) == 0, self.log[-5000:]
-        return self.log[before:]
-
-    def signal(self, number: signal.Signals) -> None:
-        """Signal the whole group, as Ctrl-C does."""
-        assert self._process
-        os.killpg(self._process.pid, number)
-
-    @property
-    def running(self) -> bool:
-        """Whether it has not ended."""
-        return self._process is not None and self._process.poll() is None
-
-    @property
-    def log(self) -> str:
-        """Everything that was said so far."""
-        return self._log.read_text() if self._log.exists() else ""
-
-    def lines(self, name: str) -> list[str]:
-        """Lines of a file in the folder, which may not be there yet."""
-        path = self.folder / name
-        return path.read_text().splitlines() if path.exists() else []
-
-    def until(self, condition: Callable[[], object], what: str, seconds: float = 90) -> None:
-        """Wait for something to be so."""
-        end = time.monotonic() + seconds
-        while not condition():
-            if self._process and (self._process.poll() or 0) > 0:  # it failed: what is to come comes soon or never
-                end = min(end, time.monotonic() + 10)
-            if time.monotonic() > end:
-                pytest.fail(f"waited in vain: {what}\n{self.log[-5000:]}\n{self._slurm.jobs()}")
-            time.sleep(0.1)
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from conftest import SUBMITIT
+from snakemake_run import SUBMITIT
 
 
 def resources(text: str) -> dict[str, str]:

@@ -6,8 +6,8 @@ import signal
 import subprocess
 
 import pytest
-from conftest import SUBMITIT, Run
 from private_slurm import NODES, PrivateSlurm
+from snakemake_run import SUBMITIT, Run
 
 STEPS = 28
 # The rules around the counting one have tests of their own.

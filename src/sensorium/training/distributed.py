@@ -57,6 +57,14 @@ class World:
             return flag
         return bool(self.sum(torch.tensor(float(flag), device=self.device)) > 0)
 
+    def same(self, number: int) -> bool:
+        """Whether all ranks have the same number."""
+        if self.size == 1:
+            return True
+        extremes = torch.tensor([number, -number], device=self.device)
+        dist.all_reduce(extremes, dist.ReduceOp.MAX)
+        return bool(extremes[0] == -extremes[1])
+
     def gather_rows(self, rows: Tensor, start: int, total: int) -> Tensor:
         """All ranks' rows [total, ...] in order, without graph, from this rank's that begin at `start`."""
         if self.size == 1:

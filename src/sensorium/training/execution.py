@@ -53,7 +53,10 @@ class Execution:
         if self.device == "cpu" or not torch.cuda.is_available():
             return torch.device("cpu")
         torch.set_float32_matmul_precision("high")
-        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
+        rank, count = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+        if rank >= count:
+            raise ConfigurationError(f"rank {rank} of this node has no GPU: {count} visible; lower --ranks")
+        device = torch.device("cuda", rank)
         torch.cuda.set_device(device)
         return device
 

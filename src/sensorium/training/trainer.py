@@ -82,6 +82,8 @@ class Trainer:
         steps, batch = self._training.steps, self._training.batch
         with RunLog(self._folder, self._world.is_main) as records:
             done = self._resume()
+            if not self._world.same(done):
+                raise ArtifactError(f"{self._folder}: the ranks see different checkpoints; run the same command again")
             records.begin(done)
             if done == steps and self._verdict:
                 log.info("already trained for all of its %d steps: %s", steps, self._folder)
@@ -117,6 +119,7 @@ class Trainer:
                 reserve = 2 * (self._step_seconds + self._save_seconds)
                 if self._world.any(interrupt.reason(reserve) is not None):
                     self._save(done)
+                    self._world.wait()  # a rank that left early would take the one that saves with it
                     reason = interrupt.reason(reserve) or "a signal to another rank"
                     raise StoppedEarly(
                         f"stopped by {reason} after step {done} of {steps}, state saved in "

@@ -1,7 +1,7 @@
-"""count.py OUTPUT STEPS SIGNAL...: counts, a step each quarter of a second; on a signal it saves and ends with exit 75.
+"""count.py OUTPUT STEPS SIGNAL...: counts, four steps a second; on a signal it saves and ends with exit 75.
 
-`journal` gets a line for each start (job, state) and each step; `state` is saved after every fourth step and on a signal.
-While there is a file `hold` it makes no step.
+`journal` gets a line for each start (job, state) and each step; `state` is saved after every fourth step and on a
+signal. While there is a file `hold` it makes no step.
 """
 
 import os

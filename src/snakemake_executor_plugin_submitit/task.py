@@ -107,6 +107,7 @@ class _Signals:
     def __init__(self) -> None:
         self.stopping: signal.Signals | None = None
         self._new: list[signal.Signals] = []
+        self._told: set[int] = set()
         for number in (LIMIT, signal.SIGTERM):
             signal.signal(number, self._note)
 
@@ -122,19 +123,22 @@ class _Signals:
         """
         while True:
             try:
-                code = nested.wait(0.2)
+                code = nested.wait(0.5)
             except subprocess.TimeoutExpired:
                 code = None
             while self._new:
-                self._heed(self._new.pop(0), relay)
+                self.stopping = self._new.pop(0)
+                print(f"{self.stopping.name}: what saves its state and ends goes on after a requeue", flush=True)
             if code is not None:
                 return code
+            self._tell(relay)
 
-    def _heed(self, number: signal.Signals, relay: bool) -> None:
-        print(f"{number.name}: what saves its state and ends goes on after a requeue", flush=True)
-        self.stopping = number
-        if relay:
-            _send(number, [pid for pid in _descendants() if _catches(pid, number)])
+    def _tell(self, relay: bool) -> None:
+        """Tell programs of the signal that have not heard it: those that were not yet ready for it when it came."""
+        if self.stopping is LIMIT or (relay and self.stopping):
+            late = [pid for pid in _descendants() if pid not in self._told and _catches(pid, self.stopping)]
+            self._told.update(late)
+            _send(self.stopping, late)
 
 
 def _start(command: str) -> subprocess.Popen[bytes]:

@@ -19,8 +19,8 @@ from pathlib import Path
 
 NODES = ("n1", "n2", "n3")
 GPUS = 2
-CPUS = 4
-MEMORY_MB = 4000
+CPUS = 16
+MEMORY_MB = 24000
 PROGRAMS = ("munged", "mariadbd", "mariadb-install-db", "slurmdbd", "slurmctld", "slurmd", "sbatch", "sacct")
 CLIENTS = ("sbatch", "srun", "sacct", "sacctmgr", "squeue", "scancel", "scontrol", "sinfo", "sshare")
 # Written for each client: finds the private cluster even where a program strips SLURM_* from the environment, notes
@@ -72,8 +72,8 @@ AccountingStorageTRES=gres/gpu
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 {nodes}
-PartitionName=main Nodes=ALL Default=YES MaxTime=60 PriorityTier=1 GraceTime=20 State=UP
-PartitionName=high Nodes=ALL MaxTime=60 PriorityTier=10 PreemptMode=OFF State=UP
+PartitionName=main Nodes=ALL Default=YES MaxTime=1440 PriorityTier=1 GraceTime=20 State=UP
+PartitionName=high Nodes=ALL MaxTime=1440 PriorityTier=10 PreemptMode=OFF State=UP
 """
 SLURMDBD_CONF = """\
 DbdHost=localhost

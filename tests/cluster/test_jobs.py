@@ -26,3 +26,73 @@ def test_one_job_for_each_rule_with_what_it_asks_for(toy, slurm):
         assert resources(asked)["cpu"] == ("2" if name == "work" else "1")
         assert resources(asked).get("gres/gpu") == ("1" if name == "work" else None)
     assert "Nice=7" in slurm.control("show", "job", ids["work"])
+
+
+def test_one_question_about_all_jobs(begun, slurm):
+    """sacct is asked once a round about everything that runs."""
+    before = len(slurm.calls())
+    begun.run(*SUBMITIT, "work.txt", "silent", "--config", "seconds=6")
+    calls = [call for call in slurm.calls()[before:] if call.startswith("sacct")]
+    assert any(len(call.partition("--jobs=")[2].split(",")) == 2 for call in calls), calls
+    assert not [call for call in slurm.calls()[before:] if call.startswith("squeue --noheader --jobs")]
+
+
+def test_a_group_is_one_job(toy, slurm):
+    said = toy.run(*SUBMITIT, "second.txt")
+    assert toy.lines("second.txt") == ["first"]
+    (job,) = re.findall(r"is SLURM job (\d+)", said)
+    ((state, memory),) = slurm.jobs("State,ReqMem", jobs=job)
+    assert state == "COMPLETED"
+    assert memory == "150M"  # one after the other: the greater of the two
+
+
+def test_a_failure_shows_the_end_of_its_log_and_is_told_once(toy, slurm):
+    assert toy.start(*SUBMITIT, "never.txt").wait() == 1
+    assert "the reason" in toy.log
+    assert "SLURM job" in toy.log
+    assert toy.log.count("Error in rule fail") == 1
+
+
+def test_a_cancelled_job_is_a_failure(begun, slurm):
+    begun.start(*SUBMITIT, "silent", "--config", "seconds=300")
+    begun.until(lambda: begun.lines("silent.txt"), "the job runs")
+    ((job, *_),) = slurm.queue()
+    assert slurm.says("scancel", job) == ""
+    assert begun.wait() == 1
+    assert f"SLURM job {job}: it was cancelled" in begun.log
+
+
+def test_a_cancelled_job_gets_its_second_chance(begun, slurm):
+    begun.start(*SUBMITIT, "silent", "--retries", "1", "--config", "seconds=5")
+    begun.until(lambda: begun.lines("silent.txt"), "the job runs")
+    ((job, *_),) = slurm.queue()
+    assert slurm.says("scancel", job) == ""
+    assert begun.wait() == 0, begun.log
+    assert begun.log.count("(silent) is SLURM job") == 2
+
+
+def test_a_refused_submission_says_why(toy, slurm):
+    assert toy.start(*SUBMITIT, "begin.txt", "--default-resources", "slurm_partition=nowhere").wait() == 1
+    assert "was not submitted" in toy.log
+    assert "invalid partition specified: nowhere" in toy.log
+    assert "Traceback" not in toy.log
+
+
+def test_requeued_too_often(begun, slurm):
+    begun.start(*SUBMITIT, "work.txt", "--submitit-max-requeues", "0", "--config", "steps=1000")
+    begun.until(lambda: begun.lines("journal")[3:], "the job runs")
+    ((job, *_),) = slurm.queue()
+    assert slurm.says("scancel", "--signal=USR2", job) == ""
+    assert begun.wait() == 1
+    assert "requeued 0 times without coming to an end" in begun.log
+    assert "--submitit-max-requeues" in begun.log
+
+
+def test_the_official_executor_runs_the_same_workflow(begun, slurm):
+    """The same Snakefile, word for word; it asks SLURM for the same."""
+    words = ["slurm" if word == "submitit" else word for word in SUBMITIT]
+    begun.run(*words, "work.txt", "--slurm-init-seconds-before-status-checks", "2", seconds=200)
+    asked = {row[1]: row[2] for row in slurm.jobs("JobID,Comment,ReqTRES") if "work" in row[1]}
+    assert len(asked) == 1, slurm.jobs("JobID,JobName,Comment,ReqTRES")
+    fields = resources(next(iter(asked.values())))
+    assert (fields["cpu"], fields["mem"], fields["gres/gpu"]) == ("2", "300M", "1")

@@ -1,4 +1,4 @@
-"""One training by 1, 2 and 4 processes: the same curve, stopped and gone on with on another number, one of them dead."""
+"""One training by 1, 2 and 4 processes: the same curve; moved to another number of them; one of them dead."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from sensorium.config import canonical_json, validate
 
 STEPS = 16
 DONE = (0, 70)  # after so few steps a gate may refuse the export; the training is there all the same
-
 
 
 def section() -> str:

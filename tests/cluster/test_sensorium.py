@@ -1,0 +1,117 @@
+"""The real workflow on a real SLURM: the promised command, a time limit, several nodes."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from private_slurm import PrivateSlurm
+from safetensors.torch import load_file
+from snakemake_run import RESOURCES, Run
+
+RULES = {"collect": 2, "index_recordings": 1, "train_encoder": 2, "train_fusion": 1, "train_tokenizer": 1}
+RULES |= {"encode_latents": 2, "index_latents": 1, "train_dynamics": 1, "probe": 2, "retrieval": 1, "world_state": 1}
+RULES |= {"reconstruction": 1, "rollout": 1, "summary": 1}
+# What a user edits in profiles/slurm, and quick answers; one thread each, as two cores have to do it all.
+OVERRIDES = (
+    *("--default-resources", *RESOURCES, "mem_mb=2000", "runtime=20", "--max-threads", "1", "--jobs", "3"),
+    *("--seconds-between-status-checks", "1", "--latency-wait", "5", "--configfile", "config/tiny.yaml"),
+)
+
+
+@pytest.fixture(scope="module")
+def workflow(slurm: PrivateSlurm, clone) -> Run:
+    """A copy of the repository, to run on the private cluster."""
+    return Run(slurm, clone("cluster"))
+
+
+def job_ids(run: Run, rule: str) -> list[str]:
+    return re.findall(rf"job \d+ \({rule}\) is SLURM job (\d+)", run.log)
+
+
+def progress(folder: Path) -> int:
+    """Training steps that were recorded under an artifact's folder."""
+    return max(
+        (json.loads(line)["step"] for path in folder.glob("runs/*/metrics.jsonl") for line in path.open()), default=0
+    )
+
+
+def ask_to_stop(run: Run, slurm: PrivateSlurm, rule: str, folder: Path, times: int) -> None:
+    """Send a training the signal of SLURM's time limit, each time after it has made progress."""
+    run.until(lambda: job_ids(run, rule), f"{rule} is submitted", 300)
+    job = job_ids(run, rule)[-1]
+    for number in range(times):
+        before = progress(folder)
+        run.until(lambda before=before: progress(folder) > before, f"{rule} makes progress", 120)
+        subprocess.run([slurm.bin / "scancel", "--signal=USR2", job], check=True)
+        past = f".snakemake/submitit/{job}/requeues"
+        run.until(lambda past=past, number=number: len(run.lines(past)) > number, "a requeue")
+
+
+@pytest.fixture(scope="module")
+def finished(workflow: Run, slurm: PrivateSlurm) -> Run:
+    """That copy after the promised command, whose dynamics were asked to stop twice under a limit of one minute."""
+    workflow.start(
+        *"snakemake --profile slurm results/eval.json".split(),
+        *OVERRIDES,
+        "--set-resources",
+        "train_dynamics:runtime=1",
+    )
+    ask_to_stop(workflow, slurm, "train_dynamics", workflow.folder / "results/dynamics", 2)
+    assert workflow.wait(400) == 0, workflow.log[-5000:]
+    return workflow
+
+
+def test_the_promised_command_finishes_with_one_job_for_each_rule(finished, slurm):
+    assert json.loads((finished.folder / "results/eval.json").read_text())["evaluations"]
+    assert {rule: len(job_ids(finished, rule)) for rule in RULES} == RULES
+    rows = {row[0]: row for row in slurm.jobs("JobID,JobName,State,Partition,Account,ReqTRES")}
+    for rule in RULES:
+        for job in job_ids(finished, rule):
+            _, name, state, partition, account, asked = rows[job]
+            assert (name, state, partition, account) == (rule, "COMPLETED", "main", "science")
+            needs_gpu = rule.startswith(("train", "encode", "pro", "ret", "world", "rec", "roll"))
+            assert ("gres/gpu=1" in asked) == needs_gpu, (rule, asked)
+            assert ("mem=8000M" in asked) == needs_gpu, (rule, asked)
+
+
+def test_a_training_over_time_limits_has_the_bits_of_an_uninterrupted_one(finished, slurm):
+    (job,) = job_ids(finished, "train_dynamics")
+    restarts = int(re.search(r"Restarts=(\d+)", slurm.control("show", "job", job)).group(1))
+    assert restarts >= 2
+    assert finished.log.count("Error in rule") == 0
+    manifest = json.loads((finished.folder / "results/dynamics/manifest.json").read_text())
+    words = "--latents results/latents/video/manifest.json --tokenizer results/tokenizers/video/manifest.json".split()
+    config = json.dumps(manifest["config"])
+    words += ["--config", config, "--output", "straight", "--threads", "1"]
+    program = Path(sys.executable).with_name("sensorium")
+    subprocess.run([program, "train-dynamics", *words], cwd=finished.folder, check=True)
+    ours = (finished.folder / "results/dynamics/model.safetensors").read_bytes()
+    assert ours == (finished.folder / "straight/model.safetensors").read_bytes()
+
+
+def test_two_nodes_with_two_ranks_each(finished, slurm):
+    """The same rule text; requeued once, and it ends where one process ends, within float tolerance."""
+    alone = load_file(finished.folder / "results/encoders/vision/model.safetensors")
+    shutil.rmtree(finished.folder / "results/encoders/vision")
+    finished.start(
+        *"snakemake --profile slurm results/encoders/vision/manifest.json".split(),
+        *OVERRIDES,
+        *"--set-resources train_encoder:nodes=2 train_encoder:gpu=4 train_encoder:runtime=3".split(),
+    )
+    earlier = len(job_ids(finished, "train_encoder"))
+    finished.until(lambda: len(job_ids(finished, "train_encoder")) > earlier, "submission")
+    ask_to_stop(finished, slurm, "train_encoder", finished.folder / "results/encoders/vision", 1)
+    assert finished.wait(200) == 0, finished.log[-5000:]
+    job = job_ids(finished, "train_encoder")[-1]
+    asked = dict(part.split("=") for part in slurm.jobs("ReqTRES", jobs=job)[0][0].split(","))
+    assert (asked["node"], asked["gres/gpu"]) == ("2", "4")
+    log = next((finished.folder / "results/encoders/vision").glob("runs/*/train.log")).read_text()
+    assert log.count("4 rank(s)") == 2  # one process writes, at each start
+    together = load_file(finished.folder / "results/encoders/vision/model.safetensors")
+    assert set(together) == set(alone)

@@ -248,11 +248,17 @@ class PrivateSlurm:
         data, run = self.folder / "mysql", self.folder / "run"
         self._run(
             *("mariadb-install-db", "--no-defaults", f"--datadir={data}", "--user=root", "--skip-test-db"),
-            *("--auth-root-authentication-method=socket", "--innodb-use-native-aio=0"),
+            *("--auth-root-authentication-method=socket", "--innodb-use-native-aio=0", f"--tmpdir={run}"),
         )
         self._daemon(
             *("mariadbd", "--no-defaults", "--user=root", f"--datadir={data}", f"--socket={run}/mysql.sock"),
-            *(f"--pid-file={run}/mariadbd.pid", "--skip-networking", "--skip-log-bin", "--innodb-use-native-aio=0"),
+            *(
+                f"--pid-file={run}/mariadbd.pid",
+                f"--tmpdir={run}",
+                "--skip-networking",
+                "--skip-log-bin",
+                "--innodb-use-native-aio=0",
+            ),
             *("--innodb-buffer-pool-size=64M", "--innodb-flush-log-at-trx-commit=2", "--innodb-lock-wait-timeout=900"),
         )
 

@@ -21,7 +21,9 @@ RULES |= {"reconstruction": 1, "rollout": 1, "summary": 1}
 OVERRIDES = (
     *("--default-resources", *RESOURCES, "mem_mb=2000", "runtime=20", "--max-threads", "1", "--jobs", "3"),
     *("--seconds-between-status-checks", "1", "--latency-wait", "5", "--configfile", "config/tiny.yaml"),
+    *("--config", "dynamics={training: {steps: 150}}"),
 )
+pytestmark = pytest.mark.xdist_group("sensorium")  # they share one run of the workflow
 
 
 @pytest.fixture(scope="module")

@@ -76,6 +76,14 @@ def test_the_ground_floor_needs_no_torch(path):
     assert all(module.split(".")[1] in ("config", "artifacts") for module in own)
 
 
+def test_the_executor_and_the_package_know_nothing_of_each_other():
+    executor = SOURCE.with_name("snakemake_executor_plugin_submitit")
+    for path in executor.glob("*.py"):
+        assert not [name for name in imports(path) if name.split(".")[0] in ("sensorium", "torch")], path
+    for path in SOURCE.rglob("*.py"):
+        assert not [name for name in imports(path) if name.startswith(("snakemake", "submitit"))], path
+
+
 def test_nothing_is_unpickled():
     for path in SOURCE.rglob("*.py"):
         text = path.read_text()

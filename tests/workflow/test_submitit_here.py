@@ -1,0 +1,78 @@
+"""The submitit executor without SLURM: processes of this machine, and calls in the main process."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+TOY = Path(__file__).parents[1] / "cluster/toy"
+
+
+@pytest.fixture
+def toy(tmp_path):
+    folder = shutil.copytree(TOY, tmp_path / "toy")
+    (folder / "begin.txt").touch()
+    return folder
+
+
+def start(folder: Path, *words: str) -> subprocess.Popen[bytes]:
+    """Snakemake on the toy workflow, with the submitit executor."""
+    program = Path(sys.executable).with_name("snakemake")
+    environment = {**os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}"}
+    words = (program, "--executor", "submitit", *words, "--jobs", "2", "--seconds-between-status-checks", "1")
+    with (folder / "main.log").open("ab") as log:
+        return subprocess.Popen(words, cwd=folder, env=environment, stdout=log, stderr=log)
+
+
+def test_debug_runs_everything_in_sight(toy):
+    assert start(toy, "--submitit-cluster", "debug", "end.txt").wait(60) == 0
+    assert (toy / "end.txt").read_text().startswith("3 ")
+    assert start(toy, "--submitit-cluster", "debug", "never.txt").wait(60) == 1
+    assert "the reason" in (toy / "main.log").read_text()
+
+
+def test_a_local_job_is_requeued_before_its_limit(toy):
+    """The signal reaches the program itself, it saves, and the same job goes on."""
+    words = "--submitit-cluster local work.txt --config steps=400".split()
+    process = start(toy, *words)
+    journal = toy / "journal"
+    while not journal.exists() or len(journal.read_text().splitlines()) < 5:
+        assert process.poll() is None, (toy / "main.log").read_text()
+        time.sleep(0.1)
+    (folder,) = (path.parent for path in toy.glob(".snakemake/submitit/*/*_submitted.pkl"))
+    tasks = [path for path in Path("/proc").glob("[0-9]*/cmdline") if is_task(path, folder.parent)]
+    assert len(tasks) == 1
+    os.kill(int(tasks[0].parent.name), signal.SIGUSR2)
+    while journal.read_text().count("start") < 2:
+        assert process.poll() is None, (toy / "main.log").read_text()
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)  # and Ctrl-C ends the job
+    assert process.wait(60) == 1
+    steps = [line for line in journal.read_text().splitlines() if line.startswith("step")]
+    assert len(set(steps)) == len(steps)  # none was made twice
+    assert "SIGUSR2" in (folder / "requeues").read_text()
+    time.sleep(3)
+    before = journal.read_text()
+    time.sleep(1)
+    assert journal.read_text() == before
+
+
+def is_task(path: Path, folder: Path) -> bool:
+    """Whether a process is the one that submitit started for a job of this folder."""
+    try:
+        words = path.read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return b"submitit.core._submit" in words and any(word.startswith(bytes(folder)) for word in words)
+
+
+def test_an_unknown_cluster_is_named(toy):
+    assert start(toy, "--submitit-cluster", "slrum", "work.txt").wait(60) == 1
+    assert "--submitit-cluster slrum: choose one of slurm, local, debug" in (toy / "main.log").read_text()

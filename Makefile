@@ -43,7 +43,7 @@ report: env ## Snakemake's report of what was run -> report.html
 
 test: check ## every check and every test
 	pytest --ignore tests/cluster
-	pytest tests/cluster --numprocesses 4 --dist loadgroup  # they mostly wait
+	pytest tests/cluster --numprocesses 4 --dist loadfile  # they mostly wait
 
 image: ## the container image; IMAGE, BASE_IMAGE, ENGINE and IMAGE_FLAGS may be given
 	@[ -n "$(ENGINE)" ] || { echo "podman or docker is needed to build an image" >&2; exit 1; }

@@ -49,6 +49,7 @@ class SnakemakeTask:
         """
         if "SUBMITIT_EXECUTOR" not in os.environ:  # cluster=debug: in the main process, whose signals are its own
             return self._finish(_start(self.command).wait())
+        sys.tracebacklimit = 0  # the end of the log is for the program's own words
         environment = submitit.JobEnvironment()
         result = environment.paths.result_pickle
         if result.exists():  # SLURM started an ended job again: its node died before the end was noted

@@ -23,7 +23,6 @@ OVERRIDES = (
     *("--seconds-between-status-checks", "1", "--latency-wait", "5", "--configfile", "config/tiny.yaml"),
     *("--config", "dynamics={training: {steps: 150}}"),
 )
-pytestmark = pytest.mark.xdist_group("sensorium")  # they share one run of the workflow
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -54,8 +55,12 @@ def measure(name: str, folder: Path, arguments: argparse.Namespace) -> tuple[flo
         options = [f"--partition={arguments.partition}", f"--account={arguments.account}", "--mem=1000M", "--time=5"]
         words = ["sbatch", "--wait", "--output=/dev/null", *options, "--wrap", "python step.py step.txt"]
     subprocess.run(words, cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    ask = ["sacct", "-X", "-n", "-P", "--format=Submit,Start", "--state=COMPLETED", "--starttime", began]
-    lines = subprocess.run(ask, check=True, capture_output=True, text=True).stdout.split()
+    ask = ["sacct", "-X", "-n", "-P", "--format=Submit,Start", "--starttime", began]
+    for _ in range(100):  # accounts hear of a job a little late
+        lines = subprocess.run(ask, check=True, capture_output=True, text=True).stdout.split()
+        if lines and "Unknown" not in lines[-1]:
+            break
+        time.sleep(0.1)
     submitted, started = (datetime.fromisoformat(text).timestamp() for text in lines[-1].split("|"))
     return started - submitted, float((folder / "step.txt").read_text()) - started
 

@@ -29,7 +29,7 @@ BACKENDS: dict[str, type[SlurmBackend] | type[LocalBackend] | type[DebugBackend]
 }
 FORGOTTEN_SECONDS = 300  # accounts may hear of a job late
 CANCEL_SECONDS = 180  # of a job that is to make room, SLURM's KillWait included
-TAIL_LINES = 20
+TAIL_LINES = 40
 WHY = {
     "TIMEOUT": "its time limit was reached and nothing in it saved its state on SIGUSR2: raise its runtime",
     "OUT_OF_MEMORY": "it used more memory than it asked for: raise its mem_mb",

@@ -50,7 +50,7 @@ def test_a_failure_shows_the_end_of_its_log_and_is_told_once(toy, slurm):
     assert toy.start(*SUBMITIT, "never.txt").wait() == 1
     assert "the reason" in toy.log
     assert "SLURM job" in toy.log
-    assert toy.log.count("Error in rule fail") == 1
+    assert toy.log.count("\nError in rule fail") == 1  # the nested one's words are indented
 
 
 def test_a_cancelled_job_is_a_failure(begun, slurm):

@@ -64,6 +64,20 @@ def test_controller_restarted(begun, slurm):
     assert_one_job_did_it_all(begun, slurm, restarts=0)
 
 
+def test_a_signal_that_comes_too_early_is_told_later(begun, slurm):
+    """A training takes a while until it listens; it must not miss what SLURM says only once."""
+    (begun.folder / "asleep").touch()
+    begun.start(*WORK, *config(steps=STEPS))
+    begun.until(lambda: (begun.folder / "snores").exists(), "the program starts")
+    ((job, *_),) = slurm.queue()
+    assert slurm.says("scancel", "--signal=USR2", job) == ""
+    log = f".snakemake/submitit/{job}/{job}_0_log.out"
+    begun.until(lambda: any(line.startswith("SIGUSR2") for line in begun.lines(log)), "the signal arrives")
+    (begun.folder / "asleep").unlink()
+    assert begun.wait() == 0, begun.log
+    assert_one_job_did_it_all(begun, slurm, restarts=1)
+
+
 def test_a_program_that_knows_no_signal_is_not_run_twice(begun, slurm):
     begun.start(*SUBMITIT, "silent", *config(seconds=15))
     begun.until(lambda: begun.lines("silent.txt"), "the rule runs")

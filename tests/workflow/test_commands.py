@@ -20,6 +20,7 @@ def fresh(clone):
     [
         ("snakemake -n", "train_dynamics"),
         ("snakemake --profile slurm -n results/eval.json", "train_dynamics"),
+        ("snakemake --profile slurm --executor slurm --retries 20 -n results/eval.json", "train_dynamics"),
         ("snakemake --profile local -j1 -n", "train_dynamics"),
         ("snakemake --lint", "good condition"),
         ("snakemake --rulegraph mermaid-js", "train_dynamics"),

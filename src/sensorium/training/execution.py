@@ -44,8 +44,8 @@ class Execution:
         """
         if self.device == "cuda" and not torch.cuda.is_available():
             raise ConfigurationError("--device cuda: no CUDA device is visible here; use --device auto or cpu")
-        if self.threads:
-            torch.set_num_threads(self.threads)
+        if self.threads:  # of this node's job, whose ranks share them
+            torch.set_num_threads(max(1, self.threads // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
         # A resumed run must repeat the bits of an uninterrupted one, so sums are made in a fixed order.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)

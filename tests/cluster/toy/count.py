@@ -1,7 +1,7 @@
 """count.py OUTPUT STEPS SIGNAL...: counts, four steps a second; on a signal it saves and ends with exit 75.
 
 `journal` gets a line for each start (job, state) and each step; `state` is saved after every fourth step and on a
-signal. While there is a file `hold` it makes no step.
+signal. While there is a file `hold` it makes no step; while there is a file `asleep` it is not ready for signals.
 """
 
 import os
@@ -12,6 +12,9 @@ from pathlib import Path
 
 output, steps, *names = sys.argv[1:]
 stopping = []
+while Path("asleep").exists():
+    Path("snores").touch()
+    time.sleep(0.1)
 for name in names:
     signal.signal(signal.Signals[f"SIG{name}"], lambda number, frame: stopping.append(number))
 state = Path("state")

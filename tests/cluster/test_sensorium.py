@@ -97,7 +97,7 @@ def test_a_training_over_time_limits_has_the_bits_of_an_uninterrupted_one(finish
 
 
 def test_two_nodes_with_two_ranks_each(finished, slurm):
-    """The same rule text; requeued once, and it ends where one process ends, within float tolerance."""
+    """The same rule text; requeued once, it goes on and finishes. test_ranks.py compares the curves."""
     alone = load_file(finished.folder / "results/encoders/vision/model.safetensors")
     shutil.rmtree(finished.folder / "results/encoders/vision")
     finished.start(

@@ -42,7 +42,8 @@ report: env ## Snakemake's report of what was run -> report.html
 	snakemake --report report.html
 
 test: check ## every check and every test
-	pytest --ignore tests/cluster
+	pytest tests/unit --numprocesses 2 --dist loadfile
+	pytest tests/workflow tests/container
 	pytest tests/cluster --numprocesses 4 --dist loadfile  # they mostly wait
 
 image: ## the container image; IMAGE, BASE_IMAGE, ENGINE and IMAGE_FLAGS may be given

@@ -81,16 +81,14 @@ class FusionLearner(CoupledLearner):
         }
 
     def gates(self, batch: Batch) -> list[Gate]:
-        """Collapse of the world state, and whether it foretells changes better than standing still does."""
+        """Collapse of the world state, and whether it tells the senses, all given, better than their mean does."""
         senses = self._senses(batch)
         states = self.fusion(**{sense: values[:, : self.config.frames] for sense, values in senses.items()})
         everything = torch.ones(len(states), len(SENSES), dtype=torch.bool, device=states.device)
-        changes = self._errors(batch, everything).detach().mean(0)[1:]
-        ahead = [float(error) for n, error in zip(self.config.offsets, changes, strict=True) if n > 0]
-        advice = "more steps or offsets that are less far ahead"
+        now = float(self._errors(batch, everything).detach().mean(0)[0])
         return [
             *collapse_gates(states[:, -1]),
-            Gate("foretold_change", 1 - sum(ahead) / len(ahead), 0.0, advice),
+            Gate("told_variance", 1 - now, 0.1, "more steps or a lower learning rate"),
         ]
 
     def show(self, batch: Batch) -> dict[str, Image | Audio]:

@@ -173,4 +173,4 @@ def test_gates_see_collapse() -> None:
     for project in learner.fusion.project.values():
         torch.nn.init.zeros_(project.weight)
     failed = {gate.name for gate in learner.gates(senses()) if not gate.passed}
-    assert {"embedding_deviation", "effective_rank", "output_difference"} <= failed
+    assert {"embedding_deviation", "effective_rank", "output_difference", "told_variance"} <= failed

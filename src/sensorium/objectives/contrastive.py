@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -76,17 +78,17 @@ class ContrastiveLearner(CoupledLearner):
         """The encoder, without its projection."""
         return self.encoder
 
+    @abstractmethod
     def views(self, batch: Batch, draw: Draw) -> tuple[Tensor, Tensor]:
         """Two augmented views of each row."""
-        raise NotImplementedError
 
     def encode(self, inputs: Tensor) -> Tensor:
         """Embeddings [B, dim] of one view."""
         return self.encoder(inputs)
 
+    @abstractmethod
     def samples(self, batch: Batch) -> Tensor:
         """The batch's rows as they are, without augmentation."""
-        raise NotImplementedError
 
     def embed(self, batch: Batch, draw: Draw) -> Tensor:
         """Projections of both views, [rows, 2, projection]."""

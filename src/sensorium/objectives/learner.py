@@ -7,6 +7,7 @@ statistics, so neither the micro-batch nor the number of ranks changes what is l
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -50,21 +51,21 @@ class Audio:
     rate: int
 
 
-class Learner(nn.Module):
+class Learner(nn.Module, ABC):
     """A model and its objective, when the loss of a batch is the mean of the losses of its rows."""
 
     @property
+    @abstractmethod
     def model(self) -> nn.Module:
         """The module that is exported."""
-        raise NotImplementedError
 
+    @abstractmethod
     def forward(self, batch: Batch, draw: Draw) -> tuple[Tensor, Metrics]:
         """Mean loss over the rows of a (micro-)batch, a scalar, and detached scalar metrics."""
-        raise NotImplementedError
 
+    @abstractmethod
     def gates(self, batch: Batch) -> list[Gate]:
         """Collapse watch on a validation batch (called in eval mode, without gradients); all must pass."""
-        raise NotImplementedError
 
     def show(self, batch: Batch) -> dict[str, Image | Audio]:
         """What a person would rather see than a number (called in eval mode, without gradients)."""
@@ -83,13 +84,13 @@ class CoupledLearner(Learner):
     loss never depends on the micro-batch. Losses of single samples travel as columns of the embedding.
     """
 
+    @abstractmethod
     def embed(self, batch: Batch, draw: Draw) -> Tensor:
         """Embeddings [rows, ...] with their graph: row i depends on nothing but row i of batch and draw."""
-        raise NotImplementedError
 
+    @abstractmethod
     def couple(self, embeddings: Tensor, draw: Draw) -> tuple[Tensor, Metrics]:
         """Loss of the global batch, a scalar, from its embeddings [global rows, ...] and the draw of all its rows."""
-        raise NotImplementedError
 
     def forward(self, batch: Batch, draw: Draw) -> tuple[Tensor, Metrics]:
         """Loss of a batch that is coupled as a whole."""

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from sensorium.artifacts import write_json
 from sensorium.config import Section, Training
 from sensorium.objectives.learner import Audio, Batch, CoupledLearner, Gate, Image, Learner, Metrics
+from sensorium.objectives.normalise import RunningScale
 from sensorium.randomness import Draw
 from sensorium.training.execution import Execution
 from sensorium.training.stage import train_stage
@@ -58,13 +59,15 @@ class ToyModel(nn.Module):
 
 
 class ToyLearner(Learner):
-    """Regression on noised inputs."""
+    """Regression on noised inputs, with two terms of very different size on one scale."""
 
     minimum = 0.0
+    observed = ("square", "absolute")
 
     def __init__(self, config: ToyConfig) -> None:
         super().__init__()
         self._model = ToyModel(config, SHAPES)
+        self.scale = RunningScale({"square": 1.0, "absolute": 0.5})
         self.largest = 10**9
         self.seen: list[int] = []
 
@@ -78,8 +81,13 @@ class ToyLearner(Learner):
         self.seen.append(len(batch["x"]))
         if len(batch["x"]) > self.largest:
             raise torch.OutOfMemoryError("the toy is full")
-        error = (self._model(batch["x"] + 0.1 * draw.normal("noise", 6)) - batch["y"]).square().mean()
-        return error, {"error": error.detach()}
+        error = self._model(batch["x"] + 0.1 * draw.normal("noise", 6)) - batch["y"]
+        terms = {"square": error.square().mean(), "absolute": 100 * error.abs().mean()}
+        return self.scale(terms), {name: term.detach() for name, term in terms.items()}
+
+    def observe(self, metrics: Metrics) -> None:
+        """For the scale."""
+        self.scale.observe(metrics)
 
     def gates(self, batch: Batch) -> list[Gate]:
         """The output must vary."""

@@ -52,7 +52,13 @@ class Audio:
 
 
 class Learner(nn.Module, ABC):
-    """A model and its objective, when the loss of a batch is the mean of the losses of its rows."""
+    """A model and its objective, when the loss of a batch is the mean of the losses of its rows.
+
+    Attributes:
+        observed: names of the metrics that `observe` is told; each costs a word between ranks in every step.
+    """
+
+    observed: tuple[str, ...] = ()
 
     @property
     @abstractmethod
@@ -66,6 +72,12 @@ class Learner(nn.Module, ABC):
     @abstractmethod
     def gates(self, batch: Batch) -> list[Gate]:
         """Collapse watch on a validation batch (called in eval mode, without gradients); all must pass."""
+
+    def observe(self, metrics: Metrics) -> None:
+        """Take in the means of the `observed` metrics over the global batch; called once after each step that was made.
+
+        What is kept of them must lie in buffers, so that a resumed run goes on with it.
+        """
 
     def show(self, batch: Batch) -> dict[str, Image | Audio]:
         """What a person would rather see than a number (called in eval mode, without gradients)."""

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 from sensorium.artifacts import ArtifactError
 from sensorium.config import ConfigurationError, Training
 from sensorium.data.windows import StepBatches, Windows
-from sensorium.objectives.learner import Batch, Learner
+from sensorium.objectives.learner import Batch, Learner, Metrics
 from sensorium.randomness import Draw, sample_indices, stable_seed
 from sensorium.training.checkpoint import Checkpoints
 from sensorium.training.distributed import World
@@ -170,6 +170,7 @@ class Trainer:
         rate = 0.0
         if bool(torch.isfinite(loss.float() + norm.float())):
             rate = self._optimiser.update(step, norm)
+            self._tell(metrics)
             self._skips.passed()
         else:
             self._skips.skipped(step + 1, first_bad_place(self.learner, lambda: self._gradients.forward(batch, draw)))
@@ -181,6 +182,13 @@ class Trainer:
         if self._device.type == "cuda":
             values["perf/memory_gb"] = torch.cuda.max_memory_allocated(self._device) / 1e9
         return values
+
+    def _tell(self, metrics: Metrics) -> None:
+        """Tell the learner what it wants to know of the step that was made, as means over all ranks."""
+        names = self.learner.observed
+        if names:
+            means = self._world.sum(torch.stack([metrics[name].float() for name in names]))
+            self.learner.observe(dict(zip(names, means, strict=True)))
 
     def _validate(self, done: int, records: RunLog) -> dict[str, float]:
         """Loss, gates and exhibits on a fixed validation batch, by the weights that would be exported."""

@@ -1,4 +1,4 @@
-"""The dynamics transformer: causal in time, actions act where they should, unlabelled windows have none."""
+"""The dynamics transformer: causal in time, actions act where they should, agent tokens are seen by nobody."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import pytest
 import torch
 
 from sensorium.config import DynamicsConfig
-from sensorium.models.dream import dream
 from sensorium.models.dynamics import Dynamics, linear_estimate
 
-FRAMES, TOKENS, CHANNELS = 5, 4, 3
-SHAPES = {"tokens": TOKENS, "channels": CHANNELS, "action": {"kind": "continuous", "size": 2}}
-CONFIG = DynamicsConfig(dim=16, heads=2, layers=4, time_every=2, registers=1, frames=FRAMES)
+FRAMES, TOKENS, CHANNELS = 5, 6, 3
+SHAPES = {"video": 4, "grid": True, "audio": 2, "channels": CHANNELS, "action": {"kind": "continuous", "size": 2}}
+CONFIG = DynamicsConfig(dim=16, heads=2, key_heads=1, layers=4, time_every=2, registers=1, window=4)
 
 
 def build(action: dict | None = None) -> Dynamics:
@@ -19,6 +18,11 @@ def build(action: dict | None = None) -> Dynamics:
     dynamics = Dynamics(CONFIG, SHAPES | ({"action": action} if action else {}))
     torch.nn.init.normal_(dynamics.read_out.weight)  # it starts at zero, and then nothing would show
     return dynamics.eval()
+
+
+def predict(dynamics: Dynamics, tokens, tau, action, labelled=None, size=None):
+    sizes = torch.full_like(tau, 1 / 64) if size is None else size
+    return dynamics(tokens, tau, sizes, action, labelled)[0]
 
 
 @pytest.fixture
@@ -33,7 +37,7 @@ def test_a_frame_changes_itself_and_later_ones_only(inputs, what, changed):
     dynamics = build()
     other = [part.clone() for part in inputs]
     other[what][:, changed] += 0.3
-    difference = (dynamics(*inputs) - dynamics(*other)).abs().amax((0, 2, 3))
+    difference = (predict(dynamics, *inputs) - predict(dynamics, *other)).abs().amax((0, 2, 3))
     assert difference[:changed].eq(0).all()
     assert difference[changed:].gt(1e-6).all()
 
@@ -41,17 +45,19 @@ def test_a_frame_changes_itself_and_later_ones_only(inputs, what, changed):
 def test_every_token_of_a_frame_sees_the_action(inputs):
     dynamics = build()
     tokens, tau, action = inputs
-    difference = (dynamics(tokens, tau, action) - dynamics(tokens, tau, action + 1)).abs().amax((0, 3))
+    difference = (
+        (predict(dynamics, tokens, tau, action) - predict(dynamics, tokens, tau, action + 1)).abs().amax((0, 3))
+    )
     assert difference.gt(1e-6).all()
 
 
 def test_unlabelled_windows_have_no_action(inputs):
     dynamics = build()
     tokens, tau, action = inputs
-    some = dynamics(tokens, tau, action, torch.tensor([True, False]))
-    assert torch.allclose(some[0], dynamics(tokens, tau, action)[0], atol=1e-6)
-    assert torch.allclose(some[1], dynamics(tokens, tau, None)[1], atol=1e-6)
-    assert not torch.allclose(some[1], dynamics(tokens, tau, torch.zeros_like(action))[1], atol=1e-3) or bool(
+    some = predict(dynamics, tokens, tau, action, torch.tensor([True, False]))
+    assert torch.allclose(some[0], predict(dynamics, tokens, tau, action)[0], atol=1e-6)
+    assert torch.allclose(some[1], predict(dynamics, tokens, tau, None)[1], atol=1e-6)
+    assert not torch.allclose(some[1], predict(dynamics, tokens, tau, torch.zeros_like(action))[1], atol=1e-3) or bool(
         dynamics.action.bias.abs().max() < 1e-3
     )
 
@@ -59,7 +65,7 @@ def test_unlabelled_windows_have_no_action(inputs):
 def test_discrete_actions(inputs):
     dynamics = build({"kind": "discrete", "size": 6})
     tokens, tau, _ = inputs
-    first, second = (dynamics(tokens, tau, torch.full((2, FRAMES), number)) for number in (0, 5))
+    first, second = (predict(dynamics, tokens, tau, torch.full((2, FRAMES), number)) for number in (0, 5))
     assert first.shape == tokens.shape
     assert not torch.allclose(first, second, atol=1e-4)
 
@@ -71,14 +77,14 @@ def test_unknown_kind_of_action():
 
 def test_linear_estimate_at_its_ends():
     """Clean frames stay; pure noise becomes the last clean frame, or the mean where nothing is known."""
-    tokens, change = torch.randn(1, 4, TOKENS, CHANNELS), torch.full((CHANNELS,), 0.1)
+    tokens, change = torch.randn(1, 4, TOKENS, CHANNELS), torch.full((TOKENS, CHANNELS), 0.1)
     tau = torch.tensor([[1.0, 0, 0, 1]])
-    estimate = linear_estimate(tokens, tau, change)
+    estimate = linear_estimate(tokens, tau, change)[0]
     assert torch.allclose(estimate[:, 3], tokens[:, 3], atol=1e-6)
     assert torch.allclose(estimate[:, 0], tokens[:, 0])
     assert torch.allclose(estimate[:, 1], tokens[:, 0])
     assert torch.allclose(estimate[:, 2], tokens[:, 0])
-    assert torch.equal(linear_estimate(tokens, torch.zeros(1, 4), change), torch.zeros_like(tokens))
+    assert torch.equal(linear_estimate(tokens, torch.zeros(1, 4), change)[0], torch.zeros_like(tokens))
 
 
 def test_linear_estimate_is_the_posterior_mean_of_a_random_walk():
@@ -89,34 +95,50 @@ def test_linear_estimate_is_the_posterior_mean_of_a_random_walk():
     clean = torch.stack([first, first + change**0.5 * torch.randn(rows)], 1)
     noised = (1 - tau) * torch.randn(rows, 2) + tau * clean
     fitted = noised @ torch.linalg.lstsq(noised, clean[:, 1:]).solution
-    estimate = linear_estimate(noised[..., None, None], tau.expand(rows, 2), torch.tensor([change]))[:, 1, 0]
+    estimate = linear_estimate(noised[..., None, None], tau.expand(rows, 2), torch.tensor([[change]]))[0][:, 1, 0]
     assert (fitted - estimate).abs().mean() < 5e-3
 
 
 def test_standardise_and_restore():
     dynamics = build()
-    dynamics.describe(torch.tensor([1.0, 2, 3]), torch.tensor([0.5, 1, 2]), torch.ones(3))
-    assert torch.equal(dynamics.change, torch.tensor([4, 1, 0.25]))
+    mean, deviation = torch.tensor([1.0, 2, 3]).expand(TOKENS, 3), torch.tensor([0.5, 1, 2]).expand(TOKENS, 3)
+    dynamics.describe(mean, deviation, torch.ones(TOKENS, 3))
+    assert torch.equal(dynamics.change[0], torch.tensor([4, 1, 0.25]))
     tokens = torch.randn(2, 7, TOKENS, CHANNELS)
     assert torch.allclose(dynamics.restore(dynamics.standardise(tokens)), tokens, atol=1e-6)
-    assert torch.equal(dynamics.standardise(torch.tensor([1.5, 2, 5])), torch.tensor([1.0, 0, 1]))
+    assert torch.equal(dynamics.standardise(torch.tensor([1.5, 2, 5]))[0], torch.tensor([1.0, 0, 1]))
 
 
-def test_a_dream_is_repeatable_and_longer_than_the_window(inputs):
+def test_the_step_size_is_heard(inputs):
     dynamics = build()
-    tokens = inputs[0][:, :2]
-    actions = torch.randn(2, 2 + 6, 2)
-    dreamt = dream(dynamics, tokens, actions, 6, denoising_steps=2)
-    assert dreamt.shape == (2, 6, TOKENS, CHANNELS)
-    assert torch.equal(dreamt, dream(dynamics, tokens, actions, 6, denoising_steps=2))
-    assert not torch.equal(dreamt, dream(dynamics, tokens, actions, 6, denoising_steps=2, seed=1))
+    tokens, tau, action = inputs
+    fine, coarse = (predict(dynamics, tokens, tau, action, size=torch.full_like(tau, d)) for d in (1 / 64, 0.5))
+    assert not torch.allclose(fine, coarse, atol=1e-4)
 
 
-def test_an_action_changes_the_dream_from_its_frame_on(inputs):
+def test_agent_tokens_see_everything_before_and_are_seen_by_nobody(inputs):
     dynamics = build()
-    tokens, actions = inputs[0][:, :2], torch.randn(2, 5, 2)
-    other = actions.clone()
-    other[:, 3] += 1  # led to the second dreamed frame
-    difference = (dream(dynamics, tokens, actions, 3) - dream(dynamics, tokens, other, 3)).abs().amax((0, 2, 3))
-    assert difference[0] == 0
-    assert difference[1:].gt(1e-6).all()
+    tokens, tau, action = inputs
+    size, agent = torch.full_like(tau, 1 / 64), torch.randn(2, CONFIG.dim)
+    prediction, read = dynamics(tokens, tau, size, action, agent=agent)
+    assert read.shape == (2, FRAMES, 2, CONFIG.dim)
+    assert torch.allclose(prediction, predict(dynamics, tokens, tau, action), atol=1e-5)
+    other = tokens.clone()
+    other[:, 2] += 1
+    change = (dynamics(other, tau, size, action, agent=agent)[1] - read).abs().amax((0, 2, 3))
+    assert change[:2].eq(0).all()
+    assert change[2:].gt(1e-6).all()
+
+
+def test_streams_are_cut_apart_in_order():
+    tokens = torch.arange(TOKENS).view(1, 1, TOKENS, 1).expand(1, 1, TOKENS, CHANNELS)
+    parts = build().split(tokens)
+    assert parts["video"][0, 0, :, 0].tolist() == [0, 1, 2, 3]
+    assert parts["audio"][0, 0, :, 0].tolist() == [4, 5]
+
+
+def test_a_world_without_sound_and_without_a_grid(inputs):
+    torch.manual_seed(0)
+    dynamics = Dynamics(CONFIG, SHAPES | {"video": 6, "audio": 0, "grid": False})
+    assert predict(dynamics, *inputs).shape == inputs[0].shape
+    assert list(dynamics.streams) == ["video"]

@@ -1,4 +1,4 @@
-"""The equations of diffusion forcing, against Gaussian data where everything is known in closed form."""
+"""The equations of shortcut forcing, against Gaussian data where everything is known in closed form."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sensorium.config import DynamicsConfig, VideoTokenizerConfig
 from sensorium.models.dream import dream, euler_step
 from sensorium.models.dynamics import Dynamics
 from sensorium.models.tokenizers import VideoTokenizer
-from sensorium.objectives.forcing import DynamicsLearner, corrupt, ramp, signal_levels
+from sensorium.objectives.forcing import DynamicsLearner, Levels, bootstrap_target, corrupt, evenly, ramp, signal_levels
 from sensorium.randomness import Draw
 
 MEAN, DEVIATION = 0.7, 0.5  # of the Gaussian data
@@ -78,8 +78,68 @@ def test_steps_that_are_none(tau, target):
         euler_step(torch.zeros(1), torch.zeros(1), tau, target)
 
 
+def flow(z: torch.Tensor, tau: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """The exact flow of Gaussian data from level tau to a higher one: quantiles are kept."""
+
+    def deviation(level: torch.Tensor) -> torch.Tensor:
+        return ((1 - level) ** 2 + (level * DEVIATION) ** 2).sqrt()
+
+    return target * MEAN + (z - tau * MEAN) * deviation(target) / deviation(tau)
+
+
+def shortcut(z: torch.Tensor, tau: torch.Tensor, size: torch.Tensor) -> torch.Tensor:
+    """x-prediction of the best shortcut model of Gaussian data: its one step of size d lands on the exact flow."""
+    tau, size = tau[..., None, None].double(), size[..., None, None].double()
+    return z + (1 - tau) * (flow(z, tau, tau + size) - z) / size
+
+
+def levels(rows: int) -> Levels:
+    return signal_levels(draw(rows), 4, torch.ones(rows, dtype=torch.bool), torch.zeros(rows, dtype=torch.bool))
+
+
+def test_at_the_optimum_one_step_equals_two_of_half_the_size():
+    torch.manual_seed(0)
+    wanted, noised = levels(500), torch.randn(500, 4, 2, 3).double()
+    target = bootstrap_target(shortcut, noised, wanted)
+    exact = shortcut(noised, wanted.tau, wanted.size)
+    assert wanted.bootstrapped.sum() > 500
+    assert torch.allclose(target[wanted.bootstrapped], exact[wanted.bootstrapped], atol=1e-9)
+
+
+def test_the_target_is_that_of_the_loss_in_velocities():
+    """|x - target|^2 is the paper's (1 - tau)^2 |(x - z~) / (1 - tau) - (b' + b'') / 2|^2, for any model."""
+    torch.manual_seed(0)
+    wanted, noised, student = levels(200), torch.randn(200, 4, 2, 3), torch.randn(200, 4, 2, 3)
+
+    def model(z: torch.Tensor, tau: torch.Tensor, size: torch.Tensor) -> torch.Tensor:
+        return torch.sin(3 * z) + (tau * size.sqrt())[..., None, None]
+
+    tau, half = wanted.tau[..., None, None], wanted.size[..., None, None] / 2
+    first = (model(noised, wanted.tau, wanted.size / 2) - noised) / (1 - tau)
+    between = noised + first * half
+    second = (model(between, wanted.tau + wanted.size / 2, wanted.size / 2) - between) / (1 - tau - half)
+    in_velocities = (1 - tau).square() * ((student - noised) / (1 - tau) - (first + second) / 2).square()
+    in_data = (student - bootstrap_target(model, noised, wanted)).square()
+    where = wanted.bootstrapped & (wanted.predicted.sum(1, keepdim=True) == 4)  # resting frames are stepped otherwise
+    assert where.any()
+    assert torch.allclose(in_data[where], in_velocities[where], rtol=1e-3, atol=1e-4)
+
+
+def test_a_wrong_teacher_is_not_self_consistent():
+    """The negative control: the posterior mean is no shortcut model, so long steps of it miss."""
+    wanted, noised = levels(100), torch.randn(100, 4, 2, 3).double()
+
+    def mean(z: torch.Tensor, tau: torch.Tensor, _size: torch.Tensor) -> torch.Tensor:
+        return posterior_mean(z, tau[..., None, None].double())
+
+    target = bootstrap_target(mean, noised, wanted)
+    assert (target - mean(noised, wanted.tau, wanted.size))[wanted.bootstrapped].abs().max() > 0.05
+
+
 def test_signal_levels():
-    tau, predicted = signal_levels(draw(4000), 6)
+    nobody = torch.zeros(4000, dtype=torch.bool)
+    found = signal_levels(draw(4000), 6, nobody, nobody)
+    tau, predicted = found.tau, found.predicted
     assert (tau[~predicted] >= 0.8).all()
     assert 0.45 < predicted.float().mean() < 0.55
     assert tau.shape == (4000, 6)
@@ -88,32 +148,65 @@ def test_signal_levels():
     assert 0.3 < (tau == 0).float().mean() < 0.4  # dreams start from pure noise, so it is trained on
     assert 0.5 < (tau > 0.8).float().mean() < 0.6  # and from a context that is nearly clean
     assert abs(torch.corrcoef(tau[:, :2].T)[0, 1]) < 0.06  # frames are independent
-    assert torch.equal(tau[1000:1010], signal_levels(draw(4000).rows(1000, 1010), 6)[0])
+    assert not found.bootstrapped.any()
+    part = signal_levels(draw(4000).rows(1000, 1010), 6, nobody[:10], nobody[:10])
+    assert torch.equal(tau[1000:1010], part.tau)
+
+
+def test_levels_of_the_bootstrap_lie_on_their_grids():
+    everybody = torch.ones(4000, dtype=torch.bool)
+    found = signal_levels(draw(4000), 6, everybody, ~everybody)
+    assert torch.equal(found.bootstrapped, found.predicted)
+    sizes, counts = found.size[found.predicted].unique(return_counts=True)
+    assert sizes.tolist() == [1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1]
+    assert counts.min() > 0.8 * counts.max()  # uniform in log d
+    steps = found.tau / found.size
+    assert (steps == steps.round())[found.predicted].all()
+    assert (found.tau + found.size)[found.predicted].max() <= 1
+    assert (found.size[~found.predicted] == 1 / 64).all()
+
+
+def test_frames_alone_are_all_predicted():
+    everybody = torch.ones(100, dtype=torch.bool)
+    assert signal_levels(draw(100), 6, ~everybody, everybody).predicted.all()
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0, 0), (0.1, 1), (0.25, 2), (0.3, 3), (1, 10)])
+def test_shares_of_rows_are_exact_and_do_not_depend_on_the_part(share, expected):
+    whole = evenly(draw(10), share)
+    assert whole.sum() == expected
+    assert torch.equal(torch.cat([evenly(draw(10).rows(0, 4), share), evenly(draw(10).rows(4, 10), share)]), whole)
 
 
 def learner(unlabelled: float = 0.0) -> DynamicsLearner:
     torch.manual_seed(0)
-    config = DynamicsConfig(dim=16, heads=2, layers=2, time_every=2, registers=1, frames=4)
+    config = DynamicsConfig(
+        dim=16, heads=2, layers=2, time_every=2, registers=1, frames=2, window=3, long_frames=4, long_every=2,
+        images=0.125, unlabelled=unlabelled,
+    )  # fmt: skip
     tokenizer = VideoTokenizer(VideoTokenizerConfig(width=4, channels=3), {"size": 16})
-    shapes = {"tokens": 4, "channels": 3, "action": {"kind": "continuous", "size": 2}}
-    return DynamicsLearner(Dynamics(config, shapes), unlabelled, tokenizer)
+    shapes = {"video": 4, "grid": True, "audio": 2, "channels": 3, "action": {"kind": "continuous", "size": 2}}
+    return DynamicsLearner(Dynamics(config, shapes), config, tokenizer)
 
 
 def moving(rows: int, step: int = 0) -> dict[str, torch.Tensor]:
     """Tokens that move by their actions, so the actions are all there is to know."""
     generator = torch.Generator().manual_seed(step)
     action = torch.randn(rows, 4, 2, generator=generator)
-    start = torch.randn(rows, 1, 4, 3, generator=generator)
-    latent = start + torch.cat([action, -action[..., :1]], -1).cumsum(1)[:, :, None]
-    return {"latent": (0.3 * latent).half(), "action": action}
+    start = torch.randn(rows, 1, 6, 3, generator=generator)
+    tokens = (0.3 * (start + torch.cat([action, -action[..., :1]], -1).cumsum(1)[:, :, None])).half()
+    return {"latent": tokens[:, :, :4], "sound": tokens[:, :, 4:], "action": action}
 
 
-def test_loss_does_not_depend_on_the_micro_batch():
+@pytest.mark.parametrize("step", [0, 1], ids=("short", "long"))
+def test_loss_does_not_depend_on_the_micro_batch(step):
     model, batch = learner(0.3), moving(8)
     torch.nn.init.normal_(model.model.read_out.weight)
-    whole = model(batch, draw(8))[0]
+    whole = model(batch, draw(8, step))[0]
     parts = [
-        model({name: value[start : start + 2] for name, value in batch.items()}, draw(8).rows(start, start + 2))[0]
+        model({name: value[start : start + 2] for name, value in batch.items()}, draw(8, step).rows(start, start + 2))[
+            0
+        ]
         for start in range(0, 8, 2)
     ]
     assert torch.allclose(whole, torch.stack(parts).mean(), atol=1e-6)
@@ -130,23 +223,33 @@ def test_unlabelled_windows_do_not_see_their_actions():
 
 def test_the_tokenizer_is_neither_trained_nor_saved():
     model = learner()
-    assert all(name.startswith("dynamics.") for name in model.state_dict())
+    assert all(name.startswith(("dynamics.", "scale.")) for name in model.state_dict())
     assert all(name.startswith("dynamics.") for name, _ in model.named_parameters())
+
+
+def test_each_stream_has_its_own_scale():
+    model, batch = learner(), moving(8)
+    before, metrics = model(batch, draw(8))
+    model.observe(metrics)
+    after = model(batch, draw(8))[0]
+    assert torch.allclose(before, metrics["video"] + metrics["audio"])
+    assert torch.allclose(after, torch.tensor(2.0), atol=1e-4)
 
 
 def test_it_learns_what_actions_do_and_only_then_passes_its_gates():
     model = learner()
-    model.model.describe(torch.zeros(3), torch.full((3,), 0.6), torch.full((3,), 0.09))
+    model.model.describe(torch.zeros(6, 3), torch.full((6, 3), 0.6), torch.full((6, 3), 0.09))
     test = moving(64, 1_000_000)
     assert not all(gate.passed for gate in model.eval().gates(test))
     optimiser = torch.optim.Adam(model.parameters(), lr=5e-3)
     for step in range(400):
-        loss = model(moving(64, step), draw(64, step))[0]
+        loss, metrics = model(moving(64, step), draw(64, step))
+        model.observe(metrics)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
     assert [gate.name for gate in model.gates(test) if not gate.passed] == []
-    latent, action = test["latent"].float(), test["action"]
+    latent, action = torch.cat([test["latent"], test["sound"]], 2).float(), test["action"]
     true, shuffled = (dream(model.model, latent[:, :2], moves, 2) for moves in (action, action.roll(1, 0)))
     errors = [
         (dreamt - latent[:, 2:]).square().mean() for dreamt in (true, shuffled, latent[:, 1:2].expand(-1, 2, -1, -1))

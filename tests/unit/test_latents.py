@@ -15,7 +15,7 @@ from sensorium.data.recording import SPLITS, RecordingSet
 from sensorium.data.windows import Windows
 from sensorium.models.tokenizers import VideoTokenizer, to_images
 from sensorium.stages import collect, encode_latents, index
-from sensorium.stages.train_dynamics import channel_statistics
+from sensorium.stages.train_dynamics import token_statistics
 
 DATA = '{"source": "playroom", "recordings": 12, "frames": 16, "size": 16, "shards": 2}'
 SHARDS = (0, 1)
@@ -103,8 +103,10 @@ def test_a_shard_that_the_data_lack_is_refused(inputs: tuple[Path, Path], tmp_pa
         encode(inputs, tmp_path, 7, LatentsConfig())
 
 
-def test_channel_statistics(latents: RecordingSet) -> None:
-    mean, deviation, change = channel_statistics(latents)
+def test_token_statistics(latents: RecordingSet) -> None:
+    statistics = token_statistics(latents)
+    assert all(values.shape == (latents.details["tokens"], latents.details["channels"]) for values in statistics)
+    mean, deviation, change = (values[0] for values in statistics)
     windows = Windows(latents, "training", ("latent",), 16)
     tokens = windows.batch(np.arange(len(windows)))["latent"].double()
     assert torch.allclose(mean.double(), tokens.mean((0, 1, 2)), atol=1e-6)

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 from sensorium.artifacts import ArtifactError
 from sensorium.config import ConfigurationError
 from sensorium.data.recording import RecordingSet, write_shard
-from sensorium.data.windows import StepBatches, Windows
+from sensorium.data.windows import JoinedWindows, StepBatches, Windows
 
 SAMPLES = 5
 
@@ -134,3 +134,24 @@ def test_every_window_comes_once_an_epoch(windows: Windows) -> None:
     batches = StepBatches(windows, seed=0, batch=5)
     epochs = [sorted(i for step in range(4 * e, 4 * e + 4) for i in batches[step]["index"].tolist()) for e in range(2)]
     assert epochs == [list(range(20))] * 2
+
+
+def test_joined_windows_tell_of_the_same_frames(tmp_path: Path) -> None:
+    first, other = tmp_path / "first", tmp_path / "other"
+    for folder in (first, other):
+        folder.mkdir()
+    video, sound = (Windows(make(folder, [9, 3, 7]), "training", ("action",), 4) for folder in (first, other))
+    joined = JoinedWindows(video, sound=sound)
+    assert len(joined) == len(video)
+    batch = joined.batch(np.array([0, 5, 8]))
+    assert set(batch) == {"index", "action", "sound"}
+    assert torch.equal(batch["sound"], batch["action"])
+
+
+def test_windows_of_other_recordings_are_not_joined(tmp_path: Path) -> None:
+    first, other = tmp_path / "first", tmp_path / "other"
+    for folder in (first, other):
+        folder.mkdir()
+    video = Windows(make(first, [9, 7]), "training", ("action",), 4)
+    with pytest.raises(ArtifactError, match="other"):
+        JoinedWindows(video, sound=Windows(make(other, [9, 8]), "training", ("action",), 4))

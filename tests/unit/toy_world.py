@@ -42,7 +42,7 @@ AUDIO = AudioEncoderConfig(width=8, dim=16, mels=24, frames=4)
 VISION = VisionEncoderConfig(width=8, dim=32)
 TOKENIZER = VideoTokenizerConfig(width=16, channels=16)
 FUSION = FusionConfig(dim=32, layers=1, heads=2, frames=8)
-DYNAMICS = DynamicsConfig(dim=64, layers=2, time_every=2, heads=2, frames=8)
+DYNAMICS = DynamicsConfig(dim=64, layers=2, time_every=2, heads=2, key_heads=1, window=8, long_frames=8)
 ENCODER_SHAPES = {"size": SIZE}
 SOUND_SHAPES = {"sample_rate": RATE, "samples_per_frame": SAMPLES}
 FUSION_SHAPES = {"vision": 256, "audio": 16, "body": 2}
@@ -187,7 +187,9 @@ class ToyWorld:
         self.tokens = torch.from_numpy(
             np.stack([latents[name]["latent"] for name in names[: len(self.training)]])
         ).float()
-        shapes = {"tokens": 4, "channels": TOKENIZER.channels, "action": DETAILS["action"]}
+        shapes = {
+            "video": 4, "grid": True, "audio": 0, "channels": TOKENIZER.channels, "action": DETAILS["action"]
+        }  # fmt: skip
         self.dynamics = write_model(
             folder / "dynamics", self._dynamics(shapes), "dynamics", DYNAMICS, shapes, latents=self.latents
         )
@@ -271,7 +273,8 @@ class ToyWorld:
             tau = torch.rand(32, DYNAMICS.frames) * 0.95
             noise = torch.randn(target.shape)
             noised = tau[..., None, None] * target + (1 - tau[..., None, None]) * noise
-            return F.mse_loss(dynamics(noised, tau, self.actions[rows, times]), target)
+            size = torch.full_like(tau, 1 / 64)
+            return F.mse_loss(dynamics(noised, tau, size, self.actions[rows, times])[0], target)
 
         fit([dynamics], 350, loss, lr=4e-3)
         return dynamics

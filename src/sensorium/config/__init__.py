@@ -131,18 +131,13 @@ class Config(Section):
             "encoders.vision.neighbours + 1": self.encoders.vision.neighbours + 1,
             "encoders.audio.frames": self.encoders.audio.frames,
             "fusion.frames + the largest of fusion.offsets": self.fusion.frames + max(self.fusion.offsets),
-            "dynamics.frames": self.dynamics.frames,
+            "dynamics.long_frames": self.dynamics.long_frames,
             "evaluations.rollout.context + evaluations.rollout.horizon": self.evaluations.rollout.context
             + self.evaluations.rollout.horizon,
         }
         for key, frames in windows.items():
             if frames > self.data.frames:
                 raise ValueError(f"{key} is {frames}: it must not exceed data.frames ({self.data.frames})")
-        if self.evaluations.rollout.context >= self.dynamics.frames:
-            raise ValueError(
-                f"evaluations.rollout.context is {self.evaluations.rollout.context}: "
-                f"it must be below dynamics.frames ({self.dynamics.frames})"
-            )
         return self
 
 

@@ -132,17 +132,38 @@ class FusionConfig(Transformer):
 
 
 class DynamicsConfig(Transformer):
-    """Space-time transformer over video tokens, trained by diffusion forcing and steered by actions."""
+    """Space-time transformer over video and sound tokens, trained by shortcut forcing and steered by actions."""
 
     layers: int = Field(4, ge=1, description="transformer layers")
+    key_heads: int = Field(2, ge=1, description="heads of keys and values, each shared by heads / key_heads others")
     time_every: int = Field(2, ge=1, description="every n-th layer attends over time, the others over space")
+    window: int = Field(12, ge=2, description="frames that time layers see, in training and in a dream alike")
+    soft_cap: float = Field(50.0, ge=0, description="smooth bound of attention logits; 0: none")
     registers: int = Field(2, ge=0, description="extra learned tokens a frame")
-    frames: int = Field(8, ge=2, description="frames in a training window, and the longest context of a dream")
+    frames: int = Field(8, ge=2, description="frames of a short training clip")
+    long_frames: int = Field(
+        16, ge=2, description="frames of a long one; a window of the batch is one long or several short"
+    )
+    long_every: int = Field(4, ge=1, description="every n-th step trains long clips")
+    images: float = Field(0.1, ge=0, lt=1, description="share of windows whose frames are trained alone")
+    bootstrap: float = Field(0.25, ge=0, le=1, description="share of windows that learn long denoising steps")
     unlabelled: float = Field(0.1, ge=0, lt=1, description="chance that a window trains without its actions")
-    training: Training = Training(steps=2400, batch=16, lr=1.5e-3, ema=0.995)
+    training: Training = Training(steps=2400, batch=8, lr=1.5e-3, ema=0.995)
 
     @model_validator(mode="after")
     def _time_fits(self) -> DynamicsConfig:
         if self.time_every > self.layers:
             raise ValueError(f"time_every is {self.time_every}, layers {self.layers}: no layer would attend over time")
+        if self.long_frames % self.frames:
+            raise ValueError(f"long_frames is {self.long_frames}: it must be a multiple of frames ({self.frames})")
+        if self.window > self.long_frames:
+            raise ValueError(
+                f"window is {self.window}: longer than any clip, so use long_frames ({self.long_frames}) at most"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _key_heads_fit(self) -> DynamicsConfig:
+        if self.heads % self.key_heads:
+            raise ValueError(f"key_heads is {self.key_heads}: it must divide heads ({self.heads})")
         return self

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from sensorium.artifacts import ArtifactError
 from sensorium.config import ConfigurationError
 from sensorium.data.recording import RecordingSet, Split
 from sensorium.randomness import sample_indices
@@ -65,6 +66,10 @@ class Windows:
         )
         return 1 if aligned else 0
 
+    def lengths(self) -> dict[str, int]:
+        """Recordings of the split, in order, and their frames."""
+        return {name: self.recordings.frames(name) for name in self._names}
+
     def __len__(self) -> int:
         return int(self._ends[-1]) if len(self._ends) else 0
 
@@ -108,6 +113,34 @@ class Windows:
         return batch
 
 
+class JoinedWindows:
+    """Windows of the same frames from two sets of the same recordings, such as encoded video and encoded sound.
+
+    Args:
+        first: the windows whose fields keep their names.
+        others: name -> windows of one field, which gets that name.
+
+    Raises:
+        ArtifactError: if the sets hold different recordings.
+    """
+
+    def __init__(self, first: Windows, **others: Windows) -> None:
+        for other in others.values():
+            if first.lengths() != other.lengths():
+                raise ArtifactError(
+                    f"{other.recordings.manifest}: not the recordings of {first.recordings.manifest}; make both again"
+                )
+        self._first, self._others = first, others
+
+    def __len__(self) -> int:
+        return len(self._first)
+
+    def batch(self, indices: np.ndarray) -> dict[str, Tensor]:
+        """Windows by number, as `Windows.batch` gives them, with a field for each of the others."""
+        named = {name: other.batch(indices)[other.fields[0]] for name, other in self._others.items()}
+        return self._first.batch(indices) | named
+
+
 class StepBatches(Dataset[dict[str, Tensor]]):
     """Item `step` is this rank's part of the batch of that training step.
 
@@ -120,7 +153,9 @@ class StepBatches(Dataset[dict[str, Tensor]]):
         rows: which of them to read, [start, stop); None: all.
     """
 
-    def __init__(self, windows: Windows, seed: int, batch: int, rows: tuple[int, int] | None = None) -> None:
+    def __init__(
+        self, windows: Windows | JoinedWindows, seed: int, batch: int, rows: tuple[int, int] | None = None
+    ) -> None:
         self.windows = windows
         self._seed = seed
         self._batch = batch

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from sensorium.artifacts import ArtifactError
-from sensorium.config import ConfigurationError, DynamicsConfig, RolloutConfig, VideoTokenizerConfig, parse_section
+from sensorium.config import DynamicsConfig, RolloutConfig, VideoTokenizerConfig, parse_section
 from sensorium.data.recording import RecordingSet
 from sensorium.evaluation import figures
 from sensorium.evaluation.harness import (
@@ -76,10 +76,6 @@ def main(argv: list[str]) -> None:
 
     def dreamed(seed: int | None, moves: np.ndarray | None) -> np.ndarray:
         dynamics = load_judged(Dynamics, DynamicsConfig, args.dynamics, "dynamics", seed, bench)
-        if given >= dynamics.frames:
-            raise ConfigurationError(
-                f"context is {given}: it must be below the {dynamics.frames} frames dynamics was trained on"
-            )
 
         def imagine(context: torch.Tensor, wanted: torch.Tensor | None) -> torch.Tensor:
             return dream(

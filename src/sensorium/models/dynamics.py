@@ -1,46 +1,60 @@
-"""Space-time transformer over video tokens: what the clean frames were, from noised ones, actions and the past.
+"""Space-time transformer over video and sound tokens: what the clean frames were, from noised ones, actions, the past.
 
-Layouts: B windows, T frames, N video tokens a frame, S = N + registers + 2 tokens a frame, C numbers a video
-token, D width, A numbers an action. After Dreamer 4 (Hafner et al. 2025), sections 3.2 and 3.4: attention is
-factorised into layers over the tokens of one frame and causal layers over the frames of one token place.
+Layouts: B windows, T frames, N tokens a frame (video first, then sound), S = N + registers + 2 tokens of the
+transformer a frame, A agent tokens, C numbers a token, D width. After Dreamer 4 (Hafner et al. 2025), sections 3.2
+and 3.4: attention is factorised into layers over the tokens of one frame and causal layers over the frames of one
+token place.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from sensorium.config import DynamicsConfig
+from sensorium.models.cache import RingCache
 from sensorium.models.layers import Block
 
+STEPS = 64  # the finest sampling; step sizes are 1/64, 1/32, ... 1
 _SIGNAL_WAVES = 16
 _STEM = 3  # frames that the stem reads
+
+
+@dataclass
+class Memory:
+    """What a stream keeps of its past in constant space: a ring a time layer, the filter's state, the stem's frames."""
+
+    rings: list[RingCache]
+    state: tuple[Tensor, Tensor] | None = None  # mean [B, N, C] and variance [B, N, C] of the linear estimate
+    stem: Tensor | None = None  # [B, _STEM - 1, N, C + 1]
 
 
 class Dynamics(nn.Module):
     """Denoiser of token windows, steered by actions.
 
-    A frame's tokens are: its N noised video tokens, the registers, one token of its signal level tau, one of its
-    action. A token without action gets a learned embedding only, so unlabelled video can train too.
+    A frame's tokens are: its noised video and sound tokens, the registers, one token of its signal level tau and step
+    size d, one of its action. A token without action gets a learned embedding only, so unlabelled recordings train
+    too. Agent tokens, where they are given, see everything of their frame and their own past; nothing sees them.
 
-    Video tokens are standardised by per-channel means and deviations of the training latents, so that unit noise
-    matches their scale; all of `forward`'s token tensors are in standardised units (`standardise`, `restore`).
+    Tokens are standardised by means and deviations of the training latents, per stream and channel, so that unit
+    noise matches their scale; all of `forward`'s token tensors are in standardised units (`standardise`, `restore`).
 
-    Beside the layers that attend over time, the stem is a convolution over the grid of tokens and three frames, so
-    motion to a neighbouring token is seen from the first layer on and learned for all places at once; signal level
-    and action are added to every token of their frame as well.
+    Beside the layers that attend over time, the stem is a convolution over three frames, and over the grid of video
+    tokens, so motion to a neighbouring token is seen from the first layer on and learned for all places at once;
+    signal level, step size and action are added to every token of their frame as well.
 
     The network reads and corrects a linear estimate (`linear_estimate`) instead of the noised tokens. Nothing is lost
     by it, noise that tells nothing is taken out, and training starts at persistence instead of having to find it.
 
     Args:
         config: its section.
-        shapes: {"tokens": N, "channels": C, "action": {"kind": "continuous" | "discrete", "size": A}}; action is None
-            for recordings that have none.
+        shapes: {"video": tokens a frame, "grid": whether they lie on a square grid, "audio": tokens a frame, 0 for
+            recordings without sound, "channels": C, "action": {"kind": "continuous" | "discrete", "size": numbers or
+            choices} or None for recordings that have no actions}.
     """
 
     mean: Tensor
@@ -49,87 +63,142 @@ class Dynamics(nn.Module):
 
     def __init__(self, config: DynamicsConfig, shapes: dict[str, Any]) -> None:
         super().__init__()
-        tokens, channels, action = int(shapes["tokens"]), int(shapes["channels"]), shapes["action"]
-        self.tokens, self.channels, self.frames = tokens, channels, config.frames
+        video, audio, channels = int(shapes["video"]), int(shapes["audio"]), int(shapes["channels"])
+        self.streams = {"video": video, "audio": audio} if audio else {"video": video}
+        self.tokens, self.channels, self.dim = video + audio, channels, config.dim
+        self.window = config.window
         dim = config.dim
-        self.register_buffer("mean", torch.zeros(channels))
-        self.register_buffer("deviation", torch.ones(channels))
-        self.register_buffer("change", torch.ones(channels))
-        self.grid = math.isqrt(tokens)
-        if self.grid**2 != tokens:
-            raise ValueError(f"tokens is {tokens}: it must be a square, for the tokens of a frame lie on a grid")
-        self.read_in = nn.Conv3d(channels + 1, dim, (_STEM, 3, 3), padding=(0, 1, 1))
-        self.places = nn.Parameter(0.02 * torch.randn(tokens + config.registers + 2, dim))
+        for name, value in {"mean": 0.0, "deviation": 1.0, "change": 1.0}.items():
+            self.register_buffer(name, torch.full((self.tokens, channels), value))
+        self.grid = math.isqrt(video) if shapes["grid"] else 0
+        if self.grid**2 != video and self.grid:
+            raise ValueError(f"video is {video} tokens: it must be a square, for they lie on a grid")
+        across = 3 if self.grid else 1
+        self.read_video = nn.Conv3d(channels + 1, dim, (_STEM, across, across), padding=(0, across // 2, across // 2))
+        self.read_audio = nn.Conv2d(channels + 1, dim, (_STEM, 1)) if audio else None
+        self.places = nn.Parameter(0.02 * torch.randn(self.tokens + config.registers + 2, dim))
         self.signal = nn.Sequential(nn.Linear(2 * _SIGNAL_WAVES, dim), nn.SiLU(), nn.Linear(dim, dim))
-        self.action: nn.Module | None = None
-        if action is None:
-            pass  # recordings of a world that nobody steers
-        elif action["kind"] == "discrete":
-            self.action = nn.Embedding(int(action["size"]), dim)
-        elif action["kind"] == "continuous":
-            self.action = nn.Linear(int(action["size"]), dim)
-        else:
-            raise ValueError(f"action kind is {action['kind']!r}: it must be continuous or discrete")
+        self.sizes = nn.Embedding(int(math.log2(STEPS)) + 1, dim)
+        nn.init.normal_(self.sizes.weight, std=0.02)
+        self.action = _action_embedding(shapes["action"], dim)
         self.no_action = nn.Parameter(0.02 * torch.randn(dim))
         self.over_time = [(layer + 1) % config.time_every == 0 for layer in range(config.layers)]
         self.blocks = nn.ModuleList(
-            Block(dim, config.heads, causal=over_time, rotary=over_time) for over_time in self.over_time
-        )
+            Block(
+                dim, config.heads, key_heads=config.key_heads, causal=over_time, rotary=over_time,
+                window=config.window, soft_cap=config.soft_cap,
+            )
+            for over_time in self.over_time
+        )  # fmt: skip
         self.norm = nn.RMSNorm(dim, eps=1e-6)
         self.read_out = nn.Linear(dim, channels)
         nn.init.zeros_(self.read_out.weight)  # so that the first prediction is the linear estimate
         nn.init.zeros_(self.read_out.bias)
 
     def describe(self, mean: Tensor, deviation: Tensor, change: Tensor) -> None:
-        """Set what is known of the training tokens, [C] each: mean, deviation, and mean squared change a frame."""
+        """Set what is known of the training tokens, [N, C] each: mean, deviation, and mean squared change a frame."""
         self.mean.copy_(mean)
         self.deviation.copy_(deviation)
         self.change.copy_(change / deviation.square())
 
     def standardise(self, tokens: Tensor) -> Tensor:
-        """Tokens as the tokenizer makes them [..., C] -> about zero mean and unit deviation."""
+        """Tokens as the tokenizers make them [..., N, C] -> about zero mean and unit deviation."""
         return (tokens.float() - self.mean) / self.deviation
 
     def restore(self, tokens: Tensor) -> Tensor:
         """The inverse of `standardise`."""
         return tokens * self.deviation + self.mean
 
-    def forward(self, tokens: Tensor, tau: Tensor, action: Tensor | None, labelled: Tensor | None = None) -> Tensor:
+    def split(self, tokens: Tensor) -> dict[str, Tensor]:
+        """Tokens [..., N, C] -> stream -> [..., tokens of the stream, C]."""
+        parts = tokens.split(list(self.streams.values()), dim=-2)
+        return dict(zip(self.streams, parts, strict=True))
+
+    def remember(self) -> Memory:
+        """An empty memory, for a stream that begins."""
+        return Memory([RingCache(self.window, self.places.device) for over_time in self.over_time if over_time])
+
+    def forward(
+        self,
+        tokens: Tensor,
+        tau: Tensor,
+        size: Tensor,
+        action: Tensor | None,
+        labelled: Tensor | None = None,
+        agent: Tensor | None = None,
+        memory: Memory | None = None,
+        keep: int = 0,
+    ) -> tuple[Tensor, Tensor | None]:
         """Prediction of the clean tokens; frame t depends on frames and actions up to t only.
 
         Args:
             tokens: [B, T, N, C], standardised, each frame noised to its own level.
             tau: [B, T], signal level in [0, 1]; 1 is clean.
-            action: [B, T, A] or int64 [B, T], action[t] led to frame t; None where there are no actions.
+            size: [B, T], step size d of the sampler, 1/64, 1/32, ... 1; the finest means plain flow matching.
+            action: [B, T, ...] float or int64 [B, T], action[t] led to frame t; None where there are no actions.
             labelled: bool [B]; windows that are False are treated as having no actions.
+            agent: [A, D], embeddings of agent tokens; None: none.
+            memory: the frames follow those in it.
+            keep: how many of the frames the memory is to keep, from the first.
 
         Returns:
-            [B, T, N, C], standardised.
+            the prediction [B, T, N, C], standardised, and what the agent tokens have read, [B, T, A, D] or None.
         """
         batch, time = tokens.shape[:2]
         moves = self.no_action.expand(batch, time, -1)
         if action is not None and self.action is not None:
             steered = self.action(action) + self.no_action
             moves = steered if labelled is None else torch.where(labelled[:, None, None], steered, moves)
-        registers = self.places.new_zeros(batch, time, len(self.places) - self.tokens - 2, self.places.shape[1])
-        levels = self.signal(_waves(tau))
-        estimate = linear_estimate(tokens, tau, self.change)
-        read = self._read(estimate, tau)
-        hidden = torch.cat([read, registers, levels[:, :, None], moves[:, :, None]], dim=2) + self.places
-        hidden = hidden + (levels + moves)[:, :, None]
+        levels = self.signal(_waves(tau)) + self.sizes(-torch.log2(size).round().long())
+        estimate = self._estimate(tokens, tau, memory, keep)
+        registers = self.places.new_zeros(batch, time, len(self.places) - self.tokens - 2, self.dim)
+        read = [self._read(estimate, tau, memory, keep), registers, levels[:, :, None], moves[:, :, None]]
+        hidden = torch.cat(read, dim=2) + self.places + (levels + moves)[:, :, None]
+        visible = None
+        if agent is not None:
+            hidden = torch.cat([hidden, agent.expand(batch, time, -1, -1)], dim=2)
+            visible = torch.ones(hidden.shape[2], hidden.shape[2], dtype=torch.bool, device=tokens.device)
+            visible[: len(self.places), len(self.places) :] = False
+        rings = iter(memory.rings if memory else [])
         for block, over_time in zip(self.blocks, self.over_time, strict=True):
-            hidden = block(hidden.transpose(1, 2)).transpose(1, 2) if over_time else block(hidden)
-        return estimate + self.read_out(self.norm(hidden[:, :, : self.tokens])).float()
+            if over_time:
+                ring = next(rings, None)
+                hidden = block(hidden.transpose(1, 2), cache=ring).transpose(1, 2)
+                if ring is not None:
+                    ring.keep(keep)
+            else:
+                hidden = block(hidden, visible)
+        hidden = self.norm(hidden)
+        prediction = estimate + self.read_out(hidden[:, :, : self.tokens]).float()
+        return prediction, hidden[:, :, len(self.places) :] if agent is not None else None
 
-    def _read(self, tokens: Tensor, tau: Tensor) -> Tensor:
-        """Each token with its neighbours on the grid and in the frames before; [B, T, N, C] -> [B, T, N, D]."""
+    def _estimate(self, tokens: Tensor, tau: Tensor, memory: Memory | None, keep: int) -> Tensor:
+        estimates, states = linear_estimate(tokens, tau, self.change, memory.state if memory else None)
+        if memory and keep:
+            memory.state = states[keep - 1]
+        return estimates
+
+    def _read(self, tokens: Tensor, tau: Tensor, memory: Memory | None, keep: int) -> Tensor:
+        """Each token with its neighbours and the frames before; [B, T, N, C] -> [B, T, N, D]."""
         known = torch.cat([tokens, tau[..., None, None].expand(*tokens.shape[:3], 1)], dim=-1)
-        video = known.unflatten(2, (self.grid, self.grid)).movedim(-1, 1)
-        video = F.pad(video, (0, 0, 0, 0, _STEM - 1, 0))  # only frames before: causal
-        return self.read_in(video).flatten(3).permute(0, 2, 3, 1)
+        past = memory.stem if memory else None
+        if past is None:
+            past = known.new_zeros(known.shape[0], _STEM - 1, *known.shape[2:])
+        known = torch.cat([past, known], dim=1)  # only frames before: causal
+        if memory and keep:
+            memory.stem = known[:, keep : keep + _STEM - 1]
+        parts = self.split(known)
+        side = (self.grid, self.grid) if self.grid else (1, self.streams["video"])
+        video = parts["video"].unflatten(2, side).movedim(-1, 1)
+        read = [self.read_video(video).flatten(3).permute(0, 2, 3, 1)]
+        if self.read_audio is not None:
+            read.append(self.read_audio(parts["audio"].movedim(-1, 1)).permute(0, 2, 3, 1))
+        return torch.cat(read, dim=2)
 
 
-def linear_estimate(noised: Tensor, tau: Tensor, change: Tensor) -> Tensor:
+def linear_estimate(
+    noised: Tensor, tau: Tensor, change: Tensor, state: tuple[Tensor, Tensor] | None = None
+) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
     """Clean tokens from the noised ones of a frame and of all before it: a Kalman filter for a random walk.
 
     With z~ = (1 - tau) z0 + tau z1 and z1 ~ N(m, p) the posterior mean is m + k (z~ - tau m), where
@@ -139,19 +208,32 @@ def linear_estimate(noised: Tensor, tau: Tensor, change: Tensor) -> Tensor:
     Args:
         noised: [B, T, N, C], standardised.
         tau: [B, T], signal levels.
-        change: [C], mean squared change of a standardised token from frame to frame.
+        change: [N, C], mean squared change of a standardised token from frame to frame.
+        state: prior mean [B, N, C] and variance [B, N, C] of the first frame; None: N(0, 1).
 
     Returns:
-        [B, T, N, C]; clean frames as they are, pure noise replaced by what the frames before it tell.
+        [B, T, N, C]; clean frames as they are, pure noise replaced by what the frames before it tell; and the priors
+        of the frame after each, T pairs.
     """
-    mean, variance = torch.zeros_like(noised[:, 0]), torch.ones_like(change)
-    estimates = []
+    mean, variance = state or (torch.zeros_like(noised[:, 0]), torch.ones_like(noised[:, 0]))
+    estimates, states = [], []
     for frame, level in zip(noised.unbind(1), tau.float()[..., None, None].unbind(1), strict=True):
         gain = level * variance / ((1 - level).square() + level.square() * variance).clamp_min(1e-8)
         mean = mean + gain * (frame - level * mean)
         estimates.append(mean)
         variance = (variance * (1 - gain * level) + change).clamp(max=1)
-    return torch.stack(estimates, dim=1)
+        states.append((mean, variance))
+    return torch.stack(estimates, dim=1), states
+
+
+def _action_embedding(action: dict[str, Any] | None, dim: int) -> nn.Module | None:
+    if action is None:
+        return None  # recordings of a world that nobody steers
+    if action["kind"] == "discrete":
+        return nn.Embedding(int(action["size"]), dim)
+    if action["kind"] == "continuous":
+        return nn.Linear(int(action["size"]), dim)
+    raise ValueError(f"action kind is {action['kind']!r}: it must be continuous or discrete")
 
 
 def _waves(tau: Tensor) -> Tensor:

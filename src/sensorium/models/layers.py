@@ -1,6 +1,7 @@
-"""Transformer blocks that fusion and dynamics share.
+"""Transformer blocks that fusion, tokenizers and dynamics share.
 
-Layouts: L positions attended over, D channels, H heads; leading dimensions are batch dimensions.
+Layouts: L positions that ask, M positions that are looked at, D channels, H heads, C channels a head; leading
+dimensions are batch dimensions.
 """
 
 from __future__ import annotations
@@ -8,19 +9,27 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.attention.flex_attention import flex_attention
+
+from sensorium.models.cache import RingCache
 
 
-def rotary_angles(length: int, channels: int, device: torch.device, base: float = 100.0) -> tuple[Tensor, Tensor]:
+def rotary_angles(positions: Tensor, channels: int, base: float = 100.0) -> tuple[Tensor, Tensor]:
     """Cosines and sines of rotary positions (Su et al. 2021, RoFormer, eq. 15).
 
-    The base is small because windows here are tens of positions long, not thousands.
+    The base is small because windows here are tens of positions long, not thousands. Angles are float64 until their
+    sine is taken: a dream goes on for tens of thousands of frames, and only differences of positions may matter.
+
+    Args:
+        positions: int [L].
+        channels: C, even.
 
     Returns:
-        two tensors float32 [length, channels / 2].
+        two tensors float32 [L, C / 2].
     """
-    frequencies = base ** (-torch.arange(0, channels, 2, device=device, dtype=torch.float32) / channels)
-    angles = torch.arange(length, device=device, dtype=torch.float32)[:, None] * frequencies
-    return angles.cos(), angles.sin()
+    channel = torch.arange(0, channels, 2, device=positions.device, dtype=torch.float64)
+    angles = positions.double()[:, None] * base ** (-channel / channels)
+    return angles.cos().float(), angles.sin().float()
 
 
 def rotate(x: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:
@@ -30,33 +39,117 @@ def rotate(x: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:
     return torch.cat([first * cosines - second * sines, first * sines + second * cosines], dim=-1)
 
 
+def banded(length: int, window: int, device: torch.device) -> Tensor:
+    """Which positions see which, bool [L, L]: the last `window` ones, themselves included."""
+    position = torch.arange(length, device=device)
+    distance = position[:, None] - position
+    return (distance >= 0) & (distance < window)
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None, soft_cap: float) -> Tensor:
+    """Softmax attention, grouped and capped where wanted.
+
+    Several query heads may share a head of keys and values (Ainslie et al. 2023, "GQA"). A cap c > 0 bounds logits
+    smoothly, l <- c tanh(l / c) (Gemma 2, 2024, section 2).
+
+    Args:
+        query: [B, H, L, C].
+        key, value: [B, H / g, M, C].
+        visible: bool [L, M], which positions may be looked at; None: all.
+        soft_cap: c; 0: none.
+
+    Returns:
+        [B, H, L, C].
+    """
+    grouped = query.shape[1] != key.shape[1]
+    if not soft_cap:
+        return F.scaled_dot_product_attention(query, key, value, attn_mask=visible, enable_gqa=grouped)
+    if query.is_cuda:
+        return _attend_fused(query, key, value, visible, soft_cap)
+    rows, heads, length, channels = query.shape
+    shared = query.reshape(rows, key.shape[1], -1, channels)  # heads of a group as further positions
+    logits = (shared * (channels**-0.5 / soft_cap)) @ key.transpose(-1, -2)
+    logits = logits.tanh() * soft_cap
+    if visible is not None:
+        logits = logits.masked_fill(~visible.repeat(heads // key.shape[1], 1), float("-inf"))
+    return (logits.softmax(dim=-1) @ value).reshape(rows, heads, length, channels)
+
+
+def _attend_fused(query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None, soft_cap: float) -> Tensor:
+    """The same in one kernel, where torch.compile makes one: no [L, M] logits in memory."""
+
+    def bound(score: Tensor, _row: Tensor, _head: Tensor, position: Tensor, other: Tensor) -> Tensor:
+        score = soft_cap * torch.tanh(score / soft_cap)
+        return score if visible is None else torch.where(visible[position, other], score, -float("inf"))
+
+    mixed = flex_attention(query, key, value, score_mod=bound, enable_gqa=query.shape[1] != key.shape[1])
+    assert isinstance(mixed, Tensor)
+    return mixed
+
+
 class Attention(nn.Module):
     """Multi-head self-attention over the last-but-one axis, with normalised queries and keys.
 
     Normalising queries and keys (Dehghani et al. 2023, ViT-22B, section 2) keeps the logits bounded at high
     learning rates. Positions are rotary; with `rotary=False` the module treats the L positions as a set.
+
+    Args:
+        dim: D.
+        heads: H.
+        key_heads: heads of keys and values, a divisor of H; None: H.
+        causal: position l sees positions up to l only.
+        rotary: positions are told apart by their distance.
+        window: with `causal`: how many positions are seen, itself included; None: all.
+        soft_cap: bound of the logits; 0: none.
     """
 
-    def __init__(self, dim: int, heads: int, *, causal: bool = False, rotary: bool = True) -> None:
+    def __init__(
+        self,
+        dim: int,
+        heads: int,
+        *,
+        key_heads: int | None = None,
+        causal: bool = False,
+        rotary: bool = True,
+        window: int | None = None,
+        soft_cap: float = 0.0,
+    ) -> None:
         super().__init__()
+        key_heads = key_heads or heads
         if dim % (2 * heads):
             raise ValueError(f"heads is {heads}: dim ({dim}) must be a multiple of 2 * heads")
-        self.heads, self.causal, self.rotary = heads, causal, rotary
-        self.project = nn.Linear(dim, 3 * dim, bias=False)
-        self.query_norm = nn.RMSNorm(dim // heads, eps=1e-6)
-        self.key_norm = nn.RMSNorm(dim // heads, eps=1e-6)
+        if heads % key_heads:
+            raise ValueError(f"key_heads is {key_heads}: it must divide heads ({heads})")
+        self.heads, self.key_heads, self.width = heads, key_heads, dim // heads
+        self.causal, self.rotary, self.window, self.soft_cap = causal, rotary, window, soft_cap
+        self.project = nn.Linear(dim, (heads + 2 * key_heads) * self.width, bias=False)
+        self.query_norm = nn.RMSNorm(self.width, eps=1e-6)
+        self.key_norm = nn.RMSNorm(self.width, eps=1e-6)
         self.merge = nn.Linear(dim, dim, bias=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[..., L, D] -> [..., L, D]; when causal, position l sees positions 0..l only."""
+    def forward(self, x: Tensor, visible: Tensor | None = None, cache: RingCache | None = None) -> Tensor:
+        """[..., L, D] -> [..., L, D].
+
+        Args:
+            x: the positions.
+            visible: bool [L, L], a restriction beside `causal`; None: none.
+            cache: of earlier positions; x then holds the positions that follow, and they are kept in it.
+        """
         *batch, length, dim = x.shape
-        heads = self.project(x).reshape(-1, length, 3, self.heads, dim // self.heads)
-        query, key, value = heads.permute(2, 0, 3, 1, 4)  # each [B, H, L, C]
+        split = self.project(x).reshape(-1, length, self.heads + 2 * self.key_heads, self.width).transpose(1, 2)
+        query, key, value = split.split([self.heads, self.key_heads, self.key_heads], dim=1)
         query, key = self.query_norm(query), self.key_norm(key)
         if self.rotary:
-            angles = rotary_angles(length, dim // self.heads, x.device)
+            start = cache.positions(length) if cache else torch.arange(length, device=x.device)
+            angles = rotary_angles(start, self.width)
             query, key = rotate(query, angles), rotate(key, angles)
-        mixed = F.scaled_dot_product_attention(query.to(value.dtype), key.to(value.dtype), value, is_causal=self.causal)
+        query, key = query.to(value.dtype), key.to(value.dtype)
+        if cache is not None:
+            key, value, visible = cache.extend(key, value)
+        elif self.causal:
+            band = banded(length, self.window or length, x.device)
+            visible = band if visible is None else band & visible
+        mixed = attend(query, key, value, visible, self.soft_cap)
         return self.merge(mixed.transpose(1, 2).reshape(*batch, length, dim))
 
 
@@ -75,15 +168,18 @@ class SwiGLU(nn.Module):
 
 
 class Block(nn.Module):
-    """Pre-norm transformer layer: x + attention(norm(x)), then x + feed-forward(norm(x)); [..., L, D] -> same."""
+    """Pre-norm transformer layer: x + attention(norm(x)), then x + feed-forward(norm(x)); [..., L, D] -> same.
 
-    def __init__(self, dim: int, heads: int, *, causal: bool = False, rotary: bool = True) -> None:
+    `attention` are the arguments of `Attention`.
+    """
+
+    def __init__(self, dim: int, heads: int, **attention: bool | int | float | None) -> None:
         super().__init__()
         self.attention_norm = nn.RMSNorm(dim, eps=1e-6)
-        self.attention = Attention(dim, heads, causal=causal, rotary=rotary)
+        self.attention = Attention(dim, heads, **attention)  # type: ignore[arg-type]
         self.feed_norm = nn.RMSNorm(dim, eps=1e-6)
         self.feed = SwiGLU(dim)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.attention(self.attention_norm(x))
+    def forward(self, x: Tensor, visible: Tensor | None = None, cache: RingCache | None = None) -> Tensor:
+        x = x + self.attention(self.attention_norm(x), visible, cache)
         return x + self.feed(self.feed_norm(x))

@@ -1,26 +1,34 @@
-"""Diffusion forcing with x-prediction: the equations, and the learner of the dynamics.
+"""Shortcut forcing: diffusion forcing with x-prediction and a bootstrap to long steps; the learner of the dynamics.
 
 Convention of Dreamer 4 (Hafner et al. 2025, arXiv:2509.24527): the signal level tau is 0 for noise and 1 for
-clean, and each frame has its own (Chen et al. 2024, arXiv:2407.01392). Layouts: B windows, T frames, N tokens,
-C channels.
+clean, and each frame has its own (Chen et al. 2024, arXiv:2407.01392), as it has its own step size d (Frans et al.
+2024, "One step diffusion via shortcut models"). Layouts: B windows, T frames, N tokens, C channels.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
+from sensorium.config import DynamicsConfig
 from sensorium.models.dream import dream
-from sensorium.models.dynamics import Dynamics, linear_estimate
+from sensorium.models.dynamics import STEPS, Dynamics, linear_estimate
 from sensorium.models.tokenizers import VideoTokenizer
 from sensorium.objectives.collapse import mean_difference
 from sensorium.objectives.learner import Audio, Batch, Gate, Image, Learner, Metrics
+from sensorium.objectives.normalise import RunningScale
 from sensorium.randomness import Draw
 
 _CONTEXT = 0.5  # share of frames that are nearly clean
 _CONTEXT_SIGNAL = 0.8  # lowest signal level of those
 _START = 0.35  # share of frames that are pure noise
 _SHOWN = 4
+_FINEST = 1 / STEPS
+
+Denoiser = Callable[[Tensor, Tensor, Tensor], Tensor]  # noised [B, T, N, C], tau [B, T], d [B, T] -> clean
 
 
 def corrupt(clean: Tensor, noise: Tensor, tau: Tensor) -> Tensor:
@@ -34,36 +42,125 @@ def ramp(tau: Tensor) -> Tensor:
     return 0.9 * tau + 0.1
 
 
-def signal_levels(draw: Draw, frames: int) -> tuple[Tensor, Tensor]:
-    """Signal levels [B, T] to train on, and which frames are to be predicted, bool [B, T].
+@dataclass(frozen=True)
+class Levels:
+    """What each frame is trained on, [B, T] each.
 
-    Levels are independent for every frame (diffusion forcing), but not uniform: they are such as a
-    dream meets, most frames nearly clean, as a context is, some pure noise, as each dreamed frame begins, the rest
-    uniform. So most noised frames have a past worth reading, where uniform levels would leave one window in
-    thousands with a clean context. The nearly clean frames are there to be read: they carry no loss, which the
+    Attributes:
+        tau: signal level, on the grid 0, d, ... 1 - d of its step size where the frame is to be predicted.
+        size: step size d.
+        predicted: which frames carry a loss.
+    """
+
+    tau: Tensor
+    size: Tensor
+    predicted: Tensor
+
+    @property
+    def bootstrapped(self) -> Tensor:
+        """Frames whose target is two steps of half the size, bool [B, T]; the others' target is the data."""
+        return self.predicted & (self.size > _FINEST)
+
+    def where(self, rows: Tensor) -> Levels:
+        """Those of some rows, bool [B]."""
+        return Levels(self.tau[rows], self.size[rows], self.predicted[rows])
+
+
+@dataclass(frozen=True)
+class Clips:
+    """Windows on their way through a training step, [B, T, ...] each."""
+
+    clean: Tensor
+    noised: Tensor
+    levels: Levels
+    action: Tensor | None
+    labelled: Tensor
+
+    def cut(self, rows: Tensor, length: int) -> Clips:
+        """Some rows, bool [B], in clips of `length` frames that do not see each other."""
+
+        def clips(x: Tensor) -> Tensor:
+            return x[rows].reshape(-1, length, *x.shape[2:])
+
+        levels = Levels(clips(self.levels.tau), clips(self.levels.size), clips(self.levels.predicted))
+        action = None if self.action is None else clips(self.action)
+        return Clips(clips(self.clean), clips(self.noised), levels, action, clips(self.labelled))
+
+
+def signal_levels(draw: Draw, frames: int, bootstrap: Tensor, alone: Tensor) -> Levels:
+    """Signal levels and step sizes to train on.
+
+    Levels are independent for every frame (diffusion forcing), but not uniform: they are such as a dream meets, most
+    frames nearly clean, as a context is, some pure noise, as each dreamed frame begins, the rest uniform on the grid
+    of their step size. So most noised frames have a past worth reading, where uniform levels would leave one window
+    in thousands with a clean context. The nearly clean frames are there to be read: they carry no loss, which the
     ramp would let them dominate.
+
+    Args:
+        draw: of the windows.
+        frames: T.
+        bootstrap: bool [B], windows whose predicted frames take long steps, of sizes 1/32, 1/16, ... 1 alike
+            (Dreamer 4: uniform in log d); the others take the finest, 1/64, which is plain flow matching.
+        alone: bool [B], windows of frames that do not see each other: no frame of theirs is a context.
     """
     kind, level = draw.uniform("kind", frames), draw.uniform("tau", frames)
-    nearly_clean = _CONTEXT_SIGNAL + (1 - _CONTEXT_SIGNAL) * level
+    kind = torch.where(alone[:, None], _CONTEXT + (1 - _CONTEXT) * kind, kind)
     predicted = kind >= _CONTEXT
-    return torch.where(predicted, torch.where(kind < _CONTEXT + _START, 0.0, level), nearly_clean), predicted
+    long = torch.exp2(-draw.integers("size", STEPS.bit_length() - 1, frames).float())
+    size = torch.where(bootstrap[:, None] & predicted, long, _FINEST)
+    on_grid = torch.where(kind < _CONTEXT + _START, 0.0, (level / size).floor() * size)
+    tau = torch.where(predicted, on_grid, _CONTEXT_SIGNAL + (1 - _CONTEXT_SIGNAL) * level)
+    return Levels(tau, size, predicted)
+
+
+@torch.no_grad()
+def bootstrap_target(denoise: Denoiser, noised: Tensor, levels: Levels) -> Tensor:
+    """What one step of size d should predict: where two steps of d / 2 lead (shortcut forcing, Dreamer 4).
+
+    With velocities b' = (f(z~, tau, d/2) - z~) / (1 - tau) and, at z' = z~ + b' d/2,
+    b'' = (f(z', tau + d/2, d/2) - z') / (1 - tau - d/2), the paper's loss (1 - tau)^2 |(x - z~) / (1 - tau) - (b' +
+    b'') / 2|^2 equals |x - (z~ + (1 - tau) (b' + b'') / 2)|^2: the student is never divided by a small number, and
+    the denominators of the teacher are at least d / 2. Frames that are not bootstrapped stay as they are meanwhile.
+
+    Returns:
+        [B, T, N, C], standardised; of use where `levels.bootstrapped`.
+    """
+    moving = levels.bootstrapped
+    half = torch.where(moving, levels.size / 2, 0.0)
+    size = torch.where(moving, levels.size / 2, levels.size)
+    rest = (1 - levels.tau).clamp_min(_FINEST / 2)[..., None, None]  # clamped for resting frames alone
+    later = (1 - levels.tau - half).clamp_min(_FINEST / 2)[..., None, None]
+    first = (denoise(noised, levels.tau, size) - noised) / rest
+    between = noised + first * half[..., None, None]
+    second = (denoise(between, levels.tau + half, size) - between) / later
+    return noised + rest * (first + second) / 2
+
+
+def evenly(draw: Draw, share: float) -> Tensor:
+    """A share of the rows of the global batch, spread evenly by their number, bool [rows]."""
+    row = torch.arange(draw.start, draw.stop, device=draw.device, dtype=torch.float64)
+    return ((row + 1) * share + 1e-9).floor() > (row * share + 1e-9).floor()
 
 
 class DynamicsLearner(Learner):
-    """x-prediction loss, weighted by the ramp (the dynamics loss of Dreamer 4 without its shortcut terms), in fp32.
+    """x-prediction losses of flow matching and of the bootstrap, weighted by the ramp, in fp32; one term a stream.
 
-    Batches: latent [B, T, N, C] and, where there are actions, action [B, T, A] or [B, T].
+    Batches: latent [B, T, N, C], with sound also sound [B, T, N_a, C], with actions action [B, T, A] or [B, T].
+    T is `long_frames`. Every `long_every`-th step trains whole windows, the others cut them into pieces of
+    `frames`, so a batch holds the same frames however long its clips are (Dreamer 4 alternates lengths too). A share
+    `images` of the rows are clips of one frame.
 
     Args:
         dynamics: the model, its token statistics set.
-        unlabelled: chance that a window trains without its actions.
+        config: its section.
         tokenizer: decodes tokens for pictures; it is neither trained nor exported.
     """
 
-    def __init__(self, dynamics: Dynamics, unlabelled: float, tokenizer: VideoTokenizer) -> None:
+    def __init__(self, dynamics: Dynamics, config: DynamicsConfig, tokenizer: VideoTokenizer) -> None:
         super().__init__()
-        self.dynamics = dynamics
-        self.unlabelled = unlabelled
+        self.dynamics, self.config = dynamics, config
+        self.scale = RunningScale(dict.fromkeys(dynamics.streams, 1.0))
+        self.observed = self.scale.names
         self._decoder = [tokenizer.requires_grad_(False)]  # in a list, so that it is no part of the learner's state
 
     @property
@@ -71,25 +168,62 @@ class DynamicsLearner(Learner):
         """The dynamics."""
         return self.dynamics
 
+    def observe(self, metrics: Metrics) -> None:
+        """Keep each stream's loss on one scale."""
+        self.scale.observe(metrics)
+
     def forward(self, batch: Batch, draw: Draw) -> tuple[Tensor, Metrics]:
-        clean = self.dynamics.standardise(batch["latent"])
-        tau, predicted = signal_levels(draw, clean.shape[1])
-        noised = corrupt(clean, draw.normal("noise", *clean.shape[1:]), tau)
-        labelled = draw.uniform("labelled") >= self.unlabelled
-        prediction = self.dynamics(noised, tau, batch.get("action"), labelled)
-        error = (prediction - clean).square().mean((2, 3))
-        loss = (ramp(tau) * predicted * error).mean()
-        return loss, {"error": error.detach().mean(), "error_from_noise": _mean_where(error.detach(), tau == 0)}
+        clean = self.dynamics.standardise(tokens_of(batch))
+        rows, frames = clean.shape[:2]
+        alone = evenly(draw, self.config.images)
+        levels = signal_levels(draw, frames, evenly(draw, self.config.bootstrap), alone)
+        noised = corrupt(clean, draw.normal("noise", *clean.shape[1:]), levels.tau)
+        labelled = (draw.uniform("labelled") >= self.config.unlabelled)[:, None].expand(rows, frames)
+        windows = Clips(clean, noised, levels, batch.get("action"), labelled)
+        long = (draw.step + 1) % self.config.long_every == 0
+        length = frames if long else self.config.frames
+        parts = [windows.cut(which, frames) for which, frames in ((alone, 1), (~alone, length)) if which.any()]
+        errors = [self._errors(part) for part in parts]
+        sums = {name: torch.stack([part[name] for part in errors]).sum() for name in errors[0]}
+        means = {name: total / (rows * frames) for name, total in sums.items() if name in self.dynamics.streams}
+        metrics = {name: value.detach() for name, value in means.items()}
+        metrics["error_from_noise"] = sums["from_noise"] / sums["begun"].clamp_min(1)
+        return self.scale(means), metrics
+
+    def _errors(self, clips: Clips) -> dict[str, Tensor]:
+        """Sums over frames: of each stream's weighted squared error, and what a person watches."""
+
+        def denoise(which: Tensor) -> Denoiser:
+            action = None if clips.action is None else clips.action[which]
+            return lambda noised, tau, size: self.dynamics(noised, tau, size, action, clips.labelled[which, 0])[0]
+
+        target, moving = clips.clean, clips.levels.bootstrapped
+        taught = moving.any(1)
+        if taught.any():  # only windows that need the teacher pass through it
+            pupils = clips.levels.where(taught)
+            lesson = bootstrap_target(denoise(taught), clips.noised[taught], pupils)
+            target = target.clone()
+            target[taught] = torch.where(pupils.bootstrapped[..., None, None], lesson, target[taught])
+        prediction = denoise(torch.ones_like(taught))(clips.noised, clips.levels.tau, clips.levels.size)
+        squared = (prediction - target).square()
+        weight = ramp(clips.levels.tau) * clips.levels.predicted
+        streams = self.dynamics.split(squared)
+        begun = (clips.levels.tau == 0) & ~moving
+        return {name: (weight * error.mean((2, 3))).sum() for name, error in streams.items()} | {
+            "from_noise": (squared.detach().mean((2, 3)) * begun).sum(),
+            "begun": begun.sum(),
+        }
 
     def gates(self, batch: Batch) -> list[Gate]:
         """What the network adds to the linear estimate of an unseen last frame must differ by context and help."""
-        clean = self.dynamics.standardise(batch["latent"])
+        clean = self.dynamics.standardise(tokens_of(batch))
         noise = torch.randn(clean.shape[1:], generator=torch.Generator().manual_seed(0)).to(clean)
         tau = torch.ones(clean.shape[:2], device=clean.device)
         tau[:, -1] = 0
         noised = corrupt(clean, noise.expand_as(clean), tau)
-        prediction = self.dynamics(noised, tau, batch.get("action")).detach()[:, -1]
-        estimate = linear_estimate(noised, tau, self.dynamics.change)[:, -1]
+        size = torch.full_like(tau, _FINEST)
+        prediction = self.dynamics(noised, tau, size, batch.get("action"))[0].detach()[:, -1]
+        estimate = linear_estimate(noised, tau, self.dynamics.change)[0][:, -1]
         correction, target = prediction - estimate, clean[:, -1]
         gain = 1 - (prediction - target).square().mean() / (estimate - target).square().mean()
         advice = "a lower learning rate, or more steps"
@@ -101,7 +235,7 @@ class DynamicsLearner(Learner):
 
     def show(self, batch: Batch) -> dict[str, Image | Audio]:
         """Windows in pairs of rows: the truth through the tokenizer, and the dream from its first half."""
-        latent = batch["latent"][:_SHOWN].float()
+        latent = tokens_of(batch)[:_SHOWN]
         actions = batch["action"][:_SHOWN] if "action" in batch else None
         context = latent.shape[1] // 2
         dreamt = dream(self.dynamics, latent[:, :context], actions, latent.shape[1] - context)
@@ -109,9 +243,12 @@ class DynamicsLearner(Learner):
         rows = []
         for truth, imagined in zip(latent, dreamt, strict=True):
             for tokens in (truth, torch.cat([truth[:context], imagined])):
-                rows.append(torch.cat(list(decoder.decode(tokens).float().clamp(0, 1)), dim=-1))
+                video = self.dynamics.split(tokens)["video"]
+                rows.append(torch.cat(list(decoder.decode(video).float().clamp(0, 1)), dim=-1))
         return {"dream": Image(torch.cat(rows, dim=-2))}
 
 
-def _mean_where(values: Tensor, where: Tensor) -> Tensor:
-    return (values * where).sum() / where.sum().clamp_min(1)
+def tokens_of(batch: Batch) -> Tensor:
+    """All tokens of a batch of latents, float32 [B, T, N, C]: video, then sound where there is any."""
+    streams = [batch[name].float() for name in ("latent", "sound") if name in batch]
+    return torch.cat(streams, dim=2)

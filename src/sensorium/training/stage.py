@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from sensorium.artifacts import atomic_path, digest, fingerprint, read_json, write_json, write_manifest
 from sensorium.config import Section, Training, canonical_json
-from sensorium.data.windows import Windows
+from sensorium.data.windows import JoinedWindows, Windows
 from sensorium.objectives.learner import Learner
 from sensorium.training.checkpoint import writing
 from sensorium.training.distributed import World
@@ -33,7 +33,7 @@ def train_stage(
     section: Section,
     inputs: Mapping[str, Path],
     output: Path,
-    build: Callable[[], tuple[Learner, Windows, Windows]],
+    build: Callable[[], tuple[Learner, Windows | JoinedWindows, Windows | JoinedWindows]],
     execution: Execution,
     shapes: Mapping[str, Any],
 ) -> None:

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 
 from sensorium.artifacts import ArtifactError
 from sensorium.config import ConfigurationError, Training
-from sensorium.data.windows import StepBatches, Windows
+from sensorium.data.windows import JoinedWindows, StepBatches, Windows
 from sensorium.objectives.learner import Batch, Learner, Metrics
 from sensorium.randomness import Draw, sample_indices, stable_seed
 from sensorium.training.checkpoint import Checkpoints
@@ -48,8 +48,8 @@ class Trainer:
         self,
         learner: Learner,
         training: Training,
-        windows: Windows,
-        validation: Windows,
+        windows: Windows | JoinedWindows,
+        validation: Windows | JoinedWindows,
         folder: Path,
         execution: Execution,
         world: World,

@@ -1,0 +1,143 @@
+"""Dreaming: what the ring remembers is what the whole window would have told, however long the dream."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from sensorium.config import DynamicsConfig
+from sensorium.models.dream import Dreamer, dream, euler_step
+from sensorium.models.dynamics import STEPS, Dynamics
+from sensorium.randomness import stable_seed
+
+TOKENS, CHANNELS, WINDOW = 6, 3, 3
+SHAPES = {"video": 4, "grid": True, "audio": 2, "channels": CHANNELS, "action": {"kind": "continuous", "size": 2}}
+CONFIG = DynamicsConfig(dim=16, heads=2, layers=4, time_every=2, window=WINDOW)
+
+
+@pytest.fixture
+def dynamics() -> Dynamics:
+    torch.manual_seed(0)
+    model = Dynamics(CONFIG, SHAPES)
+    torch.nn.init.normal_(model.read_out.weight, std=0.1)
+    model.describe(torch.full((6, 3), 0.2), torch.full((6, 3), 0.7), torch.full((6, 3), 0.1))
+    return model.eval()
+
+
+def noise(seed: int, purpose: str, frame: int, rows: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(stable_seed(seed, purpose, frame))
+    return torch.randn(rows, 1, TOKENS, CHANNELS, generator=generator)
+
+
+@torch.no_grad()
+def without_memory(dynamics: Dynamics, context, actions, horizon: int, steps: int, share: float) -> torch.Tensor:
+    """The same dream, every pass over all frames from the first one."""
+    clean = dynamics.standardise(context)
+    for frame in range(context.shape[1], context.shape[1] + horizon):
+        past = [(1 - share) * clean[:, [t]] + share * noise(0, "context", t, len(clean)) for t in range(frame)]
+        new = noise(0, "frame", frame, len(clean))
+        tau, size = torch.full((len(clean), frame + 1), 1 - share), torch.full((len(clean), frame + 1), 1 / STEPS)
+        size[:, -1] = 1 / steps
+        for step in range(steps):
+            tau[:, -1] = step / steps
+            prediction = dynamics(torch.cat([*past, new], 1), tau, size, actions[:, : frame + 1])[0][:, -1:]
+            new = euler_step(new, prediction, step / steps, (step + 1) / steps)
+        clean = torch.cat([clean, new], 1)
+    return dynamics.restore(clean[:, context.shape[1] :])
+
+
+@pytest.mark.parametrize("given", [1, 2, 7])
+@pytest.mark.parametrize("share", [0.0, 0.1])
+def test_the_ring_dreams_what_the_windowed_forward_dreams(dynamics, given, share):
+    torch.manual_seed(1)
+    context, actions = torch.randn(2, given, TOKENS, CHANNELS), torch.randn(2, given + 40, 2)
+    dreamt = dream(dynamics, context, actions, 40, denoising_steps=2, context_noise=share)
+    expected = without_memory(dynamics, context, actions, 40, 2, share)
+    torch.testing.assert_close(dreamt, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_keeping_a_frame_first_changes_nothing(dynamics):
+    context, actions = torch.randn(2, 3, TOKENS, CHANNELS), torch.randn(2, 13, 2)
+    dreamer = Dreamer(dynamics, agent=torch.randn(1, 16))
+    dreamer.begin(context, actions[:, :3])
+    frames = []
+    for move in actions[:, 3:].unbind(1):
+        assert dreamer.keep().shape == (2, 1, 16)
+        frames.append(dreamer.step(move))
+    torch.testing.assert_close(torch.cat(frames, 1), dream(dynamics, context, actions, 10), atol=1e-5, rtol=1e-5)
+
+
+def test_the_agent_reads_what_it_would_in_a_window(dynamics):
+    agent, context, actions = torch.randn(1, 16), torch.randn(2, 9, TOKENS, CHANNELS), torch.randn(2, 9, 2)
+    dreamer = Dreamer(dynamics, agent=agent, context_noise=0.0)
+    dreamer.begin(context, actions)
+    ones = torch.ones(2, 9)
+    read = dynamics(dynamics.standardise(context), ones, ones / STEPS, actions, agent=agent)[1]
+    torch.testing.assert_close(dreamer.keep(), read[:, -1], atol=1e-5, rtol=1e-5)
+
+
+def test_a_frame_takes_as_many_passes_as_steps(dynamics, monkeypatch):
+    passes, forward = [], dynamics.forward
+    monkeypatch.setattr(dynamics, "forward", lambda *a, **k: passes.append(a[0].shape[1]) or forward(*a, **k))
+    dreamer = Dreamer(dynamics, denoising_steps=4)
+    dreamer.begin(torch.randn(1, 8, TOKENS, CHANNELS), torch.randn(1, 8, 2))
+    assert passes == [7]  # the prompt at once
+    dreamer.step(torch.randn(1, 2))
+    dreamer.step(torch.randn(1, 2))
+    assert passes[1:] == [2, 1, 1, 1, 2, 1, 1, 1]
+
+
+def test_memory_does_not_grow(dynamics):
+    dreamer = Dreamer(dynamics, denoising_steps=1)
+    dreamer.begin(torch.randn(1, 2, TOKENS, CHANNELS), torch.randn(1, 2, 2))
+
+    def held() -> int:
+        memory = dreamer._memory
+        rings = [tensor for ring in memory.rings for tensor in (ring._keys, ring._values)]
+        return sum(tensor.numel() for tensor in (*rings, *memory.state, memory.stem))
+
+    dreamer.step(torch.randn(1, 2))
+    before, places = held(), [ring._keys.data_ptr() for ring in dreamer._memory.rings]
+    for _ in range(50):
+        dreamer.step(torch.randn(1, 2))
+    assert held() == before
+    assert [ring._keys.data_ptr() for ring in dreamer._memory.rings] == places
+
+
+def test_a_dream_is_repeatable(dynamics):
+    context, actions = torch.randn(2, 2, TOKENS, CHANNELS), torch.randn(2, 8, 2)
+    dreamt = dream(dynamics, context, actions, 6, denoising_steps=2)
+    assert dreamt.shape == (2, 6, TOKENS, CHANNELS)
+    assert torch.equal(dreamt, dream(dynamics, context, actions, 6, denoising_steps=2))
+    assert not torch.equal(dreamt, dream(dynamics, context, actions, 6, denoising_steps=2, seed=1))
+
+
+def test_an_action_changes_the_dream_from_its_frame_on(dynamics):
+    context, actions = torch.randn(2, 2, TOKENS, CHANNELS), torch.randn(2, 5, 2)
+    other = actions.clone()
+    other[:, 3] += 1  # led to the second dreamed frame
+    difference = (dream(dynamics, context, actions, 3) - dream(dynamics, context, other, 3)).abs().amax((0, 2, 3))
+    assert difference[0] == 0
+    assert difference[1:].gt(1e-6).all()
+
+
+def test_without_actions(dynamics):
+    assert dream(dynamics, torch.randn(1, 2, TOKENS, CHANNELS), None, 3).shape == (1, 3, TOKENS, CHANNELS)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"), [({"denoising_steps": 3}, "power of two"), ({"context_noise": 1.0}, "1.0")]
+)
+def test_bad_arguments(dynamics, wrong, named):
+    with pytest.raises(ValueError, match=named):
+        Dreamer(dynamics, **wrong)
+
+
+def test_the_order_of_calls(dynamics):
+    dreamer = Dreamer(dynamics)
+    with pytest.raises(ValueError, match="begin"):
+        dreamer.step(None)
+    dreamer.begin(torch.randn(1, 2, TOKENS, CHANNELS), None)
+    dreamer.keep()
+    with pytest.raises(ValueError, match="kept already"):
+        dreamer.keep()

@@ -11,12 +11,12 @@ from sensorium.data.augment import (
     add_noise,
     augment_images,
     augment_sounds,
-    change_pitch_and_tempo,
     crop_and_flip,
     decibels,
     jitter,
     shift_time,
 )
+from sensorium.data.vocoder import change_voice
 from sensorium.randomness import Draw
 
 RATE = 16000
@@ -74,6 +74,27 @@ def test_random_crops_keep_to_their_smallest_area() -> None:
     assert spans.std() > 0.03
 
 
+def test_turns_keep_to_their_angle() -> None:
+    line = torch.zeros(64, 3, 33, 33)
+    line[:, :, 16] = 1  # level
+    turned = augment_images(line, STILL.model_copy(update={"rotation": 30.0}), draw(64), "a")[:, 0]
+    rows = torch.arange(33.0)[None]
+    ends = [(turned[:, :, column] * rows).sum(1) / turned[:, :, column].sum(1) for column in (8, 24)]
+    angles = torch.atan((ends[1] - ends[0]) / 16).rad2deg()
+    assert angles.abs().max() < 31
+    assert angles.max() > 20
+    assert angles.min() < -20
+
+
+def test_shear_and_bend_move_what_they_name() -> None:
+    images = ramp().expand(8, -1, -1, -1)
+    sheared = augment_images(images, STILL.model_copy(update={"shear": 0.5}), draw(8), "a")
+    assert (sheared[:, 0, 4, 16] - sheared[:, 0, 28, 16]).abs().max() > 0.1
+    torch.testing.assert_close(sheared[:, 0, 15:17, 16].mean(1), images[:, 0, 15:17, 16].mean(1), atol=0.02, rtol=0)
+    bent = augment_images(images, STILL.model_copy(update={"bend": 0.2}), draw(8), "a")
+    assert 0.02 < (bent - images).abs().mean() < 0.2
+
+
 def test_jitter_scales_what_it_names() -> None:
     images, same = torch.rand(1, 3, 8, 8) * 0.4 + 0.2, torch.ones(1)
     torch.testing.assert_close(jitter(images, 1.5 * same, same, same), images * 1.5)
@@ -92,7 +113,7 @@ def test_grayscale_takes_the_colour() -> None:
 @pytest.mark.parametrize("semitones", [-12.0, -4.0, 0.0, 4.0, 7.0])
 @pytest.mark.parametrize("frequency", [300.0, 440.0, 1900.0])
 def test_pitch_moves_by_the_asked_semitones(frequency: float, semitones: float) -> None:
-    shifted = change_pitch_and_tempo(tone(frequency)[None], torch.tensor([semitones]), torch.ones(1))[0]
+    shifted = change_voice(tone(frequency)[None], torch.tensor([semitones]), torch.ones(1))[0]
     assert peak(shifted) == pytest.approx(frequency * 2 ** (semitones / 12), rel=0.006)
     assert shifted[1000:9000].std() == pytest.approx(float(tone(frequency).std()), rel=0.25)
 
@@ -101,7 +122,7 @@ def test_pitch_moves_by_the_asked_semitones(frequency: float, semitones: float) 
 def test_tempo_moves_events_but_not_pitch(tempo: float) -> None:
     sound = tone(440.0)
     sound[8000:] *= 0.05  # the tone stops at 0.5 s
-    played = change_pitch_and_tempo(sound[None], torch.zeros(1), torch.tensor([tempo]))[0]
+    played = change_voice(sound[None], torch.zeros(1), torch.tensor([tempo]))[0]
     assert peak(sound) == pytest.approx(440, rel=0.006)
     assert peak(played[:9192]) == pytest.approx(440, rel=0.01)
     loud = played.unfold(0, 400, 100).std(1) > 0.15
@@ -111,9 +132,55 @@ def test_tempo_moves_events_but_not_pitch(tempo: float) -> None:
 
 def test_rows_of_a_batch_have_their_own_rates() -> None:
     sounds = tone(440.0).expand(3, -1)
-    played = change_pitch_and_tempo(sounds, torch.tensor([0.0, 12.0, -12.0]), torch.ones(3))
+    played = change_voice(sounds, torch.tensor([0.0, 12.0, -12.0]), torch.ones(3))
     assert [round(peak(row) / 440, 1) for row in played] == [1.0, 2.0, 0.5]
     torch.testing.assert_close(played[0, 400:-400], sounds[0, 400:-400], atol=1e-3, rtol=0)
+
+
+def vowel(pitch: float, resonance: float) -> Tensor:
+    """Partials of `pitch`, loudest at `resonance`: one second."""
+    partials = pitch * torch.arange(1, int(7000 / pitch))
+    loudness = torch.exp(-(((partials - resonance) / 300) ** 2)) + 0.01
+    time = torch.arange(RATE) / RATE
+    return 0.2 * (loudness[:, None] * torch.sin(2 * torch.pi * partials[:, None] * time)).sum(0)
+
+
+def loudest_region(sound: Tensor) -> float:
+    """Centre of the spectrum's energy, in hertz."""
+    power = torch.fft.rfft(sound[1000:9192] * torch.hann_window(8192)).abs().square()
+    return float((power * torch.arange(4097) * RATE / 8192).sum() / power.sum())
+
+
+def fundamental(sound: Tensor) -> float:
+    """Strongest period between 80 and 400 Hz, as a frequency."""
+    power = torch.fft.rfft(sound[1000:9192], 16384).abs().square()
+    lags = torch.fft.irfft(power)[RATE // 400 : RATE // 80]
+    return RATE / (RATE // 400 + int(lags.argmax()))
+
+
+@pytest.mark.parametrize(("semitones", "formants"), [(0.0, 4.0), (0.0, -4.0), (4.0, 0.0), (-5.0, 3.0)])
+def test_pitch_and_formants_move_by_themselves(semitones: float, formants: float) -> None:
+    sound = vowel(125.0, 1500.0)
+    moved = change_voice(sound[None], torch.tensor([semitones]), torch.ones(1), torch.tensor([formants]))[0]
+    assert fundamental(moved) == pytest.approx(125 * 2 ** (semitones / 12), rel=0.02)
+    assert loudest_region(moved) == pytest.approx(1500 * 2 ** (formants / 12), rel=0.05)
+    together = change_voice(sound[None], torch.tensor([4.0]), torch.ones(1))[0]
+    assert loudest_region(together) == pytest.approx(1500 * 2 ** (4 / 12), rel=0.05)
+
+
+def test_formants_that_stay_change_nothing() -> None:
+    sound = vowel(125.0, 1500.0)[None]
+    still = change_voice(sound, torch.zeros(1), torch.ones(1), torch.zeros(1))
+    torch.testing.assert_close(still[:, 400:-400], sound[:, 400:-400], atol=2e-3, rtol=0)
+
+
+def test_views_have_their_own_formants() -> None:
+    sounds = vowel(125.0, 1500.0).expand(32, -1)
+    views = augment_sounds(sounds, QUIET.model_copy(update={"formant": 4.0}), draw(32), "a")
+    regions = torch.tensor([loudest_region(view) for view in views])
+    assert regions.max() > 1.12 * 1500
+    assert regions.min() < 1500 / 1.12
+    assert all(fundamental(view) == pytest.approx(125, rel=0.02) for view in views)
 
 
 def test_time_shift_moves_and_leaves_silence() -> None:

@@ -14,6 +14,8 @@ from sensorium.objectives.contrastive import (
     AudioContrast,
     ContrastiveLearner,
     VisionContrast,
+    contrast,
+    covariance_term,
     nt_xent,
     variance_hinge,
 )
@@ -56,6 +58,36 @@ def test_variance_hinge_punishes_small_deviations_only() -> None:
     assert float(variance_hinge(2 * spread)) == 0
     assert float(variance_hinge(0.25 * spread)) == pytest.approx(0.75, abs=0.03)
     assert float(variance_hinge(torch.ones(8, 4))) == pytest.approx(0.99, abs=1e-3)
+
+
+def test_covariance_term_punishes_repetition() -> None:
+    spread = torch.randn(4096, 8, generator=torch.Generator().manual_seed(0))
+    assert float(covariance_term(spread)) < 0.01
+    assert float(covariance_term(spread[:, :1].expand(-1, 8))) == pytest.approx(7, rel=0.1)
+
+
+def test_vicreg_learns_to_find_pairs() -> None:
+    learner, batch = vision()
+    learner.contrast = Contrast(objective="vicreg")
+    optimiser = torch.optim.AdamW(learner.parameters(), 3e-3)
+    found = []
+    for step in range(40):
+        loss, metrics = learner(batch, draw(step))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        found.append(float(metrics["pairs_found"]))
+    assert sum(found[-5:]) / 5 > 0.75
+    with torch.no_grad():
+        assert all(gate.passed for gate in learner.eval().gates(batch))
+
+
+def test_vicreg_by_hand() -> None:
+    views = torch.zeros(2, 2, 2)
+    views[0], views[1] = 1.0, -1.0  # both views alike; deviations are sqrt(2), covariance of the two dimensions is 2
+    assert float(contrast(views, Contrast(objective="vicreg"))[0]) == pytest.approx(2 * (2 * 4 / 2), rel=1e-4)
+    views[:, 1] *= -1
+    assert float(contrast(views, Contrast(objective="vicreg"))[0]) == pytest.approx(25 * 4 + 8, rel=1e-4)
 
 
 def test_measures_of_collapse() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
+from torchaudio.transforms import MelSpectrogram
 
 from sensorium.config import AudioEncoderConfig, ConfigurationError, VisionEncoderConfig
 from sensorium.models.encoders import AudioEncoder, LogMel, VisionEncoder
@@ -32,11 +35,36 @@ def test_tone_peaks_in_its_own_band(rate: int, a_frame: int) -> None:
         assert edges[band] <= frequency <= edges[band + 2], (frequency, band)
 
 
+@pytest.mark.parametrize(("rate", "a_frame", "mels"), [(16000, 1000, 64), (16000, 1024, 80), (8000, 320, 40)])
+def test_sweep_lands_within_half_a_band_up_to_nyquist(rate: int, a_frame: int, mels: int) -> None:
+    spectrogram = LogMel(mels, rate, a_frame)
+    assert (spectrogram.bank.sum(0) > 0).all()
+    top = 2595 * math.log10(1 + rate / 2 / 700)
+    width = top / (mels + 1)  # of half a triangle, in mel
+    time = torch.arange(3 * a_frame) / rate
+    resolved = rate / spectrogram.size  # below it the window cannot tell frequencies apart
+    for mel in torch.arange(1.0 * width, top - 0.5 * width, 0.3 * width).tolist():
+        frequency = 700 * (10 ** (mel / 2595) - 1)
+        column = spectrogram(0.5 * torch.sin(2 * torch.pi * frequency * time)[None])[0, :, -1]
+        centre = (int(column.argmax()) + 1) * width
+        spacing = 2595 * math.log10(1 + (frequency + resolved) / 700) - mel
+        assert abs(centre - mel) <= 0.5 * width + 0.5 * spacing, (frequency, mel / width, centre / width)
+
+
+def test_spectrogram_agrees_with_torchaudio() -> None:
+    ours = LogMel(64, 16000, 1000)
+    theirs = MelSpectrogram(16000, n_fft=1024, hop_length=250, n_mels=64, center=False)
+    sound = 0.3 * torch.randn(2, 8000, generator=torch.Generator().manual_seed(0))
+    heard = torch.nn.functional.pad(sound, (1024 - 250, 0))  # ours ends each window where its column ends
+    torch.testing.assert_close(ours(sound), (theirs(heard) + 1e-4).log10() / 2, atol=1e-4, rtol=1e-4)
+
+
 def test_spectrogram_is_silent_in_silence_and_finite() -> None:
     spectrogram = LogMel(64, 16000, 1000)
     torch.testing.assert_close(spectrogram(torch.zeros(1, 2000)), torch.full((1, 64, 8), -2.0))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert spectrogram(torch.ones(1, 2000)).dtype == torch.float32
+    assert spectrogram(100 * torch.ones(1, 2000).half()).isfinite().all()
 
 
 def test_too_many_bands_are_refused() -> None:

@@ -23,6 +23,7 @@ from sensorium.config.evaluations import (
 from sensorium.config.models import (
     AudioAugmentation,
     AudioEncoderConfig,
+    AudioPriors,
     Contrast,
     DynamicsConfig,
     Encoders,
@@ -33,6 +34,7 @@ from sensorium.config.models import (
     VideoTokenizerConfig,
     VisionAugmentation,
     VisionEncoderConfig,
+    VisionPriors,
 )
 from sensorium.config.section import ConfigurationError, Section, Training
 from sensorium.config.sources import (
@@ -51,6 +53,7 @@ __all__ = [
     "AtariConfig",
     "AudioAugmentation",
     "AudioEncoderConfig",
+    "AudioPriors",
     "Config",
     "ConfigurationError",
     "Contrast",
@@ -75,6 +78,7 @@ __all__ = [
     "VideoTokenizerConfig",
     "VisionAugmentation",
     "VisionEncoderConfig",
+    "VisionPriors",
     "WorldStateConfig",
     "canonical_json",
     "parse_section",

@@ -16,6 +16,9 @@ class VisionAugmentation(Section):
     flip: float = Field(0.5, ge=0, le=1, description="chance of a horizontal flip")
     jitter: float = Field(0.4, ge=0, le=1, description="strength of brightness, contrast and saturation changes")
     grayscale: float = Field(0.2, ge=0, le=1, description="chance that a view loses its colour")
+    rotation: float = Field(0.0, ge=0, le=180, description="largest turn, in degrees")
+    shear: float = Field(0.0, ge=0, lt=1, description="largest shear, as the tangent of its angle")
+    bend: float = Field(0.0, ge=0, le=0.5, description="deviation of a smooth random displacement, in half widths")
 
 
 class AudioAugmentation(Section):
@@ -23,17 +26,39 @@ class AudioAugmentation(Section):
 
     shift: float = Field(0.4, ge=0, le=0.5, description="largest time shift, as a fraction of the window")
     pitch: float = Field(1.0, ge=0, le=12, description="largest pitch shift, in semitones")
+    formant: float = Field(
+        0.0, ge=0, le=12, description="largest shift of formants, in semitones; 0: they move with the pitch"
+    )
     stretch: float = Field(0.1, ge=0, le=0.5, description="largest relative change of tempo, pitch kept")
     gain: float = Field(6.0, ge=0, le=40, description="largest change of loudness, in decibels")
     noise: float = Field(5.0, ge=0, le=80, description="lowest signal-to-noise ratio of background noise, in decibels")
 
 
 class Contrast(Section):
-    """NT-Xent with a variance term."""
+    """What two views of a moment must share: NT-Xent with a variance term, or VICReg."""
 
+    objective: Literal["nt_xent", "vicreg"] = Field(
+        "nt_xent", description="nt_xent: tell the partner from all others; vicreg: agree, vary and not repeat"
+    )
     temperature: float = Field(0.1, gt=0, description="temperature of NT-Xent")
-    variance_weight: float = Field(1.0, ge=0, description="weight of the hinge on each dimension's deviation")
+    variance_weight: float = Field(
+        1.0, ge=0, description="weight beside NT-Xent of the hinge on each dimension's deviation"
+    )
     projection: int = Field(64, ge=2, description="width of the projection that is contrasted")
+
+
+class VisionPriors(Section):
+    """What the first layer sees beside, or in place of, red, green and blue; each can be switched off."""
+
+    colour: bool = Field(False, description="opponent colours of logarithmic cone responses in place of RGB")
+    edges: bool = Field(False, description="energies of quadrature Gabor filters: 4 orientations, 2 scales")
+    depth: bool = Field(False, description="depth cues of the content: texture, height of the foot, extent")
+
+
+class AudioPriors(Section):
+    """What the first layer hears beside the log-mel spectrogram."""
+
+    onset: bool = Field(False, description="the rise of every band since the column before")
 
 
 class VisionEncoderConfig(Section):
@@ -42,6 +67,7 @@ class VisionEncoderConfig(Section):
     width: int = Field(24, ge=4, description="channels of the first convolution; doubled at each halving")
     dim: int = Field(128, ge=4, description="width of the embedding")
     neighbours: int = Field(12, ge=0, description="the two views may lie this many frames apart")
+    priors: VisionPriors = VisionPriors()
     augmentation: VisionAugmentation = VisionAugmentation()
     contrast: Contrast = Contrast()
     training: Training = Training(steps=800, batch=128, lr=2e-3)
@@ -54,6 +80,7 @@ class AudioEncoderConfig(Section):
     dim: int = Field(128, ge=4, description="width of the embedding")
     mels: int = Field(64, ge=8, description="bands of the log-mel spectrogram")
     frames: int = Field(4, ge=2, description="frames of sound in a window")
+    priors: AudioPriors = AudioPriors()
     augmentation: AudioAugmentation = AudioAugmentation()
     contrast: Contrast = Contrast()
     training: Training = Training(steps=500, batch=128, lr=2e-3)

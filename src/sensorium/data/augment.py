@@ -1,6 +1,6 @@
 """Augmentations of images and sounds: whole batches at once, on the device, random by `Draw` alone.
 
-Layouts: B batch, H height, W width, S samples of sound, K frames of a spectrum, Q frequencies.
+Layouts: B batch, H height, W width, S samples of sound.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sensorium.config import AudioAugmentation, VisionAugmentation
+from sensorium.data.vocoder import change_voice
 from sensorium.randomness import Draw
 
-SPECTRUM = 256  # samples of the vocoder's window; short, for impacts must stay sharp
+KNOTS = 4  # knots a side of the displacement that bends an image
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 QUIETEST_NOISE = 20.0  # decibels between the loudest and the quietest background noise
 
@@ -35,6 +36,8 @@ def augment_images(images: Tensor, config: VisionAugmentation, draw: Draw, view:
     side = area.sqrt()
     mirror = 1 - 2 * (draw.uniform(f"{view}.flip") < config.flip).float()
     place = (2 * draw.uniform(f"{view}.place", 2) - 1) * (1 - side)[:, None]
+    if config.rotation or config.shear or config.bend:
+        images = distort(images, config, draw, view)
     images = crop_and_flip(images, side, place, mirror)
     change = 1 + config.jitter * (2 * draw.uniform(f"{view}.jitter", 3) - 1)
     saturation = torch.where(draw.uniform(f"{view}.gray") < config.grayscale, torch.zeros_like(side), change[:, 2])
@@ -52,6 +55,20 @@ def crop_and_flip(images: Tensor, side: Tensor, place: Tensor, mirror: Tensor) -
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 
+def distort(images: Tensor, config: VisionAugmentation, draw: Draw, view: str) -> Tensor:
+    """Turn, shear and bend each image around its centre, smoothly and at random."""
+    change = 2 * draw.uniform(f"{view}.distort", 2) - 1
+    angle, shear = math.radians(config.rotation) * change[:, 0], config.shear * change[:, 1]
+    cosine, sine, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
+    rows = torch.stack([cosine, cosine * shear - sine, zero, sine, sine * shear + cosine, zero], dim=1)
+    grid = F.affine_grid(rows.reshape(-1, 2, 3), list(images.shape), align_corners=False)
+    if config.bend:
+        knots = config.bend * draw.normal(f"{view}.bend", 2, KNOTS, KNOTS)
+        bent = F.interpolate(knots, images.shape[2:], mode="bicubic", align_corners=True)
+        grid = grid + bent.permute(0, 2, 3, 1)
+    return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+
+
 def jitter(images: Tensor, brightness: Tensor, contrast: Tensor, saturation: Tensor) -> Tensor:
     """Scale brightness, then contrast around the mean grey, then saturation around grey; each factor is [B]."""
     luma = torch.tensor(LUMA, device=images.device)[:, None, None]
@@ -63,7 +80,7 @@ def jitter(images: Tensor, brightness: Tensor, contrast: Tensor, saturation: Ten
 
 
 def augment_sounds(sounds: Tensor, config: AudioAugmentation, draw: Draw, view: str) -> Tensor:
-    """One random view of each sound: tempo, pitch, time, loudness and background noise.
+    """One random view of each sound: tempo, pitch, formants, time, loudness and background noise.
 
     Args:
         sounds: float [B, S] in [-1, 1].
@@ -76,8 +93,9 @@ def augment_sounds(sounds: Tensor, config: AudioAugmentation, draw: Draw, view: 
     """
     length = sounds.shape[1]
     change = 2 * draw.uniform(f"{view}.change", 4) - 1
-    if config.pitch or config.stretch:
-        sounds = change_pitch_and_tempo(sounds, config.pitch * change[:, 0], 1 + config.stretch * change[:, 1])
+    if config.pitch or config.stretch or config.formant:
+        formants = config.formant * (2 * draw.uniform(f"{view}.formant") - 1) if config.formant else None
+        sounds = change_voice(sounds, config.pitch * change[:, 0], 1 + config.stretch * change[:, 1], formants)
     sounds = shift_time(sounds, (config.shift * length * change[:, 2]).round().long())
     sounds = sounds * decibels(config.gain * change[:, 3])[:, None]
     ratio = config.noise + QUIETEST_NOISE * draw.uniform(f"{view}.ratio")
@@ -100,58 +118,3 @@ def shift_time(sounds: Tensor, delay: Tensor) -> Tensor:
     source = torch.arange(sounds.shape[1], device=sounds.device)[None] - delay[:, None]
     inside = (source >= 0) & (source < sounds.shape[1])
     return sounds.gather(1, source.clamp(0, sounds.shape[1] - 1)) * inside
-
-
-def change_pitch_and_tempo(sounds: Tensor, semitones: Tensor, tempo: Tensor) -> Tensor:
-    """Raise pitch and tempo of each sound, independently of each other.
-
-    A phase vocoder (Flanagan & Golden 1966) plays at tempo / pitch without changing pitch, then resampling by
-    the pitch ratio changes both. Between neighbouring analysis frames the phase turns as it did in the source;
-    analysis and synthesis hop are equal, so the turn is the product of two unit phasors, and needs no unwrapping.
-
-    Args:
-        sounds: float [B, S].
-        semitones: [B]; 12 doubles every frequency.
-        tempo: [B]; 2 plays twice as fast.
-
-    Returns:
-        float [B, S]: the first S samples, silence where the source has ended.
-    """
-    length, hop = sounds.shape[1], SPECTRUM // 2
-    pitch = 2 ** (semitones / 12)
-    window = torch.hann_window(SPECTRUM, device=sounds.device)
-    spectrum = torch.stft(sounds, SPECTRUM, hop, window=window, return_complex=True, pad_mode="constant")  # [B, Q, K]
-    frames = spectrum.shape[2]
-    count = math.ceil(length * float(2 ** (semitones.abs().max() / 12)) / hop) + 2
-    position = torch.arange(count, device=sounds.device) * (tempo / pitch)[:, None]  # [B, count], in source frames
-    spectrum = F.pad(spectrum, (0, 2))
-    before = position.floor().long().clamp(max=frames)
-    fraction = (position - before).clamp(0, 1)[:, None]
-    magnitude = spectrum.abs()
-    phasor = spectrum / magnitude.clamp_min(1e-9)
-    phasor = torch.where(magnitude > 1e-9, phasor, torch.ones_like(phasor))
-    turn = phasor[:, :, 1:] * phasor[:, :, :-1].conj()
-
-    def pick(values: Tensor, index: Tensor) -> Tensor:
-        return values.gather(2, index[:, None].expand(-1, values.shape[1], -1))
-
-    loudness = pick(magnitude, before) * (1 - fraction) + pick(magnitude, before + 1) * fraction
-    turns = torch.cat([phasor[:, :, :1], pick(turn, before)[:, :, :-1]], dim=2)
-    phase = torch.cumprod(turns, dim=2)
-    stretched = torch.istft(loudness * phase, SPECTRUM, hop, window=window, length=(count - 1) * hop)
-    return interpolate(stretched, torch.arange(length, device=sounds.device) * pitch[:, None])
-
-
-def interpolate(sounds: Tensor, place: Tensor) -> Tensor:
-    """Read sounds [B, S] at fractional samples `place` [B, N] by Catmull-Rom cubics; silence beyond the end."""
-    inside = place < sounds.shape[1]
-    before = place.floor().long()
-    x = (place - before).to(sounds.dtype)
-    padded = F.pad(sounds, (1, 3))
-
-    def at(offset: int) -> Tensor:
-        return padded.gather(1, (before + offset).clamp(0, padded.shape[1] - 1))
-
-    a, b, c, d = at(0), at(1), at(2), at(3)  # padded by one: these are samples n-1, n, n+1, n+2
-    value = b + 0.5 * x * (c - a + x * (2 * a - 5 * b + 4 * c - d + x * (3 * (b - c) + d - a)))
-    return value * inside

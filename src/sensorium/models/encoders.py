@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from torchaudio.functional import melscale_fbanks
 
 from sensorium.config import AudioEncoderConfig, ConfigurationError, VisionEncoderConfig
+from sensorium.models.priors import SightPriors, onset_flux
 
 COLUMNS = 4  # columns of the spectrogram in a video frame
 GROUPS = 4
@@ -26,7 +27,8 @@ class VisionEncoder(nn.Module):
     def __init__(self, config: VisionEncoderConfig, shapes: dict[str, Any]) -> None:
         super().__init__()
         side, width = int(shapes["size"]), config.width
-        layers: list[nn.Module] = [nn.Conv2d(3, width, 5, stride=2, padding=2), *_normed(width)]
+        self.priors = SightPriors(config.priors)
+        layers: list[nn.Module] = [nn.Conv2d(self.priors.channels, width, 5, stride=2, padding=2), *_normed(width)]
         side //= 2
         while side >= 8:
             layers += [nn.Conv2d(width, 2 * width, 3, stride=2, padding=1), *_normed(2 * width)]
@@ -41,7 +43,7 @@ class VisionEncoder(nn.Module):
 
     def grid(self, images: Tensor) -> Tensor:
         """What the embedding is made of, place by place, [B, places * channels]: it still tells where things are."""
-        return self.layers(images * 4 - 2).flatten(1)
+        return self.layers(self.priors(images)).flatten(1)
 
 
 def _normed(width: int) -> list[nn.Module]:
@@ -104,8 +106,9 @@ class AudioEncoder(nn.Module):
         width, bands = config.width, config.mels
         self.samples_per_frame = int(shapes["samples_per_frame"])
         self.spectrogram = LogMel(bands, int(shapes["sample_rate"]), self.samples_per_frame)
+        self.onset = config.priors.onset
         self.layers = nn.ModuleList()
-        channels = 1
+        channels = 1 + self.onset
         for kernel, stride, grown in ((7, (4, 2), width), (3, (2, 2), 2 * width), (3, (2, 1), 4 * width)):
             self.layers.append(CausalConv(channels, grown, kernel, stride))
             channels, bands = grown, -(-bands // stride[0])
@@ -119,7 +122,8 @@ class AudioEncoder(nn.Module):
         """
         if sounds.shape[1] % self.samples_per_frame:
             raise ValueError(f"{sounds.shape[1]} samples are no whole number of frames of {self.samples_per_frame}")
-        x = self.spectrogram(sounds)[:, None]
+        spectrogram = self.spectrogram(sounds)
+        x = torch.stack([spectrogram, onset_flux(spectrogram)] if self.onset else [spectrogram], dim=1)
         for layer in self.layers:
             x = layer(x)
         return self.head(x.permute(0, 3, 1, 2).flatten(2))  # [B, T, C * bands]

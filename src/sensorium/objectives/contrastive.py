@@ -15,6 +15,8 @@ from sensorium.objectives.collapse import effective_rank, mean_difference, relat
 from sensorium.objectives.learner import Audio, Batch, CoupledLearner, Gate, Image, Metrics
 from sensorium.randomness import Draw
 
+AGREE, VARY = 25.0, 25.0  # VICReg's weights of invariance and variance, where that of covariance is 1
+
 
 def nt_xent(views: Tensor, temperature: float) -> Tensor:
     """Normalised temperature-scaled cross entropy (Chen et al. 2020, SimCLR, eq. 1), in float32.
@@ -40,14 +42,29 @@ def variance_hinge(features: Tensor) -> Tensor:
     return F.relu(1 - deviation).mean()
 
 
+def covariance_term(features: Tensor) -> Tensor:
+    """Sum of squared covariances of different dimensions over D (VICReg, eqs. 3 and 4), in float32; [N, D] -> []."""
+    centred = features.float() - features.float().mean(0)
+    covariance = centred.T @ centred / (len(features) - 1)
+    return (covariance.square().sum() - covariance.diagonal().square().sum()) / features.shape[1]
+
+
 def contrast(views: Tensor, config: Contrast) -> tuple[Tensor, Metrics]:
-    """NT-Xent and the variance term on projections [N, 2, D]."""
-    similarity = nt_xent(views, config.temperature)
-    variance = (variance_hinge(views[:, 0]) + variance_hinge(views[:, 1])) / 2
+    """The chosen objective on projections [N, 2, D], with the share of partners that are each other's nearest."""
+    sides = views.unbind(1)
+    variance = (variance_hinge(sides[0]) + variance_hinge(sides[1])) / 2
+    if config.objective == "nt_xent":
+        similarity = nt_xent(views, config.temperature)
+        loss = similarity + config.variance_weight * variance
+        metrics = {"nt_xent": similarity.detach()}
+    else:
+        invariance = F.mse_loss(sides[0].float(), sides[1].float())
+        covariance = covariance_term(sides[0]) + covariance_term(sides[1])
+        loss = AGREE * invariance + VARY * variance + covariance
+        metrics = {"invariance": invariance.detach(), "covariance": covariance.detach()}
     unit = F.normalize(views.detach().float(), dim=-1)
     hits = (unit[:, 0] @ unit[:, 1].T).argmax(1) == torch.arange(len(unit), device=unit.device)
-    loss = similarity + config.variance_weight * variance
-    return loss, {"nt_xent": similarity.detach(), "variance": variance.detach(), "pairs_found": hits.float().mean()}
+    return loss, metrics | {"variance": variance.detach(), "pairs_found": hits.float().mean()}
 
 
 def collapse_gates(embeddings: Tensor, wide: float = 3.0) -> list[Gate]:

@@ -1,0 +1,95 @@
+"""A phase vocoder: pitch, tempo and formants of sounds, each changed by itself.
+
+Layouts: B batch, S samples of sound, K frames of a spectrum, Q frequencies.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+SPECTRUM = 256  # samples of the vocoder's window; short, for impacts must stay sharp
+DETAIL = 20  # cepstral coefficients of an envelope: a voice's pitch below rate / 20 stays out of it
+LARGEST_GAIN = 4.0  # nepers by which a band may be raised or lowered when formants move
+
+
+def change_voice(sounds: Tensor, semitones: Tensor, tempo: Tensor, formants: Tensor | None = None) -> Tensor:
+    """Raise pitch, tempo and formants of each sound, independently of each other.
+
+    A phase vocoder (Flanagan & Golden 1966) plays at tempo / pitch without changing pitch, then resampling by
+    the pitch ratio changes both. Between neighbouring analysis frames the phase turns as it did in the source;
+    analysis and synthesis hop are equal, so the turn is the product of two unit phasors, and needs no unwrapping.
+
+    Args:
+        sounds: float [B, S].
+        semitones: [B]; 12 doubles every frequency.
+        tempo: [B]; 2 plays twice as fast.
+        formants: [B], in semitones: how far the spectral envelope moves; None: as far as the pitch.
+
+    Returns:
+        float [B, S]: the first S samples, silence where the source has ended.
+    """
+    length, hop = sounds.shape[1], SPECTRUM // 2
+    pitch = 2 ** (semitones / 12)
+    window = torch.hann_window(SPECTRUM, device=sounds.device)
+    spectrum = torch.stft(sounds, SPECTRUM, hop, window=window, return_complex=True, pad_mode="constant")  # [B, Q, K]
+    if formants is not None:
+        spectrum = spectrum * formant_gain(spectrum.abs(), 2 ** (formants / 12) / pitch)
+    frames = spectrum.shape[2]
+    count = math.ceil(length * float(2 ** (semitones.abs().max() / 12)) / hop) + 2
+    position = torch.arange(count, device=sounds.device) * (tempo / pitch)[:, None]  # [B, count], in source frames
+    spectrum = F.pad(spectrum, (0, 2))
+    before = position.floor().long().clamp(max=frames)
+    fraction = (position - before).clamp(0, 1)[:, None]
+    magnitude = spectrum.abs()
+    phasor = spectrum / magnitude.clamp_min(1e-9)
+    phasor = torch.where(magnitude > 1e-9, phasor, torch.ones_like(phasor))
+    turn = phasor[:, :, 1:] * phasor[:, :, :-1].conj()
+
+    def pick(values: Tensor, index: Tensor) -> Tensor:
+        return values.gather(2, index[:, None].expand(-1, values.shape[1], -1))
+
+    loudness = pick(magnitude, before) * (1 - fraction) + pick(magnitude, before + 1) * fraction
+    turns = torch.cat([phasor[:, :, :1], pick(turn, before)[:, :, :-1]], dim=2)
+    phase = torch.cumprod(turns, dim=2)
+    stretched = torch.istft(loudness * phase, SPECTRUM, hop, window=window, length=(count - 1) * hop)
+    return interpolate(stretched, torch.arange(length, device=sounds.device) * pitch[:, None])
+
+
+def formant_gain(magnitude: Tensor, ratio: Tensor) -> Tensor:
+    """Factor that moves the envelope of spectra [B, Q, K] up by `ratio` [B] and leaves their partials where they are.
+
+    The envelope is the spectrum's logarithm without its fast ripple: the first cepstral coefficients (Oppenheim 1969).
+    """
+    cepstrum = torch.fft.irfft((magnitude + 1e-5).log(), dim=1)
+    slow = torch.zeros(cepstrum.shape[1], device=magnitude.device)
+    slow[:DETAIL], slow[1 - DETAIL :] = 1.0, 1.0
+    envelope = torch.fft.rfft(cepstrum * slow[None, :, None], dim=1).real
+    last = envelope.shape[1] - 1
+    source = (torch.arange(last + 1, device=magnitude.device) / ratio[:, None]).clamp(max=last)
+    before = source.floor().long().clamp(max=last - 1)
+    part = (source - before)[..., None]
+
+    def at(index: Tensor) -> Tensor:
+        return envelope.gather(1, index[..., None].expand(-1, -1, envelope.shape[2]))
+
+    moved = at(before) * (1 - part) + at(before + 1) * part
+    return (moved - envelope).clamp(-LARGEST_GAIN, LARGEST_GAIN).exp()
+
+
+def interpolate(sounds: Tensor, place: Tensor) -> Tensor:
+    """Read sounds [B, S] at fractional samples `place` [B, N] by Catmull-Rom cubics; silence beyond the end."""
+    inside = place < sounds.shape[1]
+    before = place.floor().long()
+    x = (place - before).to(sounds.dtype)
+    padded = F.pad(sounds, (1, 3))
+
+    def at(offset: int) -> Tensor:
+        return padded.gather(1, (before + offset).clamp(0, padded.shape[1] - 1))
+
+    a, b, c, d = at(0), at(1), at(2), at(3)  # padded by one: these are samples n-1, n, n+1, n+2
+    value = b + 0.5 * x * (c - a + x * (2 * a - 5 * b + 4 * c - d + x * (3 * (b - c) + d - a)))
+    return value * inside

@@ -6,21 +6,21 @@ rule collect:
     input:
         files=source_files,
     output:
-        shard="results/data/{source}/shard-{shard}.safetensors",
-        recordings="results/data/{source}/shard-{shard}.json",
+        shard="results/data/{set}/shard-{shard}.safetensors",
+        recordings="results/data/{set}/shard-{shard}.json",
     log:
-        "logs/collect/{source}-{shard}.log",
+        "logs/collect/{set}-{shard}.log",
     benchmark:
-        "results/benchmarks/collect/{source}-{shard}.tsv"
+        "results/benchmarks/collect/{set}-{shard}.tsv"
     threads: 1
     resources:
         mem_mb=4000,
         runtime=120,
     params:
-        config=section("data"),
+        config=set_section,
         revision=revision("collect"),
     message:
-        "Recording shard {wildcards.shard} of {wildcards.source}"
+        "Recording shard {wildcards.shard} of {wildcards.set}"
     shell:
         "sensorium --log {log} collect --config {params.config:q} --shard {wildcards.shard} --output {output.shard}"
 
@@ -28,22 +28,22 @@ rule collect:
 rule index_recordings:
     """Join the shards: splits by recording, rates, digests, and what had to be kept out."""
     input:
-        shards=expand("results/data/{{source}}/shard-{shard}.safetensors", shard=SHARDS),
-        recordings=expand("results/data/{{source}}/shard-{shard}.json", shard=SHARDS),
+        shards=shards("safetensors"),
+        recordings=shards("json"),
     output:
-        manifest="results/data/{source}/manifest.json",
+        manifest="results/data/{set}/manifest.json",
     log:
-        "logs/index_recordings/{source}.log",
+        "logs/index_recordings/{set}.log",
     benchmark:
-        "results/benchmarks/index_recordings/{source}.tsv"
+        "results/benchmarks/index_recordings/{set}.tsv"
     threads: 1
     resources:
         mem_mb=4000,
         runtime=60,
     params:
-        config=section("data"),
+        config=set_section,
         revision=revision("index"),
     message:
-        "Indexing the recordings of {wildcards.source}"
+        "Indexing the recordings of {wildcards.set}"
     shell:
         "sensorium --log {log} index --config {params.config:q} --shards {input.recordings} --output {output.manifest}"

@@ -10,12 +10,13 @@ try:
 except ConfigurationError as error:
     raise WorkflowError(str(error))
 
+SETS = SETTINGS.sets()
 DATA = f"results/data/{SETTINGS.data.source}/manifest.json"
 SHARDS = [f"{number:04d}" for number in range(SETTINGS.data.shards)]
 
 
 wildcard_constraints:
-    source="playroom|atari|folder",
+    set="|".join(SETS),
     modality="vision|audio",
     shard=r"\d{4}",
 
@@ -28,12 +29,34 @@ def section(path):
     return canonical_json(part)
 
 
+def set_section(wildcards):
+    """The section of one set of recordings."""
+    return canonical_json(SETS[wildcards.set])
+
+
 def source_files(wildcards):
     """Files that the recordings are read from; a simulator has none."""
     try:
-        return SETTINGS.data.files() if wildcards.source == "folder" else []
+        return SETS[wildcards.set].files()
     except ConfigurationError as error:
         raise WorkflowError(str(error))
+
+
+def shards(suffix):
+    """Files of one kind, one a shard of a set."""
+    return lambda wildcards: [
+        f"results/data/{wildcards.set}/shard-{number:04d}.{suffix}" for number in range(SETS[wildcards.set].shards)
+    ]
+
+
+def learned_from(wildcards):
+    """Manifest of what an encoder learns from: its own set, if it has one, else the world's recordings."""
+    return f"results/data/{wildcards.modality}/manifest.json" if wildcards.modality in SETS else DATA
+
+
+def probed_for(wildcards):
+    """Manifest of the set whose labels an encoder is probed for."""
+    return f"results/data/{SETTINGS.probed_set(wildcards.modality) or SETTINGS.data.source}/manifest.json"
 
 
 def encoder_section(wildcards):

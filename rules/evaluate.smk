@@ -4,7 +4,7 @@
 rule probe:
     """Read labels from one frozen encoder: linear and few-shot probes."""
     input:
-        data=DATA,
+        data=probed_for,
         encoder="results/encoders/{modality}/manifest.json",
     output:
         result="results/eval/probe_{modality}.json",

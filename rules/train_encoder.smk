@@ -4,7 +4,7 @@
 rule train_encoder:
     """Train the encoder of one sense. Its checkpoints survive under runs/, so a stopped run goes on."""
     input:
-        data=DATA,
+        data=learned_from,
     output:
         manifest="results/encoders/{modality}/manifest.json",
         model="results/encoders/{modality}/model.safetensors",

@@ -22,6 +22,8 @@ from sensorium.config import (
 from sensorium.config_export import walk
 
 ROOT = Path(__file__).parents[2]
+CIFAR = {"source": "cifar100", "path": "x"}
+SPEECH = {"source": "speech_commands", "path": "x"}
 
 
 def overlay(base: dict, other: dict) -> dict:
@@ -49,6 +51,7 @@ def test_presets_change_the_source_by_an_overlay():
     assert isinstance(preset("atari").data, AtariConfig)
     assert isinstance(preset("tiny").data, PlayroomConfig)
     assert preset("rtx3050").data.size == 64
+    assert list(preset("a100").sets()) == ["playroom", "vision", "audio"]
 
 
 def test_every_key_is_described():
@@ -83,6 +86,21 @@ def test_every_key_is_described():
         ({"dynamics": {"frames": 24, "long_frames": 72}}, ("dynamics.long_frames", "72", "data.frames (64)")),
         ({"dynamics": {"layers": 2, "time_every": 3}}, ("time_every is 3", "layers 2")),
         ({"lines": {"representation": False, "generative": False}}, ("lines", "switch one on")),
+        ({"encoders": {"vision": {"data": CIFAR}}}, ("encoders.vision.neighbours is 12", "at most 0")),
+        (
+            {"data": {"size": 64}, "encoders": {"vision": {"neighbours": 0, "data": CIFAR}}},
+            ("encoders.vision.data.size is 32", "data.size (64)"),
+        ),
+        (
+            {"encoders": {"audio": {"frames": 32, "data": SPEECH}}},
+            ("encoders.audio.frames is 32", "encoders.audio.data.frames (16)"),
+        ),
+        ({"data": {"source": "atari"}, "encoders": {"audio": {"data": SPEECH}}}, ("encoders.audio.data", "own rate")),
+        ({"encoders": {"audio": {"data": CIFAR}}}, ("encoders.audio.data", "cifar100", "speech_commands")),
+        (
+            {"encoders": {"audio": {"data": {"source": "folder", "path": "x", "streams": ["video"]}}}},
+            ("encoders.audio.data.streams", "audio"),
+        ),
     ],
 )
 def test_a_fault_names_key_value_and_way_out(values, words):
@@ -133,6 +151,10 @@ def test_a_section_that_is_no_json_is_refused():
         ({"data": {"source": "atari"}}, ["retrieval", "world_state", "reconstruction", "rollout"]),
         ({"lines": {"generative": False}}, ["probe_vision", "probe_audio", "retrieval", "world_state"]),
         ({"lines": {"representation": False}}, ["reconstruction", "rollout"]),
+        (
+            {"data": {"source": "folder", "path": "x"}, "encoders": {"audio": {"data": SPEECH}}},
+            ["probe_audio", "retrieval", "reconstruction", "rollout"],
+        ),
     ],
 )
 def test_evaluations_follow_source_and_lines(values, expected):

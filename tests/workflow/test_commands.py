@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-PRESETS = ("config", "tiny", "atari", "rtx3050")
+PRESETS = ("config", "tiny", "atari")  # those with sets on disk: test_own_sets.py
 PROFILES = ("local", "slurm")
 
 
@@ -85,7 +85,7 @@ def test_catalog_entry_includes_the_workflow(fresh, command):
         ("data={size: 33}", ("data", "33", "multiple of 8")),
         ("data={source: television}", ("data", "television", "playroom", "atari")),
         ("data={source: atari, games: [joust]}", ("games", "joust")),
-        ("dynamics={frames: 1000}", ("dynamics.frames", "1000", "data.frames")),
+        ("dynamics={long_frames: 1000}", ("dynamics.long_frames", "1000", "data.frames")),
         ("lines={representation: false, generative: false}", ("lines", "switch one on")),
         ("nonsense=1", ("nonsense", "1", "no such key", "dynamics")),
     ],

@@ -37,7 +37,22 @@ from sensorium.config.models import (
     VisionPriors,
 )
 from sensorium.config.section import ConfigurationError, Section, Training
+from sensorium.config.sets import (
+    CIFAR_FOLDER,
+    SOURCES,
+    SPEECH_FOLDER,
+    AnyData,
+    Cifar100Config,
+    ImageNetConfig,
+    LabelledSet,
+    PictureFoldersConfig,
+    PictureSet,
+    SoundFoldersConfig,
+    SoundSet,
+    SpeechCommandsConfig,
+)
 from sensorium.config.sources import (
+    SOUND_SUFFIXES,
     TOKENIZER_STRIDE,
     UNLOADABLE_GAMES,
     AtariConfig,
@@ -45,15 +60,22 @@ from sensorium.config.sources import (
     FolderConfig,
     PlayroomConfig,
     Recordings,
+    Source,
 )
 
 __all__ = [
+    "CIFAR_FOLDER",
+    "SOUND_SUFFIXES",
+    "SOURCES",
+    "SPEECH_FOLDER",
     "TOKENIZER_STRIDE",
     "UNLOADABLE_GAMES",
+    "AnyData",
     "AtariConfig",
     "AudioAugmentation",
     "AudioEncoderConfig",
     "AudioPriors",
+    "Cifar100Config",
     "Config",
     "ConfigurationError",
     "Contrast",
@@ -63,8 +85,12 @@ __all__ = [
     "Evaluations",
     "FolderConfig",
     "FusionConfig",
+    "ImageNetConfig",
+    "LabelledSet",
     "LatentsConfig",
     "Lines",
+    "PictureFoldersConfig",
+    "PictureSet",
     "PlayroomConfig",
     "ProbeConfig",
     "ReconstructionConfig",
@@ -72,6 +98,10 @@ __all__ = [
     "RetrievalConfig",
     "RolloutConfig",
     "Section",
+    "SoundFoldersConfig",
+    "SoundSet",
+    "Source",
+    "SpeechCommandsConfig",
     "Tokenizers",
     "Training",
     "Transformer",
@@ -111,14 +141,22 @@ class Config(Section):
     dynamics: DynamicsConfig = DynamicsConfig()
     evaluations: Evaluations = Evaluations()
 
+    def sets(self) -> dict[str, Source]:
+        """Every set of recordings that is collected: the world, under its source's name, and an encoder's own."""
+        own = {"vision": self.encoders.vision.data, "audio": self.encoders.audio.data}
+        return {self.data.source: self.data, **{name: data for name, data in own.items() if data is not None}}
+
+    def probed_set(self, modality: str) -> str | None:
+        """The set whose labels an encoder is probed for: its own, else the world's; None if neither has labels."""
+        # a console's memory holds state, but no classes; files tell nothing but themselves
+        labelled = [name for name, data in self.sets().items() if isinstance(data, PlayroomConfig | LabelledSet)]
+        return next((name for name in (modality, self.data.source) if name in labelled), None)
+
     def evaluations_on(self) -> list[str]:
         """Names of the evaluations that run: of the lines that are on, as far as the source has truth for them."""
-        truthful = {  # a console's memory holds state, but no classes to probe for; files tell nothing but themselves
-            "playroom": ["probe_vision", "probe_audio", "retrieval", "world_state"],
-            "atari": ["retrieval", "world_state"],
-            "folder": ["retrieval"],
-        }
-        representation = truthful[self.data.source] if self.lines.representation else []
+        probes = [f"probe_{modality}" for modality in ("vision", "audio") if self.probed_set(modality)]
+        state = [] if isinstance(self.data, FolderConfig) else ["world_state"]
+        representation = [*probes, "retrieval", *state] if self.lines.representation else []
         generative = ["reconstruction", "rollout"] if self.lines.generative else []
         return representation + generative
 
@@ -131,9 +169,20 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _windows_fit(self) -> Config:
+        vision, audio = self.encoders.vision, self.encoders.audio
+        if vision.data and vision.neighbours + 1 > vision.data.frames:
+            raise ValueError(
+                f"encoders.vision.neighbours is {vision.neighbours}: encoders.vision.data has {vision.data.frames} "
+                f"frames that belong together, so it must be at most {vision.data.frames - 1}"
+            )
+        if audio.data and audio.frames > audio.data.frames:
+            raise ValueError(
+                f"encoders.audio.frames is {audio.frames}: it must not exceed encoders.audio.data.frames "
+                f"({audio.data.frames})"
+            )
         windows = {
-            "encoders.vision.neighbours + 1": self.encoders.vision.neighbours + 1,
-            "encoders.audio.frames": self.encoders.audio.frames,
+            "encoders.vision.neighbours + 1": 0 if vision.data else vision.neighbours + 1,
+            "encoders.audio.frames": 0 if audio.data else audio.frames,
             "fusion.frames + the largest of fusion.offsets": self.fusion.frames + max(self.fusion.offsets),
             "dynamics.long_frames": self.dynamics.long_frames,
             "evaluations.rollout.context + evaluations.rollout.horizon": self.evaluations.rollout.context
@@ -142,6 +191,24 @@ class Config(Section):
         for key, frames in windows.items():
             if frames > self.data.frames:
                 raise ValueError(f"{key} is {frames}: it must not exceed data.frames ({self.data.frames})")
+        return self
+
+    @model_validator(mode="after")
+    def _own_data_fits_the_world(self) -> Config:
+        vision, audio = self.encoders.vision.data, self.encoders.audio.data
+        if vision and vision.size != self.data.size:
+            raise ValueError(
+                f"encoders.vision.data.size is {vision.size}: it must be data.size ({self.data.size}), for the same "
+                "encoder looks at the recordings"
+            )
+        if audio and self.data.source == "atari":
+            raise ValueError(
+                "encoders.audio.data is set while data.source is atari: a console's sound has its own rate, so its "
+                "encoder must learn from it; leave encoders.audio.data out"
+            )
+        for modality, stream, own in (("vision", "video", vision), ("audio", "audio", audio)):
+            if isinstance(own, FolderConfig) and stream not in own.streams:
+                raise ValueError(f"encoders.{modality}.data.streams is {own.streams}: it must name {stream}")
         return self
 
 
@@ -171,7 +238,7 @@ def _parse(model: Any, values: Any) -> Any:
 
 
 def _explain(fault: Any) -> str:
-    place = [str(part) for part in fault["loc"] if part not in ("playroom", "atari", "folder")]
+    place = [str(part) for part in fault["loc"] if part not in SOURCES]
     message = fault["msg"].removeprefix("Value error, ")
     if fault["type"] == "value_error":  # a rule over several keys: the message already names key and value
         return f"config: {'.'.join(place) or 'top level'}: {message}"

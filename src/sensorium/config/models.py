@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from sensorium.config.section import Section, Training
+from sensorium.config.sets import AudioData, VisionData
 
 
 class VisionAugmentation(Section):
@@ -68,6 +69,7 @@ class VisionEncoderConfig(Section):
     dim: int = Field(128, ge=4, description="width of the embedding")
     neighbours: int = Field(12, ge=0, description="the two views may lie this many frames apart")
     priors: VisionPriors = VisionPriors()
+    data: VisionData | None = Field(None, description="pictures of its own to learn from; null: the recordings of data")
     augmentation: VisionAugmentation = VisionAugmentation()
     contrast: Contrast = Contrast()
     training: Training = Training(steps=800, batch=128, lr=2e-3)
@@ -81,6 +83,7 @@ class AudioEncoderConfig(Section):
     mels: int = Field(64, ge=8, description="bands of the log-mel spectrogram")
     frames: int = Field(4, ge=2, description="frames of sound in a window")
     priors: AudioPriors = AudioPriors()
+    data: AudioData | None = Field(None, description="sounds of its own to learn from; null: the recordings of data")
     augmentation: AudioAugmentation = AudioAugmentation()
     contrast: Contrast = Contrast()
     training: Training = Training(steps=500, batch=128, lr=2e-3)

@@ -1,4 +1,4 @@
-"""Where recordings come from: one section a source."""
+"""Where recordings come from: one section a source of whole episodes. Sets of labelled items: config/sets.py."""
 
 from __future__ import annotations
 
@@ -15,24 +15,37 @@ SOUND_SUFFIXES = frozenset({".aac", ".flac", ".m4a", ".mp3", ".ogg", ".opus", ".
 TOKENIZER_STRIDE = 8  # pixels a side that one video token stands for
 
 
-class Recordings(Section):
-    """What every source of recordings shares."""
+class Source(Section):
+    """What every source shares."""
 
     recordings: int = Field(480, ge=8, description="recordings (episodes) to collect")
-    frames: int = Field(64, ge=16, description="frames a recording")
-    size: int = Field(32, ge=16, le=256, description="height and width of a frame, in pixels")
     shards: int = Field(4, ge=1, description="files, and parallel jobs, the set is split into")
-    validation_fraction: float = Field(0.1, gt=0, lt=0.5, description="share of recordings for validation")
-    test_fraction: float = Field(0.25, gt=0, lt=0.5, description="share of recordings for the evaluations")
     max_bad_fraction: float = Field(0.01, ge=0, le=1, description="share of quarantined recordings that stops the run")
     seed: int = Field(0, ge=0, description="seed of the recordings and of their split")
+
+    @model_validator(mode="after")
+    def _shards_fit(self) -> Source:
+        if self.shards > self.recordings:
+            raise ValueError(f"shards is {self.shards}, recordings {self.recordings}: every shard needs a recording")
+        return self
+
+    def files(self) -> list[Path]:
+        """Files and folders whose change makes the recordings out of date; a simulator has none."""
+        return []
+
+
+class Recordings(Source):
+    """What every source of episodes shares."""
+
+    frames: int = Field(64, ge=16, description="frames a recording")
+    size: int = Field(32, ge=16, le=256, description="height and width of a frame, in pixels")
+    validation_fraction: float = Field(0.1, gt=0, lt=0.5, description="share of recordings for validation")
+    test_fraction: float = Field(0.25, gt=0, lt=0.5, description="share of recordings for the evaluations")
 
     @model_validator(mode="after")
     def _splits_fit(self) -> Recordings:
         if self.size % TOKENIZER_STRIDE:
             raise ValueError(f"size is {self.size}: it must be a multiple of {TOKENIZER_STRIDE}")
-        if self.shards > self.recordings:
-            raise ValueError(f"shards is {self.shards}, recordings {self.recordings}: every shard needs a recording")
         smallest = min(self.validation_fraction, self.test_fraction, 1 - self.validation_fraction - self.test_fraction)
         if smallest * self.recordings < 1:
             raise ValueError(

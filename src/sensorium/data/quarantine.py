@@ -4,7 +4,8 @@ A bad recording is named, counted and left out; nothing stands in for it. The ch
 medium, not for dull content: a room in which nothing was struck is rightly silent, and so is a game between two
 effects. So digital silence (all zero) is a fault only where the source says that it never is silent
 (`details["may_be_silent"]` is false: a sound track of all zeros is a dead track), while a sound stuck at any other
-value is a fault everywhere. A video whose frames are all equal is a fault too: every source here moves.
+value is a fault everywhere. A video whose frames are all equal is a fault too, for what is filmed moves; of a set of
+pictures (`details["still"]`), one of a single colour is.
 """
 
 from __future__ import annotations
@@ -111,7 +112,11 @@ def _stuck_sound(fields: Fields, details: Mapping[str, Any], frames: int) -> str
 
 def _constant_video(fields: Fields, details: Mapping[str, Any], frames: int) -> str | None:
     video = fields.get("video")
-    return None if video is None or (video != video[0]).any() else "constant video: all frames are equal"
+    if video is None:
+        return None
+    if details.get("still"):
+        return None if (video != video[:, :1, :1]).any() else "blank picture: every pixel is equal"
+    return None if (video != video[0]).any() else "constant video: all frames are equal"
 
 
 CHECKS: tuple[Callable[[Fields, Mapping[str, Any], int], str | None], ...] = (

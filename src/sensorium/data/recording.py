@@ -17,6 +17,7 @@ import json
 import mmap
 import re
 from collections.abc import Mapping
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,6 +33,7 @@ DTYPES = {
     "F64": np.float64, "F32": np.float32, "F16": np.float16, "I64": np.int64, "I32": np.int32, "I16": np.int16,
     "I8": np.int8, "U8": np.uint8, "BOOL": np.bool_,
 }  # fmt: skip
+STILLS = 16  # pictures that are stored as one recording
 LENGTH_BYTES = 8  # a safetensors file begins with the length of its JSON header
 RECORDING_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
@@ -50,6 +52,33 @@ def write_shard(path: Path, recordings: Mapping[str, Mapping[str, np.ndarray]]) 
             tensors[f"{name}/{field}"] = np.ascontiguousarray(array)
     with atomic_path(path) as temporary:
         save_file(tensors, str(temporary))
+
+
+def join_stills(
+    recordings: Mapping[str, Mapping[str, np.ndarray]], listed: list[dict[str, Any]]
+) -> tuple[dict[str, dict[str, np.ndarray]], list[dict[str, Any]]]:
+    """Join pictures that stand alone, each a recording of one frame, to recordings of STILLS frames.
+
+    A million recordings of a frame would make a manifest that takes minutes to read. The frames of a joined one are
+    no film: who reads it takes windows of one frame. All of them are of one split; order and number of pictures stay.
+
+    Args:
+        recordings: name -> field -> array of one frame.
+        listed: their entries {"name", "number", "frames", "split"}, in order.
+    """
+    joined: dict[str, dict[str, np.ndarray]] = {}
+    entries: list[dict[str, Any]] = []
+    for _, group in groupby(listed, lambda entry: entry["split"]):
+        of_split = list(group)
+        for start in range(0, len(of_split), STILLS):
+            part = of_split[start : start + STILLS]
+            name = part[0]["name"]
+            joined[name] = {
+                field: np.concatenate([recordings[entry["name"]][field] for entry in part])
+                for field in recordings[name]
+            }
+            entries.append({**part[0], "frames": len(part)})
+    return joined, entries
 
 
 def read_shard(path: Path) -> dict[str, dict[str, np.ndarray]]:

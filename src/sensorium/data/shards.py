@@ -29,7 +29,7 @@ def describe_shard(
     Args:
         shard: the shard, already written.
         section_json: canonical JSON of the settings it was made with.
-        recordings: entries {"name", "number", "frames"}.
+        recordings: entries {"name", "number", "frames"}, and "split" unless another set gives it.
         quarantine: entries {"name", "reason"} of what was left out.
         details: what holds for the whole set; equal in all its shards.
         inputs: name of each input manifest -> its digest; equal in all its shards.

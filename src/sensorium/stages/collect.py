@@ -12,30 +12,30 @@ from typing import Any
 
 import numpy as np
 
-from sensorium.config import Data, Recordings, canonical_json, parse_section
+from sensorium.config import AnyData, Source, canonical_json, parse_section
 from sensorium.data import sources
 from sensorium.data.quarantine import BadRecordingError, check, refuse_too_many
-from sensorium.data.recording import write_shard
+from sensorium.data.recording import join_stills, write_shard
 from sensorium.data.shards import describe_shard
 
-REVISION = 2
+REVISION = 3
 PROGRESS_SECONDS = 10.0
 
 
 def main(argv: list[str]) -> None:
     """Run `sensorium collect`."""
     parser = argparse.ArgumentParser(prog="sensorium collect", description=__doc__)
-    parser.add_argument("--config", required=True, metavar="JSON", help="the data section")
+    parser.add_argument("--config", required=True, metavar="JSON", help="a section of data")
     parser.add_argument("--shard", required=True, type=int, metavar="K", help="number of the shard, from 0")
     parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="the shard (.safetensors)")
     args = parser.parse_args(argv)
-    config: Any = parse_section(Data, args.config)
+    config: Any = parse_section(AnyData, args.config)
     if not 0 <= args.shard < config.shards:
         parser.error(f"--shard is {args.shard}: data.shards is {config.shards}, so it must be 0 to {config.shards - 1}")
     collect(config, args.shard, args.output)
 
 
-def numbers_of_shard(config: Recordings, shard: int) -> range:
+def numbers_of_shard(config: Source, shard: int) -> range:
     """Numbers of the recordings in a shard: neighbours stay together, sizes differ by one at most."""
     return range(shard * config.recordings // config.shards, (shard + 1) * config.recordings // config.shards)
 
@@ -47,7 +47,7 @@ def collect(config: Any, shard: int, output: Path) -> None:
         BadDataError: as soon as this shard alone has more bad recordings than the whole set may have.
     """
     source = sources.module(config.source)
-    details = source.details(config)
+    details, splits = source.details(config), sources.splits(config)
     numbers = numbers_of_shard(config, shard)
     recordings: dict[str, dict[str, np.ndarray]] = {}
     listed: list[dict[str, Any]] = []
@@ -58,11 +58,13 @@ def collect(config: Any, shard: int, output: Path) -> None:
         try:
             fields = source.simulate(config, number)
             reason = check(fields, details, config.frames)
+            if reason and (place := sources.origin(config, number)):
+                reason = f"{place}: {reason}"
         except BadRecordingError as error:
             reason = str(error)
         if reason is None:
             recordings[name] = fields
-            listed.append({"name": name, "number": number, "frames": config.frames})
+            listed.append({"name": name, "number": number, "frames": config.frames, "split": splits[number]})
         else:
             quarantine.append({"name": name, "reason": reason})
             print(f"quarantine: {name}: {reason}", flush=True)
@@ -75,6 +77,8 @@ def collect(config: Any, shard: int, output: Path) -> None:
                 f"{rate * config.frames:.0f} frames/s, {(len(numbers) - done) / rate:.0f} s left",
                 flush=True,
             )
+    if details.get("still"):
+        recordings, listed = join_stills(recordings, listed)
     write_shard(output, recordings)
     describe_shard(
         output,

@@ -1,4 +1,4 @@
-"""Index the shards of a set: check them, assign splits, count the quarantine, write the manifest.
+"""Index the shards of a set: check them, join their lists, count the quarantine, write the manifest.
 
 With --like the set was made from another one (latents from recordings) and takes over its splits and its details.
 """
@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from sensorium.artifacts import ArtifactError, digest, read_manifest, write_manifest
-from sensorium.config import Data, LatentsConfig, canonical_json, parse_section
+from sensorium.config import AnyData, LatentsConfig, canonical_json, parse_section
 from sensorium.data.quarantine import refuse_too_many
 from sensorium.data.recording import KIND, read_shard
-from sensorium.data.shards import draw_splits, read_lists, refuse_empty_splits
+from sensorium.data.shards import read_lists, refuse_empty_splits
 
-REVISION = 1
+REVISION = 2
 
 
 def main(argv: list[str]) -> None:
@@ -28,7 +28,7 @@ def main(argv: list[str]) -> None:
     args = parser.parse_args(argv)
     if any(path.parent.resolve() != args.output.parent.resolve() for path in args.shards):
         parser.error("--shards and --output must be in one folder: a manifest names its files relative to itself")
-    section = parse_section(Data if args.like is None else LatentsConfig, args.config)
+    section = parse_section(AnyData if args.like is None else LatentsConfig, args.config)
     index(section, args.shards, args.output, args.like)
 
 
@@ -54,8 +54,7 @@ def index(section: Any, shards: list[Path], output: Path, like: Path | None = No
     details, inputs = dict(lists[0]["details"]), dict(lists[0]["inputs"])
     if like is None:
         refuse_too_many(quarantine, section.recordings, section.max_bad_fraction)
-        splits = draw_splits(section.seed, section.recordings, section.validation_fraction, section.test_fraction)
-        recordings = [{**entry, "split": splits[entry["number"]]} for entry in entries]
+        recordings = entries
     else:
         origin = read_manifest(like, KIND)["details"]
         by_name = {entry["name"]: entry["split"] for entry in origin["recordings"]}

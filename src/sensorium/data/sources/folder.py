@@ -6,6 +6,8 @@ encoder; everything that looks at pictures then stops with a message that names 
 
 from __future__ import annotations
 
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,12 @@ FRAME_RATE = 16
 SAMPLE_RATE = 16_000
 
 
+@lru_cache(maxsize=1)
+def _files(config: FolderConfig) -> list[Path]:
+    """A large tree is walked once, not for every recording."""
+    return config.files()
+
+
 def simulate(config: FolderConfig, number: int) -> dict[str, np.ndarray]:
     """The beginning of file `number`: video uint8 [T, size, size, 3] and audio int16 [T * 1000], or one of the two.
 
@@ -25,7 +33,7 @@ def simulate(config: FolderConfig, number: int) -> dict[str, np.ndarray]:
         BadRecordingError: if the file is unreadable, cut off, damaged, or lacks a stream.
     """
     return read_media(
-        config.files()[number],
+        _files(config)[number],
         streams=config.streams,
         frames=config.frames,
         frame_rate=FRAME_RATE,
@@ -39,7 +47,7 @@ def details(config: FolderConfig) -> dict[str, Any]:
     return {
         "source": "folder",
         "licence": "of the files themselves: not known here",
-        "files": [str(file.relative_to(config.path)) for file in config.files()],
+        "files": [str(file.relative_to(config.path)) for file in _files(config)],
         "frames_per_second": FRAME_RATE,
         "sample_rate": SAMPLE_RATE if "audio" in config.streams else 0,
         "samples_per_frame": SAMPLE_RATE // FRAME_RATE,

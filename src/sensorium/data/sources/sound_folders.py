@@ -1,0 +1,45 @@
+"""Sounds in a folder for each class. They are parted by file: where one voice has many files, part them by lists in
+the layout of `speech_commands`, or the test asks for voices that were heard in training.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from torchvision.datasets.folder import find_classes, make_dataset
+
+from sensorium.config import SOUND_SUFFIXES, SoundFoldersConfig
+from sensorium.data.quarantine import BadDataError
+from sensorium.data.recording import Split
+from sensorium.data.sources.labelled import Listing, arrange, sound_details, sound_of
+
+
+@lru_cache(maxsize=1)
+def listing(config: SoundFoldersConfig) -> Listing:
+    """All items in order, found once a process."""
+    config.files()  # a missing folder is named here
+    try:
+        classes, numbers = find_classes(config.path)
+        sounds = make_dataset(config.path, numbers, extensions=tuple(sorted(SOUND_SUFFIXES)))
+    except OSError as error:  # a class without a sound
+        raise BadDataError(f"{config.path}: {error}") from None
+    fractions: dict[Split, float] = {"test": config.test_fraction, "validation": config.validation_fraction}
+    return arrange(config, {"training": sounds}, classes, fractions)
+
+
+def simulate(config: SoundFoldersConfig, number: int) -> dict[str, np.ndarray]:
+    """Sound `number`: audio int16 [frames * 1000] and its class in every frame that it reaches, -1 behind it.
+
+    Raises:
+        ConfigurationError: if the folder is not there or has too few sounds.
+        BadDataError: if a class has no sound.
+        BadRecordingError: if this sound cannot be read.
+    """
+    return sound_of(config, listing(config).items[number])
+
+
+def details(config: SoundFoldersConfig) -> dict[str, Any]:
+    """What holds for all recordings."""
+    return sound_details(config, listing(config), "of the files themselves: not known here")

@@ -1,0 +1,54 @@
+"""Speech Commands 0.02 (Warden 2018, arXiv:1804.03209) as torchaudio lays it out: a word a file, a class a folder.
+
+The published lists part it by speaker, so no voice of the test was heard in training.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torchaudio.datasets import SPEECHCOMMANDS
+
+from sensorium.config import SpeechCommandsConfig
+from sensorium.data.quarantine import BadDataError
+from sensorium.data.recording import SPLITS, Split
+from sensorium.data.sources.labelled import Listing, arrange, sound_details, sound_of
+
+ARCHIVE = "SpeechCommands"  # paths of torchaudio begin below this folder
+PUBLISHED: dict[Split, str] = {"training": "training", "validation": "validation", "test": "testing"}
+
+
+@lru_cache(maxsize=1)
+def listing(config: SpeechCommandsConfig) -> Listing:
+    """All items in order, found once a process."""
+    config.files()  # a missing file is named here
+    words: dict[Split, list[tuple[Path, str]]] = {}
+    try:
+        for split in SPLITS:
+            part = SPEECHCOMMANDS(config.path, subset=PUBLISHED[split])
+            told = [part.get_metadata(number) for number in range(len(part))]
+            words[split] = [(Path(config.path) / ARCHIVE / path, word) for path, _, word, _, _ in told]
+    except (OSError, RuntimeError, ValueError) as error:  # a name without _nohash_, a list that is no text
+        raise BadDataError(f"{config.path}: not laid out as Speech Commands: {error} (docs/data.md)") from None
+    classes = sorted({word for part in words.values() for _, word in part})
+    parts = {split: [(path, classes.index(word)) for path, word in part] for split, part in words.items()}
+    return arrange(config, parts, classes, {})
+
+
+def simulate(config: SpeechCommandsConfig, number: int) -> dict[str, np.ndarray]:
+    """Word `number`: audio int16 [frames * 1000] and the word's class in every frame that it reaches, -1 behind it.
+
+    Raises:
+        ConfigurationError: if the set is not there or has too few sounds.
+        BadDataError: if its folders are not laid out as they should be.
+        BadRecordingError: if this sound cannot be read.
+    """
+    return sound_of(config, listing(config).items[number])
+
+
+def details(config: SpeechCommandsConfig) -> dict[str, Any]:
+    """What holds for all recordings."""
+    return sound_details(config, listing(config), "CC BY 4.0")

@@ -16,7 +16,7 @@ FOUND = $(firstword $(wildcard $(1)))
 RESOLVER := $(call FOUND,$(HOME)/.config/pip/pip.conf /etc/pip.conf) \
 	$(call FOUND,$(HOME)/.config/uv/uv.toml /etc/uv/uv.toml) $(call FOUND,/etc/ssl/certs/ca-certificates.crt)
 
-.PHONY: help env run report test image check format lock config clean
+.PHONY: help env run report studies test image check format lock config clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -40,6 +40,10 @@ run: env ## the whole workflow on this machine -> results/eval.json
 
 report: env ## Snakemake's report of what was run -> report.html
 	snakemake --report report.html
+
+studies: env ## every study, many seeds each -> results/studies, then the tables of docs/studies.md
+	snakemake --profile local -j1 studies
+	sensorium study-tables results/studies/*.json
 
 test: check ## every check and every test
 	pytest tests/unit --numprocesses 2 --dist loadfile

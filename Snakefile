@@ -40,6 +40,9 @@ include: "rules/train_dynamics.smk"
 # the proof
 include: "rules/evaluate.smk"
 include: "rules/figures.smk"
+#
+# experiments over many seeds, targets of their own
+include: "rules/study.smk"
 
 
 rule all:

@@ -11,6 +11,7 @@ except ConfigurationError as error:
     raise WorkflowError(str(error))
 
 SETS = SETTINGS.sets()
+STUDIES = list(type(SETTINGS.studies).model_fields)
 DATA = f"results/data/{SETTINGS.data.source}/manifest.json"
 SHARDS = [f"{number:04d}" for number in range(SETTINGS.data.shards)]
 
@@ -19,6 +20,7 @@ wildcard_constraints:
     set="|".join(SETS),
     modality="vision|audio",
     shard=r"\d{4}",
+    study="|".join(STUDIES),
 
 
 def section(path):
@@ -62,6 +64,16 @@ def probed_for(wildcards):
 def encoder_section(wildcards):
     """The section of the encoder of one modality."""
     return section(f"encoders.{wildcards.modality}")
+
+
+def study_section(wildcards):
+    """The section of one study."""
+    return section(f"studies.{wildcards.study}")
+
+
+def study_revision(wildcards):
+    """The REVISION of one study."""
+    return revision(wildcards.study)
 
 
 def evaluation_results(wildcards):

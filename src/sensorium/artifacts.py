@@ -40,16 +40,16 @@ def revision(stage: str) -> int:
     """REVISION of a stage, read from its source so that no torch is imported.
 
     Args:
-        stage: the module's name in `sensorium.stages` or `sensorium.evaluation`.
+        stage: the module's name in `sensorium.stages`, `sensorium.evaluation` or `sensorium.studies`.
     """
     here = Path(__file__).parent
-    for room in ("stages", "evaluation"):
+    for room in ("stages", "evaluation", "studies"):
         source = here / room / f"{stage}.py"
         if source.exists():
             for node in ast.parse(source.read_text()).body:
                 if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == "REVISION":
                     return int(ast.literal_eval(node.value))
-    raise LookupError(f"no module {stage!r} with a REVISION in sensorium.stages or sensorium.evaluation")
+    raise LookupError(f"no module {stage!r} with a REVISION in sensorium.stages, .evaluation or .studies")
 
 
 @contextmanager

@@ -33,6 +33,10 @@ ROOMS = {
         "summary",
         "curves",
     ),
+    "studies": (
+        "study",
+        "study-tables",
+    ),
 }
 EXITS = """exit codes:
   0   done

@@ -9,6 +9,7 @@ import pytest
 
 from sensorium.artifacts import revision
 from sensorium.cli import ROOMS
+from sensorium.config import Studies
 from sensorium.config_export import generated
 
 ROOT = Path(__file__).parents[2]
@@ -63,11 +64,17 @@ def test_every_command_has_a_module_with_a_revision(name):
     assert revision(name) >= 1
 
 
+@pytest.mark.parametrize("name", Studies.model_fields)
+def test_every_study_has_a_module_with_a_revision(name):
+    assert (ROOT / f"src/sensorium/studies/{name}.py").exists()
+    assert revision(name) >= 1
+
+
 def test_every_stage_module_is_a_command():
     for room, names in ROOMS.items():
         for path in (ROOT / "src/sensorium" / room).glob("*.py"):
             if "\nREVISION = " in path.read_text():
-                assert path.stem.replace("_", "-") in names, path
+                assert path.stem.replace("_", "-") in names or path.stem in Studies.model_fields, path
 
 
 def test_the_lock_has_hashes_and_no_index():

@@ -1,4 +1,4 @@
-"""Who may import whom: config, artifacts -> data, models, objectives -> training -> stages, evaluation -> cli."""
+"""Who may import whom: config, artifacts -> data, models, objectives -> training -> stages, evaluation -> studies -> cli."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ LEVELS = {
     **dict.fromkeys(("data", "models", "objectives"), 1),
     "training": 2,
     **dict.fromkeys(("stages", "evaluation"), 3),
-    "cli": 4,
-    "__main__": 5,
+    "studies": 4,
+    "cli": 5,
+    "__main__": 6,
 }
 WITHOUT_TORCH = [
     *(SOURCE / "config").glob("*.py"),

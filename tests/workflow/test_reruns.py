@@ -36,6 +36,7 @@ SECTIONS = {
     "evaluations={world_state: {seed: 1}}": {"world_state": 1, **END},
     "evaluations={reconstruction: {seed: 1}}": {"reconstruction": 1, **END},
     "evaluations={rollout: {seed: 1}}": {"rollout": 1, **END},
+    "studies={curiosity: {seed: 1}}": {},  # a study is no part of `rule all`
     "lines={generative: false}": {"curves": 1, **END},
     "lines={representation: false}": {"curves": 1, **END},
 }
@@ -91,10 +92,11 @@ def test_a_changed_section_reruns_its_stage_and_what_stands_on_it(done, command,
 
 def test_every_section_is_in_the_matrix():
     config = yaml.safe_load((Path(__file__).parents[2] / "config/config.yaml").read_text())
-    nested = {"encoders", "tokenizers", "evaluations"}
+    nested = {"encoders", "tokenizers", "evaluations", "studies"}
     sections = {(name, part) for name in nested for part in config[name]} | {
         (name, "") for name in config if name not in nested
     }
+    sections = {pair for pair in sections if pair[0] != "studies"} | {("studies", "curiosity")}  # one for all
     tested = [re.match(r"(\w+)={(\w+)", change).groups() for change in SECTIONS]
     assert sections == {(name, part if name in nested else "") for name, part in tested}
 
@@ -148,3 +150,15 @@ def test_changing_a_value_back_has_nothing_to_do(changed, command, stub):
     change = ("--config", "evaluations={rollout: {seed: 1}}")
     assert would_run(command, changed, *change)
     assert would_run(command, changed) == {}
+
+
+def test_a_changed_study_runs_alone(changed, command, stub):
+    target = "results/studies/curiosity.json"
+    result = command(changed, *f"snakemake --profile local -j1 {target}".split(), path=stub)
+    assert result.returncode == 0, result.stdout
+    assert would_run(command, changed, target) == {}
+    assert would_run(command, changed, target, "--config", "studies={curiosity: {seed: 1}}") == {"study": 1}
+    assert would_run(command, changed, target, "--config", "dynamics={training: {seed: 3}}") == {}
+    module = changed / "src/sensorium/studies/curiosity.py"
+    module.write_text(re.sub(r"^REVISION = \d+$", "REVISION = 999", module.read_text(), flags=re.MULTILINE))
+    assert would_run(command, changed, target) == {"study": 1}

@@ -62,6 +62,7 @@ from sensorium.config.sources import (
     Recordings,
     Source,
 )
+from sensorium.config.studies import CuriosityConfig, Studies, Study
 
 __all__ = [
     "CIFAR_FOLDER",
@@ -79,6 +80,7 @@ __all__ = [
     "Config",
     "ConfigurationError",
     "Contrast",
+    "CuriosityConfig",
     "Data",
     "DynamicsConfig",
     "Encoders",
@@ -102,6 +104,8 @@ __all__ = [
     "SoundSet",
     "Source",
     "SpeechCommandsConfig",
+    "Studies",
+    "Study",
     "Tokenizers",
     "Training",
     "Transformer",
@@ -140,6 +144,7 @@ class Config(Section):
     fusion: FusionConfig = FusionConfig()
     dynamics: DynamicsConfig = DynamicsConfig()
     evaluations: Evaluations = Evaluations()
+    studies: Studies = Studies()
 
     def sets(self) -> dict[str, Source]:
         """Every set of recordings that is collected: the world, under its source's name, and an encoder's own."""

@@ -1,0 +1,29 @@
+"""Studies: experiments over many seeds that `rule all` leaves alone; `make studies` writes their tables into docs/."""
+
+
+rule study:
+    """Run one study over all its seeds."""
+    output:
+        result="results/studies/{study}.json",
+    log:
+        "logs/study/{study}.log",
+    benchmark:
+        "results/benchmarks/study/{study}.tsv"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        config=study_section,
+        revision=study_revision,
+    message:
+        "Studying {wildcards.study}"
+    shell:
+        "sensorium --log {log} study {wildcards.study} --config {params.config:q} --output {output.result} "
+        "--threads {threads}"
+
+
+rule studies:
+    """Every study."""
+    input:
+        expand("results/studies/{study}.json", study=STUDIES),

@@ -1,0 +1,127 @@
+"""Curiosity that noise cannot catch: an online forward model, and the progress it makes in each region.
+
+An agent that seeks prediction errors stares at a noisy television for ever, for noise stays unpredictable. One that
+seeks *progress* of its predictions does not (Schmidhuber 1991; Oudeyer, Kaplan and Hafner 2007). Progress is told by
+region of the world, not by exact state: pure noise never shows a state twice and so would be new for ever. And it
+is measured on transitions that the lesson did not use, so that learning noise by heart is none.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+CERTAINTY = 1.0  # standard errors by which a mean gain must exceed zero to count
+NEGLIGIBLE = 1e-3  # gains a lesson below this, for targets of unit variance, are none
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a visit taught.
+
+    Attributes:
+        error: mean squared error of the prediction, made before learning.
+        gain: by how much the lesson lowered the error on transitions of the same visit that it did not see.
+    """
+
+    error: float
+    gain: float
+
+
+class ForwardModel:
+    """A small network that is trained at each visit on what it has just seen.
+
+    Args:
+        inputs: width of what is known before (place, observation, action).
+        outputs: width of what comes.
+        width: hidden units.
+        lr: of Adam.
+        seed: of the initial weights.
+    """
+
+    def __init__(self, inputs: int, outputs: int, width: int, lr: float, seed: int) -> None:
+        generator = torch.Generator().manual_seed(seed)
+        self.network = nn.Sequential(nn.Linear(inputs, width), nn.SiLU(), nn.Linear(width, outputs))
+        with torch.no_grad():
+            for parameter in self.network.parameters():
+                scale = parameter.shape[-1] ** -0.5 if parameter.ndim == 2 else 0.0
+                parameter.copy_(scale * torch.randn(parameter.shape, generator=generator))
+            self.network[-1].weight.zero_()  # it begins by expecting the mean: nothing to unlearn about noise
+        self.optimiser = torch.optim.Adam(self.network.parameters(), lr=lr)
+
+    def observe(self, before: Tensor, after: Tensor) -> Lesson:
+        """Predict, then learn from one half of what came, and judge that lesson by the other half.
+
+        Args:
+            before: [B, inputs].
+            after: [B, outputs].
+        """
+        half = len(before) // 2
+        with torch.no_grad():
+            held_out = self._error(before[half:], after[half:])
+        error = self._error(before[:half], after[:half])
+        self.optimiser.zero_grad()
+        error.backward()
+        self.optimiser.step()
+        with torch.no_grad():
+            gain = held_out - self._error(before[half:], after[half:])
+        return Lesson(error.item(), gain.item())
+
+    def _error(self, before: Tensor, after: Tensor) -> Tensor:
+        return (self.network(before) - after).square().mean()
+
+
+class Interest:
+    """How interesting each region is, from the lessons had there.
+
+    Args:
+        window: visits to a region that are looked back on.
+        measure: from the lessons of the last visits to an interest of 0 or more.
+        region: from an observation to its region.
+    """
+
+    def __init__(
+        self,
+        window: int,
+        measure: Callable[[Sequence[Lesson]], float],
+        region: Callable[[np.ndarray], Hashable],
+    ) -> None:
+        self.window, self.measure, self.region = window, measure, region
+        self._lessons: dict[Hashable, list[Lesson]] = defaultdict(list)
+
+    def note(self, observation: np.ndarray, lesson: Lesson) -> None:
+        """Remember a lesson had at an observation."""
+        lessons = self._lessons[self.region(observation)]
+        lessons.append(lesson)
+        del lessons[: -self.window]
+
+    def of(self, observation: np.ndarray) -> float | None:
+        """Interest of the region of an observation; None as long as it was visited too rarely to tell."""
+        lessons = self._lessons[self.region(observation)]
+        return self.measure(lessons) if 4 * len(lessons) >= self.window else None
+
+    def shares(self, observations: Sequence[np.ndarray], explore: float) -> np.ndarray:
+        """Chance of going to each of K places, [K]: by interest; unknown places first; `explore` is spread evenly."""
+        found = [self.of(observation) for observation in observations]
+        unknown = np.array([interest is None for interest in found])
+        wanted = unknown.astype(float) if unknown.any() else np.array([interest or 0.0 for interest in found])
+        if wanted.sum() == 0:
+            wanted = np.ones(len(found))
+        return (1 - explore) * wanted / wanted.sum() + explore / len(found)
+
+
+def learning_progress(lessons: Sequence[Lesson]) -> float:
+    """Mean gain of the last lessons, as far as it exceeds chance. From noise nothing is learned that holds for more."""
+    gains = np.array([lesson.gain for lesson in lessons])
+    gain = float(gains.mean() - CERTAINTY * gains.std(ddof=1) / np.sqrt(len(gains)))
+    return gain if gain > NEGLIGIBLE else 0.0
+
+
+def prediction_error(lessons: Sequence[Lesson]) -> float:
+    """The naive interest: what is badly predicted attracts."""
+    return float(np.mean([lesson.error for lesson in lessons]))

@@ -1,0 +1,87 @@
+"""What a study hands back, and its form as text: metrics, controls that must fail, tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from sensorium.evaluation.statistics import measure
+
+Cell = str | int | float | Mapping[str, float]  # a mapping is an estimate: value, low, high
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of a study that are no metrics: one column a key, the same keys in every row."""
+
+    title: str
+    rows: Sequence[Mapping[str, Cell]]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that a study found.
+
+    Attributes:
+        metrics: records of `statistics.measure`.
+        controls: metrics of broken or naive mechanisms, which must not pass.
+        tables: further rows for the reader.
+    """
+
+    metrics: Mapping[str, dict[str, Any]]
+    controls: Mapping[str, dict[str, Any]]
+    tables: Sequence[Table] = field(default_factory=tuple)
+
+
+def over_seeds(
+    name: str, values: np.ndarray, floor: float, ceiling: float, *, higher_is_better: bool = True
+) -> dict[str, Any]:
+    """The record of a metric that has one number a seed, float [seeds]: it passes when its interval clears `floor`."""
+    return measure(
+        name, np.asarray(values, np.float64), [str(number) for number in range(len(values))],
+        floors={"required": floor}, ceilings={"attainable": ceiling}, higher_is_better=higher_is_better,
+    )  # fmt: skip
+
+
+def estimate(values: np.ndarray) -> dict[str, float]:
+    """Mean over seeds with its 95 % bootstrap interval; values float [seeds]."""
+    record = over_seeds("estimate", values, 0.0, 0.0)
+    return {key: record[key] for key in ("value", "low", "high")}
+
+
+def markdown(record: Mapping[str, Any]) -> str:
+    """The stored result of a study as Markdown: metrics, controls, tables, and where they come from."""
+    lines = ["| metric | value | 95 % interval | n | floor | ceiling | |", "|---|---|---|---|---|---|---|"]
+    for name, metric in record["metrics"].items():
+        lines.append(_line(name, metric, "passed" if metric["passed"] else "**does not pass**"))
+    for name, metric in record["controls"].items():
+        lines.append(_line(f"control: {name}", metric, "**PASSES**" if metric["passed"] else "fails, as it must"))
+    for table in record["tables"]:
+        keys = list(table["columns"])
+        lines += ["", f"{table['title']}:", "", f"| {' | '.join(keys)} |", "|---" * len(keys) + "|"]
+        lines += [f"| {' | '.join(_cell(value) for value in row)} |" for row in table["rows"]]
+    seeds = record["seeds"]
+    lines += [
+        "",
+        f"Seeds {seeds[0]} to {seeds[-1]}, revision {record['revision']}, commit `{record['commit']}`; settings: "
+        f"`studies.{record['name']}` in [config.yaml](../config/config.yaml). Made by: "
+        f"`snakemake --profile local -j1 results/studies/{record['name']}.json`, then "
+        f"`sensorium study-tables results/studies/{record['name']}.json`.",
+    ]
+    return "\n".join(lines)
+
+
+def _line(name: str, metric: Mapping[str, Any], verdict: str) -> str:
+    sign = "" if metric["higher_is_better"] else " (less is better)"
+    interval = f"[{metric['low']:.3f}, {metric['high']:.3f}]"
+    numbers = [f"{metric['value']:.3f}", interval, str(metric["n"])]
+    return f"| {name}{sign} | {' | '.join(numbers)} | {metric['floor']:.3f} | {metric['ceiling']:.3f} | {verdict} |"
+
+
+def _cell(value: Cell) -> str:
+    if isinstance(value, Mapping):
+        return f"{value['value']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

@@ -1,0 +1,46 @@
+"""Write the tables of docs/studies.md from results of studies, and keep those results beside them in docs/studies/.
+
+Each table stands between two marks. No number of a study is typed by hand: a test makes the tables again.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sensorium.artifacts import ArtifactError, read_json, write_json
+from sensorium.studies.findings import markdown
+
+REVISION = 1
+
+
+def main(argv: list[str]) -> None:
+    """Run `sensorium study-tables`."""
+    parser = argparse.ArgumentParser(prog="sensorium study-tables", description=__doc__)
+    parser.add_argument("results", type=Path, nargs="+", metavar="JSON", help="results of studies")
+    parser.add_argument("--docs", type=Path, default=Path("docs"), metavar="FOLDER", help="where studies.md stands")
+    args = parser.parse_args(argv)
+    page = args.docs / "studies.md"
+    for path in args.results:
+        record = read_json(path)
+        if not isinstance(record, dict) or not {"metrics", "controls", "tables", "commit"} <= set(record):
+            raise ArtifactError(f"{path}: not the result of a study; make it again with snakemake")
+        page.write_text(with_table(page.read_text(), record))
+        write_json(args.docs / "studies" / f"{record['name']}.json", record)
+        print(f"{page}: {record['name']}", flush=True)
+
+
+def with_table(page: str, record: Mapping[str, Any]) -> str:
+    """The page with the study's table between its marks.
+
+    Raises:
+        ArtifactError: if the page has no marks for the study.
+    """
+    begin, end = f"<!-- study: {record['name']} -->", f"<!-- end of study: {record['name']} -->"
+    before, mark, rest = page.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not mark or not closed:
+        raise ArtifactError(f"docs/studies.md has no lines {begin!r} and {end!r}: write them where the table belongs")
+    return f"{before}{begin}\n{markdown(record)}\n{end}{after}"

@@ -1,0 +1,72 @@
+"""Curiosity: progress is told from noise, and the test of the study turns red when the mechanism is broken."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from sensorium.config import CuriosityConfig
+from sensorium.objectives.curiosity import ForwardModel, Interest, Lesson, learning_progress, prediction_error
+from sensorium.studies import curiosity
+
+CONFIG = CuriosityConfig(seeds=4, steps=300)
+
+
+def lessons(model: ForwardModel, noise: float, visits: int) -> list[Lesson]:
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(visits):
+        before = torch.from_numpy(rng.standard_normal((64, 3)).astype(np.float32))
+        after = (1 - noise) * torch.tanh(before) + noise * torch.from_numpy(rng.standard_normal((64, 3))).float()
+        found.append(model.observe(before, after))
+    return found
+
+
+def test_the_forward_model_is_really_trained():
+    found = lessons(ForwardModel(3, 3, 32, 0.003, seed=0), 0.0, 200)
+    assert np.mean([lesson.error for lesson in found[-20:]]) < 0.2 * np.mean([lesson.error for lesson in found[:5]])
+    assert np.mean([lesson.gain for lesson in found[:50]]) > 0
+
+
+def test_noise_gives_no_progress_and_function_does():
+    noisy, lawful = (lessons(ForwardModel(3, 3, 32, 0.003, seed=0), noise, 40) for noise in (1.0, 0.0))
+    assert learning_progress(noisy[-20:]) == 0
+    assert learning_progress(lawful[-20:]) > 0
+    assert prediction_error(noisy[-20:]) > prediction_error(lawful[-20:])
+
+
+def test_unknown_places_come_first_then_interest_decides():
+    interest = Interest(8, learning_progress, lambda observation: int(observation[0]))
+    places = [np.array([number]) for number in range(3)]
+    for number, gain in ((0, 0.0), (1, 0.5)):
+        for _ in range(4):
+            interest.note(places[number], Lesson(1.0, gain))
+    np.testing.assert_allclose(interest.shares(places, 0.3), [0.1, 0.1, 0.8])
+    for _ in range(4):
+        interest.note(places[2], Lesson(1.0, 0.0))
+    np.testing.assert_allclose(interest.shares(places, 0.3), [0.1, 0.8, 0.1])
+    for _ in range(8):
+        interest.note(places[1], Lesson(1.0, 0.0))
+    np.testing.assert_allclose(interest.shares(places, 0.3), [1 / 3] * 3)
+
+
+@pytest.fixture(scope="module")
+def robust():
+    return curiosity.judge([curiosity.live(CONFIG, seed, learning_progress) for seed in CONFIG.all_seeds()])
+
+
+def test_progress_passes_where_errors_fail(robust):
+    naive = curiosity.judge([curiosity.live(CONFIG, seed, prediction_error) for seed in CONFIG.all_seeds()])
+    for metric in ("television_share", "learnable_share"):
+        assert robust[metric]["passed"], metric
+        assert not naive[metric]["passed"], metric
+
+
+def test_regions_of_exact_states_are_caught():
+    """Mutation: noise never shows a state twice, so an agent that hashes states finds the television new for ever."""
+    lives = [
+        curiosity.live(CONFIG, seed, learning_progress, region=lambda observation: observation.tobytes())
+        for seed in CONFIG.all_seeds()
+    ]
+    assert not curiosity.judge(lives)["television_share"]["passed"]

@@ -92,7 +92,9 @@ def test_committed_tables_are_those_of_the_stored_results(path):
 @pytest.mark.parametrize("path", STORED, ids=lambda path: path.stem)
 def test_committed_results_are_of_the_present_settings_and_sources(path):
     record = json.loads(path.read_text())
-    way_out = f"run the study again: snakemake --profile local -j1 results/studies/{path.stem}.json, then make its table"
+    way_out = (
+        f"run the study again: snakemake --profile local -j1 results/studies/{path.stem}.json, then make its table"
+    )
     assert record["revision"] == revision(path.stem), way_out
     assert record["config"] == Studies.model_fields[path.stem].default.model_dump(mode="json"), way_out
     assert not record["commit"].endswith("-dirty"), way_out

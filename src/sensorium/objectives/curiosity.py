@@ -46,12 +46,13 @@ class ForwardModel:
 
     def __init__(self, inputs: int, outputs: int, width: int, lr: float, seed: int) -> None:
         generator = torch.Generator().manual_seed(seed)
-        self.network = nn.Sequential(nn.Linear(inputs, width), nn.SiLU(), nn.Linear(width, outputs))
+        last = nn.Linear(width, outputs)
+        self.network = nn.Sequential(nn.Linear(inputs, width), nn.SiLU(), last)
         with torch.no_grad():
             for parameter in self.network.parameters():
                 scale = parameter.shape[-1] ** -0.5 if parameter.ndim == 2 else 0.0
                 parameter.copy_(scale * torch.randn(parameter.shape, generator=generator))
-            self.network[-1].weight.zero_()  # it begins by expecting the mean: nothing to unlearn about noise
+            last.weight.zero_()  # it begins by expecting the mean: nothing to unlearn about noise
         self.optimiser = torch.optim.Adam(self.network.parameters(), lr=lr)
 
     def observe(self, before: Tensor, after: Tensor) -> Lesson:

@@ -1,8 +1,9 @@
-"""Curiosity and the noisy television: does an agent that seeks progress leave noise alone and study what can be learned?
+"""Curiosity and the noisy television: does an agent that seeks progress leave noise alone and study what is learnable?
 
 Five places, and at each visit a few transitions: a television (fresh noise), a ball (playroom physics, learnable), a
-wall (nothing moves), a lamp (blinks faintly, soon known), and a door that looks like the wall until it opens half way and
-shows a balloon (playroom physics never seen before, deterministic). Each region has its forward model, trained online on what is seen there.
+wall (nothing moves), a lamp (blinks faintly, soon known), and a door that looks like the wall until it opens half way
+and shows a balloon (playroom physics never seen before, deterministic). Each region has its forward model, trained
+online on what is seen there.
 """
 
 from __future__ import annotations
@@ -55,7 +56,10 @@ def run(config: CuriosityConfig) -> Findings:
             lives[name].append(live(config, seed, measure))
     rows = [
         {"agent": agent, "half": ("first", "second")[half]}
-        | {place: estimate(np.array([life.share(number, half) for life in found])) for number, place in enumerate(PLACES)}
+        | {
+            place: estimate(np.array([life.share(number, half) for life in found]))
+            for number, place in enumerate(PLACES)
+        }
         for agent, found in lives.items()
         for half in (0, 1)
     ]  # fmt: skip
@@ -145,7 +149,7 @@ def show(
 
 @lru_cache(maxsize=2)  # the agents of one seed live in the same world, one after the other
 def transitions(seed: int, lift: float) -> tuple[np.ndarray, np.ndarray]:
-    """What a rubber ball does in an empty playroom: its state, float64 [n, VIEW], its moves [n, SEEN], unit variance."""
+    """What a rubber ball does in an empty playroom: its state, float64 [n, VIEW], and its scaled moves [n, SEEN]."""
     rng = np.random.default_rng(stable_seed("ball", seed))
     config = PlayroomConfig(min_bodies=1, max_bodies=1, seed=seed)
     states, moves = [], []

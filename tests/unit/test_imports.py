@@ -1,4 +1,4 @@
-"""Who may import whom: config, artifacts -> data, models, objectives -> training -> stages, evaluation, studies -> cli."""
+"""Who may import whom: config -> data, models, objectives -> training -> stages, evaluation, studies -> cli."""
 
 from __future__ import annotations
 

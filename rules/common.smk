@@ -19,6 +19,7 @@ SHARDS = [f"{number:04d}" for number in range(SETTINGS.data.shards)]
 wildcard_constraints:
     set="|".join(SETS),
     modality="vision|audio",
+    stream="video|audio",
     shard=r"\d{4}",
     study="|".join(STUDIES),
 
@@ -76,6 +77,11 @@ def study_revision(wildcards):
     return revision(wildcards.study)
 
 
+def tokenizer_section(wildcards):
+    """The section of the tokenizer of one stream."""
+    return section(f"tokenizers.{wildcards.stream}")
+
+
 def evaluation_results(wildcards):
     """Results of the evaluations that are switched on."""
     return [f"results/eval/{name}.json" for name in SETTINGS.evaluations_on()]
@@ -84,5 +90,6 @@ def evaluation_results(wildcards):
 def trained_manifests(wildcards):
     """Manifests of the models that the switched-on lines train."""
     representation = ["encoders/vision", "encoders/audio", "fusion"] if SETTINGS.lines.representation else []
-    generative = ["tokenizers/video", "dynamics"] if SETTINGS.lines.generative else []
+    tokenizers = [f"tokenizers/{stream}" for stream in SETTINGS.streams()]
+    generative = [*tokenizers, "dynamics"] if SETTINGS.lines.generative else []
     return [f"results/{name}/manifest.json" for name in representation + generative]

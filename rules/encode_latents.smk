@@ -1,19 +1,19 @@
-"""Latents: every frame tokenized once, so the dynamics never run the tokenizer."""
+"""Latents: every frame and its sound tokenized once, so the dynamics never run a tokenizer."""
 
 
 rule encode_latents:
-    """Encode one shard of recordings."""
+    """Encode one stream of one shard of recordings."""
     input:
         data=DATA,
-        tokenizer="results/tokenizers/video/manifest.json",
-        model="results/tokenizers/video/model.safetensors",
+        tokenizer="results/tokenizers/{stream}/manifest.json",
+        model="results/tokenizers/{stream}/model.safetensors",
     output:
-        shard="results/latents/video/shard-{shard}.safetensors",
-        recordings="results/latents/video/shard-{shard}.json",
+        shard="results/latents/{stream}/shard-{shard}.safetensors",
+        recordings="results/latents/{stream}/shard-{shard}.json",
     log:
-        "logs/encode_latents/{shard}.log",
+        "logs/encode_latents/{stream}-{shard}.log",
     benchmark:
-        "results/benchmarks/encode_latents/{shard}.tsv"
+        "results/benchmarks/encode_latents/{stream}-{shard}.tsv"
     threads: 4
     resources:
         gpu=1,
@@ -23,24 +23,25 @@ rule encode_latents:
         config=section("latents"),
         revision=revision("encode_latents"),
     message:
-        "Encoding the latents of shard {wildcards.shard}"
+        "Encoding the {wildcards.stream} latents of shard {wildcards.shard}"
     shell:
-        "sensorium --log {log} encode-latents --config {params.config:q} --data {input.data} "
-        "--tokenizer {input.tokenizer} --shard {wildcards.shard} --output {output.shard} --threads {threads}"
+        "sensorium --log {log} encode-latents {wildcards.stream} --config {params.config:q} "
+        "--data {input.data} --tokenizer {input.tokenizer} --shard {wildcards.shard} --output {output.shard} "
+        "--threads {threads}"
 
 
 rule index_latents:
     """Join the latents under the splits of the recordings they came from."""
     input:
         data=DATA,
-        shards=expand("results/latents/video/shard-{shard}.safetensors", shard=SHARDS),
-        recordings=expand("results/latents/video/shard-{shard}.json", shard=SHARDS),
+        shards=expand("results/latents/{{stream}}/shard-{shard}.safetensors", shard=SHARDS),
+        recordings=expand("results/latents/{{stream}}/shard-{shard}.json", shard=SHARDS),
     output:
-        manifest="results/latents/video/manifest.json",
+        manifest="results/latents/{stream}/manifest.json",
     log:
-        "logs/index_latents.log",
+        "logs/index_latents/{stream}.log",
     benchmark:
-        "results/benchmarks/index_latents.tsv"
+        "results/benchmarks/index_latents/{stream}.tsv"
     threads: 1
     resources:
         mem_mb=4000,
@@ -49,7 +50,7 @@ rule index_latents:
         config=section("latents"),
         revision=revision("index"),
     message:
-        "Indexing the latents"
+        "Indexing the {wildcards.stream} latents"
     shell:
         "sensorium --log {log} index --config {params.config:q} --shards {input.recordings} --like {input.data} "
         "--output {output.manifest}"

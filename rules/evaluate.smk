@@ -135,6 +135,45 @@ rule reconstruction:
         "--tokenizer {input.tokenizer} --output {output.result} --figure {output.figure} --threads {threads}"
 
 
+rule sound_reconstruction:
+    """Compare test sounds with what the tokenizer makes of them."""
+    input:
+        data=DATA,
+        tokenizer="results/tokenizers/audio/manifest.json",
+    output:
+        result="results/eval/sound_reconstruction.json",
+        figure=report(
+            "results/figures/sound_reconstruction.png",
+            caption="../workflow/report/sound_reconstruction.rst",
+            category="Generation",
+            labels={"evaluation": "sound reconstruction", "kind": "spectrograms"},
+        ),
+        sound=report(
+            "results/figures/sound_reconstruction.wav",
+            caption="../workflow/report/sound_reconstruction_wav.rst",
+            category="Generation",
+            labels={"evaluation": "sound reconstruction", "kind": "sound"},
+        ),
+    log:
+        "logs/sound_reconstruction.log",
+    benchmark:
+        "results/benchmarks/sound_reconstruction.tsv"
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=60,
+    params:
+        config=section("evaluations.sound_reconstruction"),
+        revision=revision("sound_reconstruction"),
+    message:
+        "Reconstructing test sounds"
+    shell:
+        "sensorium --log {log} sound-reconstruction --config {params.config:q} --data {input.data} "
+        "--tokenizer {input.tokenizer} --output {output.result} --figure {output.figure} --sound {output.sound} "
+        "--threads {threads}"
+
+
 rule rollout:
     """Dream on from true beginnings and compare with what happened."""
     input:

@@ -1,29 +1,29 @@
-"""Tokenizer: each frame to a small grid of bounded tokens, and back."""
+"""Tokenizers: each frame, or each frame's sound, to a few bounded tokens, and back."""
 
 
 rule train_tokenizer:
-    """Train the video tokenizer by reconstruction."""
+    """Train the tokenizer of one stream by reconstruction."""
     input:
         data=DATA,
     output:
-        manifest="results/tokenizers/video/manifest.json",
-        model="results/tokenizers/video/model.safetensors",
+        manifest="results/tokenizers/{stream}/manifest.json",
+        model="results/tokenizers/{stream}/model.safetensors",
     log:
-        "logs/train_tokenizer/video.log",
+        "logs/train_tokenizer/{stream}.log",
     benchmark:
-        "results/benchmarks/train_tokenizer/video.tsv"
+        "results/benchmarks/train_tokenizer/{stream}.tsv"
     threads: 8
     resources:
         gpu=1,
         mem_mb=8000,
         runtime=240,
     params:
-        config=section("tokenizers.video"),
+        config=tokenizer_section,
         revision=revision("train_tokenizer"),
         folder=subpath(output.manifest, parent=True),
     message:
-        "Training the video tokenizer"
+        "Training the {wildcards.stream} tokenizer"
     shell:
-        "sensorium --log {log} --ranks {resources.gpu} train-tokenizer video "
+        "sensorium --log {log} --ranks {resources.gpu} train-tokenizer {wildcards.stream} "
         "--config {params.config:q} --data {input.data} "
         "--output {params.folder} --threads {threads} --max-minutes {resources.runtime}"

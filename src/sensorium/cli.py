@@ -29,6 +29,7 @@ ROOMS = {
         "retrieval",
         "world-state",
         "reconstruction",
+        "sound-reconstruction",
         "rollout",
         "summary",
         "curves",

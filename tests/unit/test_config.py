@@ -24,6 +24,7 @@ from sensorium.config_export import walk
 ROOT = Path(__file__).parents[2]
 CIFAR = {"source": "cifar100", "path": "x"}
 SPEECH = {"source": "speech_commands", "path": "x"}
+FILMS = {"source": "folder", "path": "films"}
 
 
 def overlay(base: dict, other: dict) -> dict:
@@ -84,6 +85,8 @@ def test_every_key_is_described():
         ({"dynamics": {"frames": 5}}, ("long_frames is 16", "multiple of frames (5)")),
         ({"dynamics": {"key_heads": 3}}, ("key_heads is 3", "heads (4)")),
         ({"dynamics": {"frames": 24, "long_frames": 72}}, ("dynamics.long_frames", "72", "data.frames (64)")),
+        ({"tokenizers": {"audio": {"channels": 8}}}, ("tokenizers", "audio.channels is 8", "video.channels (16)")),
+        ({"tokenizers": {"audio": {"frames": 99}}}, ("tokenizers.audio.frames is 99", "data.frames")),
         ({"dynamics": {"layers": 2, "time_every": 3}}, ("time_every is 3", "layers 2")),
         ({"lines": {"representation": False, "generative": False}}, ("lines", "switch one on")),
         ({"encoders": {"vision": {"data": CIFAR}}}, ("encoders.vision.neighbours is 12", "at most 0")),
@@ -147,15 +150,44 @@ def test_a_section_that_is_no_json_is_refused():
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        ({}, ["probe_vision", "probe_audio", "retrieval", "world_state", "reconstruction", "rollout"]),
-        ({"data": {"source": "atari"}}, ["retrieval", "world_state", "reconstruction", "rollout"]),
+        (
+            {},
+            [
+                "probe_vision",
+                "probe_audio",
+                "retrieval",
+                "world_state",
+                "reconstruction",
+                "sound_reconstruction",
+                "rollout",
+            ],
+        ),
+        (
+            {"data": {"source": "atari"}},
+            ["retrieval", "world_state", "reconstruction", "sound_reconstruction", "rollout"],
+        ),
         ({"lines": {"generative": False}}, ["probe_vision", "probe_audio", "retrieval", "world_state"]),
-        ({"lines": {"representation": False}}, ["reconstruction", "rollout"]),
         (
             {"data": {"source": "folder", "path": "x"}, "encoders": {"audio": {"data": SPEECH}}},
-            ["probe_audio", "retrieval", "reconstruction", "rollout"],
+            ["probe_audio", "retrieval", "reconstruction", "sound_reconstruction", "rollout"],
         ),
+        ({"lines": {"representation": False}}, ["reconstruction", "sound_reconstruction", "rollout"]),
+        ({"data": {**FILMS, "streams": ["video"]}, "lines": {"representation": False}}, ["reconstruction", "rollout"]),
+        ({"data": FILMS}, ["retrieval", "reconstruction", "sound_reconstruction", "rollout"]),
     ],
 )
 def test_evaluations_follow_source_and_lines(values, expected):
     assert validate(values).evaluations_on() == expected
+
+
+@pytest.mark.parametrize(
+    ("data", "streams"),
+    [
+        ({}, ["video", "audio"]),
+        ({"source": "atari"}, ["video", "audio"]),
+        (FILMS, ["video", "audio"]),
+        ({**FILMS, "streams": ["video"]}, ["video"]),
+    ],
+)
+def test_silent_recordings_are_dreamt_without_sound(data, streams):
+    assert validate({"data": data}).streams() == streams

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch import nn
 
 from sensorium.artifacts import ArtifactError, digest, write_manifest
-from sensorium.config import LatentsConfig, VideoTokenizerConfig, canonical_json
+from sensorium.config import AudioTokenizerConfig, LatentsConfig, Section, VideoTokenizerConfig, canonical_json
 from sensorium.data.recording import SPLITS, RecordingSet
 from sensorium.data.windows import Windows
+from sensorium.models.audio_tokenizer import AudioTokenizer, to_sounds
 from sensorium.models.tokenizers import VideoTokenizer, to_images
 from sensorium.stages import collect, encode_latents, index
 from sensorium.stages.train_dynamics import token_statistics
@@ -33,25 +35,31 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     index.main(["--config", DATA, "--shards", *lists, "--output", str(data)])
     torch.manual_seed(0)
     config = VideoTokenizerConfig(width=4, channels=3)
-    tokenizer, weights = VideoTokenizer(config, {"size": 16}), folder / "tokenizer" / "model.safetensors"
+    tokenizer = VideoTokenizer(config, {"size": 16})
+    return data, write_tokenizer(folder / "tokenizer", tokenizer, "tokenizer_video", config, {"size": 16})
+
+
+def write_tokenizer(folder: Path, tokenizer: nn.Module, kind: str, config: Section, shapes: dict[str, int]) -> Path:
+    """An exported tokenizer; its manifest."""
+    weights = folder / "model.safetensors"
     weights.parent.mkdir()
     save_file({name: tensor.contiguous() for name, tensor in tokenizer.state_dict().items()}, weights)
     write_manifest(
-        weights.parent,
-        kind="tokenizer_video",
+        folder,
+        kind=kind,
         section_json=canonical_json(config),
         inputs={},
         files={"model": weights},
-        details={"shapes": {"size": 16}},
+        details={"shapes": shapes},
     )
-    return data, weights.with_name("manifest.json")
+    return folder / "manifest.json"
 
 
-def encode(inputs: tuple[Path, Path], folder: Path, shard: int, config: LatentsConfig) -> Path:
+def encode(inputs: tuple[Path, Path], folder: Path, shard: int, config: LatentsConfig, stream: str = "video") -> Path:
     """Run the stage for one shard; the list that it wrote."""
     output = folder / f"shard-{shard:04d}.safetensors"
     words = ["--config", canonical_json(config), "--data", str(inputs[0]), "--tokenizer", str(inputs[1])]
-    encode_latents.main([*words, "--shard", str(shard), "--output", str(output), "--device", "cpu"])
+    encode_latents.main([stream, *words, "--shard", str(shard), "--output", str(output), "--device", "cpu"])
     return output.with_suffix(".json")
 
 
@@ -113,3 +121,38 @@ def test_token_statistics(latents: RecordingSet) -> None:
     expected = tokens.std((0, 1, 2), correction=0).clamp_min(0.01)
     assert torch.allclose(deviation.double(), expected, atol=1e-6)
     assert torch.allclose(change.double(), tokens.diff(dim=1).square().mean((0, 1, 2)), atol=1e-8)
+
+
+def test_sound_beside_video(inputs: tuple[Path, Path], latents: RecordingSet, tmp_path: Path) -> None:
+    """The same recordings, splits and frames; the tokens are those of the whole recording; nothing else is copied."""
+    torch.manual_seed(0)
+    config, shapes = AudioTokenizerConfig(width=8, channels=3), {"samples_per_frame": 1000}
+    tokenizer = AudioTokenizer(config, shapes)
+    own = inputs[0], write_tokenizer(tmp_path / "tokenizer", tokenizer, "tokenizer_audio", config, shapes)
+    lists = [str(encode(own, tmp_path / "latents", shard, LatentsConfig(), "audio")) for shard in SHARDS]
+    manifest, section = tmp_path / "latents" / "manifest.json", canonical_json(LatentsConfig())
+    index.main(["--config", section, "--like", str(own[0]), "--shards", *lists, "--output", str(manifest)])
+    heard, recordings = RecordingSet.open(manifest), RecordingSet.open(inputs[0])
+    details = {key: heard.details[key] for key in ("tokens", "channels", "tokenizer")}
+    assert details == {"tokens": 4, "channels": 3, "tokenizer": digest(own[1])}
+    assert not heard.has("action")
+    for split in SPLITS:
+        assert heard.names(split) == latents.names(split)
+    for name in recordings.names("training"):
+        tokens = heard.field(name, "latent")
+        assert tokens.shape == (*latents.field(name, "latent").shape[:1], 4, 3)
+        sound = to_sounds(torch.from_numpy(recordings.field(name, "audio").copy()))[None]
+        assert np.abs(tokens.astype(np.float32) - tokenizer.encode(sound)[0].detach().numpy()).max() < 1e-3
+
+
+def test_passes_of_sound_change_nothing() -> None:
+    torch.manual_seed(0)
+    tokenizer = AudioTokenizer(AudioTokenizerConfig(width=8, channels=3), {"samples_per_frame": 1000})
+    for name, weight in tokenizer.named_parameters():
+        if ".mix." in name:
+            nn.init.normal_(weight, std=0.2)
+    audio = np.random.default_rng(0).integers(-9999, 9999, 7000, dtype=np.int16)
+    whole, parts = (
+        encode_latents.encode_audio(tokenizer, audio, "float32", torch.device("cpu"), frames) for frames in (8, 2)
+    )
+    assert np.abs(whole - parts).max() < 1e-5

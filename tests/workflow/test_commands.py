@@ -63,6 +63,12 @@ def test_files_of_a_folder_are_inputs(clone, command, tmp_path):
     assert result.returncode == 0, result.stdout
     assert "Probing" not in result.stdout  # files have neither labels nor state
     assert "world state" not in result.stdout.lower()
+    assert "audio tokenizer" in result.stdout
+    silent = f"data={{source: folder, path: '{tmp_path}', recordings: 12, shards: 1, streams: [video]}}"
+    without = command(fresh, *words[:3], silent, "lines={representation: false}")
+    assert without.returncode == 0, without.stdout
+    assert "video tokenizer" in without.stdout
+    assert "audio" not in without.stdout  # no tokenizer and no evaluation of what is not there
     files[3].unlink()
     result = command(fresh, *words)
     assert result.returncode == 1

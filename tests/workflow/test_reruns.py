@@ -16,10 +16,12 @@ END = {"summary": 1, "all": 1}
 DYNAMICS = {"train_dynamics": 1, "rollout": 1, "curves": 1, **END}
 LATENTS = {"encode_latents": SHARDS, "index_latents": 1, **DYNAMICS}
 TOKENIZER = {"train_tokenizer": 1, "reconstruction": 1, **LATENTS}
+SOUND_TOKENIZER = {"train_tokenizer": 1, "sound_reconstruction": 1, "curves": 1, **END}
+BOTH_TOKENIZERS = {**TOKENIZER, **SOUND_TOKENIZER, "train_tokenizer": 2}
 FUSION = {"train_fusion": 1, **EVALUATE_SENSES, "curves": 1, **END}
 ONE_ENCODER = {"train_encoder": 1, "probe": 1, **FUSION}
 BOTH_ENCODERS = {"train_encoder": 2, "probe": 2, **FUSION}
-INDEX = {"index_recordings": 1, **BOTH_ENCODERS, **TOKENIZER}
+INDEX = {"index_recordings": 1, **BOTH_ENCODERS, **BOTH_TOKENIZERS}
 EVERYTHING = {"collect": SHARDS, **INDEX}
 
 SECTIONS = {
@@ -28,6 +30,7 @@ SECTIONS = {
     "encoders={vision: {neighbours: 1}}": ONE_ENCODER,
     "encoders={audio: {training: {lr: 0.003}}}": ONE_ENCODER,
     "tokenizers={video: {gradient_weight: 0.25}}": TOKENIZER,
+    "tokenizers={audio: {wave_weight: 1.0}}": SOUND_TOKENIZER,
     "latents={dtype: float32}": LATENTS,
     "fusion={mask: 0.25}": FUSION,
     "dynamics={training: {seed: 3}}": DYNAMICS,
@@ -35,6 +38,7 @@ SECTIONS = {
     "evaluations={retrieval: {seed: 1}}": {"retrieval": 1, **END},
     "evaluations={world_state: {seed: 1}}": {"world_state": 1, **END},
     "evaluations={reconstruction: {seed: 1}}": {"reconstruction": 1, **END},
+    "evaluations={sound_reconstruction: {seed: 1}}": {"sound_reconstruction": 1, **END},
     "evaluations={rollout: {seed: 1}}": {"rollout": 1, **END},
     "studies={curiosity: {seed: 1}}": {},  # a study is no part of `rule all`
     "lines={generative: false}": {"curves": 1, **END},
@@ -44,7 +48,7 @@ STAGES = {
     "stages/collect": EVERYTHING,
     "stages/index": INDEX,
     "stages/train_encoder": BOTH_ENCODERS,
-    "stages/train_tokenizer": TOKENIZER,
+    "stages/train_tokenizer": BOTH_TOKENIZERS,
     "stages/encode_latents": LATENTS,
     "stages/train_fusion": FUSION,
     "stages/train_dynamics": DYNAMICS,
@@ -52,6 +56,7 @@ STAGES = {
     "evaluation/retrieval": {"retrieval": 1, **END},
     "evaluation/world_state": {"world_state": 1, **END},
     "evaluation/reconstruction": {"reconstruction": 1, **END},
+    "evaluation/sound_reconstruction": {"sound_reconstruction": 1, **END},
     "evaluation/rollout": {"rollout": 1, **END},
     "evaluation/summary": END,
     "evaluation/curves": {"curves": 1, "all": 1},

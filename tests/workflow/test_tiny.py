@@ -5,7 +5,15 @@ from __future__ import annotations
 import json
 import math
 
-EVALUATIONS = {"probe_vision", "probe_audio", "retrieval", "world_state", "reconstruction", "rollout"}
+EVALUATIONS = {
+    "probe_vision",
+    "probe_audio",
+    "retrieval",
+    "world_state",
+    "reconstruction",
+    "sound_reconstruction",
+    "rollout",
+}
 # Two jobs side by side with a thread each: networks this small gain nothing from a second thread.
 RUN = "snakemake --profile local -j2 --max-threads 1 --resources gpu=2".split()
 TINY = ("--configfile", "config/tiny.yaml")
@@ -34,7 +42,7 @@ def test_the_summary_holds_every_evaluation(tiny):
 
 def test_run_folders_survive_with_their_records(tiny):
     runs = list((tiny / "results").glob("**/runs/*/metrics.jsonl"))
-    assert len(runs) == 5, runs  # two encoders, fusion, tokenizer, dynamics
+    assert len(runs) == 6, runs  # two encoders, fusion, two tokenizers, dynamics
     for run in runs:
         assert [json.loads(line) for line in run.read_text().splitlines()]
         assert list(run.parent.rglob("events.out.tfevents.*"))
@@ -54,7 +62,7 @@ def test_a_second_run_has_nothing_to_do(tiny, command):
 
 
 def test_every_rule_is_benchmarked_and_logged(tiny):
-    jobs = 2 + 1 + 2 + 1 + 1 + 2 + 1 + 1 + 6 + 1 + 1
+    jobs = 2 + 1 + 2 + 1 + 2 + 2 + 1 + 1 + 7 + 1 + 1
     assert len(list((tiny / "results/benchmarks").rglob("*.tsv"))) == jobs
     assert len(list((tiny / "logs").rglob("*.log"))) == jobs
 

@@ -18,12 +18,14 @@ from sensorium.config.evaluations import (
     ReconstructionConfig,
     RetrievalConfig,
     RolloutConfig,
+    SoundReconstructionConfig,
     WorldStateConfig,
 )
 from sensorium.config.models import (
     AudioAugmentation,
     AudioEncoderConfig,
     AudioPriors,
+    AudioTokenizerConfig,
     Contrast,
     DynamicsConfig,
     Encoders,
@@ -76,6 +78,7 @@ __all__ = [
     "AudioAugmentation",
     "AudioEncoderConfig",
     "AudioPriors",
+    "AudioTokenizerConfig",
     "Cifar100Config",
     "Config",
     "ConfigurationError",
@@ -101,6 +104,7 @@ __all__ = [
     "RolloutConfig",
     "Section",
     "SoundFoldersConfig",
+    "SoundReconstructionConfig",
     "SoundSet",
     "Source",
     "SpeechCommandsConfig",
@@ -162,8 +166,14 @@ class Config(Section):
         probes = [f"probe_{modality}" for modality in ("vision", "audio") if self.probed_set(modality)]
         state = [] if isinstance(self.data, FolderConfig) else ["world_state"]
         representation = [*probes, "retrieval", *state] if self.lines.representation else []
-        generative = ["reconstruction", "rollout"] if self.lines.generative else []
+        sound = ["sound_reconstruction"] if "audio" in self.streams() else []
+        generative = ["reconstruction", *sound, "rollout"] if self.lines.generative else []
         return representation + generative
+
+    def streams(self) -> list[str]:
+        """What the generative line tokenizes: "video", and "audio" where the recordings have sound."""
+        silent = isinstance(self.data, FolderConfig) and "audio" not in self.data.streams
+        return ["video"] if silent else ["video", "audio"]
 
     @model_validator(mode="before")
     @classmethod
@@ -190,6 +200,8 @@ class Config(Section):
             "encoders.audio.frames": 0 if audio.data else audio.frames,
             "fusion.frames + the largest of fusion.offsets": self.fusion.frames + max(self.fusion.offsets),
             "dynamics.long_frames": self.dynamics.long_frames,
+            "tokenizers.audio.frames": self.tokenizers.audio.frames,
+            "evaluations.sound_reconstruction.frames": self.evaluations.sound_reconstruction.frames,
             "evaluations.rollout.context + evaluations.rollout.horizon": self.evaluations.rollout.context
             + self.evaluations.rollout.horizon,
         }

@@ -42,6 +42,14 @@ class ReconstructionConfig(Section):
     seed: int = Field(0, ge=0, description="seed of draws and resampling")
 
 
+class SoundReconstructionConfig(Section):
+    """Tokenizer reconstruction of test sounds."""
+
+    windows: int = Field(240, ge=10, description="windows from test recordings")
+    frames: int = Field(16, ge=1, description="frames of sound in a window")
+    seed: int = Field(0, ge=0, description="seed of draws and resampling")
+
+
 class RolloutConfig(Section):
     """Dreams beside truth: PSNR over the horizon, with true and with shuffled actions."""
 
@@ -60,4 +68,5 @@ class Evaluations(Section):
     retrieval: RetrievalConfig = RetrievalConfig()
     world_state: WorldStateConfig = WorldStateConfig()
     reconstruction: ReconstructionConfig = ReconstructionConfig()
+    sound_reconstruction: SoundReconstructionConfig = SoundReconstructionConfig()
     rollout: RolloutConfig = RolloutConfig()

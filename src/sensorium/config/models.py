@@ -105,10 +105,33 @@ class VideoTokenizerConfig(Section):
     training: Training = Training(steps=1500, batch=64, lr=2e-3)
 
 
+class AudioTokenizerConfig(Section):
+    """Causal convolutional autoencoder: the sound of each frame to a few bounded continuous tokens."""
+
+    tokens: int = Field(4, ge=1, description="tokens a frame, each for its share of the frame's time")
+    channels: int = Field(16, ge=1, description="numbers a token, as many as tokenizers.video.channels")
+    width: int = Field(96, ge=4, description="channels of the convolutions")
+    layers: int = Field(3, ge=1, description="residual layers each of encoder and decoder; each doubles the dilation")
+    kernel: int = Field(5, ge=1, description="columns that a convolution sees")
+    frames: int = Field(8, ge=1, description="frames in a training window")
+    wave_weight: float = Field(4.0, ge=0, description="weight of the wave's error beside that of its spectrum")
+    training: Training = Training(steps=800, batch=12, lr=5e-3)
+
+
 class Tokenizers(Section):
     """One tokenizer for each stream that the dynamics dream."""
 
     video: VideoTokenizerConfig = VideoTokenizerConfig()
+    audio: AudioTokenizerConfig = AudioTokenizerConfig()
+
+    @model_validator(mode="after")
+    def _channels_agree(self) -> Tokenizers:
+        if self.audio.channels != self.video.channels:
+            raise ValueError(
+                f"audio.channels is {self.audio.channels}: it must be video.channels ({self.video.channels}), "
+                "for the dynamics dream both in one sequence"
+            )
+        return self
 
 
 class LatentsConfig(Section):

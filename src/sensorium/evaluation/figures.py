@@ -98,12 +98,7 @@ def retrieval(
         offered = candidates[query]
         best = offered[np.argsort(-scores[query, offered], kind="stable")][:shown]
         for axes, number in zip(row[stills:], best, strict=False):
-            power, times, pitches = spectrogram(sounds[number], rate)
-            axes.imshow(
-                power, origin="lower", aspect="auto", cmap="magma", vmin=-90, vmax=-20,
-                extent=(times[0], times[1], pitches[0] / 1000, pitches[1] / 1000),
-            )  # fmt: skip
-            axes.tick_params(labelsize=6)
+            _draw_spectrogram(axes, sounds[number], rate)
             for spine in axes.spines.values():
                 spine.set_color("#2ca02c" if number == query else "#999999")
                 spine.set_linewidth(3 if number == query else 1)
@@ -115,6 +110,32 @@ def retrieval(
         "Image to sound: what is seen, and the sounds found (green: the true one; -90 to -20 dB)", fontsize=9
     )
     save(figure, path)
+
+
+def spectrograms(path: Path, rows: Mapping[str, np.ndarray], rate: int, title: str) -> None:
+    """Rows of sounds [n, S] in [-1, 1] at `rate` samples a second, each row named."""
+    columns = max(len(sounds) for sounds in rows.values())
+    figure, grid = plt.subplots(
+        len(rows), columns, figsize=(2.5 * columns, 1.5 * len(rows) + 0.4), squeeze=False, sharex=True, sharey=True,
+        layout="constrained",
+    )  # fmt: skip
+    for axes_row, (name, sounds) in zip(grid, rows.items(), strict=True):
+        for axes, sound in zip(axes_row, sounds, strict=True):
+            _draw_spectrogram(axes, sound, rate)
+        axes_row[0].set_ylabel(f"{name.replace(' components', chr(10) + 'components')}\nkHz", fontsize=7)
+    for axes in grid[-1]:
+        axes.set_xlabel("time (s)", fontsize=7)
+    figure.suptitle(title, fontsize=10)
+    save(figure, path)
+
+
+def _draw_spectrogram(axes: Any, sound: np.ndarray, rate: int) -> None:
+    power, times, pitches = spectrogram(sound, rate)
+    axes.imshow(
+        power, origin="lower", aspect="auto", cmap="magma", vmin=-90, vmax=-20,
+        extent=(times[0], times[1], pitches[0] / 1000, pitches[1] / 1000),
+    )  # fmt: skip
+    axes.tick_params(labelsize=6)
 
 
 def spectrogram(sound: np.ndarray, rate: int) -> tuple[np.ndarray, tuple[float, float], tuple[float, float]]:

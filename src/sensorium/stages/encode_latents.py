@@ -1,6 +1,6 @@
-"""Encode one shard of recordings to video tokens, once, so the dynamics never run the tokenizer.
+"""Encode one stream of one shard of recordings to tokens, once, so the dynamics never run a tokenizer.
 
-Actions and rewards are copied, so a set of latents is all that the dynamics need to read.
+Actions and rewards are copied beside the video's tokens, so sets of latents are all that the dynamics need to read.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ import numpy as np
 import torch
 
 from sensorium.artifacts import ArtifactError, digest
-from sensorium.config import LatentsConfig, VideoTokenizerConfig, canonical_json, parse_section
+from sensorium.config import AudioTokenizerConfig, LatentsConfig, VideoTokenizerConfig, canonical_json, parse_section
 from sensorium.data.recording import RecordingSet, write_shard
 from sensorium.data.shards import describe_shard
+from sensorium.models.audio_tokenizer import AudioTokenizer, to_sounds
 from sensorium.models.load import load_model
 from sensorium.models.tokenizers import VideoTokenizer, to_images
 from sensorium.training.execution import Execution, add_arguments
 
-REVISION = 1
+REVISION = 2
 FRAMES_A_PASS = 256
 PROGRESS_SECONDS = 10.0
 COPIED = ("action", "reward")
@@ -29,6 +30,7 @@ COPIED = ("action", "reward")
 def main(argv: list[str]) -> None:
     """Run `sensorium encode-latents`."""
     parser = argparse.ArgumentParser(prog="sensorium encode-latents", description=__doc__)
+    parser.add_argument("stream", choices=("video", "audio"), help="what is encoded")
     parser.add_argument("--config", required=True, metavar="JSON", help="the latents section")
     parser.add_argument("--data", type=Path, required=True, metavar="MANIFEST", help="the recordings")
     parser.add_argument("--tokenizer", type=Path, required=True, metavar="MANIFEST", help="the tokenizer")
@@ -37,7 +39,7 @@ def main(argv: list[str]) -> None:
     add_arguments(parser)
     args = parser.parse_args(argv)
     config = parse_section(LatentsConfig, args.config)
-    encode(config, args.data, args.tokenizer, args.shard, args.output, Execution.from_args(args))
+    encode(config, args.stream, args.data, args.tokenizer, args.shard, args.output, Execution.from_args(args))
 
 
 def encode_video(
@@ -55,29 +57,51 @@ def encode_video(
     return tokens
 
 
-def encode(config: LatentsConfig, data: Path, tokenizer: Path, shard: int, output: Path, execution: Execution) -> None:
-    """Write a shard of latents and its list.
+def encode_audio(
+    tokenizer: AudioTokenizer, audio: np.ndarray, dtype: str, device: torch.device, frames_a_pass: int = FRAMES_A_PASS
+) -> np.ndarray:
+    """Samples int16 [S] -> tokens [T, N, C] of `dtype`, in fp32 too; how many frames go at once changes nothing."""
+    frames = torch.from_numpy(audio.copy()).unflatten(0, (-1, tokenizer.samples_per_frame))
+    tokens = np.empty((len(frames), tokenizer.tokens, tokenizer.channels), dtype)
+    with torch.no_grad():
+        for start in range(0, len(frames), frames_a_pass):
+            known = min(start, tokenizer.past)  # frames that were encoded before, on which the next ones depend
+            sounds = to_sounds(frames[start - known : start + frames_a_pass].flatten()).to(device)
+            tokens[start : start + frames_a_pass] = tokenizer.encode(sounds[None])[0, known:].cpu().numpy()
+    return tokens
+
+
+def encode(
+    config: LatentsConfig, stream: str, data: Path, tokenizer: Path, shard: int, output: Path, execution: Execution
+) -> None:
+    """Write a shard of latents and its list; `stream` is "video" or "audio".
 
     Raises:
         ArtifactError: if an input is missing or does not match its manifest, or the data has no such shard.
     """
     device = execution.prepare()
     recordings = RecordingSet.open(data)
-    model = load_model(VideoTokenizer, VideoTokenizerConfig, tokenizer, "tokenizer_video").to(device)
+    model: VideoTokenizer | AudioTokenizer
+    if stream == "video":
+        model = load_model(VideoTokenizer, VideoTokenizerConfig, tokenizer, "tokenizer_video").to(device)
+    else:
+        model = load_model(AudioTokenizer, AudioTokenizerConfig, tokenizer, "tokenizer_audio").to(device)
     wanted = f"shard-{shard:04d}"
     entries = [entry for entry in recordings.details["recordings"] if entry["shard"] == wanted]
     if not entries:
         known = sorted({entry["shard"] for entry in recordings.details["recordings"]})
         raise ArtifactError(f"{data}: has no recordings in {wanted}, only in {known[0]} to {known[-1]}")
-    copied = [field for field in COPIED if recordings.has(field)]
+    copied = [field for field in COPIED if stream == "video" and recordings.has(field)]
+    frames_a_pass = execution.micro_batch or FRAMES_A_PASS
     encoded: dict[str, dict[str, np.ndarray]] = {}
     frames, began = 0, time.monotonic()
     told = began
     for done, entry in enumerate(entries, start=1):
         name = entry["name"]
-        latent = encode_video(
-            model, recordings.field(name, "video"), config.dtype, device, execution.micro_batch or FRAMES_A_PASS
-        )
+        if isinstance(model, AudioTokenizer):
+            latent = encode_audio(model, recordings.field(name, "audio"), config.dtype, device, frames_a_pass)
+        else:
+            latent = encode_video(model, recordings.field(name, "video"), config.dtype, device, frames_a_pass)
         encoded[name] = {"latent": latent, **{field: recordings.field(name, field) for field in copied}}
         frames, now = frames + len(latent), time.monotonic()
         if now - told > PROGRESS_SECONDS or done == len(entries):

@@ -1,16 +1,18 @@
-"""Train the video tokenizer on single frames."""
+"""Train the tokenizer of one stream: the video's on single frames, the sound's on windows."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from sensorium.config import VideoTokenizerConfig, parse_section
+from sensorium.config import AudioTokenizerConfig, VideoTokenizerConfig, parse_section
 from sensorium.data.recording import RecordingSet
 from sensorium.data.windows import Windows
+from sensorium.models.audio_tokenizer import AudioTokenizer
 from sensorium.models.tokenizers import VideoTokenizer
 from sensorium.objectives.learner import Learner
 from sensorium.objectives.reconstruction import TokenizerLearner
+from sensorium.objectives.sound import SoundLearner
 from sensorium.training.execution import Execution, add_arguments
 from sensorium.training.stage import train_stage
 
@@ -20,22 +22,35 @@ REVISION = 1
 def main(argv: list[str]) -> None:
     """Run the stage from its command line."""
     parser = argparse.ArgumentParser(prog="sensorium train-tokenizer", description=__doc__)
-    parser.add_argument("stream", choices=("video",), help="what is tokenized")
+    parser.add_argument("stream", choices=("video", "audio"), help="what is tokenized")
     parser.add_argument("--config", required=True, help="its section of tokenizers, as JSON")
     parser.add_argument("--data", type=Path, required=True, help="manifest of the recordings")
     parser.add_argument("--output", type=Path, required=True, help="folder of the artifact")
     add_arguments(parser)
     args = parser.parse_args(argv)
-    config = parse_section(VideoTokenizerConfig, args.config)
     recordings = RecordingSet.open(args.data)
-    shapes = {"size": recordings.details["size"]}
+    if args.stream == "video":
+        config = parse_section(VideoTokenizerConfig, args.config)
+        shapes, frames = {"size": recordings.details["size"]}, 1
+    else:
+        config = parse_section(AudioTokenizerConfig, args.config)
+        shapes, frames = {"samples_per_frame": recordings.details["samples_per_frame"]}, config.frames
 
     def build() -> tuple[Learner, Windows, Windows]:
-        learner = TokenizerLearner(VideoTokenizer(config, shapes), config.gradient_weight)
-        return learner, Windows(recordings, "training", ("video",), 1), Windows(recordings, "validation", ("video",), 1)
+        learner: Learner
+        if args.stream == "video":
+            learner = TokenizerLearner(VideoTokenizer(config, shapes), config.gradient_weight)
+        else:
+            learner = SoundLearner(
+                AudioTokenizer(config, shapes), config.wave_weight, recordings.details["sample_rate"]
+            )
+        training, validation = (
+            Windows(recordings, split, (args.stream,), frames) for split in ("training", "validation")
+        )
+        return learner, training, validation
 
     train_stage(
-        stage="tokenizer_video",
+        stage=f"tokenizer_{args.stream}",
         revision=REVISION,
         section=config,
         inputs={"data": args.data},

@@ -1,0 +1,110 @@
+"""The evaluation of the sound tokenizer passes a trained one and fails fresh ones, by the command a user gives."""
+
+from __future__ import annotations
+
+import json
+import wave
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from toy_world import DETAILS, FRAMES, RATE, RECORDINGS, SAMPLES, SIZE, SPLITS, fit, write_model, write_recordings
+
+from sensorium.artifacts import ArtifactError
+from sensorium.config import AudioTokenizerConfig, PlayroomConfig, SoundReconstructionConfig, canonical_json
+from sensorium.data.recording import RecordingSet
+from sensorium.data.windows import Windows
+from sensorium.evaluation import sound_reconstruction
+from sensorium.models.audio_tokenizer import AudioTokenizer
+from sensorium.objectives.sound import SoundLearner
+from sensorium.randomness import Draw
+
+TOKENIZER = AudioTokenizerConfig(width=32, channels=8, layers=2)
+SHAPES = {"samples_per_frame": SAMPLES}
+EVALUATION = SoundReconstructionConfig(windows=80, frames=8)
+
+
+def sound(number: int) -> np.ndarray:
+    """Struck tones with some noise, int16 [FRAMES * SAMPLES]."""
+    rng = np.random.default_rng(number)
+    waves = 1e-3 * rng.standard_normal(FRAMES * SAMPLES)
+    for onset in rng.integers(0, len(waves), 12):
+        time = np.arange(len(waves) - onset) / RATE
+        waves[onset:] += rng.uniform(0.03, 0.1) * np.exp(-20 * time) * np.sin(2 * np.pi * rng.uniform(200, 600) * time)
+    return np.round(32767 * waves.clip(-1, 1)).astype(np.int16)
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Manifests of recordings and of a tokenizer that was trained on them."""
+    folder = tmp_path_factory.mktemp("sounds")
+    recordings = {f"toy-{number:03d}": {"audio": sound(number)} for number in range(RECORDINGS)}
+    data = write_recordings(folder / "data", recordings, PlayroomConfig(recordings=RECORDINGS, size=SIZE))
+    torch.manual_seed(0)
+    learner = SoundLearner(AudioTokenizer(TOKENIZER, SHAPES), TOKENIZER.wave_weight, RATE)
+    windows, rng = Windows(RecordingSet.open(data), "training", ("audio",), 4), np.random.default_rng(0)
+
+    def loss(step: int) -> torch.Tensor:
+        batch = windows.batch(rng.integers(0, len(windows), 16))
+        return learner(batch, Draw(0, step, 0, 16, 16, torch.device("cpu")))[0]
+
+    fit([learner], 160, loss, lr=1e-2)
+    return data, write_model(folder / "tokenizer", learner.model, "tokenizer_audio", TOKENIZER, SHAPES)
+
+
+def evaluate(inputs: tuple[Path, Path], folder: Path, *more: str) -> dict[str, Any]:
+    words = ["--config", canonical_json(EVALUATION), "--data", str(inputs[0]), "--tokenizer", str(inputs[1])]
+    words += ["--output", str(folder / "r.json"), "--figure", str(folder / "f.png"), "--sound", str(folder / "s.wav")]
+    sound_reconstruction.main([*words, "--device", "cpu", *more])
+    return json.loads((folder / "r.json").read_text())
+
+
+def test_trained_passes_and_untrained_fails(inputs: tuple[Path, Path], tmp_path: Path) -> None:
+    """The same command, with trained weights and with fresh ones of other seeds than those of the floors."""
+    trained = evaluate(inputs, tmp_path)["metrics"]
+    assert set(trained) == {"snr", "log_spectral_distance"}
+    for metric, record in trained.items():
+        assert record["passed"], (metric, record)
+        assert record["low"] <= record["value"] <= record["high"]
+        assert (record["value"] > record["floor"]) == record["higher_is_better"]
+        assert (record["ceiling"] > record["value"]) == record["higher_is_better"]
+    assert trained["snr"]["floors"]["silence"] == 0
+    assert "mean spectrum" in trained["log_spectral_distance"]["floors"]
+    assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
+    for seed in ("101", "102"):
+        untrained = evaluate(inputs, tmp_path, "--untrained-seed", seed)["metrics"]
+        assert [metric for metric, record in untrained.items() if record["passed"]] == []
+
+
+def test_sounds_before_and_after_can_be_played(inputs: tuple[Path, Path], tmp_path: Path) -> None:
+    """Each true sound, a pause, the other, a pause."""
+    evaluate(inputs, tmp_path)
+    with wave.open(str(tmp_path / "s.wav")) as file:
+        assert file.getframerate() == RATE
+        played = np.frombuffer(file.readframes(file.getnframes()), np.int16).reshape(8, 8 * SAMPLES + 2400)
+    assert not played[:, 8 * SAMPLES :].any()
+    before, after = played[::2, : 8 * SAMPLES].astype(float), played[1::2, : 8 * SAMPLES].astype(float)
+    assert (np.abs(before).max(1) > 900).all()
+    assert np.corrcoef(before.ravel(), after.ravel())[0, 1] > 0.3
+
+
+def test_recordings_without_sound_are_refused(inputs: tuple[Path, Path], tmp_path: Path) -> None:
+    """By name, with the way out."""
+    films = {f"toy-{n:03d}": {"body": np.zeros((FRAMES, DETAILS["body"]), np.float32)} for n in range(len(SPLITS))}
+    silent = write_recordings(tmp_path / "data", films, PlayroomConfig(recordings=RECORDINGS, size=SIZE))
+    with pytest.raises(ArtifactError, match="no 'audio'; leave this evaluation out"):
+        evaluate((silent, inputs[1]), tmp_path)
+
+
+def test_scores_of_known_sounds() -> None:
+    """Half the amplitude leaves a quarter of the energy as error; a turned phase is no better than twice silence."""
+    time = np.arange(8000) / 16000
+    tone, turned = (0.3 * f(2 * np.pi * 500 * time)[None].astype(np.float32) for f in (np.sin, np.cos))
+    expected = {6.02: tone / 2, 0.0: 0 * tone, -3.01: turned}
+    for decibels, other in expected.items():
+        found = sound_reconstruction.ratio(sound_reconstruction.energies(tone, other), np.ones(1))
+        assert found == pytest.approx(decibels, abs=0.01)
+    spectra = np.zeros((2, 64, 5))
+    assert sound_reconstruction.distance(spectra, spectra - 6) == pytest.approx([6, 6])

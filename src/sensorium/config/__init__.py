@@ -64,7 +64,7 @@ from sensorium.config.sources import (
     Recordings,
     Source,
 )
-from sensorium.config.studies import CuriosityConfig, Studies, Study
+from sensorium.config.studies import CuriosityConfig, ForgettingConfig, Studies, Study
 
 __all__ = [
     "CIFAR_FOLDER",
@@ -89,6 +89,7 @@ __all__ = [
     "Encoders",
     "Evaluations",
     "FolderConfig",
+    "ForgettingConfig",
     "FusionConfig",
     "ImageNetConfig",
     "LabelledSet",

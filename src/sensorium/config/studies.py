@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from sensorium.config.section import Section
 
@@ -29,7 +29,26 @@ class CuriosityConfig(Study):
     lr: float = Field(0.001, gt=0, le=1, description="learning rate of the forward models")
 
 
+class ForgettingConfig(Study):
+    """Three tasks in a row: what is forgotten, and what protects from it."""
+
+    recordings: int = Field(500, ge=20, description="playroom recordings whose impacts are heard")
+    steps: int = Field(300, ge=1, description="training steps a task")
+    batch: int = Field(32, ge=1, description="sounds of a task in a batch")
+    lr: float = Field(0.01, gt=0, le=1, description="learning rate of Adam")
+    width: int = Field(24, ge=2, description="hidden units of the classifier")
+    weights: tuple[float, ...] = Field((3.0, 30.0, 300.0, 3000.0), description="weights of EWC, growing")
+    weight: float = Field(30.0, gt=0, description="the one among them that is judged")
+
+    @model_validator(mode="after")
+    def _weights_grow(self) -> ForgettingConfig:
+        if list(self.weights) != sorted(set(self.weights)) or self.weight not in self.weights:
+            raise ValueError(f"weights is {self.weights}, weight {self.weight}: weights must grow and hold weight")
+        return self
+
+
 class Studies(Section):
     """One section a study: results/studies/NAME.json."""
 
     curiosity: CuriosityConfig = CuriosityConfig()
+    forgetting: ForgettingConfig = ForgettingConfig()

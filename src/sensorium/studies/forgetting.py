@@ -1,0 +1,207 @@
+"""Forgetting: three tasks in a row that get into each other's way, with and without what protects the earlier ones.
+
+The task is to tell the material of an impact in the playroom from 14 bands of its sound at 4 times. Each task hears
+through a microphone whose 56 outputs are wired in an order of its own, so all three can be learned together by one
+network, and learning one alone overwrites the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from scipy.stats import spearmanr
+from torch import Tensor, nn
+
+from sensorium.config import ForgettingConfig, PlayroomConfig
+from sensorium.data.sources.playroom import sound
+from sensorium.data.sources.playroom.materials import MATERIALS
+from sensorium.data.sources.playroom.physics import run as simulate_motion
+from sensorium.data.sources.playroom.scene import draw_scene
+from sensorium.evaluation.statistics import measure
+from sensorium.objectives.consolidation import Consolidation, fisher
+from sensorium.randomness import stable_seed
+from sensorium.studies.findings import Cell, Findings, Table, estimate, over_seeds
+
+REVISION = 1
+TASKS = 3
+FRAMES = 64
+CHANCE = 1 / len(MATERIALS)
+Importance = Callable[[nn.Module, Tensor, torch.Generator], dict[str, Tensor]]
+
+
+def run(config: ForgettingConfig) -> Findings:
+    """Every way of learning the same three tasks, over all seeds."""
+    ways: dict[str, dict[str, Any]] = {"unprotected": {}, "replay": {"replay": True}, "joint": {"joint": True}}
+    ways |= {f"EWC {weight:g}": {"weight": weight} for weight in config.weights}
+    ways["EWC without Fisher"] = {"weight": config.weight, "importance": nothing}
+    found = {
+        name: np.stack([learn(config, seed, **how) for seed in config.all_seeds()]) for name, how in ways.items()
+    }  # fmt: skip
+    final = {name: accuracy[:, -1].mean(1) for name, accuracy in found.items()}
+    groups = [str(seed) for seed in config.all_seeds()]
+
+    def kept(name: str) -> dict[str, Any]:
+        return measure(
+            name, final[name], groups, floors={"unprotected": final["unprotected"]},
+            ceilings={"joint": final["joint"]},
+        )  # fmt: skip
+
+    stability = np.stack([backward(found[f"EWC {weight:g}"]) for weight in config.weights], axis=1)
+    plasticity = np.stack([found[f"EWC {weight:g}"][:, -1, -1] for weight in config.weights], axis=1)
+    rows: list[dict[str, Cell]] = [
+        {
+            "learner": name,
+            "mean accuracy at the end": estimate(final[name]),
+            "backward transfer": estimate(backward(accuracy)),
+            "forward transfer": estimate(forward(accuracy)),
+            "last task": estimate(accuracy[:, -1, -1]),
+        }
+        for name, accuracy in found.items()
+    ]
+    return Findings(
+        metrics={
+            "interference": over_seeds("interference", -backward(found["unprotected"]), 0.3, 1.0),
+            "ewc_accuracy": kept(f"EWC {config.weight:g}"),
+            "replay_accuracy": kept("replay"),
+            "more_weight_more_stable": over_seeds("stability", trend(stability), 0.8, 1.0),
+            "more_weight_less_plastic": over_seeds("plasticity", -trend(plasticity), 0.8, 1.0),
+        },
+        controls={"ewc_accuracy_without_fisher": kept("EWC without Fisher")},
+        tables=[
+            Table("Three tasks in a row (chance 0.25; joint training sees all tasks at once)", rows),
+            *(_matrix(name, found[name]) for name in ("unprotected", f"EWC {config.weight:g}", "replay")),
+        ],
+    )
+
+
+def backward(accuracy: np.ndarray) -> np.ndarray:
+    """Backward transfer, [seeds]: change of earlier tasks from just learned to the end (Lopez-Paz and Ranzato 2017).
+
+    Args:
+        accuracy: [seeds, TASKS + 1, TASKS], after how many tasks, and on which.
+    """
+    learned = np.stack([accuracy[:, task + 1, task] for task in range(TASKS)], axis=1)
+    return (accuracy[:, -1] - learned)[:, :-1].mean(1)
+
+
+def forward(accuracy: np.ndarray) -> np.ndarray:
+    """Forward transfer, [seeds]: what earlier tasks bring to a task not yet learned, beyond fresh weights."""
+    return np.mean([accuracy[:, task, task] - accuracy[:, 0, task] for task in range(1, TASKS)], axis=0)
+
+
+def trend(values: np.ndarray) -> np.ndarray:
+    """Spearman's correlation of each row, [seeds, weights], with the growing weights; 0 for a constant row."""
+    order = np.arange(values.shape[1])
+    return np.array([spearmanr(order, row).statistic if np.ptp(row) > 0 else 0.0 for row in values])
+
+
+def nothing(network: nn.Module, inputs: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    """A Fisher information of zero: the broken mechanism."""
+    return {name: torch.zeros_like(parameter) for name, parameter in network.named_parameters()}
+
+
+def learn(
+    config: ForgettingConfig,
+    seed: int,
+    *,
+    weight: float = 0.0,
+    replay: bool = False,
+    joint: bool = False,
+    importance: Importance = fisher,
+    shuffle: bool = False,
+) -> np.ndarray:
+    """Learn the tasks one after the other.
+
+    Args:
+        config: of the study.
+        seed: of wiring, split, weights and batches.
+        weight: of the consolidation; 0: none.
+        replay: earlier tasks' samples fill half of each batch.
+        joint: all tasks in every batch, from the beginning.
+        importance: what tells how much each weight matters.
+        shuffle: train on shuffled labels (a control).
+
+    Returns:
+        accuracy on held-out sounds, float64 [TASKS + 1, TASKS]: after how many tasks, and on which.
+    """
+    rng = np.random.default_rng(stable_seed("forgetting", seed))
+    generator = torch.Generator().manual_seed(stable_seed("fisher", seed))
+    heard, materials = sounds(config.recordings)
+    mixed = rng.permutation(len(heard))
+    test, training = mixed[: len(mixed) // 3], mixed[len(mixed) // 3 :]
+    wirings = [rng.permutation(heard.shape[1]) for _ in range(TASKS)]
+    inputs = [torch.from_numpy(heard[:, wiring]) for wiring in wirings]
+    labels = torch.from_numpy(materials)
+    taught = labels.clone()
+    if shuffle:
+        taught[training] = taught[training][torch.from_numpy(rng.permutation(len(training)))]
+    network = build(heard.shape[1], config.width, generator)
+    optimiser = torch.optim.Adam(network.parameters(), lr=config.lr)
+    memory = Consolidation()
+
+    def accuracies() -> list[float]:
+        with torch.no_grad():
+            return [float((network(x[test]).argmax(-1) == labels[test]).float().mean()) for x in inputs]
+
+    found = [accuracies()]
+    for task in range(TASKS):
+        for _ in range(config.steps):
+            tasks = list(range(TASKS)) if joint else [task]
+            picked = [(inputs[number], rng.choice(training, config.batch)) for number in tasks]
+            if replay and task:
+                picked.append((inputs[int(rng.integers(task))], rng.choice(training, config.batch)))
+            x = torch.cat([values[rows] for values, rows in picked])
+            y = torch.cat([taught[rows] for _, rows in picked])
+            loss = F.cross_entropy(network(x), y)
+            if weight:
+                loss = loss + weight * memory.penalty(network)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+        if weight:
+            memory.remember(network, importance(network, inputs[task][rng.choice(training, 256)], generator))
+        found.append(accuracies())
+    return np.array(found, np.float64)
+
+
+def build(inputs: int, width: int, generator: torch.Generator) -> nn.Module:
+    """A classifier of materials with one hidden layer."""
+    network = nn.Sequential(nn.Linear(inputs, width), nn.ReLU(), nn.Linear(width, len(MATERIALS)))
+    with torch.no_grad():
+        for parameter in network.parameters():
+            scale = (2 / parameter.shape[-1]) ** 0.5 if parameter.ndim == 2 else 0.0
+            parameter.copy_(scale * torch.randn(parameter.shape, generator=generator))
+    return network
+
+
+@lru_cache(maxsize=1)
+def sounds(recordings: int) -> tuple[np.ndarray, np.ndarray]:
+    """Impacts: log energies in 14 bands at 4 times, standardised float32 [n, 56]; materials int64 [n]."""
+    config = PlayroomConfig(seed=0)
+    edges = np.unique(np.geomspace(1, 126, 17).astype(int))[:-1]
+    features, labels = [], []
+    for number in range(recordings):
+        scene = draw_scene(config, number)
+        motion = simulate_motion(scene, FRAMES)
+        loud = sound.loudness(scene, motion.impacts)
+        told = sound.labels(scene, motion.impacts, loud, FRAMES)
+        frames = sound.play(scene, motion.impacts, loud, FRAMES).reshape(FRAMES, 4, -1)[told >= 0] / 32767
+        spectrum = np.abs(np.fft.rfft(frames * np.hanning(frames.shape[-1]), axis=-1))
+        features.append(np.log(np.add.reduceat(spectrum, edges, axis=-1) + 1e-3).reshape(len(frames), 4 * len(edges)))
+        labels.append(told[told >= 0])
+    heard = np.concatenate(features)
+    return ((heard - heard.mean(0)) / (heard.std(0) + 1e-6)).astype(np.float32), np.concatenate(labels)
+
+
+def _matrix(name: str, accuracy: np.ndarray) -> Table:
+    rows = [
+        {"after": f"{after} tasks"}
+        | {f"on task {task + 1}": float(accuracy[:, after, task].mean()) for task in range(TASKS)}
+        for after in range(TASKS + 1)
+    ]  # fmt: skip
+    return Table(f"Accuracy on each task, {name}", rows)

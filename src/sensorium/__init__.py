@@ -1,0 +1,45 @@
+"""Sensorium: a world model trained from recordings, that sees, hears, feels its body and imagines what comes next.
+
+In a notebook, after `snakemake --profile local -j1`:
+
+    >>> import sensorium
+    >>> model = sensorium.load("results")
+    >>> seen = model.perceive(video, audio, body, actions)   # uint8 [T,H,W,3], int16 [S], float [T,P], float [T,A]
+    >>> seen.world.shape                                      # the state of the world at each frame, [T, D]
+    (40, 128)
+    >>> dream = model.imagine(actions_to_come)                # float [F,A]: what would follow if one did this?
+    >>> dream.video.shape                                     # uint8 [F,H,W,3]
+    (16, 32, 32, 3)
+    >>> import matplotlib.pyplot as plt
+    >>> plt.imshow(dream.video[-1])
+
+A sense that you do not have is left out: `model.perceive(video)`. `examples/perceive_and_imagine.py` is a whole script.
+"""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sensorium.world_model import WorldModel
+
+__all__ = ["load"]
+
+
+def load(folder: str | PathLike[str] = "results", device: str | None = None) -> WorldModel:
+    """The model that a workflow has trained.
+
+    Each part is read when it is first needed, so a folder with encoders and fusion perceives and one with tokenizer
+    and dynamics imagines.
+
+    Args:
+        folder: the workflow's results.
+        device: "cpu", "cuda", "cuda:1", ...; None: the GPU if there is one.
+
+    Raises:
+        ArtifactError: if there is no such folder.
+    """
+    from sensorium.world_model import WorldModel  # brings torch: not at `import sensorium`, for the workflow does that
+
+    return WorldModel(folder, device)

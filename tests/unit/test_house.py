@@ -19,7 +19,19 @@ LISTED += ("*.md", "*.rst", "*.yaml", "*.yml", "*.toml", "*.in", "*.cff")
 
 def sources() -> list[Path]:
     """Text files that people write and read here."""
-    rooms = ("src", "tests", "rules", "workflow", "config", "profiles", "docs", "benchmarks", "envs", "container")
+    rooms = (
+        "src",
+        "tests",
+        "rules",
+        "workflow",
+        "config",
+        "profiles",
+        "docs",
+        "benchmarks",
+        "envs",
+        "container",
+        "examples",
+    )
     files = [path for name in rooms for pattern in LISTED for path in (ROOT / name).rglob(pattern)]
     return files + [path for pattern in LISTED for path in ROOT.glob(pattern)]
 

@@ -14,6 +14,7 @@ LEVELS = {
     "config_export": 1,
     **dict.fromkeys(("data", "models", "objectives"), 1),
     "training": 2,
+    "world_model": 2,
     **dict.fromkeys(("stages", "evaluation"), 3),
     "studies": 4,
     "cli": 5,
@@ -21,7 +22,7 @@ LEVELS = {
 }
 WITHOUT_TORCH = [
     *(SOURCE / "config").glob("*.py"),
-    *(SOURCE / f"{n}.py" for n in ("artifacts", "config_export", "cli")),
+    *(SOURCE / f"{n}.py" for n in ("__init__", "artifacts", "config_export", "cli")),
 ]
 
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import sys
+from pathlib import Path
 
+EXAMPLE = Path(__file__).parents[2] / "examples/perceive_and_imagine.py"
 EVALUATIONS = {
     "probe_vision",
     "probe_audio",
@@ -83,3 +87,11 @@ def test_the_report_builds_with_its_figures(tiny, command):
     text = (tiny / "report.html").read_text()
     for name in ("training.png", "rollout.mp4", "reconstruction.png", "eval.json"):
         assert name in text
+
+
+def test_the_example_tells_what_the_model_sees_hears_and_expects(tiny, command):
+    result = command(tiny, sys.executable, str(EXAMPLE))
+    assert result.returncode == 0, result.stdout[-3000:]
+    for told in ("it sees\n  number of bodies: ", "it hears", "world state of 32 numbers at each of 16 frames"):
+        assert told in result.stdout, result.stdout
+    assert float(re.search(r"expects the next 8 frames with (\S+) dB", result.stdout)[1]) > 8

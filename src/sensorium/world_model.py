@@ -1,0 +1,267 @@
+"""The trained world model for programs and notebooks: perceive and imagine on plain arrays.
+
+Layouts: T frames, H and W pixels, S samples of sound, P values of the body, A values of an action, D of the state.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import nn
+
+from sensorium.artifacts import MANIFEST, ArtifactError, digest, read_json
+from sensorium.config import (
+    AudioEncoderConfig,
+    DynamicsConfig,
+    FusionConfig,
+    Section,
+    VideoTokenizerConfig,
+    VisionEncoderConfig,
+)
+from sensorium.models.dream import dream
+from sensorium.models.dynamics import Dynamics
+from sensorium.models.embed import FULL_SCALE, hear, see
+from sensorium.models.encoders import AudioEncoder, VisionEncoder
+from sensorium.models.fusion import Fusion
+from sensorium.models.load import load_model
+from sensorium.models.tokenizers import VideoTokenizer, to_images
+
+Model = TypeVar("Model", bound=nn.Module)
+WINDOWS_A_PASS = 64
+FLOATS = tuple(np.dtype(kind) for kind in ("float16", "float32", "float64"))
+WHOLE = tuple(np.dtype(f"{sign}int{bits}") for sign in ("", "u") for bits in (8, 16, 32, 64))
+KINDS = {
+    "uint8": (np.dtype(np.uint8),),
+    "int16 or float": (np.dtype(np.int16), *FLOATS),
+    "numbers": (*FLOATS, *WHOLE),
+    "whole numbers": WHOLE,
+}
+
+
+@dataclass(frozen=True)
+class Perception:
+    """What the model made of some frames.
+
+    Attributes:
+        world: state of the world at each frame, from what came up to it: float32 [T, D].
+        vision: what the eyes say of each frame by itself, float32 [T, dim]; None without video.
+        audio: what the ears say up to each frame, float32 [T, dim]; None without sound.
+        video: the frames themselves, uint8 [T, H, W, 3]; None without video.
+        actions: what led to each frame, as given; None if it was not.
+    """
+
+    world: np.ndarray
+    vision: np.ndarray | None
+    audio: np.ndarray | None
+    video: np.ndarray | None
+    actions: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Imagination:
+    """What the model expects.
+
+    Attributes:
+        video: frames, uint8 [F, H, W, 3].
+    """
+
+    video: np.ndarray
+
+
+class WorldModel:
+    """A trained model; `sensorium.load` makes one.
+
+    It remembers what it perceived last, and imagines on from there.
+    """
+
+    def __init__(self, folder: str | PathLike[str], device: str | None = None) -> None:
+        self.folder = Path(folder)
+        if not self.folder.is_dir():
+            raise ArtifactError(
+                f"{self.folder}: no such folder; make the workflow's results with: snakemake --profile local -j1"
+            )
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self._last: Perception | None = None
+
+    def perceive(
+        self,
+        video: ArrayLike | None = None,
+        audio: ArrayLike | None = None,
+        body: ArrayLike | None = None,
+        actions: ArrayLike | None = None,
+    ) -> Perception:
+        """Tell the state of the world at each frame.
+
+        A state takes in as many frames before it as fusion was trained on. Give the recording from its beginning, or
+        a few frames more than you need.
+
+        Args:
+            video: uint8 [T, H, W, 3], of the size that the eyes were trained on.
+            audio: [T * samples_per_frame], int16, or float in [-1, 1], at the rate that the ears were trained on.
+            body: float [T, P].
+            actions: what led to each frame, [T, A] or int [T]: only `imagine` needs it.
+
+        Raises:
+            ValueError: if an array has another shape or kind than the model was trained on, or nothing is given.
+            ArtifactError: if a part of the model that this needs is not there; the message tells how to make it.
+        """
+        frames, senses = {}, {}
+        if video is not None:
+            size = int(self._manifest("encoders/vision")["details"]["shapes"]["size"])
+            video = _checked("video", video, (None, size, size, 3), "uint8")
+            grid, seen = see(self._vision, video, self.device)
+            senses["vision"], frames["video"] = grid, len(video)
+        if audio is not None:
+            samples = self._audio.samples_per_frame
+            audio = _checked("audio", audio, (None,), "int16 or float")
+            if audio.dtype != np.int16:
+                audio = np.round(audio * FULL_SCALE).clip(-FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+            if len(audio) % samples:
+                raise ValueError(f"audio has {len(audio)} samples: this model wants {samples} for each frame")
+            senses["audio"] = heard = hear(self._audio, audio, self.device)
+            frames["audio"] = len(heard)
+        if body is not None:
+            if "body" not in self._fusion.widths:
+                raise ValueError("body is given, but this model was trained without one: leave it out")
+            senses["body"] = _checked("body", body, (None, self._fusion.widths["body"]), "numbers").astype(np.float32)
+            frames["body"] = len(senses["body"])
+        if not senses:
+            raise ValueError("nothing to perceive: give at least one of video, audio and body")
+        if actions is not None:
+            actions = np.asarray(actions)
+            frames["actions"] = len(actions)
+        if len(set(frames.values())) > 1 or 0 in frames.values():
+            told = ", ".join(f"{name} {count}" for name, count in frames.items())
+            raise ValueError(f"all must have the same number of frames, one at least; given are {told}")
+        self._last = Perception(
+            world=self._fuse(senses),
+            vision=None if video is None else seen,
+            audio=None if audio is None else heard,
+            video=video,
+            actions=actions,
+        )
+        return self._last
+
+    @torch.no_grad()
+    def imagine(
+        self, actions: ArrayLike, after: Perception | None = None, *, denoising_steps: int = 4, seed: int = 0
+    ) -> Imagination:
+        """Dream what follows if one acts so.
+
+        Args:
+            actions: what leads to each frame that is to come, float [F, A] or int [F].
+            after: a perception with video and actions to go on from; None: the last one.
+            denoising_steps: passes a frame, 1, 2, 4, ... 64: more take longer and are finer.
+            seed: of the noise that a dream starts from; another seed, another dream.
+
+        Raises:
+            ValueError: if nothing was perceived, its video or actions are missing, or actions have another shape.
+            ArtifactError: if a part of the model that this needs is not there; the message tells how to make it.
+        """
+        after = after or self._last
+        if after is None or after.video is None:
+            raise ValueError("a dream goes on from what was seen: call perceive with a video first, or pass after=")
+        shapes = self._manifest("dynamics")["details"]["shapes"]
+        given = self._dynamics.window
+        moves = None
+        if shapes["action"] is None:
+            horizon = len(np.asarray(actions))
+        else:
+            if after.actions is None:
+                raise ValueError("the dynamics are steered: call perceive with the actions that led to its frames too")
+            parts = [_action(part, shapes["action"]) for part in (after.actions[-given:], actions)]
+            horizon = len(parts[1])
+            moves = torch.from_numpy(np.concatenate(parts)).to(self.device)[None]
+        if not horizon:
+            raise ValueError("actions is empty: one action for each frame to imagine")
+        images = to_images(torch.from_numpy(after.video[-given:]).to(self.device))
+        context = self._tokenizer.encode(images)[None]
+        tokens = dream(self._dynamics, context, moves, horizon, denoising_steps=denoising_steps, seed=seed)
+        pictures = self._tokenizer.decode(tokens[0]).clamp(0, 1)
+        return Imagination(video=(255 * pictures).round().byte().permute(0, 2, 3, 1).cpu().numpy())
+
+    @torch.no_grad()
+    def _fuse(self, senses: dict[str, np.ndarray]) -> np.ndarray:
+        """World states of all frames, each from a window no longer than those of training."""
+        given = {name: torch.from_numpy(values).to(self.device) for name, values in senses.items()}
+        frames = min(self._fusion.frames, len(next(iter(senses.values()))))
+        states = [self._fusion(**{name: values[None, :frames] for name, values in given.items()})[0]]
+        later = {name: values.unfold(0, frames, 1).transpose(1, 2)[1:] for name, values in given.items()}
+        for start in range(0, len(next(iter(later.values()))), WINDOWS_A_PASS):
+            windows = {name: values[start : start + WINDOWS_A_PASS] for name, values in later.items()}
+            states.append(self._fusion(**windows)[:, -1])
+        return torch.cat(states).float().cpu().numpy()
+
+    # the parts, each read when it is first needed
+
+    @cached_property
+    def _vision(self) -> VisionEncoder:
+        return self._part("encoders/vision", VisionEncoder, VisionEncoderConfig, "encoder_vision")
+
+    @cached_property
+    def _audio(self) -> AudioEncoder:
+        return self._part("encoders/audio", AudioEncoder, AudioEncoderConfig, "encoder_audio")
+
+    @cached_property
+    def _fusion(self) -> Fusion:
+        return self._part(
+            "fusion", Fusion, FusionConfig, "fusion", made_from={"vision": "encoders/vision", "audio": "encoders/audio"}
+        )
+
+    @cached_property
+    def _tokenizer(self) -> VideoTokenizer:
+        return self._part("tokenizers/video", VideoTokenizer, VideoTokenizerConfig, "tokenizer_video")
+
+    @cached_property
+    def _dynamics(self) -> Dynamics:
+        return self._part("dynamics", Dynamics, DynamicsConfig, "dynamics", made_from={"tokenizer": "tokenizers/video"})
+
+    def _part(
+        self, name: str, cls: type[Model], config: type[Section], kind: str, made_from: dict[str, str] | None = None
+    ) -> Model:
+        made = self._manifest(name)["inputs"]
+        for role, part in (made_from or {}).items():
+            self._manifest(part)
+            if made.get(role) != digest(self.folder / part / MANIFEST):
+                raise ArtifactError(
+                    f"{self.folder / name}: not made from {self.folder / part} as it is now; "
+                    f"make it again with: snakemake --profile local -j1 results/{name}/{MANIFEST}"
+                )
+        return load_model(cls, config, self.folder / name / MANIFEST, kind).to(self.device)
+
+    def _manifest(self, name: str) -> dict[str, Any]:
+        path = self.folder / name / MANIFEST
+        if not path.exists():
+            raise ArtifactError(
+                f"{path}: not there, and this needs it; make it with: "
+                f"snakemake --profile local -j1 results/{name}/{MANIFEST}"
+            )
+        manifest: dict[str, Any] = read_json(path)
+        return manifest
+
+
+def _checked(name: str, values: ArrayLike, shape: tuple[int | None, ...], kind: str) -> np.ndarray:
+    """An array of the wanted shape (None: any size) and kind of numbers."""
+    array = np.asarray(values)
+    fits = array.ndim == len(shape) and all(want in (None, size) for want, size in zip(shape, array.shape, strict=True))
+    if not fits or array.dtype not in KINDS[kind]:
+        wanted = ", ".join("T" if size is None else str(size) for size in shape)
+        raise ValueError(f"{name} is {array.dtype} {list(array.shape)}: this model wants {kind} [{wanted}]")
+    return array
+
+
+def _action(values: ArrayLike, action: dict[str, Any]) -> np.ndarray:
+    """Actions in the form that the dynamics were trained on: float32 [T, A] or int64 [T]."""
+    if action["kind"] == "continuous":
+        return _checked("actions", values, (None, action["size"]), "numbers").astype(np.float32)
+    choices = _checked("actions", values, (None,), "whole numbers").astype(np.int64)
+    if len(choices) and not 0 <= choices.min() <= choices.max() < action["size"]:
+        raise ValueError(f"actions has {choices.min()} to {choices.max()}: this model knows 0 to {action['size'] - 1}")
+    return choices

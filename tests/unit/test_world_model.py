@@ -1,0 +1,206 @@
+"""The library's face on a folder of small untrained models: shapes, windows, what is missing or does not fit."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import toy_world
+from toy_world import (
+    AUDIO,
+    DETAILS,
+    DYNAMICS,
+    ENCODER_SHAPES,
+    FUSION,
+    FUSION_SHAPES,
+    SIZE,
+    SOUND_SHAPES,
+    TOKENIZER,
+    VISION,
+    write_model,
+)
+
+import sensorium
+from sensorium.artifacts import ArtifactError
+from sensorium.models.dynamics import Dynamics
+from sensorium.models.encoders import AudioEncoder, VisionEncoder
+from sensorium.models.fusion import Fusion
+from sensorium.models.tokenizers import VideoTokenizer
+from sensorium.world_model import WorldModel
+
+TOKENS = (SIZE // 8) ** 2
+DYNAMICS_SHAPES = {
+    "video": TOKENS, "grid": True, "audio": 0, "channels": TOKENIZER.channels, "action": DETAILS["action"],
+}  # fmt: skip
+
+
+def perception(folder: Path) -> None:
+    vision = write_model(
+        folder / "encoders/vision", VisionEncoder(VISION, ENCODER_SHAPES), "encoder_vision", VISION, ENCODER_SHAPES
+    )
+    audio = write_model(
+        folder / "encoders/audio", AudioEncoder(AUDIO, SOUND_SHAPES), "encoder_audio", AUDIO, SOUND_SHAPES
+    )
+    fusion = Fusion(FUSION, FUSION_SHAPES)
+    write_model(folder / "fusion", fusion, "fusion", FUSION, FUSION_SHAPES, vision=vision, audio=audio)
+
+
+def imagination(folder: Path, action: dict | None = DETAILS["action"]) -> None:
+    tokenizer = write_model(
+        folder / "tokenizers/video", VideoTokenizer(TOKENIZER, ENCODER_SHAPES), "tokenizer_video", TOKENIZER,
+        ENCODER_SHAPES,
+    )  # fmt: skip
+    shapes = {**DYNAMICS_SHAPES, "action": action}
+    dynamics = Dynamics(DYNAMICS, shapes)
+    torch.nn.init.normal_(dynamics.read_out.weight, std=0.3)  # untrained ones heed nothing
+    write_model(folder / "dynamics", dynamics, "dynamics", DYNAMICS, shapes, tokenizer=tokenizer)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("made") / "results"
+    perception(folder)
+    imagination(folder)
+    return folder
+
+
+@pytest.fixture
+def model(results: Path) -> WorldModel:
+    return sensorium.load(results, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def fields() -> dict[str, np.ndarray]:
+    return toy_world.recording(3)
+
+
+def test_all_senses_to_world_states(model: WorldModel, fields: dict[str, np.ndarray]) -> None:
+    seen = model.perceive(fields["video"], fields["audio"], fields["body"])
+    assert seen.world.shape == (toy_world.FRAMES, FUSION.dim)
+    assert seen.vision is not None
+    assert seen.vision.shape == (toy_world.FRAMES, VISION.dim)
+    assert seen.audio is not None
+    assert seen.audio.shape == (toy_world.FRAMES, AUDIO.dim)
+    assert all(array.dtype == np.float32 for array in (seen.world, seen.vision, seen.audio))
+
+
+def test_a_state_comes_from_the_window_that_ends_with_its_frame(
+    model: WorldModel, fields: dict[str, np.ndarray]
+) -> None:
+    world = model.perceive(fields["video"], body=fields["body"]).world
+    for last in (4, FUSION.frames - 1, FUSION.frames, 20):
+        part = slice(max(0, last + 1 - FUSION.frames), last + 1)
+        alone = model.perceive(fields["video"][part], body=fields["body"][part]).world
+        np.testing.assert_allclose(alone[-1], world[last], atol=1e-5)
+    longer = model.perceive(fields["video"][:-1], body=fields["body"][:-1]).world
+    np.testing.assert_allclose(longer, world[:-1], atol=1e-5)
+
+
+def test_a_sense_may_be_missing_and_makes_a_difference(model: WorldModel, fields: dict[str, np.ndarray]) -> None:
+    whole = model.perceive(fields["video"], fields["audio"], fields["body"]).world
+    deaf = model.perceive(fields["video"], body=fields["body"])
+    blind = model.perceive(audio=fields["audio"])
+    assert deaf.audio is None
+    assert blind.vision is None
+    assert np.abs(deaf.world - whole).max() > 1e-3
+    assert np.abs(blind.world - whole).max() > 1e-3
+
+
+def test_sound_may_be_whole_numbers_or_fractions(model: WorldModel, fields: dict[str, np.ndarray]) -> None:
+    whole = model.perceive(audio=fields["audio"]).world
+    fractions = model.perceive(audio=fields["audio"].astype(np.float64) / 32768).world
+    np.testing.assert_array_equal(whole, fractions)
+
+
+def test_a_dream_follows_its_actions_and_seed(model: WorldModel, fields: dict[str, np.ndarray]) -> None:
+    actions = fields["action"]
+    seen = model.perceive(fields["video"][:20], actions=actions[:20])
+    dream = model.imagine(actions[20:25]).video
+    assert dream.shape == (5, SIZE, SIZE, 3)
+    assert dream.dtype == np.uint8
+    model.perceive(fields["video"][5:], actions=actions[5:])
+    np.testing.assert_array_equal(model.imagine(actions[20:25], after=seen).video, dream)
+    assert (model.imagine(-actions[20:25], after=seen).video != dream).any()
+    assert (model.imagine(actions[20:25], after=seen, seed=1).video != dream).any()
+    shorter = model.imagine(actions[20:23], after=seen).video
+    np.testing.assert_array_equal(shorter, dream[:3])
+
+
+def test_choices_and_no_actions_at_all(tmp_path: Path, fields: dict[str, np.ndarray]) -> None:
+    for name, action in (("choices", {"kind": "discrete", "size": 4}), ("none", None)):
+        folder = tmp_path / name
+        perception(folder)
+        imagination(folder, action)
+        model = sensorium.load(folder, device="cpu")
+        model.perceive(fields["video"][:9], actions=np.arange(9) % 4)
+        assert model.imagine([1, 3]).video.shape == (2, SIZE, SIZE, 3)
+        if action:
+            with pytest.raises(ValueError, match="actions has 0 to 4: this model knows 0 to 3"):
+                model.imagine([0, 4])
+            with pytest.raises(ValueError, match=r"actions is float64 \[1, 2\]: this model wants whole numbers \[T\]"):
+                model.imagine([[0.5, 1.0]])
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({}, "nothing to perceive"),
+        (
+            {"video": np.zeros((4, 8, 8, 3), np.uint8)},
+            r"uint8 \[4, 8, 8, 3\]: .* wants uint8 \[T, 16, 16, 3\]",
+        ),
+        ({"video": np.zeros((4, 16, 16, 3))}, r"video is float64 .* wants uint8"),
+        ({"audio": np.zeros(1500, np.int16)}, "1500 samples: this model wants 1000 for each frame"),
+        ({"audio": np.zeros((2, 1000), np.int16)}, r"audio is int16 \[2, 1000\]"),
+        ({"body": np.zeros((4, 3))}, r"body is float64 \[4, 3\]: .* \[T, 2\]"),
+        ({"body": np.zeros((4, 2)), "audio": np.zeros(3000, np.int16)}, "audio 3, body 4"),
+        ({"body": np.zeros((0, 2))}, "one at least; given are body 0"),
+    ],
+)
+def test_what_does_not_fit_is_told(model: WorldModel, given: dict[str, np.ndarray], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        model.perceive(**given)
+
+
+def test_a_dream_needs_something_to_go_on_from(model: WorldModel, fields: dict[str, np.ndarray]) -> None:
+    with pytest.raises(ValueError, match="call perceive with a video first"):
+        model.imagine(fields["action"])
+    model.perceive(fields["video"])
+    with pytest.raises(ValueError, match="the actions that led to its frames"):
+        model.imagine(fields["action"])
+    model.perceive(fields["video"], actions=fields["action"])
+    with pytest.raises(ValueError, match="actions is empty"):
+        model.imagine(fields["action"][:0])
+
+
+def test_what_is_not_there_is_named_with_the_command_that_makes_it(
+    tmp_path: Path, fields: dict[str, np.ndarray]
+) -> None:
+    with pytest.raises(ArtifactError, match=r"no such folder; make the workflow's results with: snakemake"):
+        sensorium.load(tmp_path / "results")
+    perception(tmp_path)
+    model = sensorium.load(tmp_path)
+    model.perceive(fields["video"], actions=fields["action"])
+    with pytest.raises(ArtifactError, match=r"dynamics/manifest.json: not there.*-j1 results/dynamics/manifest.json"):
+        model.imagine(fields["action"])
+    (tmp_path / "fusion/manifest.json").unlink()
+    with pytest.raises(ArtifactError, match=r"fusion/manifest.json: not there.*-j1 results/fusion/manifest.json"):
+        sensorium.load(tmp_path).perceive(fields["video"])
+
+
+def test_parts_that_do_not_belong_together_are_refused(tmp_path: Path, fields: dict[str, np.ndarray]) -> None:
+    perception(tmp_path)
+    manifest = tmp_path / "encoders/vision/manifest.json"
+    manifest.write_text(manifest.read_text() + "\n")
+    with pytest.raises(ArtifactError, match=r"fusion: not made from .*encoders/vision as it is now"):
+        sensorium.load(tmp_path).perceive(fields["video"])
+
+
+def test_importing_brings_no_torch() -> None:
+    code = "import sys, sensorium; assert 'torch' not in sys.modules; assert callable(sensorium.load)"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -19,12 +19,14 @@ from torch import nn
 from sensorium.artifacts import MANIFEST, ArtifactError, digest, read_json
 from sensorium.config import (
     AudioEncoderConfig,
+    AudioTokenizerConfig,
     DynamicsConfig,
     FusionConfig,
     Section,
     VideoTokenizerConfig,
     VisionEncoderConfig,
 )
+from sensorium.models.audio_tokenizer import AudioTokenizer, to_sounds
 from sensorium.models.dream import dream
 from sensorium.models.dynamics import Dynamics
 from sensorium.models.embed import FULL_SCALE, hear, see
@@ -54,6 +56,7 @@ class Perception:
         vision: what the eyes say of each frame by itself, float32 [T, dim]; None without video.
         audio: what the ears say up to each frame, float32 [T, dim]; None without sound.
         video: the frames themselves, uint8 [T, H, W, 3]; None without video.
+        sound: the sound itself, int16 [T * samples_per_frame]; None without sound.
         actions: what led to each frame, as given; None if it was not.
     """
 
@@ -61,6 +64,7 @@ class Perception:
     vision: np.ndarray | None
     audio: np.ndarray | None
     video: np.ndarray | None
+    sound: np.ndarray | None
     actions: np.ndarray | None
 
 
@@ -70,9 +74,11 @@ class Imagination:
 
     Attributes:
         video: frames, uint8 [F, H, W, 3].
+        sound: int16 [F * samples_per_frame]; None from a model that dreams pictures alone.
     """
 
     video: np.ndarray
+    sound: np.ndarray | None
 
 
 class WorldModel:
@@ -145,6 +151,7 @@ class WorldModel:
             vision=None if video is None else seen,
             audio=None if audio is None else heard,
             video=video,
+            sound=audio,
             actions=actions,
         )
         return self._last
@@ -157,7 +164,7 @@ class WorldModel:
 
         Args:
             actions: what leads to each frame that is to come, float [F, A] or int [F].
-            after: a perception with video and actions to go on from; None: the last one.
+            after: a perception to go on from, with video and actions (and audio, if dreams have sound); None: the last.
             denoising_steps: passes a frame, 1, 2, 4, ... 64: more take longer and are finer.
             seed: of the noise that a dream starts from; another seed, another dream.
 
@@ -169,23 +176,37 @@ class WorldModel:
         if after is None or after.video is None:
             raise ValueError("a dream goes on from what was seen: call perceive with a video first, or pass after=")
         shapes = self._manifest("dynamics")["details"]["shapes"]
-        given = self._dynamics.window
         moves = None
         if shapes["action"] is None:
             horizon = len(np.asarray(actions))
         else:
             if after.actions is None:
                 raise ValueError("the dynamics are steered: call perceive with the actions that led to its frames too")
-            parts = [_action(part, shapes["action"]) for part in (after.actions[-given:], actions)]
+            parts = [_action(part, shapes["action"]) for part in (after.actions, actions)]
             horizon = len(parts[1])
             moves = torch.from_numpy(np.concatenate(parts)).to(self.device)[None]
         if not horizon:
             raise ValueError("actions is empty: one action for each frame to imagine")
-        images = to_images(torch.from_numpy(after.video[-given:]).to(self.device))
-        context = self._tokenizer.encode(images)[None]
-        tokens = dream(self._dynamics, context, moves, horizon, denoising_steps=denoising_steps, seed=seed)
-        pictures = self._tokenizer.decode(tokens[0]).clamp(0, 1)
-        return Imagination(video=(255 * pictures).round().byte().permute(0, 2, 3, 1).cpu().numpy())
+        seen = self._tokenizer.encode(to_images(torch.from_numpy(after.video).to(self.device)))
+        given = len(seen)
+        context = seen[None]
+        if "audio" in self._dynamics.streams:
+            if after.sound is None:
+                raise ValueError("this model dreams with sound: call perceive with the audio of the video too")
+            heard = self._sound_tokenizer.encode(to_sounds(torch.from_numpy(after.sound).to(self.device))[None])
+            context = torch.cat([context, heard], dim=2)
+        kept = self._dynamics.window  # frames that a dream looks back on
+        if moves is not None:
+            moves = moves[:, max(0, given - kept) :]
+        dreamed = dream(self._dynamics, context[:, -kept:], moves, horizon, denoising_steps=denoising_steps, seed=seed)
+        tokens = self._dynamics.split(dreamed)
+        pictures = (255 * self._tokenizer.decode(tokens["video"][0]).clamp(0, 1)).round().byte()
+        sound = None
+        if "audio" in tokens:  # decoded with what was heard before, for a sound rings on
+            whole = self._sound_tokenizer.decode(torch.cat([heard, tokens["audio"]], dim=1))[0]
+            samples = (FULL_SCALE * whole).round().clamp(-FULL_SCALE, FULL_SCALE - 1).short().cpu().numpy()
+            sound = samples[given * self._sound_tokenizer.samples_per_frame :]
+        return Imagination(video=pictures.permute(0, 2, 3, 1).cpu().numpy(), sound=sound)
 
     @torch.no_grad()
     def _fuse(self, senses: dict[str, np.ndarray]) -> np.ndarray:
@@ -220,6 +241,10 @@ class WorldModel:
         return self._part("tokenizers/video", VideoTokenizer, VideoTokenizerConfig, "tokenizer_video")
 
     @cached_property
+    def _sound_tokenizer(self) -> AudioTokenizer:
+        return self._part("tokenizers/audio", AudioTokenizer, AudioTokenizerConfig, "tokenizer_audio")
+
+    @cached_property
     def _dynamics(self) -> Dynamics:
         return self._part("dynamics", Dynamics, DynamicsConfig, "dynamics", made_from={"tokenizer": "tokenizers/video"})
 
@@ -249,7 +274,7 @@ class WorldModel:
 
 def _checked(name: str, values: ArrayLike, shape: tuple[int | None, ...], kind: str) -> np.ndarray:
     """An array of the wanted shape (None: any size) and kind of numbers."""
-    array = np.asarray(values)
+    array = np.array(values, order="C")  # a copy: torch takes neither mirrored nor read-only arrays
     fits = array.ndim == len(shape) and all(want in (None, size) for want, size in zip(shape, array.shape, strict=True))
     if not fits or array.dtype not in KINDS[kind]:
         wanted = ", ".join("T" if size is None else str(size) for size in shape)

@@ -26,6 +26,8 @@ from toy_world import (
 
 import sensorium
 from sensorium.artifacts import ArtifactError
+from sensorium.config import AudioTokenizerConfig
+from sensorium.models.audio_tokenizer import AudioTokenizer
 from sensorium.models.dynamics import Dynamics
 from sensorium.models.encoders import AudioEncoder, VisionEncoder
 from sensorium.models.fusion import Fusion
@@ -33,6 +35,7 @@ from sensorium.models.tokenizers import VideoTokenizer
 from sensorium.world_model import WorldModel
 
 TOKENS = (SIZE // 8) ** 2
+SOUND_TOKENIZER = AudioTokenizerConfig(width=8, layers=1, channels=TOKENIZER.channels)
 DYNAMICS_SHAPES = {
     "video": TOKENS, "grid": True, "audio": 0, "channels": TOKENIZER.channels, "action": DETAILS["action"],
 }  # fmt: skip
@@ -49,12 +52,12 @@ def perception(folder: Path) -> None:
     write_model(folder / "fusion", fusion, "fusion", FUSION, FUSION_SHAPES, vision=vision, audio=audio)
 
 
-def imagination(folder: Path, action: dict | None = DETAILS["action"]) -> None:
+def imagination(folder: Path, action: dict | None = DETAILS["action"], sound: int = 0) -> None:
     tokenizer = write_model(
         folder / "tokenizers/video", VideoTokenizer(TOKENIZER, ENCODER_SHAPES), "tokenizer_video", TOKENIZER,
         ENCODER_SHAPES,
     )  # fmt: skip
-    shapes = {**DYNAMICS_SHAPES, "action": action}
+    shapes = {**DYNAMICS_SHAPES, "action": action, "audio": sound}
     dynamics = Dynamics(DYNAMICS, shapes)
     torch.nn.init.normal_(dynamics.read_out.weight, std=0.3)  # untrained ones heed nothing
     write_model(folder / "dynamics", dynamics, "dynamics", DYNAMICS, shapes, tokenizer=tokenizer)
@@ -129,6 +132,26 @@ def test_a_dream_follows_its_actions_and_seed(model: WorldModel, fields: dict[st
     assert (model.imagine(actions[20:25], after=seen, seed=1).video != dream).any()
     shorter = model.imagine(actions[20:23], after=seen).video
     np.testing.assert_array_equal(shorter, dream[:3])
+
+
+def test_a_dream_with_sound_goes_on_from_what_was_heard(tmp_path: Path, fields: dict[str, np.ndarray]) -> None:
+    perception(tmp_path)
+    tokenizer = AudioTokenizer(SOUND_TOKENIZER, SOUND_SHAPES)
+    write_model(tmp_path / "tokenizers/audio", tokenizer, "tokenizer_audio", SOUND_TOKENIZER, SOUND_SHAPES)
+    imagination(tmp_path, sound=SOUND_TOKENIZER.tokens)
+    model = sensorium.load(tmp_path, device="cpu")
+    actions = fields["action"]
+    model.perceive(fields["video"][:20], actions=actions[:20])
+    with pytest.raises(ValueError, match="call perceive with the audio"):
+        model.imagine(actions[20:23])
+    model.perceive(fields["video"][:20], fields["audio"][:20_000], actions=actions[:20])
+    dream = model.imagine(actions[20:23])
+    assert dream.sound is not None
+    assert dream.sound.shape == (3000,)
+    assert dream.sound.dtype == np.int16
+    assert dream.video.shape == (3, SIZE, SIZE, 3)
+    model.perceive(fields["video"][:20], fields["audio"][20_000::-1][:20_000], actions=actions[:20])
+    assert (model.imagine(actions[20:23]).sound != dream.sound).any()
 
 
 def test_choices_and_no_actions_at_all(tmp_path: Path, fields: dict[str, np.ndarray]) -> None:

@@ -30,8 +30,8 @@ __all__ = ["load"]
 def load(folder: str | PathLike[str] = "results", device: str | None = None) -> WorldModel:
     """The model that a workflow has trained.
 
-    Each part is read when it is first needed, so a folder with encoders and fusion perceives and one with tokenizer
-    and dynamics imagines.
+    Each part is read when it is first needed: a folder with encoders and fusion perceives; one with tokenizers and
+    dynamics alone imagines, with `after=sensorium.world_model.Perception(video=..., actions=...)`.
 
     Args:
         folder: the workflow's results.

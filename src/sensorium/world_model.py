@@ -49,7 +49,7 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Perception:
-    """What the model made of some frames.
+    """What the model made of some frames. One made by hand, of video and actions alone, is enough to imagine from.
 
     Attributes:
         world: state of the world at each frame, from what came up to it: float32 [T, D].
@@ -60,12 +60,12 @@ class Perception:
         actions: what led to each frame, as given; None if it was not.
     """
 
-    world: np.ndarray
-    vision: np.ndarray | None
-    audio: np.ndarray | None
-    video: np.ndarray | None
-    sound: np.ndarray | None
-    actions: np.ndarray | None
+    world: np.ndarray | None = None
+    vision: np.ndarray | None = None
+    audio: np.ndarray | None = None
+    video: np.ndarray | None = None
+    sound: np.ndarray | None = None
+    actions: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,9 @@ class WorldModel:
             moves = torch.from_numpy(np.concatenate(parts)).to(self.device)[None]
         if not horizon:
             raise ValueError("actions is empty: one action for each frame to imagine")
-        seen = self._tokenizer.encode(to_images(torch.from_numpy(after.video).to(self.device)))
+        size = int(self._manifest("tokenizers/video")["details"]["shapes"]["size"])
+        video = _checked("video", after.video, (None, size, size, 3), "uint8")
+        seen = self._tokenizer.encode(to_images(torch.from_numpy(video).to(self.device)))
         given = len(seen)
         context = seen[None]
         if "audio" in self._dynamics.streams:

@@ -32,7 +32,7 @@ from sensorium.models.dynamics import Dynamics
 from sensorium.models.encoders import AudioEncoder, VisionEncoder
 from sensorium.models.fusion import Fusion
 from sensorium.models.tokenizers import VideoTokenizer
-from sensorium.world_model import WorldModel
+from sensorium.world_model import Perception, WorldModel
 
 TOKENS = (SIZE // 8) ** 2
 SOUND_TOKENIZER = AudioTokenizerConfig(width=8, layers=1, channels=TOKENIZER.channels)
@@ -132,6 +132,16 @@ def test_a_dream_follows_its_actions_and_seed(model: WorldModel, fields: dict[st
     assert (model.imagine(actions[20:25], after=seen, seed=1).video != dream).any()
     shorter = model.imagine(actions[20:23], after=seen).video
     np.testing.assert_array_equal(shorter, dream[:3])
+
+
+def test_tokenizer_and_dynamics_alone_imagine(tmp_path: Path, fields: dict[str, np.ndarray]) -> None:
+    imagination(tmp_path)
+    model, actions = sensorium.load(tmp_path, device="cpu"), fields["action"]
+    dream = model.imagine(actions[9:12], after=Perception(video=fields["video"][:9], actions=actions[:9]))
+    assert dream.video.shape == (3, SIZE, SIZE, 3)
+    assert dream.sound is None
+    with pytest.raises(ValueError, match=r"wants uint8 \[T, 16, 16, 3\]"):
+        model.imagine(actions[9:12], after=Perception(video=fields["video"][:9, :8], actions=actions[:9]))
 
 
 def test_a_dream_with_sound_goes_on_from_what_was_heard(tmp_path: Path, fields: dict[str, np.ndarray]) -> None:

@@ -106,6 +106,14 @@ def test_trained_passes_and_untrained_fails(world: ToyWorld, tmp_path: Path, nam
         assert [metric for metric, record in untrained.items() if record["passed"]] == []
 
 
+def test_a_tokenizer_stands_beside_known_codes(world: ToyWorld, tmp_path: Path) -> None:
+    """As many numbers, and as many bits: 4 tokens of 16 numbers of 16 bits."""
+    metrics = evaluate(world, "reconstruction", tmp_path)["metrics"]
+    for record in metrics.values():
+        assert set(record["references"]) == {"64 principal components", "JPEG in 128 bytes"}
+        assert record["floors"]["mean image"] < min(record["references"].values())
+
+
 def test_results_repeat(world: ToyWorld, tmp_path: Path) -> None:
     """The same inputs and settings give the same numbers."""
     first, second = (evaluate(world, "rollout", tmp_path)["metrics"] for _ in range(2))

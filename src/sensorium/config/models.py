@@ -96,12 +96,42 @@ class Encoders(Section):
     audio: AudioEncoderConfig = AudioEncoderConfig()
 
 
-class VideoTokenizerConfig(Section):
-    """Convolutional autoencoder: each frame to a grid of bounded continuous tokens."""
+class Transformer(Section):
+    """The shape of a transformer."""
 
-    width: int = Field(32, ge=4, description="channels of the first convolution; doubled at each halving")
+    dim: int = Field(128, ge=8, description="width of every token")
+    layers: int = Field(4, ge=1, description="transformer layers")
+    heads: int = Field(4, ge=1, description="attention heads")
+
+    @model_validator(mode="after")
+    def _heads_fit(self) -> Transformer:
+        if self.dim % (2 * self.heads):  # rotary positions turn pairs of channels
+            raise ValueError(f"heads is {self.heads}: dim ({self.dim}) must be a multiple of 2 * heads")
+        return self
+
+
+class TransformerTokenizerConfig(Transformer):
+    """Block-causal transformer over clips, trained as a masked autoencoder; read where kind is transformer."""
+
+    dim: int = Field(96, ge=8, description="width of every token")
+    layers: int = Field(3, ge=1, description="transformer layers of the encoder, and as many of the decoder")
+    patch: int = Field(8, ge=2, description="pixels a side of a patch")
+    time_every: int = Field(3, ge=1, description="every n-th layer attends over time, the others over space")
+    frames: int = Field(2, ge=1, description="frames of a training clip, and frames that a layer over time sees")
+    mask: float = Field(0.9, ge=0, lt=1, description="largest share of a frame's patches that is hidden in training")
+    mask_warmup: int = Field(200, ge=0, description="steps until that share may be reached")
+
+
+class VideoTokenizerConfig(Section):
+    """Autoencoder: each frame to a grid of bounded continuous tokens."""
+
+    kind: Literal["convolutional", "transformer"] = Field("convolutional", description="single frames, or clips")
+    width: int = Field(
+        32, ge=4, description="channels of the first convolution, doubled at each halving; where kind is convolutional"
+    )
+    transformer: TransformerTokenizerConfig = TransformerTokenizerConfig()
     channels: int = Field(16, ge=1, description="numbers a token")
-    gradient_weight: float = Field(0.5, ge=0, description="weight of the squared error of image gradients")
+    perceptual_weight: float = Field(0.2, ge=0, description="weight of the perceptual term beside the squared error")
     training: Training = Training(steps=1500, batch=64, lr=2e-3)
 
 
@@ -138,20 +168,6 @@ class LatentsConfig(Section):
     """Tokens of every recording, encoded once."""
 
     dtype: Literal["float16", "float32"] = Field("float16", description="number format on disk")
-
-
-class Transformer(Section):
-    """The shape of a transformer."""
-
-    dim: int = Field(128, ge=8, description="width of every token")
-    layers: int = Field(4, ge=1, description="transformer layers")
-    heads: int = Field(4, ge=1, description="attention heads")
-
-    @model_validator(mode="after")
-    def _heads_fit(self) -> Transformer:
-        if self.dim % (2 * self.heads):  # rotary positions turn pairs of channels
-            raise ValueError(f"heads is {self.heads}: dim ({self.dim}) must be a multiple of 2 * heads")
-        return self
 
 
 class FusionConfig(Transformer):

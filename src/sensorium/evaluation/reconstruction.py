@@ -4,8 +4,10 @@ PSNR is that of the mean squared error over frames, in dB on a 0..1 scale. SSIM:
 "Image quality assessment: from error visibility to structural similarity", 2004, with an 11 x 11 Gaussian window of
 deviation 1.5 on each colour channel, averaged.
 Floors: the mean training image, and three untrained tokenizers. Ceiling: the frames rounded to 8 bits, whose
-error of 1/12 of a squared step makes 58.9 dB; no 8-bit recording tells more. Reference: principal components fitted
-on training frames, as many as the tokens hold numbers (they are optimal among linear codes, and not quantised).
+error of 1/12 of a squared step makes 58.9 dB; no 8-bit recording tells more. References: principal components fitted
+on training frames, as many as the tokens hold numbers (they are optimal among linear codes, and not quantised); and
+JPEG in as many bits as the tokens take on disk, 16 a number. Its headers, equal for all frames, are not counted.
+A tokenizer of clips sees the frames before, as it does in training; what is judged is the last frame of a clip.
 """
 
 from __future__ import annotations
@@ -15,23 +17,24 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.decomposition import PCA
 from torch import Tensor
 from torch.nn import functional as F
 
 from sensorium.config import ReconstructionConfig, VideoTokenizerConfig, parse_section
 from sensorium.data.recording import RecordingSet
 from sensorium.evaluation import figures
+from sensorium.evaluation.codes import jpeg, principal_components
 from sensorium.evaluation.harness import FLOOR_SEEDS, Bench, WindowPool, arguments, images, load_judged
 from sensorium.evaluation.statistics import mean, measure, psnr, write_result
 from sensorium.models.tokenizers import VideoTokenizer
 from sensorium.randomness import stable_seed
 
-REVISION = 1
+REVISION = 2
 EIGHT_BIT_ERROR = 1 / 12 / 255**2
 WINDOW, DEVIATION = 11, 1.5
 PCA_FRAMES = 1500
 SHOWN = 8
+BITS_A_NUMBER = 16  # of a latent on disk
 
 
 def main(argv: list[str]) -> None:
@@ -39,23 +42,26 @@ def main(argv: list[str]) -> None:
     args = arguments("reconstruction", __doc__, ("data", "tokenizer"), "the tokenizer").parse_args(argv)
     began, config = time.monotonic(), parse_section(ReconstructionConfig, args.config)
     bench, recordings = Bench.prepare(args), RecordingSet.open(args.data)
+    tokenizer = load_judged(VideoTokenizer, VideoTokenizerConfig, args.tokenizer, "tokenizer_video", None, bench)
     rng = np.random.default_rng(stable_seed(config.seed, "reconstruction"))
-    training, pool = (WindowPool(recordings, split, ("video",), 1) for split in ("training", "test"))
+    training = WindowPool(recordings, "training", ("video",), 1)
+    pool = WindowPool(recordings, "test", ("video",), tokenizer.frames)
     picked = pool.draw(np.ones(len(pool), bool), config.frames, rng)
     seen = training.draw(np.ones(len(training), bool), PCA_FRAMES, rng)
-    truth = bench.run(pool, picked, lambda batch: images(batch["video"][:, 0]))
+    clips = bench.run(pool, picked, lambda batch: images(batch["video"]))
+    truth = clips[:, -1]
     examples = bench.run(training, seen, lambda batch: images(batch["video"][:, 0]))
 
     def reconstructed(seed: int | None) -> np.ndarray:
-        tokenizer = load_judged(VideoTokenizer, VideoTokenizerConfig, args.tokenizer, "tokenizer_video", seed, bench)
-        return bench.map(lambda frames: tokenizer.decode(tokenizer.encode(frames)).clamp(0, 1), truth)
+        judged = load_judged(VideoTokenizer, VideoTokenizerConfig, args.tokenizer, "tokenizer_video", seed, bench)
+        return bench.map(lambda frames: judged(frames)[0][:, -1].clamp(0, 1), clips)
 
     judged = reconstructed(args.untrained_seed)
     average = np.broadcast_to(examples.mean(0, keepdims=True), truth.shape)
     floors = {"mean image": average} | {f"untrained {n}": reconstructed(seed) for n, seed in enumerate(FLOOR_SEEDS)}
-    tokenizer = load_judged(VideoTokenizer, VideoTokenizerConfig, args.tokenizer, "tokenizer_video", None, bench)
     numbers = tokenizer.tokens * tokenizer.channels
     references = principal_components(examples, truth, numbers)
+    references[f"JPEG in {numbers * BITS_A_NUMBER // 8} bytes"] = jpeg(truth, numbers * BITS_A_NUMBER // 8)
 
     metrics: dict[str, dict[str, Any]] = {}
     groups = pool.recording[picked].tolist()
@@ -100,13 +106,3 @@ def similarity(truth: np.ndarray, other: np.ndarray) -> np.ndarray:
         contrast = (2 * covariance + 0.03**2) / (variance_a + variance_b + 0.03**2)
         scores.append((contrast * (2 * mean_a * mean_b + 0.01**2) / (mean_a**2 + mean_b**2 + 0.01**2)).mean((1, 2, 3)))
     return torch.cat(scores).double().numpy()
-
-
-def principal_components(examples: np.ndarray, truth: np.ndarray, numbers: int) -> dict[str, np.ndarray]:
-    """Frames through `numbers` principal components of the examples; nothing if there are too few examples."""
-    flat = examples.reshape(len(examples), -1)
-    if numbers >= min(flat.shape):
-        return {}
-    code = PCA(numbers, svd_solver="randomized", iterated_power=2, random_state=0).fit(flat)
-    back = code.inverse_transform(code.transform(truth.reshape(len(truth), -1))).reshape(truth.shape)
-    return {f"{numbers} principal components": np.clip(back, 0, 1).astype(np.float32)}

@@ -70,9 +70,10 @@ def main(argv: list[str]) -> None:
 
     tokenizer = load_judged(VideoTokenizer, VideoTokenizerConfig, args.tokenizer, "tokenizer_video", None, bench)
 
-    def decoded(latent: np.ndarray) -> np.ndarray:
-        flat = bench.map(lambda rows: tokenizer.decode(rows).clamp(0, 1), latent.reshape(-1, *latent.shape[2:]))
-        return flat.reshape(*latent.shape[:2], *flat.shape[1:])
+    def decoded(latent: np.ndarray, first: int) -> np.ndarray:
+        """Pictures of the frames from `first` on."""
+        known = min(first, tokenizer.past)
+        return bench.map(lambda clips: tokenizer.decode(clips)[:, known:].clamp(0, 1), latent[:, first - known :])
 
     def dreamed(seed: int | None, moves: np.ndarray | None) -> np.ndarray:
         dynamics = load_judged(Dynamics, DynamicsConfig, args.dynamics, "dynamics", seed, bench)
@@ -83,7 +84,8 @@ def main(argv: list[str]) -> None:
                 context_noise=config.context_noise, seed=stable_seed(config.seed, "dream"),
             )  # fmt: skip
 
-        return decoded(bench.map(imagine, tokens[:, :given], moves))
+        imagined = bench.map(imagine, tokens[:, :given], moves)
+        return decoded(np.concatenate([tokens[:, :given], imagined], 1), given)
 
     truth = bench.map(images, batch["video"].numpy())
     target = truth[:, given:]
@@ -94,8 +96,8 @@ def main(argv: list[str]) -> None:
     dream_frames = dreamed(args.untrained_seed, actions)
     errors = {
         "dream": error(dream_frames),
-        "persistence": error(np.repeat(decoded(tokens[:, given - 1 : given]), config.horizon, 1)),
-        "tokenizer": error(decoded(tokens[:, given:])),
+        "persistence": error(np.repeat(decoded(tokens[:, :given], given - 1), config.horizon, 1)),
+        "tokenizer": error(decoded(tokens, given)),
         "persistence of the raw frame": error(np.repeat(truth[:, given - 1 : given], config.horizon, 1)),
     }
     untrained = {"untrained": error(dreamed(FLOOR_SEEDS[0], actions))}

@@ -1,45 +1,35 @@
-"""Convolutional video tokenizer: a frame to a grid of bounded continuous tokens, and back.
+"""Video tokenizers behind one interface: clips to bounded continuous tokens, and back.
 
-Layouts: B frames, H and W pixels, N tokens, C numbers a token. The costly part of a small convolutional
-autoencoder is its full-resolution layers, so blocks of pixels are folded into channels at once
-(space-to-depth) and the image is made by the inverse (depth-to-space): no layer runs at full resolution.
+Layouts: T frames of a clip, H and W pixels, N tokens a frame, C numbers a token. The last of the leading dimensions
+is time, where a tokenizer looks back; [T, ...] alone is one clip.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from sensorium.config import TOKENIZER_STRIDE, VideoTokenizerConfig
-
-_FOLD = 2  # pixels a side that are folded into channels before the first convolution
-_GROUPS = 4
-
-
-class Residual(nn.Module):
-    """x + conv(silu(norm(conv(silu(norm(x)))))), 3 x 3; [B, D, h, w] -> same."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.norms = nn.ModuleList(nn.GroupNorm(_GROUPS, width) for _ in range(2))
-        self.convolutions = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in range(2))
-
-    def forward(self, x: Tensor) -> Tensor:
-        hidden = x
-        for norm, convolution in zip(self.norms, self.convolutions, strict=True):
-            hidden = convolution(F.silu(norm(hidden)))
-        return x + hidden
+from sensorium.models.cache import RingCache
+from sensorium.models.convolutional_tokenizer import ConvolutionalTokenizer
+from sensorium.models.transformer_tokenizer import TransformerTokenizer
 
 
 class VideoTokenizer(nn.Module):
-    """Autoencoder of single frames with a bounded bottleneck (tanh, as in Dreamer 4, section 3.1).
+    """The tokenizer that its section asks for.
 
     Args:
         config: its section.
         shapes: {"size": height and width of a frame in pixels}.
+
+    Attributes:
+        tokens: N, a square number: tokens lie on a grid, row by row.
+        channels: C.
+        frames: frames of a clip in training; 1 for a tokenizer of single frames.
+        past: frames before a frame that its tokens, or its picture, depend on. A long recording may be
+            encoded or decoded piece by piece, each piece with so many frames before it.
+        patches: patches a frame that may be hidden from the encoder; 0 where none may.
     """
 
     def __init__(self, config: VideoTokenizerConfig, shapes: dict[str, Any]) -> None:
@@ -47,54 +37,56 @@ class VideoTokenizer(nn.Module):
         size = int(shapes["size"])
         if size % TOKENIZER_STRIDE:
             raise ValueError(f"size is {size}: it must be a multiple of {TOKENIZER_STRIDE}")
-        if config.width % _GROUPS:
-            raise ValueError(f"width is {config.width}: it must be a multiple of {_GROUPS}")
-        self.grid = size // TOKENIZER_STRIDE
-        self.tokens = self.grid**2
-        self.channels = config.channels
-        wide, wider = 2 * config.width, 4 * config.width
-        self.encoder = nn.Sequential(
-            nn.PixelUnshuffle(_FOLD),
-            nn.Conv2d(3 * _FOLD**2, config.width, 3, padding=1),
-            Residual(config.width),
-            nn.Conv2d(config.width, wide, 2, stride=2),
-            Residual(wide),
-            nn.Conv2d(wide, wider, 2, stride=2),
-            Residual(wider),
-            nn.GroupNorm(_GROUPS, wider),
-            nn.SiLU(),
-            nn.Conv2d(wider, config.channels, 1),
-            nn.Tanh(),
-        )
-        self.decoder = nn.Sequential(
-            nn.Conv2d(config.channels, wider, 3, padding=1),
-            Residual(wider),
-            Residual(wider),
-            nn.ConvTranspose2d(wider, wide, 2, stride=2),
-            Residual(wide),
-            nn.ConvTranspose2d(wide, config.width, 2, stride=2),
-            Residual(config.width),
-            nn.GroupNorm(_GROUPS, config.width),
-            nn.SiLU(),
-            nn.Conv2d(config.width, 3 * _FOLD**2, 3, padding=1),
-            nn.PixelShuffle(_FOLD),
-        )
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.tokens, self.channels = (size // TOKENIZER_STRIDE) ** 2, config.channels
+        self.network: ConvolutionalTokenizer | TransformerTokenizer
+        if config.kind == "convolutional":
+            self.network, self.frames = ConvolutionalTokenizer(config, size), 1
+            self.past = self.patches = 0
+        else:
+            self.network, self.frames = TransformerTokenizer(config, size), config.transformer.frames
+            self.past, self.patches = self.network.past, self.network.patches
 
-    def encode(self, images: Tensor) -> Tensor:
-        """Images [B, 3, H, W] in [0, 1] -> tokens [B, N, C] in (-1, 1), row by row."""
-        grid = self.encoder((2 * images - 1).contiguous(memory_format=torch.channels_last))
-        return grid.flatten(2).transpose(1, 2)
+    def encode(self, images: Tensor, hidden: Tensor | None = None, memory: list[RingCache] | None = None) -> Tensor:
+        """Images [..., T, 3, H, W] in [0, 1] -> tokens [..., T, N, C] in (-1, 1).
 
-    def decode(self, tokens: Tensor) -> Tensor:
-        """Tokens [B, N, C] -> images [B, 3, H, W]; about in [0, 1], to be clamped where they are shown or scored."""
-        grid = tokens.transpose(1, 2).unflatten(2, (self.grid, self.grid))
-        return (self.decoder(grid.contiguous(memory_format=torch.channels_last)) + 1) / 2
+        Args:
+            images: a clip, or several.
+            hidden: bool [..., T, patches], patches that must be guessed; None: none.
+            memory: what `remember` gave; the images then go on where those of the last call ended.
+        """
+        if isinstance(self.network, ConvolutionalTokenizer):
+            return self.network.encode(images.flatten(0, -4)).unflatten(0, images.shape[:-3])
+        tokens = self.network.encode(_clips(images, 3), None if hidden is None else _clips(hidden, 1), memory)
+        return tokens.reshape(*images.shape[:-3], self.tokens, self.channels)
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Images [B, 3, H, W] -> (reconstructions [B, 3, H, W], tokens [B, N, C])."""
-        tokens = self.encode(images)
+    def decode(self, tokens: Tensor, memory: list[RingCache] | None = None) -> Tensor:
+        """Tokens [..., T, N, C] -> images [..., T, 3, H, W]; about in [0, 1], to be clamped where shown or scored.
+
+        Args:
+            tokens: of a clip, or several.
+            memory: what `remember` gave; the tokens then go on where those of the last call ended.
+        """
+        if isinstance(self.network, ConvolutionalTokenizer):
+            return self.network.decode(tokens.flatten(0, -3)).unflatten(0, tokens.shape[:-2])
+        images = self.network.decode(_clips(tokens, 2), memory)
+        return images.reshape(*tokens.shape[:-2], *images.shape[2:])
+
+    def forward(self, images: Tensor, hidden: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Images [..., T, 3, H, W] -> (reconstructions of the same shape, tokens [..., T, N, C])."""
+        tokens = self.encode(images, hidden)
         return self.decode(tokens), tokens
+
+    def remember(self) -> list[RingCache]:
+        """An empty memory, for `encode` or for `decode` of one set of clips.
+
+        The first call may have any number of frames, later ones have one or two.
+        """
+        return [] if isinstance(self.network, ConvolutionalTokenizer) else self.network.remember()
+
+
+def _clips(x: Tensor, own: int) -> Tensor:
+    """[..., T, *own dimensions] -> [B, T, *own dimensions]."""
+    return x.reshape(-1, *x.shape[-own - 1 :])
 
 
 def to_images(video: Tensor) -> Tensor:

@@ -52,8 +52,9 @@ def encode_video(
     tokens = np.empty((len(video), tokenizer.tokens, tokenizer.channels), dtype)
     with torch.no_grad():
         for start in range(0, len(video), frames_a_pass):
-            frames = torch.from_numpy(video[start : start + frames_a_pass].copy()).to(device)
-            tokens[start : start + len(frames)] = tokenizer.encode(to_images(frames)).cpu().numpy()
+            known = min(start, tokenizer.past)  # frames that were encoded before, on which the next ones depend
+            frames = torch.from_numpy(video[start - known : start + frames_a_pass].copy()).to(device)
+            tokens[start : start + frames_a_pass] = tokenizer.encode(to_images(frames))[known:].cpu().numpy()
     return tokens
 
 

@@ -1,4 +1,4 @@
-"""Train the tokenizer of one stream: the video's on single frames, the sound's on windows."""
+"""Train the tokenizer of one stream, the video's or the sound's, on windows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sensorium.objectives.sound import SoundLearner
 from sensorium.training.execution import Execution, add_arguments
 from sensorium.training.stage import train_stage
 
-REVISION = 1
+REVISION = 3
 
 
 def main(argv: list[str]) -> None:
@@ -31,19 +31,20 @@ def main(argv: list[str]) -> None:
     recordings = RecordingSet.open(args.data)
     if args.stream == "video":
         config = parse_section(VideoTokenizerConfig, args.config)
-        shapes, frames = {"size": recordings.details["size"]}, 1
+        shapes = {"size": recordings.details["size"]}
     else:
         config = parse_section(AudioTokenizerConfig, args.config)
-        shapes, frames = {"samples_per_frame": recordings.details["samples_per_frame"]}, config.frames
+        shapes = {"samples_per_frame": recordings.details["samples_per_frame"]}
 
     def build() -> tuple[Learner, Windows, Windows]:
         learner: Learner
         if args.stream == "video":
-            learner = TokenizerLearner(VideoTokenizer(config, shapes), config.gradient_weight)
+            tokenizer = VideoTokenizer(config, shapes)
+            learner, frames = TokenizerLearner(tokenizer, config), tokenizer.frames
         else:
-            learner = SoundLearner(
-                AudioTokenizer(config, shapes), config.wave_weight, recordings.details["sample_rate"]
-            )
+            sound = AudioTokenizer(config, shapes)
+            learner = SoundLearner(sound, config.wave_weight, recordings.details["sample_rate"])
+            frames = config.frames
         training, validation = (
             Windows(recordings, split, (args.stream,), frames) for split in ("training", "validation")
         )

@@ -65,7 +65,7 @@ from sensorium.config.sources import (
     Recordings,
     Source,
 )
-from sensorium.config.studies import CuriosityConfig, ForgettingConfig, Studies, Study
+from sensorium.config.studies import CuriosityConfig, ForgettingConfig, PhysicsPriorConfig, Studies, Study
 
 __all__ = [
     "CIFAR_FOLDER",
@@ -96,6 +96,7 @@ __all__ = [
     "LabelledSet",
     "LatentsConfig",
     "Lines",
+    "PhysicsPriorConfig",
     "PictureFoldersConfig",
     "PictureSet",
     "PlayroomConfig",

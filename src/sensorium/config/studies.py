@@ -47,8 +47,20 @@ class ForgettingConfig(Study):
         return self
 
 
+class PhysicsPriorConfig(Study):
+    """What knowing gravity is worth where some things rise: a prior, a learner and their blend."""
+
+    samples: tuple[int, ...] = Field((10, 30, 100, 300, 1000), description="training samples of the curve, growing")
+    scenes: int = Field(300, ge=20, description="balls thrown for training; half as many for the test")
+    steps: int = Field(300, ge=1, description="training steps, each on all samples")
+    lr: float = Field(0.02, gt=0, le=1, description="learning rate of Adam")
+    width: int = Field(32, ge=2, description="hidden units of a correction")
+    penalty: float = Field(10.0, ge=0, description="penalty of the correction, as heavy as so many samples")
+
+
 class Studies(Section):
     """One section a study: results/studies/NAME.json."""
 
     curiosity: CuriosityConfig = CuriosityConfig()
     forgetting: ForgettingConfig = ForgettingConfig()
+    physics_prior: PhysicsPriorConfig = PhysicsPriorConfig()

@@ -1,0 +1,120 @@
+"""Physics that is known beforehand, as explicit geometry, and how far it is trusted.
+
+Inertia: what moves goes on. Gravity: what nothing holds is pulled down. Solidity and support: no body enters a wall or
+the floor; there it stops. What a body really does beyond that is learned as a correction, and in which context the
+law of gravity holds is learned as a trust.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+LEAST, MOST, FIRST = 0.3, 1.0, 0.9  # trust: its bounds, and where it starts
+STEPS = 24  # Euler steps of a prediction
+
+
+@dataclass(frozen=True)
+class Room:
+    """What the laws need to know of a room, in its own units and seconds.
+
+    Attributes:
+        low: smallest coordinate of a wall's surface, x and y alike.
+        high: largest one; y points down, so the floor is at y = high.
+        gravity: acceleration downwards.
+        damping: share of velocity kept each second.
+    """
+
+    low: float
+    high: float
+    gravity: float
+    damping: float
+
+    def moves(self, position: Tensor, velocity: Tensor, size: Tensor, seconds: float, gravity: float) -> Tensor:
+        """Where bodies go by inertia, solidity, support and the given gravity: displacements [B, 2].
+
+        Args:
+            position: [B, 2], of the centres.
+            velocity: [B, 2], units a second.
+            size: [B], radii.
+            seconds: time ahead.
+            gravity: acceleration downwards.
+        """
+        dt, place, speed = seconds / STEPS, position, velocity
+        pull = torch.tensor([0.0, gravity * dt])
+        for _ in range(STEPS):
+            speed = speed * self.damping**dt + pull
+            wanted = place + speed * dt
+            place = torch.minimum(torch.maximum(wanted, self.low + size[:, None]), self.high - size[:, None])
+            speed = torch.where(place == wanted, speed, 0.0)  # a surface stops what moves into it
+        return place - position
+
+    def laws(self, position: Tensor, velocity: Tensor, size: Tensor, seconds: float) -> tuple[Tensor, Tensor]:
+        """Displacement without gravity, and what gravity adds to it: two of [B, 2]."""
+        free = self.moves(position, velocity, size, seconds, 0.0)
+        return free, self.moves(position, velocity, size, seconds, self.gravity) - free
+
+
+class Correction(nn.Module):
+    """A network that begins at zero, with a linear path around its hidden layer: [B, inputs] -> [B, 2]."""
+
+    def __init__(self, inputs: int, width: int, seed: int) -> None:
+        super().__init__()
+        self.first, self.last, self.straight = nn.Linear(inputs, width), nn.Linear(width, 2), nn.Linear(inputs, 2)
+        generator = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for layer in (self.last, self.straight):
+                layer.weight.zero_()
+                layer.bias.zero_()
+            self.first.weight.copy_(inputs**-0.5 * torch.randn(self.first.weight.shape, generator=generator))
+            self.first.bias.zero_()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        return self.last(torch.tanh(self.first(x))) + self.straight(x)
+
+
+class TrustedPrior(nn.Module):
+    """free + w(context) law + (1 - w(context)) correction(state, context), with w in [LEAST, MOST], FIRST at the start.
+
+    w = LEAST + (MOST - LEAST) sigmoid(theta . context + theta_0); theta_0 is fixed by FIRST, theta starts at 0. If the
+    correction's share (1 - w) correction is penalised, w is identified: it is the part of the law that holds.
+
+    A context is one-hot. Each entry has a trust and a readout of the correction's hidden units of its own, beside what
+    all share: `own` are these parameters. An exception is learned by them alone, so it leaves the rule as it was.
+    """
+
+    def __init__(self, inputs: int, contexts: int, width: int, seed: int) -> None:
+        super().__init__()
+        self.shared = Correction(inputs, width, seed)
+        self.readout = nn.Parameter(torch.zeros(contexts, width + inputs + 1, 2))
+        self.theta = nn.Parameter(torch.zeros(contexts))
+        share = (FIRST - LEAST) / (MOST - LEAST)
+        self.start = math.log(share / (1 - share))
+
+    @property
+    def own(self) -> list[nn.Parameter]:
+        """What belongs to single contexts."""
+        return [self.theta, self.readout]
+
+    def trust(self, context: Tensor) -> Tensor:
+        """w for each row of the context [B, contexts]: [B, 1]."""
+        return LEAST + (MOST - LEAST) * torch.sigmoid(context @ self.theta + self.start)[:, None]
+
+    def forward(self, free: Tensor, law: Tensor, state: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+        """The predicted displacement and the correction's share of it, both [B, 2].
+
+        Args:
+            free: [B, 2], displacement without the law.
+            law: [B, 2], what the law adds.
+            state: [B, inputs].
+            context: [B, contexts].
+        """
+        trust = self.trust(context)
+        features = torch.cat([torch.tanh(self.shared.first(state)), state, torch.ones_like(state[:, :1])], dim=1)
+        own = torch.einsum("bc,bf,cfo->bo", context, features, self.readout)
+        share = (1 - trust) * (self.shared(state) + own)
+        return free + trust * law + share, share

@@ -61,6 +61,10 @@ class PlayroomConfig(Recordings):
     source: Literal["playroom"] = Field("playroom", description="where recordings come from: playroom, atari or folder")
     min_bodies: int = Field(1, ge=1, le=4, description="fewest bodies in a room")
     max_bodies: int = Field(4, ge=1, le=4, description="most bodies in a room")
+    task: Literal["none", "left", "lift", "touch", "loud"] = Field(
+        "none",
+        description="what is rewarded: the hand at the left wall, bodies high up, touching one, loud impacts",
+    )
 
     @model_validator(mode="after")
     def _bodies_fit(self) -> PlayroomConfig:

@@ -6,6 +6,7 @@ Each module has
     details(config) -> dict                             rates, sizes and names that hold for all its recordings
 and, of a labelled set,
     listing(config) -> Listing                          where each recording is, and in which split
+    environment(config) -> data.environment.Environment the same world, to be played; simulators only
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ import numpy as np
 from ale_py import Action, ALEInterface, LoggerMode, roms
 
 from sensorium.config import AtariConfig, ConfigurationError
+from sensorium.data.environment import Observation
 from sensorium.randomness import stable_seed
 
 FRAME_SKIP = 4
@@ -41,34 +42,80 @@ def simulate(config: AtariConfig, number: int) -> dict[str, np.ndarray]:
     Raises:
         ConfigurationError: if ale-py ships no such game.
     """
-    game = config.games[number % len(config.games)]
-    random = np.random.default_rng(stable_seed(config.seed, "atari", number))
-    console = _console(game, int(random.integers(2**31)))
-    warm_up = int(random.integers(WARM_UP + 1))
-    actions = _hold_keys(random, warm_up + config.frames, config.repeat_action)
-    for action in actions[:warm_up]:
-        for _ in range(FRAME_SKIP):
-            _act(console, action)
-    video = np.empty((config.frames, config.size, config.size, 3), np.uint8)
-    sound = np.empty((config.frames, FRAME_SKIP, CONSOLE_SAMPLES), np.uint8)
-    reward = np.zeros(config.frames, np.float32)
-    memory = np.empty((config.frames, MEMORY), np.float32)
-    for frame, action in enumerate(actions[warm_up:]):
-        for tick in range(FRAME_SKIP):
-            reward[frame] += _act(console, action)
-            sound[frame, tick] = console.getAudio()
-            if tick == FRAME_SKIP - 2:
-                picture = console.getScreenRGB()
-        picture = np.maximum(picture, console.getScreenRGB())
-        video[frame] = cv2.resize(picture, (config.size, config.size), interpolation=cv2.INTER_AREA)
-        memory[frame] = console.getRAM()
+    game, seen, memory = AtariEnvironment(config), [], np.empty((config.frames, MEMORY), np.float32)
+    game.reset(number)
+    actions = np.array([game.habit() for _ in range(config.frames)])
+    for frame, action in enumerate(actions):
+        seen.append(game.step(action))
+        memory[frame] = game.memory()
     return {
-        "video": video,
-        "audio": (sound.reshape(-1).astype(np.int16) - SILENCE) * 256,
-        "action": actions[warm_up:],
-        "reward": reward,
+        "video": np.stack([observation.frame for observation in seen]),
+        "audio": np.concatenate([observation.sound for observation in seen]),
+        "action": actions,
+        "reward": np.array([observation.reward for observation in seen], np.float32),
         "truth.state": memory,
     }
+
+
+class AtariEnvironment:
+    """A game under somebody's keys (data.environment.Environment); it ends after config.frames frames.
+
+    A game that is over begins anew within the episode, as it does in recordings.
+    """
+
+    def __init__(self, config: AtariConfig) -> None:
+        self._config = config
+
+    def reset(self, number: int) -> Observation:
+        """The game of recording `number`, after the random while that is played before it begins."""
+        config = self._config
+        random = np.random.default_rng(stable_seed(config.seed, "atari", number))
+        self._console = _console(config.games[number % len(config.games)], int(random.integers(2**31)))
+        warm_up = int(random.integers(WARM_UP + 1))
+        keys = _hold_keys(random, warm_up + config.frames, config.repeat_action)
+        for action in keys[:warm_up]:
+            for _ in range(FRAME_SKIP):
+                _act(self._console, action)
+        self._keys, self._frame = iter(keys[warm_up:]), 0
+        silence = np.zeros(FRAME_SKIP * CONSOLE_SAMPLES, np.int16)
+        return self._observe(self._console.getScreenRGB(), silence, 0.0)
+
+    def step(self, action: np.ndarray) -> Observation:
+        """One frame with a key held, int64 [] in 0..17."""
+        reward, sound = 0.0, np.empty((FRAME_SKIP, CONSOLE_SAMPLES), np.uint8)
+        for tick in range(FRAME_SKIP):
+            reward += _act(self._console, int(action))
+            sound[tick] = self._console.getAudio()
+            if tick == FRAME_SKIP - 2:
+                picture = self._console.getScreenRGB()
+        self._frame += 1
+        picture = np.maximum(picture, self._console.getScreenRGB())
+        return self._observe(picture, (sound.reshape(-1).astype(np.int16) - SILENCE) * 256, reward)
+
+    def memory(self) -> np.ndarray:
+        """The console's memory, uint8 [128]."""
+        return self._console.getRAM()
+
+    def rest(self) -> np.ndarray:
+        """No key."""
+        return np.array(0, np.int64)
+
+    def habit(self) -> np.ndarray:
+        """The key that the player of the recordings holds next; asked once a frame."""
+        return next(self._keys)
+
+    def expert(self) -> None:
+        """Nobody wrote a player."""
+
+    def _observe(self, picture: np.ndarray, sound: np.ndarray, reward: float) -> Observation:
+        size = (self._config.size, self._config.size)
+        frame = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        return Observation(frame, sound, np.zeros(0, np.float32), reward, self._frame >= self._config.frames)
+
+
+def environment(config: AtariConfig) -> AtariEnvironment:
+    """The games of the recordings."""
+    return AtariEnvironment(config)
 
 
 def details(config: AtariConfig) -> dict[str, Any]:

@@ -10,21 +10,23 @@ from typing import Any
 
 import numpy as np
 
-from sensorium.config import PlayroomConfig
-from sensorium.data.sources.playroom import render, sound
+from sensorium.config import ConfigurationError, PlayroomConfig
+from sensorium.data.environment import Observation
+from sensorium.data.sources.playroom import render, sound, tasks
 from sensorium.data.sources.playroom.materials import MATERIALS, SHAPES
 from sensorium.data.sources.playroom.physics import (
     FRAMES_PER_SECOND,
     HAND_SPEED,
-    OTHER_HAND,
     SUBSTEPS,
+    Habit,
     Impact,
     Motion,
+    Room,
     run,
 )
 from sensorium.data.sources.playroom.scene import ROOM, SLOTS, Intervention, Scene, draw_scene
 
-__all__ = ["BODY_NAMES", "STATE_NAMES", "Intervention", "details", "simulate"]
+__all__ = ["BODY_NAMES", "STATE_NAMES", "Intervention", "PlayroomEnvironment", "details", "environment", "simulate"]
 
 BODY_NAMES = (
     "x", "y", "vx", "vy", "ax", "ay", "push_x", "push_y", "touching", "struck", "resisted_x", "resisted_y",
@@ -41,7 +43,7 @@ def simulate(config: PlayroomConfig, number: int, intervention: Intervention | N
     """One recording of T = config.frames frames, size H = W = config.size.
 
     Args:
-        config: settings; only seed, frames, size, min_bodies and max_bodies matter here.
+        config: settings; only seed, frames, size, min_bodies, max_bodies and task matter here.
         number: which recording, from 0.
         intervention: a change made after the whole scene is drawn.
 
@@ -53,7 +55,8 @@ def simulate(config: PlayroomConfig, number: int, intervention: Intervention | N
         truth.material, truth.shape int64 [4] (-1: no body) and truth.size float32 [4] (room widths, NaN: no body);
         truth.position, truth.velocity float32 [T, 4, 2] (room widths, y down, per second) and truth.angle
         float32 [T, 4] (radians), NaN where no body is; truth.impulse float32 [T, 4], impulse of a frame's impacts;
-        truth.events float32 [E, 5]: seconds, body, other body (-1 the hand, -2 the room), impulse, amplitude.
+        truth.events float32 [E, 5]: seconds, body, other body (-1 the hand, -2 the room), impulse, amplitude;
+        with a task reward float32 [T] (tasks.rewards).
 
     Raises:
         ValueError: the intervention names a body or material that is not there, or actions of another shape.
@@ -62,14 +65,69 @@ def simulate(config: PlayroomConfig, number: int, intervention: Intervention | N
     if intervention is not None:
         scene = intervention.apply(scene)
     motion = run(scene, config.frames)
-    amplitudes = sound.loudness(scene, motion.impacts)
-    return {
+    amplitudes = sound.Loudness(scene).of(motion.impacts)
+    recording = {
         "video": render.draw(scene, motion, config.size),
-        "audio": sound.play(scene, motion.impacts, amplitudes, config.frames),
+        "audio": sound.Synthesiser(scene).play(motion.impacts, amplitudes, config.frames),
         "action": motion.action,
-        "body": _body_sense(scene, motion),
+        "body": _body_sense(motion),
         **_truth(scene, motion, amplitudes),
     }
+    if config.task != "none":
+        recording["reward"] = tasks.rewards(config.task, motion, _loudness(motion, amplitudes, config.frames))
+    return recording
+
+
+class PlayroomEnvironment:
+    """The playroom under somebody's hand (data.environment.Environment); it ends after config.frames frames.
+
+    Raises:
+        ConfigurationError: if the playroom has no task.
+    """
+
+    def __init__(self, config: PlayroomConfig) -> None:
+        if config.task == "none":
+            raise ConfigurationError("config: data.task = 'none': without a task nothing can be earned; choose one")
+        self._config = config
+
+    def reset(self, number: int) -> Observation:
+        """The scene of recording `number` before anything moves."""
+        self._scene = draw_scene(self._config, number)
+        self._room, self._habit = Room(self._scene), Habit(self._scene)
+        self._loudness, self._synthesiser = sound.Loudness(self._scene), sound.Synthesiser(self._scene)
+        self._frame, self._moments = 0, [self._room.now(self.rest())]
+        return self._observe(np.zeros(sound.SAMPLES_PER_FRAME, np.int16), 0.0)
+
+    def step(self, action: np.ndarray) -> Observation:
+        """One frame under a velocity command, float [2]; what lies beyond -1 to 1 is cut off."""
+        moment = self._room.step(np.clip(np.asarray(action, np.float32), -1, 1))
+        self._moments = [self._moments[-1], moment] if self._frame else [moment]
+        self._frame += 1
+        amplitudes = self._loudness.of(moment.impacts)
+        earned = tasks.rewards(self._config.task, Motion.join([moment]), np.array([amplitudes.sum()]))
+        return self._observe(self._synthesiser.play(moment.impacts, amplitudes), float(earned[0]))
+
+    def rest(self) -> np.ndarray:
+        """A hand that stays where it is."""
+        return np.zeros(2, np.float32)
+
+    def habit(self) -> np.ndarray:
+        """What the policy behind the recordings would do now; asked once a frame."""
+        return self._habit.act(self._room)
+
+    def expert(self) -> np.ndarray:
+        """What the scripted player of the task would do now."""
+        return tasks.expert(self._config.task, self._room, self._frame)
+
+    def _observe(self, heard: np.ndarray, reward: float) -> Observation:
+        motion, size = Motion.join(self._moments), self._config.size
+        frame = render.draw(self._scene, Motion.join(self._moments[-1:]), size)[0]
+        return Observation(frame, heard, _body_sense(motion)[-1], reward, self._frame >= self._config.frames)
+
+
+def environment(config: PlayroomConfig) -> PlayroomEnvironment:
+    """The playroom with its task."""
+    return PlayroomEnvironment(config)
 
 
 def details(config: PlayroomConfig) -> dict[str, Any]:
@@ -91,30 +149,24 @@ def details(config: PlayroomConfig) -> dict[str, Any]:
     }
 
 
-def _body_sense(scene: Scene, motion: Motion) -> np.ndarray:
+def _body_sense(motion: Motion) -> np.ndarray:
     """What the hand feels of itself, float32 [T, 12], in the order of BODY_NAMES."""
-    frames = len(motion.action)
     place = 2 * motion.hand_position / ROOM - 1
     speed = motion.hand_velocity / HAND_SPEED
     before = np.concatenate([np.zeros((1, 2)), speed[:-1]])
     touching = np.any(motion.push != 0, axis=1)
-    struck = np.zeros(frames)
-    for impact in motion.impacts:
-        if impact.other == OTHER_HAND:
-            struck[impact.step // SUBSTEPS] = 1
     push = np.clip(motion.push / _PUSH, -4, 4)
-    columns = [place, speed, speed - before, push, touching[:, None], struck[:, None], motion.action - speed]
+    columns = [place, speed, speed - before, push, touching[:, None], motion.struck[:, None], motion.action - speed]
     return np.concatenate(columns, axis=1).astype(np.float32)
 
 
 def _truth(scene: Scene, motion: Motion, amplitudes: np.ndarray) -> dict[str, np.ndarray]:
     frames, bodies = len(motion.action), scene.bodies
     count = sum(body is not None for body in bodies)
-    impulse, loud = np.zeros((frames, SLOTS)), np.zeros(frames)
+    impulse, loud = np.zeros((frames, SLOTS)), _loudness(motion, amplitudes, frames)
     events = np.zeros((len(motion.impacts), 5), np.float32)
     for index, impact in enumerate(motion.impacts):
         impulse[impact.step // SUBSTEPS, impact.body] += impact.impulse
-        loud[impact.step // SUBSTEPS] += amplitudes[index]
         events[index] = _event(impact, amplitudes[index])
     return {
         "truth.vision_label": np.full(frames, count - 1, np.int64),
@@ -129,6 +181,14 @@ def _truth(scene: Scene, motion: Motion, amplitudes: np.ndarray) -> dict[str, np
         "truth.impulse": impulse.astype(np.float32),
         "truth.events": events,
     }
+
+
+def _loudness(motion: Motion, amplitudes: np.ndarray, frames: int) -> np.ndarray:
+    """Summed amplitude of the impacts of each frame, float64 [T]."""
+    loud = np.zeros(frames)
+    for impact, amplitude in zip(motion.impacts, amplitudes, strict=True):
+        loud[impact.step // SUBSTEPS] += amplitude
+    return loud
 
 
 def _event(impact: Impact, amplitude: float) -> tuple[float, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +46,20 @@ class Impact:
 
 
 @dataclass(frozen=True)
+class Moment:
+    """The room at the end of a frame, and what happened in it: N = SLOTS bodies, NaN where a slot is empty."""
+
+    position: np.ndarray  # float64 [N, 2]
+    velocity: np.ndarray  # float64 [N, 2]
+    angle: np.ndarray  # float64 [N]
+    hand_position: np.ndarray  # float64 [2]
+    hand_velocity: np.ndarray  # float64 [2]
+    push: np.ndarray  # float64 [2], impulse the hand felt from bodies
+    action: np.ndarray  # float32 [2], the action that led here
+    impacts: tuple[Impact, ...]
+
+
+@dataclass(frozen=True)
 class Motion:
     """What moved: T frames, N = SLOTS bodies, NaN where a slot is empty."""
 
@@ -54,47 +69,78 @@ class Motion:
     hand_position: np.ndarray  # float64 [T, 2]
     hand_velocity: np.ndarray  # float64 [T, 2]
     push: np.ndarray  # float64 [T, 2], impulse the hand felt from bodies
+    struck: np.ndarray  # bool [T], whether the hand struck a body
     action: np.ndarray  # float32 [T, 2], action[t] led to frame t
     impacts: tuple[Impact, ...]
 
+    @classmethod
+    def join(cls, moments: Sequence[Moment]) -> Motion:
+        """The motion of T moments that follow each other."""
+        names = ("position", "velocity", "angle", "hand_position", "hand_velocity", "push", "action")
+        return cls(
+            **{name: np.stack([getattr(moment, name) for moment in moments]) for name in names},
+            struck=np.array([any(impact.other == OTHER_HAND for impact in moment.impacts) for moment in moments]),
+            impacts=tuple(impact for moment in moments for impact in moment.impacts),
+        )
+
+
+class Room:
+    """A scene in motion, frame by frame."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._space = space = pymunk.Space()
+        space.gravity = (0, GRAVITY)
+        space.damping = 0.75  # share of velocity kept each second: air, and steadier pictures
+        space.iterations = 8
+        _add_room(space, scene.layout)
+        self.bodies = [None if body is None else _add_body(space, slot, body) for slot, body in enumerate(scene.bodies)]
+        self.hand, self._drive = _add_hand(space, scene.hand)
+        self._listener = _Listener(self.bodies, self.hand)
+        self._listener.attach(space)
+        self._frame = 0
+
+    def step(self, action: np.ndarray) -> Moment:
+        """One frame under a velocity command, float32 [2] in [-1, 1]."""
+        listener = self._listener
+        self._drive.velocity = _drive_velocity(action, self.hand)
+        listener.push, listener.impacts = [0.0, 0.0], []
+        for step in range(SUBSTEPS):
+            listener.step = self._frame * SUBSTEPS + step
+            self._space.step(1 / (FRAMES_PER_SECOND * SUBSTEPS))
+        self._frame += 1
+        return self.now(action)
+
+    def now(self, action: np.ndarray) -> Moment:
+        """The room as it stands, with what the last frame did."""
+        position, velocity, angle = np.full((SLOTS, 2), np.nan), np.full((SLOTS, 2), np.nan), np.full(SLOTS, np.nan)
+        for slot, body in enumerate(self.bodies):
+            if body is not None:
+                position[slot], velocity[slot], angle[slot] = body.position, body.velocity, body.angle
+        hand, listener = self.hand, self._listener
+        place, speed, push = np.array(hand.position), np.array(hand.velocity), np.array(listener.push)
+        return Moment(position, velocity, angle, place, speed, push, action, tuple(listener.impacts))
+
+
+class Habit:
+    """The policy behind the recordings: one wish of the scene after the other."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene, self._frame = scene, 0
+
+    def act(self, room: Room) -> np.ndarray:
+        """The action, float32 [2], that leads to the next frame; asked once a frame, from the first."""
+        frame = min(self._frame, len(self._scene.wander) - 1)
+        self._frame += 1
+        if self._scene.actions is not None:
+            return self._scene.actions[frame]
+        wish = next(wish for wish in reversed(self._scene.wishes) if wish.start <= frame)
+        return command(wish, self._scene.wander[frame], room.hand, room.bodies[wish.target]).astype(np.float32)
+
 
 def run(scene: Scene, frames: int) -> Motion:
-    """Simulate `frames` frames of a scene."""
-    space = pymunk.Space()
-    space.gravity = (0, GRAVITY)
-    space.damping = 0.75  # share of velocity kept each second: air, and steadier pictures
-    space.iterations = 8
-    _add_room(space, scene.layout)
-    bodies = [None if body is None else _add_body(space, slot, body) for slot, body in enumerate(scene.bodies)]
-    hand, drive = _add_hand(space, scene.hand)
-    listener = _Listener(bodies, hand)
-    listener.attach(space)
-
-    shape = (frames, SLOTS)
-    position, velocity = np.full((*shape, 2), np.nan), np.full((*shape, 2), np.nan)
-    angle = np.full(shape, np.nan)
-    hand_position, hand_velocity, push = np.empty((frames, 2)), np.empty((frames, 2)), np.empty((frames, 2))
-    action = np.empty((frames, 2), np.float32)
-    wishes = iter(scene.wishes[1:])
-    wish, following = scene.wishes[0], next(wishes, None)
-    for frame in range(frames):
-        if following is not None and frame >= following.start:
-            wish, following = following, next(wishes, None)
-        if scene.actions is None:
-            action[frame] = command(wish, scene.wander[frame], hand, bodies[wish.target])
-        else:
-            action[frame] = scene.actions[frame]
-        drive.velocity = _drive_velocity(action[frame], hand)
-        listener.push = [0.0, 0.0]
-        for step in range(SUBSTEPS):
-            listener.step = frame * SUBSTEPS + step
-            space.step(1 / (FRAMES_PER_SECOND * SUBSTEPS))
-        for slot, body in enumerate(bodies):
-            if body is not None:
-                position[frame, slot], velocity[frame, slot] = body.position, body.velocity
-                angle[frame, slot] = body.angle
-        hand_position[frame], hand_velocity[frame], push[frame] = hand.position, hand.velocity, listener.push
-    return Motion(position, velocity, angle, hand_position, hand_velocity, push, action, tuple(listener.impacts))
+    """Simulate `frames` frames of a scene, played by its own policy or by the actions it holds."""
+    room, habit = Room(scene), Habit(scene)
+    return Motion.join([room.step(habit.act(room)) for _ in range(frames)])
 
 
 def command(wish: Wish, wander: np.ndarray, hand: pymunk.Body, target: pymunk.Body | None) -> np.ndarray:

@@ -6,6 +6,8 @@ ringing as a_k exp(-t / d_k) sin(2 pi f_k t). One two-pole filter a mode plays a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.signal import lfilter
 
@@ -26,68 +28,110 @@ LABELLED = 0.08  # weakest amplitude that gives a label
 SHORTEST = 240  # samples of an impact that must lie within its frame to give it a label
 
 
-def loudness(scene: Scene, impacts: tuple[Impact, ...]) -> np.ndarray:
-    """Amplitude of each impact, float64 [E]: proportional to the change of velocity.
+class Loudness:
+    """Amplitude of each impact, one after the other: proportional to the change of velocity.
 
     What would exceed the headroom that still-ringing bodies leave is scaled into it, so the sum cannot clip;
     only the past counts, so a later change of the scene leaves earlier sound alone.
     """
-    amplitudes, ringing, last = np.zeros(len(impacts)), np.zeros(len(scene.bodies)), 0.0
-    decays = np.array([PROPERTIES[body.material].decay if body else 1.0 for body in scene.bodies])
-    for index, impact in enumerate(impacts):
-        now = impact.step / (FRAMES_PER_SECOND * SUBSTEPS)
-        ringing *= np.exp((last - now) / decays)
-        last = now
-        free = max(CEILING - float(ringing.sum()), 0.0)
-        wanted = impact.speed * LOUDNESS
-        amplitudes[index] = min(wanted, 0.6 * free)
-        ringing[impact.body] += amplitudes[index]
-    return amplitudes
+
+    def __init__(self, scene: Scene) -> None:
+        self._ringing, self._last = np.zeros(len(scene.bodies)), 0.0
+        self._decays = np.array([PROPERTIES[body.material].decay if body else 1.0 for body in scene.bodies])
+
+    def of(self, impacts: Sequence[Impact]) -> np.ndarray:
+        """Amplitudes float64 [E] of impacts that follow those given before."""
+        amplitudes = np.zeros(len(impacts))
+        for index, impact in enumerate(impacts):
+            now = impact.step / (FRAMES_PER_SECOND * SUBSTEPS)
+            self._ringing *= np.exp((self._last - now) / self._decays)
+            self._last = now
+            free = max(CEILING - float(self._ringing.sum()), 0.0)
+            wanted = impact.speed * LOUDNESS
+            amplitudes[index] = min(wanted, 0.6 * free)
+            self._ringing[impact.body] += amplitudes[index]
+        return amplitudes
 
 
-def play(scene: Scene, impacts: tuple[Impact, ...], amplitudes: np.ndarray, frames: int) -> np.ndarray:
-    """Mono sound, int16 [frames * SAMPLES_PER_FRAME]."""
-    samples = frames * SAMPLES_PER_FRAME
-    sound = _background(np.random.default_rng([*scene.noise_seed, 0]), samples)
-    for slot, body in enumerate(scene.bodies):
-        struck = [index for index, impact in enumerate(impacts) if impact.body == slot]
-        if body is not None and struck:
+class Synthesiser:
+    """The sound of a scene, some frames at a time: its background, and every body that was struck."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._background = _Background(np.random.default_rng([*scene.noise_seed, 0]))
+        self._bells = {slot: _Bell(body) for slot, body in enumerate(scene.bodies) if body is not None}
+        self._frame = 0
+
+    def play(self, impacts: Sequence[Impact], amplitudes: np.ndarray, frames: int = 1) -> np.ndarray:
+        """Mono sound of the next frames, int16 [frames * SAMPLES_PER_FRAME], with the impacts that fall into them."""
+        first, samples = self._frame * SUBSTEPS, frames * SAMPLES_PER_FRAME
+        self._frame += frames
+        sound = self._background.play(samples)
+        for slot, bell in self._bells.items():
+            struck = [index for index, impact in enumerate(impacts) if impact.body == slot]
             strikes = np.zeros(samples)
-            np.add.at(strikes, [impacts[index].step * SAMPLES_PER_STEP for index in struck], amplitudes[struck])
-            sound += _ring(body, strikes)
-    return np.round(sound * 32767).astype(np.int16)
+            np.add.at(strikes, [(impacts[i].step - first) * SAMPLES_PER_STEP for i in struck], amplitudes[struck])
+            sound += bell.ring(strikes)
+        return np.round(sound * 32767).astype(np.int16)
 
 
-def _background(rng: np.random.Generator, samples: int) -> np.ndarray:
-    """Noise of the room and its microphone, float64 [samples]: each recording has a level and a colour of its own.
+class _Background:
+    """Noise of the room and its microphone: each recording has a level and a colour of its own.
 
     It says nothing of what happens; a listener has to learn to hear through it.
     """
-    level = np.exp(rng.uniform(np.log(QUIETEST), np.log(NOISIEST)))
-    pole = rng.uniform(0, DULLEST)
-    return lfilter([level * np.sqrt(1 - pole**2)], [1.0, -pole], rng.standard_normal(samples))
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        level = np.exp(rng.uniform(np.log(QUIETEST), np.log(NOISIEST)))
+        pole = rng.uniform(0, DULLEST)
+        self._rng, self._filter = rng, _Filter([level * np.sqrt(1 - pole**2)], [1.0, -pole])
+
+    def play(self, samples: int) -> np.ndarray:
+        """The noise of the next samples, float64 [samples]."""
+        return self._filter(self._rng.standard_normal(samples))
 
 
-def _ring(body: Body, strikes: np.ndarray) -> np.ndarray:
-    """The sound of one body, float64 [S], never above the running sum of its strikes."""
-    material = PROPERTIES[body.material]
-    start = int(np.flatnonzero(strikes)[0])
-    pulse = np.hanning(max(int(material.contact * SAMPLE_RATE), 1) + 2)[1:-1]
-    struck = np.convolve(strikes[start:], pulse / pulse.sum())[: len(strikes) - start]
-    ratios = np.array(material.ratios)
-    frequencies = material.pitch * REFERENCE_SIZE / body.size * ratios * body.detune[: len(ratios)]
-    weights = np.array(body.strength[: len(ratios)]) * (frequencies < HIGHEST)
-    weights /= weights.sum()
-    sound = np.zeros(len(strikes))
-    for frequency, ratio, weight in zip(frequencies, ratios, weights, strict=True):
-        if weight == 0:
-            continue
-        radius = np.exp(-(1 + material.damping * (ratio - 1)) / (material.decay * SAMPLE_RATE))
-        turn = 2 * np.pi * frequency / SAMPLE_RATE
-        # impulse response: radius^n sin(n turn)
-        poles = [1.0, -2 * radius * np.cos(turn), radius**2]
-        sound[start:] += weight * lfilter([0.0, radius * np.sin(turn)], poles, struck)
-    return sound
+class _Filter:
+    """A linear filter that goes on where it stopped."""
+
+    def __init__(self, numerator: Sequence[float] | np.ndarray, denominator: Sequence[float]) -> None:
+        self._coefficients = numerator, denominator
+        self._state = np.zeros(max(len(numerator), len(denominator)) - 1)
+
+    def __call__(self, samples: np.ndarray) -> np.ndarray:
+        filtered, self._state = lfilter(*self._coefficients, samples, zi=self._state)
+        return filtered
+
+
+class _Bell:
+    """The sound of one body: never above the running sum of its strikes."""
+
+    def __init__(self, body: Body) -> None:
+        material = PROPERTIES[body.material]
+        pulse = np.hanning(max(int(material.contact * SAMPLE_RATE), 1) + 2)[1:-1]
+        self._struck = False
+        self._contact = _Filter(pulse / pulse.sum(), [1.0])
+        ratios = np.array(material.ratios)
+        frequencies = material.pitch * REFERENCE_SIZE / body.size * ratios * body.detune[: len(ratios)]
+        weights = np.array(body.strength[: len(ratios)]) * (frequencies < HIGHEST)
+        weights /= weights.sum()
+        self._modes = []
+        for frequency, ratio, weight in zip(frequencies, ratios, weights, strict=True):
+            radius = np.exp(-(1 + material.damping * (ratio - 1)) / (material.decay * SAMPLE_RATE))
+            turn = 2 * np.pi * frequency / SAMPLE_RATE
+            # impulse response: radius^n sin(n turn)
+            poles = [1.0, -2 * radius * np.cos(turn), radius**2]
+            if weight > 0:
+                self._modes.append((weight, _Filter([0.0, radius * np.sin(turn)], poles)))
+
+    def ring(self, strikes: np.ndarray) -> np.ndarray:
+        """Sound of the next samples, float64 [S], after these strikes."""
+        sound = np.zeros(len(strikes))
+        self._struck = self._struck or bool(strikes.any())
+        if self._struck:
+            struck = self._contact(strikes)
+            for weight, mode in self._modes:
+                sound += weight * mode(struck)
+        return sound
 
 
 def labels(scene: Scene, impacts: tuple[Impact, ...], amplitudes: np.ndarray, frames: int) -> np.ndarray:

@@ -36,6 +36,7 @@ include: "rules/train_fusion.smk"
 include: "rules/train_tokenizer.smk"
 include: "rules/encode_latents.smk"
 include: "rules/train_dynamics.smk"
+include: "rules/train_agent.smk"
 #
 # the proof
 include: "rules/evaluate.smk"

@@ -92,4 +92,5 @@ def trained_manifests(wildcards):
     representation = ["encoders/vision", "encoders/audio", "fusion"] if SETTINGS.lines.representation else []
     tokenizers = [f"tokenizers/{stream}" for stream in SETTINGS.streams()]
     generative = [*tokenizers, "dynamics"] if SETTINGS.lines.generative else []
-    return [f"results/{name}/manifest.json" for name in representation + generative]
+    agent = ["clone", "agent"] if SETTINGS.lines.agent else []
+    return [f"results/{name}/manifest.json" for name in representation + generative + agent]

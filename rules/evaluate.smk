@@ -215,6 +215,42 @@ rule rollout:
         "--figure {output.figure} --video {output.video} --threads {threads}"
 
 
+rule agent_return:
+    """Play in the real environment: the agent, the cloned policy it started from, and others."""
+    input:
+        data=DATA,
+        latents="results/latents/video/manifest.json",
+        tokenizer="results/tokenizers/video/manifest.json",
+        clone="results/clone/manifest.json",
+        agent="results/agent/manifest.json",
+    output:
+        result="results/eval/agent_return.json",
+        figure=report(
+            "results/figures/agent_return.png",
+            caption="../workflow/report/agent_return.rst",
+            category="Agent",
+            labels={"evaluation": "agent return", "kind": "rewards"},
+        ),
+    log:
+        "logs/agent_return.log",
+    benchmark:
+        "results/benchmarks/agent_return.tsv"
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=60,
+    params:
+        config=section("evaluations.agent_return"),
+        revision=revision("agent_return"),
+    message:
+        "Playing in the real environment"
+    shell:
+        "sensorium --log {log} agent-return --config {params.config:q} --data {input.data} --latents {input.latents} "
+        "--tokenizer {input.tokenizer} --clone {input.clone} --agent {input.agent} --output {output.result} "
+        "--figure {output.figure} --threads {threads}"
+
+
 rule summary:
     """Join the results of the evaluations that are switched on."""
     input:

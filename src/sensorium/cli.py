@@ -23,6 +23,8 @@ ROOMS = {
         "encode-latents",
         "train-fusion",
         "train-dynamics",
+        "train-clone",
+        "train-agent",
     ),
     "evaluation": (
         "probe",
@@ -31,6 +33,7 @@ ROOMS = {
         "reconstruction",
         "sound-reconstruction",
         "rollout",
+        "agent-return",
         "summary",
         "curves",
     ),

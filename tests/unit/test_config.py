@@ -99,6 +99,16 @@ def test_every_key_is_described():
             ("encoders.audio.frames is 32", "encoders.audio.data.frames (16)"),
         ),
         ({"data": {"source": "atari"}, "encoders": {"audio": {"data": SPEECH}}}, ("encoders.audio.data", "own rate")),
+        ({"lines": {"agent": True}}, ("lines.agent is on", "set data.task")),
+        (
+            {"lines": {"agent": True, "generative": False}, "data": {"task": "left"}},
+            ("agent is on, generative is off", "switch it on"),
+        ),
+        (
+            {"lines": {"agent": True}, "data": {"task": "left"}, "agent": {"imagination": {"context": 65}}},
+            ("agent.imagination.context is 65", "data.frames (64)"),
+        ),
+        ({"agent": {"imagination": {"denoising_steps": 3}}}, ("denoising_steps is 3", "power of two")),
         ({"encoders": {"audio": {"data": CIFAR}}}, ("encoders.audio.data", "cifar100", "speech_commands")),
         (
             {"encoders": {"audio": {"data": {"source": "folder", "path": "x", "streams": ["video"]}}}},

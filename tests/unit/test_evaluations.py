@@ -12,10 +12,12 @@ import av
 import numpy as np
 import pytest
 import torch
+from toy_agent import ToyEnvironment, add_agent
 from toy_world import DETAILS, DYNAMICS, RECORDINGS, SIZE, TOKENIZER, ToyWorld, write_model, write_recordings
 
 from sensorium.artifacts import ArtifactError
 from sensorium.config import (
+    AgentReturnConfig,
     DynamicsConfig,
     LatentsConfig,
     PlayroomConfig,
@@ -28,7 +30,7 @@ from sensorium.config import (
     canonical_json,
 )  # fmt: skip
 from sensorium.data.recording import RecordingSet
-from sensorium.evaluation import probe, reconstruction, retrieval, rollout, world_state
+from sensorium.evaluation import agent_return, probe, reconstruction, retrieval, rollout, world_state
 from sensorium.evaluation.harness import WindowPool, check_pedigree
 from sensorium.evaluation.retrieval import draw_candidates, ranks
 from sensorium.evaluation.rollout import strangers
@@ -42,16 +44,18 @@ SECTIONS: dict[str, Section] = {
     "world_state": WorldStateConfig(samples=400),
     "reconstruction": ReconstructionConfig(frames=150),
     "rollout": RolloutConfig(windows=80, context=4, horizon=3, denoising_steps=2),
+    "agent_return": AgentReturnConfig(episodes=40, windows=120),
 }
 INPUTS = {
     "retrieval": ("data", "vision", "audio", "fusion"),
     "world_state": ("data", "vision", "audio", "fusion"),
     "reconstruction": ("data", "tokenizer"),
     "rollout": ("data", "latents", "tokenizer", "dynamics"),
+    "agent_return": ("data", "latents", "tokenizer", "clone", "agent"),
 }
 MODULES = {
     "probe": probe, "retrieval": retrieval, "world_state": world_state, "reconstruction": reconstruction,
-    "rollout": rollout,
+    "rollout": rollout, "agent_return": agent_return,
 }  # fmt: skip
 METRICS = {
     "probe vision": {"linear_probe", "few_shot"},
@@ -63,6 +67,7 @@ METRICS = {
     "world_state": {"state", "velocity"},
     "reconstruction": {"psnr", "ssim"},
     "rollout": {"psnr_mean", "psnr_1", "psnr_last", "action_effect"},
+    "agent_return": {"episode_return", "reward_error"},
 }  # fmt: skip
 
 
@@ -71,7 +76,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ToyWorld]:
     """Recordings and models that were trained on them."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield ToyWorld(tmp_path_factory.mktemp("toy"))
+    folder = tmp_path_factory.mktemp("toy")
+    toy = ToyWorld(folder)
+    add_agent(toy, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            agent_return.sources, "module", lambda name: SimpleNamespace(environment=lambda _: ToyEnvironment())
+        )
+        yield toy
     torch.set_num_threads(threads)
 
 

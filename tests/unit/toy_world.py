@@ -48,6 +48,14 @@ SOUND_SHAPES = {"sample_rate": RATE, "samples_per_frame": SAMPLES}
 FUSION_SHAPES = {"vision": 256, "audio": 16, "body": 2}
 
 
+def picture(place: np.ndarray, kind: int, paper: np.ndarray, ink: np.ndarray) -> np.ndarray:
+    """The shape at its place, float [SIZE, SIZE, 3] in [0, 1]."""
+    drawn = np.broadcast_to(paper, (SIZE, SIZE, 3)).copy()
+    x, y = np.round(place).astype(int)
+    drawn[y : y + 3, x : x + 3][SHAPES[kind]] = ink
+    return drawn
+
+
 def recording(number: int) -> dict[str, np.ndarray]:
     """One recording of the world."""
     rng = np.random.default_rng(number)
@@ -73,15 +81,13 @@ def recording(number: int) -> dict[str, np.ndarray]:
         last = (new != wanted).astype(float)
         action[frame], state[frame] = heading, [*new, *(new - place), light]
         place = new
-        picture = np.broadcast_to(paper, (SIZE, SIZE, 3)).copy()
-        x, y = np.round(place).astype(int)
-        picture[y : y + 3, x : x + 3][SHAPES[kind]] = ink
-        video[frame] = picture
+        video[frame] = picture(place, kind, paper, ink)
     return {
         "video": np.round(255 * video).astype(np.uint8),
         "audio": np.round(32767 * sound).clip(-32768, 32767).astype(np.int16).reshape(-1),
         "action": action,
         "body": rng.normal(size=(FRAMES, 2)).astype(np.float32),
+        "reward": state[:, 0] / SIZE,
         "truth.vision_label": np.full(FRAMES, kind, np.int64),
         "truth.audio_label": labels,
         "truth.state": state,
@@ -178,6 +184,7 @@ class ToyWorld:
                 name: {
                     "latent": self.video_tokenizer.encode(to_images(torch.from_numpy(r["video"]))).half().numpy(),
                     "action": r["action"],
+                    "reward": r["reward"],
                 }
                 for name, r in recordings.items()
             }

@@ -41,8 +41,18 @@ SECTIONS = {
     "evaluations={sound_reconstruction: {seed: 1}}": {"sound_reconstruction": 1, **END},
     "evaluations={rollout: {seed: 1}}": {"rollout": 1, **END},
     "studies={curiosity: {seed: 1}}": {},  # a study is no part of `rule all`
+    "agent={cloning: {distances: 4}}": {},  # their line is off: see AGENT_SECTIONS
+    "agent={imagination: {horizon: 5}}": {},
+    "evaluations={agent_return: {seed: 1}}": {},
     "lines={generative: false}": {"curves": 1, **END},
     "lines={representation: false}": {"curves": 1, **END},
+}
+AGENT = ("--configfile", "config/agent.yaml")
+IMAGINATION = {"train_agent": 1, "agent_return": 1, "curves": 1, **END}
+AGENT_SECTIONS = {
+    "agent={cloning: {distances: 4}}": {"train_clone": 1, **IMAGINATION},
+    "agent={imagination: {horizon: 5}}": IMAGINATION,
+    "evaluations={agent_return: {seed: 1}}": {"agent_return": 1, **END},
 }
 STAGES = {
     "stages/collect": EVERYTHING,
@@ -57,6 +67,9 @@ STAGES = {
     "evaluation/world_state": {"world_state": 1, **END},
     "evaluation/reconstruction": {"reconstruction": 1, **END},
     "evaluation/sound_reconstruction": {"sound_reconstruction": 1, **END},
+    "stages/train_clone": {},
+    "stages/train_agent": {},
+    "evaluation/agent_return": {},
     "evaluation/rollout": {"rollout": 1, **END},
     "evaluation/summary": END,
     "evaluation/curves": {"curves": 1, "all": 1},
@@ -68,6 +81,15 @@ def done(clone, command, stub) -> Path:
     """A copy of the repository in which the whole workflow has run."""
     folder = clone("done")
     result = command(folder, *"snakemake --profile local -j1".split(), path=stub)
+    assert result.returncode == 0, result.stdout
+    return folder
+
+
+@pytest.fixture(scope="module")
+def acting(clone, command, stub) -> Path:
+    """A copy in which the whole workflow has run with the agent's line on."""
+    folder = clone("acting")
+    result = command(folder, *"snakemake --profile local -j1".split(), *AGENT, path=stub)
     assert result.returncode == 0, result.stdout
     return folder
 
@@ -97,13 +119,18 @@ def test_a_changed_section_reruns_its_stage_and_what_stands_on_it(done, command,
 
 def test_every_section_is_in_the_matrix():
     config = yaml.safe_load((Path(__file__).parents[2] / "config/config.yaml").read_text())
-    nested = {"encoders", "tokenizers", "evaluations", "studies"}
+    nested = {"encoders", "tokenizers", "agent", "evaluations", "studies"}
     sections = {(name, part) for name in nested for part in config[name]} | {
         (name, "") for name in config if name not in nested
     }
     sections = {pair for pair in sections if pair[0] != "studies"} | {("studies", "curiosity")}  # one for all
     tested = [re.match(r"(\w+)={(\w+)", change).groups() for change in SECTIONS]
     assert sections == {(name, part if name in nested else "") for name, part in tested}
+
+
+@pytest.mark.parametrize("change", AGENT_SECTIONS)
+def test_a_changed_section_of_the_agent_reruns_it_where_its_line_is_on(acting, command, change):
+    assert would_run(command, acting, *AGENT, "--config", change) == AGENT_SECTIONS[change]
 
 
 @pytest.mark.parametrize("stage", STAGES)

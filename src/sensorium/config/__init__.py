@@ -12,7 +12,9 @@ from typing import Any
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError, model_validator
 
+from sensorium.config.agent import AgentConfig, CloningConfig, ImaginationConfig
 from sensorium.config.evaluations import (
+    AgentReturnConfig,
     Evaluations,
     ProbeConfig,
     ReconstructionConfig,
@@ -74,6 +76,8 @@ __all__ = [
     "SPEECH_FOLDER",
     "TOKENIZER_STRIDE",
     "UNLOADABLE_GAMES",
+    "AgentConfig",
+    "AgentReturnConfig",
     "AnyData",
     "AtariConfig",
     "AudioAugmentation",
@@ -81,6 +85,7 @@ __all__ = [
     "AudioPriors",
     "AudioTokenizerConfig",
     "Cifar100Config",
+    "CloningConfig",
     "Config",
     "ConfigurationError",
     "Contrast",
@@ -93,6 +98,7 @@ __all__ = [
     "ForgettingConfig",
     "FusionConfig",
     "ImageNetConfig",
+    "ImaginationConfig",
     "LabelledSet",
     "LatentsConfig",
     "Lines",
@@ -133,11 +139,14 @@ class Lines(Section):
 
     representation: bool = Field(True, description="encoders, fusion and their evaluations")
     generative: bool = Field(True, description="tokenizer, latents, dynamics and their evaluations")
+    agent: bool = Field(False, description="an agent on the dynamics, cloned, then trained in dreams; needs rewards")
 
     @model_validator(mode="after")
     def _something_runs(self) -> Lines:
         if not (self.representation or self.generative):
             raise ValueError("representation and generative are both off: switch one on")
+        if self.agent and not self.generative:
+            raise ValueError("agent is on, generative is off: the agent dreams with the dynamics; switch it on")
         return self
 
 
@@ -151,6 +160,7 @@ class Config(Section):
     latents: LatentsConfig = LatentsConfig()
     fusion: FusionConfig = FusionConfig()
     dynamics: DynamicsConfig = DynamicsConfig()
+    agent: AgentConfig = AgentConfig()
     evaluations: Evaluations = Evaluations()
     studies: Studies = Studies()
 
@@ -172,7 +182,7 @@ class Config(Section):
         representation = [*probes, "retrieval", *state] if self.lines.representation else []
         sound = ["sound_reconstruction"] if "audio" in self.streams() else []
         generative = ["reconstruction", *sound, "rollout"] if self.lines.generative else []
-        return representation + generative
+        return representation + generative + (["agent_return"] if self.lines.agent else [])
 
     def streams(self) -> list[str]:
         """What the generative line tokenizes: "video", and "audio" where the recordings have sound."""
@@ -185,6 +195,13 @@ class Config(Section):
         if isinstance(values, dict) and isinstance(values.get("data"), dict):
             return {**values, "data": {"source": "playroom", **values["data"]}}
         return values
+
+    @model_validator(mode="after")
+    def _rewards_are_there(self) -> Config:
+        rewarded = self.data.source == "atari" or (self.data.source == "playroom" and self.data.task != "none")
+        if self.lines.agent and not rewarded:
+            raise ValueError("lines.agent is on, but the recordings have no rewards: set data.task, or record a game")
+        return self
 
     @model_validator(mode="after")
     def _windows_fit(self) -> Config:
@@ -209,6 +226,10 @@ class Config(Section):
             "evaluations.rollout.context + evaluations.rollout.horizon": self.evaluations.rollout.context
             + self.evaluations.rollout.horizon,
         }
+        if self.lines.agent:
+            ahead = self.dynamics.long_frames + self.agent.cloning.distances
+            windows["dynamics.long_frames + agent.cloning.distances"] = ahead
+            windows["agent.imagination.context"] = self.agent.imagination.context
         for key, frames in windows.items():
             if frames > self.data.frames:
                 raise ValueError(f"{key} is {frames}: it must not exceed data.frames ({self.data.frames})")

@@ -61,6 +61,15 @@ class RolloutConfig(Section):
     seed: int = Field(0, ge=0, description="seed of draws and resampling")
 
 
+class AgentReturnConfig(Section):
+    """What policies earn in the real environment, in scenes that nobody recorded."""
+
+    episodes: int = Field(64, ge=8, description="episodes each policy plays, all policies the same ones")
+    windows: int = Field(256, ge=20, description="test windows whose rewards are told")
+    context_noise: float = Field(0.1, ge=0, lt=1, description="noise share that frames carry which were seen")
+    seed: int = Field(0, ge=0, description="seed of the scenes, of drawn actions and of resampling")
+
+
 class Evaluations(Section):
     """One section an evaluation."""
 
@@ -70,3 +79,4 @@ class Evaluations(Section):
     reconstruction: ReconstructionConfig = ReconstructionConfig()
     sound_reconstruction: SoundReconstructionConfig = SoundReconstructionConfig()
     rollout: RolloutConfig = RolloutConfig()
+    agent_return: AgentReturnConfig = AgentReturnConfig()

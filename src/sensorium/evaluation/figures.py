@@ -201,6 +201,21 @@ def curves(path: Path, runs: Mapping[str, Mapping[str, tuple[list[int], list[flo
     save(figure, path)
 
 
+def earnings(path: Path, rewards: Mapping[str, np.ndarray]) -> None:
+    """What each policy has earned by each frame, mean and its standard error over episodes; rewards [E, T] each."""
+    figure, axes = plt.subplots(figsize=(6, 3.6))
+    for (name, earned), colour in zip(rewards.items(), COLOURS, strict=False):
+        sums = earned.cumsum(1)
+        mean, error = sums.mean(0), sums.std(0) / np.sqrt(len(sums))
+        axes.plot(mean, color=colour, label=name)
+        axes.fill_between(np.arange(len(mean)), mean - error, mean + error, color=colour, alpha=0.2, linewidth=0)
+    axes.set_xlabel("frame")
+    axes.set_ylabel("sum of rewards")
+    axes.legend(fontsize=8, frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    save(figure, path)
+
+
 def _show(axes: Any, picture: np.ndarray) -> None:
     axes.imshow(picture, interpolation="nearest")
     axes.set_xticks([])

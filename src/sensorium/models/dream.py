@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from sensorium.models.dynamics import STEPS, Dynamics, Memory
-from sensorium.randomness import stable_seed
+from sensorium.randomness import Draw, stable_seed
 
 
 def euler_step(noised: Tensor, prediction: Tensor, tau: float, target: float) -> Tensor:
@@ -41,7 +41,8 @@ class Dreamer:
         dynamics: the model, in eval mode.
         denoising_steps: K, Euler steps a frame: 1, 2, 4, ... 64.
         context_noise: noise share of the frames that are there.
-        seed: of the noise; equal seeds give equal noise for any actions.
+        seed: of the noise; equal seeds give equal noise for any actions. A draw gives each row its own, whatever
+            other rows are dreamed beside it.
         agent: [A, D], embeddings of agent tokens, for a policy that reads `keep`'s result.
 
     Raises:
@@ -54,7 +55,7 @@ class Dreamer:
         *,
         denoising_steps: int = 4,
         context_noise: float = 0.1,
-        seed: int = 0,
+        seed: int | Draw = 0,
         agent: Tensor | None = None,
     ) -> None:
         if denoising_steps < 1 or STEPS % denoising_steps:
@@ -129,12 +130,29 @@ class Dreamer:
         self._newest = _Frame(new, move)
         return self.dynamics.restore(new)
 
+    def observe(self, frame: Tensor, action: Tensor | None) -> None:
+        """Go on with a true frame, which an action led to, instead of a dreamed one.
+
+        Args:
+            frame: [B, 1, N, C] tokens as the tokenizers make them.
+            action: [B, ...], what led to it; None without.
+
+        Raises:
+            ValueError: before `begin`, or if the newest frame was not kept: it would be forgotten.
+        """
+        if not self._last().kept:
+            raise ValueError("the newest frame is not kept: call keep before observe")
+        self._number += 1
+        self._newest = _Frame(self.dynamics.standardise(frame), None if action is None else action[:, None])
+
     def _last(self) -> _Frame:
         if self._newest is None:
             raise ValueError("a dream needs frames to begin with: call begin first")
         return self._newest
 
     def _noise(self, purpose: str, like: Tensor) -> Tensor:
+        if isinstance(self._seed, Draw):
+            return self._seed.normal(f"{purpose} {self._number}", *like.shape[1:]).to(like)
         generator = torch.Generator().manual_seed(stable_seed(self._seed, purpose, self._number))
         return torch.randn(like.shape, generator=generator).to(like)
 

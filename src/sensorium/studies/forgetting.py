@@ -188,14 +188,15 @@ def sounds(recordings: int) -> tuple[np.ndarray, np.ndarray]:
     for number in range(recordings):
         scene = draw_scene(config, number)
         motion = simulate_motion(scene, FRAMES)
-        loud = sound.loudness(scene, motion.impacts)
+        loud = sound.Loudness(scene).of(motion.impacts)
         told = sound.labels(scene, motion.impacts, loud, FRAMES)
-        frames = sound.play(scene, motion.impacts, loud, FRAMES).reshape(FRAMES, 4, -1)[told >= 0] / 32767
+        heard = sound.Synthesiser(scene).play(motion.impacts, loud, FRAMES)
+        frames = heard.reshape(FRAMES, 4, -1)[told >= 0] / 32767
         spectrum = np.abs(np.fft.rfft(frames * np.hanning(frames.shape[-1]), axis=-1))
         features.append(np.log(np.add.reduceat(spectrum, edges, axis=-1) + 1e-3).reshape(len(frames), 4 * len(edges)))
         labels.append(told[told >= 0])
-    heard = np.concatenate(features)
-    return ((heard - heard.mean(0)) / (heard.std(0) + 1e-6)).astype(np.float32), np.concatenate(labels)
+    known = np.concatenate(features)
+    return ((known - known.mean(0)) / (known.std(0) + 1e-6)).astype(np.float32), np.concatenate(labels)
 
 
 def _matrix(name: str, accuracy: np.ndarray) -> Table:

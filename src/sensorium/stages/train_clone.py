@@ -1,0 +1,71 @@
+"""Train the clone: agent tokens in the dynamics that tell what the recorded player does next, and what it earns."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from sensorium.artifacts import ArtifactError, digest, read_manifest
+from sensorium.config import CloningConfig, DynamicsConfig, VideoTokenizerConfig, parse_section
+from sensorium.data.recording import RecordingSet, Split
+from sensorium.data.windows import Windows
+from sensorium.models.agent import Agent
+from sensorium.models.dynamics import Dynamics
+from sensorium.models.load import load_model
+from sensorium.models.tokenizers import VideoTokenizer
+from sensorium.objectives.cloning import CloningLearner
+from sensorium.objectives.learner import Learner
+from sensorium.training.execution import Execution, add_arguments
+from sensorium.training.stage import train_stage
+
+REVISION = 1
+
+
+def main(argv: list[str]) -> None:
+    """Run `sensorium train-clone`.
+
+    Raises:
+        ArtifactError: if an input does not match its manifest, the recordings hold no actions or rewards,
+            or the dynamics dream of sound.
+    """
+    parser = argparse.ArgumentParser(prog="sensorium train-clone", description=__doc__)
+    parser.add_argument("--config", required=True, help="section agent.cloning, as JSON")
+    parser.add_argument("--latents", type=Path, required=True, help="manifest of the encoded video")
+    parser.add_argument("--tokenizer", type=Path, required=True, help="manifest of the tokenizer that encoded it")
+    parser.add_argument("--dynamics", type=Path, required=True, help="manifest of the dynamics")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the artifact")
+    add_arguments(parser)
+    args = parser.parse_args(argv)
+    config = parse_section(CloningConfig, args.config)
+    latents = RecordingSet.open(args.latents)
+    for field in ("action", "reward"):
+        if not latents.has(field):
+            raise ArtifactError(f"{args.latents}: its recordings have no {field!r}; record a game, or set data.task")
+    before = read_manifest(args.dynamics, "dynamics")
+    if before["inputs"]["latents"] != digest(args.latents):
+        raise ArtifactError(f"{args.dynamics}: not trained on {args.latents} as it is now; train it again")
+    if before["details"]["shapes"]["audio"]:
+        raise ArtifactError(f"{args.dynamics}: dreams of sound too, and the agent only sees; train one without --sound")
+    tokenizer = load_model(VideoTokenizer, VideoTokenizerConfig, args.tokenizer, "tokenizer_video")
+    section = parse_section(DynamicsConfig, json.dumps(before["config"]))
+    shapes = {"dynamics": {"config": before["config"], "shapes": before["details"]["shapes"]}}
+
+    def windows(split: Split) -> Windows:
+        return Windows(latents, split, ("latent", "action", "reward"), section.long_frames + config.distances)
+
+    def build() -> tuple[Learner, Windows, Windows]:
+        agent = Agent(config, shapes)
+        agent.dynamics.load_state_dict(load_model(Dynamics, DynamicsConfig, args.dynamics, "dynamics").state_dict())
+        return CloningLearner(agent, config, section, tokenizer), windows("training"), windows("validation")
+
+    train_stage(
+        stage="clone",
+        revision=REVISION,
+        section=config,
+        inputs={"latents": args.latents, "tokenizer": args.tokenizer, "dynamics": args.dynamics},
+        output=args.output,
+        build=build,
+        execution=Execution.from_args(args),
+        shapes=shapes,
+    )

@@ -1,0 +1,81 @@
+"""The toy world under somebody's hand, and a clone and an agent for it that were trained with the right answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from toy_world import DETAILS, DYNAMICS, FRAMES, SAMPLES, SIZE, ToyWorld, fit, picture, write_model
+
+from sensorium.config import CloningConfig, DynamicsConfig, ImaginationConfig
+from sensorium.data.environment import Observation
+from sensorium.data.recording import RecordingSet
+from sensorium.data.windows import Windows
+from sensorium.models.agent import Actor, Agent
+from sensorium.models.dynamics import Dynamics
+from sensorium.models.load import load_model
+from sensorium.objectives.cloning import CloningLearner
+from sensorium.randomness import Draw
+
+CLONING, IMAGINATION = CloningConfig(distances=2), ImaginationConfig()
+
+
+class ToyEnvironment:
+    """The world of `toy_world.recording`; what is earned is how far to the right the shape is."""
+
+    def reset(self, number: int) -> Observation:
+        """A new scene."""
+        self._rng, self._frame = np.random.default_rng(number), 0
+        self._kind, self._place = number % 2, self._rng.uniform(1, SIZE - 5, 2)
+        light = self._rng.uniform()
+        self._paper, self._ink = 0.1 + 0.3 * light + self._rng.uniform(0, 0.1, 3), self._rng.uniform(0.6, 1.0, 3)
+        return self._observe()
+
+    def step(self, action: np.ndarray) -> Observation:
+        """Move the shape."""
+        self._frame += 1
+        self._place = np.clip(self._place + 2.5 * np.asarray(action), 1, SIZE - 4)
+        return self._observe()
+
+    def rest(self) -> np.ndarray:
+        """No move."""
+        return np.zeros(2, np.float32)
+
+    def habit(self) -> np.ndarray:
+        """Some move."""
+        return self._rng.uniform(-1, 1, 2).astype(np.float32)
+
+    def expert(self) -> np.ndarray:
+        """To the right."""
+        return np.array([1, 0], np.float32)
+
+    def _observe(self) -> Observation:
+        frame = np.round(255 * picture(self._place, self._kind, self._paper, self._ink)).astype(np.uint8)
+        sound, body = np.zeros(SAMPLES, np.int16), np.zeros(2, np.float32)
+        return Observation(frame, sound, body, float(self._place[0] / SIZE), self._frame == FRAMES)
+
+
+def add_agent(world: ToyWorld, folder: Path) -> None:
+    """Manifests of a clone (trained by its own learner) and of an agent that goes right more often, in `world`."""
+    torch.manual_seed(0)
+    shapes = {"video": 4, "grid": True, "audio": 0, "channels": world.tokens.shape[-1], "action": DETAILS["action"]}
+    shapes = {"dynamics": {"config": DYNAMICS.model_dump(mode="json"), "shapes": shapes}}
+    agent = Agent(CLONING, shapes)
+    agent.dynamics.load_state_dict(load_model(Dynamics, DynamicsConfig, world.dynamics, "dynamics").state_dict())
+    learner = CloningLearner(agent, CLONING, DYNAMICS, world.video_tokenizer)
+    fields = ("latent", "action", "reward")
+    windows = Windows(RecordingSet.open(world.latents), "training", fields, DYNAMICS.long_frames + CLONING.distances)
+
+    def loss(step: int) -> torch.Tensor:
+        batch = windows.batch(world.rng.integers(0, len(windows), 16))
+        return learner(batch, Draw(0, step, 0, 16, 16, torch.device("cpu")))[0]
+
+    fit([agent], 200, loss)
+    world.clone = write_model(folder / "clone", agent, "clone", CLONING, shapes, latents=world.latents)
+    told = {"dim": DYNAMICS.dim, "distances": CLONING.distances, "action": DETAILS["action"]}
+    actor = Actor(IMAGINATION, told)
+    actor.policy.load_state_dict(agent.policy.state_dict())
+    with torch.no_grad():
+        actor.policy.distances[0].bias[agent.code.bins - 1] += 3.0  # the right-most command
+    world.agent = write_model(folder / "agent", actor, "agent", IMAGINATION, told, clone=world.clone)

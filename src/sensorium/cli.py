@@ -41,6 +41,10 @@ ROOMS = {
         "study",
         "study-tables",
     ),
+    "interactive": (
+        "dream",
+        "play",
+    ),
 }
 EXITS = """exit codes:
   0   done
@@ -77,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     rooms = {name: room for room, names in ROOMS.items() for name in names}
     parser = argparse.ArgumentParser(
         prog="sensorium",
-        description="Train and judge a multimodal world model, one stage at a time.",
+        description="Train and judge a multimodal world model, one stage at a time; then dream and play.",
         epilog=f"`sensorium NAME --help` tells a stage's arguments.\n\n{EXITS}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

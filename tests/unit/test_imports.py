@@ -1,4 +1,4 @@
-"""Who may import whom: config -> data, models, objectives -> training -> stages, evaluation, studies -> cli."""
+"""Who may import whom: config -> data, models, objectives -> training -> stages, evaluation -> the rest -> cli."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LEVELS = {
     "training": 2,
     "world_model": 2,
     **dict.fromkeys(("stages", "evaluation"), 3),
-    "studies": 4,
+    **dict.fromkeys(("studies", "interactive"), 4),
     "cli": 5,
     "__main__": 6,
 }

@@ -1,8 +1,10 @@
-"""A film of dreams: truth on the left, dream on the right, with the true sound."""
+"""Films of dreams: beside the truth and with its sound, or a dream by itself with its own."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
 import av
@@ -11,13 +13,13 @@ import numpy as np
 from sensorium.artifacts import atomic_path
 
 SCALE, GAP = 4, 8  # pixels
-DREAMING, WATCHING = (240, 140, 20), (110, 110, 110)  # colour of the bar between: orange while it dreams
+DREAMING, WATCHING = (240, 140, 20), (110, 110, 110)  # colour of the bar: orange while it dreams
 
 
 def write_movie(
     path: Path, truth: np.ndarray, dreams: np.ndarray, given: int, sounds: np.ndarray | None, rates: tuple[int, int]
 ) -> None:
-    """Write windows one after the other as MP4 (H.264, AAC).
+    """Write windows one after the other as MP4 (H.264, AAC), truth beside dream.
 
     Args:
         path: where the film goes.
@@ -26,32 +28,49 @@ def write_movie(
         sounds: float [n, S] in [-1, 1], what belongs to the true frames; None makes a silent film.
         rates: frames a second, samples a second.
     """
+    pairs = np.round(255 * np.stack([truth, dreams], 2)).astype(np.uint8).transpose(0, 1, 2, 4, 5, 3)
+    shown = (_row(list(pair), time >= given) for window in pairs for time, pair in enumerate(window))
+    _write(path, shown, None if sounds is None else sounds.reshape(-1), rates)
+
+
+def write_dream(path: Path, pictures: np.ndarray, given: int, sound: np.ndarray | None, rates: tuple[int, int]) -> None:
+    """Write one dream as MP4 (H.264, AAC).
+
+    Args:
+        path: where the film goes.
+        pictures: uint8 [T, H, W, 3].
+        given: frames of context, at the beginning.
+        sound: float [S] in [-1, 1]; None makes a silent film.
+        rates: frames a second, samples a second.
+    """
+    _write(path, (_row([picture], time >= given) for time, picture in enumerate(pictures)), sound, rates)
+
+
+def _write(path: Path, pictures: Iterator[np.ndarray], sound: np.ndarray | None, rates: tuple[int, int]) -> None:
+    """Pictures uint8 [H, W, 3] of even sides, sound float [S]."""
     frame_rate, sample_rate = rates
     with atomic_path(path) as temporary, av.open(str(temporary), "w", format="mp4") as film:
-        pictures = film.add_stream("libx264", rate=frame_rate, options={"crf": "16"})
-        height, width = SCALE * truth.shape[3], 2 * SCALE * truth.shape[4] + GAP
-        pictures.width, pictures.height, pictures.pix_fmt = width + width % 2, height, "yuv420p"
-        voice = None
-        if sounds is not None:
+        screen = film.add_stream("libx264", rate=frame_rate, options={"crf": "16"})
+        first = next(pictures)
+        (screen.height, screen.width), screen.pix_fmt, voice = first.shape[:2], "yuv420p", None
+        if sound is not None:  # streams are added before anything is written
             voice = film.add_stream("aac", rate=sample_rate)
             voice.layout = "mono"
-        for left, right in zip(truth, dreams, strict=True):
-            for time in range(len(left)):
-                picture = _side_by_side(left[time], right[time], DREAMING if time >= given else WATCHING)
-                film.mux(pictures.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        film.mux(pictures.encode())
-        if voice is None or sounds is None:
+        for picture in chain([first], pictures):
+            film.mux(screen.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        film.mux(screen.encode())
+        if voice is None or sound is None:
             return
-        sound = av.AudioFrame.from_ndarray(
-            np.ascontiguousarray(sounds.reshape(1, -1), dtype=np.float32), format="fltp", layout="mono"
+        heard = av.AudioFrame.from_ndarray(
+            np.ascontiguousarray(sound[None], dtype=np.float32), format="fltp", layout="mono"
         )
-        sound.sample_rate, sound.time_base, sound.pts = sample_rate, Fraction(1, sample_rate), 0
-        film.mux(voice.encode(sound))
+        heard.sample_rate, heard.time_base, heard.pts = sample_rate, Fraction(1, sample_rate), 0
+        film.mux(voice.encode(heard))
         film.mux(voice.encode())
 
 
-def _side_by_side(left: np.ndarray, right: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
-    """Images [3, H, W] in [0, 1] -> uint8 [4 H, 8 W + gap, 3]."""
-    large = [np.kron(image.transpose(1, 2, 0), np.ones((SCALE, SCALE, 1))) * 255 for image in (left, right)]
-    bar = np.broadcast_to(np.array(colour, np.float64), (large[0].shape[0], GAP, 3))
-    return np.ascontiguousarray(np.round(np.concatenate([large[0], bar, large[1]], 1)), dtype=np.uint8)
+def _row(images: list[np.ndarray], dreaming: bool) -> np.ndarray:
+    """Images uint8 [H, W, 3], large, with a bar after the first: uint8 [4 H, 4 W a picture and the bar, 3]."""
+    first, *others = (image.repeat(SCALE, 0).repeat(SCALE, 1) for image in images)
+    bar = np.broadcast_to(np.array(DREAMING if dreaming else WATCHING, np.uint8), (len(first), GAP, 3))
+    return np.ascontiguousarray(np.concatenate([first, bar, *others], 1))

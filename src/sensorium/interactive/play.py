@@ -1,0 +1,68 @@
+"""Drive a dream with the keys, on a page in a browser on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import signal
+import threading
+
+import numpy as np
+
+from sensorium.config import ConfigurationError
+from sensorium.interactive.server import Game, Server
+from sensorium.interactive.session import usual_doubt
+from sensorium.interactive.world import World, add_arguments
+
+PORT = 8765
+
+
+def main(argv: list[str]) -> None:
+    """Run `sensorium play` until it is told to stop.
+
+    Raises:
+        ConfigurationError: if the port is taken or nobody may listen on it.
+    """
+    parser = argparse.ArgumentParser(prog="sensorium play", description=__doc__)
+    parser.add_argument("--port", type=_port, default=PORT, metavar="N", help="0: any that is free (%(default)s)")
+    parser.add_argument("--recording", metavar="NAME", help="what to begin with; default: the first one for tests")
+    add_arguments(parser)
+    args = parser.parse_args(argv)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with listen(args.port) as server:
+        world = World.open(args)
+        world.begin(args.recording or world.names()[0], args.context)  # what is wrong is told now, not to the page
+        settings = {"context": args.context, "denoising_steps": args.denoising_steps, "seed": args.seed}
+        server.game = Game(world, usual_doubt(world, args.seed), first=args.recording, **settings)
+        serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
+        serving.start()
+        print(f"Play at {server.address}; Ctrl-C ends it.", flush=True)
+        stop.wait()
+        server.shutdown()
+    if server.game.seconds:
+        median, slow = 1000 * np.quantile(server.game.seconds, [0.5, 0.99])
+        print(f"{len(server.game.seconds)} frames dreamed, p50 {median:.1f} ms, p99 {slow:.1f} ms")
+
+
+def listen(port: int) -> Server:
+    """A server that holds the port.
+
+    Raises:
+        ConfigurationError: if it is taken, or nobody may listen on it.
+    """
+    try:
+        return Server(port)
+    except OSError as error:
+        if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+            raise
+        reason = "in use" if error.errno == errno.EADDRINUSE else "not allowed"
+        raise ConfigurationError(f"--port {port}: {reason}; give another one, or --port 0 for any free one") from None
+
+
+def _port(text: str) -> int:
+    value = int(text)
+    if not 0 <= value < 2**16:
+        raise argparse.ArgumentTypeError(f"{value} is not in 0..65535")
+    return value

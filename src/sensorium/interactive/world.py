@@ -1,0 +1,160 @@
+"""What a dream needs, from its artifacts: recordings to begin with, the dynamics, and tokenizers that show it."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sensorium.artifacts import ArtifactError, digest, read_json
+from sensorium.config import ConfigurationError, DynamicsConfig, RolloutConfig, VideoTokenizerConfig
+from sensorium.data.recording import RecordingSet
+from sensorium.evaluation.harness import check_pedigree
+from sensorium.interactive.actions import Action
+from sensorium.models.dynamics import Dynamics
+from sensorium.models.load import load_model
+from sensorium.models.tokenizers import VideoTokenizer
+from sensorium.training.execution import Execution
+
+RESULTS = Path("results")
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """The true frames before a dream, T of them."""
+
+    name: str
+    tokens: Tensor  # float32 [1, T, N, C]
+    actions: Tensor | None  # [1, T, ...], actions[:, t] led to frame t
+    pictures: np.ndarray  # uint8 [T, H, W, 3]
+
+
+@dataclass(frozen=True)
+class World:
+    """Recordings and the models that learned from them, ready to dream."""
+
+    recordings: RecordingSet
+    latents: RecordingSet
+    dynamics: Dynamics
+    tokenizer: VideoTokenizer
+    device: torch.device
+
+    @classmethod
+    def open(cls, args: argparse.Namespace) -> World:
+        """From parsed arguments (`add_arguments`).
+
+        Raises:
+            ArtifactError: if something is missing, changed, or was not made from the other things.
+        """
+        device = Execution(device=args.device, threads=args.threads).prepare()
+        data = args.data or recordings_of(args.latents)
+        check_pedigree(args.latents, data=data, tokenizer=args.tokenizer)
+        check_pedigree(args.dynamics, latents=args.latents)
+        dynamics = load_model(Dynamics, DynamicsConfig, args.dynamics, "dynamics")
+        tokenizer = load_model(VideoTokenizer, VideoTokenizerConfig, args.tokenizer, "tokenizer_video")
+        return cls(
+            RecordingSet.open(data), RecordingSet.open(args.latents), dynamics.to(device), tokenizer.to(device), device
+        )
+
+    @property
+    def action(self) -> Action | None:
+        """What actions there are."""
+        return self.latents.details["action"]
+
+    @property
+    def rates(self) -> tuple[int, int]:
+        """Frames a second, samples a second (0: the recordings have no sound)."""
+        details = self.recordings.details
+        return int(details["frames_per_second"]), int(details.get("sample_rate") or 0)
+
+    def names(self) -> list[str]:
+        """Recordings to begin with: those of the test split, which no model has seen."""
+        return self.latents.names("test")
+
+    def begin(self, name: str, frames: int) -> Beginning:
+        """The first frames of a recording of any split.
+
+        Raises:
+            ConfigurationError: if there is no such recording, or it is too short.
+        """
+        names = [entry["name"] for entry in self.latents.details["recordings"]]
+        if name not in names:
+            raise ConfigurationError(
+                f"recording {name!r}: there is none of that name in {self.recordings.manifest}; "
+                f"it has {names[0]} to {names[-1]}, for example {self.names()[0]} (test)"
+            )
+        length = self.latents.frames(name)
+        if frames > length:
+            raise ConfigurationError(f"--context {frames}: recording {name} has {length} frames")
+        actions = None
+        if self.action is not None:
+            actions = torch.from_numpy(self.latents.field(name, "action")[None, :frames].copy()).to(self.device)
+        return Beginning(
+            name=name,
+            tokens=torch.from_numpy(self.latents.field(name, "latent")[None, :frames].copy()).float().to(self.device),
+            actions=actions,
+            pictures=self.recordings.field(name, "video")[:frames],
+        )
+
+    @torch.no_grad()
+    def show(self, seen: Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """What tokens look like, and how far that is from anything real.
+
+        Doubt is the tokenizer's round trip: root mean square between the tokens and those that the tokenizer reads off
+        the picture they make, in deviations of the training tokens. Tokens that no true frame has come back as others.
+
+        Args:
+            seen: [T, N, C], tokens of the video.
+
+        Returns:
+            pictures uint8 [T, H, W, 3] and doubts float32 [T].
+        """
+        images = self.tokenizer.decode(seen).clamp(0, 1)
+        away = (self.tokenizer.encode(images) - seen) / self.dynamics.split(self.dynamics.deviation)["video"]
+        pictures = (255 * images).round().byte().permute(0, 2, 3, 1).contiguous()
+        return pictures.cpu().numpy(), away.square().mean((1, 2)).sqrt().cpu().numpy()
+
+
+def recordings_of(latents: Path) -> Path:
+    """Manifest of the recordings that latents were made from, looked for beside the other results.
+
+    Raises:
+        ArtifactError: if it is not there.
+    """
+    wanted = read_json(latents).get("inputs", {}).get("data")
+    for manifest in sorted((RESULTS / "data").glob("*/manifest.json")):
+        if digest(manifest) == wanted:
+            return manifest
+    raise ArtifactError(f"{RESULTS / 'data'}: the recordings of {latents} are not there; name them with --data")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `dream` and `play` share."""
+    add = parser.add_argument_group("artifacts").add_argument
+    for name, folder in {
+        "dynamics": "dynamics", "tokenizer": "tokenizers/video", "latents": "latents/video"
+    }.items():  # fmt: skip
+        place = RESULTS / folder / "manifest.json"
+        add(f"--{name}", type=Path, default=place, metavar="MANIFEST", help="default: %(default)s")
+    add("--data", type=Path, metavar="MANIFEST", help="recordings; default: those of the latents, below results/data")
+    usual = RolloutConfig()
+    add = parser.add_argument_group("dream").add_argument
+    add("--context", type=positive, default=usual.context, metavar="N", help="true frames before (%(default)s)")
+    add("--denoising-steps", type=int, choices=(1, 2, 4, 8, 16, 32, 64), default=usual.denoising_steps, metavar="K",
+        help="Euler steps a frame, a power of two up to 64 (%(default)s)")  # fmt: skip
+    add("--seed", type=int, default=0, help="of all that is random (%(default)s)")
+    add = parser.add_argument_group("execution").add_argument
+    add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: CUDA where there is one")
+    add("--threads", type=int, default=0, help="CPU threads; 0: as torch chooses")
+
+
+def positive(text: str) -> int:
+    """A whole number above zero, of the command line."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is less than 1")
+    return value

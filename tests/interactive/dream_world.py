@@ -1,0 +1,101 @@
+"""Artifacts that dream, untrained and small, laid out as a run lays them out below results/."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from sensorium.artifacts import digest, write_manifest
+from sensorium.config import (
+    DynamicsConfig,
+    LatentsConfig,
+    PlayroomConfig,
+    Section,
+    VideoTokenizerConfig,
+    canonical_json,
+)
+from sensorium.data.recording import KIND, write_shard
+from sensorium.interactive.world import World, add_arguments
+from sensorium.models.dynamics import Dynamics
+from sensorium.models.tokenizers import VideoTokenizer, to_images
+
+SIZE, FRAMES, CHANNELS, SAMPLES, RATE = 16, 20, 3, 160, 2560
+SPLITS = ("training", "validation", "test", "test", "test")
+HAND, CONSOLE = {"kind": "continuous", "size": 2}, {"kind": "discrete", "size": 18}
+DYNAMICS = DynamicsConfig(dim=16, heads=2, key_heads=1, layers=2, time_every=2, window=4, frames=4, long_frames=4)
+TOKENIZER = VideoTokenizerConfig(width=4, channels=CHANNELS)
+
+
+def write_world(folder: Path, action: dict[str, Any] | None = HAND) -> Path:
+    """Recordings, tokenizer, latents and dynamics below a folder `results`; the folder it lies in."""
+    results, rng = folder / "results", np.random.default_rng(0)
+    recordings = {}
+    for number in range(len(SPLITS)):
+        fields = {
+            "video": rng.integers(256, size=(FRAMES, SIZE, SIZE, 3), dtype=np.uint8),
+            "audio": rng.integers(-9000, 9000, FRAMES * SAMPLES, dtype=np.int16),
+        }
+        if action is not None and action["kind"] == "continuous":
+            fields["action"] = rng.uniform(-1, 1, (FRAMES, action["size"])).astype(np.float32)
+        elif action is not None:
+            fields["action"] = rng.integers(action["size"], size=FRAMES)
+        recordings[f"toy-{number}"] = fields
+    data = _recordings(results / "data/toy", recordings, action, PlayroomConfig())
+    torch.manual_seed(0)
+    tokenizer = VideoTokenizer(TOKENIZER, {"size": SIZE})
+    seeing = _model(results / "tokenizers/video", tokenizer, "tokenizer_video", TOKENIZER, {"size": SIZE})
+    latents = {}
+    for name, fields in recordings.items():
+        tokens = tokenizer.encode(to_images(torch.from_numpy(fields["video"]))).detach().numpy().astype(np.float16)
+        latents[name] = {"latent": tokens} | ({"action": fields["action"]} if action else {})
+    encoded = _recordings(
+        results / "latents/video", latents, action, LatentsConfig(), data=digest(data), tokenizer=digest(seeing)
+    )
+    shapes = {"video": tokenizer.tokens, "grid": True, "audio": 0, "channels": CHANNELS, "action": action}
+    dynamics = Dynamics(DYNAMICS, shapes)
+    nn.init.normal_(dynamics.read_out.weight, std=0.3)  # an untrained one only ever holds the last frame
+    _model(results / "dynamics", dynamics, "dynamics", DYNAMICS, shapes, latents=digest(encoded))
+    return folder
+
+
+def open_world(*words: str) -> World:
+    """The world that a command with these words sees from where it stands."""
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    return World.open(parser.parse_args(["--device", "cpu", *words]))
+
+
+def _recordings(
+    folder: Path, recordings: dict[str, Any], action: dict[str, Any] | None, section: Section, **inputs: str
+) -> Path:
+    shard = folder / "shard-0000.safetensors"
+    write_shard(shard, recordings)
+    entries = [
+        {"name": name, "shard": "shard-0000", "split": split, "frames": FRAMES}
+        for name, split in zip(recordings, SPLITS, strict=True)
+    ]
+    details = {
+        "action": action, "recordings": entries, "frames_per_second": 16, "sample_rate": RATE,
+        "samples_per_frame": SAMPLES, "size": SIZE,
+    }  # fmt: skip
+    write_manifest(
+        folder, kind=KIND, section_json=canonical_json(section), inputs=inputs, files={"shard-0000": shard},
+        details=details,
+    )  # fmt: skip
+    return folder / "manifest.json"
+
+
+def _model(folder: Path, model: nn.Module, kind: str, section: Section, shapes: dict[str, Any], **inputs: str) -> Path:
+    folder.mkdir(parents=True)
+    save_file({name: tensor.contiguous().clone() for name, tensor in model.state_dict().items()}, folder / "model")
+    write_manifest(
+        folder, kind=kind, section_json=canonical_json(section), inputs=inputs, files={"model": folder / "model"},
+        details={"shapes": shapes},
+    )  # fmt: skip
+    return folder / "manifest.json"

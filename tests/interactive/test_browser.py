@@ -1,0 +1,119 @@
+"""The page in a real browser: keys steer what is seen. Skipped where there is no Chromium."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from chromium import Browser, program
+from PIL import Image
+
+from sensorium.interactive.server import Game, Server
+from sensorium.interactive.session import Session
+from sensorium.interactive.world import World
+
+pytestmark = pytest.mark.skipif(program() is None, reason="needs Chromium: apt-get install chromium-headless-shell")
+SETTINGS = {"context": 4, "denoising_steps": 2, "seed": 0}
+SNAPSHOT = """(() => {
+  const {width, height} = canvas, rgba = paper.getImageData(0, 0, width, height).data;
+  return {recording: dream.recording, actions, width, height, rgb: [...rgba].filter((_, place) => place % 4 < 3)};
+})()"""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A browser on the page of a game that has not begun."""
+
+    browser: Browser
+    server: Server
+    world: World
+
+    def snapshot(self) -> tuple[str, list[list[float]], np.ndarray]:
+        """Recording, the actions so far, and the picture that they led to, from one moment."""
+        told = self.browser.evaluate(SNAPSHOT)
+        return told["recording"], told["actions"], np.reshape(told["rgb"], (told["height"], told["width"], 3))
+
+    def dreamed(self, recording: str, actions: list[list[float]]) -> np.ndarray:
+        """The picture that these actions should lead to."""
+        session = Session(self.world, recording, **SETTINGS)
+        return [session.step(np.array(action, np.float32)).picture for action in actions][-1]
+
+    def text(self, name: str) -> str:
+        """Text of an element."""
+        return self.browser.evaluate(f"document.getElementById({name!r}).textContent")
+
+
+@pytest.fixture
+def table(world: World, tmp_path: Path) -> Iterator[Table]:
+    with Server(0) as server:
+        server.game = Game(world, 0.5, **SETTINGS)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        browser = Browser(tmp_path / "profile")
+        try:
+            size = {"width": 1024, "height": 620, "deviceScaleFactor": 1, "mobile": False}
+            browser.send("Emulation.setDeviceMetricsOverride", **size)
+            browser.send("Page.navigate", url=server.address)
+            browser.wait("location.host && document.readyState == 'complete'")
+            yield Table(browser, server, world)
+        finally:
+            browser.close()
+            server.shutdown()
+            thread.join()
+
+
+def test_keys_steer_what_is_seen(table):
+    table.browser.key("ArrowLeft", True)  # begins, and steers from the first frame on
+    table.browser.wait("actions.length >= 4")
+    recording, left, picture = table.snapshot()
+    assert all(action == [-1, 0] for action in left)
+    assert np.array_equal(picture, table.dreamed(recording, left))
+    table.browser.key("ArrowLeft", False)
+    table.browser.key("ArrowRight", True)
+    table.browser.wait("actions.filter(action => action[0] == 1).length >= 3")
+    same, both, later = table.snapshot()
+    table.browser.key("ArrowRight", False)
+    assert same == recording
+    assert both[: len(left)] == left
+    assert np.array_equal(later, table.dreamed(recording, both))
+    assert not np.array_equal(later, picture)
+    assert not np.array_equal(later, table.dreamed(recording, [[-1, 0]] * len(both)))  # as if left had stayed down
+    assert table.browser.complaints() == []
+
+
+def test_what_the_page_tells(table, tmp_path):
+    assert "Press a key" in table.text("state")
+    table.browser.evaluate("document.getElementById('restart').click()")
+    table.browser.wait("actions.length >= 3")
+    assert re.fullmatch(r"[\d.]+ / [\d.]+ ms", table.text("time"))
+    assert re.fullmatch(r"[\d.]+ of 16", table.text("rate"))
+    assert re.fullmatch(r"doubt: [\d.]+ x that of true frames", table.text("trust"))
+    assert table.text("recording") == "toy-2"
+    assert "Left, Right, Up, Down" in table.text("keys")
+    assert "--recording toy-2 --context 4 --denoising-steps 2 --seed 0" in table.text("replay")
+    table.browser.evaluate("document.getElementById('restart').click()")
+    table.browser.wait("dream && dream.recording == 'toy-3' && actions.length >= 2")
+    # another page begins a dream: this one says so and stands still
+    table.server.dreaming.submit(table.server.game.begin).result()
+    table.browser.wait("document.getElementById('state').textContent.includes('another page')")
+    table.browser.screenshot(tmp_path / "page.png")
+    seen = np.asarray(Image.open(tmp_path / "page.png").convert("RGB")).astype(int)
+    box = table.browser.evaluate("(({left, top}) => [left, top])(canvas.getBoundingClientRect())")
+    picture = np.reshape(table.browser.evaluate(SNAPSHOT.replace("dream.recording", "''"))["rgb"], (16, 16, 3))
+    border, large = 6, 512 // 16  # pixels: each dreamed one is a block without smoothing
+    places = np.arange(16) * large + border
+    for within in (2, large - 3):
+        shown = seen[np.ix_(places + int(box[1]) + within, places + int(box[0]) + within)]
+        assert np.abs(shown - picture).max() <= 2
+
+
+def test_a_page_without_its_server_says_so(table):
+    table.browser.key("ArrowUp", True)
+    table.browser.wait("actions.length >= 1")
+    table.server.game = None
+    table.browser.wait("document.getElementById('state').textContent.startsWith('Stopped')")

@@ -1,0 +1,213 @@
+"""`sensorium play` over loopback: what it serves, what it refuses, how it ends."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from dream_world import open_world
+
+from sensorium.config import ConfigurationError
+from sensorium.interactive.play import listen
+from sensorium.interactive.server import Game, Server
+from sensorium.interactive.session import Session
+from sensorium.interactive.world import World
+
+SETTINGS = {"context": 4, "denoising_steps": 2, "seed": 0}
+
+
+@pytest.fixture
+def server(world: World) -> Iterator[Server]:
+    with Server(0) as server:
+        server.game = Game(world, 0.5, **SETTINGS)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+class Page:
+    """What the page does, over one connection."""
+
+    def __init__(self, server: Server) -> None:
+        self.connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=60)
+
+    def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, Any, bytes]:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.connection.request(method, path, body, named)
+        answer = self.connection.getresponse()
+        return answer.status, answer.headers, answer.read()
+
+    def frame(self, path: str, **request: Any) -> tuple[dict[str, Any], np.ndarray, bytes]:
+        status, _, body = self.ask("POST", path, json.dumps(request).encode(), Content_Type="application/json")
+        assert status == 200, body
+        length = int.from_bytes(body[:4], "little")
+        header, pixels = json.loads(body[4 : 4 + length]), body[4 + length :]
+        picture = np.frombuffer(pixels[: 16 * 16 * 3], np.uint8).reshape(16, 16, 3)
+        return header, picture, pixels[16 * 16 * 3 :]
+
+
+def test_a_game(server, world):
+    page = Page(server)
+    begun, picture, _ = page.frame("/begin")
+    assert begun["recording"] == "toy-2"
+    assert begun["keys"] == ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"]
+    assert begun["frames_per_second"] == 16
+    assert np.array_equal(picture, world.recordings.field("toy-2", "video")[3])
+    keys = [["ArrowLeft"], ["ArrowLeft", "ArrowUp"], [], ["ArrowRight", "KeyX"], ["ArrowRight"]]
+    played = [page.frame("/step", session=begun["session"], keys=down) for down in keys]
+    actions = [header["action"] for header, _, _ in played]
+    assert actions == [[-1, 0], [-1, -1], [0, 0], [1, 0], [1, 0]]
+    # what was played is what the same actions dream
+    session = Session(world, "toy-2", **SETTINGS)
+    for (header, picture, sound), action in zip(played, actions, strict=True):
+        moment = session.step(np.array(action, np.float32))
+        assert np.array_equal(picture, moment.picture)
+        assert header["doubt"] == pytest.approx(moment.doubt / 0.5)
+        assert sound == b""
+    assert len(server.game.seconds) == 5
+
+
+def test_each_beginning_is_of_another_recording(server):
+    names = [Page(server).frame("/begin")[0]["recording"] for _ in range(4)]
+    assert names == ["toy-2", "toy-3", "toy-4", "toy-2"]
+
+
+def test_who_begins_takes_over(server):
+    first, second = Page(server), Page(server)
+    old = first.frame("/begin")[0]["session"]
+    new = second.frame("/begin")[0]["session"]
+    body = json.dumps({"session": old, "keys": []}).encode()
+    status, _, said = first.ask("POST", "/step", body, Content_Type="application/json")
+    assert status == 409
+    assert b"another page" in said
+    second.frame("/step", session=new, keys=[])  # and is not disturbed
+    newest = first.frame("/begin")[0]["session"]
+    first.frame("/step", session=newest, keys=[])
+
+
+def test_many_pages_at_once_spoil_nothing(server, world):
+    """Steps of one dream from several connections come one after the other."""
+    begun = Page(server).frame("/begin")[0]
+    shown, lock = [], threading.Lock()
+
+    def step() -> None:
+        page = Page(server)
+        for _ in range(5):
+            picture = page.frame("/step", session=begun["session"], keys=["ArrowUp"])[1]
+            with lock:
+                shown.append(picture.tobytes())
+
+    threads = [threading.Thread(target=step) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    session = Session(world, begun["recording"], **SETTINGS)
+    expected = [session.step(np.array([0, -1], np.float32)).picture.tobytes() for _ in range(20)]
+    assert sorted(shown) == sorted(expected)
+
+
+def test_the_page_and_nothing_else(server):
+    page = Page(server)
+    for path, kind in {"/": "text/html", "/page.js": "text/javascript", "/page.css": "text/css"}.items():
+        status, headers, body = page.ask("GET", path)
+        assert (status, headers.get_content_type()) == (200, kind)
+        assert "default-src 'none'" in headers["Content-Security-Policy"]
+        assert b"http://" not in body
+        assert b"https://" not in body  # nothing from elsewhere
+    for path in ("/server.py", "/page.html", "/../server.py", "/%2e%2e/server.py", "//etc/passwd", "/?x", "/begin"):
+        assert page.ask("GET", path)[0] == 404, path
+
+
+GOOD = {"session": 1, "keys": []}
+
+
+@pytest.mark.parametrize(
+    ("status", "path", "body", "headers"),
+    [
+        (403, "/begin", "{}", {"Host": "rebound.example"}),
+        (403, "/begin", "{}", {"Origin": "http://elsewhere.example"}),
+        (403, "/begin", "{}", {"Origin": "null"}),
+        (415, "/begin", "{}", {"Content_Type": "text/plain"}),
+        (404, "/shell", "{}", {}),
+        (400, "/begin", "[1]", {}),
+        (400, "/begin", "{", {}),
+        (413, "/step", " " * 5000, {}),
+        (413, "/step", "{}", {"Content_Length": "-1"}),
+        (400, "/step", json.dumps({**GOOD, "keys": "ArrowUp"}), {}),
+        (400, "/step", json.dumps({**GOOD, "keys": [1]}), {}),
+        (400, "/step", json.dumps({**GOOD, "keys": ["x"] * 40}), {}),
+        (409, "/step", json.dumps({**GOOD, "session": "1"}), {}),
+    ],
+)
+def test_what_is_refused(server, status, path, body, headers):
+    assert Page(server).frame("/begin")[0]["session"] == 1
+    asked = {"Content_Type": "application/json", **headers}
+    assert Page(server).ask("POST", path, body.encode(), **asked)[0] == status
+    Page(server).frame("/step", **GOOD)  # and the game goes on
+
+
+def test_a_host_that_is_not_this_machine_sees_no_page(server):
+    assert Page(server).ask("GET", "/", Host="rebound.example")[0] == 403
+
+
+def test_before_the_model_is_loaded():
+    with Server(0) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        status, _, said = Page(server).ask("POST", "/begin", b"{}", Content_Type="application/json")
+        assert (status, said) == (503, b"the model is not loaded yet\n")
+        server.shutdown()
+        thread.join()
+
+
+def test_a_port_in_use():
+    with Server(0) as server, pytest.raises(ConfigurationError, match=f"--port {server.server_port}: in use"):
+        listen(server.server_port)
+
+
+def test_only_this_machine_can_reach_it():
+    with Server(0) as server:
+        assert server.server_address[0] == "127.0.0.1"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_when_told_with_a_page_still_open(place: Path, number):
+    words = [sys.executable, "-m", "sensorium", "play", "--port", "0", "--device", "cpu", "--denoising-steps", "1"]
+    process = subprocess.Popen(
+        words, cwd=place, env={**os.environ, "PYTHONUNBUFFERED": "1"}, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    try:
+        line = process.stdout.readline()
+        assert line.startswith("Play at http://127.0.0.1:"), line
+        port = int(line.split(":")[2].split(";")[0])
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        body = json.dumps({}).encode()
+        connection.request("POST", "/begin", body, {"Content-Type": "application/json"})
+        assert connection.getresponse().status == 200
+        process.send_signal(number)
+        rest = process.communicate(timeout=60)[0]
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 0, rest
+    assert "Traceback" not in rest
+
+
+def test_a_wrong_recording_is_told_at_once(place, monkeypatch):
+    monkeypatch.chdir(place)
+    with pytest.raises(ConfigurationError, match="'joy'"):
+        open_world().begin("joy", 3)

@@ -46,7 +46,7 @@ studies: env ## every study, many seeds each -> results/studies, then the tables
 	sensorium study-tables results/studies/*.json
 
 test: check ## every check and every test
-	pytest tests/unit --numprocesses 2 --dist loadfile
+	pytest tests/unit tests/interactive --numprocesses 2 --dist loadfile
 	pytest tests/workflow tests/container
 	pytest tests/cluster --numprocesses 4 --dist loadfile  # they mostly wait
 

@@ -1,0 +1,86 @@
+"""Does a dream know when it errs? Gauges that cost little, beside the error of the picture they are read from.
+
+    python benchmarks/doubt.py                    the models below results/, 48 test recordings, 24 dreamed frames
+    python benchmarks/doubt.py --recordings 8 --frames 12 --seed 1
+
+Dreams follow the recorded actions, so their error against the recorded frames (root mean square of pixels, as the
+tokenizer shows both) is known. Spearman correlation of a gauge with that error, over all frames, and at each frame
+of the horizon by itself (mean over frames), where what merely grows with time tells nothing; and the gauge's median
+at the first and the last frame. The gauges:
+
+    doubt         the tokenizer's round trip, which `sensorium play` shows
+    instability   first beside last denoising step's prediction of a frame
+    spread        two dreams of different noise, beside each other: twice the work
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+import torch
+from scipy.stats import spearmanr
+
+from sensorium.interactive.session import usual_doubt
+from sensorium.interactive.world import World, add_arguments, positive
+from sensorium.models.dream import Dreamer
+
+
+@torch.no_grad()
+def dreams(
+    world: World, tokens: torch.Tensor, actions: torch.Tensor | None, args: argparse.Namespace, seed: int
+) -> tuple[torch.Tensor, np.ndarray]:
+    """Dreamed tokens [n, frames, N, C] and instability [n, frames]."""
+    predictions: list[torch.Tensor] = []
+    hook = world.dynamics.register_forward_hook(lambda _, __, result: predictions.append(result[0][:, -1]))
+    dreamer = Dreamer(world.dynamics, denoising_steps=args.denoising_steps, seed=seed)
+    dreamer.begin(tokens[:, : args.context], None if actions is None else actions[:, : args.context])
+    shown, unstable = [], []
+    for frame in range(args.context, args.context + args.frames):
+        predictions.clear()
+        shown.append(dreamer.step(None if actions is None else actions[:, frame]))
+        unstable.append((predictions[0] - predictions[-1]).square().mean((1, 2)).sqrt().cpu().numpy())
+    hook.remove()
+    return torch.cat(shown, 1), np.stack(unstable, 1)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--recordings", type=positive, default=48)
+    parser.add_argument("--frames", type=positive, default=24)
+    add_arguments(parser)
+    args = parser.parse_args()
+    world, length = World.open(args), args.context + args.frames
+    names = [name for name in world.names() if world.latents.frames(name) >= length][: args.recordings]
+
+    def stacked(field: str) -> torch.Tensor:
+        values = np.stack([world.latents.field(name, field)[:length] for name in names])
+        return torch.from_numpy(values).to(world.device)
+
+    tokens, actions = stacked("latent").float(), stacked("action") if world.action else None
+    shape = (len(names), args.frames)
+
+    def seen(all_tokens: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+        pictures, doubts = world.show(world.dynamics.split(all_tokens)["video"].flatten(0, 1))
+        return pictures.reshape(*shape, -1) / 255, doubts.reshape(shape)
+
+    first, instability = dreams(world, tokens, actions, args, args.seed)
+    second, _ = dreams(world, tokens, actions, args, args.seed + 1)
+    truth, _ = seen(tokens[:, args.context :])
+    pictures, doubt = seen(first)
+    error = np.sqrt(np.square(pictures - truth).mean(2))
+    apart = (world.dynamics.standardise(first) - world.dynamics.standardise(second)).square().mean((2, 3)).sqrt()
+    gauges = {"doubt": doubt / usual_doubt(world, args.seed), "instability": instability, "spread": apart.cpu().numpy()}
+    print(f"{len(names)} test recordings, {args.frames} frames after {args.context}, seed {args.seed}")
+    print(f"{'gauge':12} {'over all':>9} {'at a frame':>11} {'first':>7} {'last':>7}")
+    for name, gauge in gauges.items():
+        alone = np.mean([spearmanr(gauge[:, frame], error[:, frame])[0] for frame in range(args.frames)])
+        ends = np.median(gauge[:, [0, -1]], axis=0)
+        print(
+            f"{name:12} {spearmanr(gauge.ravel(), error.ravel())[0]:9.2f} {alone:11.2f} {ends[0]:7.2f} {ends[1]:7.2f}"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -67,7 +67,17 @@ from sensorium.config.sources import (
     Recordings,
     Source,
 )
-from sensorium.config.studies import CuriosityConfig, ForgettingConfig, PhysicsPriorConfig, Studies, Study
+from sensorium.config.studies import (
+    CuriosityConfig,
+    ForgettingConfig,
+    HandwritingConfig,
+    PhysicsPriorConfig,
+    SightPriorsConfig,
+    SpokenDigitsConfig,
+    Studies,
+    Study,
+    WordAugmentation,
+)
 
 __all__ = [
     "CIFAR_FOLDER",
@@ -97,6 +107,7 @@ __all__ = [
     "FolderConfig",
     "ForgettingConfig",
     "FusionConfig",
+    "HandwritingConfig",
     "ImageNetConfig",
     "ImaginationConfig",
     "LabelledSet",
@@ -112,11 +123,13 @@ __all__ = [
     "RetrievalConfig",
     "RolloutConfig",
     "Section",
+    "SightPriorsConfig",
     "SoundFoldersConfig",
     "SoundReconstructionConfig",
     "SoundSet",
     "Source",
     "SpeechCommandsConfig",
+    "SpokenDigitsConfig",
     "Studies",
     "Study",
     "Tokenizers",
@@ -127,6 +140,7 @@ __all__ = [
     "VisionAugmentation",
     "VisionEncoderConfig",
     "VisionPriors",
+    "WordAugmentation",
     "WorldStateConfig",
     "canonical_json",
     "parse_section",

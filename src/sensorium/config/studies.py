@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from sensorium.config.section import Section
+from sensorium.config.models import Contrast, VisionAugmentation
+from sensorium.config.section import Section, Training
 
 
 class Study(Section):
@@ -58,9 +59,71 @@ class PhysicsPriorConfig(Study):
     penalty: float = Field(10.0, ge=0, description="penalty of the correction, as heavy as so many samples")
 
 
+class WordAugmentation(Section):
+    """How a spoken word is made another speaker's, and another microphone's."""
+
+    voices: int = Field(8, ge=2, description="other voices that each word is spoken in")
+    pitch: float = Field(6.0, ge=0, le=12, description="largest shift of pitch in another voice, in semitones")
+    formant: float = Field(5.0, ge=0, le=12, description="largest shift of formants in another voice, in semitones")
+    crop: float = Field(0.3, ge=0, lt=1, description="largest share of a word that a view leaves out")
+    warp: float = Field(0.06, ge=0, le=0.5, description="deviation of time and bands from even, in half widths")
+    channel: float = Field(0.3, ge=0, description="deviation of the microphone's gain, in decades of power")
+    noise: float = Field(1.5, ge=0, description="most noise, in decades above silence")
+    mask: float = Field(0.25, ge=0, le=1, description="largest share of the bands, and of the columns, that is hidden")
+
+
+class SpokenDigitsConfig(Study):
+    """Digits of a speaker whom the encoder never heard; each repetition leaves out the next speaker."""
+
+    archive: str = Field(
+        "../shared/data/spoken_digits.tar.gz", description="archive SET/DIGIT/DIGIT_SPEAKER_TAKE.wav, .tar.gz"
+    )
+    seeds: int = Field(4, ge=2, description="repetitions, each with its own speaker left out, weights and draws")
+    expected: float = Field(0.7, ge=0, le=1, description="accuracy that is asked for")
+    width: int = Field(16, ge=4, description="channels of the first convolution; doubled at each halving")
+    dim: int = Field(256, ge=4, description="width of the embedding")
+    augmentation: WordAugmentation = WordAugmentation()
+    contrast: Contrast = Contrast(temperature=0.5)
+    training: Training = Training(steps=150, batch=128, lr=2e-3, warmup=20)
+
+
+class HandwritingConfig(Study):
+    """Characters of an alphabet the encoder never saw, one example each; each repetition leaves out the next one."""
+
+    archive: str = Field(
+        "../shared/data/omniglot_small1.zip", description="archive SET/ALPHABET/CHARACTER/NUMBER_WRITER.png, .zip"
+    )
+    seeds: int = Field(5, ge=2, description="repetitions, each with its own alphabet left out, weights and draws")
+    expected: float = Field(0.85, ge=0, le=1, description="accuracy that is asked for")
+    size: int = Field(28, ge=16, description="height and width of a drawing, in pixels")
+    episodes: int = Field(600, ge=1, description="episodes for each alphabet")
+    width: int = Field(16, ge=4, description="channels of the first convolution; doubled at each halving")
+    dim: int = Field(128, ge=4, description="width of the embedding")
+    augmentation: VisionAugmentation = VisionAugmentation(
+        crop=0.6, flip=0.0, jitter=0.0, grayscale=0.0, rotation=20.0, shear=0.3, bend=0.06
+    )
+    contrast: Contrast = Contrast(temperature=0.2)
+    training: Training = Training(steps=300, batch=128, lr=2e-3, warmup=20)
+
+
+class SightPriorsConfig(Study):
+    """What priors of sight are worth at few labels: the same encoder with a prior, and with none in its place."""
+
+    seeds: int = Field(5, ge=2, description="repetitions, each with its own recordings, weights and draws")
+    recordings: int = Field(160, ge=16, description="recordings a repetition, a quarter of them for the test")
+    labels: tuple[int, ...] = Field((20, 50, 100, 500), min_length=1, description="labelled images to learn from")
+    test: int = Field(500, ge=10, description="labelled images to judge by")
+    draws: int = Field(10, ge=1, description="draws of labelled images a repetition")
+    width: int = Field(16, ge=4, description="channels of the first convolution; doubled at each halving")
+    training: Training = Training(steps=100, batch=96, lr=2e-3, warmup=20)
+
+
 class Studies(Section):
     """One section a study: results/studies/NAME.json."""
 
     curiosity: CuriosityConfig = CuriosityConfig()
     forgetting: ForgettingConfig = ForgettingConfig()
     physics_prior: PhysicsPriorConfig = PhysicsPriorConfig()
+    spoken_digits: SpokenDigitsConfig = SpokenDigitsConfig()
+    handwriting: HandwritingConfig = HandwritingConfig()
+    sight_priors: SightPriorsConfig = SightPriorsConfig()

@@ -1,0 +1,209 @@
+"""Studies of encoders on made-up words, drawings and rooms: they learn nothing here, but they must count rightly."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor, nn
+
+from sensorium.artifacts import ArtifactError
+from sensorium.config import HandwritingConfig, SightPriorsConfig, SpokenDigitsConfig, Training, WordAugmentation
+from sensorium.data.words import BANDS, COLUMNS, augment_patches, patches, read_words, trimmed, voices
+from sensorium.randomness import Draw
+from sensorium.studies import handwriting, sight_priors, spoken_digits
+
+RATE = 8000
+FEW = Training(steps=2, batch=8, warmup=1)
+ARMS = 5
+
+
+def word(pitch: float, seconds: float, silence: float = 0.0) -> Tensor:
+    time = torch.arange(int(RATE * seconds)) / RATE
+    sound = sum(torch.sin(2 * torch.pi * pitch * partial * time) / partial for partial in range(1, 8))
+    quiet = torch.zeros(int(RATE * silence))
+    return torch.cat([quiet, 0.1 * torch.as_tensor(sound), quiet])
+
+
+@pytest.fixture
+def spoken(tmp_path: Path) -> Path:
+    """Two digits, two speakers, six takes of each."""
+    path = tmp_path / "words.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        for digit in (0, 1):
+            for number, speaker in enumerate(("ann", "bob")):
+                for take in range(6):
+                    stream = io.BytesIO()
+                    wave = word((120 + 60 * number) * (1 + 2 * digit), 0.25 + 0.02 * take)
+                    soundfile.write(stream, wave.numpy(), RATE, format="WAV")
+                    entry = tarfile.TarInfo(f"words/{digit}/{digit}_{speaker}_{take}.wav")
+                    entry.size = len(stream.getvalue())
+                    archive.addfile(entry, io.BytesIO(stream.getvalue()))
+    return path
+
+
+@pytest.fixture
+def drawn(tmp_path: Path) -> Path:
+    """Two alphabets of six characters (lines of their own direction) by four writers."""
+    path = tmp_path / "drawings.zip"
+    rng = np.random.default_rng(0)
+    with zipfile.ZipFile(path, "w") as archive:
+        for alphabet in ("One", "Two"):
+            for character in range(6):
+                for writer in range(1, 5):
+                    picture = Image.new("L", (60, 60), 255)
+                    angle = np.pi * character / 6 + 0.03 * rng.standard_normal()
+                    x, y = 25 * np.cos(angle), 25 * np.sin(angle)
+                    ImageDraw.Draw(picture).line([(30 - x, 30 - y), (30 + x, 30 + y)], fill=0, width=5)
+                    stream = io.BytesIO()
+                    picture.save(stream, "PNG")
+                    archive.writestr(
+                        f"set/{alphabet}/character{character:02}/{character:04}_{writer:02}.png", stream.getvalue()
+                    )
+    return path
+
+
+def test_words_are_cut_to_where_they_sound() -> None:
+    bare, padded = word(150, 0.4), word(150, 0.4, silence=0.3)
+    assert len(trimmed(padded)) == pytest.approx(len(bare), abs=2 * 256)  # a window at either end
+    same = patches([bare, padded, 0.2 * padded], RATE)
+    assert same.shape == (3, BANDS, COLUMNS)
+    inner = same[:, :, 3:-3]
+    torch.testing.assert_close(inner[1], inner[2], atol=1e-3, rtol=1e-3)
+    assert (inner[0] - inner[1]).abs().mean() < 0.1
+    assert len(trimmed(torch.ones(10))) == 256
+
+
+def test_other_voices_have_their_own_bands_and_repeat(spoken: Path) -> None:
+    words = read_words(spoken)
+    assert (words.rate, words.names, len(words.sounds)) == (RATE, ["ann", "bob"], 24)
+    config = WordAugmentation(voices=2)
+    found = voices(words, config, 1)
+    assert found.shape == (24, 2, BANDS, COLUMNS)
+    assert torch.equal(found, voices(words, config, 1))
+    assert (found[:, 0] - found[:, 1]).float().abs().mean() > 0.05
+    still = voices(words, WordAugmentation(voices=2, pitch=0.0, formant=0.0), 1)
+    inner = (still[:, 0].float() - patches(words.sounds, RATE))[:, :, 6:-6]
+    assert inner.abs().mean() < 0.1
+
+
+def test_patch_views_depend_on_their_row_alone() -> None:
+    bands, config = torch.randn(8, BANDS, COLUMNS), WordAugmentation()
+    draw = Draw(0, 0, 0, 8, 8, torch.device("cpu"))
+    whole = augment_patches(bands, config, draw, "a")
+    torch.testing.assert_close(whole[2:5], augment_patches(bands[2:5], config, draw.rows(2, 5), "a"))
+    off = WordAugmentation(crop=0.0, warp=0.0, channel=0.0, noise=0.0, mask=0.0)
+    loud = bands + 3  # far above the noise of one step over silence
+    torch.testing.assert_close(augment_patches(loud, off, draw, "a"), loud, atol=0.05, rtol=0)
+
+
+def test_spoken_digits_leave_one_speaker_out(spoken: Path) -> None:
+    config = SpokenDigitsConfig(
+        archive=str(spoken), seeds=2, width=4, dim=8, augmentation=WordAugmentation(voices=2), training=FEW
+    )
+    findings = spoken_digits.run(config)
+    rows = findings.tables[0].rows
+    assert [row["speaker left out"] for row in rows] == ["ann", "bob", "mean"]
+    assert findings.metrics["digits"]["n"] == 2
+    assert findings.metrics["digits_expected"]["floor"] == 0.7
+    assert set(findings.controls) == {"shuffled_labels"}
+
+
+def test_a_probe_never_sees_the_speaker_left_out() -> None:
+    digit, seen = np.tile([0, 1], 20), np.arange(40) < 20
+    features = np.stack([np.where(digit == 1, 1.0, -1.0), np.zeros(40)], 1)
+    assert spoken_digits.probe(features, digit, seen) == 1
+    features[~seen] *= -1  # the other speaker says everything the other way round
+    assert spoken_digits.probe(features, digit, seen) == 0
+    assert spoken_digits.probe(features, digit, seen, 1 - digit) == 1
+
+
+def test_missing_archives_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match=r"none.tar.gz: no such archive; set studies.spoken_digits.archive"):
+        spoken_digits.run(SpokenDigitsConfig(archive=str(tmp_path / "none.tar.gz")))
+    with pytest.raises(ArtifactError, match=r"none.zip: no such archive; set studies.handwriting.archive"):
+        handwriting.run(HandwritingConfig(archive=str(tmp_path / "none.zip")))
+
+
+def test_few_shot_names_what_is_told_apart(drawn: Path) -> None:
+    drawings = handwriting.read(drawn, 28)
+    assert drawings.images.shape == (48, 28, 28)
+    assert drawings.images.max() == 255
+    assert (len(set(drawings.character)), len(set(drawings.writer)), drawings.names) == (12, 4, ["One", "Two"])
+    one = drawings.alphabet == 0
+    character, writer = drawings.character[one], drawings.writer[one]
+    apart = torch.eye(12)[character]
+    assert handwriting.few_shot(apart, character, writer, 50, 0) == 1
+    noise = torch.randn(24, 8, generator=torch.Generator().manual_seed(0))
+    assert 0.1 < handwriting.few_shot(noise, character, writer, 200, 0) < 0.32
+
+
+def test_handwriting_leaves_one_alphabet_out(drawn: Path) -> None:
+    config = HandwritingConfig(archive=str(drawn), seeds=2, size=16, episodes=20, width=4, dim=8, training=FEW)
+    findings = handwriting.run(config)
+    assert [row["alphabet left out"] for row in findings.tables[0].rows] == ["One", "Two"]
+    assert set(findings.metrics) == {"one_shot", "one_shot_expected"}
+    assert not findings.controls["shuffled_labels"]["passed"]
+
+
+def test_arms_have_the_same_parameters_and_other_eyes() -> None:
+    config = SightPriorsConfig(width=4)
+    learners = {arm: sight_priors.contrast(config, priors, 32, 0) for arm, priors in sight_priors.ARMS.items()}
+    weights = {arm: torch.cat([p.flatten() for p in each.parameters()]) for arm, each in learners.items()}
+    images = torch.rand(2, 3, 32, 32)
+    for arm, values in weights.items():
+        assert torch.equal(values, weights["none"])
+        same = torch.equal(learners[arm].encoder(images), learners["none"].encoder(images))
+        assert same == (arm == "none")
+
+
+def test_sight_priors_compare_every_arm() -> None:
+    config = SightPriorsConfig(
+        seeds=2,
+        recordings=16,
+        labels=(20, 40),
+        test=60,
+        draws=2,
+        width=4,
+        training=Training(steps=2, batch=8, warmup=1),
+    )
+    findings = sight_priors.run(config)
+    assert len(findings.metrics) == 2 * (ARMS - 1)
+    assert len(findings.tables[0].rows) == 2 * ARMS
+    assert set(findings.controls) == {"shuffled_20_labels", "shuffled_40_labels"}
+
+
+class Counts(nn.Module):
+    """An encoder that says nothing."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return torch.zeros(len(images), 2)
+
+
+def test_a_blind_encoder_earns_chance_from_rooms() -> None:
+    rooms = sight_priors.Rooms(SightPriorsConfig(recordings=16, labels=(40,), test=200, draws=2), 0)
+    assert rooms.windows().shape[1:] == (13, 32, 32, 3)
+    assert rooms.probe(Counts())[0] < 0.6
+
+
+REAL = Path(__file__).parents[2] / Path(SpokenDigitsConfig().archive).parent
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the archives of real words and drawings are not here")
+def test_real_archives_are_what_the_studies_expect() -> None:
+    words = read_words(Path(__file__).parents[2] / SpokenDigitsConfig().archive)
+    assert (words.rate, len(words.names), np.bincount(words.speaker).tolist()) == (8000, 4, [500] * 4)
+    assert np.bincount(words.digit).tolist() == [200] * 10
+    some = patches(words.sounds[::100], words.rate)
+    assert some.isfinite().all()
+    assert 0.3 < some.std() < 3
+    drawings = handwriting.read(Path(__file__).parents[2] / HandwritingConfig().archive, 28)
+    assert (len(drawings.images), len(drawings.names), len(set(drawings.character))) == (2720, 5, 136)
+    assert np.bincount(drawings.writer).tolist() == [136] * 20

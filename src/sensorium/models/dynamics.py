@@ -29,7 +29,7 @@ class Memory:
     """What a stream keeps of its past in constant space: a ring a time layer, the filter's state, the stem's frames."""
 
     rings: list[RingCache]
-    state: tuple[Tensor, Tensor] | None = None  # mean [B, N, C] and variance [B, N, C] of the linear estimate
+    state: tuple[Tensor, Tensor] | None = None  # mean and variance of the linear estimate, [B, N, C] each
     stem: Tensor | None = None  # [B, _STEM - 1, N, C + 1]
 
 
@@ -47,8 +47,10 @@ class Dynamics(nn.Module):
     tokens, so motion to a neighbouring token is seen from the first layer on and learned for all places at once;
     signal level, step size and action are added to every token of their frame as well.
 
-    The network reads and corrects a linear estimate (`linear_estimate`) instead of the noised tokens. Nothing is lost
-    by it, noise that tells nothing is taken out, and training starts at persistence instead of having to find it.
+    The network reads and corrects a linear estimate (`linear_estimate`) instead of the noised tokens, in units of that
+    estimate's deviation (as Karras et al. 2022, "Elucidating the design space", scale outputs to what is unknown).
+    Nothing is lost by it, noise that tells nothing is taken out, training starts at persistence instead of having to
+    find it, and what is known already, by a clean past or a high signal level, is hardly touched.
 
     Args:
         config: its section.
@@ -150,7 +152,7 @@ class Dynamics(nn.Module):
             steered = self.action(action) + self.no_action
             moves = steered if labelled is None else torch.where(labelled[:, None, None], steered, moves)
         levels = self.signal(_waves(tau)) + self.sizes(-torch.log2(size).round().long())
-        estimate = self._estimate(tokens, tau, memory, keep)
+        estimate, variance = self._estimate(tokens, tau, memory, keep)
         registers = self.places.new_zeros(batch, time, len(self.places) - self.tokens - 2, self.dim)
         read = [self._read(estimate, tau, memory, keep), registers, levels[:, :, None], moves[:, :, None]]
         hidden = torch.cat(read, dim=2) + self.places + (levels + moves)[:, :, None]
@@ -169,14 +171,14 @@ class Dynamics(nn.Module):
             else:
                 hidden = block(hidden, visible)
         hidden = self.norm(hidden)
-        prediction = estimate + self.read_out(hidden[:, :, : self.tokens]).float()
+        prediction = estimate + variance.sqrt() * self.read_out(hidden[:, :, : self.tokens]).float()
         return prediction, hidden[:, :, len(self.places) :] if agent is not None else None
 
-    def _estimate(self, tokens: Tensor, tau: Tensor, memory: Memory | None, keep: int) -> Tensor:
-        estimates, states = linear_estimate(tokens, tau, self.change, memory.state if memory else None)
+    def _estimate(self, tokens: Tensor, tau: Tensor, memory: Memory | None, keep: int) -> tuple[Tensor, Tensor]:
+        estimates, variances = linear_estimate(tokens, tau, self.change, memory.state if memory else None)
         if memory and keep:
-            memory.state = states[keep - 1]
-        return estimates
+            memory.state = estimates[:, keep - 1], variances[:, keep - 1]
+        return estimates, variances
 
     def _read(self, tokens: Tensor, tau: Tensor, memory: Memory | None, keep: int) -> Tensor:
         """Each token with its neighbours and the frames before; [B, T, N, C] -> [B, T, N, D]."""
@@ -198,7 +200,7 @@ class Dynamics(nn.Module):
 
 def linear_estimate(
     noised: Tensor, tau: Tensor, change: Tensor, state: tuple[Tensor, Tensor] | None = None
-) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+) -> tuple[Tensor, Tensor]:
     """Clean tokens from the noised ones of a frame and of all before it: a Kalman filter for a random walk.
 
     With z~ = (1 - tau) z0 + tau z1 and z1 ~ N(m, p) the posterior mean is m + k (z~ - tau m), where
@@ -209,21 +211,22 @@ def linear_estimate(
         noised: [B, T, N, C], standardised.
         tau: [B, T], signal levels.
         change: [N, C], mean squared change of a standardised token from frame to frame.
-        state: prior mean [B, N, C] and variance [B, N, C] of the first frame; None: N(0, 1).
+        state: posterior mean and variance [B, N, C] of the frame before the first; None: there is none.
 
     Returns:
-        [B, T, N, C]; clean frames as they are, pure noise replaced by what the frames before it tell; and the priors
-        of the frame after each, T pairs.
+        posterior means and variances, [B, T, N, C] each: clean frames as they are, pure noise replaced by what the
+        frames before it tell.
     """
     mean, variance = state or (torch.zeros_like(noised[:, 0]), torch.ones_like(noised[:, 0]))
-    estimates, states = [], []
+    estimates, variances = [], []
     for frame, level in zip(noised.unbind(1), tau.float()[..., None, None].unbind(1), strict=True):
-        gain = level * variance / ((1 - level).square() + level.square() * variance).clamp_min(1e-8)
+        prior = (variance + change).clamp(max=1)
+        gain = level * prior / ((1 - level).square() + level.square() * prior).clamp_min(1e-8)
         mean = mean + gain * (frame - level * mean)
+        variance = (prior * (1 - gain * level)).clamp_min(0)  # rounding must not make it negative
         estimates.append(mean)
-        variance = (variance * (1 - gain * level) + change).clamp(max=1)
-        states.append((mean, variance))
-    return torch.stack(estimates, dim=1), states
+        variances.append(variance)
+    return torch.stack(estimates, dim=1), torch.stack(variances, dim=1)
 
 
 def _action_embedding(action: dict[str, Any] | None, dim: int) -> nn.Module | None:

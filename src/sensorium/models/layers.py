@@ -163,8 +163,8 @@ class SwiGLU(nn.Module):
         self.contract = nn.Linear(hidden, dim, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        gate, value = self.expand(x).chunk(2, dim=-1)
-        return self.contract(F.silu(gate) * value)
+        gate, value = self.expand.weight.chunk(2)  # two products: the gradient of one cut in two would be copied
+        return self.contract(F.silu(F.linear(x, gate)) * F.linear(x, value))
 
 
 class Block(nn.Module):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import ctypes
 import logging
 import os
 import shutil
 import sysconfig
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import torch
 from sensorium.config import ConfigurationError
 
 log = logging.getLogger(__name__)
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Execution:
             raise ConfigurationError("--device cuda: no CUDA device is visible here; use --device auto or cpu")
         if self.threads:  # of this node's job, whose ranks share them
             torch.set_num_threads(max(1, self.threads // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
+        _keep_freed_memory()
         # A resumed run must repeat the bits of an uninterrupted one, so sums are made in a fixed order.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
@@ -80,6 +83,17 @@ def _can_compile() -> bool:
     compilers = [os.environ["CC"]] if "CC" in os.environ else ["gcc", "clang"]
     headers = Path(sysconfig.get_paths("posix_prefix")["include"])
     return any(map(shutil.which, compilers)) and (headers / "Python.h").exists()
+
+
+def _keep_freed_memory() -> None:
+    """Tell the GNU allocator to keep what tensors free: given back at once, it would be asked for in the next step.
+
+    The page faults of that cost about a tenth of a training step on a CPU. Other allocators are left alone.
+    """
+    with suppress(OSError, AttributeError):
+        allocator = ctypes.CDLL(None)
+        allocator.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+        allocator.mallopt(_M_MMAP_THRESHOLD, 32 * 2**20)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

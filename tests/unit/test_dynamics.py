@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
+import yaml
 
-from sensorium.config import DynamicsConfig
+from sensorium.config import TOKENIZER_STRIDE, DynamicsConfig, validate
 from sensorium.models.dynamics import Dynamics, linear_estimate
 
 FRAMES, TOKENS, CHANNELS = 5, 6, 3
@@ -142,3 +145,15 @@ def test_a_world_without_sound_and_without_a_grid(inputs):
     dynamics = Dynamics(CONFIG, SHAPES | {"video": 6, "audio": 0, "grid": False})
     assert predict(dynamics, *inputs).shape == inputs[0].shape
     assert list(dynamics.streams) == ["video"]
+
+
+def test_the_paper_sized_preset_builds():
+    """As many parameters as Dreamer 4's dynamics, grouped keys apart; on the meta device, which holds shapes alone."""
+    preset = yaml.safe_load((Path(__file__).parents[2] / "config/h200.yaml").read_text())
+    config = validate(preset)
+    tokens = (config.data.size // TOKENIZER_STRIDE) ** 2
+    shapes = SHAPES | {"video": tokens, "audio": 0, "channels": config.tokenizers.video.channels}
+    with torch.device("meta"):
+        dynamics = Dynamics(config.dynamics, shapes)
+    assert tokens == 256
+    assert 1.3e9 < sum(parameter.numel() for parameter in dynamics.parameters()) < 1.7e9

@@ -82,6 +82,11 @@ def tokenizer_section(wildcards):
     return section(f"tokenizers.{wildcards.stream}")
 
 
+def sound_latents(wildcards):
+    """Manifest of the encoded sound that is dreamed beside the video, if there is any."""
+    return ["results/latents/audio/manifest.json"] if "audio" in SETTINGS.streams() else []
+
+
 def evaluation_results(wildcards):
     """Results of the evaluations that are switched on."""
     return [f"results/eval/{name}.json" for name in SETTINGS.evaluations_on()]

@@ -179,6 +179,7 @@ rule rollout:
     input:
         data=DATA,
         latents="results/latents/video/manifest.json",
+        sound=sound_latents,
         tokenizer="results/tokenizers/video/manifest.json",
         dynamics="results/dynamics/manifest.json",
     output:
@@ -210,7 +211,7 @@ rule rollout:
     message:
         "Dreaming beside the truth"
     shell:
-        "sensorium --log {log} rollout --config {params.config:q} --data {input.data} --latents {input.latents} "
+        "sensorium --log {log} rollout --config {params.config:q} --data {input.data} --latents {input.latents} --sound {input.sound} "
         "--tokenizer {input.tokenizer} --dynamics {input.dynamics} --output {output.result} "
         "--figure {output.figure} --video {output.video} --threads {threads}"
 

@@ -2,9 +2,10 @@
 
 
 rule train_dynamics:
-    """Train the token dynamics by diffusion forcing."""
+    """Train the token dynamics by shortcut forcing."""
     input:
         latents="results/latents/video/manifest.json",
+        sound=sound_latents,
         tokenizer="results/tokenizers/video/manifest.json",
     output:
         manifest="results/dynamics/manifest.json",
@@ -27,4 +28,5 @@ rule train_dynamics:
     shell:
         "sensorium --log {log} --ranks {resources.gpu} train-dynamics "
         "--config {params.config:q} --latents {input.latents} "
-        "--tokenizer {input.tokenizer} --output {params.folder} --threads {threads} --max-minutes {resources.runtime}"
+        "--tokenizer {input.tokenizer} --sound {input.sound} "
+        "--output {params.folder} --threads {threads} --max-minutes {resources.runtime}"

@@ -66,7 +66,7 @@ def test_a_second_run_has_nothing_to_do(tiny, command):
 
 
 def test_every_rule_is_benchmarked_and_logged(tiny):
-    jobs = 2 + 1 + 2 + 1 + 2 + 2 + 1 + 1 + 7 + 1 + 1
+    jobs = 2 + 1 + 2 + 1 + 2 + 4 + 2 + 1 + 7 + 1 + 1
     assert len(list((tiny / "results/benchmarks").rglob("*.tsv"))) == jobs
     assert len(list((tiny / "logs").rglob("*.log"))) == jobs
 

@@ -56,7 +56,7 @@ class RolloutConfig(Section):
     windows: int = Field(128, ge=8, description="dreamed windows from test recordings")
     context: int = Field(6, ge=1, description="true frames before the dream begins")
     horizon: int = Field(8, ge=1, description="dreamed frames")
-    denoising_steps: Literal[1, 2, 4, 8, 16, 32, 64] = Field(4, description="Euler steps a dreamed frame")
+    denoising_steps: Literal[1, 2, 4, 8, 16, 32, 64] = Field(1, description="Euler steps a dreamed frame")
     context_noise: float = Field(0.1, ge=0, lt=1, description="noise share that context frames carry while dreaming")
     seed: int = Field(0, ge=0, description="seed of draws and resampling")
 

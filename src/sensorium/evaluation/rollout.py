@@ -39,19 +39,21 @@ from sensorium.models.dynamics import Dynamics
 from sensorium.models.tokenizers import VideoTokenizer
 from sensorium.randomness import stable_seed
 
-REVISION = 1
+REVISION = 2
 SHOWN = 6  # windows in the film; the first half of them in the picture
 
 
 def main(argv: list[str]) -> None:
     """Run `sensorium rollout`."""
     parser = arguments("rollout", __doc__, ("data", "latents", "tokenizer", "dynamics"), "the dynamics")
+    parser.add_argument("--sound", type=Path, nargs="?", metavar="MANIFEST", help="manifest of the encoded sound")
     parser.add_argument("--video", required=True, type=Path, metavar="MP4", help="where the film goes: truth | dream")
     args = parser.parse_args(argv)
     began, config = time.monotonic(), parse_section(RolloutConfig, args.config)
     bench, recordings, latents = Bench.prepare(args), RecordingSet.open(args.data), RecordingSet.open(args.latents)
     check_pedigree(args.latents, data=args.data, tokenizer=args.tokenizer)
-    check_pedigree(args.dynamics, latents=args.latents)
+    sound = {"sound": args.sound} if args.sound else {}
+    check_pedigree(args.dynamics, latents=args.latents, **sound)
     frames, given = config.context + config.horizon, config.context
     steered, heard = recordings.has("action"), recordings.has("audio")
     fields = ("video", *(("audio",) if heard else ()), *(("action",) if steered else ()))
@@ -65,14 +67,18 @@ def main(argv: list[str]) -> None:
     picked = pool.draw(np.ones(len(pool), bool), config.windows, rng)
     groups = pool.recording[picked]
     batch = pool.windows.batch(picked)
-    tokens = token_pool.windows.batch(picked)["latent"].float().numpy()
+    streams = [
+        token_pool,
+        *(WindowPool(RecordingSet.open(path), "test", ("latent",), frames) for path in sound.values()),
+    ]
+    tokens = np.concatenate([stream.windows.batch(picked)["latent"].float().numpy() for stream in streams], axis=2)
     actions = batch["action"].numpy() if steered else None
 
     tokenizer = load_judged(VideoTokenizer, VideoTokenizerConfig, args.tokenizer, "tokenizer_video", None, bench)
 
     def decoded(latent: np.ndarray, first: int) -> np.ndarray:
         """Pictures of the frames from `first` on."""
-        known = min(first, tokenizer.past)
+        known, latent = min(first, tokenizer.past), latent[:, :, : tokenizer.tokens]  # video comes first
         return bench.map(lambda clips: tokenizer.decode(clips)[:, known:].clamp(0, 1), latent[:, first - known :])
 
     def dreamed(seed: int | None, moves: np.ndarray | None) -> np.ndarray:
@@ -132,7 +138,7 @@ def main(argv: list[str]) -> None:
     curves = {
         key: [psnr(value[:, [h]], np.ones(len(value))) for h in range(config.horizon)] for key, value in errors.items()
     }
-    inputs = {name: getattr(args, name) for name in ("data", "latents", "tokenizer", "dynamics")}
+    inputs = {name: getattr(args, name) for name in ("data", "latents", "tokenizer", "dynamics")} | sound
     write_result(args.output, "rollout", metrics, inputs, time.monotonic() - began, psnr_over_horizon=curves)
 
 

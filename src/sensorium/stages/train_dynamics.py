@@ -51,7 +51,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--config", required=True, help="section dynamics, as JSON")
     parser.add_argument("--latents", type=Path, required=True, help="manifest of the encoded video")
     parser.add_argument("--tokenizer", type=Path, required=True, help="manifest of the tokenizer that encoded it")
-    parser.add_argument("--sound", type=Path, help="manifest of the encoded sound of the same recordings")
+    parser.add_argument("--sound", type=Path, nargs="?", help="manifest of their encoded sound; none for silent ones")
     parser.add_argument("--output", type=Path, required=True, help="folder of the artifact")
     add_arguments(parser)
     args = parser.parse_args(argv)

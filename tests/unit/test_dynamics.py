@@ -152,7 +152,7 @@ def test_the_paper_sized_preset_builds():
     preset = yaml.safe_load((Path(__file__).parents[2] / "config/h200.yaml").read_text())
     config = validate(preset)
     tokens = (config.data.size // TOKENIZER_STRIDE) ** 2
-    shapes = SHAPES | {"video": tokens, "audio": 0, "channels": config.tokenizers.video.channels}
+    shapes = SHAPES | {"video": tokens, "audio": 4, "channels": config.tokenizers.video.channels}
     with torch.device("meta"):
         dynamics = Dynamics(config.dynamics, shapes)
     assert tokens == 256

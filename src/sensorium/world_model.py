@@ -202,9 +202,11 @@ class WorldModel:
             moves = moves[:, max(0, given - kept) :]
         dreamed = dream(self._dynamics, context[:, -kept:], moves, horizon, denoising_steps=denoising_steps, seed=seed)
         tokens = self._dynamics.split(dreamed)
-        pictures = (255 * self._tokenizer.decode(tokens["video"][0]).clamp(0, 1)).round().byte()
+        # decoded with what was seen and heard before: a tokenizer may look back, and a sound rings on
+        shown = self._tokenizer.decode(torch.cat([seen, tokens["video"][0]]))[given:]
+        pictures = (255 * shown.clamp(0, 1)).round().byte()
         sound = None
-        if "audio" in tokens:  # decoded with what was heard before, for a sound rings on
+        if "audio" in tokens:
             whole = self._sound_tokenizer.decode(torch.cat([heard, tokens["audio"]], dim=1))[0]
             samples = (FULL_SCALE * whole).round().clamp(-FULL_SCALE, FULL_SCALE - 1).short().cpu().numpy()
             sound = samples[given * self._sound_tokenizer.samples_per_frame :]

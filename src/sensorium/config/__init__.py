@@ -68,6 +68,7 @@ from sensorium.config.sources import (
     Source,
 )
 from sensorium.config.studies import (
+    AgentReturnsConfig,
     CuriosityConfig,
     ForgettingConfig,
     HandwritingConfig,
@@ -88,6 +89,7 @@ __all__ = [
     "UNLOADABLE_GAMES",
     "AgentConfig",
     "AgentReturnConfig",
+    "AgentReturnsConfig",
     "AnyData",
     "AtariConfig",
     "AudioAugmentation",

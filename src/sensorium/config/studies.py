@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from sensorium.config.models import Contrast, VisionAugmentation
+from sensorium.config.agent import AgentConfig, CloningConfig, ImaginationConfig
+from sensorium.config.evaluations import AgentReturnConfig
+from sensorium.config.models import Contrast, DynamicsConfig, VideoTokenizerConfig, VisionAugmentation
 from sensorium.config.section import Section, Training
+from sensorium.config.sources import Data, PlayroomConfig
 
 
 class Study(Section):
@@ -118,6 +121,24 @@ class SightPriorsConfig(Study):
     training: Training = Training(steps=100, batch=96, lr=2e-3, warmup=20)
 
 
+class AgentReturnsConfig(Study):
+    """Whether dreaming makes a better policy than cloning, in the real environment; small, for two CPU cores."""
+
+    seeds: int = Field(3, ge=2, description="repetitions, each with its own recordings, models and episodes")
+    data: Data = PlayroomConfig(task="left", max_bodies=1, size=16, recordings=320, shards=1)
+    tokenizer: VideoTokenizerConfig = VideoTokenizerConfig(
+        width=16, training=Training(steps=500, batch=32, lr=3e-3, warmup=20)
+    )
+    dynamics: DynamicsConfig = DynamicsConfig(
+        dim=64, layers=2, heads=2, registers=1, training=Training(steps=700, batch=8, lr=3e-3, warmup=30, ema=0.98)
+    )
+    agent: AgentConfig = AgentConfig(
+        cloning=CloningConfig(distances=4, training=Training(steps=400, batch=8, lr=2e-3, warmup=20, ema=0.98)),
+        imagination=ImaginationConfig(training=Training(steps=150, batch=32, lr=1e-3, warmup=10, weight_decay=0.0)),
+    )
+    play: AgentReturnConfig = AgentReturnConfig()
+
+
 class Studies(Section):
     """One section a study: results/studies/NAME.json."""
 
@@ -127,3 +148,4 @@ class Studies(Section):
     spoken_digits: SpokenDigitsConfig = SpokenDigitsConfig()
     handwriting: HandwritingConfig = HandwritingConfig()
     sight_priors: SightPriorsConfig = SightPriorsConfig()
+    agent_returns: AgentReturnsConfig = AgentReturnsConfig()

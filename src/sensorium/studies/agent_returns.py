@@ -1,0 +1,119 @@
+"""Is it worth dreaming? The policy trained in dreams against the cloned one it started from, in the real world.
+
+Each seed has recordings, tokenizer, dynamics, clone, agent and episodes of its own, made by the stages of the workflow.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from sensorium.artifacts import read_json
+from sensorium.config import AgentReturnsConfig, LatentsConfig, Section, canonical_json
+from sensorium.evaluation import agent_return
+from sensorium.evaluation.statistics import measure
+from sensorium.stages import collect, encode_latents, index, train_agent, train_clone, train_dynamics, train_tokenizer
+from sensorium.studies.findings import Cell, Findings, Table, estimate
+
+REVISION = 1
+POLICIES = ("agent", "cloned policy", "random actions", "recorded policy", "best")
+_UNTRAINED = 101  # seed of the control's weights
+
+
+def run(config: AgentReturnsConfig) -> Findings:
+    """Train and play, over all seeds."""
+    return judge(config.all_seeds(), [live(config, seed) for seed in config.all_seeds()])
+
+
+def judge(seeds: list[int], lives: list[tuple[dict[str, float], float]]) -> Findings:
+    """The findings from what each seed's policies, and an untrained one, earned in an episode on average."""
+    earned = {name: np.array([sums[name] for sums, _ in lives]) for name in POLICIES}
+    groups = [str(seed) for seed in seeds]
+
+    def returns(values: np.ndarray) -> dict[str, Any]:
+        return measure(
+            "episode_return", values, groups, ceilings={"best": earned["best"]},
+            floors={name: earned[name] for name in ("cloned policy", "random actions")},
+            references={"recorded policy": earned["recorded policy"]},
+        )  # fmt: skip
+
+    rows: list[dict[str, Cell]] = [
+        {"seed": str(seed), **{name: round(sums[name], 3) for name in POLICIES}}
+        for seed, (sums, _) in zip(seeds, lives, strict=True)
+    ]
+    rows.append({"seed": "all", **{name: estimate(earned[name]) for name in POLICIES}})
+    return Findings(
+        metrics={"episode_return": returns(earned["agent"])},
+        controls={"untrained_policy": returns(np.array([untrained for _, untrained in lives]))},
+        tables=[Table("Sum of an episode's rewards, mean over the episodes of a seed", rows)],
+    )
+
+
+def live(config: AgentReturnsConfig, seed: int) -> tuple[dict[str, float], float]:
+    """Mean return of every policy of one seed, and that of an untrained policy in the agent's place."""
+    with TemporaryDirectory() as place:
+        folder = Path(place)
+        data, tokenizer, latents = make_tokens(config, seed, folder)
+        device = ("--device", "cpu", "--threads", "1")
+
+        def train(stage: Any, name: str, section: Section, **inputs: Path) -> Path:
+            words = [word for key, path in inputs.items() for word in (f"--{key}", str(path))]
+            stage.main(["--config", seeded(section, seed), *words, "--output", str(folder / name), *device])
+            return folder / name / "manifest.json"
+
+        dynamics = train(train_dynamics, "dynamics", config.dynamics, latents=latents, tokenizer=tokenizer)
+        clone = train(
+            train_clone, "clone", config.agent.cloning, latents=latents, tokenizer=tokenizer, dynamics=dynamics
+        )
+        agent = train(train_agent, "agent", config.agent.imagination, latents=latents, clone=clone)
+        inputs = {"data": data, "latents": latents, "tokenizer": tokenizer, "clone": clone, "agent": agent}
+        judged = config.play.model_copy(update={"seed": seed})
+        words = ["--config", canonical_json(judged), *device, "--figure", str(folder / "played.png")]
+        words += [word for key, path in inputs.items() for word in (f"--{key}", str(path))]
+        found = []
+        for control in ((), ("--untrained-seed", str(_UNTRAINED))):
+            agent_return.main([*words, *control, "--output", str(folder / "played.json")])
+            found.append(read_json(folder / "played.json")["metrics"]["episode_return"])
+        trained, untrained = found
+        sums = {"agent": trained["value"], "best": trained["ceiling"], **trained["floors"], **trained["references"]}
+        return sums, untrained["value"]
+
+
+def make_tokens(config: AgentReturnsConfig, seed: int, folder: Path) -> tuple[Path, Path, Path]:
+    """Manifests of recordings, of a tokenizer and of the recordings' tokens, all of one seed."""
+    data, latents, tokenizer = folder / "data", folder / "latents", folder / "tokenizer"
+    section, encoding = seeded(config.data, seed), canonical_json(LatentsConfig())
+    shards = range(config.data.shards)
+    device = ["--device", "cpu", "--threads", "1"]
+
+    def shard(place: Path, number: int, suffix: str) -> str:
+        return str(place / f"shard-{number:04d}.{suffix}")
+
+    def join(place: Path, settings: str, *more: str) -> Path:
+        lists = [shard(place, number, "json") for number in shards]
+        index.main(["--config", settings, "--shards", *lists, *more, "--output", str(place / "manifest.json")])
+        return place / "manifest.json"
+
+    for number in shards:
+        collect.main(["--config", section, "--shard", str(number), "--output", shard(data, number, "safetensors")])
+    recordings = join(data, section)
+    words = ["video", "--config", seeded(config.tokenizer, seed), "--data", str(recordings), "--output", str(tokenizer)]
+    train_tokenizer.main([*words, *device])
+    model = tokenizer / "manifest.json"
+    words = ["video", "--config", encoding, "--data", str(recordings), "--tokenizer", str(model)]
+    for number in shards:
+        encode_latents.main(
+            [*words, "--shard", str(number), "--output", shard(latents, number, "safetensors"), *device]
+        )
+    return recordings, model, join(latents, encoding, "--like", str(recordings))
+
+
+def seeded(section: Section, seed: int) -> str:
+    """Canonical JSON of a section with this seed in place of its own, or of that of its training."""
+    values = section.model_dump(mode="json")
+    values.get("training", values)["seed"] = seed
+    return json.dumps(values, sort_keys=True, separators=(",", ":"))

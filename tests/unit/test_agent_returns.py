@@ -1,0 +1,63 @@
+"""The study of agents: what it concludes, and that its stages fit together."""
+
+from __future__ import annotations
+
+import json
+
+from sensorium.config import (
+    AgentConfig,
+    AgentReturnConfig,
+    AgentReturnsConfig,
+    CloningConfig,
+    DynamicsConfig,
+    ImaginationConfig,
+    PlayroomConfig,
+    Training,
+    VideoTokenizerConfig,
+)
+from sensorium.studies.agent_returns import POLICIES, judge, live, seeded
+from sensorium.training.health import Verdict
+
+FEW = Training(steps=3, batch=4, warmup=1)
+
+
+def lives(agent: list[float]) -> list[tuple[dict[str, float], float]]:
+    """What was earned in three seeds."""
+    others = [dict(zip(POLICIES[1:], sums, strict=True)) for sums in ((9, 8, 10, 50), (14, 7, 11, 55), (5, 9, 9, 52))]
+    return [({"agent": value, **sums}, 6.0) for value, sums in zip(agent, others, strict=True)]
+
+
+def test_better_than_the_clone_in_every_seed_passes() -> None:
+    found = judge([0, 1, 2], lives([20.0, 22.0, 19.0]))
+    metric = found.metrics["episode_return"]
+    assert metric["passed"]
+    assert (metric["floor"], metric["n"]) == ((9 + 14 + 5) / 3, 3)
+    assert not found.controls["untrained_policy"]["passed"]
+    assert [row["seed"] for row in found.tables[0].rows] == ["0", "1", "2", "all"]
+
+
+def test_better_on_average_alone_does_not_pass() -> None:
+    """One lucky seed is no proof."""
+    assert not judge([0, 1, 2], lives([60.0, 13.0, 5.0])).metrics["episode_return"]["passed"]
+
+
+def test_a_seed_is_that_of_the_training_where_there_is_one() -> None:
+    assert json.loads(seeded(PlayroomConfig(), 5))["seed"] == 5
+    assert json.loads(seeded(CloningConfig(), 5))["training"]["seed"] == 5
+
+
+def test_the_stages_fit_together(monkeypatch) -> None:
+    """From recordings to returns with hardly any training, so nothing is asked of the gates."""
+    monkeypatch.setattr(Verdict, "check", lambda self: None)
+    config = AgentReturnsConfig(
+        data=PlayroomConfig(task="touch", size=16, frames=24, recordings=16, shards=2),
+        tokenizer=VideoTokenizerConfig(width=8, training=FEW),
+        dynamics=DynamicsConfig(dim=16, layers=2, heads=2, training=FEW),
+        agent=AgentConfig(
+            cloning=CloningConfig(distances=2, training=FEW), imagination=ImaginationConfig(horizon=3, training=FEW)
+        ),
+        play=AgentReturnConfig(episodes=8, windows=20),
+    )
+    sums, untrained = live(config, 3)
+    assert set(sums) == set(POLICIES)
+    assert max(sums["best"], untrained) <= 24

@@ -87,6 +87,11 @@ def sound_latents(wildcards):
     return ["results/latents/audio/manifest.json"] if "audio" in SETTINGS.streams() else []
 
 
+def sound_tokenizer(wildcards):
+    """Manifest of the tokenizer of that sound, if there is any."""
+    return ["results/tokenizers/audio/manifest.json"] if "audio" in SETTINGS.streams() else []
+
+
 def evaluation_results(wildcards):
     """Results of the evaluations that are switched on."""
     return [f"results/eval/{name}.json" for name in SETTINGS.evaluations_on()]

@@ -221,6 +221,8 @@ rule agent_return:
     input:
         data=DATA,
         latents="results/latents/video/manifest.json",
+        sound=sound_latents,
+        hearing=sound_tokenizer,
         tokenizer="results/tokenizers/video/manifest.json",
         clone="results/clone/manifest.json",
         agent="results/agent/manifest.json",
@@ -248,8 +250,8 @@ rule agent_return:
         "Playing in the real environment"
     shell:
         "sensorium --log {log} agent-return --config {params.config:q} --data {input.data} --latents {input.latents} "
-        "--tokenizer {input.tokenizer} --clone {input.clone} --agent {input.agent} --output {output.result} "
-        "--figure {output.figure} --threads {threads}"
+        "--sound {input.sound} --hearing {input.hearing} --tokenizer {input.tokenizer} --clone {input.clone} "
+        "--agent {input.agent} --output {output.result} --figure {output.figure} --threads {threads}"
 
 
 rule summary:

@@ -5,6 +5,7 @@ rule train_clone:
     """Tell the recorded actions and rewards from agent tokens in the dynamics."""
     input:
         latents="results/latents/video/manifest.json",
+        sound=sound_latents,
         tokenizer="results/tokenizers/video/manifest.json",
         dynamics="results/dynamics/manifest.json",
         weights="results/dynamics/model.safetensors",
@@ -28,14 +29,16 @@ rule train_clone:
         "Cloning the recorded player"
     shell:
         "sensorium --log {log} --ranks {resources.gpu} train-clone "
-        "--config {params.config:q} --latents {input.latents} --tokenizer {input.tokenizer} "
-        "--dynamics {input.dynamics} --output {params.folder} --threads {threads} --max-minutes {resources.runtime}"
+        "--config {params.config:q} --latents {input.latents} --sound {input.sound} "
+        "--tokenizer {input.tokenizer} --dynamics {input.dynamics} --output {params.folder} --threads {threads} "
+        "--max-minutes {resources.runtime}"
 
 
 rule train_agent:
     """Act in dreams, and do more often what earns more than was expected."""
     input:
         latents="results/latents/video/manifest.json",
+        sound=sound_latents,
         clone="results/clone/manifest.json",
         weights="results/clone/model.safetensors",
     output:
@@ -58,5 +61,5 @@ rule train_agent:
         "Training the agent in dreams"
     shell:
         "sensorium --log {log} --ranks {resources.gpu} train-agent "
-        "--config {params.config:q} --latents {input.latents} --clone {input.clone} "
-        "--output {params.folder} --threads {threads} --max-minutes {resources.runtime}"
+        "--config {params.config:q} --latents {input.latents} --sound {input.sound} "
+        "--clone {input.clone} --output {params.folder} --threads {threads} --max-minutes {resources.runtime}"

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
-from sensorium.config import CloningConfig, DynamicsConfig, ImaginationConfig, VideoTokenizerConfig
+from sensorium.config import (
+    AudioTokenizerConfig,
+    CloningConfig,
+    DynamicsConfig,
+    ImaginationConfig,
+    VideoTokenizerConfig,
+)
+from sensorium.data.environment import Observation
+from sensorium.evaluation.play import Senses
 from sensorium.models.agent import ActionCode, Actor, Agent, divergence, log_chance, pick
+from sensorium.models.audio_tokenizer import AudioTokenizer, to_sounds
 from sensorium.models.dream import Dreamer
-from sensorium.models.tokenizers import VideoTokenizer
+from sensorium.models.tokenizers import VideoTokenizer, to_images
 from sensorium.objectives.cloning import CloningLearner
 from sensorium.objectives.imagination import ImaginationLearner
 from sensorium.randomness import Draw
@@ -172,6 +182,27 @@ def test_watching_true_frames_is_what_cloning_saw():
     assert torch.allclose(torch.stack([r[:, 0] for r in read], 1), states, atol=1e-4)
     with pytest.raises(ValueError, match="call keep before observe"):
         dreamer.observe(tokens[:, :1], batch["action"][:, 0]), dreamer.observe(tokens[:, :1], batch["action"][:, 0])
+
+
+def test_what_is_heard_in_a_stream_is_what_the_recording_has_as_tokens():
+    """Long enough for the tokenizer to forget: the sounds before are those that it reads, no fewer."""
+    torch.manual_seed(0)
+    sight = VideoTokenizer(VideoTokenizerConfig(width=4, channels=3), {"size": 16})
+    hearing = AudioTokenizer(AudioTokenizerConfig(width=8, channels=3), {"samples_per_frame": 1000}).eval()
+    rng, frames = np.random.default_rng(0), hearing.past + 6
+    video = rng.integers(0, 256, (2, frames, 16, 16, 3), np.uint8)
+    sound = rng.integers(-9000, 9000, (2, frames, 1000)).astype(np.int16)
+    with torch.no_grad():
+        seen, heard = (
+            sight.encode(to_images(torch.from_numpy(video))),
+            hearing.encode(to_sounds(torch.from_numpy(sound.reshape(2, -1)))),
+        )
+    senses, body = Senses(sight, hearing), np.zeros(0, np.float32)
+    for frame in range(frames):
+        now = [Observation(video[row, frame], sound[row, frame], body, 0.0, False) for row in (0, 1)]
+        tokens = senses.tokens(now, torch.device("cpu"))
+        expected = torch.cat([seen[:, frame : frame + 1], heard[:, frame : frame + 1]], dim=2)
+        assert torch.allclose(tokens, expected, atol=1e-4)
 
 
 def imaginer(model: Agent) -> ImaginationLearner:

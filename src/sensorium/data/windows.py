@@ -7,6 +7,8 @@ batches and a run resumes from any step at no cost.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -139,6 +141,13 @@ class JoinedWindows:
         """Windows by number, as `Windows.batch` gives them, with a field for each of the others."""
         named = {name: other.batch(indices)[other.fields[0]] for name, other in self._others.items()}
         return self._first.batch(indices) | named
+
+
+def join(video: Windows, sound: Path | None) -> Windows | JoinedWindows:
+    """Windows of encoded video with the encoded sound of the same frames, if there is any."""
+    if sound is None:
+        return video
+    return JoinedWindows(video, sound=Windows(RecordingSet.open(sound), video.split, ("latent",), video.frames))
 
 
 class StepBatches(Dataset[dict[str, Tensor]]):

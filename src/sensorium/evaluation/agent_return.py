@@ -20,6 +20,7 @@ import torch
 from sensorium.artifacts import read_json
 from sensorium.config import (
     AgentReturnConfig,
+    AudioTokenizerConfig,
     CloningConfig,
     Data,
     ImaginationConfig,
@@ -28,6 +29,7 @@ from sensorium.config import (
 )
 from sensorium.data import sources
 from sensorium.data.recording import RecordingSet
+from sensorium.data.windows import join
 from sensorium.evaluation import figures
 from sensorium.evaluation.harness import (
     FLOOR_SEEDS,
@@ -38,11 +40,13 @@ from sensorium.evaluation.harness import (
     load_judged,
     require,
 )
-from sensorium.evaluation.play import Player, Random, Script, Watcher, play
+from sensorium.evaluation.play import Player, Random, Script, Senses, Watcher, play
 from sensorium.evaluation.statistics import measure, write_result
 from sensorium.models.agent import Actor, Agent
+from sensorium.models.audio_tokenizer import AudioTokenizer
 from sensorium.models.dream import Dreamer
 from sensorium.models.tokenizers import VideoTokenizer
+from sensorium.objectives.forcing import tokens_of
 from sensorium.randomness import stable_seed
 
 REVISION = 1
@@ -52,17 +56,24 @@ def main(argv: list[str]) -> None:
     """Run `sensorium agent-return`."""
     inputs = ("data", "latents", "tokenizer", "clone", "agent")
     parser = arguments("agent-return", __doc__, inputs, "the agent: its tokens, its policy, its rewards")
+    parser.add_argument("--sound", type=Path, nargs="?", metavar="MANIFEST", help="manifest of the encoded sound")
+    parser.add_argument("--hearing", type=Path, nargs="?", metavar="MANIFEST", help="manifest of the sound's tokenizer")
     args = parser.parse_args(argv)
     began, config = time.monotonic(), parse_section(AgentReturnConfig, args.config)
     bench, recordings, latents = Bench.prepare(args), RecordingSet.open(args.data), RecordingSet.open(args.latents)
     require(recordings, "reward", "record a game, or set data.task")
     check_pedigree(args.latents, data=args.data, tokenizer=args.tokenizer)
-    check_pedigree(args.clone, latents=args.latents)
+    sound = {"sound": args.sound} if args.sound else {}
+    check_pedigree(args.clone, latents=args.latents, **sound)
     check_pedigree(args.agent, clone=args.clone)
     seed = args.untrained_seed
     clone = load_judged(Agent, CloningConfig, args.clone, "clone", None, bench)
     actor = load_judged(Actor, ImaginationConfig, args.agent, "agent", seed, bench)
     tokenizer = load_judged(VideoTokenizer, VideoTokenizerConfig, args.tokenizer, "tokenizer_video", None, bench)
+    hearing = None
+    if args.sound:
+        check_pedigree(args.sound, tokenizer=args.hearing)
+        hearing = load_judged(AudioTokenizer, AudioTokenizerConfig, args.hearing, "tokenizer_audio", None, bench)
 
     world: Any = parse_section(Data, json.dumps(read_json(args.data)["config"]))
     environments = [sources.module(world.source).environment(world) for _ in range(config.episodes)]
@@ -70,7 +81,7 @@ def main(argv: list[str]) -> None:
     rest = environments[0].rest()
     drawn = stable_seed(config.seed, "agent-return")
     watch = {
-        name: Watcher(clone, policy, tokenizer, rest, config.context_noise, drawn)
+        name: Watcher(clone, policy, Senses(tokenizer, hearing), rest, config.context_noise, drawn)
         for name, policy in (("agent", actor.policy), ("cloned policy", clone.policy))
     }
     players: dict[str, Player] = {
@@ -88,34 +99,35 @@ def main(argv: list[str]) -> None:
             floors={name: sums[name] for name in ("cloned policy", "random actions")}, ceilings={"best": best},
             references={"recorded policy": sums["recorded policy"]}, seed=config.seed,
         ),
-        "reward_error": _reward_error(config, bench, latents, args.clone, seed),
+        "reward_error": _reward_error(config, bench, latents, args.sound, args.clone, seed),
     }  # fmt: skip
     figures.earnings(args.figure, earned)
-    named = {name: getattr(args, name) for name in inputs}
+    named = {name: getattr(args, name) for name in inputs} | sound
     write_result(args.output, "agent_return", metrics, named, time.monotonic() - began)
 
 
 def _reward_error(
-    config: AgentReturnConfig, bench: Bench, latents: RecordingSet, manifest: Path, seed: int | None
+    config: AgentReturnConfig, bench: Bench, latents: RecordingSet, sound: Path | None, manifest: Path, seed: int | None
 ) -> dict[str, Any]:
     """How well the reward of a window's last frame is told from the window."""
     frames = int(read_json(manifest)["details"]["shapes"]["dynamics"]["config"]["window"])
     pool = WindowPool(latents, "test", ("latent", "action", "reward"), frames)
     rng = np.random.default_rng(stable_seed(config.seed, "agent-return"))
     picked = pool.draw(np.ones(len(pool), bool), config.windows, rng)
-    truth = pool.windows.batch(picked)["reward"][:, -1].numpy()
+    batch = join(pool.windows, sound).batch(picked)
+    tokens, action, truth = tokens_of(batch).numpy(), batch["action"].numpy(), batch["reward"][:, -1].numpy()
 
     def errors(weights: int | None) -> np.ndarray:
         agent = load_judged(Agent, CloningConfig, manifest, "clone", weights, bench)
 
-        def tell(batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        def tell(seen: torch.Tensor, done: torch.Tensor) -> torch.Tensor:
             dreamer = Dreamer(agent.dynamics, context_noise=config.context_noise, seed=config.seed, agent=agent.token)
-            dreamer.begin(batch["latent"].float(), batch["action"])
+            dreamer.begin(seen, done)
             read = dreamer.keep()
             assert read is not None
             return agent.reward.mean(read[:, 0])
 
-        return (bench.run(pool, picked, tell) - truth) ** 2
+        return (bench.map(tell, tokens, action) - truth) ** 2
 
     return measure(
         "reward_error", errors(seed), pool.recording[picked].tolist(), higher_is_better=False,

@@ -13,6 +13,7 @@ import torch
 
 from sensorium.data.environment import Environment, Observation
 from sensorium.models.agent import Agent, Policy, pick
+from sensorium.models.audio_tokenizer import AudioTokenizer, to_sounds
 from sensorium.models.dream import Dreamer
 from sensorium.models.tokenizers import VideoTokenizer, to_images
 
@@ -94,31 +95,60 @@ class Random:
         """Nothing is remembered."""
 
 
+class Senses:
+    """Tokens of what is observed, frame after frame: of the picture and, where the dynamics dream of it, of the sound.
+
+    Args:
+        sight: tokenizer of the frames.
+        hearing: tokenizer of their sound, on the same device; None: only sight.
+    """
+
+    def __init__(self, sight: VideoTokenizer, hearing: AudioTokenizer | None = None) -> None:
+        self._sight, self._hearing = sight, hearing
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget what was seen and heard: episodes begin."""
+        self._seen = self._sight.remember()
+        self._heard: list[torch.Tensor] = []  # the sounds, [E, S] each, on which the next ones' tokens depend
+
+    @torch.no_grad()
+    def tokens(self, observations: Sequence[Observation], device: torch.device) -> torch.Tensor:
+        """Tokens of the next frame of every episode, [E, 1, N, C]."""
+        frames = torch.from_numpy(np.stack([observation.frame for observation in observations])).to(device)
+        streams = [self._sight.encode(to_images(frames)[:, None], memory=self._seen)]
+        if self._hearing is not None:
+            sounds = torch.from_numpy(np.stack([observation.sound for observation in observations])).to(device)
+            self._heard = [*self._heard, to_sounds(sounds)][-self._hearing.past - 1 :]
+            streams.append(self._hearing.encode(torch.cat(self._heard, dim=1))[:, -1:])
+        return torch.cat(streams, dim=2)
+
+
 class Watcher:
     """Acts by a policy that reads the agent's state, as it does in dreams, but of true frames.
 
     Args:
         agent: on the device where it is to run, in eval mode.
         policy: the cloned one, or what imagination made of it.
-        tokenizer: of the frames, on the same device.
+        senses: on the same device.
         rest: the action that is taken to have led to the first frame.
         context_noise: noise share of frames that were seen, as in dreams.
         seed: of that noise and of the actions drawn.
     """
 
     def __init__(
-        self, agent: Agent, policy: Policy, tokenizer: VideoTokenizer, rest: np.ndarray, context_noise: float, seed: int
+        self, agent: Agent, policy: Policy, senses: Senses, rest: np.ndarray, context_noise: float, seed: int
     ) -> None:
-        self._policy, self._tokenizer, self._rest = policy, tokenizer, rest
+        self._policy, self._senses, self._rest = policy, senses, rest
         self._device = agent.token.device
         self._generator = torch.Generator().manual_seed(seed)
         self._dreamer = Dreamer(agent.dynamics, context_noise=context_noise, seed=seed, agent=agent.token)
 
     def begin(self, observations: Sequence[Observation]) -> None:
         """A memory of the first frame."""
-        self._seen = self._tokenizer.remember()
+        self._senses.begin()
         rest = torch.from_numpy(np.stack([self._rest] * len(observations))).to(self._device)
-        self._dreamer.begin(self._tokens(observations), rest[:, None])
+        self._dreamer.begin(self._senses.tokens(observations, self._device), rest[:, None])
 
     @torch.no_grad()
     def act(self, environments: Sequence[Environment]) -> list[np.ndarray]:
@@ -132,9 +162,4 @@ class Watcher:
     def see(self, observations: Sequence[Observation], actions: Sequence[np.ndarray]) -> None:
         """Take in the newest frame."""
         moves = torch.from_numpy(np.stack(actions)).to(self._device)
-        self._dreamer.observe(self._tokens(observations), moves)
-
-    @torch.no_grad()
-    def _tokens(self, observations: Sequence[Observation]) -> torch.Tensor:
-        frames = torch.from_numpy(np.stack([observation.frame for observation in observations]))
-        return self._tokenizer.encode(to_images(frames.to(self._device))[:, None], memory=self._seen)
+        self._dreamer.observe(self._senses.tokens(observations, self._device), moves)

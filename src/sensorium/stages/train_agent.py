@@ -5,14 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sensorium.artifacts import ArtifactError, digest, read_manifest
+from sensorium.artifacts import read_manifest
 from sensorium.config import CloningConfig, ImaginationConfig, parse_section
 from sensorium.data.recording import RecordingSet, Split
-from sensorium.data.windows import Windows
+from sensorium.data.windows import JoinedWindows, Windows, join
 from sensorium.models.agent import Actor, Agent
 from sensorium.models.load import load_model
 from sensorium.objectives.imagination import ImaginationLearner
 from sensorium.objectives.learner import Learner
+from sensorium.stages.train_clone import check_streams
 from sensorium.training.execution import Execution, add_arguments
 from sensorium.training.stage import train_stage
 
@@ -28,14 +29,15 @@ def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="sensorium train-agent", description=__doc__)
     parser.add_argument("--config", required=True, help="section agent.imagination, as JSON")
     parser.add_argument("--latents", type=Path, required=True, help="manifest of the encoded video: dreams begin there")
+    parser.add_argument("--sound", type=Path, nargs="?", help="manifest of their encoded sound; none for silent ones")
     parser.add_argument("--clone", type=Path, required=True, help="manifest of the clone")
     parser.add_argument("--output", type=Path, required=True, help="folder of the artifact")
     add_arguments(parser)
     args = parser.parse_args(argv)
     config = parse_section(ImaginationConfig, args.config)
     latents = RecordingSet.open(args.latents)
-    if read_manifest(args.clone, "clone")["inputs"]["latents"] != digest(args.latents):
-        raise ArtifactError(f"{args.clone}: not trained on {args.latents} as it is now; train it again")
+    streams = {"latents": args.latents} | ({"sound": args.sound} if args.sound else {})
+    check_streams(args.clone, read_manifest(args.clone, "clone"), streams)
     clone = load_model(Agent, CloningConfig, args.clone, "clone")
     shapes = {
         "dim": clone.dynamics.dim,
@@ -43,10 +45,10 @@ def main(argv: list[str]) -> None:
         "action": latents.details["action"],
     }
 
-    def windows(split: Split) -> Windows:
-        return Windows(latents, split, ("latent", "action"), config.context)
+    def windows(split: Split) -> Windows | JoinedWindows:
+        return join(Windows(latents, split, ("latent", "action"), config.context), args.sound)
 
-    def build() -> tuple[Learner, Windows, Windows]:
+    def build() -> tuple[Learner, Windows | JoinedWindows, Windows | JoinedWindows]:
         actor = Actor(config, shapes)
         actor.policy.load_state_dict(clone.policy.state_dict())
         return ImaginationLearner(actor, clone, config), windows("training"), windows("validation")
@@ -55,7 +57,7 @@ def main(argv: list[str]) -> None:
         stage="agent",
         revision=REVISION,
         section=config,
-        inputs={"latents": args.latents, "clone": args.clone},
+        inputs={**streams, "clone": args.clone},
         output=args.output,
         build=build,
         execution=Execution.from_args(args),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from sensorium.artifacts import ArtifactError, digest, read_manifest
 from sensorium.config import CloningConfig, DynamicsConfig, VideoTokenizerConfig, parse_section
 from sensorium.data.recording import RecordingSet, Split
-from sensorium.data.windows import Windows
+from sensorium.data.windows import JoinedWindows, Windows, join
 from sensorium.models.agent import Agent
 from sensorium.models.dynamics import Dynamics
 from sensorium.models.load import load_model
@@ -22,17 +24,31 @@ from sensorium.training.stage import train_stage
 REVISION = 1
 
 
+def check_streams(manifest: Path, content: Mapping[str, Any], streams: Mapping[str, Path]) -> None:
+    """Refuse a model that was trained on other tokens than those given, or with sound where none is given.
+
+    Raises:
+        ArtifactError: naming the model and the tokens.
+    """
+    for name in ("latents", "sound"):
+        made, given = content["inputs"].get(name), streams.get(name)
+        if made != (digest(given) if given else None):
+            raise ArtifactError(
+                f"{manifest}: not trained on {given or 'silent recordings'} as --{name}; train it again"
+            )
+
+
 def main(argv: list[str]) -> None:
     """Run `sensorium train-clone`.
 
     Raises:
-        ArtifactError: if an input does not match its manifest, the recordings hold no actions or rewards,
-            or the dynamics dream of sound.
+        ArtifactError: if an input does not match its manifest, or the recordings hold no actions or rewards.
     """
     parser = argparse.ArgumentParser(prog="sensorium train-clone", description=__doc__)
     parser.add_argument("--config", required=True, help="section agent.cloning, as JSON")
     parser.add_argument("--latents", type=Path, required=True, help="manifest of the encoded video")
     parser.add_argument("--tokenizer", type=Path, required=True, help="manifest of the tokenizer that encoded it")
+    parser.add_argument("--sound", type=Path, nargs="?", help="manifest of their encoded sound; none for silent ones")
     parser.add_argument("--dynamics", type=Path, required=True, help="manifest of the dynamics")
     parser.add_argument("--output", type=Path, required=True, help="folder of the artifact")
     add_arguments(parser)
@@ -43,18 +59,17 @@ def main(argv: list[str]) -> None:
         if not latents.has(field):
             raise ArtifactError(f"{args.latents}: its recordings have no {field!r}; record a game, or set data.task")
     before = read_manifest(args.dynamics, "dynamics")
-    if before["inputs"]["latents"] != digest(args.latents):
-        raise ArtifactError(f"{args.dynamics}: not trained on {args.latents} as it is now; train it again")
-    if before["details"]["shapes"]["audio"]:
-        raise ArtifactError(f"{args.dynamics}: dreams of sound too, and the agent only sees; train one without --sound")
+    streams = {"latents": args.latents} | ({"sound": args.sound} if args.sound else {})
+    check_streams(args.dynamics, before, streams)
     tokenizer = load_model(VideoTokenizer, VideoTokenizerConfig, args.tokenizer, "tokenizer_video")
     section = parse_section(DynamicsConfig, json.dumps(before["config"]))
     shapes = {"dynamics": {"config": before["config"], "shapes": before["details"]["shapes"]}}
 
-    def windows(split: Split) -> Windows:
-        return Windows(latents, split, ("latent", "action", "reward"), section.long_frames + config.distances)
+    def windows(split: Split) -> Windows | JoinedWindows:
+        frames = section.long_frames + config.distances
+        return join(Windows(latents, split, ("latent", "action", "reward"), frames), args.sound)
 
-    def build() -> tuple[Learner, Windows, Windows]:
+    def build() -> tuple[Learner, Windows | JoinedWindows, Windows | JoinedWindows]:
         agent = Agent(config, shapes)
         agent.dynamics.load_state_dict(load_model(Dynamics, DynamicsConfig, args.dynamics, "dynamics").state_dict())
         return CloningLearner(agent, config, section, tokenizer), windows("training"), windows("validation")
@@ -63,7 +78,7 @@ def main(argv: list[str]) -> None:
         stage="clone",
         revision=REVISION,
         section=config,
-        inputs={"latents": args.latents, "tokenizer": args.tokenizer, "dynamics": args.dynamics},
+        inputs={**streams, "tokenizer": args.tokenizer, "dynamics": args.dynamics},
         output=args.output,
         build=build,
         execution=Execution.from_args(args),

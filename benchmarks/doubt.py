@@ -54,16 +54,16 @@ def main() -> None:
     world, length = World.open(args), args.context + args.frames
     names = [name for name in world.names() if world.latents.frames(name) >= length][: args.recordings]
 
-    def stacked(field: str) -> torch.Tensor:
-        values = np.stack([world.latents.field(name, field)[:length] for name in names])
-        return torch.from_numpy(values).to(world.device)
+    begun = [world.begin(name, length) for name in names]
+    tokens = torch.cat([each.tokens for each in begun])
+    actions = torch.cat([each.actions for each in begun if each.actions is not None]) if world.action else None
+    context = tokens[:, : args.context]
 
-    tokens, actions = stacked("latent").float(), stacked("action") if world.action else None
-    shape = (len(names), args.frames)
-
-    def seen(all_tokens: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-        pictures, doubts = world.show(world.dynamics.split(all_tokens)["video"].flatten(0, 1))
-        return pictures.reshape(*shape, -1) / 255, doubts.reshape(shape)
+    def seen(coming: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """Pictures of frames after the context as [n, frames, numbers], and doubts [n, frames]."""
+        clips = [world.senses().show(world.dynamics.split(clip)) for clip in torch.cat([context, coming], 1)]
+        pictures = np.stack([clip.pictures[args.context :].reshape(args.frames, -1) for clip in clips])
+        return pictures / 255, np.stack([clip.doubts[args.context :] for clip in clips])
 
     first, instability = dreams(world, tokens, actions, args, args.seed)
     second, _ = dreams(world, tokens, actions, args, args.seed + 1)

@@ -21,3 +21,16 @@ def world(place: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """That world, seen from its folder."""
     monkeypatch.chdir(place)
     return open_world()
+
+
+@pytest.fixture(scope="session")
+def loud_place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, where dreams have sound."""
+    return write_world(tmp_path_factory.mktemp("loud"), heard=True)
+
+
+@pytest.fixture
+def loud_world(loud_place: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """That world, seen from its folder."""
+    monkeypatch.chdir(loud_place)
+    return open_world()

@@ -13,27 +13,48 @@ from torch import nn
 
 from sensorium.artifacts import digest, write_manifest
 from sensorium.config import (
+    AudioTokenizerConfig,
     DynamicsConfig,
     LatentsConfig,
     PlayroomConfig,
     Section,
+    TransformerTokenizerConfig,
     VideoTokenizerConfig,
     canonical_json,
 )
 from sensorium.data.recording import KIND, write_shard
 from sensorium.interactive.world import World, add_arguments
+from sensorium.models.audio_tokenizer import AudioTokenizer, to_sounds
 from sensorium.models.dynamics import Dynamics
 from sensorium.models.tokenizers import VideoTokenizer, to_images
 
-SIZE, FRAMES, CHANNELS, SAMPLES, RATE = 16, 20, 3, 160, 2560
+SIZE, FRAMES, CHANNELS, SAMPLES, RATE = 16, 20, 3, 1000, 16000
 SPLITS = ("training", "validation", "test", "test", "test")
 HAND, CONSOLE = {"kind": "continuous", "size": 2}, {"kind": "discrete", "size": 18}
 DYNAMICS = DynamicsConfig(dim=16, heads=2, key_heads=1, layers=2, time_every=2, window=4, frames=4, long_frames=4)
 TOKENIZER = VideoTokenizerConfig(width=4, channels=CHANNELS)
+CLIPS = VideoTokenizerConfig(
+    kind="transformer",
+    channels=CHANNELS,
+    transformer=TransformerTokenizerConfig(dim=16, heads=2, layers=2, time_every=2, frames=3),
+)
+SOUND = AudioTokenizerConfig(width=8, channels=CHANNELS)
 
 
-def write_world(folder: Path, action: dict[str, Any] | None = HAND) -> Path:
-    """Recordings, tokenizer, latents and dynamics below a folder `results`; the folder it lies in."""
+def write_world(
+    folder: Path,
+    action: dict[str, Any] | None = HAND,
+    heard: bool = False,
+    config: VideoTokenizerConfig = TOKENIZER,
+) -> Path:
+    """Recordings, tokenizers, latents and dynamics below a folder `results`; the folder it lies in.
+
+    Args:
+        folder: where.
+        action: what steers the recordings.
+        heard: whether dreams have sound; recordings have it in any case.
+        config: of the video tokenizer.
+    """
     results, rng = folder / "results", np.random.default_rng(0)
     recordings = {}
     for number in range(len(SPLITS)):
@@ -48,8 +69,8 @@ def write_world(folder: Path, action: dict[str, Any] | None = HAND) -> Path:
         recordings[f"toy-{number}"] = fields
     data = _recordings(results / "data/toy", recordings, action, PlayroomConfig())
     torch.manual_seed(0)
-    tokenizer = VideoTokenizer(TOKENIZER, {"size": SIZE})
-    seeing = _model(results / "tokenizers/video", tokenizer, "tokenizer_video", TOKENIZER, {"size": SIZE})
+    tokenizer = VideoTokenizer(config, {"size": SIZE})
+    seeing = _model(results / "tokenizers/video", tokenizer, "tokenizer_video", config, {"size": SIZE})
     latents = {}
     for name, fields in recordings.items():
         tokens = tokenizer.encode(to_images(torch.from_numpy(fields["video"]))).detach().numpy().astype(np.float16)
@@ -57,11 +78,30 @@ def write_world(folder: Path, action: dict[str, Any] | None = HAND) -> Path:
     encoded = _recordings(
         results / "latents/video", latents, action, LatentsConfig(), data=digest(data), tokenizer=digest(seeing)
     )
-    shapes = {"video": tokenizer.tokens, "grid": True, "audio": 0, "channels": CHANNELS, "action": action}
+    inputs = {"latents": digest(encoded)}
+    if heard:
+        hearing, lengths = sound_tokenizer(), {"samples_per_frame": SAMPLES}
+        playing = _model(results / "tokenizers/audio", hearing, "tokenizer_audio", SOUND, lengths)
+        sounds = {name: to_sounds(torch.from_numpy(fields["audio"]))[None] for name, fields in recordings.items()}
+        tokens = {name: {"latent": hearing.encode(sound)[0].detach().half().numpy()} for name, sound in sounds.items()}
+        made_from = {"data": digest(data), "tokenizer": digest(playing)}
+        inputs["sound"] = digest(_recordings(results / "latents/audio", tokens, action, LatentsConfig(), **made_from))
+    audio = SOUND.tokens if heard else 0
+    shapes = {"video": tokenizer.tokens, "grid": True, "audio": audio, "channels": CHANNELS, "action": action}
     dynamics = Dynamics(DYNAMICS, shapes)
     nn.init.normal_(dynamics.read_out.weight, std=0.3)  # an untrained one only ever holds the last frame
-    _model(results / "dynamics", dynamics, "dynamics", DYNAMICS, shapes, latents=digest(encoded))
+    _model(results / "dynamics", dynamics, "dynamics", DYNAMICS, shapes, **inputs)
     return folder
+
+
+def sound_tokenizer() -> AudioTokenizer:
+    """An untrained one that looks back; a fresh one's layers still do nothing."""
+    torch.manual_seed(1)
+    hearing = AudioTokenizer(SOUND, {"samples_per_frame": SAMPLES})
+    for name, weight in hearing.named_parameters():
+        if ".mix." in name:
+            nn.init.normal_(weight, std=0.2)
+    return hearing.eval()
 
 
 def open_world(*words: str) -> World:

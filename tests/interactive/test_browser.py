@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,13 +49,13 @@ class Table:
         return self.browser.evaluate(f"document.getElementById({name!r}).textContent")
 
 
-@pytest.fixture
-def table(world: World, tmp_path: Path) -> Iterator[Table]:
+@contextmanager
+def laid(world: World, folder: Path) -> Iterator[Table]:
     with Server(0) as server:
         server.game = Game(world, 0.5, **SETTINGS)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
-        browser = Browser(tmp_path / "profile")
+        browser = Browser(folder)
         try:
             size = {"width": 1024, "height": 620, "deviceScaleFactor": 1, "mobile": False}
             browser.send("Emulation.setDeviceMetricsOverride", **size)
@@ -65,6 +66,12 @@ def table(world: World, tmp_path: Path) -> Iterator[Table]:
             browser.close()
             server.shutdown()
             thread.join()
+
+
+@pytest.fixture
+def table(world: World, tmp_path: Path) -> Iterator[Table]:
+    with laid(world, tmp_path / "profile") as table:
+        yield table
 
 
 def test_keys_steer_what_is_seen(table):
@@ -117,3 +124,21 @@ def test_a_page_without_its_server_says_so(table):
     table.browser.wait("actions.length >= 1")
     table.server.game = None
     table.browser.wait("document.getElementById('state').textContent.startsWith('Stopped')")
+
+
+def test_what_is_dreamed_is_heard(loud_world, tmp_path):
+    """Sound is laid end to end, each frame's after the one before."""
+    with laid(loud_world, tmp_path / "profile") as table:
+        table.browser.evaluate(
+            "window.starts = []; const start = AudioBufferSourceNode.prototype.start;"
+            "AudioBufferSourceNode.prototype.start = function (at) "
+            "{ const {buffer} = this; starts.push([at, buffer.duration, Math.max(...buffer.getChannelData(0))]);"
+            "start.call(this, at); }"
+        )
+        table.browser.key("ArrowUp", True)
+        table.browser.wait("starts.length >= 6")
+        starts = np.array(table.browser.evaluate("starts"))
+        assert starts[:, 1] == pytest.approx(1 / 16)
+        assert (np.diff(starts[:, 0]) >= 1 / 16 - 1e-6).all()
+        assert starts[:, 2].max() > 0.01
+        assert table.browser.complaints() == []

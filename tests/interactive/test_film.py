@@ -8,13 +8,14 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from dream_world import CONSOLE, FRAMES, open_world, write_world
+from dream_world import CONSOLE, FRAMES, SAMPLES, open_world, write_world
 
 from sensorium.cli import main
 from sensorium.evaluation.movie import DREAMING, GAP, SCALE, WATCHING
 from sensorium.interactive.session import Session
 
 WIDE = 16 * SCALE
+MANIFESTS = ("dynamics", "tokenizer", "latents", "data")
 
 
 def run(*words: str) -> int:
@@ -97,7 +98,7 @@ def test_policies_and_lengths(here, words, length):
         ("--actions short.json --frames 3", 78, "2 actions for --frames 3"),
         ("--context 20", 78, "goes on for 0 frames"),
         ("--context 21", 78, "has 20 frames"),
-        ("--dynamics nowhere.json", 65, "nowhere.json: not found"),
+        *((f"--{name} nowhere.json", 65, "nowhere.json: not found") for name in MANIFESTS),
         ("--actions short.json --policy hold", 2, "not allowed with"),
     ],
 )
@@ -108,6 +109,21 @@ def test_what_cannot_be_dreamed_is_named(here, capsys, words, code, named):
     assert named in said
     assert "Traceback" not in said
     assert not (here / "x.mp4").exists()
+
+
+def test_the_film_sounds(loud_place, monkeypatch, tmp_path):
+    """As recorded, then as dreamed, and as long as it is seen."""
+    monkeypatch.chdir(loud_place)
+    assert run("--output", str(tmp_path / "x.mp4"), "--policy", "hold", "--frames", "10") == 0
+    with av.open(str(tmp_path / "x.mp4")) as film:
+        heard = np.concatenate([frame.to_ndarray()[0] for frame in film.decode(audio=0)])[: 16 * SAMPLES]
+    assert len(heard) == 16 * SAMPLES
+    world = open_world()
+    session = Session(world, "toy-2", context=6, denoising_steps=2, seed=0)
+    move = world.latents.field("toy-2", "action")[5]
+    sound = np.concatenate([session.beginning.sound, *(session.step(move).sound for _ in range(10))]) / 32768
+    for part in (slice(0, 6 * SAMPLES), slice(6 * SAMPLES, None)):
+        assert np.corrcoef(heard[part], sound[part])[0, 1] > 0.8  # AAC changes it a little, and noise most
 
 
 @pytest.mark.parametrize("action", [CONSOLE, None])

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,8 @@ from sensorium.interactive.world import World
 SETTINGS = {"context": 4, "denoising_steps": 2, "seed": 0}
 
 
-@pytest.fixture
-def server(world: World) -> Iterator[Server]:
+@contextmanager
+def serving(world: World) -> Iterator[Server]:
     with Server(0) as server:
         server.game = Game(world, 0.5, **SETTINGS)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
@@ -35,6 +36,12 @@ def server(world: World) -> Iterator[Server]:
         yield server
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def server(world: World) -> Iterator[Server]:
+    with serving(world) as server:
+        yield server
 
 
 class Page:
@@ -77,6 +84,17 @@ def test_a_game(server, world):
         assert header["doubt"] == pytest.approx(moment.doubt / 0.5)
         assert sound == b""
     assert len(server.game.seconds) == 5
+
+
+def test_a_game_with_sound(loud_world):
+    with serving(loud_world) as server:
+        page = Page(server)
+        begun, _, _ = page.frame("/begin")
+        assert begun["sample_rate"] == 16000
+        session = Session(loud_world, "toy-2", **SETTINGS)
+        for _ in range(3):
+            sound = page.frame("/step", session=begun["session"], keys=["ArrowUp"])[2]
+            assert np.array_equal(np.frombuffer(sound, "<i2"), session.step(np.array([0, -1], np.float32)).sound)
 
 
 def test_each_beginning_is_of_another_recording(server):

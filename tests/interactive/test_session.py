@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from dream_world import CONSOLE, open_world, write_world
+from dream_world import CLIPS, CONSOLE, SAMPLES, TOKENIZER, open_world, write_world
 
 from sensorium.artifacts import ArtifactError
 from sensorium.config import ConfigurationError
+from sensorium.interactive.senses import Senses
 from sensorium.interactive.session import Session, usual_doubt
 from sensorium.models.dream import dream
 from sensorium.randomness import stable_seed
@@ -27,13 +27,53 @@ def frames(world, moves=MOVES, **changed) -> np.ndarray:
     return np.stack([session.step(move).picture for move in moves])
 
 
-def test_a_session_is_a_dream(world):
-    begun = world.begin("toy-2", 5)
+@pytest.mark.parametrize("config", [TOKENIZER, CLIPS], ids=lambda config: config.kind)
+def test_a_session_is_a_dream(tmp_path, monkeypatch, config):
+    """Frame by frame as all at once, also through tokenizers that look back; to be seen and to be heard."""
+    monkeypatch.chdir(write_world(tmp_path, heard=True, config=config))
+    world = open_world()
+    session = Session(world, "toy-2", **SETTINGS)
+    moments = [session.step(move) for move in MOVES]
+    begun = session.beginning
     actions = torch.cat([begun.actions, torch.from_numpy(MOVES)[None]], 1)
-    tokens = dream(
+    dreamed = dream(
         world.dynamics, begun.tokens, actions, len(MOVES), denoising_steps=2, seed=stable_seed(3, "dream")
     )  # fmt: skip
-    assert np.array_equal(frames(world), world.show(tokens[0])[0])
+    streams = world.dynamics.split(torch.cat([begun.tokens, dreamed], 1)[0])
+    with torch.no_grad():
+        images = world.tokenizer.decode(streams["video"])[5:].clamp(0, 1)
+        whole = world.hearing.decode(streams["audio"][None])[0, 5 * SAMPLES :]
+    pictures = (255 * images.permute(0, 2, 3, 1)).numpy()
+    assert np.abs(np.stack([moment.picture for moment in moments]) - pictures).max() <= 0.51
+    sound = np.concatenate([moment.sound for moment in moments])
+    assert sound.dtype == np.int16
+    assert np.abs(sound - 32768 * whole.numpy()).max() <= 1
+    assert np.abs(sound).max() > 100  # or silence would do
+    shown = world.senses().show(streams)
+    assert np.allclose(shown.doubts[5:], [moment.doubt for moment in moments], rtol=1e-3)
+
+
+def test_dynamics_without_sound_are_silent(world):
+    session = Session(world, "toy-2", **SETTINGS)
+    assert session.beginning.sound is None
+    assert session.step(MOVES[0]).sound is None
+
+
+def test_a_beginning_sounds_as_recorded(loud_world):
+    sound = Session(loud_world, "toy-2", **SETTINGS).beginning.sound
+    assert np.array_equal(sound, loud_world.recordings.field("toy-2", "audio")[: 5 * SAMPLES])
+
+
+def test_another_sound_tokenizer_is_refused(loud_place, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(loud_place / "results", "results")
+    manifest = Path("results/tokenizers/audio/manifest.json")
+    manifest.write_text(manifest.read_text() + "\n")
+    with pytest.raises(ArtifactError, match=r"not made from results/tokenizers/audio/manifest\.json"):
+        open_world()
+    manifest.unlink()
+    with pytest.raises(ArtifactError, match=r"audio/manifest\.json: not found"):
+        open_world()
 
 
 def test_equal_seeds_and_actions_give_equal_dreams(world):
@@ -72,24 +112,23 @@ def test_a_beginning_that_there_is_none_of(world, name, context, named):
         Session(world, name, **{**SETTINGS, "context": context})
 
 
-def test_doubt_is_what_the_round_trip_changes(world):
+def test_doubt_is_what_the_round_trip_changes():
     """A tokenizer that can show no more than half of a token's range."""
     narrow = SimpleNamespace(
-        decode=lambda tokens: torch.stack([(tokens.clamp(-0.5, 0.5) + 1) / 2] * 3, 1),
-        encode=lambda images: 2 * images[:, 0] - 1,
+        decode=lambda tokens, memory: torch.stack([(tokens.clamp(-0.5, 0.5) + 1) / 2] * 3, 1),
+        encode=lambda images, memory: 2 * images[:, 0] - 1,
+        remember=list,
     )
-    world = replace(world, tokenizer=narrow)
-    world.dynamics.deviation.fill_(0.5)
     tokens = torch.zeros(3, 4, 3)
     tokens[1], tokens[2, :2] = 0.9, -0.9
-    _, doubts = world.show(tokens)
+    doubts = Senses(narrow, torch.full((4, 3), 0.5), None).show({"video": tokens}).doubts
     assert doubts == pytest.approx([0, 0.8, 0.8 / np.sqrt(2)], abs=1e-5)
 
 
 def test_the_measure_of_doubt_is_that_of_true_frames(world):
     usual = usual_doubt(world, 0)
-    latent = torch.from_numpy(world.latents.field("toy-1", "latent").astype(np.float32))  # the one for validation
-    assert usual == pytest.approx(np.median(world.show(latent)[1]), rel=0.2)
+    tokens = world.begin("toy-1", 16).tokens[0]  # the one for validation
+    assert usual == pytest.approx(np.median(world.senses().show({"video": tokens}).doubts))
     assert usual == usual_doubt(world, 0)
 
 

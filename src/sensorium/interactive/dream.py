@@ -12,6 +12,7 @@ from sensorium.evaluation.movie import write_dream
 from sensorium.interactive.actions import POLICIES, plan, read_actions
 from sensorium.interactive.session import Session
 from sensorium.interactive.world import World, add_arguments, positive
+from sensorium.models.embed import FULL_SCALE
 
 FRAMES = 64  # dreamed where neither the recording nor a file says how many
 
@@ -38,7 +39,11 @@ def main(argv: list[str]) -> None:
     count = FRAMES if moves is None else len(moves)
     moments = [session.step(None if moves is None else moves[frame]) for frame in range(args.frames or count)]
     pictures = np.concatenate([session.beginning.pictures, np.stack([moment.picture for moment in moments])])
-    write_dream(args.output, pictures, args.context, None, world.rates)
+    sound = None
+    if session.beginning.sound is not None:
+        heard = [session.beginning.sound, *(moment.sound for moment in moments if moment.sound is not None)]
+        sound = np.concatenate(heard) / FULL_SCALE
+    write_dream(args.output, pictures, args.context, sound, world.rates)
     print(f"{args.output}: {args.context} frames of {name}, then {len(moments)} dreamed ones")
 
 

@@ -105,13 +105,13 @@ class Game:
             "doubt": moment.doubt / self._usual,
             "seconds": self.seconds[-1],
         }
-        return pack(header, moment.picture)
+        return pack(header, moment.picture, moment.sound)
 
 
-def pack(header: dict[str, Any], picture: np.ndarray) -> bytes:
-    """A frame as the page reads it; picture uint8 [H, W, 3]."""
+def pack(header: dict[str, Any], picture: np.ndarray, sound: np.ndarray | None = None) -> bytes:
+    """A frame as the page reads it; picture uint8 [H, W, 3], sound int16 [S]."""
     text = json.dumps(header, allow_nan=False).encode()
-    return len(text).to_bytes(4, "little") + text + picture.tobytes()
+    return len(text).to_bytes(4, "little") + text + picture.tobytes() + (b"" if sound is None else sound.tobytes())
 
 
 class Server(ThreadingHTTPServer):

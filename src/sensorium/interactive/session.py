@@ -11,7 +11,7 @@ from sensorium.interactive.world import World
 from sensorium.models.dream import Dreamer
 from sensorium.randomness import stable_seed
 
-TRUE_FRAMES = 128  # that doubts are measured by
+TRUE_CLIPS, CLIP_FRAMES = 24, 16  # that doubts are measured by
 SMALLEST = 1e-6
 
 
@@ -20,7 +20,8 @@ class Moment:
     """One dreamed frame."""
 
     picture: np.ndarray  # uint8 [H, W, 3]
-    doubt: float  # `World.show`
+    doubt: float  # `Senses.show`
+    sound: np.ndarray | None  # int16 [samples a frame]; None where dreams have no sound
 
 
 class Session:
@@ -41,22 +42,21 @@ class Session:
         self._world = world
         self._dreamer = Dreamer(world.dynamics, denoising_steps=denoising_steps, seed=stable_seed(seed, "dream"))
         self._dreamer.begin(self.beginning.tokens, self.beginning.actions)
+        self._senses = world.senses()
+        self._senses.show(world.dynamics.split(self.beginning.tokens[0]))
 
     def step(self, action: np.ndarray | None) -> Moment:
         """Dream the next frame, which `action` leads to: float32 [A], int64 [], or None to dream without."""
         move = None if action is None else torch.from_numpy(np.array(action)[None]).to(self._world.device)
-        streams = self._world.dynamics.split(self._dreamer.step(move)[0])
-        pictures, doubts = self._world.show(streams["video"])
-        return Moment(pictures[0], float(doubts[0]))
+        shown = self._senses.show(self._world.dynamics.split(self._dreamer.step(move)[0]))
+        return Moment(shown.pictures[0], float(shown.doubts[0]), shown.sound)
 
 
 def usual_doubt(world: World, seed: int) -> float:
     """Median doubt of true frames, which a dream's doubts are measured by; above zero."""
     rng = np.random.default_rng(stable_seed(seed, "gauge"))
-    names = world.latents.names("validation") or world.names()
-    frames = []
-    for number in rng.integers(len(names), size=TRUE_FRAMES):
-        latent = world.latents.field(names[number], "latent")
-        frames.append(latent[rng.integers(len(latent))])
-    doubts = world.show(torch.from_numpy(np.stack(frames)).float().to(world.device))[1]
-    return max(float(np.median(doubts)), SMALLEST)
+    names, doubts = world.latents.names("validation") or world.names(), []
+    for number in rng.integers(len(names), size=TRUE_CLIPS):
+        begun = world.begin(names[number], min(CLIP_FRAMES, world.latents.frames(names[number])))
+        doubts.append(world.senses().show(world.dynamics.split(begun.tokens[0])).doubts)
+    return max(float(np.median(np.concatenate(doubts))), SMALLEST)

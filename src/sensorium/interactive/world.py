@@ -10,11 +10,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sensorium.artifacts import ArtifactError, digest, read_json
-from sensorium.config import ConfigurationError, DynamicsConfig, RolloutConfig, VideoTokenizerConfig
+from sensorium.artifacts import MANIFEST, ArtifactError, digest, read_json
+from sensorium.config import (
+    AudioTokenizerConfig,
+    ConfigurationError,
+    DynamicsConfig,
+    RolloutConfig,
+    VideoTokenizerConfig,
+)
 from sensorium.data.recording import RecordingSet
 from sensorium.evaluation.harness import check_pedigree
 from sensorium.interactive.actions import Action
+from sensorium.interactive.senses import Senses
+from sensorium.models.audio_tokenizer import AudioTokenizer
 from sensorium.models.dynamics import Dynamics
 from sensorium.models.load import load_model
 from sensorium.models.tokenizers import VideoTokenizer
@@ -28,9 +36,10 @@ class Beginning:
     """The true frames before a dream, T of them."""
 
     name: str
-    tokens: Tensor  # float32 [1, T, N, C]
+    tokens: Tensor  # float32 [1, T, N, C], of all streams
     actions: Tensor | None  # [1, T, ...], actions[:, t] led to frame t
     pictures: np.ndarray  # uint8 [T, H, W, 3]
+    sound: np.ndarray | None  # int16 [T * samples a frame]; None where dreams have no sound
 
 
 @dataclass(frozen=True)
@@ -39,8 +48,10 @@ class World:
 
     recordings: RecordingSet
     latents: RecordingSet
+    sound: RecordingSet | None  # latents of it
     dynamics: Dynamics
     tokenizer: VideoTokenizer
+    hearing: AudioTokenizer | None
     device: torch.device
 
     @classmethod
@@ -51,14 +62,21 @@ class World:
             ArtifactError: if something is missing, changed, or was not made from the other things.
         """
         device = Execution(device=args.device, threads=args.threads).prepare()
+        latents = RecordingSet.open(args.latents)
         data = args.data or recordings_of(args.latents)
+        recordings = RecordingSet.open(data)
+        tokenizer = load_model(VideoTokenizer, VideoTokenizerConfig, args.tokenizer, "tokenizer_video")
+        dynamics = load_model(Dynamics, DynamicsConfig, args.dynamics, "dynamics")
         check_pedigree(args.latents, data=data, tokenizer=args.tokenizer)
         check_pedigree(args.dynamics, latents=args.latents)
-        dynamics = load_model(Dynamics, DynamicsConfig, args.dynamics, "dynamics")
-        tokenizer = load_model(VideoTokenizer, VideoTokenizerConfig, args.tokenizer, "tokenizer_video")
-        return cls(
-            RecordingSet.open(data), RecordingSet.open(args.latents), dynamics.to(device), tokenizer.to(device), device
-        )
+        sound, hearing = None, None
+        if "audio" in dynamics.streams:
+            sound = RecordingSet.open(args.sound)
+            hearing = load_model(AudioTokenizer, AudioTokenizerConfig, args.sound_tokenizer, "tokenizer_audio")
+            hearing = hearing.to(device)
+            check_pedigree(args.sound, data=data, tokenizer=args.sound_tokenizer)
+            check_pedigree(args.dynamics, sound=args.sound)
+        return cls(recordings, latents, sound, dynamics.to(device), tokenizer.to(device), hearing, device)
 
     @property
     def action(self) -> Action | None:
@@ -67,9 +85,9 @@ class World:
 
     @property
     def rates(self) -> tuple[int, int]:
-        """Frames a second, samples a second (0: the recordings have no sound)."""
+        """Frames a second, samples a second (0 where dreams have no sound)."""
         details = self.recordings.details
-        return int(details["frames_per_second"]), int(details.get("sample_rate") or 0)
+        return int(details["frames_per_second"]), int(details["sample_rate"]) if self.hearing else 0
 
     def names(self) -> list[str]:
         """Recordings to begin with: those of the test split, which no model has seen."""
@@ -93,30 +111,22 @@ class World:
         actions = None
         if self.action is not None:
             actions = torch.from_numpy(self.latents.field(name, "action")[None, :frames].copy()).to(self.device)
+        streams = [latents.field(name, "latent")[None, :frames] for latents in (self.latents, self.sound) if latents]
+        sound = None
+        if self.hearing is not None:
+            sound = self.recordings.field(name, "audio")[: frames * self.hearing.samples_per_frame]
         return Beginning(
             name=name,
-            tokens=torch.from_numpy(self.latents.field(name, "latent")[None, :frames].copy()).float().to(self.device),
+            tokens=torch.from_numpy(np.concatenate(streams, axis=2)).float().to(self.device),
             actions=actions,
             pictures=self.recordings.field(name, "video")[:frames],
+            sound=sound,
         )
 
-    @torch.no_grad()
-    def show(self, seen: Tensor) -> tuple[np.ndarray, np.ndarray]:
-        """What tokens look like, and how far that is from anything real.
-
-        Doubt is the tokenizer's round trip: root mean square between the tokens and those that the tokenizer reads off
-        the picture they make, in deviations of the training tokens. Tokens that no true frame has come back as others.
-
-        Args:
-            seen: [T, N, C], tokens of the video.
-
-        Returns:
-            pictures uint8 [T, H, W, 3] and doubts float32 [T].
-        """
-        images = self.tokenizer.decode(seen).clamp(0, 1)
-        away = (self.tokenizer.encode(images) - seen) / self.dynamics.split(self.dynamics.deviation)["video"]
-        pictures = (255 * images).round().byte().permute(0, 2, 3, 1).contiguous()
-        return pictures.cpu().numpy(), away.square().mean((1, 2)).sqrt().cpu().numpy()
+    def senses(self) -> Senses:
+        """What shows a dream that begins."""
+        deviation = self.dynamics.split(self.dynamics.deviation)["video"]
+        return Senses(self.tokenizer, deviation, self.hearing)
 
 
 def recordings_of(latents: Path) -> Path:
@@ -126,7 +136,7 @@ def recordings_of(latents: Path) -> Path:
         ArtifactError: if it is not there.
     """
     wanted = read_json(latents).get("inputs", {}).get("data")
-    for manifest in sorted((RESULTS / "data").glob("*/manifest.json")):
+    for manifest in sorted((RESULTS / "data").glob(f"*/{MANIFEST}")):
         if digest(manifest) == wanted:
             return manifest
     raise ArtifactError(f"{RESULTS / 'data'}: the recordings of {latents} are not there; name them with --data")
@@ -135,11 +145,20 @@ def recordings_of(latents: Path) -> Path:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `dream` and `play` share."""
     add = parser.add_argument_group("artifacts").add_argument
-    for name, folder in {
-        "dynamics": "dynamics", "tokenizer": "tokenizers/video", "latents": "latents/video"
-    }.items():  # fmt: skip
-        place = RESULTS / folder / "manifest.json"
-        add(f"--{name}", type=Path, default=place, metavar="MANIFEST", help="default: %(default)s")
+    for name, folder, told in (
+        ("dynamics", "dynamics", "what dreams"),
+        ("tokenizer", "tokenizers/video", "what shows it"),
+        ("latents", "latents/video", "encoded video"),
+        ("sound", "latents/audio", "encoded sound, for dynamics that dream it"),
+        ("sound-tokenizer", "tokenizers/audio", "what plays it"),
+    ):
+        add(
+            f"--{name}",
+            type=Path,
+            default=RESULTS / folder / MANIFEST,
+            metavar="MANIFEST",
+            help=f"{told} (%(default)s)",
+        )
     add("--data", type=Path, metavar="MANIFEST", help="recordings; default: those of the latents, below results/data")
     usual = RolloutConfig()
     add = parser.add_argument_group("dream").add_argument

@@ -8,6 +8,8 @@ import re
 import sys
 from pathlib import Path
 
+import av
+
 EXAMPLE = Path(__file__).parents[2] / "examples/perceive_and_imagine.py"
 EVALUATIONS = {
     "probe_vision",
@@ -95,3 +97,12 @@ def test_the_example_tells_what_the_model_sees_hears_and_expects(tiny, command):
     for told in ("it sees\n  number of bodies: ", "it hears", "world state of 32 numbers at each of 16 frames"):
         assert told in result.stdout, result.stdout
     assert float(re.search(r"expects the next 8 frames with (\S+) dB", result.stdout)[1]) > 8
+
+
+def test_what_was_trained_dreams_by_hand(tiny, command):
+    """With no more than its name: the artifacts are where the workflow put them."""
+    result = command(tiny, *"sensorium dream --device cpu".split())
+    assert result.returncode == 0, result.stdout[-3000:]
+    with av.open(str(tiny / "dream.mp4")) as film:
+        assert film.streams.audio
+        assert sum(1 for _ in film.decode(video=0)) == 32  # as long as the recording whose actions it follows

@@ -155,7 +155,7 @@ def test_silent_recordings_without_actions_are_dreamt_all_the_same(world: ToyWor
     inputs = {"data": silent.data, "tokenizer": silent.tokenizer}
     silent.latents = write_recordings(tmp_path / "latents", tokens, LatentsConfig(), **inputs)
     dynamics = load_model(Dynamics, DynamicsConfig, world.dynamics, "dynamics")
-    shapes = {"tokens": 4, "channels": TOKENIZER.channels, "action": DETAILS["action"]}
+    shapes = {"video": 4, "grid": True, "audio": 0, "channels": TOKENIZER.channels, "action": DETAILS["action"]}
     folder = tmp_path / "dynamics"
     silent.dynamics = write_model(folder, dynamics, "dynamics", DYNAMICS, shapes, latents=silent.latents)
     assert set(evaluate(silent, "rollout", tmp_path)["metrics"]) == METRICS["rollout"] - {"action_effect"}

@@ -174,48 +174,6 @@ rule sound_reconstruction:
         "--threads {threads}"
 
 
-rule rollout:
-    """Dream on from true beginnings and compare with what happened."""
-    input:
-        data=DATA,
-        latents="results/latents/video/manifest.json",
-        sound=sound_latents,
-        tokenizer="results/tokenizers/video/manifest.json",
-        dynamics="results/dynamics/manifest.json",
-    output:
-        result="results/eval/rollout.json",
-        figure=report(
-            "results/figures/rollout.png",
-            caption="../workflow/report/rollout.rst",
-            category="Generation",
-            labels={"evaluation": "rollout", "kind": "frames"},
-        ),
-        video=report(
-            "results/figures/rollout.mp4",
-            caption="../workflow/report/rollout_video.rst",
-            category="Generation",
-            labels={"evaluation": "rollout", "kind": "video"},
-        ),
-    log:
-        "logs/rollout.log",
-    benchmark:
-        "results/benchmarks/rollout.tsv"
-    threads: 8
-    resources:
-        gpu=1,
-        mem_mb=8000,
-        runtime=60,
-    params:
-        config=section("evaluations.rollout"),
-        revision=revision("rollout"),
-    message:
-        "Dreaming beside the truth"
-    shell:
-        "sensorium --log {log} rollout --config {params.config:q} --data {input.data} --latents {input.latents} --sound {input.sound} "
-        "--tokenizer {input.tokenizer} --dynamics {input.dynamics} --output {output.result} "
-        "--figure {output.figure} --video {output.video} --threads {threads}"
-
-
 rule agent_return:
     """Play in the real environment: the agent, the cloned policy it started from, and others."""
     input:

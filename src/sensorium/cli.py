@@ -34,6 +34,8 @@ ROOMS = {
         "sound-reconstruction",
         "rollout",
         "agent-return",
+        "uncertainty",
+        "counterfactual",
         "summary",
         "curves",
     ),

@@ -23,6 +23,7 @@ from sensorium.config_export import walk
 
 ROOT = Path(__file__).parents[2]
 CIFAR = {"source": "cifar100", "path": "x"}
+DREAMS = ["rollout", "uncertainty"]
 SPEECH = {"source": "speech_commands", "path": "x"}
 FILMS = {"source": "folder", "path": "films"}
 
@@ -169,21 +170,22 @@ def test_a_section_that_is_no_json_is_refused():
                 "world_state",
                 "reconstruction",
                 "sound_reconstruction",
-                "rollout",
+                *DREAMS,
+                "counterfactual",
             ],
         ),
         (
             {"data": {"source": "atari"}},
-            ["retrieval", "world_state", "reconstruction", "sound_reconstruction", "rollout"],
+            ["retrieval", "world_state", "reconstruction", "sound_reconstruction", *DREAMS],
         ),
         ({"lines": {"generative": False}}, ["probe_vision", "probe_audio", "retrieval", "world_state"]),
         (
             {"data": {"source": "folder", "path": "x"}, "encoders": {"audio": {"data": SPEECH}}},
-            ["probe_audio", "retrieval", "reconstruction", "sound_reconstruction", "rollout"],
+            ["probe_audio", "retrieval", "reconstruction", "sound_reconstruction", *DREAMS],
         ),
-        ({"lines": {"representation": False}}, ["reconstruction", "sound_reconstruction", "rollout"]),
-        ({"data": {**FILMS, "streams": ["video"]}, "lines": {"representation": False}}, ["reconstruction", "rollout"]),
-        ({"data": FILMS}, ["retrieval", "reconstruction", "sound_reconstruction", "rollout"]),
+        ({"lines": {"representation": False}}, ["reconstruction", "sound_reconstruction", *DREAMS, "counterfactual"]),
+        ({"data": {**FILMS, "streams": ["video"]}, "lines": {"representation": False}}, ["reconstruction", *DREAMS]),
+        ({"data": FILMS}, ["retrieval", "reconstruction", "sound_reconstruction", *DREAMS]),
     ],
 )
 def test_evaluations_follow_source_and_lines(values, expected):

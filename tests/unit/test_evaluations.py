@@ -8,23 +8,17 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import av
 import numpy as np
 import pytest
-import torch
 from toy_agent import ToyEnvironment, add_agent
-from toy_world import DETAILS, DYNAMICS, RECORDINGS, SIZE, TOKENIZER, ToyWorld, write_model, write_recordings
+from toy_world import ToyWorld
 
 from sensorium.artifacts import ArtifactError
 from sensorium.config import (
     AgentReturnConfig,
-    DynamicsConfig,
-    LatentsConfig,
-    PlayroomConfig,
     ProbeConfig,
     ReconstructionConfig,
     RetrievalConfig,
-    RolloutConfig,
     Section,
     WorldStateConfig,
     canonical_json,
@@ -33,9 +27,6 @@ from sensorium.data.recording import RecordingSet
 from sensorium.evaluation import agent_return, probe, reconstruction, retrieval, rollout, world_state
 from sensorium.evaluation.harness import WindowPool, check_pedigree
 from sensorium.evaluation.retrieval import draw_candidates, ranks
-from sensorium.evaluation.rollout import strangers
-from sensorium.models.dynamics import Dynamics
-from sensorium.models.load import load_model
 
 SECTIONS: dict[str, Section] = {
     "probe vision": ProbeConfig(samples=300, trials=20, supervised_steps=100),
@@ -43,14 +34,12 @@ SECTIONS: dict[str, Section] = {
     "retrieval": RetrievalConfig(queries=250, candidates=10),
     "world_state": WorldStateConfig(samples=400),
     "reconstruction": ReconstructionConfig(frames=150),
-    "rollout": RolloutConfig(windows=80, context=4, horizon=3, denoising_steps=2),
     "agent_return": AgentReturnConfig(episodes=40, windows=120),
 }
 INPUTS = {
     "retrieval": ("data", "vision", "audio", "fusion"),
     "world_state": ("data", "vision", "audio", "fusion"),
     "reconstruction": ("data", "tokenizer"),
-    "rollout": ("data", "latents", "tokenizer", "dynamics"),
     "agent_return": ("data", "latents", "tokenizer", "clone", "agent"),
 }
 MODULES = {
@@ -66,37 +55,29 @@ METRICS = {
     },
     "world_state": {"state", "velocity"},
     "reconstruction": {"psnr", "ssim"},
-    "rollout": {"psnr_mean", "psnr_1", "psnr_last", "action_effect"},
     "agent_return": {"episode_return", "reward_error"},
 }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ToyWorld]:
-    """Recordings and models that were trained on them."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    folder = tmp_path_factory.mktemp("toy")
-    toy = ToyWorld(folder)
-    add_agent(toy, folder)
+def world(world: ToyWorld, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ToyWorld]:
+    """The toy world with an agent in it."""
+    add_agent(world, tmp_path_factory.mktemp("agent"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             agent_return.sources, "module", lambda name: SimpleNamespace(environment=lambda _: ToyEnvironment())
         )
-        yield toy
-    torch.set_num_threads(threads)
+        yield world
 
 
 def evaluate(world: Any, name: str, folder: Path, *more: str) -> dict[str, Any]:
     """Run one evaluation by its command line; its result."""
     module, _, sense = name.partition(" ")
-    words = ["--config", canonical_json(SECTIONS[name]), "--device", "cpu"]
+    words = ["--config", canonical_json(SECTIONS[name]), "--device", "cpu", "--threads", "1"]
     if sense:
         words = [sense, *words, "--data", str(world.data), "--encoder", str(getattr(world, sense))]
     for key in INPUTS.get(module, ()):
         words += [f"--{key}", str(getattr(world, key))]
-    if module == "rollout":
-        words += ["--video", str(folder / "film.mp4")]
     MODULES[module].main([*words, "--output", str(folder / "r.json"), "--figure", str(folder / "f.png"), *more])
     return json.loads((folder / "r.json").read_text())
 
@@ -124,44 +105,6 @@ def test_a_tokenizer_stands_beside_known_codes(world: ToyWorld, tmp_path: Path) 
     for record in metrics.values():
         assert set(record["references"]) == {"64 principal components", "JPEG in 128 bytes"}
         assert record["floors"]["mean image"] < min(record["references"].values())
-
-
-def test_results_repeat(world: ToyWorld, tmp_path: Path) -> None:
-    """The same inputs and settings give the same numbers."""
-    first, second = (evaluate(world, "rollout", tmp_path)["metrics"] for _ in range(2))
-    assert first == second
-
-
-def test_film_has_every_frame_and_the_sound(world: ToyWorld, tmp_path: Path) -> None:
-    """Truth beside dream, four times as large, and as long as what is heard."""
-    evaluate(world, "rollout", tmp_path)
-    with av.open(str(tmp_path / "film.mp4")) as film:
-        frames = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
-    assert len(frames) == rollout.SHOWN * 7
-    assert frames[0].shape == (64, 136, 3)
-    with av.open(str(tmp_path / "film.mp4")) as film:
-        heard = sum(frame.samples for frame in film.decode(audio=0))
-    assert heard == pytest.approx(rollout.SHOWN * 7 * 1000, abs=2048)
-
-
-def test_silent_recordings_without_actions_are_dreamt_all_the_same(world: ToyWorld, tmp_path: Path) -> None:
-    """No sound in the film, and no effect of actions to measure."""
-    recordings, latents = RecordingSet.open(world.data), RecordingSet.open(world.latents)
-    names = [entry["name"] for entry in recordings.details["recordings"]]
-    films = {name: {"video": np.array(recordings.field(name, "video"))} for name in names}
-    tokens = {name: {"latent": np.array(latents.field(name, "latent"))} for name in names}
-    silent = SimpleNamespace(tokenizer=world.tokenizer)
-    silent.data = write_recordings(tmp_path / "data", films, PlayroomConfig(recordings=RECORDINGS, size=SIZE))
-    inputs = {"data": silent.data, "tokenizer": silent.tokenizer}
-    silent.latents = write_recordings(tmp_path / "latents", tokens, LatentsConfig(), **inputs)
-    dynamics = load_model(Dynamics, DynamicsConfig, world.dynamics, "dynamics")
-    shapes = {"video": 4, "grid": True, "audio": 0, "channels": TOKENIZER.channels, "action": DETAILS["action"]}
-    folder = tmp_path / "dynamics"
-    silent.dynamics = write_model(folder, dynamics, "dynamics", DYNAMICS, shapes, latents=silent.latents)
-    assert set(evaluate(silent, "rollout", tmp_path)["metrics"]) == METRICS["rollout"] - {"action_effect"}
-    with av.open(str(tmp_path / "film.mp4")) as film:
-        assert not film.streams.audio
-        assert film.streams.video
 
 
 def test_recordings_without_labels_are_refused(world: ToyWorld) -> None:
@@ -215,12 +158,6 @@ def test_collapsed_embeddings_rank_in_the_middle() -> None:
     candidates = np.array([[0, 1, 2], [1, 0, 2], [2, 0, 1]])
     assert (ranks(np.ones((3, 3)), candidates) == 2).all()
     assert (ranks(np.eye(3), candidates) == 1).all()
-
-
-def test_shuffled_actions_come_from_strangers() -> None:
-    """Never from the same recording."""
-    groups = np.repeat(["a", "b", "c"], 4)
-    assert (groups[strangers(groups, np.random.default_rng(0))] != groups).all()
 
 
 def test_similarity_of_known_pictures() -> None:

@@ -56,8 +56,8 @@ def picture(place: np.ndarray, kind: int, paper: np.ndarray, ink: np.ndarray) ->
     return drawn
 
 
-def recording(number: int) -> dict[str, np.ndarray]:
-    """One recording of the world."""
+def recording(number: int, actions: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    """One recording of the world, or what would have been recorded under other actions."""
     rng = np.random.default_rng(number)
     kind = number % 2
     place, last = rng.uniform(1, SIZE - 5, 2), np.zeros(2)
@@ -71,6 +71,7 @@ def recording(number: int) -> dict[str, np.ndarray]:
     for frame in range(FRAMES):
         if rng.random() < 0.3:
             heading = rng.uniform(-1, 1, 2)
+        heading = heading.astype(np.float32) if actions is None else actions[frame]
         wanted = place + 2.5 * heading
         new = np.clip(wanted, 1, SIZE - 4)
         if np.any(new != wanted) and np.all(last == 0):
@@ -117,8 +118,8 @@ def write_recordings(
     shard = folder / "shard-0000.safetensors"
     write_shard(shard, recordings)
     entries = [
-        {"name": name, "shard": "shard-0000", "split": split, "frames": FRAMES}
-        for name, split in zip(recordings, SPLITS, strict=True)
+        {"name": name, "number": number, "shard": "shard-0000", "split": split, "frames": FRAMES}
+        for number, (name, split) in enumerate(zip(recordings, SPLITS, strict=True))
     ]
     details, files = {**DETAILS, "recordings": entries}, {"shard-0000": shard}
     write_manifest(
@@ -164,7 +165,7 @@ class ToyWorld:
         self.rng = np.random.default_rng(0)
         names = [f"toy-{number:03d}" for number in range(RECORDINGS)]
         recordings = {name: recording(number) for number, name in enumerate(names)}
-        self.data = write_recordings(folder / "data", recordings, PlayroomConfig(recordings=RECORDINGS, size=SIZE))
+        self.data = write_recordings(folder / "data", recordings, PlayroomConfig(recordings=RECORDINGS, size=SIZE, frames=FRAMES))
         self.training = [recordings[name] for name in RecordingSet.open(self.data).names("training")]
         stacked = {field: torch.from_numpy(np.stack([r[field] for r in self.training])) for field in self.training[0]}
         self.images = to_images(stacked["video"])  # [R, T, 3, H, W]
@@ -253,7 +254,7 @@ class ToyWorld:
             contrast = F.cross_entropy(scores, same) + F.cross_entropy(scores.T, same)
             return F.mse_loss(state, wanted[rows, times]) + contrast
 
-        fit([fusion, head], 300, loss)
+        fit([fusion, head], 450, loss)
         return fusion
 
     def _tokenizer(self) -> nn.Module:
@@ -283,5 +284,5 @@ class ToyWorld:
             size = torch.full_like(tau, 1 / 64)
             return F.mse_loss(dynamics(noised, tau, size, self.actions[rows, times])[0], target)
 
-        fit([dynamics], 350, loss, lr=4e-3)
+        fit([dynamics], 1600, loss, lr=4e-3)
         return dynamics

@@ -13,7 +13,8 @@ import yaml
 SHARDS = 4
 EVALUATE_SENSES = {"retrieval": 1, "world_state": 1}
 END = {"summary": 1, "all": 1}
-DYNAMICS = {"train_dynamics": 1, "rollout": 1, "curves": 1, **END}
+DREAMS = {"rollout": 1, "uncertainty": 1, "counterfactual": 1}
+DYNAMICS = {"train_dynamics": 1, **DREAMS, "curves": 1, **END}
 ONE_STREAM = {"encode_latents": SHARDS, "index_latents": 1, **DYNAMICS}
 LATENTS = {"encode_latents": 2 * SHARDS, "index_latents": 2, **DYNAMICS}
 TOKENIZER = {"train_tokenizer": 1, "reconstruction": 1, **ONE_STREAM}
@@ -41,6 +42,8 @@ SECTIONS = {
     "evaluations={reconstruction: {seed: 1}}": {"reconstruction": 1, **END},
     "evaluations={sound_reconstruction: {seed: 1}}": {"sound_reconstruction": 1, **END},
     "evaluations={rollout: {seed: 1}}": {"rollout": 1, **END},
+    "evaluations={uncertainty: {seed: 1}}": {"uncertainty": 1, **END},
+    "evaluations={counterfactual: {seed: 1}}": {"counterfactual": 1, **END},
     "studies={curiosity: {seed: 1}}": {},  # a study is no part of `rule all`
     "agent={cloning: {distances: 4}}": {},  # their line is off: see AGENT_SECTIONS
     "agent={imagination: {horizon: 5}}": {},
@@ -72,6 +75,8 @@ STAGES = {
     "stages/train_agent": {},
     "evaluation/agent_return": {},
     "evaluation/rollout": {"rollout": 1, **END},
+    "evaluation/uncertainty": {"uncertainty": 1, **END},
+    "evaluation/counterfactual": {"counterfactual": 1, **END},
     "evaluation/summary": END,
     "evaluation/curves": {"curves": 1, "all": 1},
 }

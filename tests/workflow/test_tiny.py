@@ -19,6 +19,8 @@ EVALUATIONS = {
     "reconstruction",
     "sound_reconstruction",
     "rollout",
+    "uncertainty",
+    "counterfactual",
 }
 # Two jobs side by side with a thread each: networks this small gain nothing from a second thread.
 RUN = "snakemake --profile local -j2 --max-threads 1 --resources gpu=2".split()
@@ -68,7 +70,7 @@ def test_a_second_run_has_nothing_to_do(tiny, command):
 
 
 def test_every_rule_is_benchmarked_and_logged(tiny):
-    jobs = 2 + 1 + 2 + 1 + 2 + 4 + 2 + 1 + 7 + 1 + 1
+    jobs = 2 + 1 + 2 + 1 + 2 + 4 + 2 + 1 + 9 + 1 + 1
     assert len(list((tiny / "results/benchmarks").rglob("*.tsv"))) == jobs
     assert len(list((tiny / "logs").rglob("*.log"))) == jobs
 

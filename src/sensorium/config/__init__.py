@@ -15,12 +15,15 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError, model_valid
 from sensorium.config.agent import AgentConfig, CloningConfig, ImaginationConfig
 from sensorium.config.evaluations import (
     AgentReturnConfig,
+    CounterfactualConfig,
+    DreamConfig,
     Evaluations,
     ProbeConfig,
     ReconstructionConfig,
     RetrievalConfig,
     RolloutConfig,
     SoundReconstructionConfig,
+    UncertaintyConfig,
     WorldStateConfig,
 )
 from sensorium.config.models import (
@@ -101,8 +104,10 @@ __all__ = [
     "Config",
     "ConfigurationError",
     "Contrast",
+    "CounterfactualConfig",
     "CuriosityConfig",
     "Data",
+    "DreamConfig",
     "DynamicsConfig",
     "Encoders",
     "Evaluations",
@@ -138,6 +143,7 @@ __all__ = [
     "Training",
     "Transformer",
     "TransformerTokenizerConfig",
+    "UncertaintyConfig",
     "VideoTokenizerConfig",
     "VisionAugmentation",
     "VisionEncoderConfig",
@@ -197,7 +203,10 @@ class Config(Section):
         state = [] if isinstance(self.data, FolderConfig) else ["world_state"]
         representation = [*probes, "retrieval", *state] if self.lines.representation else []
         sound = ["sound_reconstruction"] if "audio" in self.streams() else []
-        generative = ["reconstruction", *sound, "rollout"] if self.lines.generative else []
+        dreams = ["reconstruction", *sound, "rollout", "uncertainty"]
+        if self.data.source == "playroom":  # the only world that can be run again with one thing changed
+            dreams.append("counterfactual")
+        generative = dreams if self.lines.generative else []
         return representation + generative + (["agent_return"] if self.lines.agent else [])
 
     def streams(self) -> list[str]:
@@ -239,13 +248,14 @@ class Config(Section):
             "dynamics.long_frames": self.dynamics.long_frames,
             "tokenizers.audio.frames": self.tokenizers.audio.frames,
             "evaluations.sound_reconstruction.frames": self.evaluations.sound_reconstruction.frames,
-            "evaluations.rollout.context + evaluations.rollout.horizon": self.evaluations.rollout.context
-            + self.evaluations.rollout.horizon,
         }
         if self.lines.agent:
             ahead = self.dynamics.long_frames + self.agent.cloning.distances
             windows["dynamics.long_frames + agent.cloning.distances"] = ahead
             windows["agent.imagination.context"] = self.agent.imagination.context
+        for name in ("rollout", "uncertainty", "counterfactual"):
+            judged = getattr(self.evaluations, name)
+            windows[f"evaluations.{name}.context + evaluations.{name}.horizon"] = judged.context + judged.horizon
         for key, frames in windows.items():
             if frames > self.data.frames:
                 raise ValueError(f"{key} is {frames}: it must not exceed data.frames ({self.data.frames})")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from sensorium.config.section import Section
 
@@ -50,15 +50,45 @@ class SoundReconstructionConfig(Section):
     seed: int = Field(0, ge=0, description="seed of draws and resampling")
 
 
-class RolloutConfig(Section):
-    """Dreams beside truth: PSNR over the horizon, with true and with shuffled actions."""
+class DreamConfig(Section):
+    """What all evaluations of dreams share."""
 
-    windows: int = Field(128, ge=8, description="dreamed windows from test recordings")
+    windows: int = Field(ge=8, description="dreamed windows from test recordings")
     context: int = Field(6, ge=1, description="true frames before the dream begins")
-    horizon: int = Field(8, ge=1, description="dreamed frames")
-    denoising_steps: Literal[1, 2, 4, 8, 16, 32, 64] = Field(1, description="Euler steps a dreamed frame")
+    denoising_steps: Literal[1, 2, 4, 8, 16, 32, 64] = Field(4, description="Euler steps a dreamed frame")
     context_noise: float = Field(0.1, ge=0, lt=1, description="noise share that context frames carry while dreaming")
     seed: int = Field(0, ge=0, description="seed of draws and resampling")
+
+
+class RolloutConfig(DreamConfig):
+    """Dreams beside truth: PSNR and SSIM over the horizon, true and shuffled actions, few and many steps."""
+
+    windows: int = Field(96, ge=8, description="dreamed windows from test recordings")
+    denoising_steps: Literal[1, 2, 4, 8, 16, 32, 64] = Field(1, description="Euler steps a dreamed frame")
+    horizon: int = Field(16, ge=1, description="dreamed frames")
+    fine_windows: int = Field(32, ge=8, description="windows that are dreamed in 4 and in 64 steps a frame too")
+
+    @model_validator(mode="after")
+    def _some_are_fine(self) -> RolloutConfig:
+        if self.fine_windows > self.windows:
+            raise ValueError(f"fine_windows is {self.fine_windows}: it must not exceed windows ({self.windows})")
+        return self
+
+
+class UncertaintyConfig(DreamConfig):
+    """Several dreams from one beginning: whether their spread tells how wrong they are."""
+
+    windows: int = Field(24, ge=8, description="beginnings from test recordings")
+    horizon: int = Field(16, ge=1, description="dreamed frames")
+    dreams: int = Field(8, ge=3, description="dreams from each beginning")
+
+
+class CounterfactualConfig(DreamConfig):
+    """Other actions from a moment on, in the dream and in the simulator: whether the same changes."""
+
+    windows: int = Field(48, ge=8, description="test recordings that are run again with other actions")
+    horizon: int = Field(8, ge=1, description="dreamed frames")
+    dreams: int = Field(4, ge=1, description="dreams whose mean is compared, of each beginning and choice of actions")
 
 
 class AgentReturnConfig(Section):
@@ -80,3 +110,5 @@ class Evaluations(Section):
     sound_reconstruction: SoundReconstructionConfig = SoundReconstructionConfig()
     rollout: RolloutConfig = RolloutConfig()
     agent_return: AgentReturnConfig = AgentReturnConfig()
+    uncertainty: UncertaintyConfig = UncertaintyConfig()
+    counterfactual: CounterfactualConfig = CounterfactualConfig()

@@ -12,7 +12,6 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from sensorium.artifacts import atomic_path
 
@@ -54,7 +53,7 @@ def image_grid(path: Path, rows: Mapping[str, np.ndarray], title: str) -> None:
     figure, grid = plt.subplots(len(rows), columns, figsize=(1.1 * columns, 1.15 * len(rows) + 0.3), squeeze=False)
     for axes_row, (name, pictures) in zip(grid, rows.items(), strict=True):
         for axes, picture in zip(axes_row, pictures, strict=False):
-            _show(axes, picture.transpose(1, 2, 0))
+            show(axes, picture.transpose(1, 2, 0))
         axes_row[0].set_ylabel(
             name.replace(" components", "\ncomponents"), fontsize=7, rotation=0, ha="right", va="center"
         )
@@ -94,7 +93,7 @@ def retrieval(
     )  # fmt: skip
     for row, query in zip(grid, picked, strict=True):
         for axes, frame in zip(row, np.linspace(0, len(videos[query]) - 1, stills).astype(int), strict=False):
-            _show(axes, videos[query][frame])
+            show(axes, videos[query][frame])
         offered = candidates[query]
         best = offered[np.argsort(-scores[query, offered], kind="stable")][:shown]
         for axes, number in zip(row[stills:], best, strict=False):
@@ -146,42 +145,6 @@ def spectrogram(sound: np.ndarray, rate: int) -> tuple[np.ndarray, tuple[float, 
     return 20 * np.log10(spectrum.T + 1e-6), (0.0, len(sound) / rate), (0.0, rate / 2)
 
 
-def rollout(path: Path, errors: Mapping[str, np.ndarray], truth: np.ndarray, dreams: np.ndarray, given: int) -> None:
-    """PSNR over the horizon, with floors and ceiling, and strips of truth and dream.
-
-    Args:
-        path: where the picture goes.
-        errors: name -> squared errors [n, horizon].
-        truth, dreams: float [k, T, 3, H, W] in [0, 1].
-        given: frames of context; one of them is shown.
-    """
-    strips = np.stack([truth, dreams], 1).reshape(-1, *truth.shape[1:])[:, given - 1 :]
-    figure = plt.figure(figsize=(11, 1.0 * len(strips)), layout="constrained")
-    halves = np.asarray(figure.subfigures(1, 2, width_ratios=[1, 1.4]))
-    axes, right = halves[0].subplots(), halves[1]
-    dashes = {"dream": "-", "tokenizer": "-"}
-    for number, (name, error) in enumerate(errors.items()):
-        colour = "#c8c8c8" if name == "untrained" else COLOURS[number]
-        axes.plot(
-            range(1, error.shape[1] + 1), -10 * np.log10(error.mean(0)), dashes.get(name, "--"), color=colour,
-            label={"tokenizer": "tokenizer (ceiling)"}.get(name, name),
-            linewidth=2.2 if name == "dream" else 1.4,
-        )  # fmt: skip
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_xlabel("frames ahead")
-    axes.set_ylabel("PSNR (dB)")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(fontsize=7, frameon=False)
-    grid = right.subplots(*strips.shape[:2], squeeze=False, gridspec_kw={"wspace": 0.04, "hspace": 0.04})
-    for row, (axes_row, strip) in enumerate(zip(grid, strips, strict=True)):
-        for place, (cell, frame) in enumerate(zip(axes_row, strip, strict=True)):
-            _show(cell, frame.transpose(1, 2, 0))
-            if row == 0:
-                cell.set_title("last seen" if place == 0 else f"+{place}", fontsize=7)
-        axes_row[0].set_ylabel("dream" if row % 2 else "truth", fontsize=7)
-    save(figure, path)
-
-
 def curves(path: Path, runs: Mapping[str, Mapping[str, tuple[list[int], list[float]]]]) -> None:
     """Losses over steps, one panel a stage: stage -> curve -> (steps, values)."""
     columns = min(3, len(runs))
@@ -216,7 +179,8 @@ def earnings(path: Path, rewards: Mapping[str, np.ndarray]) -> None:
     save(figure, path)
 
 
-def _show(axes: Any, picture: np.ndarray) -> None:
+def show(axes: Any, picture: np.ndarray) -> None:
+    """Draw a picture [H, W, 3] or [H, W] without a frame around it."""
     axes.imshow(picture, interpolation="nearest")
     axes.set_xticks([])
     axes.set_yticks([])

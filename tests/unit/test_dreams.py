@@ -1,0 +1,195 @@
+"""Evaluations of dreams pass what was trained, fail what was not, and call every poisoned model worse."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from toy_world import DETAILS, DYNAMICS, RECORDINGS, SIZE, TOKENIZER, ToyWorld, recording, write_model, write_recordings
+
+from sensorium.artifacts import ArtifactError
+from sensorium.config import (
+    ConfigurationError,
+    CounterfactualConfig,
+    DynamicsConfig,
+    FolderConfig,
+    LatentsConfig,
+    PlayroomConfig,
+    RolloutConfig,
+    Section,
+    UncertaintyConfig,
+    canonical_json,
+)  # fmt: skip
+from sensorium.data.recording import RecordingSet
+from sensorium.data.sources import playroom
+from sensorium.evaluation import counterfactual, rollout, uncertainty
+from sensorium.evaluation.dreams import INPUTS, strangers
+from sensorium.evaluation.poison import POISONS, with_shuffled_block
+from sensorium.models.dynamics import Dynamics
+from sensorium.models.load import load_model
+
+MODULES = {"rollout": rollout, "uncertainty": uncertainty, "counterfactual": counterfactual}
+SECTIONS: dict[str, Section] = {
+    "rollout": RolloutConfig(windows=80, fine_windows=20, context=4, horizon=3, denoising_steps=2),
+    "uncertainty": UncertaintyConfig(windows=80, context=4, horizon=2, dreams=6, denoising_steps=2),
+    "counterfactual": CounterfactualConfig(windows=20, context=4, horizon=4, dreams=2),
+}
+METRICS = {
+    "rollout": {"psnr_mean", "psnr_1", "psnr_last", "ssim_mean", "few_steps", "action_effect"},
+    "uncertainty": {"crps"},
+    "counterfactual": {"change"},
+}
+
+
+def evaluate(world: Any, name: str, folder: Path, *more: str) -> dict[str, Any]:
+    """Run one evaluation by its command line; its result."""
+    words = ["--config", canonical_json(SECTIONS[name]), "--device", "cpu", "--threads", "1"]
+    for key in INPUTS:
+        words += [f"--{key}", str(getattr(world, key))]
+    if name == "rollout":
+        words += ["--video", str(folder / "film.mp4")]
+    MODULES[name].main([*words, "--output", str(folder / "r.json"), "--figure", str(folder / "f.png"), *more])
+    return json.loads((folder / "r.json").read_text())
+
+
+@pytest.fixture
+def simulator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The toy world in place of the playroom."""
+
+    def simulate(config: PlayroomConfig, number: int, intervention: playroom.Intervention) -> dict[str, np.ndarray]:
+        return recording(number, intervention.actions)
+
+    monkeypatch.setattr(playroom, "simulate", simulate)
+
+
+@pytest.mark.usefixtures("simulator")
+@pytest.mark.parametrize("name", SECTIONS)
+def test_trained_passes_untrained_fails_and_poisoned_is_worse(world: ToyWorld, tmp_path: Path, name: str) -> None:
+    """The same command, with trained weights, with fresh ones, and with each kind of poison."""
+    trained = evaluate(world, name, tmp_path)["metrics"]
+    assert set(trained) == METRICS[name]
+    for metric, record in trained.items():
+        assert record["passed"], (metric, record)
+        assert record["low"] <= record["value"] <= record["high"]
+    assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
+    untrained = evaluate(world, name, tmp_path, "--untrained-seed", "101")["metrics"]
+    assert [metric for metric, record in untrained.items() if record["passed"]] == []
+    for poison in POISONS:
+        poisoned = evaluate(world, name, tmp_path, "--poison", poison)["metrics"]
+        for metric, record in trained.items():
+            sign = 1 if record["higher_is_better"] else -1
+            assert sign * poisoned[metric]["value"] < sign * record["value"], (poison, metric, poisoned[metric], record)
+
+
+def test_calibration_is_told_and_a_dream_without_spread_has_none(world: ToyWorld, tmp_path: Path) -> None:
+    """Ranks, coverage and spread of the trained are better than those of frames that stand still."""
+    trained = evaluate(world, "uncertainty", tmp_path)["calibration"]
+    for poison in ("frozen", "mean"):
+        poisoned = evaluate(world, "uncertainty", tmp_path, "--poison", poison)["calibration"]
+        assert trained["spread_error"]["value"] > poisoned["spread_error"]["value"] == 0
+        for name in ("rank_error", "coverage_error"):
+            assert trained[name]["value"] < 0.3 < poisoned[name]["value"]
+
+
+def test_results_repeat(world: ToyWorld, tmp_path: Path) -> None:
+    """The same inputs and settings give the same numbers."""
+    first, second = (evaluate(world, "rollout", tmp_path)["metrics"] for _ in range(2))
+    assert first == second
+
+
+def test_film_has_every_frame_and_the_sound(world: ToyWorld, tmp_path: Path) -> None:
+    """Truth beside dream, four times as large, and as long as what is heard."""
+    evaluate(world, "rollout", tmp_path)
+    with av.open(str(tmp_path / "film.mp4")) as film:
+        frames = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
+    assert len(frames) == rollout.SHOWN * 7
+    assert frames[0].shape == (64, 136, 3)
+    with av.open(str(tmp_path / "film.mp4")) as film:
+        heard = sum(frame.samples for frame in film.decode(audio=0))
+    assert heard == pytest.approx(rollout.SHOWN * 7 * 1000, abs=2048)
+
+
+def test_silent_recordings_without_actions_are_dreamt_all_the_same(world: ToyWorld, tmp_path: Path) -> None:
+    """No sound in the film, no effect of actions to measure, and nothing to ask a simulator."""
+    recordings, latents = RecordingSet.open(world.data), RecordingSet.open(world.latents)
+    names = [entry["name"] for entry in recordings.details["recordings"]]
+    films = {name: {"video": np.array(recordings.field(name, "video"))} for name in names}
+    tokens = {name: {"latent": np.array(latents.field(name, "latent"))} for name in names}
+    silent = SimpleNamespace(tokenizer=world.tokenizer)
+    silent.data = write_recordings(tmp_path / "data", films, PlayroomConfig(recordings=RECORDINGS, size=SIZE))
+    inputs = {"data": silent.data, "tokenizer": silent.tokenizer}
+    silent.latents = write_recordings(tmp_path / "latents", tokens, LatentsConfig(), **inputs)
+    dynamics = load_model(Dynamics, DynamicsConfig, world.dynamics, "dynamics")
+    shapes = {"video": 4, "grid": True, "audio": 0, "channels": TOKENIZER.channels, "action": DETAILS["action"]}
+    folder = tmp_path / "dynamics"
+    silent.dynamics = write_model(folder, dynamics, "dynamics", DYNAMICS, shapes, latents=silent.latents)
+    assert set(evaluate(silent, "rollout", tmp_path)["metrics"]) == METRICS["rollout"] - {"action_effect"}
+    with av.open(str(tmp_path / "film.mp4")) as film:
+        assert not film.streams.audio
+        assert film.streams.video
+    with pytest.raises(ArtifactError, match="no 'action'"):
+        evaluate(silent, "counterfactual", tmp_path)
+
+
+def test_what_the_simulator_does_not_repeat_is_refused(world: ToyWorld, tmp_path: Path) -> None:
+    """The toy world's recordings are not the playroom's; nor could files of a folder be run again."""
+    with pytest.raises(ArtifactError, match="does not repeat recording toy-"):
+        evaluate(world, "counterfactual", tmp_path)
+    content = json.loads(world.data.read_text())
+    content["config"] = json.loads(canonical_json(FolderConfig(path="/films")))
+    other = tmp_path / "manifest.json"
+    other.write_text(json.dumps(content))
+    studio = SimpleNamespace(recordings=SimpleNamespace(manifest=other))
+    with pytest.raises(ConfigurationError, match="'folder' cannot be run again"):
+        counterfactual.rerun(studio, SimpleNamespace(), np.zeros(0), 1)
+
+
+def test_shuffled_actions_come_from_strangers() -> None:
+    """Never from the same recording."""
+    groups = np.repeat(["a", "b", "c"], 4)
+    assert (groups[strangers(groups, np.random.default_rng(0))] != groups).all()
+
+
+def test_one_shuffled_block_keeps_its_numbers(world: ToyWorld) -> None:
+    """The same entries in another order, in one block alone."""
+    dynamics = load_model(Dynamics, DynamicsConfig, world.dynamics, "dynamics")
+    poisoned = with_shuffled_block(dynamics)
+    changed = set()
+    for (name, before), after in zip(dynamics.named_parameters(), poisoned.parameters(), strict=True):
+        assert before.flatten().sort().values.equal(after.flatten().sort().values)
+        if not before.equal(after):
+            changed.add(name.rsplit(".")[1] if name.startswith("blocks") else name)
+    assert len(changed) == 1
+
+
+def test_scores_of_known_ensembles() -> None:
+    """CRPS of a normal distribution in closed form; flat ranks for the calibrated, ends for the overconfident."""
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=20000)
+    dreams = rng.normal(size=(8, 20000))
+    ones = np.ones(20000)
+    assert uncertainty.crps(dreams, truth).mean() == pytest.approx(1 / np.sqrt(np.pi), abs=0.02)
+    assert uncertainty.crps(np.stack([truth, truth]), truth) == pytest.approx(0)
+    counted = np.ones((20000, 1), bool)
+    for spread, wrong in ((1.0, 0.0), (0.1, 0.7)):
+        ranks = uncertainty.histograms(spread * dreams[..., None], truth[:, None], counted, rng)
+        assert ranks.sum() == 20000
+        assert uncertainty.unevenness(ranks, ones) == pytest.approx(wrong, abs=0.04)
+        assert uncertainty.miscoverage(ranks, ones) == pytest.approx(wrong, abs=0.04)
+    x = rng.normal(size=(50, 4))
+    assert uncertainty.correlation(uncertainty.moments(x, np.exp(x)), np.ones(50)) == pytest.approx(1)
+    assert uncertainty.correlation(uncertainty.moments(x, 0 * x), np.ones(50)) == 0
+
+
+def test_changes_that_are_half_right() -> None:
+    """Twice the true change points the same way, and explains nothing."""
+    true = np.random.default_rng(0).normal(size=(5, 3, 3, 4, 4))
+    doubled = counterfactual.products(2 * true, true)
+    assert counterfactual.cosine(doubled, np.ones(5)) == pytest.approx(1)
+    assert counterfactual.explained(doubled, np.ones(5)) == pytest.approx(0)
+    assert counterfactual.cosine(counterfactual.products(0 * true, true), np.ones(5)) == 0

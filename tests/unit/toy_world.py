@@ -165,7 +165,9 @@ class ToyWorld:
         self.rng = np.random.default_rng(0)
         names = [f"toy-{number:03d}" for number in range(RECORDINGS)]
         recordings = {name: recording(number) for number, name in enumerate(names)}
-        self.data = write_recordings(folder / "data", recordings, PlayroomConfig(recordings=RECORDINGS, size=SIZE, frames=FRAMES))
+        self.data = write_recordings(
+            folder / "data", recordings, PlayroomConfig(recordings=RECORDINGS, size=SIZE, frames=FRAMES)
+        )
         self.training = [recordings[name] for name in RecordingSet.open(self.data).names("training")]
         stacked = {field: torch.from_numpy(np.stack([r[field] for r in self.training])) for field in self.training[0]}
         self.images = to_images(stacked["video"])  # [R, T, 3, H, W]

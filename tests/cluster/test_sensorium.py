@@ -14,8 +14,9 @@ from private_slurm import PrivateSlurm
 from snakemake_run import RESOURCES, Run
 
 RULES = {"collect": 2, "index_recordings": 1, "train_encoder": 2, "train_fusion": 1, "train_tokenizer": 2}
-RULES |= {"encode_latents": 2, "index_latents": 1, "train_dynamics": 1, "probe": 2, "retrieval": 1, "world_state": 1}
-RULES |= {"reconstruction": 1, "sound_reconstruction": 1, "rollout": 1, "summary": 1}
+RULES |= {"encode_latents": 4, "index_latents": 2, "train_dynamics": 1, "probe": 2, "retrieval": 1, "world_state": 1}
+RULES |= {"reconstruction": 1, "sound_reconstruction": 1, "rollout": 1, "uncertainty": 1}
+RULES |= {"counterfactual": 1, "summary": 1}
 # What a user edits in profiles/slurm, and quick answers; one thread each, as two cores have to do it all.
 OVERRIDES = (
     *("--default-resources", *RESOURCES, "mem_mb=2000", "runtime=20", "--max-threads", "1", "--jobs", "3"),
@@ -50,7 +51,7 @@ def losses(folder: Path) -> dict[int, float]:
 
 def ask_to_stop(run: Run, slurm: PrivateSlurm, rule: str, folder: Path, times: int) -> None:
     """Send a training the signal of SLURM's time limit, each time after it has made progress."""
-    run.until(lambda: job_ids(run, rule), f"{rule} is submitted", 300)
+    run.until(lambda: job_ids(run, rule), f"{rule} is submitted", 600)
     job = job_ids(run, rule)[-1]
     for number in range(times):
         before = progress(folder)
@@ -70,7 +71,7 @@ def finished(workflow: Run, slurm: PrivateSlurm) -> Run:
         "train_dynamics:runtime=1",
     )
     ask_to_stop(workflow, slurm, "train_dynamics", workflow.folder / "results/dynamics", 2)
-    assert workflow.wait(400) == 0, workflow.log[-5000:]
+    assert workflow.wait(600) == 0, workflow.log[-5000:]
     return workflow
 
 

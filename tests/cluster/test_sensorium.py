@@ -83,7 +83,7 @@ def test_the_promised_command_finishes_with_one_job_for_each_rule(finished, slur
         for job in job_ids(finished, rule):
             _, name, state, partition, account, asked = rows[job]
             assert (name, state, partition, account) == (rule, "COMPLETED", "main", "science")
-            needs_gpu = rule.startswith(("train", "encode", "pro", "ret", "world", "rec", "roll"))
+            needs_gpu = rule not in ("collect", "index_recordings", "index_latents", "summary")
             assert ("gres/gpu=1" in asked) == needs_gpu, (rule, asked)
             assert ("mem=8000M" in asked) == needs_gpu, (rule, asked)
 
@@ -95,6 +95,7 @@ def test_a_training_over_time_limits_has_the_bits_of_an_uninterrupted_one(finish
     assert finished.log.count("Error in rule") == 0
     manifest = json.loads((finished.folder / "results/dynamics/manifest.json").read_text())
     words = "--latents results/latents/video/manifest.json --tokenizer results/tokenizers/video/manifest.json".split()
+    words += ["--sound", "results/latents/audio/manifest.json"]
     config = json.dumps(manifest["config"])
     words += ["--config", config, "--output", "straight", "--threads", "1"]
     program = Path(sys.executable).with_name("sensorium")

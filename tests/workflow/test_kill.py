@@ -19,12 +19,13 @@ STEPS = 16
 KILLS = 2
 DATA = ("--data", "results/data/playroom/manifest.json")
 TOKENIZER = ("--tokenizer", "results/tokenizers/video/manifest.json")
-LATENTS = ("--latents", "results/latents/video/manifest.json")
+LATENTS = ("--latents", "results/latents/video/manifest.json", "--sound", "results/latents/audio/manifest.json")
 ENCODERS = ("--vision", "results/encoders/vision/manifest.json", "--audio", "results/encoders/audio/manifest.json")
 STAGES = {
     "encoders.vision": ("train-encoder", "vision", *DATA),
     "encoders.audio": ("train-encoder", "audio", *DATA),
     "tokenizers.video": ("train-tokenizer", "video", *DATA),
+    "tokenizers.audio": ("train-tokenizer", "audio", *DATA),
     "fusion": ("train-fusion", *DATA, *ENCODERS),
     "dynamics": ("train-dynamics", *LATENTS, *TOKENIZER),
 }

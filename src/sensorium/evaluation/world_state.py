@@ -125,10 +125,12 @@ def read_out(train: np.ndarray, truth: np.ndarray, test: np.ndarray, wanted: np.
     scaler = StandardScaler().fit(train)
     train, test = scaler.transform(train), scaler.transform(test)
     predicted = np.zeros_like(wanted)
-    for column in range(truth.shape[1]):
-        rows = np.isfinite(truth[:, column])
+    known, of = np.unique(np.isfinite(truth), axis=1, return_inverse=True)
+    for number, rows in enumerate(known.T):  # variables that are defined in the same rows share one decomposition
+        columns = of.ravel() == number
         if rows.sum() > 1:
-            predicted[:, column] = RidgeCV(STRENGTHS).fit(train[rows], truth[rows, column]).predict(test)
+            ridge = RidgeCV(STRENGTHS, alpha_per_target=True).fit(train[rows], truth[np.ix_(rows, columns)])
+            predicted[:, columns] = ridge.predict(test).reshape(len(test), -1)
     return np.stack([wanted, predicted], -1)
 
 

@@ -92,6 +92,11 @@ def sound_tokenizer(wildcards):
     return ["results/tokenizers/audio/manifest.json"] if "audio" in SETTINGS.streams() else []
 
 
+def looking_encoder(wildcards):
+    """The encoder whose features long dreams are judged by; without the representation line it is the tokenizer."""
+    return ["results/encoders/vision/manifest.json"] if SETTINGS.lines.representation else []
+
+
 def evaluation_results(wildcards):
     """Results of the evaluations that are switched on."""
     return [f"results/eval/{name}.json" for name in SETTINGS.evaluations_on()]

@@ -113,3 +113,40 @@ rule counterfactual:
         "sensorium --log {log} counterfactual --config {params.config:q} --data {input.data} --latents {input.latents} "
         "--sound {input.sound} --tokenizer {input.tokenizer} --dynamics {input.dynamics} --output {output.result} "
         "--figure {output.figure} --threads {threads}"
+
+
+rule drift:
+    """Dream on for long: does it stay like the recordings? A target of its own, not part of results/eval.json."""
+    input:
+        data=DATA,
+        latents="results/latents/video/manifest.json",
+        sound=sound_latents,
+        tokenizer="results/tokenizers/video/manifest.json",
+        dynamics="results/dynamics/manifest.json",
+        encoder=looking_encoder,
+    output:
+        result="results/eval/drift.json",
+        figure=report(
+            "results/figures/drift.png",
+            caption="../workflow/report/drift.rst",
+            category="Generation",
+            labels={"evaluation": "drift", "kind": "distance"},
+        ),
+    log:
+        "logs/drift.log",
+    benchmark:
+        "results/benchmarks/drift.tsv"
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=60,
+    params:
+        config=section("evaluations.drift"),
+        revision=revision("drift"),
+    message:
+        "Dreaming for long"
+    shell:
+        "sensorium --log {log} drift --config {params.config:q} --data {input.data} --latents {input.latents} "
+        "--sound {input.sound} --tokenizer {input.tokenizer} --dynamics {input.dynamics} --encoder {input.encoder} "
+        "--output {output.result} --figure {output.figure} --threads {threads}"

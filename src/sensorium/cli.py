@@ -36,6 +36,7 @@ ROOMS = {
         "agent-return",
         "uncertainty",
         "counterfactual",
+        "drift",
         "summary",
         "curves",
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +17,7 @@ from sensorium.artifacts import ArtifactError
 from sensorium.config import (
     ConfigurationError,
     CounterfactualConfig,
+    DriftConfig,
     DynamicsConfig,
     FolderConfig,
     LatentsConfig,
@@ -27,22 +29,24 @@ from sensorium.config import (
 )  # fmt: skip
 from sensorium.data.recording import RecordingSet
 from sensorium.data.sources import playroom
-from sensorium.evaluation import counterfactual, rollout, uncertainty
+from sensorium.evaluation import counterfactual, drift, rollout, uncertainty
 from sensorium.evaluation.dreams import INPUTS, strangers
 from sensorium.evaluation.poison import POISONS, with_shuffled_block
 from sensorium.models.dynamics import Dynamics
 from sensorium.models.load import load_model
 
-MODULES = {"rollout": rollout, "uncertainty": uncertainty, "counterfactual": counterfactual}
+MODULES = {"rollout": rollout, "uncertainty": uncertainty, "counterfactual": counterfactual, "drift": drift}
 SECTIONS: dict[str, Section] = {
     "rollout": RolloutConfig(windows=80, fine_windows=20, context=4, horizon=3, denoising_steps=2),
     "uncertainty": UncertaintyConfig(windows=80, context=4, horizon=2, dreams=6, denoising_steps=2),
     "counterfactual": CounterfactualConfig(windows=20, context=4, horizon=4, dreams=2),
+    "drift": DriftConfig(windows=20, context=4, frames=32, piece=8),
 }
 METRICS = {
     "rollout": {"psnr_mean", "psnr_1", "psnr_last", "ssim_mean", "few_steps", "action_effect"},
     "uncertainty": {"crps"},
     "counterfactual": {"change"},
+    "drift": {"distance"},
 }
 
 
@@ -68,7 +72,7 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("simulator")
-@pytest.mark.parametrize("name", SECTIONS)
+@pytest.mark.parametrize("name", ["rollout", "uncertainty", "counterfactual"])
 def test_trained_passes_untrained_fails_and_poisoned_is_worse(world: ToyWorld, tmp_path: Path, name: str) -> None:
     """The same command, with trained weights, with fresh ones, and with each kind of poison."""
     trained = evaluate(world, name, tmp_path)["metrics"]
@@ -129,11 +133,47 @@ def test_silent_recordings_without_actions_are_dreamt_all_the_same(world: ToyWor
     folder = tmp_path / "dynamics"
     silent.dynamics = write_model(folder, dynamics, "dynamics", DYNAMICS, shapes, latents=silent.latents)
     assert set(evaluate(silent, "rollout", tmp_path)["metrics"]) == METRICS["rollout"] - {"action_effect"}
+    assert set(evaluate(silent, "drift", tmp_path)["metrics"]) == METRICS["drift"]
     with av.open(str(tmp_path / "film.mp4")) as film:
         assert not film.streams.audio
         assert film.streams.video
     with pytest.raises(ArtifactError, match="no 'action'"):
         evaluate(silent, "counterfactual", tmp_path)
+
+
+def test_long_dreams_like_recordings_pass_and_poisoned_ones_are_further_off(
+    world: ToyWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The toy's dynamics do not stay true for long either; what they lose is less than what a poison takes."""
+    trained = evaluate(world, "drift", tmp_path)["metrics"]["distance"]
+    for poison in POISONS:
+        poisoned = evaluate(world, "drift", tmp_path, "--poison", poison)["metrics"]["distance"]
+        assert not poisoned["passed"]
+        assert poisoned["value"] > trained["value"] > trained["ceiling"], (poison, poisoned, trained)
+    assert not evaluate(world, "drift", tmp_path, "--untrained-seed", "101")["metrics"]["distance"]["passed"]
+
+    dream = drift.long_dream
+
+    def replayed(studio: Any, takes: Any, actions: Any, untrained: bool = False) -> Iterator[np.ndarray]:
+        if untrained:
+            yield from dream(studio, takes, actions, untrained=True)
+            return
+        rng = np.random.default_rng(0)
+        for _ in range(studio.config.frames // studio.config.piece):
+            yield studio.pictures(studio.takes(studio.past + studio.config.piece, 20, rng).tokens, studio.past)
+
+    monkeypatch.setattr(drift, "long_dream", replayed)
+    assert evaluate(world, "drift", tmp_path)["metrics"]["distance"]["passed"]
+
+
+def test_long_dreams_are_judged_by_the_vision_encoder_where_there_is_one(world: ToyWorld, tmp_path: Path) -> None:
+    """And the result says by which."""
+    result = evaluate(world, "drift", tmp_path, "--encoder", str(world.vision))
+    assert result["encoder"] == "encoder_vision"
+    assert {len(line) for line in result["distance_of_each_piece"].values()} == {4}
+    told = evaluate(world, "drift", tmp_path)
+    assert told["encoder"] == "tokenizer_video"
+    assert told["metrics"]["distance"]["value"] != result["metrics"]["distance"]["value"]
 
 
 def test_what_the_simulator_does_not_repeat_is_refused(world: ToyWorld, tmp_path: Path) -> None:
@@ -193,3 +233,17 @@ def test_changes_that_are_half_right() -> None:
     assert counterfactual.cosine(doubled, np.ones(5)) == pytest.approx(1)
     assert counterfactual.explained(doubled, np.ones(5)) == pytest.approx(0)
     assert counterfactual.cosine(counterfactual.products(0 * true, true), np.ones(5)) == 0
+
+
+def test_frechet_distance_of_known_distributions() -> None:
+    """Between N(m, s^2) and N(0, 1) it is m^2 + (s - 1)^2 in each direction; slopes are those of the distances."""
+    rng = np.random.default_rng(0)
+    samples = 0.5 * rng.normal(size=(40000, 3)) + np.array([2.0, 0.0, 0.0])
+    assert drift.frechet(samples, np.ones(40000)) == pytest.approx(4 + 3 * 0.25, rel=0.02)
+    real = (rng.normal(size=(500, 12)) @ rng.normal(size=(12, 12)) + 5).reshape(500, 2, 6)
+    inside = drift.Space(real)(real)
+    assert inside.mean(0) == pytest.approx(np.zeros(2 * drift.COMPONENTS), abs=1e-9)
+    assert np.cov(inside, rowvar=False) == pytest.approx(np.eye(2 * drift.COMPONENTS), abs=1e-9)
+    leaving = np.arange(5.0)[None, :, None] + rng.normal(size=(20000, 5, 1))
+    assert drift.slope(leaving, np.ones(20000)) == pytest.approx(4, abs=0.1)
+    assert drift.distance(leaving, np.ones(20000)) == pytest.approx(6, abs=0.1)

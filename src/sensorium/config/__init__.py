@@ -17,6 +17,7 @@ from sensorium.config.evaluations import (
     AgentReturnConfig,
     CounterfactualConfig,
     DreamConfig,
+    DriftConfig,
     Evaluations,
     ProbeConfig,
     ReconstructionConfig,
@@ -108,6 +109,7 @@ __all__ = [
     "CuriosityConfig",
     "Data",
     "DreamConfig",
+    "DriftConfig",
     "DynamicsConfig",
     "Encoders",
     "Evaluations",
@@ -256,6 +258,8 @@ class Config(Section):
         for name in ("rollout", "uncertainty", "counterfactual"):
             judged = getattr(self.evaluations, name)
             windows[f"evaluations.{name}.context + evaluations.{name}.horizon"] = judged.context + judged.horizon
+        drift = self.evaluations.drift
+        windows["evaluations.drift.context + evaluations.drift.piece"] = drift.context + drift.piece
         for key, frames in windows.items():
             if frames > self.data.frames:
                 raise ValueError(f"{key} is {frames}: it must not exceed data.frames ({self.data.frames})")

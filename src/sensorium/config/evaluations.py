@@ -91,6 +91,20 @@ class CounterfactualConfig(DreamConfig):
     dreams: int = Field(4, ge=1, description="dreams whose mean is compared, of each beginning and choice of actions")
 
 
+class DriftConfig(DreamConfig):
+    """Long dreams: whether their pieces go on looking and moving like pieces of recordings."""
+
+    windows: int = Field(32, ge=8, description="long dreams, each from a test recording of its own")
+    frames: int = Field(64, ge=32, le=10000, description="frames of each dream")
+    piece: int = Field(16, ge=8, description="frames of a piece")
+
+    @model_validator(mode="after")
+    def _pieces_fit(self) -> DriftConfig:
+        if self.frames < 4 * self.piece:
+            raise ValueError(f"frames is {self.frames}: it must be at least four pieces of {self.piece}")
+        return self
+
+
 class AgentReturnConfig(Section):
     """What policies earn in the real environment, in scenes that nobody recorded."""
 
@@ -112,3 +126,4 @@ class Evaluations(Section):
     agent_return: AgentReturnConfig = AgentReturnConfig()
     uncertainty: UncertaintyConfig = UncertaintyConfig()
     counterfactual: CounterfactualConfig = CounterfactualConfig()
+    drift: DriftConfig = DriftConfig()

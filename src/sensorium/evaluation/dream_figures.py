@@ -115,3 +115,33 @@ def counterfactual(
     for cell, ahead in zip(grid[0], shown, strict=True):
         cell.set_title(f"+{ahead}", fontsize=7)
     save(figure, path)
+
+
+def drift(path: Path, lines: Mapping[str, np.ndarray], real: float, strips: np.ndarray, shown: list[int]) -> None:
+    """Fréchet distance of each piece of long dreams to real pieces, and what some of the dreams look like.
+
+    Args:
+        path: where the picture goes.
+        lines: name -> distance of each piece.
+        real: distance of other real pieces.
+        strips: [dreams, frames, 3, H, W] in [0, 1].
+        shown: how many frames ahead each of them is.
+    """
+    figure = plt.figure(figsize=(11, 0.85 * len(strips) + 1.0), layout="constrained")
+    halves = np.asarray(figure.subfigures(1, 2, width_ratios=[1, 1.4]))
+    axes = halves[0].subplots()
+    for number, (name, line) in enumerate(lines.items()):
+        axes.plot(range(1, len(line) + 1), line, "--" if number else "-", color=COLOURS[number], label=name)
+    axes.axhline(real, color=COLOURS[2], label="other real pieces")
+    axes.set_yscale("log")
+    axes.set_xlabel("piece")
+    axes.set_ylabel("Fréchet distance")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(fontsize=7, frameon=False)
+    grid = halves[1].subplots(*strips.shape[:2], squeeze=False, gridspec_kw={"wspace": 0.04, "hspace": 0.04})
+    for cells, strip in zip(grid, strips, strict=True):
+        for cell, frame in zip(cells, strip, strict=True):
+            show(cell, frame.transpose(1, 2, 0))
+    for cell, ahead in zip(grid[0], shown, strict=True):
+        cell.set_title(f"+{ahead}", fontsize=7)
+    save(figure, path)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from sensorium.artifacts import ArtifactError
 from sensorium.config import DreamConfig, DynamicsConfig, VideoTokenizerConfig
-from sensorium.data.recording import RecordingSet
+from sensorium.data.recording import RecordingSet, Split
 from sensorium.evaluation.harness import FLOOR_SEEDS, Bench, WindowPool, arguments, check_pedigree, images, load_judged
 from sensorium.evaluation.poison import POISONS, AnyDreamer, Frozen, Mean, with_shuffled_block
 from sensorium.models.dream import Dreamer
@@ -91,16 +91,16 @@ class Studio:
         )
         self._dynamics: dict[int | None, Dynamics] = {}
 
-    def takes(self, frames: int, count: int, rng: np.random.Generator) -> Takes:
-        """Up to `count` windows, spread evenly over the test recordings.
+    def takes(self, frames: int, count: int, rng: np.random.Generator, split: Split = "test") -> Takes:
+        """Up to `count` windows, spread evenly over the recordings of a split.
 
         Raises:
             ArtifactError: if the latents are not those of the recordings.
         """
         steered, heard = self.recordings.has("action"), self.recordings.has("audio")
         fields = ("video", *(("audio",) if heard else ()), *(("action",) if steered else ()))
-        pool = WindowPool(self.recordings, "test", fields, frames)
-        streams = [WindowPool(stream, "test", ("latent",), frames) for stream in self._streams]
+        pool = WindowPool(self.recordings, split, fields, frames)
+        streams = [WindowPool(stream, split, ("latent",), frames) for stream in self._streams]
         for stream in streams:
             if not (np.array_equal(pool.recording, stream.recording) and np.array_equal(pool.start, stream.start)):
                 raise ArtifactError(
@@ -120,13 +120,26 @@ class Studio:
             audio=batch["audio"].numpy() if heard else None,
         )
 
+    def latent(self, name: str) -> np.ndarray:
+        """Video tokens of a whole recording, [T, N, C]."""
+        return self._streams[0].field(name, "latent")
+
+    def mean_tokens(self) -> np.ndarray:
+        """Tokens of the mean training frame, float32 [N, C]."""
+        return self._judged(None).mean.cpu().numpy()
+
+    @property
+    def past(self) -> int:
+        """Frames before a frame that its picture depends on."""
+        return self._tokenizer.past
+
     def encode(self, pictures: np.ndarray) -> np.ndarray:
         """Pictures float [n, T, 3, H, W] -> tokens [n, T, N, C]."""
         return self.bench.map(self._tokenizer.encode, pictures)
 
     def pictures(self, tokens: np.ndarray, first: int = 0) -> np.ndarray:
         """What tokens [n, T, N, C] show from frame `first` on, float32 [n, T - first, 3, H, W] in [0, 1]."""
-        known, tokens = min(first, self._tokenizer.past), tokens[:, :, : self._tokenizer.tokens]  # video comes first
+        known, tokens = min(first, self.past), tokens[:, :, : self._tokenizer.tokens]  # video comes first
         return self.bench.map(
             lambda clips: self._tokenizer.decode(clips)[:, known:].clamp(0, 1), tokens[:, first - known :]
         )

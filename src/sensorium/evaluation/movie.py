@@ -54,7 +54,7 @@ def _write(path: Path, pictures: Iterator[np.ndarray], sound: np.ndarray | None,
         first = next(pictures)
         (screen.height, screen.width), screen.pix_fmt, voice = first.shape[:2], "yuv420p", None
         if sound is not None:  # streams are added before anything is written
-            voice = film.add_stream("aac", rate=sample_rate)
+            voice = film.add_stream("aac", rate=_film_rate(sample_rate))
             voice.layout = "mono"
         for picture in chain([first], pictures):
             film.mux(screen.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
@@ -65,8 +65,17 @@ def _write(path: Path, pictures: Iterator[np.ndarray], sound: np.ndarray | None,
             np.ascontiguousarray(sound[None], dtype=np.float32), format="fltp", layout="mono"
         )
         heard.sample_rate, heard.time_base, heard.pts = sample_rate, Fraction(1, sample_rate), 0
-        film.mux(voice.encode(heard))
+        resampler = av.AudioResampler(format="fltp", layout="mono", rate=voice.rate)
+        for part in chain(resampler.resample(heard), resampler.resample(None)):
+            film.mux(voice.encode(part))
         film.mux(voice.encode())
+
+
+def _film_rate(sample_rate: int) -> int:
+    """The lowest rate of AAC that loses nothing of a sound, or its highest: a console's rate is none of them."""
+    rates = av.Codec("aac", "w").audio_rates
+    assert rates is not None
+    return min((rate for rate in rates if rate >= sample_rate), default=max(rates))
 
 
 def _row(images: list[np.ndarray], dreaming: bool) -> np.ndarray:

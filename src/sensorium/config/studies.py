@@ -130,7 +130,7 @@ class AgentReturnsConfig(Study):
         width=16, training=Training(steps=500, batch=32, lr=3e-3, warmup=20)
     )
     dynamics: DynamicsConfig = DynamicsConfig(
-        dim=64, layers=2, heads=2, registers=1, training=Training(steps=700, batch=8, lr=3e-3, warmup=30, ema=0.98)
+        dim=64, layers=2, heads=2, registers=1, training=Training(steps=1200, batch=8, lr=2e-3, warmup=30, ema=0.98)
     )
     agent: AgentConfig = AgentConfig(
         cloning=CloningConfig(distances=4, training=Training(steps=400, batch=8, lr=2e-3, warmup=20, ema=0.98)),

@@ -31,6 +31,7 @@ include: "rules/collect.smk"
 # the representation line: what a sense means
 include: "rules/train_encoder.smk"
 include: "rules/train_fusion.smk"
+include: "rules/finetune.smk"
 #
 # the generative line: what happens next
 include: "rules/train_tokenizer.smk"

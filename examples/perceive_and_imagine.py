@@ -13,7 +13,8 @@ import sensorium
 from sensorium.data.recording import RecordingSet
 
 results = Path(sys.argv[1] if len(sys.argv) > 1 else "results")
-model = sensorium.load(results)
+finetuned = results / "finetuned"  # encoders and fusion that were trained together, where they are
+model = sensorium.load(finetuned if finetuned.exists() else results)
 recordings = RecordingSet.open(next(path for path in results.glob("data/*/manifest.json") if path.parent.name not in
                                     ("vision", "audio")))  # fmt: skip
 AHEAD = 8  # frames to imagine

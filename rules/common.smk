@@ -104,7 +104,9 @@ def evaluation_results(wildcards):
 
 def trained_manifests(wildcards):
     """Manifests of the models that the switched-on lines train."""
-    representation = ["encoders/vision", "encoders/audio", "fusion"] if SETTINGS.lines.representation else []
+    finetuned = ["finetuned"] if SETTINGS.lines.finetune else []
+    parts = ["encoders/vision", "encoders/audio", "fusion", *finetuned]
+    representation = parts if SETTINGS.lines.representation else []
     tokenizers = [f"tokenizers/{stream}" for stream in SETTINGS.streams()]
     generative = [*tokenizers, "dynamics"] if SETTINGS.lines.generative else []
     agent = ["clone", "agent"] if SETTINGS.lines.agent else []

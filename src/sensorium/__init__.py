@@ -13,7 +13,8 @@ In a notebook, after `snakemake --profile local -j1`:
     >>> import matplotlib.pyplot as plt
     >>> plt.imshow(dream.video[-1])
 
-A sense that you do not have is left out: `model.perceive(video)`. `examples/perceive_and_imagine.py` is a whole script.
+A sense that you do not have is left out: `model.perceive(video)`. `sensorium.load("results/finetuned")` perceives by
+the encoders and the fusion that were trained together. `examples/perceive_and_imagine.py` is a whole script.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ def load(folder: str | PathLike[str] = "results", device: str | None = None) -> 
     dynamics alone imagines, with `after=sensorium.world_model.Perception(video=..., actions=...)`.
 
     Args:
-        folder: the workflow's results.
+        folder: the workflow's results; or "results/finetuned", to perceive by the encoders and the fusion that were
+            trained together, and to imagine by what lies beside that folder.
         device: "cpu", "cuda", "cuda:1", ...; None: the GPU if there is one.
 
     Raises:

@@ -174,3 +174,15 @@ def verified_file(manifest_path: Path, manifest: Mapping[str, Any], name: str) -
             f"{entry['sha256'][:12]}); delete {path} and run the same command again"
         )
     return path
+
+
+def check_pedigree(manifest: Path, **inputs: Path) -> None:
+    """Refuse an artifact that was made from others than the evaluation is given: together they mean nothing.
+
+    Raises:
+        ArtifactError: naming the artifact and the input.
+    """
+    made_from = read_json(manifest)["inputs"]
+    for name, path in inputs.items():
+        if made_from.get(name) != digest(path):
+            raise ArtifactError(f"{manifest}: not made from {path} as it is now; make it again, or pass the right one")

@@ -22,6 +22,7 @@ ROOMS = {
         "train-tokenizer",
         "encode-latents",
         "train-fusion",
+        "finetune",
         "train-dynamics",
         "train-clone",
         "train-agent",
@@ -30,6 +31,7 @@ ROOMS = {
         "probe",
         "retrieval",
         "world-state",
+        "finetuning",
         "reconstruction",
         "sound-reconstruction",
         "rollout",
@@ -95,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     rank = os.environ.get("RANK")  # of a process that was started as one of several
     launches = args.ranks > 1 and rank is None
-    if launches and not args.name.startswith("train-"):
+    if launches and not args.name.startswith(("train-", "finetune")):
         parser.error(f"--ranks {args.ranks}: only trainings run as several processes, {args.name} does not")
     words = list(sys.argv[1:] if argv is None else argv)
 

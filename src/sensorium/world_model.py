@@ -21,6 +21,7 @@ from sensorium.config import (
     AudioEncoderConfig,
     AudioTokenizerConfig,
     DynamicsConfig,
+    FinetuneConfig,
     FusionConfig,
     Section,
     VideoTokenizerConfig,
@@ -32,6 +33,7 @@ from sensorium.models.dynamics import Dynamics
 from sensorium.models.embed import FULL_SCALE, hear, see
 from sensorium.models.encoders import AudioEncoder, VisionEncoder
 from sensorium.models.fusion import Fusion
+from sensorium.models.joint import Joint
 from sensorium.models.load import load_model
 from sensorium.models.tokenizers import VideoTokenizer, to_images
 
@@ -85,6 +87,11 @@ class WorldModel:
     """A trained model; `sensorium.load` makes one.
 
     It remembers what it perceived last, and imagines on from there.
+
+    Args:
+        folder: the workflow's results; or results/finetuned, to perceive by the encoders and the fusion that were
+            trained together, and to imagine by what lies beside that folder.
+        device: for example "cpu" or "cuda"; None: a GPU where there is one.
     """
 
     def __init__(self, folder: str | PathLike[str], device: str | None = None) -> None:
@@ -93,6 +100,10 @@ class WorldModel:
             raise ArtifactError(
                 f"{self.folder}: no such folder; make the workflow's results with: snakemake --profile local -j1"
             )
+        self._finetuned: Path | None = None
+        if (self.folder / MANIFEST).exists() and read_json(self.folder / MANIFEST).get("kind") == "finetuned":
+            self._finetuned = self.folder / MANIFEST
+            self.folder = self.folder.resolve().parent
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self._last: Perception | None = None
 
@@ -120,7 +131,7 @@ class WorldModel:
         """
         frames, senses = {}, {}
         if video is not None:
-            size = int(self._manifest("encoders/vision")["details"]["shapes"]["size"])
+            size = self._picture_size()
             video = _checked("video", video, (None, size, size, 3), "uint8")
             grid, seen = see(self._vision, video, self.device)
             senses["vision"], frames["video"] = grid, len(video)
@@ -227,15 +238,34 @@ class WorldModel:
     # the parts, each read when it is first needed
 
     @cached_property
+    def _joint(self) -> Joint | None:
+        """Encoders and fusion that were trained together, if they were asked for."""
+        if self._finetuned is None:
+            return None
+        return load_model(Joint, FinetuneConfig, self._finetuned, "finetuned").to(self.device)
+
+    def _picture_size(self) -> int:
+        """Height and width of the pictures that the eyes were trained on."""
+        if self._finetuned is None:
+            return int(self._manifest("encoders/vision")["details"]["shapes"]["size"])
+        return int(read_json(self._finetuned)["details"]["shapes"]["vision"]["shapes"]["size"])
+
+    @cached_property
     def _vision(self) -> VisionEncoder:
+        if self._joint is not None:
+            return self._joint.vision
         return self._part("encoders/vision", VisionEncoder, VisionEncoderConfig, "encoder_vision")
 
     @cached_property
     def _audio(self) -> AudioEncoder:
+        if self._joint is not None:
+            return self._joint.audio
         return self._part("encoders/audio", AudioEncoder, AudioEncoderConfig, "encoder_audio")
 
     @cached_property
     def _fusion(self) -> Fusion:
+        if self._joint is not None:
+            return self._joint.fusion
         return self._part(
             "fusion", Fusion, FusionConfig, "fusion", made_from={"vision": "encoders/vision", "audio": "encoders/audio"}
         )

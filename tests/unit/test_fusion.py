@@ -104,9 +104,9 @@ def test_errors_of_changes_by_hand() -> None:
     """A reader that always says "nothing changes" earns the mean square of the change, in units of its scale."""
     torch.manual_seed(0)
     learner, batch = FusionLearner(CONFIG, BODILESS), senses()
-    torch.nn.init.zeros_(learner.tell.weight)
-    torch.nn.init.zeros_(learner.tell.bias)
-    learner.change.fill_(2.0)
+    torch.nn.init.zeros_(learner.telling.heads.weight)
+    torch.nn.init.zeros_(learner.telling.heads.bias)
+    learner.telling.change.fill_(2.0)
     errors = learner.embed(batch, draw())[:, 64:]
     seen, heard = batch["vision_embedding"], batch["audio_embedding"]
 
@@ -147,7 +147,7 @@ def test_learns_to_foretell_and_to_pair(shapes: dict[str, int]) -> None:
             learner.fusion.calibrate(sense, values.flatten(0, 1).mean(0), values.flatten(0, 1).T.cov())
             known = learner.fusion.calibrated(sense, values)
             for index, lag in enumerate((1, 2)):
-                learner.change[number, index] = (known[:, lag:] - known[:, :-lag]).square().mean().sqrt()
+                learner.telling.change[number, index] = (known[:, lag:] - known[:, :-lag]).square().mean().sqrt()
     optimiser = torch.optim.AdamW(learner.parameters(), 3e-3)
     for step in range(150):
         loss, metrics = learner(senses(rows=64, seed=step), draw(step, 64))

@@ -26,11 +26,12 @@ from toy_world import (
 
 import sensorium
 from sensorium.artifacts import ArtifactError
-from sensorium.config import AudioTokenizerConfig
+from sensorium.config import AudioTokenizerConfig, FinetuneConfig
 from sensorium.models.audio_tokenizer import AudioTokenizer
 from sensorium.models.dynamics import Dynamics
 from sensorium.models.encoders import AudioEncoder, VisionEncoder
 from sensorium.models.fusion import Fusion
+from sensorium.models.joint import Joint
 from sensorium.models.tokenizers import VideoTokenizer
 from sensorium.world_model import Perception, WorldModel
 
@@ -209,6 +210,37 @@ def test_a_dream_needs_something_to_go_on_from(model: WorldModel, fields: dict[s
     model.perceive(fields["video"], actions=fields["action"])
     with pytest.raises(ValueError, match="actions is empty"):
         model.imagine(fields["action"][:0])
+
+
+def test_a_finetuned_model_perceives_by_itself_and_imagines_by_its_neighbours(
+    tmp_path: Path, fields: dict[str, np.ndarray]
+) -> None:
+    perception(tmp_path)
+    imagination(tmp_path)
+    parts = {"vision": ("encoders/vision", VISION, ENCODER_SHAPES), "audio": ("encoders/audio", AUDIO, SOUND_SHAPES),
+             "fusion": ("fusion", FUSION, FUSION_SHAPES)}  # fmt: skip
+    shapes = {name: {"config": config.model_dump(mode="json"), "shapes": s} for name, (_, config, s) in parts.items()}
+    section = FinetuneConfig()
+    joint = Joint(section, shapes)
+    write_model(tmp_path / "finetuned", joint, "finetuned", section, shapes)
+    video, audio, body, actions = (fields[name] for name in ("video", "audio", "body", "action"))
+    apart, together = (sensorium.load(tmp_path / name, device="cpu") for name in ("", "finetuned"))
+    before, after = (model.perceive(video, audio, body, actions) for model in (apart, together))
+    assert after.world is not None
+    assert after.world.shape == (toy_world.FRAMES, FUSION.dim)
+    assert np.abs(after.world - before.world).max() > 1e-3
+    with torch.no_grad():
+        pictures = torch.from_numpy(video).permute(0, 3, 1, 2).float() / 255
+        np.testing.assert_allclose(after.vision, joint.vision(pictures).numpy(), atol=1e-5)
+    dreams = [model.imagine(actions[:3]).video for model in (apart, together)]
+    np.testing.assert_array_equal(*dreams)
+    with pytest.raises(ValueError, match=r"wants uint8 \[T, 16, 16, 3\]"):
+        together.perceive(video[:, :8])
+    for part in ("encoders/vision", "encoders/audio", "fusion"):
+        (tmp_path / part / "manifest.json").unlink()
+    np.testing.assert_array_equal(
+        sensorium.load(tmp_path / "finetuned").perceive(video, audio, body).world, after.world
+    )
 
 
 def test_what_is_not_there_is_named_with_the_command_that_makes_it(

@@ -106,7 +106,12 @@ def test_bad_configuration_stops_the_dry_run(fresh, command, override, named):
 
 
 @pytest.mark.parametrize(
-    ("off", "gone", "kept"), [("representation", "train_fusion", "rollout"), ("generative", "rollout", "probe")]
+    ("off", "gone", "kept"),
+    [
+        ("representation", "train_fusion", "rollout"),
+        ("finetune", "finetuning", "train_fusion"),
+        ("generative", "rollout", "probe"),
+    ],
 )
 def test_a_line_can_be_switched_off(fresh, command, off, gone, kept):
     result = command(fresh, "snakemake", "-n", "--config", f"lines={{{off}: false}}")

@@ -27,6 +27,7 @@ STAGES = {
     "tokenizers.video": ("train-tokenizer", "video", *DATA),
     "tokenizers.audio": ("train-tokenizer", "audio", *DATA),
     "fusion": ("train-fusion", *DATA, *ENCODERS),
+    "finetune": ("finetune", *DATA, *ENCODERS, "--fusion", "results/fusion/manifest.json"),
     "dynamics": ("train-dynamics", *LATENTS, *TOKENIZER),
 }
 

@@ -20,7 +20,8 @@ LATENTS = {"encode_latents": 2 * SHARDS, "index_latents": 2, **DYNAMICS}
 TOKENIZER = {"train_tokenizer": 1, "reconstruction": 1, **ONE_STREAM}
 SOUND_TOKENIZER = {"train_tokenizer": 1, "sound_reconstruction": 1, **ONE_STREAM}
 BOTH_TOKENIZERS = {"train_tokenizer": 2, "reconstruction": 1, "sound_reconstruction": 1, **LATENTS}
-FUSION = {"train_fusion": 1, **EVALUATE_SENSES, "curves": 1, **END}
+FINETUNE = {"finetune": 1, "finetuning": 1, "curves": 1, **END}
+FUSION = {"train_fusion": 1, **EVALUATE_SENSES, **FINETUNE}
 ONE_ENCODER = {"train_encoder": 1, "probe": 1, **FUSION}
 BOTH_ENCODERS = {"train_encoder": 2, "probe": 2, **FUSION}
 INDEX = {"index_recordings": 1, **BOTH_ENCODERS, **BOTH_TOKENIZERS}
@@ -35,10 +36,12 @@ SECTIONS = {
     "tokenizers={audio: {wave_weight: 1.0}}": SOUND_TOKENIZER,
     "latents={dtype: float32}": LATENTS,
     "fusion={mask: 0.25}": FUSION,
+    "finetune={keep_weight: 2.0}": FINETUNE,
     "dynamics={training: {seed: 3}}": DYNAMICS,
     "evaluations={probe: {seed: 1}}": {"probe": 2, **END},
     "evaluations={retrieval: {seed: 1}}": {"retrieval": 1, **END},
     "evaluations={world_state: {seed: 1}}": {"world_state": 1, **END},
+    "evaluations={finetuning: {seed: 1}}": {"finetuning": 1, **END},
     "evaluations={reconstruction: {seed: 1}}": {"reconstruction": 1, **END},
     "evaluations={sound_reconstruction: {seed: 1}}": {"sound_reconstruction": 1, **END},
     "evaluations={rollout: {seed: 1}}": {"rollout": 1, **END},
@@ -65,10 +68,12 @@ STAGES = {
     "stages/train_tokenizer": BOTH_TOKENIZERS,
     "stages/encode_latents": LATENTS,
     "stages/train_fusion": FUSION,
+    "stages/finetune": FINETUNE,
     "stages/train_dynamics": DYNAMICS,
     "evaluation/probe": {"probe": 2, **END},
     "evaluation/retrieval": {"retrieval": 1, **END},
     "evaluation/world_state": {"world_state": 1, **END},
+    "evaluation/finetuning": {"finetuning": 1, **END},
     "evaluation/reconstruction": {"reconstruction": 1, **END},
     "evaluation/sound_reconstruction": {"sound_reconstruction": 1, **END},
     "stages/train_clone": {},

@@ -16,6 +16,7 @@ EVALUATIONS = {
     "probe_audio",
     "retrieval",
     "world_state",
+    "finetuning",
     "reconstruction",
     "sound_reconstruction",
     "rollout",
@@ -50,7 +51,7 @@ def test_the_summary_holds_every_evaluation(tiny):
 
 def test_run_folders_survive_with_their_records(tiny):
     runs = list((tiny / "results").glob("**/runs/*/metrics.jsonl"))
-    assert len(runs) == 6, runs  # two encoders, fusion, two tokenizers, dynamics
+    assert len(runs) == 7, runs  # two encoders, fusion, both together, two tokenizers, dynamics
     for run in runs:
         assert [json.loads(line) for line in run.read_text().splitlines()]
         assert list(run.parent.rglob("events.out.tfevents.*"))
@@ -70,7 +71,7 @@ def test_a_second_run_has_nothing_to_do(tiny, command):
 
 
 def test_every_rule_is_benchmarked_and_logged(tiny):
-    jobs = 2 + 1 + 2 + 1 + 2 + 4 + 2 + 1 + 9 + 1 + 1
+    jobs = 2 + 1 + 2 + 2 + 2 + 4 + 2 + 1 + 10 + 1 + 1
     assert len(list((tiny / "results/benchmarks").rglob("*.tsv"))) == jobs
     assert len(list((tiny / "logs").rglob("*.log"))) == jobs
 

@@ -19,6 +19,7 @@ from sensorium.config.evaluations import (
     DreamConfig,
     DriftConfig,
     Evaluations,
+    FinetuningConfig,
     ProbeConfig,
     ReconstructionConfig,
     RetrievalConfig,
@@ -35,6 +36,7 @@ from sensorium.config.models import (
     Contrast,
     DynamicsConfig,
     Encoders,
+    FinetuneConfig,
     FusionConfig,
     LatentsConfig,
     Tokenizers,
@@ -113,6 +115,8 @@ __all__ = [
     "DynamicsConfig",
     "Encoders",
     "Evaluations",
+    "FinetuneConfig",
+    "FinetuningConfig",
     "FolderConfig",
     "ForgettingConfig",
     "FusionConfig",
@@ -162,6 +166,7 @@ class Lines(Section):
     """Which halves of the workflow run; results/eval.json holds what is on."""
 
     representation: bool = Field(True, description="encoders, fusion and their evaluations")
+    finetune: bool = Field(True, description="where representation is on: encoders and fusion trained together, too")
     generative: bool = Field(True, description="tokenizer, latents, dynamics and their evaluations")
     agent: bool = Field(False, description="an agent on the dynamics, cloned, then trained in dreams; needs rewards")
 
@@ -183,6 +188,7 @@ class Config(Section):
     tokenizers: Tokenizers = Tokenizers()
     latents: LatentsConfig = LatentsConfig()
     fusion: FusionConfig = FusionConfig()
+    finetune: FinetuneConfig = FinetuneConfig()
     dynamics: DynamicsConfig = DynamicsConfig()
     agent: AgentConfig = AgentConfig()
     evaluations: Evaluations = Evaluations()
@@ -203,7 +209,8 @@ class Config(Section):
         """Names of the evaluations that run: of the lines that are on, as far as the source has truth for them."""
         probes = [f"probe_{modality}" for modality in ("vision", "audio") if self.probed_set(modality)]
         state = [] if isinstance(self.data, FolderConfig) else ["world_state"]
-        representation = [*probes, "retrieval", *state] if self.lines.representation else []
+        joint = ["finetuning"] if self.lines.finetune else []
+        representation = [*probes, "retrieval", *state, *joint] if self.lines.representation else []
         sound = ["sound_reconstruction"] if "audio" in self.streams() else []
         dreams = ["reconstruction", *sound, "rollout", "uncertainty"]
         if self.data.source == "playroom":  # the only world that can be run again with one thing changed

@@ -35,6 +35,15 @@ class WorldStateConfig(Section):
     seed: int = Field(0, ge=0, description="seed of draws and resampling")
 
 
+class FinetuningConfig(Section):
+    """What joint training gains and what it harms: the same downstream tests before and after."""
+
+    probe: ProbeConfig = ProbeConfig(trials=30)
+    retrieval: RetrievalConfig = RetrievalConfig()
+    world_state: WorldStateConfig = WorldStateConfig()
+    seed: int = Field(0, ge=0, description="seed of resampling")
+
+
 class ReconstructionConfig(Section):
     """Tokenizer reconstruction of test frames."""
 
@@ -120,6 +129,7 @@ class Evaluations(Section):
     probe: ProbeConfig = ProbeConfig()
     retrieval: RetrievalConfig = RetrievalConfig()
     world_state: WorldStateConfig = WorldStateConfig()
+    finetuning: FinetuningConfig = FinetuningConfig()
     reconstruction: ReconstructionConfig = ReconstructionConfig()
     sound_reconstruction: SoundReconstructionConfig = SoundReconstructionConfig()
     rollout: RolloutConfig = RolloutConfig()

@@ -200,6 +200,21 @@ class FusionConfig(Transformer):
         return self
 
 
+class FinetuneConfig(Section):
+    """Encoders and fusion trained together, end to end, from where their own trainings ended."""
+
+    frozen: tuple[Literal["vision", "audio", "fusion"], ...] = Field(
+        (), max_length=2, description="parts that stay as they are"
+    )
+    alignment_weight: float = Field(0.3, ge=0, description="weight of the image-sound alignment beside prediction")
+    keep_weight: float = Field(
+        1.0, ge=0, description="weight of each encoder's embedding staying what it was, relative to its variance"
+    )
+    jitter: float = Field(0.2, ge=0, le=1, description="strength of brightness, contrast and saturation changes")
+    noise: float = Field(20.0, ge=0, le=80, description="lowest signal-to-noise ratio of the sound, in decibels")
+    training: Training = Training(steps=160, batch=32, lr=5e-4, warmup=20)
+
+
 class DynamicsConfig(Transformer):
     """Space-time transformer over video and sound tokens, trained by shortcut forcing and steered by actions."""
 

@@ -47,6 +47,25 @@ def bars(path: Path, metrics: Mapping[str, Mapping[str, Any]], title: str, unit:
     save(figure, path)
 
 
+def changes(path: Path, table: Mapping[str, Mapping[str, Any]], title: str) -> None:
+    """The difference between after and before of each row, a dot with its interval beside a line at nothing."""
+    figure, axes = plt.subplots(figsize=(6, 0.8 + 0.32 * len(table)))
+    for place, row in enumerate(table.values()):
+        change = row["difference"]
+        low, high = change["value"] - change["low"], change["high"] - change["value"]
+        colour = COLOURS[2] if change["low"] > 0 else COLOURS[1] if change["high"] < 0 else COLOURS[5]
+        interval = [[max(0.0, low)], [max(0.0, high)]]
+        axes.errorbar(change["value"], place, xerr=interval, fmt="o", color=colour, capsize=4, markersize=5)
+    names = [f"{name.replace('_', ' ')}  {row['before']:.2f} to {row['after']:.2f}" for name, row in table.items()]
+    axes.set_yticks(range(len(table)), names, fontsize=8)
+    axes.invert_yaxis()
+    axes.axvline(0, color="black", linewidth=0.8)
+    axes.set_xlabel("after minus before, 95 % interval", fontsize=8)
+    axes.set_title(title, fontsize=10)
+    axes.spines[["top", "right"]].set_visible(False)
+    save(figure, path)
+
+
 def image_grid(path: Path, rows: Mapping[str, np.ndarray], title: str) -> None:
     """Rows of images [n, 3, H, W] in [0, 1], each named."""
     columns = max(len(images) for images in rows.values())

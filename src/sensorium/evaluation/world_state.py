@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -41,8 +42,27 @@ from sensorium.randomness import stable_seed
 
 REVISION = 1
 GIVEN = 0.9  # R^2 from the body sense above which a variable is no achievement
-VELOCITY = re.compile(r"_v[xy]$")
+VELOCITY, POSITION = re.compile(r"_v[xy]$"), re.compile(r"_[xy]$")
 STRENGTHS = tuple(10.0**power for power in range(-1, 5))  # of the ridge, chosen by leave-one-out
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Windows of one split and the truth of their last frames.
+
+    Attributes:
+        pool: of all windows.
+        picked: numbers of those drawn, [n].
+        truth: of each window's last frame, float64 [n, D]; NaN where it is not defined.
+        before: of the frame before that, likewise.
+        groups: recording of each window, [n].
+    """
+
+    pool: WindowPool
+    picked: np.ndarray
+    truth: np.ndarray
+    before: np.ndarray
+    groups: np.ndarray
 
 
 def main(argv: list[str]) -> None:
@@ -55,19 +75,9 @@ def main(argv: list[str]) -> None:
     frames = int(read_json(args.fusion)["config"]["frames"])
     vision = load_judged(VisionEncoder, VisionEncoderConfig, args.vision, "encoder_vision", None, bench)
     audio = load_judged(AudioEncoder, AudioEncoderConfig, args.audio, "encoder_audio", None, bench)
-    rng = np.random.default_rng(stable_seed(config.seed, "world state"))
-
-    senses, truth, before, groups = [], [], [], []
-    splits: tuple[Split, Split] = ("training", "test")
-    for split in splits:
-        pool = WindowPool(recordings, split, (), frames)
-        state = pool.values("truth.state", frames - 1).astype(np.float64)
-        picked = pool.draw(np.ones(len(pool), bool), config.samples, rng)
-        embedded = embed_split(bench, recordings, split, vision, audio)
-        senses.append([cut(embedded, sense, pool, picked) for sense in SENSES])
-        truth.append(state[picked])
-        before.append(pool.values("truth.state", frames - 2).astype(np.float64)[picked])
-        groups.append(pool.recording[picked])
+    drawn = draw(recordings, frames, config)
+    senses = [perceive(bench, recordings, part, vision, audio) for part in drawn]
+    truth, groups = [part.truth for part in drawn], drawn[1].groups
 
     def states(seed: int | None) -> list[np.ndarray]:
         fusion = load_judged(Fusion, FusionConfig, args.fusion, "fusion", seed, bench)
@@ -77,21 +87,12 @@ def main(argv: list[str]) -> None:
         return read_out(inputs[0], truth[0], inputs[1], truth[1])
 
     names = list(recordings.details["state_names"])
-    kept = lively(truth[0], groups[0]) & lively(truth[1], groups[1])
-    body = [values for given in senses if (values := given[SENSES.index("body")]) is not None]
-    if body:
-        told = read([values[:, -1] for values in body])
-        kept &= ~(r_squared_each(told) > GIVEN)
-    if not kept.any():
-        raise ArtifactError(
-            f"{args.data}: no variable of truth.state varies and is not told by the body; nothing to read"
-        )
-
+    kept = told_by_senses(recordings, drawn, senses)
     judged = read(states(args.untrained_seed))
     untrained = [read(states(seed)) for seed in FLOOR_SEEDS]
     framewise = read([np.concatenate([values[:, -1] for values in given if values is not None], 1) for given in senses])
     moving = np.array([bool(VELOCITY.search(name)) for name in names])
-    shown = [np.nan_to_num(np.concatenate([a, b[:, ~moving]], 1)) for a, b in zip(before, truth, strict=True)]
+    shown = [np.nan_to_num(np.concatenate([part.before, part.truth[:, ~moving]], 1)) for part in drawn]
     oracle = read(shown)
 
     metrics: dict[str, dict[str, Any]] = {}
@@ -99,7 +100,7 @@ def main(argv: list[str]) -> None:
     for metric, columns in chosen.items():
         if columns.any():
             metrics[metric] = measure(
-                metric, judged[:, columns], groups[1].tolist(), statistic=r_squared,
+                metric, judged[:, columns], groups.tolist(), statistic=r_squared,
                 floors={"mean": 0.0} | {f"untrained {n}": values[:, columns] for n, values in enumerate(untrained)},
                 ceilings={"truth that pictures could tell": oracle[:, columns]},
                 references={"encoders without fusion": framewise[:, columns]}, seed=config.seed,
@@ -108,6 +109,46 @@ def main(argv: list[str]) -> None:
     figures.bars(args.figure, metrics, "Read-out of the truth from the world state", "R squared")
     inputs = {name: getattr(args, name) for name in ("data", "vision", "audio", "fusion")}
     write_result(args.output, "world_state", metrics, inputs, time.monotonic() - began, variables=each)
+
+
+def draw(recordings: RecordingSet, frames: int, config: WorldStateConfig) -> tuple[Drawn, Drawn]:
+    """Windows to fit a reading on, of training recordings, and to judge it by, of test recordings."""
+    rng = np.random.default_rng(stable_seed(config.seed, "world state"))
+
+    def of(split: Split) -> Drawn:
+        pool = WindowPool(recordings, split, (), frames)
+        picked = pool.draw(np.ones(len(pool), bool), config.samples, rng)
+        now, before = (pool.values("truth.state", frames - n).astype(np.float64)[picked] for n in (1, 2))
+        return Drawn(pool, picked, now, before, pool.recording[picked])
+
+    return of("training"), of("test")
+
+
+def perceive(
+    bench: Bench, recordings: RecordingSet, drawn: Drawn, vision: VisionEncoder, audio: AudioEncoder
+) -> list[np.ndarray | None]:
+    """What vision, audio and body say of every frame of the windows, [n, frames, width] each; None where missing."""
+    embedded = embed_split(bench, recordings, drawn.pool.windows.split, vision, audio)
+    return [cut(embedded, sense, drawn.pool, drawn.picked) for sense in SENSES]
+
+
+def told_by_senses(
+    recordings: RecordingSet, drawn: tuple[Drawn, Drawn], senses: list[list[np.ndarray | None]]
+) -> np.ndarray:
+    """Which variables [D] are worth reading: they change, and the body sense does not give them away.
+
+    Raises:
+        ArtifactError: if there is none.
+    """
+    kept = lively(drawn[0].truth, drawn[0].groups) & lively(drawn[1].truth, drawn[1].groups)
+    body = [values[:, -1] for given in senses if (values := given[SENSES.index("body")]) is not None]
+    if body:
+        kept &= ~(r_squared_each(read_out(body[0], drawn[0].truth, body[1], drawn[1].truth)) > GIVEN)
+    if not kept.any():
+        raise ArtifactError(
+            f"{recordings.manifest}: no variable of truth.state varies and is not told by the body; nothing to read"
+        )
+    return kept
 
 
 def lively(truth: np.ndarray, groups: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ Changes are asked for, not later values: those are mostly what stands still, and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -33,21 +33,62 @@ def symmetric_info_nce(images: Tensor, sounds: Tensor, temperature: float) -> Te
     return (F.cross_entropy(logits, partner) + F.cross_entropy(logits.T, partner)) / 2
 
 
+class Telling(nn.Module):
+    """Linear heads that read from the world state the senses now and their change to each offset.
+
+    Args:
+        config: of the fusion, whose frames, offsets and vision_weight hold here.
+        components: numbers of each calibrated sense, vision first.
+    """
+
+    change: Tensor
+
+    def __init__(self, config: FusionConfig, components: Mapping[str, int]) -> None:
+        super().__init__()
+        self.config, self.components = config, dict(components)
+        self.heads = nn.Linear(config.dim, (1 + len(config.offsets)) * sum(components.values()))
+        self.register_buffer("change", torch.ones(len(components), len(config.offsets)))
+
+    def wanted(self, truth: Sequence[Tensor]) -> list[tuple[int, list[Tensor]]]:
+        """What is to be told of calibrated senses [B, frames + ahead, n]: now, then the change to each offset.
+
+        Each with the first frame that it is asked of, for frames before have nothing so far back in the window.
+        """
+        frames = self.config.frames
+        asked = [(0, [values[:, :frames] for values in truth])]
+        for index, offset in enumerate(self.config.offsets):
+            first = max(0, -offset)
+            changes = [
+                (values[:, first + offset : frames + offset] - values[:, first:frames]) / self.change[number, index]
+                for number, values in enumerate(truth)
+            ]
+            asked.append((first, changes))
+        return asked
+
+    def errors(self, states: Tensor, truth: Sequence[Tensor]) -> Tensor:
+        """Mean squared errors of reading from states [B, frames, D] what is wanted, [B, 1 + offsets]."""
+        count, share = len(self.components), self.config.vision_weight
+        weights = [share if sense == "vision" else (1 - share) / (count - 1) for sense in self.components]
+        told = self.heads(states).float().split(list(self.components.values()) * (1 + len(self.config.offsets)), dim=-1)
+        errors = []
+        for index, (first, values) in enumerate(self.wanted(truth)):
+            parts = told[index * count : (index + 1) * count]
+            errors.append(_weighted([part[:, first:] for part in parts], values, weights))
+        return torch.stack(errors, 1)
+
+
 class FusionLearner(CoupledLearner):
-    """Fusion with linear heads that read from the world state the senses now and their change to each offset.
+    """Fusion that learns by what its world state tells and by which sound fits which sight.
 
     Batch: vision_embedding and audio_embedding float32 [B, frames + ahead, width], body float32 likewise or absent;
     ahead is the largest offset.
     """
 
-    change: Tensor
-
     def __init__(self, config: FusionConfig, shapes: dict[str, int]) -> None:
         super().__init__()
         self.config = config
         self.fusion = Fusion(config, shapes)
-        self.tell = nn.Linear(config.dim, (1 + len(config.offsets)) * sum(self.fusion.components.values()))
-        self.register_buffer("change", torch.ones(len(self.fusion.widths), len(config.offsets)))
+        self.telling = Telling(config, self.fusion.components)
 
     @property
     def model(self) -> nn.Module:
@@ -105,24 +146,9 @@ class FusionLearner(CoupledLearner):
 
     def _errors(self, batch: Batch, present: Tensor) -> Tensor:
         """Mean squared errors of reading the senses now and their change to each offset, [B, 1 + offsets]."""
-        frames, offsets = self.config.frames, self.config.offsets
-        senses = self._senses(batch)
+        senses, frames = self._senses(batch), self.config.frames
         states = self.fusion(**{sense: values[:, :frames] for sense, values in senses.items()}, present=present)
-        told = self.tell(states).float().split(list(self.fusion.components.values()) * (1 + len(offsets)), dim=-1)
-        truth = [self.fusion.calibrated(sense, values) for sense, values in senses.items()]
-        rest = (1 - self.config.vision_weight) / (len(senses) - 1)
-        weights = [self.config.vision_weight if sense == "vision" else rest for sense in senses]
-        count = len(senses)
-        errors = [_weighted(told[:count], [values[:, :frames] for values in truth], weights)]
-        for index, offset in enumerate(offsets):
-            first = max(0, -offset)  # frames before have nothing so far back in the window
-            changes = [
-                (values[:, first + offset : frames + offset] - values[:, first:frames]) / self.change[number, index]
-                for number, values in enumerate(truth)
-            ]
-            parts = told[(index + 1) * count : (index + 2) * count]
-            errors.append(_weighted([part[:, first:] for part in parts], changes, weights))
-        return torch.stack(errors, 1)
+        return self.telling.errors(states, [self.fusion.calibrated(sense, values) for sense, values in senses.items()])
 
 
 def _weighted(told: Sequence[Tensor], truth: list[Tensor], weights: list[float]) -> Tensor:

@@ -13,8 +13,9 @@ from sensorium.data.recording import RecordingSet, Split
 from sensorium.data.windows import Windows
 from sensorium.models.embed import embed_recording
 from sensorium.models.encoders import AudioEncoder, VisionEncoder
+from sensorium.models.fusion import Fusion
 from sensorium.models.load import load_model
-from sensorium.objectives.alignment import FIELDS, FusionLearner
+from sensorium.objectives.alignment import FIELDS, FusionLearner, Telling
 from sensorium.training.execution import Execution, add_arguments
 from sensorium.training.stage import train_stage
 
@@ -50,7 +51,7 @@ def embed(
 def calibrate(learner: FusionLearner, embedded: RecordingSet) -> None:
     """Measure on the training recordings the map of every sense and the size of its changes."""
     fusion, names = learner.fusion, embedded.names("training")
-    for number, sense in enumerate(fusion.widths):
+    for sense in fusion.widths:
         values = [torch.from_numpy(np.asarray(embedded.field(name, FIELDS[sense]))) for name in names]
         frames = sum(len(part) for part in values)
         mean = torch.stack([part.double().sum(0) for part in values]).sum(0) / frames
@@ -58,11 +59,20 @@ def calibrate(learner: FusionLearner, embedded: RecordingSet) -> None:
         for part in values:
             covariance += (part - mean).T @ (part - mean) / frames
         fusion.calibrate(sense, mean, covariance)
-        calibrated = [fusion.calibrated(sense, part) for part in values]
-        for index, offset in enumerate(learner.config.offsets):
+    measure_changes(learner.telling, fusion, embedded)
+
+
+def measure_changes(telling: Telling, fusion: Fusion, embedded: RecordingSet) -> None:
+    """Measure on the training recordings how much every calibrated sense changes to each offset."""
+    for number, sense in enumerate(fusion.widths):
+        calibrated = [
+            fusion.calibrated(sense, torch.from_numpy(np.asarray(embedded.field(name, FIELDS[sense]))))
+            for name in embedded.names("training")
+        ]
+        for index, offset in enumerate(telling.config.offsets):
             lag = abs(offset)
             squares = torch.cat([(part[lag:] - part[:-lag]).square().mean(1) for part in calibrated])
-            learner.change[number, index] = squares.mean().sqrt().clamp(min=SMALLEST_CHANGE)
+            telling.change[number, index] = squares.mean().sqrt().clamp(min=SMALLEST_CHANGE)
 
 
 def main(argv: list[str]) -> None:

@@ -1,0 +1,256 @@
+"""Joint training: gradients reach every part that is not frozen, no collapse, and what it gains is judged honestly."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from toy_world import (
+    FUSION,
+    FUSION_SHAPES,
+    RECORDINGS,
+    SIZE,
+    ToyWorld,
+    recording,
+    write_model,
+    write_recordings,
+)
+
+from sensorium.artifacts import ArtifactError
+from sensorium.config import (
+    FinetuneConfig,
+    FinetuningConfig,
+    PlayroomConfig,
+    ProbeConfig,
+    RetrievalConfig,
+    Training,
+    WorldStateConfig,
+    canonical_json,
+)
+from sensorium.data.recording import RecordingSet
+from sensorium.evaluation import finetuning
+from sensorium.evaluation.battery import Score
+from sensorium.evaluation.finetuning import compare
+from sensorium.evaluation.statistics import mean
+from sensorium.models.encoders import AudioEncoder, VisionEncoder
+from sensorium.models.fusion import Fusion
+from sensorium.models.joint import Joint
+from sensorium.models.load import load_model
+from sensorium.objectives.joint import JointLearner
+from sensorium.randomness import Draw
+from sensorium.stages import finetune
+from sensorium.stages.train_fusion import embed
+
+CPU = torch.device("cpu")
+PARTS = ("vision", "audio", "fusion")
+CONFIG = FinetuneConfig(training=Training(steps=60, batch=32, lr=1e-3, warmup=5))
+JUDGED = FinetuningConfig(
+    probe=ProbeConfig(samples=300, trials=10),
+    retrieval=RetrievalConfig(queries=250, candidates=10),
+    world_state=WorldStateConfig(samples=400),
+)
+
+
+@pytest.fixture(scope="module")
+def start(world: ToyWorld, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fusion of the toy world's encoders that was calibrated and not trained: there is much to gain."""
+    trained = load_model(Fusion, type(FUSION), world.fusion, "fusion")
+    torch.manual_seed(5)
+    fusion = Fusion(FUSION, FUSION_SHAPES)
+    fusion.load_state_dict(dict(trained.named_buffers()), strict=False)
+    folder = tmp_path_factory.mktemp("start") / "fusion"
+    return write_model(folder, fusion, "fusion", FUSION, FUSION_SHAPES, vision=world.vision, audio=world.audio)
+
+
+def words(world: ToyWorld, fusion: Path, data: Path | None = None) -> list[str]:
+    return [
+        *("--device", "cpu", "--threads", "1", "--data", str(data or world.data), "--vision", str(world.vision)),
+        *("--audio", str(world.audio), "--fusion", str(fusion)),
+    ]
+
+
+def train(
+    world: ToyWorld, fusion: Path, output: Path, config: FinetuneConfig = CONFIG, data: Path | None = None
+) -> Path:
+    finetune.main([*words(world, fusion, data), "--config", canonical_json(config), "--output", str(output)])
+    return output / "manifest.json"
+
+
+def judge(world: ToyWorld, fusion: Path, finetuned: Path, folder: Path, *more: str) -> dict[str, Any]:
+    output = ["--output", str(folder / "r.json"), "--figure", str(folder / "f.png")]
+    section = ["--config", canonical_json(JUDGED), "--finetuned", str(finetuned)]
+    finetuning.main([*words(world, fusion), *section, *output, *more])
+    return json.loads((folder / "r.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def finetuned(world: ToyWorld, start: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train(world, start, tmp_path_factory.mktemp("joint") / "finetuned")
+
+
+def make(world: ToyWorld, config: FinetuneConfig, rows: int = 16) -> tuple[JointLearner, dict[str, torch.Tensor]]:
+    """The learner as the stage makes it, and a batch."""
+    recordings = RecordingSet.open(world.data)
+    manifests = {name: json.loads(getattr(world, name).read_text()) for name in PARTS}
+    vision = load_model(VisionEncoder, finetune.VisionEncoderConfig, world.vision, "encoder_vision")
+    audio = load_model(AudioEncoder, finetune.AudioEncoderConfig, world.audio, "encoder_audio")
+    fusion = load_model(Fusion, finetune.FusionConfig, world.fusion, "fusion")
+    shapes = {name: {"config": made["config"], "shapes": made["details"]["shapes"]} for name, made in manifests.items()}
+    embedded = embed(recordings, vision, audio, CPU)
+    torch.manual_seed(0)
+    made, windows, _ = finetune.make(config, shapes, recordings, embedded, vision, audio, fusion, CPU)
+    return made, windows.batch(np.arange(0, 15 * rows, 15))
+
+
+def draw(rows: int = 16) -> Draw:
+    return Draw(0, 0, 0, rows, rows, CPU)
+
+
+@pytest.mark.parametrize("frozen", [(), ("vision",), ("audio",), ("vision", "audio"), ("fusion",)])
+def test_gradients_reach_every_part_that_is_not_frozen(world: ToyWorld, frozen: tuple[str, ...]) -> None:
+    """Measured part by part, and parameter by parameter; a frozen part gets none at all."""
+    made, batch = make(world, CONFIG.model_copy(update={"frozen": frozen}), rows=48)
+    loss, _ = made(batch, draw(48))
+    loss.backward()
+    for part in PARTS:
+        gradients = {name: weight.grad for name, weight in getattr(made.joint, part).named_parameters()}
+        if part in frozen:
+            assert set(gradients.values()) == {None}
+        else:
+            assert [name for name, gradient in gradients.items() if gradient is None or not gradient.any()] == []
+            assert torch.nn.utils.get_total_norm(list(gradients.values())) > 1e-3
+
+
+@pytest.mark.parametrize("term", ["alignment", "prediction", "drift"])
+def test_every_encoder_learns_from_every_term(world: ToyWorld, term: str) -> None:
+    """Each term by itself reaches the first layer of both encoders."""
+    made, batch = make(world, CONFIG)
+    parts = made.embed(batch, draw()).split([2 * FUSION.dim, 1 + len(FUSION.offsets), 2], dim=1)
+    dict(zip(("alignment", "prediction", "drift"), parts, strict=True))[term].sum().backward()
+    for first in (made.joint.vision.layers[0], made.joint.audio.layers[0].convolution):
+        assert first.weight.grad is not None
+        assert first.weight.grad.norm() > 1e-6
+
+
+def test_micro_batches_embed_the_same(world: ToyWorld) -> None:
+    made, batch = make(world, CONFIG)
+    whole = made.embed(batch, draw())
+    parts = [
+        made.embed({name: values[i : i + 4] for name, values in batch.items()}, draw().rows(i, i + 4))
+        for i in range(0, 16, 4)
+    ]
+    torch.testing.assert_close(whole, torch.cat(parts), atol=1e-4, rtol=1e-3)
+
+
+def test_it_begins_where_the_parts_ended(world: ToyWorld) -> None:
+    """Without disturbance nothing has drifted, and the fitted heads tell better than fresh ones."""
+    calm = CONFIG.model_copy(update={"jitter": 0.0, "noise": 80.0})
+    made, batch = make(world, calm)
+    _, metrics = made(batch, draw())
+    assert metrics["drift_vision"] < 1e-8
+    assert metrics["error_now"] < 0.8
+    torch.nn.init.normal_(made.telling.heads.weight, std=0.1)
+    assert made(batch, draw())[1]["error_now"] > metrics["error_now"]
+
+
+def test_gates_see_collapse(world: ToyWorld) -> None:
+    made, batch = make(world, CONFIG)
+    assert all(gate.passed for gate in made.eval().gates(batch)), made.gates(batch)
+    torch.nn.init.zeros_(made.joint.vision.layers[0].weight)
+    torch.nn.init.zeros_(made.joint.audio.head.weight)
+    for project in made.joint.fusion.project.values():
+        torch.nn.init.zeros_(project.weight)
+    failed = {gate.name for gate in made.gates(batch) if not gate.passed}
+    assert failed >= {"vision_effective_rank_kept", "audio_effective_rank_kept", "effective_rank", "told_variance"}
+
+
+def test_it_gains_and_harms_nothing(world: ToyWorld, start: Path, finetuned: Path, tmp_path: Path) -> None:
+    result = judge(world, start, finetuned, tmp_path)
+    assert set(result["metrics"]) == {"best_gain", "worst_harm"}
+    assert set(result["table"]) >= {"vision_linear_probe", "audio_few_shot", "image_to_sound_r1", "world_velocity"}
+    assert all(metric["passed"] for metric in result["metrics"].values()), result["table"]
+    assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_an_untrained_joint_model_fails(world: ToyWorld, finetuned: Path, start: Path, tmp_path: Path) -> None:
+    for seed in ("101", "102"):
+        metrics = judge(world, start, finetuned, tmp_path, "--untrained-seed", seed)["metrics"]
+        assert not metrics["worst_harm"]["passed"]
+
+
+def test_training_on_the_sounds_of_other_recordings_is_harm(world: ToyWorld, tmp_path: Path) -> None:
+    """From the same trained parts: with the true sounds no harm, with shuffled ones retrieval falls."""
+    recordings = {f"toy-{number:03d}": recording(number) for number in range(RECORDINGS)}
+    sounds = [fields["audio"] for fields in recordings.values()]
+    for number, fields in enumerate(recordings.values()):
+        fields["audio"] = sounds[(number + 7) % 36 if number < 36 else number]
+    (tmp_path / "shuffled").mkdir()
+    section = PlayroomConfig(recordings=RECORDINGS, size=SIZE, frames=32)
+    shuffled = write_recordings(tmp_path / "shuffled", recordings, section)
+    config = CONFIG.model_copy(update={"alignment_weight": 1.0})
+    wrong = judge(world, world.fusion, train(world, world.fusion, tmp_path / "wrong", config, shuffled), tmp_path)
+    assert not wrong["metrics"]["worst_harm"]["passed"]
+    fallen = {name for name, row in wrong["table"].items() if row["difference"]["high"] < 0}
+    assert fallen & {"image_to_sound_r1", "sound_to_image_r1", "image_to_sound_r5", "sound_to_image_r5"}
+
+
+def test_frozen_parts_are_exported_as_they_were(world: ToyWorld, tmp_path: Path) -> None:
+    config = FinetuneConfig(frozen=("vision",), training=Training(steps=3, batch=8, warmup=1))
+    joint = load_model(Joint, FinetuneConfig, train(world, world.fusion, tmp_path / "j", config), "finetuned")
+    for part in PARTS:
+        cls = {"vision": VisionEncoder, "audio": AudioEncoder, "fusion": Fusion}[part]
+        section = {"vision": finetune.VisionEncoderConfig, "audio": finetune.AudioEncoderConfig,
+                   "fusion": finetune.FusionConfig}[part]  # fmt: skip
+        before = load_model(cls, section, getattr(world, part), "fusion" if part == "fusion" else f"encoder_{part}")
+        same = all(
+            torch.equal(a, b) for a, b in zip(getattr(joint, part).parameters(), before.parameters(), strict=True)
+        )
+        assert same == (part == "vision")
+
+
+def test_parts_that_do_not_belong_together_are_refused(world: ToyWorld, tmp_path: Path) -> None:
+    other = tmp_path / "manifest.json"
+    other.write_text(world.audio.read_text() + "\n")
+    with pytest.raises(ArtifactError, match="not made from"):
+        finetune.main([*words(world, world.fusion), "--audio", str(other), "--config", canonical_json(CONFIG),
+                       "--output", str(tmp_path / "out")])  # fmt: skip
+
+
+def scores(*columns: np.ndarray) -> dict[str, Score]:
+    groups = [f"r{number // 10:02d}" for number in range(len(columns[0]))]
+    return {f"test {number}": Score(values, mean, groups) for number, values in enumerate(columns)}
+
+
+def test_gains_and_harms_by_hand() -> None:
+    rng = np.random.default_rng(0)
+    before = [rng.uniform(0.2, 0.8, 400) for _ in range(3)]
+    noise = [rng.normal(0, 0.05, 400) for _ in range(3)]
+    metrics, table = compare(scores(*before), scores(*before), 0)
+    assert (metrics["best_gain"]["passed"], metrics["worst_harm"]["passed"]) == (False, True)
+    assert table["test 0"]["difference"] == {"value": 0.0, "low": 0.0, "high": 0.0}
+    better = [before[0] + 0.1 + noise[0], before[1] + noise[1] - noise[1].mean(), before[2]]
+    metrics, table = compare(scores(*before), scores(*better), 0)
+    assert metrics["best_gain"]["passed"]
+    assert metrics["worst_harm"]["passed"]
+    assert metrics["best_gain"]["test"] == "test 0"
+    assert table["test 0"]["difference"]["low"] > 0.08
+    worse = [better[0], before[1] - 0.05 + noise[1], before[2]]
+    metrics, table = compare(scores(*before), scores(*worse), 0)
+    assert metrics["best_gain"]["passed"]
+    assert not metrics["worst_harm"]["passed"]
+    assert metrics["worst_harm"]["test"] == "test 1"
+    assert table["test 1"]["difference"]["high"] < 0
+
+
+def test_the_best_of_many_is_no_gain_by_luck() -> None:
+    """Of forty tests that changed by chance some exceed their own interval; the best gain knows that they are many."""
+    rng = np.random.default_rng(1)
+    before = [rng.uniform(0, 1, 400) for _ in range(40)]
+    after = [values + rng.normal(0, 0.1, 400) for values in before]
+    metrics, table = compare(scores(*before), scores(*after), 0)
+    assert any(row["difference"]["low"] > 0 for row in table.values())
+    assert not metrics["best_gain"]["passed"]

@@ -168,6 +168,7 @@ def test_a_section_that_is_no_json_is_refused():
                 "probe_audio",
                 "retrieval",
                 "world_state",
+                "finetuning",
                 "reconstruction",
                 "sound_reconstruction",
                 *DREAMS,
@@ -176,16 +177,20 @@ def test_a_section_that_is_no_json_is_refused():
         ),
         (
             {"data": {"source": "atari"}},
-            ["retrieval", "world_state", "reconstruction", "sound_reconstruction", *DREAMS],
+            ["retrieval", "world_state", "finetuning", "reconstruction", "sound_reconstruction", *DREAMS],
         ),
-        ({"lines": {"generative": False}}, ["probe_vision", "probe_audio", "retrieval", "world_state"]),
+        ({"lines": {"generative": False}}, ["probe_vision", "probe_audio", "retrieval", "world_state", "finetuning"]),
         (
             {"data": {"source": "folder", "path": "x"}, "encoders": {"audio": {"data": SPEECH}}},
-            ["probe_audio", "retrieval", "reconstruction", "sound_reconstruction", *DREAMS],
+            ["probe_audio", "retrieval", "finetuning", "reconstruction", "sound_reconstruction", *DREAMS],
+        ),
+        (
+            {"lines": {"generative": False, "finetune": False}},
+            ["probe_vision", "probe_audio", "retrieval", "world_state"],
         ),
         ({"lines": {"representation": False}}, ["reconstruction", "sound_reconstruction", *DREAMS, "counterfactual"]),
         ({"data": {**FILMS, "streams": ["video"]}, "lines": {"representation": False}}, ["reconstruction", *DREAMS]),
-        ({"data": FILMS}, ["retrieval", "reconstruction", "sound_reconstruction", *DREAMS]),
+        ({"data": FILMS}, ["retrieval", "finetuning", "reconstruction", "sound_reconstruction", *DREAMS]),
     ],
 )
 def test_evaluations_follow_source_and_lines(values, expected):

@@ -212,7 +212,7 @@ class FinetuneConfig(Section):
     )
     jitter: float = Field(0.2, ge=0, le=1, description="strength of brightness, contrast and saturation changes")
     noise: float = Field(20.0, ge=0, le=80, description="lowest signal-to-noise ratio of the sound, in decibels")
-    training: Training = Training(steps=160, batch=32, lr=5e-4, warmup=20)
+    training: Training = Training(steps=120, batch=32, lr=1e-3, warmup=20)
 
 
 class DynamicsConfig(Transformer):

@@ -47,6 +47,7 @@ SECTIONS = {
     "evaluations={rollout: {seed: 1}}": {"rollout": 1, **END},
     "evaluations={uncertainty: {seed: 1}}": {"uncertainty": 1, **END},
     "evaluations={counterfactual: {seed: 1}}": {"counterfactual": 1, **END},
+    "evaluations={drift: {seed: 1}}": {},  # a target of its own
     "studies={curiosity: {seed: 1}}": {},  # a study is no part of `rule all`
     "agent={cloning: {distances: 4}}": {},  # their line is off: see AGENT_SECTIONS
     "agent={imagination: {horizon: 5}}": {},

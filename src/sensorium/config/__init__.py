@@ -83,6 +83,7 @@ from sensorium.config.studies import (
     SpokenDigitsConfig,
     Studies,
     Study,
+    ViolationsConfig,
     WordAugmentation,
 )
 
@@ -151,6 +152,7 @@ __all__ = [
     "TransformerTokenizerConfig",
     "UncertaintyConfig",
     "VideoTokenizerConfig",
+    "ViolationsConfig",
     "VisionAugmentation",
     "VisionEncoderConfig",
     "VisionPriors",

@@ -62,6 +62,18 @@ class PhysicsPriorConfig(Study):
     penalty: float = Field(10.0, ge=0, description="penalty of the correction, as heavy as so many samples")
 
 
+class ViolationsConfig(Study):
+    """Violation of expectation: whether what breaks a law of physics surprises, and the same motion elsewhere not."""
+
+    fours: int = Field(40, ge=2, description="matched fours of scenes a law: two possible, two impossible")
+    scenes: int = Field(200, ge=10, description="ordinary scenes to learn from")
+    noise: float = Field(0.2, ge=0, description="deviation of what is seen of a place, in hundredths of the room")
+    steps: int = Field(300, ge=1, description="training steps, each on all frames")
+    lr: float = Field(0.02, gt=0, le=1, description="learning rate of Adam")
+    width: int = Field(32, ge=2, description="hidden units of what is learned")
+    penalty: float = Field(1.0, ge=0, description="weight of the penalty on what is learned of single colours")
+
+
 class WordAugmentation(Section):
     """How a spoken word is made another speaker's, and another microphone's."""
 
@@ -145,6 +157,7 @@ class Studies(Section):
     curiosity: CuriosityConfig = CuriosityConfig()
     forgetting: ForgettingConfig = ForgettingConfig()
     physics_prior: PhysicsPriorConfig = PhysicsPriorConfig()
+    violations: ViolationsConfig = ViolationsConfig()
     spoken_digits: SpokenDigitsConfig = SpokenDigitsConfig()
     handwriting: HandwritingConfig = HandwritingConfig()
     sight_priors: SightPriorsConfig = SightPriorsConfig()

@@ -34,12 +34,12 @@ class Room:
     damping: float
 
     def moves(self, position: Tensor, velocity: Tensor, size: Tensor, seconds: float, gravity: float) -> Tensor:
-        """Where bodies go by inertia, solidity, support and the given gravity: displacements [B, 2].
+        """Where bodies go by inertia, solidity, support and the given gravity: displacements [..., 2].
 
         Args:
-            position: [B, 2], of the centres.
-            velocity: [B, 2], units a second.
-            size: [B], radii.
+            position: [..., 2], of the centres.
+            velocity: [..., 2], units a second.
+            size: [...], radii.
             seconds: time ahead.
             gravity: acceleration downwards.
         """
@@ -48,22 +48,23 @@ class Room:
         for _ in range(STEPS):
             speed = speed * self.damping**dt + pull
             wanted = place + speed * dt
-            place = torch.minimum(torch.maximum(wanted, self.low + size[:, None]), self.high - size[:, None])
+            place = torch.minimum(torch.maximum(wanted, self.low + size[..., None]), self.high - size[..., None])
             speed = torch.where(place == wanted, speed, 0.0)  # a surface stops what moves into it
         return place - position
 
     def laws(self, position: Tensor, velocity: Tensor, size: Tensor, seconds: float) -> tuple[Tensor, Tensor]:
-        """Displacement without gravity, and what gravity adds to it: two of [B, 2]."""
+        """Displacement without gravity, and what gravity adds to it: two of [..., 2]."""
         free = self.moves(position, velocity, size, seconds, 0.0)
         return free, self.moves(position, velocity, size, seconds, self.gravity) - free
 
 
 class Correction(nn.Module):
-    """A network that begins at zero, with a linear path around its hidden layer: [B, inputs] -> [B, 2]."""
+    """A network that begins at zero, with a linear path around its hidden layer: [B, inputs] -> [B, outputs]."""
 
-    def __init__(self, inputs: int, width: int, seed: int) -> None:
+    def __init__(self, inputs: int, width: int, seed: int, outputs: int = 2) -> None:
         super().__init__()
-        self.first, self.last, self.straight = nn.Linear(inputs, width), nn.Linear(width, 2), nn.Linear(inputs, 2)
+        self.first, self.last = nn.Linear(inputs, width), nn.Linear(width, outputs)
+        self.straight = nn.Linear(inputs, outputs)
         generator = torch.Generator().manual_seed(seed)
         with torch.no_grad():
             for layer in (self.last, self.straight):
@@ -77,32 +78,38 @@ class Correction(nn.Module):
         return self.last(torch.tanh(self.first(x))) + self.straight(x)
 
 
-class TrustedPrior(nn.Module):
-    """free + w(context) law + (1 - w(context)) correction(state, context), with w in [LEAST, MOST], FIRST at the start.
+class Trust(nn.Module):
+    """How far a law is trusted in each context: w = LEAST + (MOST - LEAST) sigmoid(theta . context + theta_0).
 
-    w = LEAST + (MOST - LEAST) sigmoid(theta . context + theta_0); theta_0 is fixed by FIRST, theta starts at 0. If the
-    correction's share (1 - w) correction is penalised, w is identified: it is the part of the law that holds.
-
-    A context is one-hot. Each entry has a trust and a readout of the correction's hidden units of its own, beside what
-    all share: `own` are these parameters. An exception is learned by them alone, so it leaves the rule as it was.
+    [B, contexts], one-hot, -> [B, 1]. theta_0 is fixed by FIRST, theta starts at 0.
     """
 
-    def __init__(self, inputs: int, contexts: int, width: int, seed: int) -> None:
+    def __init__(self, contexts: int) -> None:
         super().__init__()
-        self.shared = Correction(inputs, width, seed)
-        self.readout = nn.Parameter(torch.zeros(contexts, width + inputs + 1, 2))
         self.theta = nn.Parameter(torch.zeros(contexts))
         share = (FIRST - LEAST) / (MOST - LEAST)
         self.start = math.log(share / (1 - share))
 
-    @property
-    def own(self) -> list[nn.Parameter]:
-        """What belongs to single contexts."""
-        return [self.theta, self.readout]
-
-    def trust(self, context: Tensor) -> Tensor:
-        """w for each row of the context [B, contexts]: [B, 1]."""
+    def forward(self, context: Tensor) -> Tensor:
+        """See the class."""
         return LEAST + (MOST - LEAST) * torch.sigmoid(context @ self.theta + self.start)[:, None]
+
+
+class TrustedPrior(nn.Module):
+    """free + w(context) law + (1 - w(context)) correction(state, context), with the trust w in [LEAST, MOST].
+
+    If the correction's share (1 - w) correction is penalised, w is identified: it is the part of the law that holds.
+
+    A context is one-hot. Each entry has a trust and a readout of the correction's hidden units of its own, beside what
+    all share: `OWN` names these parameters. An exception is learned by them alone, so it leaves the rule as it was.
+    """
+
+    OWN = ("trust.theta", "readout")
+
+    def __init__(self, inputs: int, contexts: int, width: int, seed: int) -> None:
+        super().__init__()
+        self.shared, self.trust = Correction(inputs, width, seed), Trust(contexts)
+        self.readout = nn.Parameter(torch.zeros(contexts, width + inputs + 1, 2))
 
     def forward(self, free: Tensor, law: Tensor, state: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         """The predicted displacement and the correction's share of it, both [B, 2].
@@ -115,6 +122,6 @@ class TrustedPrior(nn.Module):
         """
         trust = self.trust(context)
         features = torch.cat([torch.tanh(self.shared.first(state)), state, torch.ones_like(state[:, :1])], dim=1)
-        own = torch.einsum("bc,bf,cfo->bo", context, features, self.readout)
+        own = torch.einsum("bc,bco->bo", context, torch.einsum("bf,cfo->bco", features, self.readout))
         share = (1 - trust) * (self.shared(state) + own)
         return free + trust * law + share, share

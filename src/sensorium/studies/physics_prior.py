@@ -14,12 +14,13 @@ import numpy as np
 import torch
 from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state, vmap
 
 from sensorium.config import PhysicsPriorConfig, PlayroomConfig
 from sensorium.data.sources.playroom.physics import FRAMES_PER_SECOND
 from sensorium.data.sources.playroom.physics import run as simulate_motion
 from sensorium.data.sources.playroom.scene import GRAVITY, LAYOUTS, ROOM, WALL, draw_scene
-from sensorium.models.physics import Correction, Room, TrustedPrior
+from sensorium.models.physics import Correction, Room, Trust, TrustedPrior
 from sensorium.randomness import stable_seed
 from sensorium.studies.findings import Cell, Findings, Table, estimate, over_seeds
 
@@ -36,52 +37,57 @@ TOLERANCE = 1.05  # how much worse than the better of its parts a blend may be
 
 @dataclass(frozen=True)
 class Balls:
-    """n samples: where balls were and what became of them."""
+    """n samples for each of S seeds: where balls were and what became of them."""
 
-    position: Tensor  # [n, 2] room units
-    velocity: Tensor  # [n, 2] room units a second
-    size: Tensor  # [n]
-    context: Tensor  # [n, COLOURS], one-hot
-    moved: Tensor  # [n, 2] room units, the truth
+    position: Tensor  # [S, n, 2] room units
+    velocity: Tensor  # [S, n, 2] room units a second
+    size: Tensor  # [S, n]
+    context: Tensor  # [S, n, COLOURS], one-hot
+    moved: Tensor  # [S, n, 2] room units, the truth
 
     def pick(self, rows: np.ndarray) -> Balls:
-        """Some of the samples."""
-        chosen = torch.from_numpy(np.ascontiguousarray(rows))
-        return Balls(*(getattr(self, name)[chosen] for name in self.__dataclass_fields__))
+        """Samples of each seed, rows int64 [S, m]."""
+        seed = np.arange(len(rows))[:, None]
+        return Balls(*(getattr(self, name)[seed, rows] for name in self.__dataclass_fields__))
 
     def of(self, balloons: bool) -> Balls:
-        """Only the balloons, or only the stones."""
-        return self.pick(np.flatnonzero(self.balloon.numpy() == balloons))
+        """Only the balloons, or only the stones; every seed has as many of them."""
+        return self.pick(np.stack([np.flatnonzero(row == balloons) for row in self.balloon.numpy()]))
 
     @property
     def balloon(self) -> Tensor:
-        """Which samples are balloons, bool [n]."""
-        return self.context[:, :BALLOONS].any(1)
+        """Which samples are balloons, bool [S, n]."""
+        return self.context[..., :BALLOONS].any(-1)
 
     @property
     def state(self) -> Tensor:
-        """What a network sees, [n, 5]."""
-        return torch.cat([(self.position - ROOM / 2) / 25, self.velocity / 60, self.size[:, None] / 10 - 1], dim=1)
+        """What a network sees, [S, n, 5]."""
+        return torch.cat(
+            [(self.position - ROOM / 2) / 25, self.velocity / 60, self.size[..., None] / 10 - 1], dim=-1
+        )  # fmt: skip
 
 
 class Learner:
-    """A correction alone, a blend with a prior of right or wrong gravity, or that prior alone (never trained)."""
+    """A correction alone, a blend with a prior of right or wrong gravity, or that prior alone (never trained).
 
-    def __init__(self, config: PhysicsPriorConfig, seed: int, room: Room | None) -> None:
+    One network for each of the config's seeds, all trained at once: their weights are stacked, their losses added, and
+    Adam treats every weight by itself, so each becomes what it would become alone.
+    """
+
+    def __init__(self, config: PhysicsPriorConfig, room: Room | None) -> None:
         self.config, self.room = config, room
-        self.network: nn.Module = (
+        networks: list[nn.Module] = [
             Correction(5 + COLOURS, config.width, seed)
             if room is None
             else TrustedPrior(5, COLOURS, config.width, seed)
-        )
+            for seed in config.all_seeds()
+        ]
+        self._network = networks[0]
+        self._weights, _ = stack_module_state(networks)
 
     def predict(self, balls: Balls) -> tuple[Tensor, Tensor]:
-        """Displacements and the correction's share of them, both [n, 2], in SCALE."""
-        if self.room is None:
-            moved = self.network(torch.cat([balls.state, balls.context], dim=1))
-            return moved, torch.zeros_like(moved)
-        free, law = self.room.laws(balls.position, balls.velocity, balls.size, SECONDS)
-        return self.network(free / SCALE, law / SCALE, balls.state, balls.context)
+        """Displacements and the correction's share of them, both [S, n, 2], in SCALE."""
+        return self._predict(balls, self._laws(balls))
 
     def train(self, balls: Balls, *, exception: bool = False) -> Learner:
         """Fit to samples; the correction's penalty weighs as much as `config.penalty` samples do.
@@ -90,60 +96,74 @@ class Learner:
             balls: the samples.
             exception: change only what belongs to single contexts, so that the rule stays.
         """
-        chosen = self.network.own if exception and isinstance(self.network, TrustedPrior) else self.network.parameters()
-        optimiser = torch.optim.Adam(chosen, lr=self.config.lr)
-        free, law = (self.room or TRUE_ROOM).laws(balls.position, balls.velocity, balls.size, SECONDS)
+        chosen = TrustedPrior.OWN if exception else tuple(self._weights)
+        optimiser = torch.optim.Adam([self._weights[name] for name in chosen], lr=self.config.lr)
+        laws, count = self._laws(balls), balls.moved.shape[1]
         for _ in range(self.config.steps):
-            if self.room is None:
-                moved, share = self.predict(balls)
-            else:
-                moved, share = self.network(free / SCALE, law / SCALE, balls.state, balls.context)
-            error = (moved - balls.moved / SCALE).square().mean()
-            loss = error + self.config.penalty / len(balls.moved) * share.square().mean()
+            moved, share = self._predict(balls, laws)
+            error = (moved - balls.moved / SCALE).square().mean((1, 2))
+            loss = error + self.config.penalty / count * share.square().mean((1, 2))
             optimiser.zero_grad()
-            loss.backward()
+            loss.sum().backward()
             optimiser.step()
         return self
 
     @torch.no_grad()
-    def error(self, balls: Balls) -> float:
-        """Root mean square distance from the truth, room units."""
+    def error(self, balls: Balls) -> np.ndarray:
+        """Root mean square distance from the truth, room units, [S]."""
         return rms(SCALE * self.predict(balls)[0] - balls.moved)
 
     @torch.no_grad()
-    def falls(self, balls: Balls) -> float:
-        """Share of the balls that are pulled down by more than inertia takes them."""
+    def falls(self, balls: Balls) -> np.ndarray:
+        """Share of the balls in free flight that are pulled down by more than inertia takes them, [S]."""
         free, _ = TRUE_ROOM.laws(balls.position, balls.velocity, balls.size, SECONDS)
-        return float((SCALE * self.predict(balls)[0] - free)[:, 1].gt(0).float().mean())
+        down, flying = (SCALE * self.predict(balls)[0] - free)[..., 1] > 0, in_free_flight(balls)
+        return ((down & flying).sum(1) / flying.sum(1)).numpy()
 
     @torch.no_grad()
-    def trust_auc(self, balls: Balls) -> float:
-        """Chance that a stone's trust exceeds a balloon's."""
-        assert isinstance(self.network, TrustedPrior)
-        return float(roc_auc_score(~balls.balloon.numpy(), self.network.trust(balls.context)[:, 0].numpy()))
+    def trust_auc(self, balls: Balls) -> np.ndarray:
+        """Chance that a stone's trust exceeds a balloon's, [S]."""
+        theta = self._weights["trust.theta"]
+        trust = vmap(lambda theta, rows: functional_call(Trust(COLOURS), {"theta": theta}, rows))(theta, balls.context)
+        return np.array(
+            [roc_auc_score(~b, w) for b, w in zip(balls.balloon.numpy(), trust[..., 0].numpy(), strict=True)]
+        )
+
+    def _laws(self, balls: Balls) -> tuple[Tensor, Tensor] | None:
+        if self.room is None:
+            return None
+        free, law = self.room.laws(balls.position, balls.velocity, balls.size, SECONDS)
+        return free / SCALE, law / SCALE
+
+    def _predict(self, balls: Balls, laws: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:
+        call = vmap(lambda weights, *rows: functional_call(self._network, weights, rows))
+        if laws is None:
+            moved = call(self._weights, torch.cat([balls.state, balls.context], dim=-1))
+            return moved, torch.zeros_like(moved)
+        return call(self._weights, *laws, balls.state, balls.context)
 
 
 def run(config: PhysicsPriorConfig) -> Findings:
     """Curves over the number of samples, trust in a mixed world, and an exception learned after the rule."""
-    curves: dict[str, list[list[float]]] = {name: [] for name in ("prior", "learner", "blend", "wrong", "wrong blend")}
-    single: dict[str, list[float]] = {}
-    for seed in config.all_seeds():
-        world = throw(seed, "training", config.scenes)
-        test = throw(seed, "test", config.scenes // 2)
-        order = np.random.default_rng(stable_seed("samples", seed)).permutation(len(world.moved))
-        curves["prior"].append([alone(TRUE_ROOM, test)] * len(config.samples))
-        curves["wrong"].append([alone(WRONG_ROOM, test)] * len(config.samples))
-        for name, room in (("learner", None), ("blend", TRUE_ROOM), ("wrong blend", WRONG_ROOM)):
-            trained = [Learner(config, seed, room).train(world.pick(order[:count])) for count in config.samples]
-            curves[name].append([learner.error(test) for learner in trained])
-            if name == "blend":
-                single.setdefault("trust_auc", []).append(trained[-1].trust_auc(test))
-        for name, value in broken(config, seed, world, test).items():
-            single.setdefault(name, []).append(value)
-        for name, value in exception(config, seed, world, test).items():
-            single.setdefault(name, []).append(value)
-    errors = {name: np.array(rows) for name, rows in curves.items()}
-    found = {name: np.array(values) for name, values in single.items()}
+    seeds = config.all_seeds()
+    world = stack([throw(seed, "training", config.scenes) for seed in seeds])
+    test = stack([throw(seed, "test", config.scenes // 2) for seed in seeds])
+    order = np.stack(
+        [np.random.default_rng(stable_seed("samples", seed)).permutation(world.moved.shape[1]) for seed in seeds]
+    )
+    columns = len(config.samples)
+    errors = {
+        name: np.stack([rms(prediction(room, test) - test.moved)] * columns, axis=1)
+        for name, room in (("prior", TRUE_ROOM), ("wrong", WRONG_ROOM))
+    }
+    found: dict[str, np.ndarray] = {}
+    for name, room in (("learner", None), ("blend", TRUE_ROOM), ("wrong blend", WRONG_ROOM)):
+        trained = [Learner(config, room).train(world.pick(order[:, :count])) for count in config.samples]
+        errors[name] = np.stack([learner.error(test) for learner in trained], axis=1)
+        if name == "blend":
+            found["trust_auc"] = trained[-1].trust_auc(test)
+    found["shuffled_auc"] = Learner(config, TRUE_ROOM).train(shuffled(config, world)).trust_auc(test)
+    found |= exception(config, world, test)
     return Findings(metrics=_metrics(config, errors, found), controls=_controls(errors, found), tables=[
         Table(
             "Root mean square error of a ball's place 0.375 s ahead, room units (the room is 100 wide)",
@@ -156,50 +176,52 @@ def run(config: PhysicsPriorConfig) -> Findings:
     ])  # fmt: skip
 
 
-def broken(config: PhysicsPriorConfig, seed: int, world: Balls, test: Balls) -> dict[str, float]:
-    """The trust's AUC when its mechanism is broken: colours that mean nothing."""
-    mixed = np.random.default_rng(stable_seed("colours", seed)).permutation(len(world.moved))
-    shuffled = replace(world, context=world.context[torch.from_numpy(mixed)])
-    return {"shuffled_auc": Learner(config, seed, TRUE_ROOM).train(shuffled).trust_auc(test)}
+def shuffled(config: PhysicsPriorConfig, world: Balls) -> Balls:
+    """The samples with colours that mean nothing."""
+    mixed = [
+        np.random.default_rng(stable_seed("colours", seed)).permutation(world.moved.shape[1])
+        for seed in config.all_seeds()
+    ]
+    return replace(world, context=world.pick(np.stack(mixed)).context)
 
 
-def exception(config: PhysicsPriorConfig, seed: int, world: Balls, test: Balls) -> dict[str, float]:
+def exception(config: PhysicsPriorConfig, world: Balls, test: Balls) -> dict[str, np.ndarray]:
     """First only stones, then only balloons: what is known of each after either, by blend and by learner alone."""
     found = {}
     for name, room in (("blend", TRUE_ROOM), ("blend, all weights", TRUE_ROOM), ("learner", None)):
-        learner = Learner(config, seed, room).train(world.of(balloons=False))
+        learner = Learner(config, room).train(world.of(balloons=False))
         before = learner.error(test.of(balloons=False))
         learner.train(world.of(balloons=True), exception=name == "blend")
         found[f"{name}_before"], found[f"{name}_after"] = before, learner.error(test.of(balloons=False))
         found[f"{name}_balloons"] = learner.error(test.of(balloons=True))
-        found[f"{name}_fall"] = learner.falls(free_flight(test.of(balloons=False)))
-        found[f"{name}_rise"] = 1 - learner.falls(free_flight(test.of(balloons=True)))
+        found[f"{name}_fall"] = learner.falls(test.of(balloons=False))
+        found[f"{name}_rise"] = 1 - learner.falls(test.of(balloons=True))
     return found
 
 
-def free_flight(balls: Balls) -> Balls:
-    """Those that meet no surface, whichever way gravity pulls."""
-    margin = balls.size[:, None] + 1
-    flying = torch.ones(len(balls.size), dtype=torch.bool)
+def in_free_flight(balls: Balls) -> Tensor:
+    """Which meet no surface, whichever way gravity pulls: bool [S, n]."""
+    margin = balls.size[..., None] + 1
+    flying = torch.ones(balls.size.shape, dtype=torch.bool)
     for gravity in (GRAVITY, LIFT * GRAVITY):
         place = balls.position + TRUE_ROOM.moves(balls.position, balls.velocity, balls.size, SECONDS, gravity)
-        flying &= ((place > WALL + margin) & (place < ROOM - WALL - margin)).all(1)
-    return balls.pick(np.flatnonzero(flying.numpy()))
+        flying &= ((place > WALL + margin) & (place < ROOM - WALL - margin)).all(-1)
+    return flying
 
 
-def alone(room: Room, balls: Balls) -> float:
-    """Error of a prior without any learning, room units."""
+def prediction(room: Room, balls: Balls) -> Tensor:
+    """What a prior says without any learning: displacements [S, n, 2], room units."""
     free, law = room.laws(balls.position, balls.velocity, balls.size, SECONDS)
-    return rms(free + law - balls.moved)
+    return free + law
 
 
-def rms(difference: Tensor) -> float:
-    """Root mean square length of the rows of [n, 2]."""
-    return float(difference.square().sum(1).mean().sqrt())
+def rms(difference: Tensor) -> np.ndarray:
+    """Root mean square length of [S, n, 2] over n."""
+    return difference.square().sum(-1).mean(-1).sqrt().numpy()
 
 
 def throw(seed: int, part: str, count: int) -> Balls:
-    """Throw `count` balls in an empty room, each seen at a few times; half of them are balloons."""
+    """Throw `count` balls in an empty room, each seen at a few times; every other one is a balloon. S is 1."""
     rng = np.random.default_rng(stable_seed("balls", seed, part))
     config = PlayroomConfig(min_bodies=1, max_bodies=1, seed=stable_seed("room", seed, part) % 2**31)
     columns: list[list[np.ndarray]] = [[], [], [], [], []]
@@ -207,7 +229,7 @@ def throw(seed: int, part: str, count: int) -> Balls:
     for number in range(count):
         scene = draw_scene(config, number)
         assert scene.bodies[0] is not None
-        balloon = bool(rng.random() < 0.5)
+        balloon = number % 2 == 0
         colour = int(rng.integers(BALLOONS) if balloon else rng.integers(BALLOONS, COLOURS))
         place, speed = rng.uniform(0.2 * ROOM, 0.8 * ROOM, 2), rng.uniform(-60, 60, 2)
         body = replace(
@@ -231,7 +253,12 @@ def throw(seed: int, part: str, count: int) -> Balls:
             strict=True,
         ):  # fmt: skip
             column.append(values)
-    return Balls(*(torch.from_numpy(np.concatenate(column).astype(np.float32)) for column in columns))
+    return Balls(*(torch.from_numpy(np.concatenate(column).astype(np.float32))[None] for column in columns))
+
+
+def stack(balls: Sequence[Balls]) -> Balls:
+    """One seed after the other."""
+    return Balls(*(torch.cat([getattr(each, name) for each in balls]) for name in Balls.__dataclass_fields__))
 
 
 def regret(errors: dict[str, np.ndarray], name: str, column: int) -> np.ndarray:

@@ -1,0 +1,162 @@
+"""Violation of expectation: is what breaks a law of physics more surprising than the same values without a violation?
+
+Fours of scenes for six laws (impossible.py). A pair is one possible and one impossible scene of a four that differ in
+the motion alone, or in what is around it alone: four pairs a four. The model has watched ordinary scenes only. Two
+observers who know motions but no law are controls: one expects that nothing moves, one is the same model, trained in
+the same way, that sees nothing of the surroundings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.metrics import roc_auc_score
+from torch import Tensor
+
+from sensorium.config import ViolationsConfig
+from sensorium.data.sources.playroom.physics import FRAMES_PER_SECOND
+from sensorium.data.sources.playroom.scene import GRAVITY, ROOM, WALL
+from sensorium.models.expectation import FAR, Expectation, Laws, Watched, surprise
+from sensorium.models.physics import Room
+from sensorium.randomness import stable_seed
+from sensorium.studies.findings import Cell, Findings, Table, estimate, over_seeds
+from sensorium.studies.impossible import COLOURS, LAWS, fours, life
+
+REVISION = 1
+CHANCE = 0.5
+PAIRS = (("Aa", "Ba"), ("Aa", "Ab"), ("Bb", "Ba"), ("Bb", "Ab"))  # possible, impossible
+TRUE_ROOM = Room(low=WALL, high=ROOM - WALL, gravity=GRAVITY, damping=0.75)
+Observer = Callable[[Watched], Tensor]  # from scenes to surprises [B]
+Scores = dict[str, dict[str, np.ndarray]]  # law -> "accuracy" or "auc" -> [seeds]
+
+
+def run(config: ViolationsConfig) -> Findings:
+    """Every observer on every law, over all seeds."""
+    rows: dict[str, list[dict[str, tuple[float, float]]]] = {}
+    for seed in config.all_seeds():
+        tests = {law: fours(law, seed, config.fours, config.noise) for law in LAWS}
+        for name, observer in observers(config, seed).items():
+            rows.setdefault(name, []).append(judge(tests, observer))
+    scores = {
+        name: {
+            law: {
+                "accuracy": np.array([row[law][0] for row in found]),
+                "auc": np.array([row[law][1] for row in found]),
+            }
+            for law in LAWS
+        }
+        for name, found in rows.items()
+    }
+    return Findings(
+        metrics=metrics(scores["geometry and learning"], ("accuracy", "auc")),
+        controls={
+            f"{observer.replace(' ', '_')}_{name}": record
+            for observer in ("nothing moves", "surroundings hidden")
+            for name, record in metrics(scores[observer], ("accuracy",)).items()
+        },
+        tables=[
+            table("Pairs in which the impossible scene surprises more (chance 0.5)", scores, "accuracy"),
+            table("Area under the curve, impossible against possible scenes of a law (chance 0.5)", scores, "auc"),
+        ],
+    )
+
+
+def observers(config: ViolationsConfig, seed: int) -> dict[str, Observer]:
+    """All who watch, trained where they learn."""
+    lived = life(seed, config.scenes, config.noise)
+    model, untaught, blind = learn(config, seed, lived), expectation(config, seed), learn(config, seed, hidden(lived))
+    return {
+        "geometry and learning": partial(surprise, model),
+        "geometry alone": partial(surprise, untaught),
+        "surroundings hidden": lambda watched: surprise(blind, hidden(watched)),
+        "nothing moves": stillness,
+    }
+
+
+def judge(tests: Mapping[str, Mapping[str, Watched]], observer: Observer) -> dict[str, tuple[float, float]]:
+    """For each law the share of the pairs told apart (a tie counts half), and the area under the curve over all scenes.
+
+    Args:
+        tests: law -> the four sorts of scenes, as `fours` makes them.
+        observer: it is shown all scenes at once.
+    """
+    parts = [(law, name, watched) for law, four in tests.items() for name, watched in four.items()]
+    surprises = observer(Watched.join([watched for _, _, watched in parts])).numpy()
+    ends = np.cumsum([len(watched.size) for _, _, watched in parts])[:-1]
+    found: dict[str, dict[str, np.ndarray]] = {law: {} for law in tests}
+    for (law, name, _), values in zip(parts, np.split(surprises, ends), strict=True):
+        found[law][name] = values
+    return {law: told_apart(values) for law, values in found.items()}
+
+
+def told_apart(found: Mapping[str, np.ndarray]) -> tuple[float, float]:
+    """Accuracy over pairs and area under the curve, from the surprises of the four sorts of scenes of a law."""
+    right = [np.sign(found[impossible] - found[possible]) / 2 + 0.5 for possible, impossible in PAIRS]
+    values = np.concatenate([found[name] for name in ("Aa", "Bb", "Ba", "Ab")])
+    return float(np.mean(right)), float(roc_auc_score(np.repeat([0, 1], len(values) // 2), values))
+
+
+def expectation(config: ViolationsConfig, seed: int) -> Expectation:
+    """Geometry, and nothing learned yet."""
+    return Expectation(TRUE_ROOM, 1 / FRAMES_PER_SECOND, COLOURS, config.width, stable_seed("expectation", seed) >> 1)
+
+
+def learn(config: ViolationsConfig, seed: int, watched: Watched) -> Expectation:
+    """Watch ordinary scenes, frame by frame: states are fitted by least squares, deviations by likelihood."""
+    model = expectation(config, seed)
+    frames = range(watched.state.shape[1] - 1)
+    parts = [model.laws(watched.around(frame), watched.state[:, frame], watched.size) for frame in frames]
+    laws = Laws(*(torch.cat([getattr(part, name) for part in parts]) for name in ("free", "law", "seen")))
+    context, truth = watched.context.repeat(len(parts), 1), watched.state[:, 1:].transpose(0, 1).flatten(0, 1)
+    optimiser = torch.optim.Adam(model.parameters(), lr=config.lr)
+    for _ in range(config.steps):
+        mean, spread, share = model(laws, context)
+        error = mean - truth
+        squares = error.detach().square().unflatten(1, (2, 2)).sum(2)
+        doubt = (squares / (2 * spread).exp() / 2 + 2 * spread).mean()
+        loss = error.square().mean() + config.penalty * share.square().mean() + doubt
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    return model
+
+
+def hidden(watched: Watched) -> Watched:
+    """The same motions with nothing told of what is around them, nor of colours."""
+    return replace(
+        watched,
+        hand=torch.full_like(watched.hand, FAR),
+        ledges=torch.full_like(watched.ledges, FAR),
+        screen=torch.full_like(watched.screen, FAR),
+        context=torch.full_like(watched.context, 1 / COLOURS),
+    )
+
+
+def stillness(watched: Watched) -> Tensor:
+    """Surprise of who expects every frame to be as the one before: [B]."""
+    state, seen = watched.state, watched.seen
+    both = seen[:, 1:] & seen[:, :-1]
+    moved = (state[:, 1:, :2] - state[:, :-1, :2]).square().sum(2)
+    return torch.where(both, moved, 0.0).sum(1) + (seen[:, 1:] != seen[:, :-1]).sum(1)
+
+
+def metrics(scores: Scores, measures: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """One observer's records of every law."""
+    return {
+        f"{law}_{measure}": over_seeds(law, found[measure], CHANCE, 1.0)
+        for law, found in scores.items()
+        for measure in measures
+    }
+
+
+def table(title: str, scores: Mapping[str, Scores], measure: str) -> Table:
+    """One measure: an observer a row, a law a column."""
+    rows: list[dict[str, Cell]] = []
+    for name, found in scores.items():
+        rows.append({"observer": name, **{law: estimate(found[law][measure]) for law in LAWS}})
+    return Table(title, rows)

@@ -40,6 +40,7 @@ include: "rules/train_dynamics.smk"
 include: "rules/train_agent.smk"
 #
 # the proof
+include: "rules/evaluate_senses.smk"
 include: "rules/evaluate_dreams.smk"
 include: "rules/evaluate.smk"
 include: "rules/figures.smk"

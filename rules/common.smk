@@ -62,6 +62,12 @@ def probed_for(wildcards):
     return f"results/data/{SETTINGS.probed_set(wildcards.modality) or SETTINGS.data.source}/manifest.json"
 
 
+def own_labels(modality):
+    """Manifest of the set whose classes a sense is asked for, where that is not the world."""
+    own = modality in SETS and SETTINGS.probed_set(modality) == modality
+    return [f"results/data/{modality}/manifest.json"] if own else []
+
+
 def encoder_section(wildcards):
     """The section of the encoder of one modality."""
     return section(f"encoders.{wildcards.modality}")

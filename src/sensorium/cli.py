@@ -30,6 +30,7 @@ ROOMS = {
     "evaluation": (
         "probe",
         "retrieval",
+        "few-shot",
         "world-state",
         "finetuning",
         "reconstruction",

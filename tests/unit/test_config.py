@@ -167,6 +167,7 @@ def test_a_section_that_is_no_json_is_refused():
                 "probe_vision",
                 "probe_audio",
                 "retrieval",
+                "few_shot",
                 "world_state",
                 "finetuning",
                 "reconstruction",
@@ -179,14 +180,17 @@ def test_a_section_that_is_no_json_is_refused():
             {"data": {"source": "atari"}},
             ["retrieval", "world_state", "finetuning", "reconstruction", "sound_reconstruction", *DREAMS],
         ),
-        ({"lines": {"generative": False}}, ["probe_vision", "probe_audio", "retrieval", "world_state", "finetuning"]),
+        (
+            {"lines": {"generative": False}},
+            ["probe_vision", "probe_audio", "retrieval", "few_shot", "world_state", "finetuning"],
+        ),
         (
             {"data": {"source": "folder", "path": "x"}, "encoders": {"audio": {"data": SPEECH}}},
-            ["probe_audio", "retrieval", "finetuning", "reconstruction", "sound_reconstruction", *DREAMS],
+            ["probe_audio", "retrieval", "few_shot", "finetuning", "reconstruction", "sound_reconstruction", *DREAMS],
         ),
         (
             {"lines": {"generative": False, "finetune": False}},
-            ["probe_vision", "probe_audio", "retrieval", "world_state"],
+            ["probe_vision", "probe_audio", "retrieval", "few_shot", "world_state"],
         ),
         ({"lines": {"representation": False}}, ["reconstruction", "sound_reconstruction", *DREAMS, "counterfactual"]),
         ({"data": {**FILMS, "streams": ["video"]}, "lines": {"representation": False}}, ["reconstruction", *DREAMS]),

@@ -43,8 +43,8 @@ INPUTS = {
     "agent_return": ("data", "latents", "tokenizer", "clone", "agent"),
 }
 MODULES = {
-    "probe": probe, "retrieval": retrieval, "world_state": world_state, "reconstruction": reconstruction,
-    "rollout": rollout, "agent_return": agent_return,
+    "probe": probe, "retrieval": retrieval, "world_state": world_state,
+    "reconstruction": reconstruction, "rollout": rollout, "agent_return": agent_return,
 }  # fmt: skip
 METRICS = {
     "probe vision": {"linear_probe", "few_shot"},
@@ -105,6 +105,15 @@ def test_a_tokenizer_stands_beside_known_codes(world: ToyWorld, tmp_path: Path) 
     for record in metrics.values():
         assert set(record["references"]) == {"64 principal components", "JPEG in 128 bytes"}
         assert record["floors"]["mean image"] < min(record["references"].values())
+
+
+def test_who_knows_only_the_classes_heard_finds_some(world: ToyWorld, tmp_path: Path) -> None:
+    """Of ten candidates about half sound alike in class: a reference above chance and below a perfect matcher."""
+    result = evaluate(world, "retrieval", tmp_path)
+    for direction in ("image_to_sound", "sound_to_image"):
+        record = result["metrics"][f"{direction}_r1"]
+        assert 0.12 < record["references"]["classes heard"] < 0.5
+        assert result["times_chance"][f"{direction}_r1"][0] == pytest.approx(10 * record["value"])
 
 
 def test_recordings_without_labels_are_refused(world: ToyWorld) -> None:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 SHARDS = 4
-EVALUATE_SENSES = {"retrieval": 1, "world_state": 1}
+EVALUATE_SENSES = {"retrieval": 1, "few_shot": 1, "world_state": 1}
 END = {"summary": 1, "all": 1}
 DREAMS = {"rollout": 1, "uncertainty": 1, "counterfactual": 1}
 DYNAMICS = {"train_dynamics": 1, **DREAMS, "curves": 1, **END}
@@ -40,6 +40,7 @@ SECTIONS = {
     "dynamics={training: {seed: 3}}": DYNAMICS,
     "evaluations={probe: {seed: 1}}": {"probe": 2, **END},
     "evaluations={retrieval: {seed: 1}}": {"retrieval": 1, **END},
+    "evaluations={few_shot: {seed: 1}}": {"few_shot": 1, **END},
     "evaluations={world_state: {seed: 1}}": {"world_state": 1, **END},
     "evaluations={finetuning: {seed: 1}}": {"finetuning": 1, **END},
     "evaluations={reconstruction: {seed: 1}}": {"reconstruction": 1, **END},
@@ -73,6 +74,7 @@ STAGES = {
     "stages/train_dynamics": DYNAMICS,
     "evaluation/probe": {"probe": 2, **END},
     "evaluation/retrieval": {"retrieval": 1, **END},
+    "evaluation/few_shot": {"few_shot": 1, **END},
     "evaluation/world_state": {"world_state": 1, **END},
     "evaluation/finetuning": {"finetuning": 1, **END},
     "evaluation/reconstruction": {"reconstruction": 1, **END},

@@ -15,6 +15,7 @@ EVALUATIONS = {
     "probe_vision",
     "probe_audio",
     "retrieval",
+    "few_shot",
     "world_state",
     "finetuning",
     "reconstruction",
@@ -71,7 +72,7 @@ def test_a_second_run_has_nothing_to_do(tiny, command):
 
 
 def test_every_rule_is_benchmarked_and_logged(tiny):
-    jobs = 2 + 1 + 2 + 2 + 2 + 4 + 2 + 1 + 10 + 1 + 1
+    jobs = 2 + 1 + 2 + 2 + 2 + 4 + 2 + 1 + len(EVALUATIONS) + 1 + 1
     assert len(list((tiny / "results/benchmarks").rglob("*.tsv"))) == jobs
     assert len(list((tiny / "logs").rglob("*.log"))) == jobs
 

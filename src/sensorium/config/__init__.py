@@ -19,6 +19,7 @@ from sensorium.config.evaluations import (
     DreamConfig,
     DriftConfig,
     Evaluations,
+    FewShotConfig,
     FinetuningConfig,
     ProbeConfig,
     ReconstructionConfig,
@@ -116,6 +117,7 @@ __all__ = [
     "DynamicsConfig",
     "Encoders",
     "Evaluations",
+    "FewShotConfig",
     "FinetuneConfig",
     "FinetuningConfig",
     "FolderConfig",
@@ -211,8 +213,9 @@ class Config(Section):
         """Names of the evaluations that run: of the lines that are on, as far as the source has truth for them."""
         probes = [f"probe_{modality}" for modality in ("vision", "audio") if self.probed_set(modality)]
         state = [] if isinstance(self.data, FolderConfig) else ["world_state"]
+        few = ["few_shot"] if probes else []
         joint = ["finetuning"] if self.lines.finetune else []
-        representation = [*probes, "retrieval", *state, *joint] if self.lines.representation else []
+        representation = [*probes, "retrieval", *few, *state, *joint] if self.lines.representation else []
         sound = ["sound_reconstruction"] if "audio" in self.streams() else []
         dreams = ["reconstruction", *sound, "rollout", "uncertainty"]
         if self.data.source == "playroom":  # the only world that can be run again with one thing changed

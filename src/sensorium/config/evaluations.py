@@ -23,8 +23,16 @@ class ProbeConfig(Section):
 class RetrievalConfig(Section):
     """Image-to-sound and sound-to-image retrieval among windows of different recordings."""
 
-    queries: int = Field(400, ge=10, description="query windows from test recordings")
-    candidates: int = Field(20, ge=2, description="candidates a query, the true one among them")
+    queries: int = Field(1000, ge=10, description="query windows from test recordings")
+    candidates: int = Field(100, ge=2, description="candidates a query, the true one among them")
+    seed: int = Field(0, ge=0, description="seed of draws and resampling")
+
+
+class FewShotConfig(Section):
+    """Episodes of few-shot classification from frozen encoders and fusion."""
+
+    samples: int = Field(1000, ge=20, description="labelled windows of test recordings, of each sense")
+    episodes: int = Field(600, ge=10, description="episodes with one example a class, and as many with five")
     seed: int = Field(0, ge=0, description="seed of draws and resampling")
 
 
@@ -39,7 +47,7 @@ class FinetuningConfig(Section):
     """What joint training gains and what it harms: the same downstream tests before and after."""
 
     probe: ProbeConfig = ProbeConfig(trials=30)
-    retrieval: RetrievalConfig = RetrievalConfig()
+    retrieval: RetrievalConfig = RetrievalConfig(queries=400, candidates=20)
     world_state: WorldStateConfig = WorldStateConfig()
     seed: int = Field(0, ge=0, description="seed of resampling")
 
@@ -128,6 +136,7 @@ class Evaluations(Section):
 
     probe: ProbeConfig = ProbeConfig()
     retrieval: RetrievalConfig = RetrievalConfig()
+    few_shot: FewShotConfig = FewShotConfig()
     world_state: WorldStateConfig = WorldStateConfig()
     finetuning: FinetuningConfig = FinetuningConfig()
     reconstruction: ReconstructionConfig = ReconstructionConfig()

@@ -5,7 +5,8 @@ Windows of test recordings as long as fusion was trained on, in which something 
 candidates from as many different recordings, the true one among them, by the scalar product of the aligned embeddings.
 Ties count as half better and half worse, so a network that answers the same to everything scores chance.
 Floors: chance, three untrained fusion networks on the same encoders, and the same network scored against a wrong pair.
-Ceiling: a perfect matcher, which errs only where candidates are identical bit for bit.
+Ceiling: a perfect matcher, which errs only where candidates are identical bit for bit. Reference, where the source
+tells it: one who knows nothing but which classes (in the playroom: materials) are heard in each window.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ from sensorium.models.encoders import AudioEncoder, VisionEncoder
 from sensorium.models.fusion import Fusion
 from sensorium.randomness import stable_seed
 
-REVISION = 1
+REVISION = 2
+DEPTHS = (1, 5, 10)
 AUDIBLE = 0.02  # root mean square of the loudest frame, full scale 1
 FEWEST = 2
 
@@ -66,22 +68,28 @@ def main(argv: list[str]) -> None:
     untrained = [similarity(seed) for seed in FLOOR_SEEDS]
     raw = [pool.windows.batch(queries[n : n + 1]) for n in range(len(queries))]
     equal = {field: same([row[field].numpy().tobytes() for row in raw]) for field in ("audio", "video")}
+    kinds = heard_classes(pool, queries, rng)
     metrics: dict[str, dict[str, Any]] = {}
     for direction, field, turn in (
         ("image_to_sound", "audio", lambda matrix: matrix),
         ("sound_to_image", "video", lambda matrix: matrix.T),
     ):
         metrics |= direction_metrics(
-            direction, turn(scores), [turn(matrix) for matrix in untrained], equal[field], candidates, groups.tolist(),
-            config.seed,
+            direction, turn(scores), [turn(matrix) for matrix in untrained], equal[field], kinds, candidates,
+            groups.tolist(), config.seed,
         )  # fmt: skip
     figures.retrieval(
         args.figure, [row["video"][0].numpy() for row in raw], [row["audio"][0].numpy() / FULL_SCALE for row in raw],
         int(recordings.details["sample_rate"]), scores, candidates,
     )  # fmt: skip
     inputs = {name: getattr(args, name) for name in ("data", "vision", "audio", "fusion")}
+    times_chance = {
+        name: [record[key] * candidates.shape[1] for key in ("value", "low", "high")]
+        for name, record in metrics.items()
+        if name.endswith("_r1")
+    }
     write_result(
-        args.output, "retrieval", metrics, inputs, time.monotonic() - began,
+        args.output, "retrieval", metrics, inputs, time.monotonic() - began, times_chance=times_chance,
         candidates=candidates.shape[1], frames=frames, audible_windows=len(queries),
     )  # fmt: skip
 
@@ -124,6 +132,22 @@ def same(contents: list[bytes]) -> np.ndarray:
     return (number[:, None] == number[None, :]).astype(float)
 
 
+def heard_classes(pool: WindowPool, queries: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
+    """How alike windows are in the classes heard in them, float [n, n]; None where the source does not tell classes.
+
+    The share of classes that two windows have in common (Jaccard's index), with ties broken by chance: many windows
+    hold the same classes, and a middle rank would never be the first.
+    """
+    if not pool.recordings.has("truth.audio_label"):
+        return None
+    frames = range(pool.frames)
+    labels = np.stack([pool.values("truth.audio_label", frame)[queries] for frame in frames], 1)
+    present = (labels[:, :, None] == np.arange(labels.max() + 1)).any(1).astype(float)
+    common = present @ present.T
+    either = present.sum(1)[:, None] + present.sum(1) - common
+    return np.where(either > 0, common / np.maximum(either, 1), 1.0) + 1e-6 * rng.random(common.shape)
+
+
 def ranks(scores: np.ndarray, candidates: np.ndarray, partner: int = 0) -> np.ndarray:
     """Rank of the candidate in column `partner` by scores [n, n]; ties share their middle rank. float [n]."""
     offered = np.take_along_axis(scores, candidates, 1)
@@ -136,28 +160,31 @@ def direction_metrics(
     scores: np.ndarray,
     untrained: list[np.ndarray],
     equal: np.ndarray,
+    kinds: np.ndarray | None,
     candidates: np.ndarray,
     groups: list[str],
     seed: int,
 ) -> dict[str, dict[str, Any]]:
-    """Recall at 1 and at 5 (with more than 5 candidates), and the median rank."""
+    """Recall at each of DEPTHS below the number of candidates, and the median rank."""
     count = candidates.shape[1]
     found = ranks(scores, candidates)
     floors = {f"untrained {number}": ranks(matrix, candidates) for number, matrix in enumerate(untrained)}
     floors["shuffled pairs"] = ranks(scores, candidates, partner=1)
     perfect = ranks(equal, candidates)
+    known = {} if kinds is None else {"classes heard": ranks(kinds, candidates)}
     metrics = {}
-    for depth in (1, 5):
+    for depth in DEPTHS:
         if depth < count:
             metrics[f"{direction}_r{depth}"] = measure(
                 f"{direction}_r{depth}", hit(found, depth), groups, statistic=mean,
                 floors={"chance": depth / count} | {key: hit(other, depth) for key, other in floors.items()},
-                ceilings={"perfect matcher": hit(perfect, depth)}, seed=seed,
+                ceilings={"perfect matcher": hit(perfect, depth)},
+                references={key: hit(other, depth) for key, other in known.items()}, seed=seed,
             )  # fmt: skip
     statistic: Statistic = median
     metrics[f"{direction}_median_rank"] = measure(
         f"{direction}_median_rank", found, groups, statistic=statistic, floors={"chance": (count + 1) / 2} | floors,
-        ceilings={"perfect matcher": perfect}, higher_is_better=False, seed=seed,
+        ceilings={"perfect matcher": perfect}, references=known, higher_is_better=False, seed=seed,
     )  # fmt: skip
     return metrics
 

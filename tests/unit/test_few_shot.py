@@ -64,7 +64,7 @@ def test_classes_without_enough_recordings_are_left_out() -> None:
 
 
 def test_the_coarser_labels_serve_where_the_finer_are_too_rare(world: ToyWorld) -> None:
-    """The first labelling with five classes, else the last; fewer than two classes are refused by name."""
+    """The first labelling with five classes, else that with the most; fewer than two classes are refused by name."""
     pool = WindowPool(RecordingSet.open(world.data), "test", (), 4)
     fine = Asked("number", np.unique(pool.recording, return_inverse=True)[1], [str(n) for n in range(20)])
     coarse = few_shot.sense_labels(pool, "vision", 0)

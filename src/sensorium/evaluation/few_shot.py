@@ -8,7 +8,8 @@ network was trained with any label, so every class is a new one.
 What is asked: of vision the classes of its labelled set (in the playroom: how many bodies there are); of sound those
 of its labelled set, in the playroom the kind of the body that sounds, a material and a shape, 16 in all; of fusion
 both labels of the world together, which neither sense tells alone. Where fewer than five classes have enough
-recordings there are as many ways as classes, and `asked` says so.
+recordings, sound and fusion are asked for the labels of one sense if these give more; and where there are fewer still,
+there are as many ways as classes. `asked` says what was asked.
 
 Floors: chance, principal components of the raw pictures and spectrograms, and three untrained networks (for fusion:
 untrained encoders and fusion). Ceiling: 1. References: the same episodes with the supports' labels shuffled, which
@@ -164,7 +165,8 @@ class Line:
         frames = int(read_json(self._manifests[2])["config"]["frames"])
         pool = WindowPool(recordings, "test", ("video", "audio"), frames)
         moment = frames - 1 - AFTER
-        task = draw_task(pool, [together(*(sense_labels(pool, sense, moment) for sense in SENSES[:2]))], config)
+        seen, heard = (sense_labels(pool, sense, moment) for sense in SENSES[:2])
+        task = draw_task(pool, [together(seen, heard), heard, seen], config)
 
         def states(seed: int | None, fusions: Mapping[str, int | None]) -> Views:
             embedded = embed_split(self._bench, recordings, "test", self._vision(seed), self._audio(seed))
@@ -175,9 +177,11 @@ class Line:
         for number, seed in enumerate(FLOOR_SEEDS):
             views |= states(seed, {f"untrained {number}": seed})
         last = (AFTER + 1 + BEFORE) * int(recordings.details["samples_per_frame"])
-        seen = self._bench.run(pool, task.picked, lambda batch: pixels(batch, moment))
-        heard = self._bench.run(pool, task.picked, lambda batch: self._bands({"audio": batch["audio"][:, -last:]}))
-        return task, views | {"raw": np.concatenate([components(seen), components(heard)], 1)}
+        raw = [
+            self._bench.run(pool, task.picked, lambda batch: pixels(batch, moment)),
+            self._bench.run(pool, task.picked, lambda batch: self._bands({"audio": batch["audio"][:, -last:]})),
+        ]
+        return task, views | {"raw": np.concatenate([components(values) for values in raw], 1)}
 
     def _bands(self, batch: Mapping[str, Tensor]) -> Tensor:
         return self._ear.spectrogram(sounds(batch["audio"])).flatten(1)
@@ -220,7 +224,7 @@ def together(first: Asked, second: Asked) -> Asked:
 
 
 def draw_task(pool: WindowPool, options: list[Asked], config: FewShotConfig) -> Task:
-    """Windows of the first labelling that gives WAYS classes with enough recordings, else of the last.
+    """Windows of the first labelling with WAYS classes that have enough recordings, else of that with the most classes.
 
     Raises:
         ArtifactError: if fewer than two classes have enough recordings.
@@ -229,10 +233,8 @@ def draw_task(pool: WindowPool, options: list[Asked], config: FewShotConfig) -> 
     alone = pool.recordings.details.get("still")  # pictures that have nothing to do with each other
     names = [f"{a}/{b}" for a, b in zip(pool.recording, pool.start, strict=True)] if alone else pool.recording
     groups = np.asarray(names)
-    for asked in options:
-        classes = frequent(asked.labels, groups)
-        if len(classes) >= WAYS:
-            break
+    asked = max(options, key=lambda option: min(WAYS, len(frequent(option.labels, groups))))
+    classes = frequent(asked.labels, groups)
     picked = pool.draw(np.isin(asked.labels, classes), config.samples, rng)
     if len(frequent(asked.labels[picked], groups[picked])) < 2:
         raise ArtifactError(

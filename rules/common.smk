@@ -88,6 +88,12 @@ def tokenizer_section(wildcards):
     return section(f"tokenizers.{wildcards.stream}")
 
 
+def lpips_weights(wildcards):
+    """Weights of the perceptual distance that a user named, where there is one to learn by."""
+    weights = SETTINGS.tokenizers.video.lpips
+    return [weights] if weights and wildcards.stream == "video" else []
+
+
 def sound_latents(wildcards):
     """Manifest of the encoded sound that is dreamed beside the video, if there is any."""
     return ["results/latents/audio/manifest.json"] if "audio" in SETTINGS.streams() else []

@@ -5,6 +5,7 @@ rule train_tokenizer:
     """Train the tokenizer of one stream by reconstruction."""
     input:
         data=DATA,
+        lpips=lpips_weights,
     output:
         manifest="results/tokenizers/{stream}/manifest.json",
         model="results/tokenizers/{stream}/model.safetensors",

@@ -132,6 +132,9 @@ class VideoTokenizerConfig(Section):
     transformer: TransformerTokenizerConfig = TransformerTokenizerConfig()
     channels: int = Field(16, ge=1, description="numbers a token")
     perceptual_weight: float = Field(0.2, ge=0, description="weight of the perceptual term beside the squared error")
+    lpips: str | None = Field(
+        None, description="safetensors file of LPIPS weights (docs/data.md) for that term; none: an error of edges"
+    )
     training: Training = Training(steps=1500, batch=64, lr=2e-3)
 
 

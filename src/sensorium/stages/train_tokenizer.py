@@ -11,7 +11,8 @@ from sensorium.data.windows import Windows
 from sensorium.models.audio_tokenizer import AudioTokenizer
 from sensorium.models.tokenizers import VideoTokenizer
 from sensorium.objectives.learner import Learner
-from sensorium.objectives.reconstruction import TokenizerLearner
+from sensorium.objectives.lpips import LPIPS
+from sensorium.objectives.reconstruction import TokenizerLearner, edge_error
 from sensorium.objectives.sound import SoundLearner
 from sensorium.training.execution import Execution, add_arguments
 from sensorium.training.stage import train_stage
@@ -28,10 +29,12 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder of the artifact")
     add_arguments(parser)
     args = parser.parse_args(argv)
-    recordings = RecordingSet.open(args.data)
+    recordings, inputs = RecordingSet.open(args.data), {"data": args.data}
     if args.stream == "video":
         config = parse_section(VideoTokenizerConfig, args.config)
         shapes = {"size": recordings.details["size"]}
+        if config.lpips:
+            inputs["lpips"] = Path(config.lpips)
     else:
         config = parse_section(AudioTokenizerConfig, args.config)
         shapes = {"samples_per_frame": recordings.details["samples_per_frame"]}
@@ -40,7 +43,8 @@ def main(argv: list[str]) -> None:
         learner: Learner
         if args.stream == "video":
             tokenizer = VideoTokenizer(config, shapes)
-            learner, frames = TokenizerLearner(tokenizer, config), tokenizer.frames
+            perception = LPIPS(inputs["lpips"]) if config.lpips else edge_error
+            learner, frames = TokenizerLearner(tokenizer, config, perception), tokenizer.frames
         else:
             sound = AudioTokenizer(config, shapes)
             learner = SoundLearner(sound, config.wave_weight, recordings.details["sample_rate"])
@@ -54,7 +58,7 @@ def main(argv: list[str]) -> None:
         stage=f"tokenizer_{args.stream}",
         revision=REVISION,
         section=config,
-        inputs={"data": args.data},
+        inputs=inputs,
         output=args.output,
         build=build,
         execution=Execution.from_args(args),

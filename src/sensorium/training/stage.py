@@ -43,7 +43,7 @@ def train_stage(
         stage: kind of the artifact, for example "encoder_vision".
         revision: REVISION of the stage's module.
         section: its section of the configuration, with a field `training`.
-        inputs: name -> manifest file of each input.
+        inputs: name -> file of each input: a manifest, or weights from elsewhere.
         output: folder of the artifact; the run lives in `output`/runs/FINGERPRINT.
         build: makes the learner, the training windows and the validation windows; torch's generator is
             seeded before, so the initial weights are a function of the seed.
@@ -58,7 +58,7 @@ def train_stage(
     """
     training: Training = section.training  # type: ignore[attr-defined]
     with Interrupt(execution.max_minutes) as interrupt, ExitStack() as held:
-        digests = {name: _manifest_digest(path) for name, path in inputs.items()}
+        digests = {name: _digest(path) for name, path in inputs.items()}
         section_json = canonical_json(section)
         address = fingerprint(section_json, digests, revision)
         folder = output / "runs" / address
@@ -107,6 +107,7 @@ def train_stage(
             world.leave()
 
 
-def _manifest_digest(path: Path) -> str:
-    read_json(path)  # a missing or broken input is named here, with the way out
+def _digest(path: Path) -> str:
+    if path.suffix == ".json":
+        read_json(path)  # a missing or broken manifest is named here, with the way out
     return digest(path)

@@ -29,6 +29,7 @@ from sensorium.training.optimiser import Optimiser
 log = logging.getLogger(__name__)
 LOG_STEPS = 20
 VALIDATIONS = 10
+JUDGED = 64  # rows of a validation at least: gates on a training batch of 8 windows refused models by bad luck
 LINE_SECONDS = 10.0
 
 
@@ -192,7 +193,7 @@ class Trainer:
 
     def _validate(self, done: int, records: RunLog) -> dict[str, float]:
         """Loss, gates and exhibits on a fixed validation batch, by the weights that would be exported."""
-        rows = min(self._training.batch, len(self._validation))
+        rows = min(max(self._training.batch, JUDGED), len(self._validation))
         while True:
             try:
                 verdict, exhibits = self._judge(rows)

@@ -1,0 +1,77 @@
+"""The learned perceptual distance LPIPS, with the published weights, where the user has them on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sensorium.artifacts import ArtifactError
+
+# The convolutions of VGG-16 (Simonyan & Zisserman 2015, table 1, D) by their number in torchvision's `features`, in
+# five parts; each part but the first begins with a pooling, and after each the features are compared.
+_PARTS = ((0, 2), (5, 7), (10, 12, 14), (17, 19, 21), (24, 26, 28))
+_SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of colours in [-1, 1], as the weights were trained
+
+
+class LPIPS(nn.Module):
+    """Distance of two pictures in the features of a network that knows objects (Zhang et al. 2018, eq. 1; VGG-16).
+
+    The file is made once, from the published weights, by whoever has them (docs/data.md). The weights are buffers that no state holds: they are never trained, and no checkpoint repeats them.
+
+    Args:
+        path: the file.
+
+    Raises:
+        ArtifactError: if it cannot be read, or lacks a weight, or one has another shape.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        try:
+            found = load_file(path)
+        except (OSError, SafetensorError) as error:
+            raise ArtifactError(
+                f"{path}: cannot be read as safetensors ({error}); make it as docs/data.md says"
+            ) from error
+        inputs = 3
+        for number, part in enumerate(_PARTS):
+            width = min(64 * 2**number, 512)
+            for layer in part:
+                name = f"net.slice{number + 1}.{layer}"
+                self._take(path, found, f"{name}.weight", (width, inputs, 3, 3))
+                self._take(path, found, f"{name}.bias", (width,))
+                inputs = width
+            self._take(path, found, f"lin{number}.model.1.weight", (1, width, 1, 1))
+        self.register_buffer("shift", torch.tensor(_SHIFT)[:, None, None], persistent=False)
+        self.register_buffer("scale", torch.tensor(_SCALE)[:, None, None], persistent=False)
+
+    def _take(self, path: Path, found: dict[str, Tensor], name: str, shape: tuple[int, ...]) -> None:
+        if name not in found:
+            raise ArtifactError(f"{path}: lacks {name}; make it as docs/data.md says, from the weights of VGG")
+        if tuple(found[name].shape) != shape:
+            raise ArtifactError(
+                f"{path}: {name} has shape {tuple(found[name].shape)}, {shape} is needed; is it VGG-16?"
+            )
+        self.register_buffer(name.replace(".", "_"), found[name].float(), persistent=False)
+
+    def forward(self, images: Tensor, targets: Tensor) -> Tensor:
+        """Distance of images and targets [B, 3, H, W] in [0, 1], sides of 16 pixels at least: [B]."""
+        both = (2 * torch.cat([images, targets]) - 1 - self.get_buffer("shift")) / self.get_buffer("scale")
+        distance: Tensor = images.new_zeros(len(images))
+        for number, part in enumerate(_PARTS):
+            both = F.max_pool2d(both, 2) if number else both
+            for layer in part:
+                name = f"net_slice{number + 1}_{layer}"
+                both = F.conv2d(
+                    both, self.get_buffer(f"{name}_weight"), self.get_buffer(f"{name}_bias"), padding=1
+                ).relu()
+            # clamped under the root, whose slope at a place without features would be infinite
+            seen, wanted = (both / both.float().square().sum(1, keepdim=True).clamp_min(1e-20).sqrt()).chunk(2)
+            weight = self.get_buffer(f"lin{number}_model_1_weight")
+            distance = distance + ((seen - wanted).square() * weight[0]).sum(1).mean((1, 2))
+        return distance

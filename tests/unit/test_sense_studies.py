@@ -116,6 +116,31 @@ def test_spoken_digits_leave_one_speaker_out(spoken: Path) -> None:
     assert set(findings.controls) == {"shuffled_labels"}
 
 
+def test_partners_are_the_nearest_words_of_other_speakers() -> None:
+    """Whatever each voice adds to all of its words; with a single voice there is nobody to meet."""
+    said, speaker = torch.eye(4).repeat(3, 1), torch.arange(3).repeat_interleave(4)
+    voiced = said + 5 * torch.randn(3, 4, generator=torch.Generator().manual_seed(0))[speaker]
+    friends = spoken_digits.neighbours(voiced, speaker, 2)
+    assert (speaker[friends] != speaker[:, None]).all()
+    assert torch.equal(said.argmax(1)[friends], said.argmax(1)[:, None].expand(-1, 2))
+
+    config = SpokenDigitsConfig(width=4, dim=8, neighbours=1, met=1.0, meet_after=2)
+    generator = torch.Generator().manual_seed(0)
+    spoken, others = (torch.randn(*shape, BANDS, COLUMNS, generator=generator) for shape in ((12,), (12, 2)))
+    learner, rows = spoken_digits.WordContrast(config, spoken, others, speaker.numpy()), {"row": torch.arange(12)}
+    draw = Draw(0, 0, 0, 12, 12, torch.device("cpu"))
+    before = learner.views(rows, draw)
+    learner.meet(1)
+    assert torch.equal(learner.views(rows, draw)[1], before[1])  # too soon
+    learner.meet(2)
+    after = learner.views(rows, draw)
+    assert torch.equal(after[0], before[0])
+    assert not torch.equal(after[1], before[1])
+    alone = spoken_digits.WordContrast(config, spoken, others, np.zeros(12, int))
+    alone.meet(2)
+    assert torch.equal(alone.views(rows, draw)[1], before[1])
+
+
 def test_a_probe_never_sees_the_speaker_left_out() -> None:
     digit, seen = np.tile([0, 1], 20), np.arange(40) < 20
     features = np.stack([np.where(digit == 1, 1.0, -1.0), np.zeros(40)], 1)

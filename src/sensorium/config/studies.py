@@ -99,7 +99,10 @@ class SpokenDigitsConfig(Study):
     dim: int = Field(256, ge=4, description="width of the embedding")
     augmentation: WordAugmentation = WordAugmentation()
     contrast: Contrast = Contrast(temperature=0.5)
-    training: Training = Training(steps=150, batch=128, lr=2e-3, warmup=20)
+    neighbours: int = Field(5, ge=1, description="nearest words of other speakers that a word may be paired with")
+    met: float = Field(0.7, ge=0, le=1, description="share of pairs that are a word and such a neighbour")
+    meet_after: int = Field(60, ge=0, description="steps before that; until then a word is paired with itself")
+    training: Training = Training(steps=300, batch=128, lr=2e-3, warmup=20)
 
 
 class HandwritingConfig(Study):

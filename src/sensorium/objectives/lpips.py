@@ -21,7 +21,8 @@ _SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of colours i
 class LPIPS(nn.Module):
     """Distance of two pictures in the features of a network that knows objects (Zhang et al. 2018, eq. 1; VGG-16).
 
-    The file is made once, from the published weights, by whoever has them (docs/data.md). The weights are buffers that no state holds: they are never trained, and no checkpoint repeats them.
+    The file is made once, from the published weights, by whoever has them (docs/data.md). The weights are buffers that
+    no state holds: they are never trained, and no checkpoint repeats them.
 
     Args:
         path: the file.

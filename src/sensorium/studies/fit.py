@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -13,12 +13,18 @@ from sensorium.randomness import Draw, sample_indices, stable_seed
 from sensorium.training.optimiser import Optimiser
 
 
-def fit(learner: Learner, training: Training, data: Mapping[str, Tensor]) -> None:
-    """Train a learner on rows of `data` (tensors of equal length on the CPU), then freeze it."""
+def fit(
+    learner: Learner,
+    training: Training,
+    data: Mapping[str, Tensor],
+    before: Callable[[int], None] = lambda step: None,
+) -> None:
+    """Train a learner on rows of `data` (tensors of equal length on the CPU), then freeze it; `before` each step."""
     optimiser = Optimiser(learner, training)
     count = len(next(iter(data.values())))
     learner.train()
     for step in range(training.steps):
+        before(step)
         rows = torch.from_numpy(sample_indices(training.seed, step, training.batch, count))
         draw = Draw(
             stable_seed(training.seed, "fit"), step, 0, training.batch, training.batch, torch.device("cpu")

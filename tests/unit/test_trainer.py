@@ -22,7 +22,7 @@ from toys import SHAPES, ToyConfig, ToyContrast, ToyLearner, ToyModel, ToyWindow
 from sensorium.artifacts import ArtifactError
 from sensorium.config import ConfigurationError, Training
 from sensorium.models.load import load_model
-from sensorium.objectives.learner import Batch, Learner
+from sensorium.objectives.learner import Batch, Gate, Learner
 from sensorium.randomness import Draw
 from sensorium.training import trainer as trainer_module
 from sensorium.training.distributed import World
@@ -215,6 +215,20 @@ def test_the_fitted_micro_batch_is_kept(tmp_path: Path, monkeypatch: pytest.Monk
         run_toy(tmp_path / "toy", largest=1, seen=seen)
     assert max(seen[:2]) <= 4
     assert "going on with 4" in (run_folder(tmp_path / "toy") / "train.log").read_text()
+
+
+def test_a_small_batch_is_not_what_a_model_is_judged_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gates see all validation windows up to JUDGED of them: a few may refuse a good model by bad luck."""
+    judged, gates = [], ToyLearner.gates
+
+    def watched(learner: ToyLearner, batch: Batch) -> list[Gate]:
+        judged.append(len(batch["x"]))
+        return gates(learner, batch)
+
+    monkeypatch.setattr(ToyLearner, "gates", watched)
+    run_toy(tmp_path / "toy")
+    assert set(judged) == {24}  # all there are
+    assert ToyConfig().training.batch < 24 < trainer_module.JUDGED
 
 
 def _rank(rank: int, folder: str) -> None:

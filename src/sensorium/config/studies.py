@@ -100,9 +100,9 @@ class SpokenDigitsConfig(Study):
     augmentation: WordAugmentation = WordAugmentation()
     contrast: Contrast = Contrast(temperature=0.5)
     neighbours: int = Field(5, ge=1, description="nearest words of other speakers that a word may be paired with")
-    met: float = Field(0.7, ge=0, le=1, description="share of pairs that are a word and such a neighbour")
+    met: float = Field(0.8, ge=0, le=1, description="share of pairs that are a word and such a neighbour")
     meet_after: int = Field(60, ge=0, description="steps before that; until then a word is paired with itself")
-    training: Training = Training(steps=300, batch=128, lr=2e-3, warmup=20)
+    training: Training = Training(steps=600, batch=128, lr=2e-3, warmup=20)
 
 
 class HandwritingConfig(Study):

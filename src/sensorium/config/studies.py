@@ -121,7 +121,7 @@ class HandwritingConfig(Study):
         crop=0.6, flip=0.0, jitter=0.0, grayscale=0.0, rotation=20.0, shear=0.3, bend=0.06
     )
     contrast: Contrast = Contrast(temperature=0.2)
-    training: Training = Training(steps=300, batch=128, lr=2e-3, warmup=20)
+    training: Training = Training(steps=1200, batch=128, lr=2e-3, warmup=20)
 
 
 class SightPriorsConfig(Study):

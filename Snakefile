@@ -32,6 +32,7 @@ include: "rules/collect.smk"
 include: "rules/train_encoder.smk"
 include: "rules/train_fusion.smk"
 include: "rules/finetune.smk"
+include: "rules/train_state_dynamics.smk"
 #
 # the generative line: what happens next
 include: "rules/train_tokenizer.smk"

@@ -117,7 +117,8 @@ def evaluation_results(wildcards):
 def trained_manifests(wildcards):
     """Manifests of the models that the switched-on lines train."""
     finetuned = ["finetuned"] if SETTINGS.lines.finetune else []
-    parts = ["encoders/vision", "encoders/audio", "fusion", *finetuned]
+    foreseen = ["state_dynamics"] if "motion" in SETTINGS.evaluations_on() else []
+    parts = ["encoders/vision", "encoders/audio", "fusion", *finetuned, *foreseen]
     representation = parts if SETTINGS.lines.representation else []
     tokenizers = [f"tokenizers/{stream}" for stream in SETTINGS.streams()]
     generative = [*tokenizers, "dynamics"] if SETTINGS.lines.generative else []

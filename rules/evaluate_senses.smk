@@ -1,4 +1,4 @@
-"""Evaluations of understanding: what frozen encoders and fusion make easy to learn of new classes and new bodies."""
+"""Evaluations of understanding: what frozen encoders and fusion make easy to learn, to foretell and to ask."""
 
 
 rule few_shot:
@@ -35,4 +35,76 @@ rule few_shot:
     shell:
         "sensorium --log {log} few-shot --config {params.config:q} --data {input.data} --seen {input.seen} "
         "--heard {input.heard} --vision {input.vision} --audio {input.audio} --fusion {input.fusion} "
+        "--output {output.result} --figure {output.figure} --threads {threads}"
+
+
+rule motion:
+    """Foretell where things will be, and compare with where they went."""
+    input:
+        data=DATA,
+        vision="results/encoders/vision/manifest.json",
+        audio="results/encoders/audio/manifest.json",
+        fusion="results/fusion/manifest.json",
+        state_dynamics="results/state_dynamics/manifest.json",
+    output:
+        result="results/eval/motion.json",
+        figure=report(
+            "results/figures/motion.png",
+            caption="../workflow/report/motion.rst",
+            category="Representation",
+            labels={"evaluation": "motion", "sense": "all"},
+        ),
+    log:
+        "logs/motion.log",
+    benchmark:
+        "results/benchmarks/motion.tsv"
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=60,
+    params:
+        config=section("evaluations.motion"),
+        revision=revision("motion"),
+    message:
+        "Foretelling where things will be"
+    shell:
+        "sensorium --log {log} motion --config {params.config:q} --data {input.data} --vision {input.vision} "
+        "--audio {input.audio} --fusion {input.fusion} --state-dynamics {input.state_dynamics} "
+        "--output {output.result} --figure {output.figure} --threads {threads}"
+
+
+rule causal:
+    """Change the actions, in the forecast and in the simulator: what would have changed?"""
+    input:
+        data=DATA,
+        vision="results/encoders/vision/manifest.json",
+        audio="results/encoders/audio/manifest.json",
+        fusion="results/fusion/manifest.json",
+        state_dynamics="results/state_dynamics/manifest.json",
+    output:
+        result="results/eval/causal.json",
+        figure=report(
+            "results/figures/causal.png",
+            caption="../workflow/report/causal.rst",
+            category="Representation",
+            labels={"evaluation": "causal", "sense": "all"},
+        ),
+    log:
+        "logs/causal.log",
+    benchmark:
+        "results/benchmarks/causal.tsv"
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=60,
+    params:
+        config=section("evaluations.causal"),
+        revision=revision("causal"),
+    message:
+        "Foretelling what other actions would change"
+    shell:
+        "sensorium --log {log} causal --config {params.config:q} --data {input.data} --vision {input.vision} "
+        "--audio {input.audio} --fusion {input.fusion} --state-dynamics {input.state_dynamics} "
         "--output {output.result} --figure {output.figure} --threads {threads}"

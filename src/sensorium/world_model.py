@@ -30,7 +30,7 @@ from sensorium.config import (
 from sensorium.models.audio_tokenizer import AudioTokenizer, to_sounds
 from sensorium.models.dream import dream
 from sensorium.models.dynamics import Dynamics
-from sensorium.models.embed import FULL_SCALE, hear, see
+from sensorium.models.embed import FULL_SCALE, fuse, hear, see
 from sensorium.models.encoders import AudioEncoder, VisionEncoder
 from sensorium.models.fusion import Fusion
 from sensorium.models.joint import Joint
@@ -38,7 +38,6 @@ from sensorium.models.load import load_model
 from sensorium.models.tokenizers import VideoTokenizer, to_images
 
 Model = TypeVar("Model", bound=nn.Module)
-WINDOWS_A_PASS = 64
 FLOATS = tuple(np.dtype(kind) for kind in ("float16", "float32", "float64"))
 WHOLE = tuple(np.dtype(f"{sign}int{bits}") for sign in ("", "u") for bits in (8, 16, 32, 64))
 KINDS = {
@@ -158,7 +157,7 @@ class WorldModel:
             told = ", ".join(f"{name} {count}" for name, count in frames.items())
             raise ValueError(f"all must have the same number of frames, one at least; given are {told}")
         self._last = Perception(
-            world=self._fuse(senses),
+            world=fuse(self._fusion, senses, self.device),
             vision=None if video is None else seen,
             audio=None if audio is None else heard,
             video=video,
@@ -222,18 +221,6 @@ class WorldModel:
             samples = (FULL_SCALE * whole).round().clamp(-FULL_SCALE, FULL_SCALE - 1).short().cpu().numpy()
             sound = samples[given * self._sound_tokenizer.samples_per_frame :]
         return Imagination(video=pictures.permute(0, 2, 3, 1).cpu().numpy(), sound=sound)
-
-    @torch.no_grad()
-    def _fuse(self, senses: dict[str, np.ndarray]) -> np.ndarray:
-        """World states of all frames, each from a window no longer than those of training."""
-        given = {name: torch.from_numpy(values).to(self.device) for name, values in senses.items()}
-        frames = min(self._fusion.frames, len(next(iter(senses.values()))))
-        states = [self._fusion(**{name: values[None, :frames] for name, values in given.items()})[0]]
-        later = {name: values.unfold(0, frames, 1).transpose(1, 2)[1:] for name, values in given.items()}
-        for start in range(0, len(next(iter(later.values()))), WINDOWS_A_PASS):
-            windows = {name: values[start : start + WINDOWS_A_PASS] for name, values in later.items()}
-            states.append(self._fusion(**windows)[:, -1])
-        return torch.cat(states).float().cpu().numpy()
 
     # the parts, each read when it is first needed
 

@@ -170,6 +170,8 @@ def test_a_section_that_is_no_json_is_refused():
                 "few_shot",
                 "world_state",
                 "finetuning",
+                "motion",
+                "causal",
                 "reconstruction",
                 "sound_reconstruction",
                 *DREAMS,
@@ -182,7 +184,7 @@ def test_a_section_that_is_no_json_is_refused():
         ),
         (
             {"lines": {"generative": False}},
-            ["probe_vision", "probe_audio", "retrieval", "few_shot", "world_state", "finetuning"],
+            ["probe_vision", "probe_audio", "retrieval", "few_shot", "world_state", "finetuning", "motion", "causal"],
         ),
         (
             {"data": {"source": "folder", "path": "x"}, "encoders": {"audio": {"data": SPEECH}}},
@@ -190,7 +192,7 @@ def test_a_section_that_is_no_json_is_refused():
         ),
         (
             {"lines": {"generative": False, "finetune": False}},
-            ["probe_vision", "probe_audio", "retrieval", "few_shot", "world_state"],
+            ["probe_vision", "probe_audio", "retrieval", "few_shot", "world_state", "motion", "causal"],
         ),
         ({"lines": {"representation": False}}, ["reconstruction", "sound_reconstruction", *DREAMS, "counterfactual"]),
         ({"data": {**FILMS, "streams": ["video"]}, "lines": {"representation": False}}, ["reconstruction", *DREAMS]),

@@ -102,7 +102,7 @@ DETAILS = {
         "vision": {"name": "shape", "classes": ["square", "cross"]},
         "audio": {"name": "chirp", "classes": ["down", "up"]},
     },
-    "state_names": ["x", "y", "shape_vx", "shape_vy", "light"],
+    "state_names": ["shape_x", "shape_y", "shape_vx", "shape_vy", "light"],
 }  # fmt: skip
 
 

@@ -28,6 +28,7 @@ STAGES = {
     "tokenizers.audio": ("train-tokenizer", "audio", *DATA),
     "fusion": ("train-fusion", *DATA, *ENCODERS),
     "finetune": ("finetune", *DATA, *ENCODERS, "--fusion", "results/fusion/manifest.json"),
+    "state_dynamics": ("train-state-dynamics", *DATA, *ENCODERS, "--fusion", "results/fusion/manifest.json"),
     "dynamics": ("train-dynamics", *LATENTS, *TOKENIZER),
 }
 

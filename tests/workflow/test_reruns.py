@@ -12,6 +12,7 @@ import yaml
 
 SHARDS = 4
 EVALUATE_SENSES = {"retrieval": 1, "few_shot": 1, "world_state": 1}
+STATE_DYNAMICS = {"train_state_dynamics": 1, "motion": 1, "causal": 1}
 END = {"summary": 1, "all": 1}
 DREAMS = {"rollout": 1, "uncertainty": 1, "counterfactual": 1}
 DYNAMICS = {"train_dynamics": 1, **DREAMS, "curves": 1, **END}
@@ -21,7 +22,7 @@ TOKENIZER = {"train_tokenizer": 1, "reconstruction": 1, **ONE_STREAM}
 SOUND_TOKENIZER = {"train_tokenizer": 1, "sound_reconstruction": 1, **ONE_STREAM}
 BOTH_TOKENIZERS = {"train_tokenizer": 2, "reconstruction": 1, "sound_reconstruction": 1, **LATENTS}
 FINETUNE = {"finetune": 1, "finetuning": 1, "curves": 1, **END}
-FUSION = {"train_fusion": 1, **EVALUATE_SENSES, **FINETUNE}
+FUSION = {"train_fusion": 1, **STATE_DYNAMICS, **EVALUATE_SENSES, **FINETUNE}
 ONE_ENCODER = {"train_encoder": 1, "probe": 1, **FUSION}
 BOTH_ENCODERS = {"train_encoder": 2, "probe": 2, **FUSION}
 INDEX = {"index_recordings": 1, **BOTH_ENCODERS, **BOTH_TOKENIZERS}
@@ -37,12 +38,15 @@ SECTIONS = {
     "latents={dtype: float32}": LATENTS,
     "fusion={mask: 0.25}": FUSION,
     "finetune={keep_weight: 2.0}": FINETUNE,
+    "state_dynamics={horizon: 8}": {**STATE_DYNAMICS, "curves": 1, **END},
     "dynamics={training: {seed: 3}}": DYNAMICS,
     "evaluations={probe: {seed: 1}}": {"probe": 2, **END},
     "evaluations={retrieval: {seed: 1}}": {"retrieval": 1, **END},
     "evaluations={few_shot: {seed: 1}}": {"few_shot": 1, **END},
     "evaluations={world_state: {seed: 1}}": {"world_state": 1, **END},
     "evaluations={finetuning: {seed: 1}}": {"finetuning": 1, **END},
+    "evaluations={motion: {seed: 1}}": {"motion": 1, **END},
+    "evaluations={causal: {seed: 1}}": {"causal": 1, **END},
     "evaluations={reconstruction: {seed: 1}}": {"reconstruction": 1, **END},
     "evaluations={sound_reconstruction: {seed: 1}}": {"sound_reconstruction": 1, **END},
     "evaluations={rollout: {seed: 1}}": {"rollout": 1, **END},
@@ -71,12 +75,15 @@ STAGES = {
     "stages/encode_latents": LATENTS,
     "stages/train_fusion": FUSION,
     "stages/finetune": FINETUNE,
+    "stages/train_state_dynamics": {**STATE_DYNAMICS, "curves": 1, **END},
     "stages/train_dynamics": DYNAMICS,
     "evaluation/probe": {"probe": 2, **END},
     "evaluation/retrieval": {"retrieval": 1, **END},
     "evaluation/few_shot": {"few_shot": 1, **END},
     "evaluation/world_state": {"world_state": 1, **END},
     "evaluation/finetuning": {"finetuning": 1, **END},
+    "evaluation/motion": {"motion": 1, **END},
+    "evaluation/causal": {"causal": 1, **END},
     "evaluation/reconstruction": {"reconstruction": 1, **END},
     "evaluation/sound_reconstruction": {"sound_reconstruction": 1, **END},
     "stages/train_clone": {},

@@ -18,6 +18,8 @@ EVALUATIONS = {
     "few_shot",
     "world_state",
     "finetuning",
+    "motion",
+    "causal",
     "reconstruction",
     "sound_reconstruction",
     "rollout",
@@ -52,7 +54,7 @@ def test_the_summary_holds_every_evaluation(tiny):
 
 def test_run_folders_survive_with_their_records(tiny):
     runs = list((tiny / "results").glob("**/runs/*/metrics.jsonl"))
-    assert len(runs) == 7, runs  # two encoders, fusion, both together, two tokenizers, dynamics
+    assert len(runs) == 8, runs  # two encoders, fusion, both together, state dynamics, two tokenizers, dynamics
     for run in runs:
         assert [json.loads(line) for line in run.read_text().splitlines()]
         assert list(run.parent.rglob("events.out.tfevents.*"))

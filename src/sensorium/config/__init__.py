@@ -15,12 +15,14 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError, model_valid
 from sensorium.config.agent import AgentConfig, CloningConfig, ImaginationConfig
 from sensorium.config.evaluations import (
     AgentReturnConfig,
+    CausalConfig,
     CounterfactualConfig,
     DreamConfig,
     DriftConfig,
     Evaluations,
     FewShotConfig,
     FinetuningConfig,
+    MotionConfig,
     ProbeConfig,
     ReconstructionConfig,
     RetrievalConfig,
@@ -40,6 +42,7 @@ from sensorium.config.models import (
     FinetuneConfig,
     FusionConfig,
     LatentsConfig,
+    StateDynamicsConfig,
     Tokenizers,
     Transformer,
     TransformerTokenizerConfig,
@@ -104,6 +107,7 @@ __all__ = [
     "AudioEncoderConfig",
     "AudioPriors",
     "AudioTokenizerConfig",
+    "CausalConfig",
     "Cifar100Config",
     "CloningConfig",
     "Config",
@@ -129,6 +133,7 @@ __all__ = [
     "LabelledSet",
     "LatentsConfig",
     "Lines",
+    "MotionConfig",
     "PhysicsPriorConfig",
     "PictureFoldersConfig",
     "PictureSet",
@@ -146,6 +151,7 @@ __all__ = [
     "Source",
     "SpeechCommandsConfig",
     "SpokenDigitsConfig",
+    "StateDynamicsConfig",
     "Studies",
     "Study",
     "Tokenizers",
@@ -193,6 +199,7 @@ class Config(Section):
     latents: LatentsConfig = LatentsConfig()
     fusion: FusionConfig = FusionConfig()
     finetune: FinetuneConfig = FinetuneConfig()
+    state_dynamics: StateDynamicsConfig = StateDynamicsConfig()
     dynamics: DynamicsConfig = DynamicsConfig()
     agent: AgentConfig = AgentConfig()
     evaluations: Evaluations = Evaluations()
@@ -215,13 +222,18 @@ class Config(Section):
         state = [] if isinstance(self.data, FolderConfig) else ["world_state"]
         few = ["few_shot"] if probes else []
         joint = ["finetuning"] if self.lines.finetune else []
-        representation = [*probes, "retrieval", *few, *state, *joint] if self.lines.representation else []
+        moving = ["motion", "causal"] if self.places_are_known() else []
+        representation = [*probes, "retrieval", *few, *state, *joint, *moving] if self.lines.representation else []
         sound = ["sound_reconstruction"] if "audio" in self.streams() else []
         dreams = ["reconstruction", *sound, "rollout", "uncertainty"]
         if self.data.source == "playroom":  # the only world that can be run again with one thing changed
             dreams.append("counterfactual")
         generative = dreams if self.lines.generative else []
         return representation + generative + (["agent_return"] if self.lines.agent else [])
+
+    def places_are_known(self) -> bool:
+        """Whether the truth tells where things are: memory of a console and files do not."""
+        return self.data.source == "playroom"
 
     def streams(self) -> list[str]:
         """What the generative line tokenizes: "video", and "audio" where the recordings have sound."""
@@ -263,6 +275,9 @@ class Config(Section):
             "tokenizers.audio.frames": self.tokenizers.audio.frames,
             "evaluations.sound_reconstruction.frames": self.evaluations.sound_reconstruction.frames,
         }
+        if self.lines.representation and self.places_are_known():
+            ahead = self.state_dynamics.context + self.state_dynamics.horizon
+            windows["state_dynamics.context + state_dynamics.horizon"] = ahead
         if self.lines.agent:
             ahead = self.dynamics.long_frames + self.agent.cloning.distances
             windows["dynamics.long_frames + agent.cloning.distances"] = ahead

@@ -131,6 +131,23 @@ class AgentReturnConfig(Section):
     seed: int = Field(0, ge=0, description="seed of the scenes, of drawn actions and of resampling")
 
 
+class MotionConfig(Section):
+    """Where things will be: positions read from world states that the state dynamics foretell."""
+
+    recordings: int = Field(120, ge=2, description="training recordings that the read-out is fitted on")
+    windows: int = Field(480, ge=20, description="foretold windows from test recordings")
+    seed: int = Field(0, ge=0, description="seed of draws and resampling")
+
+
+class CausalConfig(Section):
+    """Other actions, by the state dynamics and in the simulator: what would change, what would not have happened."""
+
+    recordings: int = Field(80, ge=2, description="training recordings that the read-out is fitted on")
+    windows: int = Field(120, ge=20, description="windows of test recordings that are run again with other actions")
+    moved: float = Field(0.1, gt=0, description="how far a body must get for something to have happened, room widths")
+    seed: int = Field(0, ge=0, description="seed of draws and resampling")
+
+
 class Evaluations(Section):
     """One section an evaluation."""
 
@@ -146,3 +163,5 @@ class Evaluations(Section):
     uncertainty: UncertaintyConfig = UncertaintyConfig()
     counterfactual: CounterfactualConfig = CounterfactualConfig()
     drift: DriftConfig = DriftConfig()
+    motion: MotionConfig = MotionConfig()
+    causal: CausalConfig = CausalConfig()

@@ -254,3 +254,12 @@ class DynamicsConfig(Transformer):
         if self.heads % self.key_heads:
             raise ValueError(f"key_heads is {self.key_heads}: it must divide heads ({self.heads})")
         return self
+
+
+class StateDynamicsConfig(Section):
+    """Small recurrent network: the world states of the next frames, from those before and the actions."""
+
+    width: int = Field(256, ge=8, description="width of the recurrent state")
+    context: int = Field(6, ge=2, description="true world states before it goes on alone, in training and when judged")
+    horizon: int = Field(10, ge=1, description="frames that it goes on alone")
+    training: Training = Training(steps=350, batch=64, lr=2e-3)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ import torch
 
 from sensorium.artifacts import ArtifactError, read_json
 from sensorium.config import ConfigurationError, CounterfactualConfig, PlayroomConfig, canonical_json, parse_section
+from sensorium.data.recording import RecordingSet
 from sensorium.data.sources import playroom
 from sensorium.evaluation import dream_figures
 from sensorium.evaluation.dreams import Studio, Takes, dream_arguments, strangers, with_actions_of
@@ -99,31 +101,46 @@ def rerun(studio: Studio, takes: Takes, changed: np.ndarray, given: int) -> np.n
         ConfigurationError: if the recordings are not of the playroom, the only world that can be run again.
         ArtifactError: if the simulator does not repeat a recording bit for bit.
     """
-    manifest = studio.recordings.manifest
+    again, films = simulator(studio.recordings), []
+    for name, start, moves in zip(takes.groups.tolist(), takes.start.tolist(), changed, strict=True):
+        other = np.array(studio.recordings.field(name, "action"))
+        other[start + given : start + len(moves)] = moves[given:]
+        films.append(again(name, other)["video"][start + given : start + len(moves)])
+    return images(torch.from_numpy(np.stack(films))).numpy()
+
+
+def simulator(recordings: RecordingSet) -> Callable[[str, np.ndarray], dict[str, np.ndarray]]:
+    """What runs a recording, by its name, again under other actions; before the first time it checks that it can.
+
+    Raises (both at once or when it is called):
+        ConfigurationError: if the recordings are not of the playroom, the only world that can be run again.
+        ArtifactError: if the simulator does not repeat a recording bit for bit.
+    """
+    manifest = recordings.manifest
     section = read_json(manifest)["config"]
     if section.get("source") != "playroom":
         raise ConfigurationError(
             f"{manifest}: recordings of {section.get('source')!r} cannot be run again, only the playroom's can"
         )
     config: PlayroomConfig = parse_section(PlayroomConfig, json.dumps(section))
-    numbers = {entry["name"]: int(entry["number"]) for entry in studio.recordings.details["recordings"]}
-    films = []
-    for name, start, moves in zip(takes.groups.tolist(), takes.start.tolist(), changed, strict=True):
-        recorded = np.array(studio.recordings.field(name, "action"))
-        film = studio.recordings.field(name, "video")
-        same = len(film) == config.frames and np.array_equal(
-            film, playroom.simulate(config, numbers[name], playroom.Intervention(actions=recorded))["video"]
-        )
-        if not same:
+    numbers = {entry["name"]: int(entry["number"]) for entry in recordings.details["recordings"]}
+    repeated: set[str] = set()
+
+    def again(name: str, actions: np.ndarray) -> dict[str, np.ndarray]:
+        film = recordings.field(name, "video")
+        recorded = playroom.Intervention(actions=np.array(recordings.field(name, "action")))
+        if name not in repeated and not (
+            len(film) == config.frames
+            and np.array_equal(film, playroom.simulate(config, numbers[name], recorded)["video"])
+        ):
             raise ArtifactError(
                 f"{manifest}: the simulator does not repeat recording {name} ({canonical_json(config)}): it has "
                 "changed since, or ran on another processor; record the set again here"
             )
-        other = recorded.copy()
-        other[start + given : start + len(moves)] = moves[given:]
-        film = playroom.simulate(config, numbers[name], playroom.Intervention(actions=other))["video"]
-        films.append(film[start + given : start + len(moves)])
-    return images(torch.from_numpy(np.stack(films))).numpy()
+        repeated.add(name)
+        return playroom.simulate(config, numbers[name], playroom.Intervention(actions=actions))
+
+    return again
 
 
 def products(dreamed: np.ndarray, true: np.ndarray) -> np.ndarray:

@@ -82,7 +82,7 @@ class Dynamics(nn.Module):
         self.signal = nn.Sequential(nn.Linear(2 * _SIGNAL_WAVES, dim), nn.SiLU(), nn.Linear(dim, dim))
         self.sizes = nn.Embedding(int(math.log2(STEPS)) + 1, dim)
         nn.init.normal_(self.sizes.weight, std=0.02)
-        self.action = _action_embedding(shapes["action"], dim)
+        self.action = action_embedding(shapes["action"], dim)
         self.no_action = nn.Parameter(0.02 * torch.randn(dim))
         self.over_time = [(layer + 1) % config.time_every == 0 for layer in range(config.layers)]
         self.blocks = nn.ModuleList(
@@ -229,7 +229,8 @@ def linear_estimate(
     return torch.stack(estimates, dim=1), torch.stack(variances, dim=1)
 
 
-def _action_embedding(action: dict[str, Any] | None, dim: int) -> nn.Module | None:
+def action_embedding(action: dict[str, Any] | None, dim: int) -> nn.Module | None:
+    """What turns an action into a vector [..., dim], by what the recordings' manifest says of actions; None: none."""
     if action is None:
         return None  # recordings of a world that nobody steers
     if action["kind"] == "discrete":

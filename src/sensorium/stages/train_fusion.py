@@ -11,7 +11,7 @@ import torch
 from sensorium.config import AudioEncoderConfig, FusionConfig, VisionEncoderConfig, parse_section
 from sensorium.data.recording import RecordingSet, Split
 from sensorium.data.windows import Windows
-from sensorium.models.embed import embed_recording
+from sensorium.models.embed import EmbeddedRecordings, embed_recording
 from sensorium.models.encoders import AudioEncoder, VisionEncoder
 from sensorium.models.fusion import Fusion
 from sensorium.models.load import load_model
@@ -22,18 +22,6 @@ from sensorium.training.stage import train_stage
 REVISION = 2
 SPLITS: tuple[Split, ...] = ("training", "validation")
 SMALLEST_CHANGE = 1e-3  # of a sense that never changes, in its own deviations
-
-
-class EmbeddedRecordings(RecordingSet):
-    """Recordings whose pictures and sounds are replaced by embeddings, a function of recordings and encoders."""
-
-    def __init__(self, source: RecordingSet, embedded: dict[str, dict[str, np.ndarray]]) -> None:
-        self.manifest, self.details = source.manifest, source.details
-        self._entries = {entry["name"]: entry for entry in source.details["recordings"] if entry["name"] in embedded}
-        self._recordings = embedded
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return object.__new__, (EmbeddedRecordings,), self.__dict__
 
 
 def embed(

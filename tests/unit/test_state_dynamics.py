@@ -1,0 +1,254 @@
+"""State dynamics: axes, going on alone, noise by hand, learning of a known system, gates, and the evaluation."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from toy_world import DETAILS, FUSION, ToyWorld, fit, recording, write_model
+
+from sensorium.artifacts import ArtifactError
+from sensorium.config import CausalConfig, FusionConfig, MotionConfig, StateDynamicsConfig, canonical_json
+from sensorium.data.recording import RecordingSet
+from sensorium.data.sources import playroom
+from sensorium.data.windows import Windows
+from sensorium.evaluation import causal, motion
+from sensorium.evaluation.foretold import INPUTS
+from sensorium.models.fusion import Fusion
+from sensorium.models.load import load_model
+from sensorium.models.state_dynamics import StateDynamics
+from sensorium.objectives.foresight import StateDynamicsLearner, likelihood
+from sensorium.randomness import Draw, sample_indices
+from sensorium.stages import train_state_dynamics
+
+CONFIG = StateDynamicsConfig(width=48, context=4, horizon=4)
+MODULES = {"motion": motion, "causal": causal}
+WIDER = CONFIG.model_copy(update={"width": 64})
+SHAPES: dict[str, Any] = {"state": 6, "action": {"kind": "continuous", "size": 2}}
+CPU = torch.device("cpu")
+
+
+def system(rows: int = 64, frames: int = 8, seed: int = 0) -> dict[str, Tensor]:
+    """Points that actions move, seen through a fixed map; half of the actions' strength hangs on the row."""
+    generator = torch.Generator().manual_seed(seed)
+    action = torch.randn(rows, frames, 2, generator=generator)
+    place = 3 * torch.randn(rows, 1, 2, generator=generator) + action.cumsum(1)
+    noise = 0.1 * torch.randn(rows, frames, 2, generator=generator)
+    weights = torch.randn(4, 6, generator=torch.Generator().manual_seed(9))
+    return {"state": torch.cat([place, place.square() / 5 + noise], -1) @ weights + 2, "action": action}
+
+
+def measured(learner: StateDynamicsLearner, states: Tensor) -> StateDynamicsLearner:
+    """The learner with axes measured on states [B, T, D]."""
+    flat, steps = states.flatten(0, 1).double(), states.diff(dim=1).flatten(0, 1).double()
+    learner.dynamics.describe(flat.mean(0), steps.T @ steps / len(steps), flat.var(0).mean())
+    return learner
+
+
+def draw(rows: int) -> Draw:
+    return Draw(0, 0, 0, rows, rows, CPU)
+
+
+def fresh(seed: int = 0) -> StateDynamics:
+    """A network that does tell something, though it never learned."""
+    torch.manual_seed(seed)
+    model = StateDynamics(CONFIG, SHAPES)
+    torch.nn.init.normal_(model.tell.weight, std=0.1)
+    return model
+
+
+def test_axes_part_changes_and_lead_back() -> None:
+    states = system()["state"]
+    model = measured(StateDynamicsLearner(CONFIG, SHAPES), states).dynamics
+    turned = model.turned(states)
+    torch.testing.assert_close(model.states(turned), states, atol=1e-4, rtol=1e-4)
+    steps = turned.diff(dim=1).flatten(0, 1)
+    covariance = steps.T @ steps / len(steps)
+    assert float(covariance.diagonal().mean()) == pytest.approx(1, abs=1e-4)
+    assert float((covariance - covariance.diagonal().diag()).abs().max()) < 1e-3
+
+
+def test_an_untrained_model_says_that_nothing_changes() -> None:
+    batch = system(8)
+    forecast = StateDynamics(CONFIG, SHAPES)(batch["state"], batch["action"], 4)
+    assert torch.equal(forecast.mean[:, :3], batch["state"][:, :3])
+    assert torch.equal(forecast.mean[:, 3:], batch["state"][:, 3:4].expand(-1, 4, -1))
+    assert forecast.log_variance.abs().max() == 0
+
+
+def test_it_goes_on_alone_and_sees_no_later_action() -> None:
+    model, batch = fresh(), system(8)
+    told = model(batch["state"], batch["action"], 4).mean
+    later = batch["state"].clone()
+    later[:, 4:] += 5
+    assert torch.equal(model(later, batch["action"], 4).mean, told)
+    assert torch.equal(model(batch["state"][:, :4], batch["action"], 4).mean, told)
+    other = batch["action"].clone()
+    other[:, 6:] += 1
+    changed = model(batch["state"], other, 4).mean
+    assert torch.equal(changed[:, :5], told[:, :5])
+    assert not torch.allclose(changed[:, 5], told[:, 5], atol=1e-3)
+
+
+def test_the_noise_of_a_passage_gives_the_passage_again() -> None:
+    """What was told of each frame from true ones, and what it was off by, is the frame."""
+    model, batch = fresh(), system(8)
+    noise = batch["state"][:, 1:] - model(batch["state"], batch["action"], 8).mean
+    again = model(batch["state"], batch["action"], 4, noise)
+    torch.testing.assert_close(again.mean + noise, batch["state"][:, 1:], atol=1e-4, rtol=1e-4)
+
+
+def test_worlds_that_nobody_steers_and_keys_of_a_console() -> None:
+    states = system(8)["state"]
+    unsteered = StateDynamics(CONFIG, {**SHAPES, "action": None})
+    assert unsteered(states, None, 4).mean.shape == (8, 7, 6)
+    keys = StateDynamics(CONFIG, {**SHAPES, "action": {"kind": "discrete", "size": 3}})
+    assert keys(states, torch.zeros(8, 8, dtype=torch.int64), 4).mean.shape == (8, 7, 6)
+
+
+def test_likelihood_is_a_gaussians() -> None:
+    mean, variance, truth = torch.randn(5), torch.rand(5) + 0.1, torch.randn(5)
+    density = torch.distributions.Normal(mean, variance.sqrt()).log_prob(truth)
+    ours = likelihood(mean, variance.log(), truth) + 0.5 * np.log(2 * np.pi)
+    torch.testing.assert_close(ours, -density)
+
+
+def test_it_learns_a_system_and_the_gates_know() -> None:
+    """Every gate that the untrained one fails is passed after some steps."""
+    torch.manual_seed(0)
+    learner = measured(StateDynamicsLearner(CONFIG, SHAPES), system(256)["state"])
+    test = system(64, seed=1000)
+    with torch.no_grad():
+        refused = {gate.name for gate in learner.gates(test) if not gate.passed}
+    assert refused >= {"gain_over_persistence", "effective_rank", "heeds_actions"}
+    fit([learner], 200, lambda step: learner(system(64, seed=step), draw(64))[0], lr=5e-3)
+    with torch.no_grad():
+        gates = {gate.name: gate for gate in learner.gates(test)}
+    assert all(gate.passed for gate in gates.values()), gates
+    assert gates["gain_over_persistence"].value > 0.5
+
+
+def test_a_collapsed_model_is_refused() -> None:
+    """One that tells the mean of all states, whatever it is shown; and one that is far too sure."""
+    learner = measured(StateDynamicsLearner(CONFIG, SHAPES), system(256)["state"])
+    torch.nn.init.constant_(learner.dynamics.tell.bias[6:], -8.0)
+    with torch.no_grad():
+        assert "inside_90" in {gate.name for gate in learner.gates(system(64)) if not gate.passed}
+    learner.dynamics.forward = lambda turned, action, given, noise=None: type(  # type: ignore[method-assign]
+        "Told", (), {"mean": torch.zeros_like(turned[:, 1:]), "log_variance": torch.zeros_like(turned[:, 1:])}
+    )  # fmt: skip
+    with torch.no_grad():
+        assert "gain_over_mean" in {gate.name for gate in learner.gates(system(64)) if not gate.passed}
+
+
+@pytest.fixture(scope="module")
+def foreseen(world: ToyWorld, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """State dynamics of the toy world, trained on what its stage makes of the recordings."""
+    torch.manual_seed(0)
+    recordings = RecordingSet.open(world.data)
+    shapes = {"state": FUSION.dim, "action": DETAILS["action"]}
+    learner = StateDynamicsLearner(WIDER, shapes)
+    fusion = load_model(Fusion, FusionConfig, world.fusion, "fusion")
+    embedded = train_state_dynamics.embed(recordings, world.encoder, world.listener, fusion, CPU)
+    train_state_dynamics.describe(learner, embedded)
+    windows = Windows(embedded, "training", ("state", "action"), 8)
+
+    def loss(step: int) -> Tensor:
+        return learner(windows.batch(sample_indices(0, step, 64, len(windows))), draw(64))[0]
+
+    fit([learner], 200, loss, lr=3e-3)
+    inputs = {"data": world.data, "vision": world.vision, "audio": world.audio, "fusion": world.fusion}
+    folder = tmp_path_factory.mktemp("foreseen") / "state_dynamics"
+    return write_model(folder, learner.dynamics, "state_dynamics", WIDER, shapes, **inputs)
+
+
+def evaluate(world: ToyWorld, foreseen: Path, folder: Path, *more: str, name: str = "motion") -> dict[str, Any]:
+    """Run `sensorium motion` or `causal` by its command line; its result."""
+    section = {"motion": MotionConfig(recordings=30, windows=400), "causal": CausalConfig(recordings=30, windows=60)}
+    words = ["--config", canonical_json(section[name]), "--device", "cpu", "--threads", "1"]
+    for key in INPUTS:
+        words += [f"--{key}", str(foreseen if key == "state-dynamics" else getattr(world, key))]
+    MODULES[name].main([*words, "--output", str(folder / "r.json"), "--figure", str(folder / "f.png"), *more])
+    return json.loads((folder / "r.json").read_text())
+
+
+def test_motion_passes_what_was_trained_and_fails_what_was_not(world: ToyWorld, foreseen: Path, tmp_path: Path) -> None:
+    result = evaluate(world, foreseen, tmp_path)
+    trained = result["metrics"]
+    assert set(trained) == {"position_error", "action_effect", "likelihood", "spread_error"}
+    for metric, record in trained.items():
+        assert record["margin"]["value"] > 0, (metric, record)
+        # twenty recordings are too few to tell variances from constant ones beyond an interval
+        assert record["passed"] or metric == "likelihood", (metric, record)
+        assert record["low"] <= record["value"] <= record["high"]
+    assert trained["position_error"]["references"]["other actions"] > trained["position_error"]["value"]
+    assert 0.35 < result["calibration"]["world state"]["50%"] < 0.75
+    assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
+    for seed in ("101", "102"):
+        untrained = evaluate(world, foreseen, tmp_path, "--untrained-seed", seed)["metrics"]
+        assert [metric for metric, record in untrained.items() if record["passed"]] == []
+
+
+def test_causal_passes_what_was_trained_and_fails_what_was_not(
+    world: ToyWorld, foreseen: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the toy world nothing moves by itself: no question of who is to blame, and no metric of it."""
+    monkeypatch.setattr(playroom, "simulate", lambda config, number, change: recording(number, change.actions))
+    result = evaluate(world, foreseen, tmp_path, name="causal")
+    (effect,) = result["metrics"].values()
+    assert effect["passed"], effect
+    assert result["told"] == {}
+    assert effect["floors"]["other actions"] < effect["value"]
+    assert result["happened"] == result["due_to_the_hand"] > 0
+    errors = result["counterfactual_error"]
+    assert errors["plain forecast"]["shape"] < errors["what happened, unchanged"]["shape"]
+    untrained = evaluate(world, foreseen, tmp_path, "--untrained-seed", "101", name="causal")["metrics"]
+    assert [metric for metric, record in untrained.items() if record["passed"]] == []
+
+
+def test_areas_and_cosines_by_hand() -> None:
+    """All cases above, half of them, ties; weights count; changes point the same way or not at all."""
+    samples = np.array([[3.0, 1], [1.0, 0], [2.0, 1], [2.0, 0]])
+    assert causal.area(samples, np.ones(4)) == pytest.approx(3.5 / 4)
+    assert causal.area(samples, np.array([1.0, 1, 0, 1])) == 1
+    assert causal.area(samples, np.array([0.0, 1, 0, 1])) == 0.5  # no case was drawn
+    assert causal.area(np.stack([np.zeros(4), samples[:, 1]], 1), np.ones(4)) == 0.5
+    change = np.random.default_rng(0).normal(size=(6, 3, 2))
+    assert causal.cosine(causal.products(2 * change, change), np.ones(6)) == pytest.approx(1)
+    assert causal.cosine(causal.products(0 * change, change), np.ones(6)) == 0
+    assert causal.explained(causal.products(change, change)) == pytest.approx(1)
+    assert causal.explained(causal.products(2 * change, change)) == pytest.approx(0)
+
+
+def test_motion_refuses_what_does_not_belong_together(world: ToyWorld, foreseen: Path, tmp_path: Path) -> None:
+    other = tmp_path / "manifest.json"
+    other.write_text(foreseen.read_text().replace('"data":', '"other":', 1))
+    with pytest.raises(ArtifactError, match="not made from"):
+        evaluate(world, other, tmp_path)
+
+
+def test_simple_predictions_by_hand() -> None:
+    """A straight line goes on straight; what falls falls by half g t squared, and ends at the floor."""
+    line = np.arange(5.0)[None, :, None, None] * [0.1, -0.2]
+    assert np.allclose(motion.straight(line, 3)[0, :, 0], [[0.5, -1.0], [0.6, -1.2], [0.7, -1.4]])
+    fall = motion.ballistic(np.full((1, 1, 2), 0.2), np.zeros((1, 1, 2)), 40)[0, :, 0]
+    assert (fall[:, 0] == 0.2).all()
+    assert fall[3, 1] - 0.2 == pytest.approx(0.5 * 1.6 * (4 / 16) ** 2, rel=0.3)
+    assert fall[-1, 1] == pytest.approx(0.96)
+    assert (np.diff(fall[:, 1]) >= 0).all()
+
+
+def test_coverage_likelihood_and_ranks_by_hand() -> None:
+    rng = np.random.default_rng(0)
+    variance = rng.uniform(0.5, 2, (4000, 3))
+    square = variance * rng.standard_normal((4000, 3)) ** 2
+    assert motion.coverage(square, variance) == pytest.approx({"50%": 0.5, "90%": 0.9}, abs=0.02)
+    assert motion.surprise(square, variance).mean() < motion.surprise(square, np.ones(3)).mean()
+    moments = motion.rank_moments(variance, np.sqrt(variance) + 100 * np.arange(3))
+    assert motion.correlation(moments, np.ones(4000)) == pytest.approx(1)
+    assert motion.correlation(motion.rank_moments(np.ones((9, 2)), rng.random((9, 2))), np.ones(9)) == 0

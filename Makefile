@@ -16,7 +16,7 @@ FOUND = $(firstword $(wildcard $(1)))
 RESOLVER := $(call FOUND,$(HOME)/.config/pip/pip.conf /etc/pip.conf) \
 	$(call FOUND,$(HOME)/.config/uv/uv.toml /etc/uv/uv.toml) $(call FOUND,/etc/ssl/certs/ca-certificates.crt)
 
-.PHONY: help env run report studies test image check format lock config clean
+.PHONY: help env run report studies test mutations image check format lock config clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -46,9 +46,12 @@ studies: env ## every study, many seeds each -> results/studies, then the tables
 	sensorium study-tables results/studies/*.json
 
 test: check ## every check and every test
-	pytest tests/unit tests/interactive --numprocesses 2 --dist loadfile
+	pytest tests/unit tests/interactive tests/mutations --numprocesses 2 --dist loadfile
 	pytest tests/workflow tests/container
 	pytest tests/cluster --numprocesses 4 --dist loadfile  # they mostly wait
+
+mutations: env ## break each mechanism in turn: its tests must turn red (minutes)
+	python tests/mutations/mutations.py
 
 image: ## the container image; IMAGE, BASE_IMAGE, ENGINE and IMAGE_FLAGS may be given
 	@[ -n "$(ENGINE)" ] || { echo "podman or docker is needed to build an image" >&2; exit 1; }

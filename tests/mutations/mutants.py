@@ -62,11 +62,6 @@ MUTANTS = (
         ("test_physics.py::test_trust_starts_at_nine_tenths_and_keeps_its_bounds",), cheap=True,
     ),
     Mutant(
-        "correction not penalised", "studies/physics_prior.py",
-        "self.config.penalty / count", "0 / count",
-        ("test_physics.py::test_stones_are_trusted_more_than_balloons_unless_colours_mean_nothing",),
-    ),
-    Mutant(
         "exceptions learned by all weights", "studies/physics_prior.py",
         "TrustedPrior.OWN if exception else", "tuple(self._weights) if exception else",
         ("test_physics.py::test_an_exception_leaves_the_rule_as_it_was",),
@@ -87,12 +82,6 @@ MUTANTS = (
         ("test_expectation.py::test_what_is_hidden_goes_on",), cheap=True,
     ),
     Mutant(
-        "pairs of sight and sound shuffled", "objectives/alignment.py",
-        "partner = torch.arange(len(logits), device=logits.device)",
-        "partner = torch.arange(len(logits), device=logits.device).roll(1)",
-        ("test_fusion.py::test_learns_to_foretell_and_to_pair",),
-    ),
-    Mutant(
         "two views of different samples", "objectives/contrastive.py",
         "partner = torch.arange(2 * count, device=views.device).roll(count)",
         "partner = torch.arange(2 * count, device=views.device).roll(count + 1)",
@@ -111,29 +100,9 @@ MUTANTS = (
         ("test_fusion.py::test_learns_to_foretell_and_to_pair",),
     ),
     Mutant(
-        "collapse unseen", "objectives/learner.py",
-        "self.value >= self.minimum", "True",
-        ("test_contrastive.py::test_gates_see_collapse", "test_health.py::test_gates"),
-    ),
-    Mutant(
         "depth upside down", "models/priors.py",
         "height = torch.linspace(1, -1, rows", "height = torch.linspace(-1, 1, rows",
         ("test_priors.py::test_each_depth_cue_follows_rendered_depth",), cheap=True,
-    ),
-    Mutant(
-        "energy of one phase alone", "models/priors.py",
-        "for phase in (0.0, -math.pi / 2):", "for phase in (0.0, 0.0):",
-        ("test_priors.py::test_energy_is_tuned_and_blind_to_phase",),
-    ),
-    Mutant(
-        "mel bands at half the frequency", "models/encoders.py",
-        "sample_rate / 2, mels, sample_rate)", "sample_rate / 2, mels, 2 * sample_rate)",
-        ("test_encoders.py::test_sweep_lands_within_half_a_band_up_to_nyquist",),
-    ),
-    Mutant(
-        "pitch shift that shifts nothing", "data/vocoder.py",
-        "pitch = 2 ** (semitones / 12)", "pitch = 2 ** (0 * semitones / 12)",
-        ("test_augment.py::test_pitch_moves_by_the_asked_semitones",),
     ),
     Mutant(
         "noise by exact state", "studies/curiosity.py",
@@ -141,33 +110,8 @@ MUTANTS = (
         ("test_curiosity.py::test_progress_passes_where_errors_fail",),
     ),
     Mutant(
-        "progress on the lesson itself", "objectives/curiosity.py",
-        "gain = held_out - self._error(before[half:], after[half:])",
-        "gain = error.detach() - self._error(before[:half], after[:half])",
-        ("test_curiosity.py::test_noise_gives_no_progress_and_function_does",),
-    ),
-    Mutant(
         "attention sees the future", "models/layers.py",
         "elif self.causal:", "elif False:",
         ("test_layers.py::test_causal_block_never_sees_the_future",), cheap=True,
-    ),
-    Mutant(
-        "bootstrap by a single step", "objectives/forcing.py",
-        "half = torch.where(moving, levels.size / 2, 0.0)", "half = torch.where(moving, levels.size, 0.0)",
-        (
-            "test_forcing.py::test_at_the_optimum_one_step_equals_two_of_half_the_size",
-            "test_forcing.py::test_the_target_is_that_of_the_loss_in_velocities",
-        ),
-    ),
-    Mutant(
-        "everything passes", "evaluation/statistics.py",
-        '"passed": margin[0] > 0', '"passed": True',
-        ("test_statistics.py::test_what_equals_its_floor_fails",),
-    ),
-    Mutant(
-        "intervals of single samples", "evaluation/statistics.py",
-        "np.unique(np.asarray(groups), return_inverse=True)",
-        "np.unique(np.arange(len(groups)), return_inverse=True)",
-        ("test_statistics.py::test_whole_recordings_are_drawn",),
     ),
 )  # fmt: skip

@@ -32,7 +32,7 @@ SECTIONS: dict[str, Section] = {
     "probe vision": ProbeConfig(samples=300, trials=20, supervised_steps=100),
     "probe audio": ProbeConfig(samples=300, trials=20, supervised_steps=60),
     "retrieval": RetrievalConfig(queries=250, candidates=10),
-    "world_state": WorldStateConfig(samples=400),
+    "world_state": WorldStateConfig(samples=400, hidden=3),
     "reconstruction": ReconstructionConfig(frames=150),
     "agent_return": AgentReturnConfig(episodes=40, windows=120),
 }
@@ -53,7 +53,7 @@ METRICS = {
         "image_to_sound_r1", "image_to_sound_r5", "image_to_sound_median_rank",
         "sound_to_image_r1", "sound_to_image_r5", "sound_to_image_median_rank",
     },
-    "world_state": {"state", "velocity"},
+    "world_state": {"state", "velocity", "belief"},
     "reconstruction": {"psnr", "ssim"},
     "agent_return": {"episode_return", "reward_error"},
 }  # fmt: skip

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from sensorium.config import FusionConfig, Training
 from sensorium.models.fusion import Fusion
-from sensorium.objectives.alignment import FusionLearner, symmetric_info_nce
+from sensorium.objectives.alignment import FusionLearner, hidden_senses, symmetric_info_nce
 from sensorium.randomness import Draw
 
 CONFIG = FusionConfig(dim=32, layers=2, heads=2, frames=8, offsets=(-1, 2), training=Training(steps=100, lr=3e-3))
@@ -61,6 +61,37 @@ def test_senses_may_be_missing_and_hidden_ones_leave_no_trace() -> None:
         fusion()
     bodiless = Fusion(CONFIG, BODILESS)
     assert bodiless(vision, audio).shape == (16, 10, 32)
+
+
+def test_sight_may_be_lost_for_a_while() -> None:
+    """What is hidden in some frames changes nothing; what was seen before them is remembered."""
+    torch.manual_seed(0)
+    fusion, (vision, audio, body) = Fusion(CONFIG, SHAPES), senses().values()
+    present = torch.ones(16, 10, 3, dtype=torch.bool)
+    present[:, 6:, 0] = False
+    state = fusion(vision, audio, body, present=present)
+    torch.testing.assert_close(state[:, :6], fusion(vision, audio, body)[:, :6])
+    hidden, seen = vision.clone(), vision.clone()
+    hidden[:, 6:] += 5
+    seen[:, :6] += 5
+    torch.testing.assert_close(fusion(hidden, audio, body, present=present), state)
+    assert (fusion(seen, audio, body, present=present)[:, 9] - state[:, 9]).abs().max() > 1e-3
+
+
+def test_one_sense_always_stays_and_sight_is_lost_in_stretches() -> None:
+    config = CONFIG.model_copy(update={"mask": 0.5, "occlusion": 0.5})
+    present = hidden_senses(config, 3, draw(rows=4000))
+    assert present.shape == (4000, 8, 3)
+    whole = present.all(1)
+    assert whole.any(1).float().mean() > 0.7
+    assert present[:, 0].any(1).all()  # nothing is lost by a stretch before something was seen
+    assert (present[..., 1:] == present[:, :1, 1:]).all()  # sound and body come or stay away for a whole window
+    lost = ~present[..., 0] & present[:, :1, 0]
+    assert lost.any(1).float().mean() == pytest.approx(0.5 * (0.5 + 0.5 / 3), abs=0.04)
+    assert lost.sum(1).max() == 4
+    edges = (lost[:, 1:] != lost[:, :-1]).sum(1)
+    assert edges.max() <= 2  # a stretch, not holes
+    torch.testing.assert_close(hidden_senses(config, 3, draw(rows=4000).rows(7, 9)), present[7:9])
 
 
 def test_window_embeddings_are_unit_vectors_that_know_when() -> None:

@@ -287,6 +287,12 @@ class Config(Section):
             windows[f"evaluations.{name}.context + evaluations.{name}.horizon"] = judged.context + judged.horizon
         drift = self.evaluations.drift
         windows["evaluations.drift.context + evaluations.drift.piece"] = drift.context + drift.piece
+        hidden = self.evaluations.world_state.hidden
+        if hidden >= self.fusion.frames:
+            raise ValueError(
+                f"evaluations.world_state.hidden is {hidden}: it must be below fusion.frames ({self.fusion.frames}), "
+                "for something must be seen first"
+            )
         for key, frames in windows.items():
             if frames > self.data.frames:
                 raise ValueError(f"{key} is {frames}: it must not exceed data.frames ({self.data.frames})")

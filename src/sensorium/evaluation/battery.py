@@ -14,9 +14,9 @@ from sensorium.config import FinetuningConfig
 from sensorium.data.recording import RecordingSet
 from sensorium.evaluation.harness import Bench, WindowPool, cut, embed_split
 from sensorium.evaluation.probe import Task, few_shot_right, labelled_windows, linear_right, pooled_embedding
+from sensorium.evaluation.reading import POSITION, VELOCITY, Drawn, draw, read_out, told_by_senses
 from sensorium.evaluation.retrieval import audible, draw_candidates, hit, ranks
 from sensorium.evaluation.statistics import Statistic, balanced_accuracy, mean, r_squared
-from sensorium.evaluation.world_state import POSITION, VELOCITY, Drawn, draw, read_out, told_by_senses
 from sensorium.models.encoders import AudioEncoder, VisionEncoder
 from sensorium.models.fusion import SENSES, Fusion
 from sensorium.randomness import stable_seed

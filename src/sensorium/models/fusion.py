@@ -71,7 +71,8 @@ class Fusion(nn.Module):
 
         Args:
             vision, audio, body: [B, T, width] or None where a sense is missing; one at least is given.
-            present: bool [B, 3]: which of vision, audio, body each row may use; None: all that are given.
+            present: bool [B, 3], or [B, T, 3] frame by frame: which of vision, audio, body may be used; None: all
+                that are given.
 
         Returns:
             [B, T, D].
@@ -84,6 +85,8 @@ class Fusion(nn.Module):
         }
         if not given:
             raise ValueError("no sense is given: pass at least one of vision, audio and body")
+        if present is not None and present.dim() == 2:
+            present = present[:, None]
         state: Tensor | float = 0.0
         for sense in self.widths:
             if sense not in given:
@@ -91,7 +94,7 @@ class Fusion(nn.Module):
                 continue
             said = self.project[sense](self.calibrated(sense, given[sense]))
             if present is not None:
-                said = torch.where(present[:, SENSES.index(sense), None, None], said, self.absent[sense].to(said.dtype))
+                said = torch.where(present[..., SENSES.index(sense), None], said, self.absent[sense].to(said.dtype))
             state = state + said
         for block in self.blocks:
             state = block(state)

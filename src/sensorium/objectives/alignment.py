@@ -77,6 +77,23 @@ class Telling(nn.Module):
         return torch.stack(errors, 1)
 
 
+def hidden_senses(config: FusionConfig, senses: int, draw: Draw) -> Tensor:
+    """Which senses a row may use in which frame, bool [rows, frames, 3].
+
+    A sense may be hidden in a whole window, but never all of the first `senses`; and sight may be lost for a stretch
+    that begins after the first frame and lasts for up to half of the window.
+    """
+    visible = draw.uniform("mask", len(SENSES)) >= config.mask
+    kept = F.one_hot(draw.integers("kept", senses), len(SENSES)).bool()  # one sense stays
+    present = (visible | kept)[:, None].repeat(1, config.frames, 1)
+    frame = torch.arange(config.frames, device=present.device)
+    start = 1 + draw.integers("occluded from", config.frames - 1)[:, None]
+    length = 1 + draw.integers("occluded for", config.frames // 2)[:, None]
+    occluded = (draw.uniform("occluded") < config.occlusion)[:, None] & (frame >= start) & (frame < start + length)
+    present[..., SENSES.index("vision")] &= ~occluded
+    return present
+
+
 class FusionLearner(CoupledLearner):
     """Fusion that learns by what its world state tells and by which sound fits which sight.
 
@@ -98,9 +115,7 @@ class FusionLearner(CoupledLearner):
     def embed(self, batch: Batch, draw: Draw) -> Tensor:
         """Image embedding, sound embedding and errors of every row side by side, [rows, 2 D + 1 + offsets]."""
         senses = self._senses(batch)
-        visible = draw.uniform("mask", len(SENSES)) >= self.config.mask
-        kept = F.one_hot(draw.integers("kept", len(self.fusion.widths)), len(SENSES)).bool()  # one sense stays
-        errors = self._errors(batch, visible | kept)
+        errors = self._errors(batch, hidden_senses(self.config, len(self.fusion.widths), draw))
         frames = self.config.frames
         images = self.fusion.image_embedding(senses["vision"][:, :frames])
         sounds = self.fusion.sound_embedding(senses["audio"][:, :frames])

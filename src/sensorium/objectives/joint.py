@@ -16,9 +16,8 @@ from torch.nn import functional as F
 from sensorium.config import FinetuneConfig
 from sensorium.data.augment import QUIETEST_NOISE, add_noise, jitter
 from sensorium.models.embed import FULL_SCALE
-from sensorium.models.fusion import SENSES
 from sensorium.models.joint import Joint
-from sensorium.objectives.alignment import FIELDS, Telling, symmetric_info_nce
+from sensorium.objectives.alignment import FIELDS, Telling, hidden_senses, symmetric_info_nce
 from sensorium.objectives.contrastive import collapse_gates
 from sensorium.objectives.learner import Batch, CoupledLearner, Gate, Metrics
 from sensorium.randomness import Draw
@@ -70,9 +69,8 @@ class JointLearner(CoupledLearner):
         given = {"vision": seen, "audio": heard}
         if "body" in fusion.widths:
             given["body"] = batch["body"][:, :frames]
-        visible = draw.uniform("mask", len(SENSES)) >= self.joint.fusion_config.mask
-        kept = F.one_hot(draw.integers("kept", len(fusion.widths)), len(SENSES)).bool()  # one sense stays
-        errors = self.telling.errors(fusion(**given, present=visible | kept), self._truth(batch))
+        present = hidden_senses(self.joint.fusion_config, len(fusion.widths), draw)
+        errors = self.telling.errors(fusion(**given, present=present), self._truth(batch))
         pairs = zip((self.joint.vision.head(seen), heard), self._before(batch), self.variance, strict=True)
         drift = [(after - before) / variance.sqrt() for after, before, variance in pairs]
         drifts = torch.stack([change.float().square().mean((1, 2)) for change in drift], 1)

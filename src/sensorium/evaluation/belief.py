@@ -1,0 +1,98 @@
+"""Belief through occlusion: where are the bodies, when the lights have been out for a while?
+
+In the last frames of a window sight is lost, as behind an occluder over the whole room; sound and body go on. A ridge
+regression from the world state of the last frame, fitted on training windows that lost sight alike, reads the
+positions of the last frame.
+Floors: the same reading of the frame that was seen last, held still (copy-last-seen), the mean, and untrained fusions.
+Ceiling: the reading of windows in which nothing is lost. References: the state of the frame seen last, read for where
+bodies will be (what a linear forecast makes of it without the other senses), and the true place where they were last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sensorium.config import WorldStateConfig
+from sensorium.evaluation.harness import Bench
+from sensorium.evaluation.reading import Drawn, read_out
+from sensorium.evaluation.statistics import measure, r_squared
+from sensorium.models.fusion import SENSES, Fusion
+
+CURVE = (1, 2, 4, 8, 12)  # frames hidden
+
+
+class Belief:
+    """Reads positions from fusions that lose sight.
+
+    Args:
+        bench: where networks run.
+        drawn: windows to fit on and windows to judge by.
+        senses: what vision, audio and body say in each of both, [n, frames, width].
+        columns: which variables of the truth are positions, bool [D].
+    """
+
+    def __init__(
+        self,
+        bench: Bench,
+        drawn: tuple[Drawn, Drawn],
+        senses: list[list[np.ndarray | None]],
+        columns: np.ndarray,
+    ) -> None:
+        self._bench, self._drawn, self._senses, self._columns = bench, drawn, senses, columns
+        self._wanted = [part.truth[:, columns] for part in drawn]
+
+    def metric(self, fusion: Fusion, untrained: Sequence[Fusion], config: WorldStateConfig) -> dict[str, Any]:
+        """The belief after `config.hidden` frames without sight, in the form of a metric."""
+        hidden = config.hidden
+        return measure(
+            "belief", self._read(self._states(fusion, hidden)), self._drawn[1].groups.tolist(), statistic=r_squared,
+            floors={"mean": 0.0, "last seen, held": self._held(fusion, hidden)}
+            | {f"untrained {n}": self._read(self._states(other, hidden)) for n, other in enumerate(untrained)},
+            ceilings={"sight never lost": self._read(self._states(fusion, 0))},
+            references={
+                "last seen, forecast": self._read(self._states(fusion, 0, back=hidden)),
+                "true place when last seen": np.stack([self._wanted[1], self._truth_before(1, hidden)], -1),
+            },
+            seed=config.seed,
+        )  # fmt: skip
+
+    def curve(self, fusion: Fusion, frames: int) -> dict[str, dict[str, float]]:
+        """R^2 by the number of frames without sight: of the belief, and of what was seen last, held still."""
+        ones = np.ones(len(self._wanted[1]))
+        return {
+            str(hidden): {
+                "belief": r_squared(self._read(self._states(fusion, hidden)), ones),
+                "last seen, held": r_squared(self._held(fusion, hidden), ones),
+            }
+            for hidden in CURVE
+            if hidden < frames
+        }
+
+    def _states(self, fusion: Fusion, hidden: int, back: int = 0) -> list[np.ndarray]:
+        """State of the frame `back` frames before the last, of windows that lose sight in the last `hidden` frames."""
+
+        def last(*given: Tensor | None) -> Tensor:
+            rows, frames = next(values.shape[:2] for values in given if values is not None)
+            present = torch.ones(rows, frames, len(SENSES), dtype=torch.bool, device=self._bench.device)
+            present[:, frames - hidden :, SENSES.index("vision")] = False
+            return fusion(*given, present=present)[:, -1 - back]
+
+        return [self._bench.map(last, *given) for given in self._senses]
+
+    def _read(self, states: list[np.ndarray]) -> np.ndarray:
+        """Truth and reading of the last frame of the judged windows, [n, D, 2]."""
+        return read_out(states[0], self._wanted[0], states[1], self._wanted[1])
+
+    def _held(self, fusion: Fusion, hidden: int) -> np.ndarray:
+        """Truth of the last frame beside the reading of the frame that was seen last."""
+        states = self._states(fusion, 0, back=hidden)
+        return read_out(states[0], self._truth_before(0, hidden), states[1], self._wanted[1])
+
+    def _truth_before(self, part: int, frames: int) -> np.ndarray:
+        drawn = self._drawn[part]
+        return drawn.truth_at(drawn.pool.frames - 1 - frames)[:, self._columns]

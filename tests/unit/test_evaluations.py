@@ -99,6 +99,17 @@ def test_trained_passes_and_untrained_fails(world: ToyWorld, tmp_path: Path, nam
         assert [metric for metric, record in untrained.items() if record["passed"]] == []
 
 
+def test_belief_by_the_frames_that_are_hidden(world: ToyWorld, tmp_path: Path) -> None:
+    """The longer sight is lost, the less is known; what was seen last is worth less still."""
+    result = evaluate(world, "world_state", tmp_path)
+    curve = result["belief_by_frames_hidden"]
+    assert list(curve) == ["1", "2", "4"]  # of windows of 8 frames
+    assert curve["1"]["belief"] > curve["4"]["belief"] > curve["4"]["last seen, held"]
+    belief = result["metrics"]["belief"]
+    assert belief["floors"]["last seen, held"] < belief["value"] < belief["ceiling"]
+    assert set(belief["references"]) == {"last seen, forecast", "true place when last seen"}
+
+
 def test_a_tokenizer_stands_beside_known_codes(world: ToyWorld, tmp_path: Path) -> None:
     """As many numbers, and as many bits: 4 tokens of 16 numbers of 16 bits."""
     metrics = evaluate(world, "reconstruction", tmp_path)["metrics"]

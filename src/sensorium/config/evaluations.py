@@ -40,7 +40,7 @@ class WorldStateConfig(Section):
     """Linear read-out of simulator or console truth from the world state."""
 
     samples: int = Field(3000, ge=20, description="windows taken from each of training and test recordings")
-    hidden: int = Field(4, ge=1, description="last frames of a window without sight, where belief is read")
+    hidden: int = Field(8, ge=1, description="last frames of a window without sight, where belief is read")
     seed: int = Field(0, ge=0, description="seed of draws and resampling")
 
 

@@ -51,7 +51,7 @@ CONFIG = FinetuneConfig(training=Training(steps=60, batch=32, lr=1e-3, warmup=5)
 JUDGED = FinetuningConfig(
     probe=ProbeConfig(samples=300, trials=10),
     retrieval=RetrievalConfig(queries=250, candidates=10),
-    world_state=WorldStateConfig(samples=400, hidden=3),
+    world_state=WorldStateConfig(samples=400),
 )
 
 

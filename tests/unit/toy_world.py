@@ -250,10 +250,7 @@ class ToyWorld:
 
         def loss(step: int) -> Tensor:
             rows, times = self._rows(64, FUSION.frames)
-            present = torch.ones(64, FUSION.frames, 3, dtype=torch.bool)
-            seen_until = torch.from_numpy(self.rng.integers(1, 2 * FUSION.frames, 64))[:, None]
-            present[..., 0] = torch.arange(FUSION.frames) < seen_until  # half of the windows lose sight at some time
-            state = head(fusion(seen[rows, times], heard[rows, times], self.body[rows, times], present=present))
+            state = head(fusion(seen[rows, times], heard[rows, times], self.body[rows, times]))
             scores = fusion.image_embedding(seen[rows, times]) @ fusion.sound_embedding(heard[rows, times]).T / 0.1
             same = torch.arange(64)
             contrast = F.cross_entropy(scores, same) + F.cross_entropy(scores.T, same)

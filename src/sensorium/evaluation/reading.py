@@ -19,7 +19,7 @@ from sensorium.models.fusion import SENSES
 from sensorium.randomness import stable_seed
 
 GIVEN = 0.9  # R^2 from the body sense above which a variable is no achievement
-VELOCITY, POSITION = re.compile(r"_v[xy]$"), re.compile(r"(^|_)[xy]$")
+VELOCITY, POSITION = re.compile(r"_v[xy]$"), re.compile(r"_[xy]$")
 STRENGTHS = tuple(10.0**power for power in range(-1, 5))  # of the ridge, chosen by leave-one-out
 
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from sensorium.config import WorldStateConfig
 from sensorium.evaluation.harness import Bench
 from sensorium.evaluation.reading import Drawn, read_out
-from sensorium.evaluation.statistics import measure, r_squared
+from sensorium.evaluation.statistics import Score, measure, r_squared
 from sensorium.models.fusion import SENSES, Fusion
 
 CURVE = (1, 2, 4, 8, 12)  # frames hidden
@@ -49,10 +49,11 @@ class Belief:
     def metric(self, fusion: Fusion, untrained: Sequence[Fusion], config: WorldStateConfig) -> dict[str, Any]:
         """The belief after `config.hidden` frames without sight, in the form of a metric."""
         hidden = config.hidden
+        floors: dict[str, Score] = {"mean": 0.0, "last seen, held": self._held(fusion, hidden)}
+        floors |= {f"untrained {n}": self._read(self._states(other, hidden)) for n, other in enumerate(untrained)}
         return measure(
             "belief", self._read(self._states(fusion, hidden)), self._drawn[1].groups.tolist(), statistic=r_squared,
-            floors={"mean": 0.0, "last seen, held": self._held(fusion, hidden)}
-            | {f"untrained {n}": self._read(self._states(other, hidden)) for n, other in enumerate(untrained)},
+            floors=floors,
             ceilings={"sight never lost": self._read(self._states(fusion, 0))},
             references={
                 "last seen, forecast": self._read(self._states(fusion, 0, back=hidden)),

@@ -108,3 +108,36 @@ rule causal:
         "sensorium --log {log} causal --config {params.config:q} --data {input.data} --vision {input.vision} "
         "--audio {input.audio} --fusion {input.fusion} --state-dynamics {input.state_dynamics} "
         "--output {output.result} --figure {output.figure} --threads {threads}"
+
+
+rule properties:
+    """Read the properties of bodies that are struck, from each sense and from all."""
+    input:
+        data=DATA,
+        vision="results/encoders/vision/manifest.json",
+        audio="results/encoders/audio/manifest.json",
+    output:
+        result="results/eval/properties.json",
+        figure=report(
+            "results/figures/properties.png",
+            caption="../workflow/report/properties.rst",
+            category="Representation",
+            labels={"evaluation": "properties", "sense": "each and all"},
+        ),
+    log:
+        "logs/properties.log",
+    benchmark:
+        "results/benchmarks/properties.tsv"
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=60,
+    params:
+        config=section("evaluations.properties"),
+        revision=revision("properties"),
+    message:
+        "Reading properties of bodies"
+    shell:
+        "sensorium --log {log} properties --config {params.config:q} --data {input.data} --vision {input.vision} "
+        "--audio {input.audio} --output {output.result} --figure {output.figure} --threads {threads}"

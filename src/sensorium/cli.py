@@ -32,6 +32,7 @@ ROOMS = {
         "probe",
         "retrieval",
         "few-shot",
+        "properties",
         "world-state",
         "finetuning",
         "motion",

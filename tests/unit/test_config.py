@@ -158,6 +158,9 @@ def test_a_section_that_is_no_json_is_refused():
         parse_section(DynamicsConfig, "{layers: 3")
 
 
+BODIES = ("properties",)
+
+
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
@@ -168,6 +171,7 @@ def test_a_section_that_is_no_json_is_refused():
                 "probe_audio",
                 "retrieval",
                 "few_shot",
+                "properties",
                 "world_state",
                 "finetuning",
                 "motion",
@@ -184,7 +188,17 @@ def test_a_section_that_is_no_json_is_refused():
         ),
         (
             {"lines": {"generative": False}},
-            ["probe_vision", "probe_audio", "retrieval", "few_shot", "world_state", "finetuning", "motion", "causal"],
+            [
+                "probe_vision",
+                "probe_audio",
+                "retrieval",
+                "few_shot",
+                *BODIES,
+                "world_state",
+                "finetuning",
+                "motion",
+                "causal",
+            ],
         ),
         (
             {"data": {"source": "folder", "path": "x"}, "encoders": {"audio": {"data": SPEECH}}},
@@ -192,7 +206,7 @@ def test_a_section_that_is_no_json_is_refused():
         ),
         (
             {"lines": {"generative": False, "finetune": False}},
-            ["probe_vision", "probe_audio", "retrieval", "few_shot", "world_state", "motion", "causal"],
+            ["probe_vision", "probe_audio", "retrieval", "few_shot", *BODIES, "world_state", "motion", "causal"],
         ),
         ({"lines": {"representation": False}}, ["reconstruction", "sound_reconstruction", *DREAMS, "counterfactual"]),
         ({"data": {**FILMS, "streams": ["video"]}, "lines": {"representation": False}}, ["reconstruction", *DREAMS]),

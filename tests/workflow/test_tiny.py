@@ -16,6 +16,7 @@ EVALUATIONS = {
     "probe_audio",
     "retrieval",
     "few_shot",
+    "properties",
     "world_state",
     "finetuning",
     "motion",

@@ -24,6 +24,7 @@ from sensorium.config.evaluations import (
     FinetuningConfig,
     MotionConfig,
     ProbeConfig,
+    PropertiesConfig,
     ReconstructionConfig,
     RetrievalConfig,
     RolloutConfig,
@@ -139,6 +140,7 @@ __all__ = [
     "PictureSet",
     "PlayroomConfig",
     "ProbeConfig",
+    "PropertiesConfig",
     "ReconstructionConfig",
     "Recordings",
     "RetrievalConfig",
@@ -221,9 +223,11 @@ class Config(Section):
         probes = [f"probe_{modality}" for modality in ("vision", "audio") if self.probed_set(modality)]
         state = [] if isinstance(self.data, FolderConfig) else ["world_state"]
         few = ["few_shot"] if probes else []
+        bodies = ["properties"] if self.data.source == "playroom" else []
         joint = ["finetuning"] if self.lines.finetune else []
         moving = ["motion", "causal"] if self.places_are_known() else []
-        representation = [*probes, "retrieval", *few, *state, *joint, *moving] if self.lines.representation else []
+        senses = [*probes, "retrieval", *few, *bodies, *state, *joint, *moving]
+        representation = senses if self.lines.representation else []
         sound = ["sound_reconstruction"] if "audio" in self.streams() else []
         dreams = ["reconstruction", *sound, "rollout", "uncertainty"]
         if self.data.source == "playroom":  # the only world that can be run again with one thing changed

@@ -36,6 +36,14 @@ class FewShotConfig(Section):
     seed: int = Field(0, ge=0, description="seed of draws and resampling")
 
 
+class PropertiesConfig(Section):
+    """What senses tell of the properties of bodies that the hand strikes."""
+
+    training: int = Field(3000, ge=20, description="strikes in training recordings that the read-out learns from")
+    test: int = Field(1200, ge=20, description="strikes in test recordings, at most")
+    seed: int = Field(0, ge=0, description="seed of draws and resampling")
+
+
 class WorldStateConfig(Section):
     """Linear read-out of simulator or console truth from the world state."""
 
@@ -155,6 +163,7 @@ class Evaluations(Section):
     probe: ProbeConfig = ProbeConfig()
     retrieval: RetrievalConfig = RetrievalConfig()
     few_shot: FewShotConfig = FewShotConfig()
+    properties: PropertiesConfig = PropertiesConfig()
     world_state: WorldStateConfig = WorldStateConfig()
     finetuning: FinetuningConfig = FinetuningConfig()
     reconstruction: ReconstructionConfig = ReconstructionConfig()

@@ -111,17 +111,22 @@ class WindowPool:
 
     def draw(self, allowed: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
         """Up to `count` numbers of allowed windows, spread evenly over the recordings, in order."""
-        chosen = rng.permutation(np.flatnonzero(allowed))
-        order = np.argsort(self.recording[chosen], kind="stable")
-        _, first, length = np.unique(self.recording[chosen][order], return_index=True, return_counts=True)
-        turn = np.empty(len(chosen), np.int64)  # the how-manieth of its recording a window is
-        turn[order] = np.arange(len(chosen)) - np.repeat(first, length)
-        return np.sort(chosen[np.argsort(turn, kind="stable")][:count])
+        return spread(self.recording, allowed, count, rng)
 
     def batches(self, indices: np.ndarray, size: int) -> Iterator[dict[str, Tensor]]:
         """The windows `indices`, `size` a batch, as `Windows.batch` gives them."""
         for start in range(0, len(indices), size):
             yield self.windows.batch(indices[start : start + size])
+
+
+def spread(names: np.ndarray, allowed: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Up to `count` numbers of allowed rows, spread evenly over the recordings that rows are named by, in order."""
+    chosen = rng.permutation(np.flatnonzero(allowed))
+    order = np.argsort(names[chosen], kind="stable")
+    _, first, length = np.unique(names[chosen][order], return_index=True, return_counts=True)
+    turn = np.empty(len(chosen), np.int64)  # the how-manieth of its recording a row is
+    turn[order] = np.arange(len(chosen)) - np.repeat(first, length)
+    return np.sort(chosen[np.argsort(turn, kind="stable")][:count])
 
 
 def load_judged(

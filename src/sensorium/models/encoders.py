@@ -35,6 +35,7 @@ class VisionEncoder(nn.Module):
             width, side = 2 * width, (side + 1) // 2
             layers += [Residual(width)]
         self.layers = nn.Sequential(*layers)
+        self.side = side  # places of the last grid in a row
         self.head = nn.Linear(width * side * side, config.dim)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -42,7 +43,7 @@ class VisionEncoder(nn.Module):
         return self.head(self.grid(images))
 
     def grid(self, images: Tensor) -> Tensor:
-        """What the embedding is made of, place by place, [B, places * channels]: it still tells where things are."""
+        """What the embedding is made of, [B, channels * side * side]: it still tells where things are."""
         return self.layers(self.priors(images)).flatten(1)
 
 

@@ -11,6 +11,7 @@ import pymunk
 
 from sensorium.data.sources.playroom.materials import PROPERTIES
 from sensorium.data.sources.playroom.scene import (
+    EDGE,
     GRAVITY,
     HAND_RADIUS,
     LAYOUTS,
@@ -184,7 +185,7 @@ def _add_room(space: pymunk.Space, layout: int) -> None:
 def _add_body(space: pymunk.Space, slot: int, spec: Body) -> pymunk.Body:
     material, corners = PROPERTIES[spec.material], spec.outline()
     body = pymunk.Body()
-    shape = pymunk.Poly(body, corners.tolist(), radius=0.3) if len(corners) else pymunk.Circle(body, spec.size)
+    shape = pymunk.Poly(body, corners.tolist(), radius=EDGE) if len(corners) else pymunk.Circle(body, spec.size)
     shape.density = material.density / 450.0
     shape.friction, shape.elasticity, shape.collision_type = material.friction, material.elasticity, _BODY
     space.add(body, shape)

@@ -18,6 +18,7 @@ ROOM = 100.0  # width and height of the room
 WALL = 4.0  # thickness of walls, floor and ceiling
 HAND_RADIUS = 10.0
 SLOTS = 4  # bodies a room can hold
+EDGE = 0.3  # radius that rounds the corners of a body
 GRAVITY = 160.0  # units per second squared, downwards
 OWN_TEXTURE = 0.6  # chance that a body looks like its material; the other textures share the rest
 MODES = max(len(material.ratios) for material in PROPERTIES.values())
@@ -53,16 +54,29 @@ class Body:
 
     def outline(self) -> np.ndarray:
         """Corners in the body's own frame, float64 [n, 2]; empty for a circle."""
-        if self.shape == "box":
-            half = self.size * np.array([0.9, 0.9])
-        elif self.shape == "plank":
-            half = self.size * np.array([1.35, 0.62])
-        elif self.shape == "triangle":
-            turn = np.array([-np.pi / 2, np.pi / 6, 5 * np.pi / 6])
-            return 1.3 * self.size * np.stack([np.cos(turn), np.sin(turn)], axis=1)
-        else:
-            return np.zeros((0, 2))
-        return half * np.array([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
+        return outline(self.shape, self.size)
+
+
+def outline(shape: str, size: float) -> np.ndarray:
+    """Corners of a body of this shape around its centre, float64 [n, 2]; empty for a circle."""
+    if shape == "circle":
+        return np.zeros((0, 2))
+    if shape == "triangle":
+        turn = np.array([-np.pi / 2, np.pi / 6, 5 * np.pi / 6])
+        return 1.3 * size * np.stack([np.cos(turn), np.sin(turn)], axis=1)
+    half = size * np.array([1.35, 0.62] if shape == "plank" else [0.9, 0.9])
+    return half * np.array([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
+
+
+def area(shape: str, size: float) -> float:
+    """Area of a body of this shape, in square room units, with its rounded edge."""
+    corners = outline(shape, size)
+    if not len(corners):
+        return float(np.pi * size**2)
+    following = np.roll(corners, -1, axis=0)
+    inside = 0.5 * abs(np.sum(corners[:, 0] * following[:, 1] - corners[:, 1] * following[:, 0]))
+    around = np.linalg.norm(following - corners, axis=1).sum()
+    return float(inside + EDGE * around + np.pi * EDGE**2)
 
 
 @dataclass(frozen=True)

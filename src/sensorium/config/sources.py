@@ -19,7 +19,7 @@ class Source(Section):
     """What every source shares."""
 
     recordings: int = Field(480, ge=8, description="recordings (episodes) to collect")
-    shards: int = Field(4, ge=1, description="files, and parallel jobs, the set is split into")
+    shards: int = Field(2, ge=1, description="files, and parallel jobs, the set is split into")
     max_bad_fraction: float = Field(0.01, ge=0, le=1, description="share of quarantined recordings that stops the run")
     seed: int = Field(0, ge=0, description="seed of the recordings and of their split")
 

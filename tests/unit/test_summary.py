@@ -46,6 +46,15 @@ def test_merge_counts_and_names_failures(tmp_path: Path, capsys: pytest.CaptureF
     assert "[0.400, 0.600]" in printed
 
 
+def test_a_sense_may_be_judged_on_a_set_of_its_own(tmp_path: Path) -> None:
+    """Whichever comes first."""
+    own = result("probe_vision") | {"inputs": {"labelled": "other", "encoder": "e"}}
+    for contents in ((own, result("x"), result("y")), (result("x"), own)):
+        assert "probe_vision" in summary.merge(written(tmp_path, *contents))["evaluations"]
+    with pytest.raises(ArtifactError, match="other recordings than the evaluation 'x'"):
+        summary.merge(written(tmp_path, own, result("x"), result("y", data="e")))
+
+
 def test_faults_are_named(tmp_path: Path) -> None:
     """What is no evaluation, comes twice, lacks a part, or saw other recordings is refused."""
     incomplete = result("x")

@@ -71,7 +71,7 @@ def main(argv: list[str]) -> None:
     name = f"probe_{args.sense}"
     label = recordings.details["labels"][args.sense]["name"]
     figures.bars(args.figure, metrics, f"Probes of the {args.sense} encoder: {label}", "accuracy")
-    inputs = {"data": args.data, "encoder": args.encoder}
+    inputs = {"labelled": args.data, "encoder": args.encoder}  # a set of its own perhaps, not the world's "data"
     write_result(args.output, name, metrics, inputs, time.monotonic() - began, label=label, classes=classes)
 
 

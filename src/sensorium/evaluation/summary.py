@@ -30,7 +30,7 @@ def merge(paths: list[Path]) -> dict[str, Any]:
 
     Raises:
         ArtifactError: if a file is no evaluation, a name comes twice, or the evaluations were made from different
-            recordings.
+            recordings of the world; a labelled set of a sense's own is another matter.
     """
     evaluations: dict[str, Any] = {}
     data: tuple[str, str] | None = None
@@ -45,9 +45,9 @@ def merge(paths: list[Path]) -> dict[str, Any]:
             missing = sorted(NEEDED - set(record))
             if missing:
                 raise ArtifactError(f"{path}: metric {metric!r} lacks {missing}; delete the file and evaluate again")
-        found = result["inputs"].get("data", "")
-        data = data or (name, found)
-        if data[1] != found:
+        found = result["inputs"].get("data")
+        data = data or (found and (name, found))
+        if data and found and data[1] != found:
             raise ArtifactError(
                 f"{path}: made from other recordings than the evaluation {data[0]!r}; delete both and evaluate again"
             )

@@ -91,14 +91,17 @@ def test_each_sense_is_asked_for_its_own_classes(world: ToyWorld, tmp_path: Path
     assert result["asked"]["fusion"]["classes"] == ["square, down", "cross, up"]
     assert result["inputs"]["seen"] == result["inputs"]["data"]
     assert "heard" not in result["inputs"]
-    for record in result["metrics"].values():
+    for record in (result["metrics"] | result["told"]).values():
         assert record["references"]["shuffled labels"] == pytest.approx(0.5, abs=0.08)
 
 
 def test_the_trained_eye_passes_and_untrained_networks_fail(world: ToyWorld, tmp_path: Path) -> None:
     """The toy's ear and fusion learned mostly other things than classes: time, place and light."""
-    trained = evaluate(world, tmp_path)["metrics"]
-    assert set(trained) == {f"{sense}_{shots}shot" for sense in ("vision", "audio", "fusion") for shots in (1, 5)}
+    result = evaluate(world, tmp_path)
+    trained, told = result["metrics"], result["told"]
+    assert set(trained) == {f"{sense}_{shots}shot" for sense in ("vision", "audio") for shots in (1, 5)}
+    assert set(told) == {"fusion_1shot", "fusion_5shot"}
+    assert all("untrained fusion" in record["floors"] for record in told.values())
     assert trained["vision_1shot"]["passed"]
     assert trained["vision_5shot"]["passed"]
     assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")

@@ -12,8 +12,11 @@ recordings, sound and fusion are asked for the labels of one sense if these give
 there are as many ways as classes. `asked` says what was asked.
 
 Floors: chance, principal components of the raw pictures and spectrograms, and three untrained networks (for fusion:
-untrained encoders and fusion). Ceiling: 1. References: the same episodes with the supports' labels shuffled, which
-must score chance; for fusion also an untrained fusion on the same encoders.
+untrained encoders and fusion, and an untrained fusion on the same encoders). Ceiling: 1. Reference: the same episodes
+with the supports' labels shuffled, which must score chance.
+
+Fusion is told beside the metrics, in the same form: what classes need is won by the encoders, and an untrained fusion
+on top of them does nearly as well.
 """
 
 from __future__ import annotations
@@ -86,8 +89,8 @@ def main(argv: list[str]) -> None:
     """Run `sensorium few-shot`."""
     parser = arguments("few-shot", __doc__, INPUTS, "every network")
     for option, sense in (("seen", "vision"), ("heard", "audio")):
-        told = f"labelled set that {sense} is asked for, where it is not --data"
-        parser.add_argument(f"--{option}", type=Path, nargs="?", metavar="MANIFEST", help=told)
+        meaning = f"labelled set that {sense} is asked for, where it is not --data"
+        parser.add_argument(f"--{option}", type=Path, nargs="?", metavar="MANIFEST", help=meaning)
     args = parser.parse_args(argv)
     began, config = time.monotonic(), parse_section(FewShotConfig, args.config)
     line = Line(Bench.prepare(args), args.vision, args.audio, args.fusion, args.untrained_seed)
@@ -100,17 +103,20 @@ def main(argv: list[str]) -> None:
         "fusion": line.state(world, config) if tells(world, "vision", "audio") else None,
     }
     metrics: dict[str, dict[str, Any]] = {}
+    told: dict[str, dict[str, Any]] = {}
     notes: dict[str, dict[str, Any]] = {}
     for sense, found in tasks.items():
         if found is not None:
             judged, notes[sense] = sense_metrics(sense, *found, config)
-            metrics |= judged
+            (told if sense == "fusion" else metrics).update(judged)
     if not metrics:
         raise ArtifactError(f"{args.data}: no labels of any sense; few-shot needs a source that has them (playroom)")
-    figures.bars(args.figure, metrics, "Few-shot classification of test windows", "accuracy")
+    figures.bars(args.figure, metrics | told, "Few-shot classification of test windows", "accuracy")
     inputs = {name: path for name in (*INPUTS, "seen", "heard") if (path := getattr(args, name))}
     seconds = time.monotonic() - began
-    write_result(args.output, "few_shot", metrics, inputs, seconds, episodes=config.episodes, asked=notes)
+    write_result(
+        args.output, "few_shot", metrics, inputs, seconds, episodes=config.episodes, told=told, asked=notes
+    )  # fmt: skip
 
 
 def tells(recordings: RecordingSet, *senses: str) -> bool:
@@ -262,14 +268,12 @@ def sense_metrics(
         ways = support.shape[1]
         right = {name: answers(rows, support, query) for name, rows in standard.items()}
         mixed = rng.permuted(support.reshape(len(support), -1), axis=1).reshape(support.shape)
-        told = {"shuffled labels": answers(standard["judged"], mixed, query)}
-        told |= {name: values for name, values in right.items() if name == "untrained fusion"}
-        floors = {name: values for name, values in right.items() if name != "judged" and name not in told}
+        shuffled = answers(standard["judged"], mixed, query)
+        floors = {name: values for name, values in right.items() if name != "judged"}
         metrics[f"{sense}_{shots}shot"] = measure(
             f"{sense}_{shots}shot", right["judged"].ravel(), task.groups[query].ravel().tolist(), statistic=mean,
             floors={"chance": 1 / ways} | {name: values.ravel() for name, values in floors.items()},
-            ceilings={"every query right": 1.0}, references={name: values.ravel() for name, values in told.items()},
-            seed=config.seed,
+            ceilings={"every query right": 1.0}, references={"shuffled labels": shuffled.ravel()}, seed=config.seed,
         )  # fmt: skip
         each = right["judged"].mean((1, 2))
         over_episodes[str(shots)] = [float(each.mean()), float(1.96 * each.std(ddof=1) / np.sqrt(len(each)))]

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from sensorium.artifacts import read_json
+from sensorium.artifacts import ArtifactError, read_json
 from sensorium.config import AudioEncoderConfig, FusionConfig, VisionEncoderConfig, WorldStateConfig, parse_section
 from sensorium.data.recording import RecordingSet
 from sensorium.evaluation import figures
@@ -48,6 +48,11 @@ def main(argv: list[str]) -> None:
     check_pedigree(args.fusion, vision=args.vision, audio=args.audio)
     require(recordings, "truth.state", "world-state needs a source that tells its state")
     frames = int(read_json(args.fusion)["config"]["frames"])
+    if config.hidden >= frames:
+        raise ArtifactError(
+            f"hidden is {config.hidden}, but {args.fusion} sees windows of {frames} frames: something must be seen "
+            f"before sight is lost; choose 1 to {frames - 1}"
+        )
     vision = load_judged(VisionEncoder, VisionEncoderConfig, args.vision, "encoder_vision", None, bench)
     audio = load_judged(AudioEncoder, AudioEncoderConfig, args.audio, "encoder_audio", None, bench)
     drawn = draw(recordings, frames, config)

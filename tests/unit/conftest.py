@@ -1,10 +1,22 @@
-"""A world to evaluate in, trained once for all tests that need it."""
+"""What unit tests share: drawn numbers that are the same in every run, and a world trained once for all who need it."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 from toy_world import ToyWorld
+
+
+@pytest.fixture(scope="module", autouse=True)
+def drawn_alike_by_module() -> None:
+    """For fixtures of a module, which are made before its first test."""
+    torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def drawn_alike() -> None:
+    """A test that fails, fails again: in any order, alone and in any worker."""
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")

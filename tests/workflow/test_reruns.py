@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-SHARDS = 4
+SHARDS = 2
 EVALUATE_SENSES = {"retrieval": 1, "few_shot": 1, "world_state": 1}
 STATE_DYNAMICS = {"train_state_dynamics": 1, "motion": 1, "causal": 1}
 END = {"summary": 1, "all": 1}

@@ -75,7 +75,9 @@ def test_a_second_run_has_nothing_to_do(tiny, command):
 
 
 def test_every_rule_is_benchmarked_and_logged(tiny):
-    jobs = 2 + 1 + 2 + 2 + 2 + 4 + 2 + 1 + len(EVALUATIONS) + 1 + 1
+    recordings, encoders, tokenizers, latents = 2 + 1, 2, 2, 4 + 2
+    trained = 4  # fusion, finetuned encoders, both dynamics
+    jobs = recordings + encoders + tokenizers + latents + trained + len(EVALUATIONS) + 2  # summary and curves
     assert len(list((tiny / "results/benchmarks").rglob("*.tsv"))) == jobs
     assert len(list((tiny / "logs").rglob("*.log"))) == jobs
 

@@ -141,3 +141,36 @@ rule properties:
     shell:
         "sensorium --log {log} properties --config {params.config:q} --data {input.data} --vision {input.vision} "
         "--audio {input.audio} --output {output.result} --figure {output.figure} --threads {threads}"
+
+
+rule zero_shot:
+    """Tell struck bodies of kinds that were never met, by their attributes."""
+    input:
+        data=DATA,
+        vision="results/encoders/vision/manifest.json",
+        audio="results/encoders/audio/manifest.json",
+    output:
+        result="results/eval/zero_shot.json",
+        figure=report(
+            "results/figures/zero_shot.png",
+            caption="../workflow/report/zero_shot.rst",
+            category="Representation",
+            labels={"evaluation": "zero-shot", "sense": "sight and hearing"},
+        ),
+    log:
+        "logs/zero_shot.log",
+    benchmark:
+        "results/benchmarks/zero_shot.tsv"
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=60,
+    params:
+        config=section("evaluations.zero_shot"),
+        revision=revision("zero_shot"),
+    message:
+        "Telling bodies of unseen kinds"
+    shell:
+        "sensorium --log {log} zero-shot --config {params.config:q} --data {input.data} --vision {input.vision} "
+        "--audio {input.audio} --output {output.result} --figure {output.figure} --threads {threads}"

@@ -33,6 +33,7 @@ ROOMS = {
         "retrieval",
         "few-shot",
         "properties",
+        "zero-shot",
         "world-state",
         "finetuning",
         "motion",

@@ -158,7 +158,7 @@ def test_a_section_that_is_no_json_is_refused():
         parse_section(DynamicsConfig, "{layers: 3")
 
 
-BODIES = ("properties",)
+BODIES = ("properties", "zero_shot")
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ BODIES = ("properties",)
                 "probe_audio",
                 "retrieval",
                 "few_shot",
-                "properties",
+                *BODIES,
                 "world_state",
                 "finetuning",
                 "motion",

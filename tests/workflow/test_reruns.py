@@ -22,7 +22,7 @@ TOKENIZER = {"train_tokenizer": 1, "reconstruction": 1, **ONE_STREAM}
 SOUND_TOKENIZER = {"train_tokenizer": 1, "sound_reconstruction": 1, **ONE_STREAM}
 BOTH_TOKENIZERS = {"train_tokenizer": 2, "reconstruction": 1, "sound_reconstruction": 1, **LATENTS}
 FINETUNE = {"finetune": 1, "finetuning": 1, "curves": 1, **END}
-BODIES = {"properties": 1}
+BODIES = {"properties": 1, "zero_shot": 1}
 FUSION = {"train_fusion": 1, **STATE_DYNAMICS, **EVALUATE_SENSES, **FINETUNE}
 ONE_ENCODER = {"train_encoder": 1, "probe": 1, **BODIES, **FUSION}
 BOTH_ENCODERS = {"train_encoder": 2, "probe": 2, **BODIES, **FUSION}
@@ -45,6 +45,7 @@ SECTIONS = {
     "evaluations={retrieval: {seed: 1}}": {"retrieval": 1, **END},
     "evaluations={few_shot: {seed: 1}}": {"few_shot": 1, **END},
     "evaluations={properties: {seed: 1}}": {"properties": 1, **END},
+    "evaluations={zero_shot: {seed: 1}}": {"zero_shot": 1, **END},
     "evaluations={world_state: {seed: 1}}": {"world_state": 1, **END},
     "evaluations={finetuning: {seed: 1}}": {"finetuning": 1, **END},
     "evaluations={motion: {seed: 1}}": {"motion": 1, **END},
@@ -83,6 +84,7 @@ STAGES = {
     "evaluation/retrieval": {"retrieval": 1, **END},
     "evaluation/few_shot": {"few_shot": 1, **END},
     "evaluation/properties": {"properties": 1, **END},
+    "evaluation/zero_shot": {"zero_shot": 1, **END},
     "evaluation/world_state": {"world_state": 1, **END},
     "evaluation/finetuning": {"finetuning": 1, **END},
     "evaluation/motion": {"motion": 1, **END},

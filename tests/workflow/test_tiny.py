@@ -17,6 +17,7 @@ EVALUATIONS = {
     "retrieval",
     "few_shot",
     "properties",
+    "zero_shot",
     "world_state",
     "finetuning",
     "motion",

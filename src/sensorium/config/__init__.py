@@ -29,8 +29,10 @@ from sensorium.config.evaluations import (
     RetrievalConfig,
     RolloutConfig,
     SoundReconstructionConfig,
+    StrikesConfig,
     UncertaintyConfig,
     WorldStateConfig,
+    ZeroShotConfig,
 )
 from sensorium.config.models import (
     AudioAugmentation,
@@ -154,6 +156,7 @@ __all__ = [
     "SpeechCommandsConfig",
     "SpokenDigitsConfig",
     "StateDynamicsConfig",
+    "StrikesConfig",
     "Studies",
     "Study",
     "Tokenizers",
@@ -168,6 +171,7 @@ __all__ = [
     "VisionPriors",
     "WordAugmentation",
     "WorldStateConfig",
+    "ZeroShotConfig",
     "canonical_json",
     "parse_section",
     "validate",
@@ -223,7 +227,7 @@ class Config(Section):
         probes = [f"probe_{modality}" for modality in ("vision", "audio") if self.probed_set(modality)]
         state = [] if isinstance(self.data, FolderConfig) else ["world_state"]
         few = ["few_shot"] if probes else []
-        bodies = ["properties"] if self.data.source == "playroom" else []
+        bodies = ["properties", "zero_shot"] if self.data.source == "playroom" else []
         joint = ["finetuning"] if self.lines.finetune else []
         moving = ["motion", "causal"] if self.places_are_known() else []
         senses = [*probes, "retrieval", *few, *bodies, *state, *joint, *moving]

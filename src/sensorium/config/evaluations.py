@@ -36,12 +36,20 @@ class FewShotConfig(Section):
     seed: int = Field(0, ge=0, description="seed of draws and resampling")
 
 
-class PropertiesConfig(Section):
-    """What senses tell of the properties of bodies that the hand strikes."""
+class StrikesConfig(Section):
+    """Strikes of bodies by the hand: how many are read."""
 
     training: int = Field(3000, ge=20, description="strikes in training recordings that the read-out learns from")
     test: int = Field(1200, ge=20, description="strikes in test recordings, at most")
     seed: int = Field(0, ge=0, description="seed of draws and resampling")
+
+
+class PropertiesConfig(StrikesConfig):
+    """What senses tell of the properties of bodies that the hand strikes."""
+
+
+class ZeroShotConfig(StrikesConfig):
+    """Struck bodies of materials and sizes that were never met together."""
 
 
 class WorldStateConfig(Section):
@@ -164,6 +172,7 @@ class Evaluations(Section):
     retrieval: RetrievalConfig = RetrievalConfig()
     few_shot: FewShotConfig = FewShotConfig()
     properties: PropertiesConfig = PropertiesConfig()
+    zero_shot: ZeroShotConfig = ZeroShotConfig()
     world_state: WorldStateConfig = WorldStateConfig()
     finetuning: FinetuningConfig = FinetuningConfig()
     reconstruction: ReconstructionConfig = ReconstructionConfig()

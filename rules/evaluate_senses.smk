@@ -144,7 +144,7 @@ rule properties:
 
 
 rule zero_shot:
-    """Tell struck bodies of kinds that were never met, by their attributes."""
+    """Tell kinds that were never met by their attributes."""
     input:
         data=DATA,
         vision="results/encoders/vision/manifest.json",
@@ -170,7 +170,7 @@ rule zero_shot:
         config=section("evaluations.zero_shot"),
         revision=revision("zero_shot"),
     message:
-        "Telling bodies of unseen kinds"
+        "Telling kinds that were never met"
     shell:
         "sensorium --log {log} zero-shot --config {params.config:q} --data {input.data} --vision {input.vision} "
         "--audio {input.audio} --output {output.result} --figure {output.figure} --threads {threads}"

@@ -1,4 +1,4 @@
-"""What senses tell of bodies that are struck: the truth they are judged by, read-outs, properties and unseen kinds."""
+"""What senses tell of bodies that are struck: the truth they are judged by, read-outs and properties."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from toy_playroom import CONFIG, ToyPlayroom
 from toy_world import ToyWorld
 
 from sensorium.artifacts import ArtifactError
-from sensorium.config import PropertiesConfig, Section, ZeroShotConfig, canonical_json
+from sensorium.config import PropertiesConfig, Section, canonical_json
 from sensorium.data.recording import RecordingSet
 from sensorium.data.sources import playroom
 from sensorium.data.sources.playroom.materials import MATERIALS, PROPERTIES, SHAPES
 from sensorium.data.sources.playroom.scene import area, draw_scene
-from sensorium.evaluation import properties, zero_shot
+from sensorium.evaluation import properties
 from sensorium.evaluation.readout import Senses, one_hot
 from sensorium.evaluation.strikes import Strikes, draw_strikes, frames_of, kinds, strikes_for
 
-SECTIONS: dict[ModuleType, Section] = {properties: PropertiesConfig(), zero_shot: ZeroShotConfig()}
+SECTIONS: dict[ModuleType, Section] = {properties: PropertiesConfig()}
 
 
 @pytest.fixture(scope="module")
@@ -155,48 +155,3 @@ def test_properties_are_read_from_a_taught_ear_and_not_from_fresh_ones(room: Toy
     assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
     untrained = evaluate(properties, room, tmp_path, "--untrained-seed", "101")["metrics"]
     assert [name for name, record in untrained.items() if record["passed"]] == []
-
-
-def test_unseen_kinds_are_told_by_their_attributes_and_not_by_shuffled_ones(room: ToyPlayroom, tmp_path: Path) -> None:
-    """By an ear that was taught; fresh ones fail, and a shuffled table of attributes gives chance."""
-    record = evaluate(zero_shot, room, tmp_path)["metrics"]["unseen_kinds"]
-    assert record["passed"], record
-    assert record["references"]["shuffled table"] == pytest.approx(0.25, abs=0.1)
-    for seed in ("101", "102"):
-        untrained = evaluate(zero_shot, room, tmp_path, "--untrained-seed", seed)["metrics"]["unseen_kinds"]
-        assert not untrained["passed"], untrained
-
-
-def test_no_strike_of_a_withheld_kind_is_learned_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each attribute was met, in other kinds. Who perceives both tells nearly all; half of that who reads one."""
-    rng = np.random.default_rng(0)
-    training, test = made_up(300, rng), made_up(150, rng)
-    learned, read = [], Senses.read
-
-    def spy(given: Senses, names: Any, wanted: dict[str, np.ndarray], groups: np.ndarray) -> dict[str, np.ndarray]:
-        learned.append((wanted["material"].argmax(1), wanted["size"][:, 0]))
-        return read(given, names, wanted, groups)
-
-    monkeypatch.setattr(Senses, "read", spy)
-    thirds = np.quantile(training.size, [1 / 3, 2 / 3])
-    clear, blurred = (
-        [
-            {
-                "sight": np.searchsorted(thirds, strikes.size)[:, None] + spread * rng.normal(size=(len(strikes), 1)),
-                "hearing": one_hot(strikes.material, 4) + spread * rng.normal(size=(len(strikes), 4)),
-            }
-            for strikes in (training, test)
-        ]
-        for spread in (0.01, 100)
-    )
-    record = zero_shot.judge(zero_shot.Trials(training, test), clear, [blurred] * 3, 0)
-    for pair, (material, size) in zip(((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)), learned[:6], strict=True):
-        assert set(material) == {0, 1, 2, 3}
-        assert set(size) == {-0.5, 0, 0.5}
-        assert set(size[np.isin(material, pair)]) == {0}
-    assert record["passed"]
-    assert record["value"] > 0.99
-    assert record["references"]["material alone"] == pytest.approx(0.5, abs=0.02)
-    assert record["references"]["size alone"] == pytest.approx(0.5, abs=0.02)
-    assert record["references"]["shuffled table"] == pytest.approx(0.25, abs=0.12)
-    assert not zero_shot.judge(zero_shot.Trials(training, test), blurred, [clear] * 3, 0)["passed"]

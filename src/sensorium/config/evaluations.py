@@ -36,20 +36,19 @@ class FewShotConfig(Section):
     seed: int = Field(0, ge=0, description="seed of draws and resampling")
 
 
-class StrikesConfig(Section):
-    """Strikes of bodies by the hand: how many are read."""
+class PropertiesConfig(Section):
+    """What senses tell of the properties of bodies that the hand strikes."""
 
     training: int = Field(3000, ge=20, description="strikes in training recordings that the read-out learns from")
     test: int = Field(1200, ge=20, description="strikes in test recordings, at most")
     seed: int = Field(0, ge=0, description="seed of draws and resampling")
 
 
-class PropertiesConfig(StrikesConfig):
-    """What senses tell of the properties of bodies that the hand strikes."""
+class ZeroShotConfig(Section):
+    """Kinds that were never met: classes seen and heard in combinations that are withheld."""
 
-
-class ZeroShotConfig(StrikesConfig):
-    """Struck bodies of materials and sizes that were never met together."""
+    samples: int = Field(3000, ge=20, description="labelled windows taken from each of training and test recordings")
+    seed: int = Field(0, ge=0, description="seed of draws and resampling")
 
 
 class WorldStateConfig(Section):

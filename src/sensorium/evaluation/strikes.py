@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sensorium.artifacts import ArtifactError
-from sensorium.config import StrikesConfig
+from sensorium.config import PropertiesConfig
 from sensorium.data.recording import RecordingSet, Split
 from sensorium.data.sources.playroom.materials import SHAPES
 from sensorium.evaluation.harness import spread
@@ -136,7 +136,7 @@ def draw_strikes(
     return Strikes(**{field: values[kept] for field, values in found.items()})
 
 
-def strikes_for(recordings: RecordingSet, before: int, after: int, config: StrikesConfig) -> tuple[Strikes, Strikes]:
+def strikes_for(recordings: RecordingSet, before: int, after: int, config: PropertiesConfig) -> tuple[Strikes, Strikes]:
     """Strikes of training and of test recordings, as many as the evaluation wants.
 
     Raises:

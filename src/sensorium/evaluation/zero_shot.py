@@ -1,47 +1,57 @@
-"""Zero-shot: bodies of a material and a size that were never met together, told by their attributes alone.
+"""Zero-shot: windows of a kind that was never met, told by what it has in common with kinds that were.
 
-A kind is a material and a size (small, middle, large: thirds of the training strikes). Two materials in the small and
-in the large size, four kinds, are withheld: no strike of such a body is learned from, though each material was met in
-another size and each size in other materials. A linear read-out (`readout.py`) of sight and hearing learns the rows of
-the attribute table, one column a material and one for the size, from the strikes that are left. A strike of a withheld
-kind in a test recording goes to that of the four kinds whose row is nearest to what is read (Lampert et al.,
-"Attribute-based classification", 2014, section 2). Every pair of materials is withheld in turn.
+A kind is a class seen and a class heard at once (in the playroom: how many bodies there are, and the material of the
+one that sounds). In each trial two classes of either sense are withheld in combination: four kinds, of which no window
+is learned from, though each class was met in other company. A linear read-out (`readout.py`) of both encoders learns
+the attributes, a column a class, from the windows of training recordings that are left. A withheld window of a test
+recording goes to that of the four kinds whose attributes are nearest to those read (direct attribute prediction:
+Lampert et al. 2014). Every pair of classes heard is withheld in turn, with a pair of those seen.
 
-Floors: chance, and three pairs of untrained encoders. Ceiling: the true attributes. References: the columns of the
-material alone and of the size alone (where kinds are equally near, each gets its share), and `shuffled table`, the
-negative control, which must score chance: the same with the rows of the attribute table dealt out among the twelve
-kinds, in learning and in judging alike.
+Floors: chance, and three pairs of untrained encoders. Ceiling: the true attributes. References: the attributes of one
+sense alone (where kinds are equally near, each gets its share), and `shuffled table`, the negative control, which
+must not beat chance: the same with the attributes dealt out among the kinds, in learning and in judging alike.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from itertools import combinations
+from dataclasses import dataclass
+from itertools import combinations, cycle
 from typing import Any
 
 import numpy as np
 
+from sensorium.artifacts import ArtifactError, read_json
 from sensorium.config import AudioEncoderConfig, VisionEncoderConfig, ZeroShotConfig, parse_section
-from sensorium.data.recording import RecordingSet
-from sensorium.data.sources.playroom.materials import MATERIALS
-from sensorium.evaluation import figures, senses
-from sensorium.evaluation.harness import FLOOR_SEEDS, Bench, arguments, load_judged
+from sensorium.data.recording import RecordingSet, Split
+from sensorium.evaluation import figures
+from sensorium.evaluation.harness import FLOOR_SEEDS, Bench, WindowPool, arguments, load_judged
+from sensorium.evaluation.probe import BEFORE, pooled_embedding
 from sensorium.evaluation.readout import Senses, one_hot
 from sensorium.evaluation.statistics import Score, balanced_accuracy, measure, write_result
-from sensorium.evaluation.strikes import Strikes, strikes_for
 from sensorium.models.encoders import AudioEncoder, VisionEncoder
 from sensorium.randomness import stable_seed
 
 REVISION = 1
-SIZES = ("small", "middle", "large")
-COLUMNS = {"material": slice(0, len(MATERIALS)), "size": slice(len(MATERIALS), None)}  # of the attribute table
-KINDS = np.arange(len(MATERIALS) * len(SIZES))
-TABLE = np.column_stack([one_hot(KINDS // len(SIZES), len(MATERIALS)), (KINDS % len(SIZES) - 1) / 2])  # a row a kind
 WAYS = 4
 INPUTS = ("data", "vision", "audio")
 
-Perceived = Mapping[str, np.ndarray]  # sense -> what it says of each strike, [n, width]
+Perceived = Mapping[str, np.ndarray]  # sense -> its embedding of each window, [n, width]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Windows in which both senses have a class.
+
+    Attributes:
+        recording: name of each window's recording, [n].
+        seen, heard: classes, int64 [n].
+    """
+
+    recording: np.ndarray
+    seen: np.ndarray
+    heard: np.ndarray
 
 
 def main(argv: list[str]) -> None:
@@ -49,86 +59,109 @@ def main(argv: list[str]) -> None:
     args = arguments("zero-shot", __doc__, INPUTS, "both encoders").parse_args(argv)
     began, config = time.monotonic(), parse_section(ZeroShotConfig, args.config)
     bench, recordings = Bench.prepare(args), RecordingSet.open(args.data)
-    parts = strikes_for(recordings, senses.EARLIEST, senses.LATEST, config)
+    classes = {sense: len(entry["classes"]) for sense, entry in (recordings.details.get("labels") or {}).items()}
+    if min(classes.get("vision", 0), classes.get("audio", 0)) < 3:
+        raise ArtifactError(
+            f"{args.data}: classes of its labels: {classes or 'none'}; zero-shot withholds two of vision and of audio "
+            "together, and needs three of each (the playroom has four)"
+        )
+    frames = int(read_json(args.audio)["config"]["frames"])
+    rng = np.random.default_rng(stable_seed(config.seed, "zero shot"))
+    drawn = [draw(recordings, split, frames, config.samples, rng) for split in ("training", "test")]
 
     def perceived(seed: int | None) -> list[Perceived]:
         vision = load_judged(VisionEncoder, VisionEncoderConfig, args.vision, "encoder_vision", seed, bench)
         audio = load_judged(AudioEncoder, AudioEncoderConfig, args.audio, "encoder_audio", seed, bench)
+        networks = {
+            sense: pooled_embedding(sense, encoder) for sense, encoder in (("vision", vision), ("audio", audio))
+        }
         return [
-            {
-                "sight": senses.sight(bench, recordings, strikes, vision),
-                "hearing": senses.hearing(bench, recordings, strikes, audio),
-            }
-            for strikes in parts
+            {sense: bench.run(pool, picked, network) for sense, network in networks.items()}
+            for pool, picked, _ in drawn
         ]
 
-    metrics = {
-        "unseen_kinds": judge(
-            Trials(*parts), perceived(args.untrained_seed), [perceived(seed) for seed in FLOOR_SEEDS], config.seed
-        )
-    }
-    figures.bars(args.figure, metrics, "Bodies of unseen combinations", "accuracy")
+    training, test = (labelled for _, _, labelled in drawn)
+    trials = Trials(training, test, classes["vision"], classes["audio"])
+    untrained = [perceived(seed) for seed in FLOOR_SEEDS]
+    metrics = {"unseen_kinds": judge(trials, perceived(args.untrained_seed), untrained, config.seed)}
+    figures.bars(args.figure, metrics, "Kinds that were never met", "accuracy")
     write_result(
         args.output, "zero_shot", metrics, {name: getattr(args, name) for name in INPUTS}, time.monotonic() - began,
-        ways=WAYS, strikes={"training": len(parts[0]), "test": len(parts[1])},
+        ways=WAYS, trials=len(trials.withheld), windows={"training": len(training.seen), "test": len(test.seen)},
     )  # fmt: skip
+
+
+def draw(
+    recordings: RecordingSet, split: Split, frames: int, count: int, rng: np.random.Generator
+) -> tuple[WindowPool, np.ndarray, Labelled]:
+    """Up to `count` windows of a split in which both senses have a class."""
+    pool = WindowPool(recordings, split, ("video", "audio"), frames)
+    seen, heard = pool.values("truth.vision_label", 0), pool.values("truth.audio_label", BEFORE)
+    picked = pool.draw((seen >= 0) & (heard >= 0), count, rng)
+    return pool, picked, Labelled(pool.recording[picked], seen[picked], heard[picked])
 
 
 def judge(trials: Trials, judged: list[Perceived], untrained: list[list[Perceived]], seed: int) -> dict[str, Any]:
     """The accuracy of telling withheld kinds, in the form of a metric."""
-    told = trials.told(TABLE, *judged)
-    shuffled = np.random.default_rng(stable_seed(seed, "shuffled table")).permutation(TABLE)
+    table = trials.table
+    told = trials.told(table, *judged)
+    shuffled = np.random.default_rng(stable_seed(seed, "shuffled table")).permutation(table)
     floors: dict[str, Score] = {"chance": 1 / WAYS}
-    floors |= {f"untrained {n}": trials.right(TABLE, trials.told(TABLE, *each)) for n, each in enumerate(untrained)}
+    floors |= {f"untrained {n}": trials.right(table, trials.told(table, *each)) for n, each in enumerate(untrained)}
     return measure(
-        "unseen_kinds", trials.right(TABLE, told), trials.groups, statistic=balanced_accuracy,
-        floors=floors,
+        "unseen_kinds", trials.right(table, told), trials.groups, statistic=balanced_accuracy, floors=floors,
         ceilings={"true attributes": 1.0},
-        references={f"{name} alone": trials.right(TABLE, told, columns) for name, columns in COLUMNS.items()}
+        references={f"{name} alone": trials.right(table, told, columns) for name, columns in trials.columns.items()}
         | {"shuffled table": trials.right(shuffled, trials.told(shuffled, *judged))},
         seed=seed,
     )  # fmt: skip
 
 
 class Trials:
-    """Strikes of training and of test recordings, and which kinds are withheld together in each trial."""
+    """Windows to learn from and to judge by, and which kinds are withheld together in each trial.
 
-    def __init__(self, training: Strikes, test: Strikes) -> None:
-        thirds = np.quantile(training.size, [1 / 3, 2 / 3])
+    A kind's number is seen * (classes heard) + heard.
+
+    Attributes:
+        table: attributes of each kind, float [kinds, classes seen + classes heard].
+        columns: which of them are of which sense.
+        withheld: kinds of each trial, [4] each.
+    """
+
+    def __init__(self, training: Labelled, test: Labelled, seen: int, heard: int) -> None:
+        kinds = np.arange(seen * heard)
+        self.table = np.concatenate([one_hot(kinds // heard, seen), one_hot(kinds % heard, heard)], 1)
+        self.columns = {"vision": slice(0, seen), "audio": slice(seen, None)}
+        pairs = zip(combinations(range(heard), 2), cycle(combinations(range(seen), 2)), strict=False)
+        self.withheld = [np.array([a * heard + b for a in sights for b in sounds]) for sounds, sights in pairs]
         self._training, self._test = training, test
-        self._learned, self._judged = (
-            part.material * len(SIZES) + np.searchsorted(thirds, part.size) for part in (training, test)
-        )
-        self._withheld = [
-            np.array([material * len(SIZES) + size for material in pair for size in (0, len(SIZES) - 1)])
-            for pair in combinations(range(len(MATERIALS)), 2)
-        ]
-        self._rows = [np.flatnonzero(np.isin(self._judged, kinds)) for kinds in self._withheld]
+        self._learned, self._judged = (part.seen * heard + part.heard for part in (training, test))
+        self._rows = [np.flatnonzero(np.isin(self._judged, kinds)) for kinds in self.withheld]
 
     @property
     def groups(self) -> list[str]:
-        """Recording of each judged strike, one trial after the other."""
+        """Recording of each judged window, one trial after the other."""
         return [name for rows in self._rows for name in self._test.recording[rows].tolist()]
 
     def told(self, table: np.ndarray, training: Perceived, test: Perceived) -> list[np.ndarray]:
-        """Attributes that are read at the judged strikes of each trial, [n, columns] each."""
+        """Attributes that are read of the judged windows of each trial, [n, columns] each."""
         found = []
-        for kinds, rows in zip(self._withheld, self._rows, strict=True):
+        for kinds, rows in zip(self.withheld, self._rows, strict=True):
             kept = ~np.isin(self._learned, kinds)
             given = Senses(
                 {sense: values[kept] for sense, values in training.items()},
                 {sense: values[rows] for sense, values in test.items()},
             )
-            rows_of = table[self._learned[kept]]
-            wanted = {name: rows_of[:, columns] for name, columns in COLUMNS.items()}
+            attributes = table[self._learned[kept]]
+            wanted = {sense: attributes[:, columns] for sense, columns in self.columns.items()}
             told = given.read(tuple(training), wanted, self._training.recording[kept])
-            found.append(np.concatenate([told[name] for name in COLUMNS], 1))
+            found.append(np.concatenate([told[sense] for sense in self.columns], 1))
         return found
 
     def right(self, table: np.ndarray, told: list[np.ndarray], columns: slice = slice(None)) -> np.ndarray:
-        """Whether each judged strike goes to its own kind by some columns of the table, and that kind: float [n, 2]."""
+        """Whether each judged window goes to its own kind by some columns of the table, and that kind: float [n, 2]."""
         judged = []
-        for kinds, rows, read in zip(self._withheld, self._rows, told, strict=True):
+        for kinds, rows, read in zip(self.withheld, self._rows, told, strict=True):
             own, offered = self._judged[rows], table[kinds][:, columns]
             distance = ((read[:, None, columns] - offered) ** 2).sum(-1)
             nearest = np.isclose(distance, distance.min(1, keepdims=True))

@@ -1,0 +1,84 @@
+"""Kinds that were never met are told by attributes that were; without them, or with shuffled ones, they are not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from toy_playroom import ToyPlayroom
+from toy_world import ToyWorld
+
+from sensorium.artifacts import ArtifactError
+from sensorium.config import ZeroShotConfig, canonical_json
+from sensorium.evaluation.readout import Senses, one_hot
+from sensorium.evaluation.zero_shot import Labelled, Perceived, Trials, judge, main
+
+SEEN, HEARD = 3, 4
+
+
+def evaluate(world: Any, folder: Path, *more: str) -> dict[str, Any]:
+    """Run the evaluation by its command line; its result."""
+    words = ["--config", canonical_json(ZeroShotConfig(samples=600)), "--device", "cpu", "--threads", "1"]
+    for key in ("data", "vision", "audio"):
+        words += [f"--{key}", str(getattr(world, key))]
+    main([*words, "--output", str(folder / "r.json"), "--figure", str(folder / "f.png"), *more])
+    return json.loads((folder / "r.json").read_text())
+
+
+def windows(count: int, rng: np.random.Generator) -> Labelled:
+    """Windows of all kinds, four a recording."""
+    names = np.array([f"r{number // 4:03d}" for number in range(count)])
+    return Labelled(names, rng.integers(0, SEEN, count), rng.integers(0, HEARD, count))
+
+
+def senses(labelled: Labelled, blur: float, rng: np.random.Generator) -> Perceived:
+    """Eyes and ears that tell the classes, blurred by noise."""
+    clear = {"vision": one_hot(labelled.seen, SEEN), "audio": one_hot(labelled.heard, HEARD)}
+    return {sense: values + blur * rng.normal(size=values.shape) for sense, values in clear.items()}
+
+
+def test_attributes_that_were_met_tell_kinds_that_were_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No withheld kind is learned from, each of its classes is. Both attributes tell all; one tells half."""
+    rng = np.random.default_rng(0)
+    training, test = windows(1200, rng), windows(600, rng)
+    clear, blurred = ([senses(part, blur, rng) for part in (training, test)] for blur in (0.01, 100))
+    trials, learned, read = Trials(training, test, SEEN, HEARD), [], Senses.read
+
+    def spy(given: Senses, names: Any, wanted: dict[str, np.ndarray], groups: np.ndarray) -> dict[str, np.ndarray]:
+        learned.append((wanted["vision"].argmax(1), wanted["audio"].argmax(1)))
+        return read(given, names, wanted, groups)
+
+    monkeypatch.setattr(Senses, "read", spy)
+    record = judge(trials, clear, [blurred] * 3, 0)
+    assert len(trials.withheld) == 6, "every pair of classes heard"
+    for kinds, (seen, heard) in zip(trials.withheld, learned, strict=False):
+        assert len(kinds) == 4
+        assert not set(kinds) & set(seen * HEARD + heard)
+        assert (set(seen), set(heard)) == (set(range(SEEN)), set(range(HEARD)))
+    assert record["passed"]
+    assert record["value"] > 0.99
+    assert record["references"]["vision alone"] == pytest.approx(0.5, abs=0.02)
+    assert record["references"]["audio alone"] == pytest.approx(0.5, abs=0.02)
+    assert record["references"]["shuffled table"] < 0.4
+    assert not judge(trials, blurred, [clear] * 3, 0)["passed"]
+    assert judge(trials, blurred, [blurred] * 3, 0)["value"] == pytest.approx(0.25, abs=0.05)
+
+
+def test_an_untrained_pair_of_encoders_fails(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> None:
+    """By the command a user gives, in a small playroom."""
+    room = ToyPlayroom(tmp_path_factory.mktemp("room"))
+    record = evaluate(room, tmp_path)["metrics"]["unseen_kinds"]
+    assert set(record["floors"]) == {"chance", "untrained 0", "untrained 1", "untrained 2"}
+    assert record["low"] > 0.25, "an ear that was taught tells what sounds"
+    assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
+    for seed in ("101", "102"):
+        assert not evaluate(room, tmp_path, "--untrained-seed", seed)["metrics"]["unseen_kinds"]["passed"]
+
+
+def test_too_few_classes_are_refused(world: ToyWorld, tmp_path: Path) -> None:
+    """With two of each, nothing would be left to learn from."""
+    with pytest.raises(ArtifactError, match=r"'audio': 2.* needs three of each"):
+        evaluate(world, tmp_path)

@@ -208,6 +208,10 @@ BODIES = ("properties", "zero_shot")
             {"lines": {"generative": False, "finetune": False}},
             ["probe_vision", "probe_audio", "retrieval", "few_shot", *BODIES, "world_state", "motion", "causal"],
         ),
+        (
+            {"data": {"max_bodies": 2}, "lines": {"generative": False, "finetune": False}},
+            ["probe_vision", "probe_audio", "retrieval", "few_shot", "properties", "world_state", "motion", "causal"],
+        ),
         ({"lines": {"representation": False}}, ["reconstruction", "sound_reconstruction", *DREAMS, "counterfactual"]),
         ({"data": {**FILMS, "streams": ["video"]}, "lines": {"representation": False}}, ["reconstruction", *DREAMS]),
         ({"data": FILMS}, ["retrieval", "finetuning", "reconstruction", "sound_reconstruction", *DREAMS]),

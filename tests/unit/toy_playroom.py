@@ -24,19 +24,19 @@ CONFIG = PlayroomConfig(recordings=len(SPLITS), frames=48, size=SIZE, max_bodies
 class ToyPlayroom:
     """Manifests of recordings and of two encoders; the eye never learned anything."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, config: PlayroomConfig = CONFIG) -> None:
         torch.manual_seed(0)
-        recordings = {f"room-{number:03d}": playroom.simulate(CONFIG, number) for number in range(len(SPLITS))}
+        recordings = {f"room-{number:03d}": playroom.simulate(config, number) for number in range(len(SPLITS))}
         shard = folder / "data/shard-0000.safetensors"
         shard.parent.mkdir()
         write_shard(shard, recordings)
         entries = [
-            {"name": name, "number": number, "shard": "shard-0000", "split": split, "frames": CONFIG.frames}
+            {"name": name, "number": number, "shard": "shard-0000", "split": split, "frames": config.frames}
             for number, (name, split) in enumerate(zip(recordings, SPLITS, strict=True))
         ]
-        details = {**playroom.details(CONFIG), "quarantine": [], "recordings": entries}
+        details = {**playroom.details(config), "quarantine": [], "recordings": entries}
         write_manifest(
-            folder / "data", kind=KIND, section_json=canonical_json(CONFIG), inputs={}, files={"shard-0000": shard},
+            folder / "data", kind=KIND, section_json=canonical_json(config), inputs={}, files={"shard-0000": shard},
             details=details,
         )  # fmt: skip
         self.data = folder / "data/manifest.json"

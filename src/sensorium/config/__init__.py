@@ -225,7 +225,9 @@ class Config(Section):
         probes = [f"probe_{modality}" for modality in ("vision", "audio") if self.probed_set(modality)]
         state = [] if isinstance(self.data, FolderConfig) else ["world_state"]
         few = ["few_shot"] if probes else []
-        bodies = ["properties", "zero_shot"] if self.data.source == "playroom" else []
+        bodies = ["properties"] if isinstance(self.data, PlayroomConfig) else []
+        if isinstance(self.data, PlayroomConfig) and self.data.max_bodies - self.data.min_bodies >= 2:
+            bodies.append("zero_shot")  # withholds two classes seen, and a third must be left
         joint = ["finetuning"] if self.lines.finetune else []
         moving = ["motion", "causal"] if self.places_are_known() else []
         senses = [*probes, "retrieval", *few, *bodies, *state, *joint, *moving]

@@ -8,8 +8,8 @@ recording goes to that of the four kinds whose attributes are nearest to those r
 Lampert et al. 2014). Every pair of classes heard is withheld in turn, with a pair of those seen.
 
 Floors: chance, and three pairs of untrained encoders. Ceiling: the true attributes. References: the attributes of one
-sense alone (where kinds are equally near, each gets its share), and `shuffled table`, the negative control, which
-must not beat chance: the same with the attributes dealt out among the kinds, in learning and in judging alike.
+sense alone (where kinds are equally near, each gets its share), and `shuffled attributes`, the negative control, which
+must score chance: a read-out that learned from windows among which the attributes were dealt out.
 """
 
 from __future__ import annotations
@@ -103,16 +103,15 @@ def draw(
 
 def judge(trials: Trials, judged: list[Perceived], untrained: list[list[Perceived]], seed: int) -> dict[str, Any]:
     """The accuracy of telling withheld kinds, in the form of a metric."""
-    table = trials.table
-    told = trials.told(table, *judged)
-    shuffled = np.random.default_rng(stable_seed(seed, "shuffled table")).permutation(table)
+    told = trials.told(judged)
+    shuffled = trials.told(judged, shuffled=np.random.default_rng(stable_seed(seed, "shuffled attributes")))
     floors: dict[str, Score] = {"chance": 1 / WAYS}
-    floors |= {f"untrained {n}": trials.right(table, trials.told(table, *each)) for n, each in enumerate(untrained)}
+    floors |= {f"untrained {n}": trials.right(trials.told(each)) for n, each in enumerate(untrained)}
     return measure(
-        "unseen_kinds", trials.right(table, told), trials.groups, statistic=balanced_accuracy, floors=floors,
+        "unseen_kinds", trials.right(told), trials.groups, statistic=balanced_accuracy, floors=floors,
         ceilings={"true attributes": 1.0},
-        references={f"{name} alone": trials.right(table, told, columns) for name, columns in trials.columns.items()}
-        | {"shuffled table": trials.right(shuffled, trials.told(shuffled, *judged))},
+        references={f"{name} alone": trials.right(told, columns) for name, columns in trials.columns.items()}
+        | {"shuffled attributes": trials.right(shuffled)},
         seed=seed,
     )  # fmt: skip
 
@@ -120,49 +119,70 @@ def judge(trials: Trials, judged: list[Perceived], untrained: list[list[Perceive
 class Trials:
     """Windows to learn from and to judge by, and which kinds are withheld together in each trial.
 
-    A kind's number is seen * (classes heard) + heard.
+    A kind's number is seen * (classes heard) + heard. A trial that would judge no window, or withhold a class that is
+    met in no other company, is left out.
 
     Attributes:
         table: attributes of each kind, float [kinds, classes seen + classes heard].
         columns: which of them are of which sense.
         withheld: kinds of each trial, [4] each.
+
+    Raises:
+        ArtifactError: if no trial is left.
     """
 
     def __init__(self, training: Labelled, test: Labelled, seen: int, heard: int) -> None:
         kinds = np.arange(seen * heard)
         self.table = np.concatenate([one_hot(kinds // heard, seen), one_hot(kinds % heard, heard)], 1)
         self.columns = {"vision": slice(0, seen), "audio": slice(seen, None)}
-        pairs = zip(combinations(range(heard), 2), cycle(combinations(range(seen), 2)), strict=False)
-        self.withheld = [np.array([a * heard + b for a in sights for b in sounds]) for sounds, sights in pairs]
         self._training, self._test = training, test
         self._learned, self._judged = (part.seen * heard + part.heard for part in (training, test))
+        pairs = zip(combinations(range(heard), 2), cycle(combinations(range(seen), 2)), strict=False)
+        every = [np.array([a * heard + b for a in sights for b in sounds]) for sounds, sights in pairs]
+        self.withheld = [kinds for kinds in every if self._possible(kinds)]
+        if not self.withheld:
+            raise ArtifactError(
+                f"of {len(test.seen)} labelled windows of test recordings none is of a withheld kind whose classes are "
+                "met in other company; raise data.recordings or data.max_bodies"
+            )
         self._rows = [np.flatnonzero(np.isin(self._judged, kinds)) for kinds in self.withheld]
+
+    def _possible(self, kinds: np.ndarray) -> bool:
+        met = self.table[self._learned[~np.isin(self._learned, kinds)]].any(0)
+        return bool(np.isin(self._judged, kinds).any() and met[self.table[kinds].any(0)].all())
 
     @property
     def groups(self) -> list[str]:
         """Recording of each judged window, one trial after the other."""
         return [name for rows in self._rows for name in self._test.recording[rows].tolist()]
 
-    def told(self, table: np.ndarray, training: Perceived, test: Perceived) -> list[np.ndarray]:
-        """Attributes that are read of the judged windows of each trial, [n, columns] each."""
-        found = []
+    def told(self, perceived: list[Perceived], shuffled: np.random.Generator | None = None) -> list[np.ndarray]:
+        """Attributes that are read of the judged windows of each trial, [n, columns] each.
+
+        Args:
+            perceived: of the windows to learn from, and of those to judge by.
+            shuffled: draws the order in which attributes are dealt out among the windows to learn from.
+        """
+        (training, test), found = perceived, []
         for kinds, rows in zip(self.withheld, self._rows, strict=True):
             kept = ~np.isin(self._learned, kinds)
             given = Senses(
                 {sense: values[kept] for sense, values in training.items()},
                 {sense: values[rows] for sense, values in test.items()},
             )
-            attributes = table[self._learned[kept]]
+            attributes = self.table[self._learned[kept]]
+            if shuffled is not None:
+                attributes = shuffled.permutation(attributes)
             wanted = {sense: attributes[:, columns] for sense, columns in self.columns.items()}
             told = given.read(tuple(training), wanted, self._training.recording[kept])
             found.append(np.concatenate([told[sense] for sense in self.columns], 1))
         return found
 
-    def right(self, table: np.ndarray, told: list[np.ndarray], columns: slice = slice(None)) -> np.ndarray:
-        """Whether each judged window goes to its own kind by some columns of the table, and that kind: float [n, 2]."""
+    def right(self, told: list[np.ndarray], columns: slice = slice(None)) -> np.ndarray:
+        """Whether each judged window goes to its own kind by some attributes, and that kind: float [n, 2]."""
         judged = []
         for kinds, rows, read in zip(self.withheld, self._rows, told, strict=True):
-            own, offered = self._judged[rows], table[kinds][:, columns]
+            own, offered = self._judged[rows], self.table[kinds][:, columns]
             distance = ((read[:, None, columns] - offered) ** 2).sum(-1)
             nearest = np.isclose(distance, distance.min(1, keepdims=True))
             share = (nearest & (kinds == own[:, None])).sum(1) / nearest.sum(1)

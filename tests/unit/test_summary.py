@@ -10,7 +10,7 @@ import pytest
 
 from sensorium.artifacts import ArtifactError, write_json
 from sensorium.evaluation import summary
-from sensorium.evaluation.curves import run_losses
+from sensorium.evaluation.curves import run_curves
 
 
 def result(name: str, passed: bool = True, data: str = "d") -> dict[str, Any]:
@@ -75,10 +75,18 @@ def test_curves_come_from_the_run_that_was_exported(tmp_path: Path) -> None:
     """Losses by step; other runs in the folder and records without a loss are left alone."""
     write_json(tmp_path / "manifest.json", {"kind": "fusion", "details": {"run": "abc"}})
     with pytest.raises(ArtifactError, match="run's folder was removed"):
-        run_losses(tmp_path / "manifest.json")
+        run_curves(tmp_path / "manifest.json")
     (tmp_path / "runs" / "abc").mkdir(parents=True)
     lines = [{"step": 1, "train/loss": 3.0}, {"step": 2, "train/loss": None}, {"step": 2, "val/loss": 2.5}]
     (tmp_path / "runs" / "abc" / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    kind, losses = run_losses(tmp_path / "manifest.json")
-    assert kind == "fusion"
-    assert losses == {"training": ([1], [3.0]), "validation": ([2], [2.5])}
+    expected = {"training": ([1], [3.0]), "validation": ([2], [2.5])}
+    assert run_curves(tmp_path / "manifest.json") == ("fusion", "loss", expected)
+
+
+def test_where_a_loss_is_divided_by_its_own_size_the_error_is_drawn(tmp_path: Path) -> None:
+    """Such a loss may rise while the error falls."""
+    write_json(tmp_path / "manifest.json", {"kind": "tokenizer_video", "details": {"run": "abc"}})
+    (tmp_path / "runs" / "abc").mkdir(parents=True)
+    lines = [{"step": step, "train/loss": 1.0 * step, "train/psnr": 20.0 + step} for step in (1, 2)]
+    (tmp_path / "runs" / "abc" / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert run_curves(tmp_path / "manifest.json") == ("tokenizer_video", "psnr", {"training": ([1, 2], [21.0, 22.0])})

@@ -9,8 +9,12 @@ from pathlib import Path
 from sensorium.artifacts import ArtifactError, read_json
 from sensorium.evaluation import figures
 
-REVISION = 1
-LOSSES = {"train/loss": "training", "val/loss": "validation"}
+REVISION = 2
+SPLITS = {"train": "training", "val": "validation"}
+# A loss that is divided by its own running size stays near one, however much is learned: what it is made of tells more.
+TELLING = {"tokenizer_video": "psnr", "dynamics": "error_from_noise", "clone": "action_next"}
+
+Curves = dict[str, tuple[list[int], list[float]]]  # curve -> (steps, values)
 
 
 def main(argv: list[str]) -> None:
@@ -19,14 +23,14 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--manifests", required=True, type=Path, nargs="+", metavar="MANIFEST", help="trained stages")
     parser.add_argument("--output", required=True, type=Path, metavar="PNG", help="where the picture goes")
     args = parser.parse_args(argv)
-    figures.curves(args.output, {kind: losses for kind, losses in map(run_losses, args.manifests)})
+    figures.curves(args.output, [run_curves(manifest) for manifest in args.manifests])
 
 
-def run_losses(manifest: Path) -> tuple[str, dict[str, tuple[list[int], list[float]]]]:
-    """Name of the stage, and its losses: curve -> (steps, values).
+def run_curves(manifest: Path) -> tuple[str, str, Curves]:
+    """Name of the stage, what of it is drawn (its loss, or what tells more), and the curves of that.
 
     Raises:
-        ArtifactError: if the manifest names no run, or the run left no record of a loss.
+        ArtifactError: if the manifest names no run, or the run left no record of it.
     """
     content = read_json(manifest)
     try:
@@ -38,14 +42,15 @@ def run_losses(manifest: Path) -> tuple[str, dict[str, tuple[list[int], list[flo
         raise ArtifactError(
             f"{path}: not found; the run's folder was removed, so its curves cannot be drawn: train again"
         )
-    losses: dict[str, tuple[list[int], list[float]]] = {}
+    measure = TELLING.get(kind, "loss")
+    found: Curves = {}
     for line in path.read_text().splitlines():
         record = json.loads(line)
-        for name, curve in LOSSES.items():
-            if record.get(name) is not None:
-                steps, values = losses.setdefault(curve, ([], []))
+        for split, curve in SPLITS.items():
+            if (value := record.get(f"{split}/{measure}")) is not None:
+                steps, values = found.setdefault(curve, ([], []))
                 steps.append(record["step"])
-                values.append(record[name])
-    if not losses:
-        raise ArtifactError(f"{path}: holds no loss; delete the run's folder and train again")
-    return kind, losses
+                values.append(value)
+    if not found:
+        raise ArtifactError(f"{path}: holds no {measure}; delete the run's folder and train again")
+    return kind, measure, found

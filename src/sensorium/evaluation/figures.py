@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -164,18 +164,18 @@ def spectrogram(sound: np.ndarray, rate: int) -> tuple[np.ndarray, tuple[float, 
     return 20 * np.log10(spectrum.T + 1e-6), (0.0, len(sound) / rate), (0.0, rate / 2)
 
 
-def curves(path: Path, runs: Mapping[str, Mapping[str, tuple[list[int], list[float]]]]) -> None:
-    """Losses over steps, one panel a stage: stage -> curve -> (steps, values)."""
+def curves(path: Path, runs: Sequence[tuple[str, str, Mapping[str, tuple[list[int], list[float]]]]]) -> None:
+    """A measure over steps, one panel a stage: name of the stage and of the measure, curve -> (steps, values)."""
     columns = min(3, len(runs))
     rows = -(-len(runs) // columns)
     figure, grid = plt.subplots(rows, columns, figsize=(3.9 * columns, 2.7 * rows), squeeze=False, layout="constrained")
-    for axes, (stage, lines) in zip(grid.flat, runs.items(), strict=False):
+    for axes, (stage, measure, lines) in zip(grid.flat, runs, strict=False):
         for number, (name, (steps, values)) in enumerate(lines.items()):
             marker = "o" if len(steps) < 3 else None
             axes.plot(steps, values, color=COLOURS[number % len(COLOURS)], label=name, linewidth=1.3, marker=marker)
         axes.set_title(stage, fontsize=10)
         axes.set_xlabel("step")
-        axes.set_ylabel("loss")
+        axes.set_ylabel(measure)
         axes.legend(fontsize=7, frameon=False)
         axes.spines[["top", "right"]].set_visible(False)
     for axes in list(grid.flat)[len(runs) :]:

@@ -191,7 +191,7 @@ class FusionConfig(Transformer):
     occlusion: float = Field(
         0.3, ge=0, le=1, description="chance that sight is lost for a stretch of a window, so the state must remember"
     )
-    temperature: float = Field(0.1, gt=0, description="temperature of the image-sound alignment")
+    temperature: float = Field(0.2, gt=0, description="temperature of the image-sound alignment")
     alignment_weight: float = Field(1.0, ge=0, description="weight of the image-sound alignment beside prediction")
     training: Training = Training(steps=800, batch=64, lr=2e-3)
 

@@ -15,6 +15,7 @@ from sensorium.config import FusionConfig
 from sensorium.models.layers import Block
 
 SENSES = ("vision", "audio", "body")
+_HEAD_LAYERS = 2
 
 
 class Fusion(nn.Module):
@@ -39,6 +40,7 @@ class Fusion(nn.Module):
         self.norm = nn.RMSNorm(config.dim, eps=1e-6)
         self.image_head = WindowHead(self.components["vision"], config)
         self.sound_head = WindowHead(self.components["audio"], config)
+        self.window_width = config.frames * self.image_head.told  # of the embedding of a training window
 
     def calibrate(self, sense: str, mean: Tensor, covariance: Tensor) -> None:
         """Set the map of a sense from its mean [width] and covariance [width, width] on the training recordings.
@@ -101,37 +103,34 @@ class Fusion(nn.Module):
         return self.norm(state)
 
     def image_embedding(self, vision: Tensor) -> Tensor:
-        """Embedding of a window seen, [B, T, width of vision] -> [B, D] of unit length; T is at most `frames`."""
+        """Embedding of a window seen, [B, T, width of vision] -> [B, T * told] of unit length."""
         return self.image_head(self.calibrated("vision", vision))
 
     def sound_embedding(self, audio: Tensor) -> Tensor:
-        """Embedding of a window heard, [B, T, width of audio] -> [B, D] of unit length; T is at most `frames`."""
+        """Embedding of a window heard, [B, T, width of audio] -> [B, T * told] of unit length."""
         return self.sound_head(self.calibrated("audio", audio))
 
 
 class WindowHead(nn.Module):
-    """A whole window to one unit vector, from how it departs from its own mean.
+    """A whole window to one unit vector that says frame by frame how the window departs from its own mean.
 
-    Learned times are added, for when a thing happens is what senses share. What stays the same in a window is taken
-    away, for it tells recordings apart and so lets a small set be learned by heart.
+    Two vectors are alike if the same changes happen in both at the same time, for what senses share is when. Every
+    frame is read alike, by convolutions over its neighbours in time: to learn windows by heart would take weights
+    that know their frames. What stays the same in a window is taken away, for it tells recordings apart.
     """
 
     def __init__(self, width: int, config: FusionConfig) -> None:
         super().__init__()
-        self.project = nn.Linear(width, config.dim)
-        self.clock = nn.Parameter(torch.randn(config.frames, config.dim) * 0.5)
-        self.block = Block(config.dim, config.heads)
-        self.norm = nn.RMSNorm(config.dim, eps=1e-6)
-        self.out = nn.Linear(config.dim, config.dim)
+        hidden, self.told = max(4, config.dim // 2), max(2, config.dim // 8)
+        self.read = nn.Linear(width, hidden)
+        self.norms = nn.ModuleList(nn.RMSNorm(hidden, eps=1e-6) for _ in range(_HEAD_LAYERS))
+        self.convolutions = nn.ModuleList(nn.Conv1d(hidden, hidden, 3, padding=1) for _ in range(_HEAD_LAYERS))
+        self.tell = nn.Linear(hidden, self.told)
 
     def forward(self, values: Tensor) -> Tensor:
-        """[B, T, width] -> [B, D].
-
-        Raises:
-            ValueError: if T exceeds the frames of a training window.
-        """
-        if values.shape[1] > len(self.clock):
-            raise ValueError(f"a window of {values.shape[1]} frames: the longest trained is {len(self.clock)}")
-        changes = values - values.mean(1, keepdim=True)
-        x = self.block(self.project(changes) + self.clock[: values.shape[1]])
-        return F.normalize(self.out(self.norm(x).mean(1)).float(), dim=-1)
+        """[B, T, width] -> [B, T * told]."""
+        x = self.read(values - values.mean(1, keepdim=True))
+        for norm, convolution in zip(self.norms, self.convolutions, strict=True):
+            x = x + F.silu(convolution(norm(x).transpose(1, 2)).transpose(1, 2))
+        told = self.tell(x).float()
+        return F.normalize((told - told.mean(1, keepdim=True)).flatten(1), dim=-1)

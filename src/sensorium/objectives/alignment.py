@@ -113,7 +113,7 @@ class FusionLearner(CoupledLearner):
         return self.fusion
 
     def embed(self, batch: Batch, draw: Draw) -> Tensor:
-        """Image embedding, sound embedding and errors of every row side by side, [rows, 2 D + 1 + offsets]."""
+        """Image embedding, sound embedding and errors of every row side by side, [rows, 2 window_width + 1 + offsets]."""
         senses = self._senses(batch)
         errors = self._errors(batch, hidden_senses(self.config, len(self.fusion.widths), draw))
         frames = self.config.frames
@@ -123,8 +123,8 @@ class FusionLearner(CoupledLearner):
 
     def couple(self, embeddings: Tensor, draw: Draw) -> tuple[Tensor, Metrics]:
         """Error of now, mean error of the changes, and the image-sound alignment over the global batch."""
-        dim, offsets = self.config.dim, self.config.offsets
-        images, sounds, errors = embeddings.split([dim, dim, 1 + len(offsets)], dim=1)
+        offsets, window = self.config.offsets, self.fusion.window_width
+        images, sounds, errors = embeddings.split([window, window, 1 + len(offsets)], dim=1)
         now, *changes = errors.mean(0)
         alignment = symmetric_info_nce(images, sounds, self.config.temperature)
         loss = now + torch.stack(changes).mean() + self.config.alignment_weight * alignment

@@ -63,7 +63,7 @@ class JointLearner(CoupledLearner):
         return self.joint
 
     def embed(self, batch: Batch, draw: Draw) -> Tensor:
-        """Image and sound embedding, errors, and changes of the encoders' embeddings: [rows, 2 D + 1 + offsets + 2]."""
+        """Image and sound embedding, errors, and changes of the encoders' embeddings, side by side."""
         fusion, frames = self.joint.fusion, self.joint.fusion_config.frames
         seen, heard = self._perceive(batch, draw)
         given = {"vision": seen, "audio": heard}
@@ -78,8 +78,8 @@ class JointLearner(CoupledLearner):
 
     def couple(self, embeddings: Tensor, draw: Draw) -> tuple[Tensor, Metrics]:
         """Errors of now and of the changes, image-sound alignment over the global batch, and the drifts."""
-        dim, offsets = self.joint.fusion_config.dim, self.joint.fusion_config.offsets
-        images, sounds, errors, drifts = embeddings.split([dim, dim, 1 + len(offsets), 2], dim=1)
+        offsets, window = self.joint.fusion_config.offsets, self.joint.fusion.window_width
+        images, sounds, errors, drifts = embeddings.split([window, window, 1 + len(offsets), 2], dim=1)
         now, *changes = errors.mean(0)
         vision, audio = drifts.mean(0)
         alignment = symmetric_info_nce(images, sounds, self.joint.fusion_config.temperature)

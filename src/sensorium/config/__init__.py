@@ -81,6 +81,7 @@ from sensorium.config.sources import (
 )
 from sensorium.config.studies import (
     AgentReturnsConfig,
+    BabblingConfig,
     CuriosityConfig,
     ForgettingConfig,
     HandwritingConfig,
@@ -109,6 +110,7 @@ __all__ = [
     "AudioEncoderConfig",
     "AudioPriors",
     "AudioTokenizerConfig",
+    "BabblingConfig",
     "CausalConfig",
     "Cifar100Config",
     "CloningConfig",

@@ -74,6 +74,19 @@ class ViolationsConfig(Study):
     penalty: float = Field(1.0, ge=0, description="weight of the penalty on what is learned of single colours")
 
 
+class BabblingConfig(Study):
+    """Babbling: a hand that tries things at random, then what it makes progress with."""
+
+    visits: int = Field(250, ge=20, description="visits of a life; each tries one action on balls of one colour")
+    random: int = Field(60, ge=0, description="first of them that are drawn at random")
+    attempts: int = Field(8, ge=2, description="attempts in a visit; half of them teach, half of them examine")
+    lessons: int = Field(5, ge=1, description="steps of learning a visit, on its lesson and all earlier attempts there")
+    window: int = Field(16, ge=4, description="last visits to a region that tell how interesting it is")
+    explore: float = Field(0.15, ge=0, lt=1, description="share of visits drawn at random for ever")
+    width: int = Field(32, ge=2, description="hidden units of a forward model")
+    lr: float = Field(0.01, gt=0, le=1, description="learning rate of Adam")
+
+
 class WordAugmentation(Section):
     """How a spoken word is made another speaker's, and another microphone's."""
 
@@ -161,6 +174,7 @@ class Studies(Section):
     forgetting: ForgettingConfig = ForgettingConfig()
     physics_prior: PhysicsPriorConfig = PhysicsPriorConfig()
     violations: ViolationsConfig = ViolationsConfig()
+    babbling: BabblingConfig = BabblingConfig()
     spoken_digits: SpokenDigitsConfig = SpokenDigitsConfig()
     handwriting: HandwritingConfig = HandwritingConfig()
     sight_priors: SightPriorsConfig = SightPriorsConfig()

@@ -55,22 +55,30 @@ class ForwardModel:
             last.weight.zero_()  # it begins by expecting the mean: nothing to unlearn about noise
         self.optimiser = torch.optim.Adam(self.network.parameters(), lr=lr)
 
-    def observe(self, before: Tensor, after: Tensor) -> Lesson:
+    def observe(
+        self, before: Tensor, after: Tensor, memory: tuple[Tensor, Tensor] | None = None, steps: int = 1
+    ) -> Lesson:
         """Predict, then learn from one half of what came, and judge that lesson by the other half.
 
         Args:
             before: [B, inputs].
             after: [B, outputs].
+            memory: earlier transitions, [M, inputs] and [M, outputs], that are learned from as well.
+            steps: of learning.
         """
         half = len(before) // 2
+        lesson, test = (before[:half], after[:half]), (before[half:], after[half:])
         with torch.no_grad():
-            held_out = self._error(before[half:], after[half:])
-        error = self._error(before[:half], after[:half])
-        self.optimiser.zero_grad()
-        error.backward()
-        self.optimiser.step()
+            error, held_out = self._error(*lesson), self._error(*test)
+        if memory is not None:
+            lesson = torch.cat([memory[0], lesson[0]]), torch.cat([memory[1], lesson[1]])
+        for _ in range(steps):
+            loss = self._error(*lesson)
+            self.optimiser.zero_grad()
+            loss.backward()
+            self.optimiser.step()
         with torch.no_grad():
-            gain = held_out - self._error(before[half:], after[half:])
+            gain = held_out - self._error(*test)
         return Lesson(error.item(), gain.item())
 
     def _error(self, before: Tensor, after: Tensor) -> Tensor:

@@ -29,11 +29,13 @@ class Findings:
         metrics: records of `statistics.measure`.
         controls: metrics of broken or naive mechanisms, which must not pass.
         tables: further rows for the reader.
+        log: what happened step by step, for an audit; stored as lines of JSON beside the result.
     """
 
     metrics: Mapping[str, dict[str, Any]]
     controls: Mapping[str, dict[str, Any]]
     tables: Sequence[Table] = field(default_factory=tuple)
+    log: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
 
 
 def over_seeds(

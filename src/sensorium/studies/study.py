@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import json
 import subprocess
 import time
 from dataclasses import asdict
@@ -41,6 +42,10 @@ def main(argv: list[str]) -> None:
         "revision": revision(args.name),
         "commit": commit(),
     }
+    if findings.log:
+        text = "".join(f"{json.dumps(entry)}\n" for entry in findings.log)
+        args.output.parent.mkdir(parents=True, exist_ok=True)
+        args.output.with_suffix(".jsonl").write_text(text)
     write_result(args.output, args.name, findings.metrics, {}, time.monotonic() - began, **notes)
     print(markdown({"name": args.name, "metrics": findings.metrics, **notes}), flush=True)
 

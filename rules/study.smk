@@ -23,6 +23,15 @@ rule study:
         "--threads {threads}"
 
 
+use rule study as study_with_journal with:
+    output:
+        result="results/studies/{study,babbling}.json",
+        journal="results/studies/{study}.jsonl",
+
+
+ruleorder: study_with_journal > study
+
+
 rule studies:
     """Every study."""
     input:

@@ -2,6 +2,7 @@
 
     python benchmarks/learning.py                         seeds 0, 1, 2 of the default experiment
     python benchmarks/learning.py --seeds 3 4 --configfile config/tiny.yaml
+    python benchmarks/learning.py --docs                  ... and put the table and its figures into docs/
 
 A seed is that of the recordings and their split, of every training and of every evaluation. Runs lie in
 studies/learning/seed-N and go on where they were stopped. Exit 1 if any metric of any seed failed.
@@ -22,6 +23,9 @@ from sensorium.config import Config, Section
 
 ROOT = Path(__file__).resolve().parents[1]
 DEFAULT = ROOT / "config/config.yaml"
+PAGE, FIGURES = ROOT / "docs/results.md", ROOT / "docs/learning.json"
+BEGIN, END = "<!-- learning -->", "<!-- end of learning -->"
+KEPT = ("value", "low", "high", "floor", "ceiling", "margin", "higher_is_better", "passed")
 
 
 def seeded(section: Section, seed: int) -> dict[str, Any]:
@@ -50,7 +54,7 @@ def run(folder: Path, seed: int, presets: list[Path]) -> dict[str, Any]:
     }
 
 
-def table(seeds: dict[int, dict[str, Any]]) -> str:
+def table(seeds: dict[str, dict[str, Any]]) -> str:
     """Markdown: for every metric and seed the value, its best floor and the interval of the margin between them."""
     lines = ["| metric | " + " | ".join(f"seed {seed}: value, floor, margin" for seed in seeds) + " | passed |"]
     lines.append("|---|" + "---|" * (len(seeds) + 1))
@@ -65,17 +69,45 @@ def table(seeds: dict[int, dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def with_table(page: str, seeds: dict[str, dict[str, Any]]) -> str:
+    """The page with the table of the seeds between its marks.
+
+    Raises:
+        SystemExit: if the page has no marks.
+    """
+    before, mark, rest = page.partition(BEGIN)
+    _, closed, after = rest.partition(END)
+    if not mark or not closed:
+        raise SystemExit(f"{PAGE} has no lines {BEGIN} and {END}: write them where the table belongs")
+    return f"{before}{BEGIN}\n{table(seeds)}{END}{after}"
+
+
+def publish(seeds: dict[str, dict[str, Any]]) -> None:
+    """Write the table into docs/results.md, and what it is made of beside it."""
+    describe = ["git", "describe", "--always", "--abbrev=12", "--dirty", "--exclude=*"]
+    commit = subprocess.run(describe, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    kept = {
+        seed: {name: {key: metric[key] for key in KEPT} for name, metric in metrics.items()}
+        for seed, metrics in seeds.items()
+    }
+    FIGURES.write_text(json.dumps({"commit": commit, "seeds": kept}, indent=1, sort_keys=True) + "\n")
+    PAGE.write_text(with_table(PAGE.read_text(), kept))
+
+
 def main() -> int:
     """Run every seed, print the table and write it beside the runs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--configfile", type=Path, nargs="*", default=[], help="presets, laid over config.yaml")
     parser.add_argument("--output", type=Path, default=ROOT / "studies/learning")
+    parser.add_argument("--docs", action="store_true", help="put the table into docs/results.md")
     args = parser.parse_args()
-    seeds = {seed: run(args.output / f"seed-{seed}", seed, args.configfile) for seed in args.seeds}
+    seeds = {str(seed): run(args.output / f"seed-{seed}", seed, args.configfile) for seed in args.seeds}
     text = table(seeds)
     (args.output / "table.md").write_text(text)
     print(text)
+    if args.docs:
+        publish(seeds)
     return int(not all(metric["passed"] for metrics in seeds.values() for metric in metrics.values()))
 
 

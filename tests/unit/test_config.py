@@ -77,7 +77,7 @@ def test_every_key_is_described():
         ({"fusion": {"heads": 3}}, ("fusion", "heads is 3", "multiple")),
         ({"data": {"size": 20}}, ("data", "size is 20", "multiple of 8")),
         ({"data": {"min_bodies": 4, "max_bodies": 2}}, ("min_bodies is 4", "max_bodies")),
-        ({"data": {"shards": 500}}, ("shards is 500", "recordings")),
+        ({"data": {"shards": 900}}, ("shards is 900", "recordings")),
         ({"data": {"recordings": 8, "validation_fraction": 0.1}}, ("recordings is 8", "too few")),
         ({"data": {"source": "atari", "games": ["maze_craze"]}}, ("maze_craze", "cannot be loaded")),
         ({"dynamics": {"training": {"warmup": 9000}}}, ("warmup is 9000", "steps")),

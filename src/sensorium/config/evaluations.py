@@ -54,7 +54,7 @@ class ZeroShotConfig(Section):
 class WorldStateConfig(Section):
     """Linear read-out of simulator or console truth from the world state."""
 
-    samples: int = Field(3000, ge=20, description="windows taken from each of training and test recordings")
+    samples: int = Field(2000, ge=20, description="windows taken from each of training and test recordings")
     hidden: int = Field(8, ge=1, description="last frames of a window without sight, where belief is read")
     seed: int = Field(0, ge=0, description="seed of draws and resampling")
 
@@ -96,7 +96,7 @@ class DreamConfig(Section):
 class RolloutConfig(DreamConfig):
     """Dreams beside truth: PSNR and SSIM over the horizon, true and shuffled actions, few and many steps."""
 
-    windows: int = Field(96, ge=8, description="dreamed windows from test recordings")
+    windows: int = Field(160, ge=8, description="dreamed windows from test recordings")
     denoising_steps: Literal[1, 2, 4, 8, 16, 32, 64] = Field(1, description="Euler steps a dreamed frame")
     horizon: int = Field(16, ge=1, description="dreamed frames")
     fine_windows: int = Field(32, ge=8, description="windows that are dreamed in 4 and in 64 steps a frame too")
@@ -119,7 +119,7 @@ class UncertaintyConfig(DreamConfig):
 class CounterfactualConfig(DreamConfig):
     """Other actions from a moment on, in the dream and in the simulator: whether the same changes."""
 
-    windows: int = Field(48, ge=8, description="test recordings that are run again with other actions")
+    windows: int = Field(80, ge=8, description="test recordings that are run again with other actions")
     horizon: int = Field(8, ge=1, description="dreamed frames")
     dreams: int = Field(4, ge=1, description="dreams whose mean is compared, of each beginning and choice of actions")
 
@@ -159,7 +159,7 @@ class CausalConfig(Section):
     """Other actions, by the state dynamics and in the simulator: what would change, what would not have happened."""
 
     recordings: int = Field(80, ge=2, description="training recordings that the read-out is fitted on")
-    windows: int = Field(120, ge=20, description="windows of test recordings that are run again with other actions")
+    windows: int = Field(160, ge=20, description="windows of test recordings that are run again with other actions")
     moved: float = Field(0.1, gt=0, description="how far a body must get for something to have happened, room widths")
     seed: int = Field(0, ge=0, description="seed of draws and resampling")
 

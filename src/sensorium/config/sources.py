@@ -18,7 +18,7 @@ TOKENIZER_STRIDE = 8  # pixels a side that one video token stands for
 class Source(Section):
     """What every source shares."""
 
-    recordings: int = Field(480, ge=8, description="recordings (episodes) to collect")
+    recordings: int = Field(800, ge=8, description="recordings (episodes) to collect")
     shards: int = Field(2, ge=1, description="files, and parallel jobs, the set is split into")
     max_bad_fraction: float = Field(0.01, ge=0, le=1, description="share of quarantined recordings that stops the run")
     seed: int = Field(0, ge=0, description="seed of the recordings and of their split")
@@ -40,7 +40,7 @@ class Recordings(Source):
     frames: int = Field(64, ge=16, description="frames a recording")
     size: int = Field(32, ge=16, le=256, description="height and width of a frame, in pixels")
     validation_fraction: float = Field(0.1, gt=0, lt=0.5, description="share of recordings for validation")
-    test_fraction: float = Field(0.25, gt=0, lt=0.5, description="share of recordings for the evaluations")
+    test_fraction: float = Field(0.2, gt=0, lt=0.5, description="share of recordings for the evaluations")
 
     @model_validator(mode="after")
     def _splits_fit(self) -> Recordings:

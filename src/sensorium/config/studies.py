@@ -153,7 +153,7 @@ class AgentReturnsConfig(Study):
     """Whether dreaming makes a better policy than cloning, in the real environment; small, for two CPU cores."""
 
     seeds: int = Field(3, ge=2, description="repetitions, each with its own recordings, models and episodes")
-    data: Data = PlayroomConfig(task="left", max_bodies=1, size=16, recordings=320, shards=1)
+    data: Data = PlayroomConfig(task="left", max_bodies=1, size=16, recordings=320, test_fraction=0.25, shards=1)
     tokenizer: VideoTokenizerConfig = VideoTokenizerConfig(
         width=16, training=Training(steps=500, batch=32, lr=3e-3, warmup=20)
     )

@@ -1,0 +1,222 @@
+"""Whether each part of the mind does what it claims: figures, controls that must fail and tests, as one table in docs.
+
+    python benchmarks/yardstick.py             runs the tests and writes the table into docs/science.md
+
+Figures are those of docs/learning.json (benchmarks/learning.py) and docs/studies/ (`make studies`). Exit 1 if a test
+fails; figures that do not pass are told in the table.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE, LEARNING, STUDIES = (ROOT / "docs" / name for name in ("science.md", "learning.json", "studies"))
+BEGIN, END = "<!-- yardstick -->", "<!-- end of yardstick -->"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A part of the mind and what shows that it works.
+
+    Attributes:
+        part: its name.
+        metrics: patterns of "evaluation.metric" in docs/learning.json.
+        studies: names of studies in docs/studies/.
+        tests: functions below tests/, as "unit/test_x.py::test_y"; with the negative controls of the evaluations.
+    """
+
+    part: str
+    metrics: tuple[str, ...] = ()
+    studies: tuple[str, ...] = ()
+    tests: tuple[str, ...] = ()
+
+
+UNTRAINED = "unit/test_evaluations.py::test_trained_passes_and_untrained_fails"
+ROWS = (
+    Row(
+        "Vision without labels", ("probe_vision.*", "few_shot.vision_*"), ("handwriting",),
+        (UNTRAINED, "unit/test_contrastive.py::test_gates_see_collapse",
+         "unit/test_few_shot.py::test_the_trained_eye_passes_and_untrained_networks_fail"),
+    ),
+    Row(
+        "Priors of sight", (), ("sight_priors",),
+        ("unit/test_priors.py::test_more_light_changes_no_opponent_map",
+         "unit/test_priors.py::test_energy_is_tuned_and_blind_to_phase",
+         "unit/test_priors.py::test_each_depth_cue_follows_rendered_depth"),
+    ),
+    Row(
+        "Prior of hearing", (), (),
+        ("unit/test_encoders.py::test_sweep_lands_within_half_a_band_up_to_nyquist",
+         "unit/test_encoders.py::test_spectrogram_agrees_with_torchaudio",
+         "unit/test_encoders.py::test_too_many_bands_are_refused",
+         "unit/test_priors.py::test_onsets_are_found_where_they_are"),
+    ),
+    Row(
+        "Hearing without labels", ("probe_audio.*", "few_shot.audio_*"), ("spoken_digits",),
+        ("unit/test_augment.py::test_pitch_moves_by_the_asked_semitones",
+         "unit/test_augment.py::test_tempo_moves_events_but_not_pitch",
+         "unit/test_augment.py::test_noise_has_the_asked_ratio",
+         "unit/test_sense_studies.py::test_a_probe_never_sees_the_speaker_left_out"),
+    ),
+    Row(
+        "Fusion", ("retrieval.*", "world_state.state", "world_state.velocity"), (),
+        ("unit/test_fusion.py::test_learns_to_foretell_and_to_pair",
+         "unit/test_fusion.py::test_senses_may_be_missing_and_hidden_ones_leave_no_trace",
+         "unit/test_evaluations.py::test_collapsed_embeddings_rank_in_the_middle"),
+    ),
+    Row(
+        "Belief over time", ("world_state.belief",), (),
+        ("unit/test_fusion.py::test_state_never_sees_the_future",
+         "unit/test_belief.py::test_who_forgets_or_takes_the_untrained_way_fails"),
+    ),
+    Row(
+        "State dynamics", ("motion.*",), (),
+        ("unit/test_state_dynamics.py::test_motion_passes_what_was_trained_and_fails_what_was_not",
+         "unit/test_state_dynamics.py::test_coverage_likelihood_and_ranks_by_hand"),
+    ),
+    Row(
+        "End to end", ("finetuning.*",), (),
+        ("unit/test_joint.py::test_gradients_reach_every_part_that_is_not_frozen",
+         "unit/test_joint.py::test_training_on_the_sounds_of_other_recordings_is_harm",
+         "unit/test_joint.py::test_an_untrained_joint_model_fails"),
+    ),
+    Row(
+        "Physics as geometry", (), ("violations",),
+        ("unit/test_expectation.py::test_the_fours_are_matched",
+         "unit/test_expectation.py::test_without_its_geometry_a_law_is_not_known"),
+    ),
+    Row(
+        "Prior that learns an exception", (), ("physics_prior",),
+        ("unit/test_physics.py::test_trust_starts_at_nine_tenths_and_keeps_its_bounds",
+         "unit/test_physics.py::test_the_share_that_holds_is_identified"),
+    ),
+    Row(
+        "Properties of things", ("properties.*",), (),
+        ("unit/test_bodies.py::test_mass_passes_only_where_it_takes_more_than_one_sense",
+         "unit/test_bodies.py::test_properties_are_read_from_a_taught_ear_and_not_from_fresh_ones"),
+    ),
+    Row(
+        "Causes", ("causal.*", "counterfactual.*"), (),
+        ("unit/test_state_dynamics.py::test_causal_passes_what_was_trained_and_fails_what_was_not",
+         "unit/test_state_dynamics.py::test_the_noise_of_a_passage_gives_the_passage_again"),
+    ),
+    Row(
+        "Curiosity", (), ("curiosity",),
+        ("unit/test_curiosity.py::test_progress_passes_where_errors_fail",
+         "unit/test_curiosity.py::test_regions_of_exact_states_are_caught"),
+    ),
+    Row(
+        "Babbling", (), ("babbling",),
+        ("unit/test_babbling.py::test_progress_beats_random_choice_and_shuffled_progress_fails",
+         "unit/test_babbling.py::test_the_journal_can_be_audited"),
+    ),
+    Row(
+        "Forgetting", (), ("forgetting",),
+        ("unit/test_forgetting.py::test_consolidation_protects_and_a_fisher_of_zero_does_not",
+         "unit/test_forgetting.py::test_a_certain_network_has_no_fisher_information_and_is_refused"),
+    ),
+    Row(
+        "Zero shot", ("zero_shot.*",), (),
+        ("unit/test_zero_shot.py::test_attributes_that_were_met_tell_kinds_that_were_not",
+         "unit/test_zero_shot.py::test_an_untrained_pair_of_encoders_fails"),
+    ),
+    Row(
+        "Training that survives", (), (),
+        ("unit/test_trainer.py::test_killed_at_random_moments_is_bit_equal",
+         "unit/test_trainer.py::test_a_bad_step_is_skipped_and_named",
+         "unit/test_trainer.py::test_out_of_memory_changes_the_micro_batch_and_nothing_else"),
+    ),
+    Row(
+        "Tests that can fail", (), (),
+        ("mutations/test_mutations.py::test_a_cheap_mutant_is_noticed",
+         "mutations/test_mutations.py::test_a_mutant_that_changes_nothing_survives"),
+    ),
+)  # fmt: skip
+
+
+def figures(row: Row, learned: dict[str, dict[str, Any]], studies: dict[str, Any]) -> tuple[str, str]:
+    """Cells of the metrics with their floors and how many pass, and of the controls that must fail.
+
+    Args:
+        row: of the table.
+        learned: seed -> "evaluation.metric" -> its record.
+        studies: name -> result of a study.
+
+    Raises:
+        SystemExit: if a pattern meets no metric.
+    """
+    told, controls = [], []
+    for pattern in row.metrics:
+        names = [name for name in next(iter(learned.values())) if fnmatch(name, pattern)]
+        if not names:
+            raise SystemExit(f"{row.part}: no metric {pattern} in {LEARNING}")
+        for name in names:
+            found = [metrics[name] for metrics in learned.values()]
+            value, floor = (sum(metric[key] for metric in found) / len(found) for key in ("value", "floor"))
+            passed = sum(metric["passed"] for metric in found)
+            told.append(f"{name} {value:.3f} ({floor:.3f}), {passed} of {len(found)}")
+    for study in row.studies:
+        metrics, failing = studies[study]["metrics"], studies[study]["controls"]
+        passed = sum(metric["passed"] for metric in metrics.values())
+        told.append(f"study {study}: {passed} of {len(metrics)} metrics pass, {len(studies[study]['seeds'])} seeds")
+        failed = sum(not metric["passed"] for metric in failing.values())
+        controls.append(f"{study}: {failed} of {len(failing)}")
+    return "<br>".join(told), "<br>".join(controls)
+
+
+def table(learned: dict[str, dict[str, Any]], studies: dict[str, Any], outcomes: dict[str, str]) -> str:
+    """Markdown; `outcomes`: test function -> how many of its cases passed, as text."""
+    lines = [
+        "| part | figures: mean over seeds (floor), seeds that pass | controls that fail | tests: cases passed |",
+        "|---|---|---|---|",
+    ]
+    for row in ROWS:
+        told, controls = figures(row, learned, studies)
+        tests = "<br>".join(f"{name.partition('::')[2]} {outcomes[name]}" for name in row.tests)
+        lines.append(f"| {row.part} | {told} | {controls} | {tests} |")
+    return "\n".join(lines)
+
+
+def outcomes() -> dict[str, str]:
+    """Run every test of the rows: function -> "passed of cases"."""
+    report = ROOT / ".yardstick.xml"
+    names = sorted({name for row in ROWS for name in row.tests})
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}"]
+    subprocess.run(command + [f"tests/{name}" for name in names], cwd=ROOT, check=False)
+    cases: dict[str, list[bool]] = {name: [] for name in names}
+    for case in ElementTree.parse(report).iter("testcase"):
+        file = "/".join(case.attrib["classname"].split(".")[1:]) + ".py"
+        cases[f"{file}::{case.attrib['name'].partition('[')[0]}"].append(len(case) == 0)
+    report.unlink()
+    return {name: f"{sum(passed)} of {len(passed)}" for name, passed in cases.items()}
+
+
+def main() -> int:
+    """Run the tests, write the table."""
+    record = json.loads(LEARNING.read_text())
+    studies = {path.stem: json.loads(path.read_text()) for path in STUDIES.glob("*.json")}
+    found = outcomes()
+    made = subprocess.run(["git", "describe", "--always", "--abbrev=12", "--dirty", "--exclude=*"], cwd=ROOT,
+                          capture_output=True, text=True, check=True).stdout.strip()  # fmt: skip
+    note = (
+        f"Seeds {', '.join(record['seeds'])} of the default experiment at commit `{record['commit']}`, studies at the commits that "
+        f"[studies.md](studies.md) tells, tests at `{made}`. Made by `python benchmarks/yardstick.py`."
+    )
+    before, mark, rest = PAGE.read_text().partition(BEGIN)
+    _, closed, after = rest.partition(END)
+    if not mark or not closed:
+        raise SystemExit(f"{PAGE} has no lines {BEGIN} and {END}: write them where the table belongs")
+    PAGE.write_text(f"{before}{BEGIN}\n{table(record['seeds'], studies, found)}\n\n{note}\n{END}{after}")
+    return int(any(text.split()[0] != text.split()[2] for text in found.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -207,8 +207,8 @@ def main() -> int:
     made = subprocess.run(["git", "describe", "--always", "--abbrev=12", "--dirty", "--exclude=*"], cwd=ROOT,
                           capture_output=True, text=True, check=True).stdout.strip()  # fmt: skip
     note = (
-        f"Seeds {', '.join(record['seeds'])} of the default experiment at commit `{record['commit']}`, studies at the commits that "
-        f"[studies.md](studies.md) tells, tests at `{made}`. Made by `python benchmarks/yardstick.py`."
+        f"Seeds {', '.join(record['seeds'])} of the default experiment at commit `{record['commit']}`, studies at the "
+        f"commits that [studies.md](studies.md) tells, tests at `{made}`. Made by `python benchmarks/yardstick.py`."
     )
     before, mark, rest = PAGE.read_text().partition(BEGIN)
     _, closed, after = rest.partition(END)

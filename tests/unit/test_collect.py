@@ -20,7 +20,7 @@ from sensorium.data.recording import SPLITS, RecordingSet, write_shard
 from sensorium.data.shards import describe_shard, draw_splits
 from sensorium.stages import collect, index
 
-TINY = {"source": "playroom", "recordings": 16, "frames": 16, "size": 16, "shards": 2}
+TINY = {"source": "playroom", "recordings": 16, "test_fraction": 0.25, "frames": 16, "size": 16, "shards": 2}
 DETAILS = {"source": "toy", "frames_per_second": 16, "sample_rate": 160, "samples_per_frame": 10, "size": 16}
 
 

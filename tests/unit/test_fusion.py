@@ -138,7 +138,7 @@ def test_errors_of_changes_by_hand() -> None:
     torch.nn.init.zeros_(learner.telling.heads.weight)
     torch.nn.init.zeros_(learner.telling.heads.bias)
     learner.telling.change.fill_(2.0)
-    errors = learner.embed(batch, draw())[:, 64:]
+    errors = learner.embed(batch, draw())[:, 2 * learner.fusion.window_width :]
     seen, heard = batch["vision_embedding"], batch["audio_embedding"]
 
     def square(values: Tensor) -> Tensor:
@@ -161,7 +161,7 @@ def test_micro_batches_embed_the_same() -> None:
     torch.manual_seed(0)
     learner, batch = FusionLearner(CONFIG, SHAPES), senses()
     whole = learner.embed(batch, draw())
-    assert whole.shape == (16, 2 * 32 + 3)
+    assert whole.shape == (16, 2 * learner.fusion.window_width + 3)
     parts = [
         learner.embed({name: value[i : i + 4] for name, value in batch.items()}, draw().rows(i, i + 4))
         for i in range(0, 16, 4)

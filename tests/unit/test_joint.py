@@ -129,8 +129,9 @@ def test_gradients_reach_every_part_that_is_not_frozen(world: ToyWorld, frozen: 
 def test_every_encoder_learns_from_every_term(world: ToyWorld, term: str) -> None:
     """Each term by itself reaches the first layer of both encoders."""
     made, batch = make(world, CONFIG)
-    parts = made.embed(batch, draw()).split([2 * FUSION.dim, 1 + len(FUSION.offsets), 2], dim=1)
-    dict(zip(("alignment", "prediction", "drift"), parts, strict=True))[term].sum().backward()
+    parts = made.embed(batch, draw()).split([2 * made.joint.fusion.window_width, 1 + len(FUSION.offsets), 2], dim=1)
+    values = dict(zip(("alignment", "prediction", "drift"), parts, strict=True))[term]
+    (values * torch.randn(values.shape)).sum().backward()  # over its frames an embedding sums to nothing
     for first in (made.joint.vision.layers[0], made.joint.audio.layers[0].convolution):
         assert first.weight.grad is not None
         assert first.weight.grad.norm() > 1e-6

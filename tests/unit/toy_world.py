@@ -251,12 +251,12 @@ class ToyWorld:
         def loss(step: int) -> Tensor:
             rows, times = self._rows(64, FUSION.frames)
             state = head(fusion(seen[rows, times], heard[rows, times], self.body[rows, times]))
-            scores = fusion.image_embedding(seen[rows, times]) @ fusion.sound_embedding(heard[rows, times]).T / 0.1
+            scores = fusion.image_embedding(seen[rows, times]) @ fusion.sound_embedding(heard[rows, times]).T / 0.2
             same = torch.arange(64)
             contrast = F.cross_entropy(scores, same) + F.cross_entropy(scores.T, same)
             return F.mse_loss(state, wanted[rows, times]) + contrast
 
-        fit([fusion, head], 450, loss)
+        fit([fusion, head], 200, loss)
         return fusion
 
     def _tokenizer(self) -> nn.Module:

@@ -96,7 +96,7 @@ class DreamConfig(Section):
 class RolloutConfig(DreamConfig):
     """Dreams beside truth: PSNR and SSIM over the horizon, true and shuffled actions, few and many steps."""
 
-    windows: int = Field(160, ge=8, description="dreamed windows from test recordings")
+    windows: int = Field(240, ge=8, description="dreamed windows from test recordings")
     denoising_steps: Literal[1, 2, 4, 8, 16, 32, 64] = Field(1, description="Euler steps a dreamed frame")
     horizon: int = Field(16, ge=1, description="dreamed frames")
     fine_windows: int = Field(32, ge=8, description="windows that are dreamed in 4 and in 64 steps a frame too")

@@ -121,7 +121,7 @@ class WindowHead(nn.Module):
 
     def __init__(self, width: int, config: FusionConfig) -> None:
         super().__init__()
-        hidden, self.told = max(4, config.dim // 2), max(2, config.dim // 8)
+        hidden, self.told = max(32, config.dim // 2), max(8, config.dim // 8)
         self.read = nn.Linear(width, hidden)
         self.norms = nn.ModuleList(nn.RMSNorm(hidden, eps=1e-6) for _ in range(_HEAD_LAYERS))
         self.convolutions = nn.ModuleList(nn.Conv1d(hidden, hidden, 3, padding=1) for _ in range(_HEAD_LAYERS))

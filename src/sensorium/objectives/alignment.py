@@ -113,7 +113,7 @@ class FusionLearner(CoupledLearner):
         return self.fusion
 
     def embed(self, batch: Batch, draw: Draw) -> Tensor:
-        """Image embedding, sound embedding and errors of every row side by side, [rows, 2 window_width + 1 + offsets]."""
+        """Image and sound embedding and errors of every row, side by side: [rows, 2 window_width + 1 + offsets]."""
         senses = self._senses(batch)
         errors = self._errors(batch, hidden_senses(self.config, len(self.fusion.widths), draw))
         frames = self.config.frames

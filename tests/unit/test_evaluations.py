@@ -31,7 +31,7 @@ from sensorium.evaluation.retrieval import draw_candidates, ranks
 SECTIONS: dict[str, Section] = {
     "probe vision": ProbeConfig(samples=300, trials=20, supervised_steps=100),
     "probe audio": ProbeConfig(samples=300, trials=20, supervised_steps=60),
-    "retrieval": RetrievalConfig(queries=250, candidates=10),
+    "retrieval": RetrievalConfig(queries=250, candidates=20),
     "world_state": WorldStateConfig(samples=400, hidden=2),
     "reconstruction": ReconstructionConfig(frames=150),
     "agent_return": AgentReturnConfig(episodes=40, windows=120),
@@ -50,8 +50,8 @@ METRICS = {
     "probe vision": {"linear_probe", "few_shot"},
     "probe audio": {"linear_probe", "few_shot"},
     "retrieval": {
-        "image_to_sound_r1", "image_to_sound_r5", "image_to_sound_median_rank",
-        "sound_to_image_r1", "sound_to_image_r5", "sound_to_image_median_rank",
+        "image_to_sound_r1", "image_to_sound_r5", "image_to_sound_r10", "image_to_sound_median_rank",
+        "sound_to_image_r1", "sound_to_image_r5", "sound_to_image_r10", "sound_to_image_median_rank",
     },
     "world_state": {"state", "velocity", "belief"},
     "reconstruction": {"psnr", "ssim"},
@@ -110,12 +110,12 @@ def test_a_tokenizer_stands_beside_known_codes(world: ToyWorld, tmp_path: Path) 
 
 
 def test_who_knows_only_the_classes_heard_finds_some(world: ToyWorld, tmp_path: Path) -> None:
-    """Of ten candidates about half sound alike in class: a reference above chance and below a perfect matcher."""
+    """Of twenty candidates about half sound alike in class: a reference above chance and below a perfect matcher."""
     result = evaluate(world, "retrieval", tmp_path)
     for direction in ("image_to_sound", "sound_to_image"):
         record = result["metrics"][f"{direction}_r1"]
-        assert 0.12 < record["references"]["classes heard"] < 0.5
-        assert result["times_chance"][f"{direction}_r1"][0] == pytest.approx(10 * record["value"])
+        assert 0.06 < record["references"]["classes heard"] < 0.5
+        assert result["times_chance"][f"{direction}_r1"][0] == pytest.approx(20 * record["value"])
 
 
 def test_recordings_without_labels_are_refused(world: ToyWorld) -> None:

@@ -161,8 +161,6 @@ class ToyWorld:
     """Manifests of recordings, latents and trained models under a folder."""
 
     def __init__(self, folder: Path) -> None:
-        torch.manual_seed(0)
-        self.rng = np.random.default_rng(0)
         names = [f"toy-{number:03d}" for number in range(RECORDINGS)]
         recordings = {name: recording(number) for number, name in enumerate(names)}
         self.data = write_recordings(
@@ -204,6 +202,11 @@ class ToyWorld:
             folder / "dynamics", self._dynamics(shapes), "dynamics", DYNAMICS, shapes, latents=self.latents
         )
 
+    def _seed(self, part: int) -> None:
+        """Every part its own draws: what one of them takes changes no other."""
+        torch.manual_seed(part)
+        self.rng = np.random.default_rng(part)
+
     def _rows(self, count: int, frames: int) -> tuple[Tensor, Tensor]:
         """Random recordings [count, 1] and the frames of a random window of each [count, frames]."""
         start = self.rng.integers(0, FRAMES - frames + 1, count)
@@ -211,6 +214,7 @@ class ToyWorld:
         return torch.from_numpy(picked)[:, None], torch.from_numpy(start)[:, None] + torch.arange(frames)
 
     def _vision(self) -> nn.Module:
+        self._seed(1)
         self.encoder = VisionEncoder(VISION, ENCODER_SHAPES)
         head = nn.Linear(VISION.dim, 5)
 
@@ -225,6 +229,7 @@ class ToyWorld:
         return self.encoder
 
     def _audio(self) -> nn.Module:
+        self._seed(2)
         self.listener = AudioEncoder(AUDIO, SOUND_SHAPES)
         head = nn.Linear(AUDIO.dim, 4)
 
@@ -238,6 +243,7 @@ class ToyWorld:
         return self.listener
 
     def _fusion(self) -> nn.Module:
+        self._seed(3)
         fusion, head = Fusion(FUSION, FUSION_SHAPES), nn.Linear(FUSION.dim, 4)
         with torch.no_grad():
             seen = self.encoder.grid(self.images.flatten(0, 1)).unflatten(0, self.images.shape[:2])
@@ -260,6 +266,7 @@ class ToyWorld:
         return fusion
 
     def _tokenizer(self) -> nn.Module:
+        self._seed(4)
         self.video_tokenizer = VideoTokenizer(TOKENIZER, ENCODER_SHAPES)
 
         def loss(step: int) -> Tensor:
@@ -271,6 +278,7 @@ class ToyWorld:
         return self.video_tokenizer
 
     def _dynamics(self, shapes: dict[str, Any]) -> nn.Module:
+        self._seed(5)
         dynamics = Dynamics(DYNAMICS, shapes)
         flat = self.tokens.flatten(0, 2)
         dynamics.mean.copy_(flat.mean(0))

@@ -214,10 +214,10 @@ class FinetuneConfig(Section):
     )
     alignment_weight: float = Field(0.3, ge=0, description="weight of the image-sound alignment beside prediction")
     keep_weight: float = Field(
-        3.0, ge=0, description="weight of each encoder's embedding staying what it was, relative to its variance"
+        1.0, ge=0, description="weight of each encoder's embedding staying what it was, relative to its variance"
     )
     jitter: float = Field(0.2, ge=0, le=1, description="strength of brightness, contrast and saturation changes")
-    noise: float = Field(20.0, ge=0, le=80, description="lowest signal-to-noise ratio of the sound, in decibels")
+    noise: float = Field(40.0, ge=0, le=80, description="lowest signal-to-noise ratio of the sound, in decibels")
     training: Training = Training(steps=120, batch=32, lr=1e-3, warmup=20)
 
 

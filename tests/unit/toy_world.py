@@ -161,6 +161,7 @@ class ToyWorld:
     """Manifests of recordings, latents and trained models under a folder."""
 
     def __init__(self, folder: Path) -> None:
+        self._seed(0)
         names = [f"toy-{number:03d}" for number in range(RECORDINGS)]
         recordings = {name: recording(number) for number, name in enumerate(names)}
         self.data = write_recordings(
@@ -203,7 +204,7 @@ class ToyWorld:
         )
 
     def _seed(self, part: int) -> None:
-        """Every part its own draws: what one of them takes changes no other."""
+        """Draws that do not depend on how many were taken before."""
         torch.manual_seed(part)
         self.rng = np.random.default_rng(part)
 
@@ -214,7 +215,6 @@ class ToyWorld:
         return torch.from_numpy(picked)[:, None], torch.from_numpy(start)[:, None] + torch.arange(frames)
 
     def _vision(self) -> nn.Module:
-        self._seed(1)
         self.encoder = VisionEncoder(VISION, ENCODER_SHAPES)
         head = nn.Linear(VISION.dim, 5)
 
@@ -229,7 +229,6 @@ class ToyWorld:
         return self.encoder
 
     def _audio(self) -> nn.Module:
-        self._seed(2)
         self.listener = AudioEncoder(AUDIO, SOUND_SHAPES)
         head = nn.Linear(AUDIO.dim, 4)
 
@@ -243,7 +242,6 @@ class ToyWorld:
         return self.listener
 
     def _fusion(self) -> nn.Module:
-        self._seed(3)
         fusion, head = Fusion(FUSION, FUSION_SHAPES), nn.Linear(FUSION.dim, 4)
         with torch.no_grad():
             seen = self.encoder.grid(self.images.flatten(0, 1)).unflatten(0, self.images.shape[:2])

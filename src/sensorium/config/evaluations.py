@@ -111,7 +111,7 @@ class RolloutConfig(DreamConfig):
 class UncertaintyConfig(DreamConfig):
     """Several dreams from one beginning: whether their spread tells how wrong they are."""
 
-    windows: int = Field(24, ge=8, description="beginnings from test recordings")
+    windows: int = Field(64, ge=8, description="beginnings from test recordings")
     horizon: int = Field(16, ge=1, description="dreamed frames")
     dreams: int = Field(8, ge=3, description="dreams from each beginning")
 
@@ -159,7 +159,7 @@ class CausalConfig(Section):
     """Other actions, by the state dynamics and in the simulator: what would change, what would not have happened."""
 
     recordings: int = Field(80, ge=2, description="training recordings that the read-out is fitted on")
-    windows: int = Field(160, ge=20, description="windows of test recordings that are run again with other actions")
+    windows: int = Field(320, ge=20, description="windows of test recordings that are run again with other actions")
     moved: float = Field(0.1, gt=0, description="how far a body must get for something to have happened, room widths")
     seed: int = Field(0, ge=0, description="seed of draws and resampling")
 

@@ -20,11 +20,12 @@ from typing import Any
 import yaml
 
 from sensorium.config import Config, Section
+from sensorium.studies.study import commit
+from sensorium.studies.study_tables import between
 
 ROOT = Path(__file__).resolve().parents[1]
 DEFAULT = ROOT / "config/config.yaml"
 PAGE, FIGURES = ROOT / "docs/results.md", ROOT / "docs/learning.json"
-BEGIN, END = "<!-- learning -->", "<!-- end of learning -->"
 KEPT = ("value", "low", "high", "floor", "ceiling", "margin", "higher_is_better", "passed")
 
 
@@ -70,27 +71,17 @@ def table(seeds: dict[str, dict[str, Any]]) -> str:
 
 
 def with_table(page: str, seeds: dict[str, dict[str, Any]]) -> str:
-    """The page with the table of the seeds between its marks.
-
-    Raises:
-        SystemExit: if the page has no marks.
-    """
-    before, mark, rest = page.partition(BEGIN)
-    _, closed, after = rest.partition(END)
-    if not mark or not closed:
-        raise SystemExit(f"{PAGE} has no lines {BEGIN} and {END}: write them where the table belongs")
-    return f"{before}{BEGIN}\n{table(seeds)}{END}{after}"
+    """The page with the table of the seeds between its marks."""
+    return between(page, "learning", table(seeds).rstrip(), str(PAGE))
 
 
 def publish(seeds: dict[str, dict[str, Any]]) -> None:
     """Write the table into docs/results.md, and what it is made of beside it."""
-    describe = ["git", "describe", "--always", "--abbrev=12", "--dirty", "--exclude=*"]
-    commit = subprocess.run(describe, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
     kept = {
         seed: {name: {key: metric[key] for key in KEPT} for name, metric in metrics.items()}
         for seed, metrics in seeds.items()
     }
-    FIGURES.write_text(json.dumps({"commit": commit, "seeds": kept}, indent=1, sort_keys=True) + "\n")
+    FIGURES.write_text(json.dumps({"commit": commit(), "seeds": kept}, indent=1, sort_keys=True) + "\n")
     PAGE.write_text(with_table(PAGE.read_text(), kept))
 
 

@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from sensorium.studies.study import commit
+from sensorium.studies.study_tables import between
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGE, LEARNING, STUDIES = (ROOT / "docs" / name for name in ("science.md", "learning.json", "studies"))
-BEGIN, END = "<!-- yardstick -->", "<!-- end of yardstick -->"
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,7 @@ def figures(row: Row, learned: dict[str, dict[str, Any]], studies: dict[str, Any
         studies: name -> result of a study.
 
     Raises:
-        SystemExit: if a pattern meets no metric.
+        SystemExit: if a pattern meets no metric, or a study has no result.
     """
     told, controls = [], []
     for pattern in row.metrics:
@@ -165,6 +167,8 @@ def figures(row: Row, learned: dict[str, dict[str, Any]], studies: dict[str, Any
             passed = sum(metric["passed"] for metric in found)
             told.append(f"{name} {value:.3f} ({floor:.3f}), {passed} of {len(found)}")
     for study in row.studies:
+        if study not in studies:
+            raise SystemExit(f"{row.part}: no result of the study {study} in {STUDIES}; make it with: make studies")
         metrics, failing = studies[study]["metrics"], studies[study]["controls"]
         passed = sum(metric["passed"] for metric in metrics.values())
         told.append(f"study {study}: {passed} of {len(metrics)} metrics pass, {len(studies[study]['seeds'])} seeds")
@@ -198,25 +202,24 @@ def outcomes() -> dict[str, str]:
     for case in ran:
         file = "/".join(case.attrib["classname"].split(".")[1:]) + ".py"
         cases[f"{file}::{case.attrib['name'].partition('[')[0]}"].append(len(case) == 0)  # no failure, error or skip
+    if missing := [name for name, passed in cases.items() if not passed]:
+        raise SystemExit(f"no case of these tests ran, so they show nothing: {', '.join(missing)}")
     return {name: f"{sum(passed)} of {len(passed)}" for name, passed in cases.items()}
 
 
 def main() -> int:
     """Run the tests, write the table."""
+    if not LEARNING.exists():
+        raise SystemExit(f"{LEARNING}: not found; make it with: python benchmarks/learning.py --docs")
     record = json.loads(LEARNING.read_text())
     studies = {path.stem: json.loads(path.read_text()) for path in STUDIES.glob("*.json")}
     found = outcomes()
-    made = subprocess.run(["git", "describe", "--always", "--abbrev=12", "--dirty", "--exclude=*"], cwd=ROOT,
-                          capture_output=True, text=True, check=True).stdout.strip()  # fmt: skip
     note = (
         f"Seeds {', '.join(record['seeds'])} of the default experiment at commit `{record['commit']}`, studies at the "
-        f"commits that [studies.md](studies.md) tells, tests at `{made}`. Made by `python benchmarks/yardstick.py`."
+        f"commits that [studies.md](studies.md) tells, tests at `{commit()}`. Made by `python benchmarks/yardstick.py`."
     )
-    before, mark, rest = PAGE.read_text().partition(BEGIN)
-    _, closed, after = rest.partition(END)
-    if not mark or not closed:
-        raise SystemExit(f"{PAGE} has no lines {BEGIN} and {END}: write them where the table belongs")
-    PAGE.write_text(f"{before}{BEGIN}\n{table(record['seeds'], studies, found)}\n\n{note}\n{END}{after}")
+    text = f"{table(record['seeds'], studies, found)}\n\n{note}"
+    PAGE.write_text(between(PAGE.read_text(), "yardstick", text, str(PAGE)))
     return int(any(text.split()[0] != text.split()[2] for text in found.values()))
 
 

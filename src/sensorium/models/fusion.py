@@ -103,11 +103,11 @@ class Fusion(nn.Module):
         return self.norm(state)
 
     def image_embedding(self, vision: Tensor) -> Tensor:
-        """Embedding of a window seen, [B, T, width of vision] -> [B, T * told] of unit length."""
+        """Embedding of a window seen, [B, T, width of vision] -> unit vectors [B, T * told], comparable at equal T."""
         return self.image_head(self.calibrated("vision", vision))
 
     def sound_embedding(self, audio: Tensor) -> Tensor:
-        """Embedding of a window heard, [B, T, width of audio] -> [B, T * told] of unit length."""
+        """Embedding of a window heard, [B, T, width of audio] -> unit vectors [B, T * told], comparable at equal T."""
         return self.sound_head(self.calibrated("audio", audio))
 
 

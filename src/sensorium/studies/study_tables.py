@@ -38,9 +38,18 @@ def with_table(page: str, record: Mapping[str, Any]) -> str:
     Raises:
         ArtifactError: if the page has no marks for the study.
     """
-    begin, end = f"<!-- study: {record['name']} -->", f"<!-- end of study: {record['name']} -->"
+    return between(page, f"study: {record['name']}", markdown(record), "docs/studies.md")
+
+
+def between(page: str, name: str, text: str, file: str) -> str:
+    """The page with `text` between the marks <!-- name --> and <!-- end of name -->.
+
+    Raises:
+        ArtifactError: if the page, of which `file` tells the name, has no such marks.
+    """
+    begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
     before, mark, rest = page.partition(begin)
     _, closed, after = rest.partition(end)
     if not mark or not closed:
-        raise ArtifactError(f"docs/studies.md has no lines {begin!r} and {end!r}: write them where the table belongs")
-    return f"{before}{begin}\n{markdown(record)}\n{end}{after}"
+        raise ArtifactError(f"{file} has no lines {begin!r} and {end!r}: write them where the table belongs")
+    return f"{before}{begin}\n{text}\n{end}{after}"

@@ -1,4 +1,4 @@
-"""The optimiser's state survives a save whatever the memory layout of the weights."""
+"""The optimiser's state survives a save whatever the memory layout of the weights; Muon has the matrices of blocks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from sensorium.config import Training
+from sensorium.config import ConfigurationError, Training
 from sensorium.training.optimiser import Optimiser
 
 TRAINING = Training(steps=10, warmup=1, lr=0.1, ema=0.5)
@@ -39,3 +39,68 @@ def test_a_restored_optimiser_goes_on_with_the_same_bits(layout: torch.memory_fo
     make_steps(resumed, restored, 3, 6)
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), resumed.parameters(), strict=True))
     assert all(torch.equal(value, restored.tensors()[name]) for name, value in optimiser.tensors().items())
+
+
+class Stack(nn.Module):
+    """A stem, two blocks of a matrix and a vector each, and a head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.head = nn.Conv2d(3, 8, 8), nn.Linear(8, 8)
+        self.blocks = nn.ModuleList([nn.Linear(8, 8), nn.Linear(8, 8)])
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        hidden = self.stem(images).flatten(1)
+        for block in self.blocks:
+            hidden = hidden + torch.tanh(block(hidden))
+        return self.head(hidden)
+
+
+def stack(muon: float) -> tuple[nn.Module, Optimiser]:
+    torch.manual_seed(0)
+    model = Stack()
+    return model, Optimiser(model, TRAINING.model_copy(update={"muon": muon, "weight_decay": 0.0}))
+
+
+def test_muon_goes_on_with_the_same_bits() -> None:
+    model, optimiser = stack(2.0)
+    make_steps(model, optimiser, 0, 3)
+    kept = (model.state_dict(), optimiser.tensors())
+    weights, saved = ({name: value.clone() for name, value in tensors.items()} for tensors in kept)
+    make_steps(model, optimiser, 3, 6)
+    resumed, restored = stack(2.0)
+    resumed.load_state_dict(weights)
+    restored.restore(saved)
+    make_steps(resumed, restored, 3, 6)
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), resumed.parameters(), strict=True))
+    assert any("momentum_buffer" in name for name in saved)
+    assert any("exp_avg_sq" in name for name in saved)
+
+
+def test_muon_moves_the_matrices_of_blocks_in_all_directions_alike_and_nothing_else() -> None:
+    first, steps = dict(stack(0.0)[0].named_parameters()), {}
+    for muon in (0.0, 1.0, 2.0):
+        model, optimiser = stack(muon)
+        for parameter in model.parameters():
+            gradient = torch.randn(parameter.shape)
+            if gradient.shape == (8, 8):  # one direction is asked for forty times as much as another
+                left, _, right = torch.linalg.svd(gradient)
+                gradient = left @ torch.diag(torch.linspace(0.1, 4.0, 8)) @ right
+            parameter.grad = gradient
+        optimiser.update(0, optimiser.norm())
+        steps[muon] = {name: (p - first[name]).detach() for name, p in model.named_parameters()}
+    for name, moved in steps[1.0].items():
+        if name.startswith("blocks") and name.endswith("weight"):
+            values = torch.linalg.svdvals(moved)
+            assert values.max() < 2 * values.min()  # Newton-Schulz brings them to about 0.7 to 1.2 of one another
+            adamw = torch.linalg.svdvals(steps[0.0][name])
+            assert adamw.max() > 4 * adamw.min()
+            torch.testing.assert_close(steps[2.0][name], 2 * moved, rtol=1e-4, atol=1e-6)
+            torch.testing.assert_close(moved.square().mean().sqrt(), torch.tensor(0.2 * TRAINING.lr), rtol=0.2, atol=0)
+        else:
+            assert torch.equal(moved, steps[0.0][name])
+
+
+def test_muon_without_blocks_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"training.muon is 2.0"):
+        Optimiser(nn.Linear(4, 4), TRAINING.model_copy(update={"muon": 2.0}))

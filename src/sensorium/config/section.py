@@ -25,11 +25,14 @@ class Section(BaseModel):
 
 
 class Training(Section):
-    """The optimisation of one stage (AdamW, linear warm-up, cosine decay)."""
+    """The optimisation of one stage (AdamW, Muon where asked for, linear warm-up, cosine decay)."""
 
     steps: int = Field(1000, ge=1, description="optimiser steps")
     batch: int = Field(64, ge=2, description="global batch, in windows; never depends on the device")
     lr: float = Field(1e-3, gt=0, le=1, description="peak learning rate")
+    muon: float = Field(
+        0.0, ge=0, description="rate of Muon in units of lr, for matrices of transformer blocks; 0: AdamW for all"
+    )
     final_lr: float = Field(0.05, ge=0, le=1, description="last learning rate, as a fraction of lr")
     warmup: int = Field(50, ge=0, description="steps of linear warm-up")
     weight_decay: float = Field(0.01, ge=0, description="decoupled weight decay on matrices and kernels")

@@ -1,4 +1,4 @@
-"""AdamW, the average of weights, and both as plain tensors by name for a checkpoint."""
+"""AdamW and Muon, the average of weights, and all of it as plain tensors by name for a checkpoint."""
 
 from __future__ import annotations
 
@@ -8,23 +8,41 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from sensorium.config import Training
+from sensorium.config import ConfigurationError, Training
 from sensorium.schedules import average_decay, learning_rate
 
 
 class Optimiser:
     """AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101) with decay on matrices and kernels only.
 
+    With `training.muon` the matrices of transformer blocks are trained by Muon (Jordan et al. 2024, "Muon: an optimizer
+    for hidden layers in neural networks"): every singular value of an update is about the same, so what a gradient
+    rarely asks for is learned too. Its updates are scaled to AdamW's root mean square (Liu et al. 2025,
+    arXiv:2502.16982, section 2.2), and `muon` times as long.
+
     With `training.ema` it keeps an exponential average of the weights, which is evaluated and exported.
+
+    Raises:
+        ConfigurationError: if Muon is asked for where there are no transformer blocks.
     """
 
     def __init__(self, learner: nn.Module, training: Training) -> None:
         self._training = training
         self._parameters = {name: p for name, p in learner.named_parameters() if p.requires_grad}
-        matrices = [p for p in self._parameters.values() if p.dim() >= 2]
-        vectors = [p for p in self._parameters.values() if p.dim() < 2]
+        hidden = {name: p for name, p in self._parameters.items() if training.muon and in_block(name) and p.dim() == 2}
+        if training.muon and not hidden:
+            raise ConfigurationError(f"training.muon is {training.muon}: there are no transformer blocks; set it to 0")
+        others = [p for name, p in self._parameters.items() if name not in hidden]
+        matrices, vectors = [p for p in others if p.dim() >= 2], [p for p in others if p.dim() < 2]
         groups = [{"params": matrices, "weight_decay": training.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-        self._adamw = torch.optim.AdamW([group for group in groups if group["params"]], lr=training.lr, fused=True)
+        adamw = torch.optim.AdamW([group for group in groups if group["params"]], lr=training.lr, fused=True)
+        self._rates: dict[torch.optim.Optimizer, float] = {adamw: 1.0}  # in units of the learning rate
+        self._states = dict.fromkeys(self._parameters, adamw.state)
+        if hidden:
+            decay = training.weight_decay
+            muon = torch.optim.Muon(hidden.values(), training.lr, decay, adjust_lr_fn="match_rms_adamw")
+            self._rates[muon] = training.muon
+            self._states |= dict.fromkeys(hidden, muon.state)
         self._average: dict[str, Tensor] = {}
         if training.ema:
             self._average = {name: p.detach().clone() for name, p in self._parameters.items()}
@@ -45,9 +63,10 @@ class Optimiser:
             step, steps=training.steps, warmup=training.warmup, peak=training.lr, final=training.final_lr
         )
         torch.nn.utils.clip_grads_with_norm_(self.parameters, training.clip, norm)
-        for group in self._adamw.param_groups:
-            group["lr"] = rate
-        self._adamw.step()
+        for optimiser, factor in self._rates.items():
+            for group in optimiser.param_groups:
+                group["lr"] = factor * rate
+            optimiser.step()
         if self._average:
             weights = [p.detach() for p in self._parameters.values()]
             torch._foreach_lerp_(list(self._average.values()), weights, 1 - average_decay(step, training.ema))
@@ -55,7 +74,8 @@ class Optimiser:
 
     def clear(self) -> None:
         """Drop all gradients."""
-        self._adamw.zero_grad(set_to_none=True)
+        for optimiser in self._rates:
+            optimiser.zero_grad(set_to_none=True)
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
@@ -79,7 +99,7 @@ class Optimiser:
         moments = {
             f"optimiser/{name}/{key}": value
             for name, parameter in self._parameters.items()
-            for key, value in self._adamw.state.get(parameter, {}).items()
+            for key, value in self._states[name].get(parameter, {}).items()
         }
         return moments | {f"average/{name}": value for name, value in self._average.items()}
 
@@ -96,6 +116,11 @@ class Optimiser:
                 owner = self._parameters[parameter]
                 # The fused step walks memory, so a moment must lie in memory as its parameter does.
                 like = owner.detach() if value.shape == owner.shape else value.to(owner.device)
-                self._adamw.state[owner][key] = torch.empty_like(like, dtype=value.dtype).copy_(value)
+                self._states[parameter][owner][key] = torch.empty_like(like, dtype=value.dtype).copy_(value)
         for name, average in self._average.items():
             average.copy_(tensors[f"average/{name}"])
+
+
+def in_block(name: str) -> bool:
+    """Whether a parameter of this name belongs to one of a model's transformer blocks."""
+    return "blocks" in name.split(".")

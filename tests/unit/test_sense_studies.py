@@ -170,11 +170,21 @@ def test_few_shot_names_what_is_told_apart(drawn: Path) -> None:
     assert 0.1 < handwriting.few_shot(noise, character, writer, 200, 0) < 0.32
 
 
+def test_characters_are_recordings_of_their_drawings(drawn: Path) -> None:
+    drawings = handwriting.read(drawn, 28)
+    known = np.flatnonzero(drawings.alphabet == 1)[:-1]  # one drawing is missing: all characters do without one
+    video = drawings.together(known)
+    characters = np.unique(drawings.character[known])
+    assert video.shape == (len(characters), 3, 28, 28, 3)
+    for each, frames in zip(characters, video[..., 0].numpy(), strict=True):
+        assert np.array_equal(frames, drawings.images[known[drawings.character[known] == each][:3]])
+
+
 def test_handwriting_leaves_one_alphabet_out(drawn: Path) -> None:
     config = HandwritingConfig(archive=str(drawn), seeds=2, size=16, episodes=20, width=4, dim=8, training=FEW)
     findings = handwriting.run(config)
     assert [row["alphabet left out"] for row in findings.tables[0].rows] == ["One", "Two"]
-    assert set(findings.metrics) == {"one_shot", "one_shot_expected"}
+    assert set(findings.metrics) == {"one_shot", "one_shot_expected", "one_shot_taught", "one_shot_taught_expected"}
     assert not findings.controls["shuffled_labels"]["passed"]
 
 

@@ -131,10 +131,10 @@ class HandwritingConfig(Study):
     width: int = Field(16, ge=4, description="channels of the first convolution; doubled at each halving")
     dim: int = Field(128, ge=4, description="width of the embedding")
     augmentation: VisionAugmentation = VisionAugmentation(
-        crop=0.6, flip=0.0, jitter=0.0, grayscale=0.0, rotation=20.0, shear=0.3, bend=0.06
+        crop=0.8, flip=0.0, jitter=0.0, grayscale=0.0, rotation=10.0, shear=0.2, bend=0.04
     )
     contrast: Contrast = Contrast(temperature=0.2)
-    training: Training = Training(steps=1200, batch=128, lr=2e-3, warmup=20)
+    training: Training = Training(steps=2000, batch=128, lr=2e-3, warmup=20)
 
 
 class SightPriorsConfig(Study):

@@ -212,13 +212,13 @@ class FinetuneConfig(Section):
     frozen: tuple[Literal["vision", "audio", "fusion"], ...] = Field(
         (), max_length=2, description="parts that stay as they are"
     )
-    alignment_weight: float = Field(0.3, ge=0, description="weight of the image-sound alignment beside prediction")
+    alignment_weight: float = Field(0.2, ge=0, description="weight of the image-sound alignment beside prediction")
     keep_weight: float = Field(
         1.0, ge=0, description="weight of each encoder's embedding staying what it was, relative to its variance"
     )
     jitter: float = Field(0.2, ge=0, le=1, description="strength of brightness, contrast and saturation changes")
     noise: float = Field(40.0, ge=0, le=80, description="lowest signal-to-noise ratio of the sound, in decibels")
-    training: Training = Training(steps=120, batch=32, lr=1e-3, warmup=20)
+    training: Training = Training(steps=120, batch=32, lr=1e-3, warmup=20, ema=0.98)
 
 
 class DynamicsConfig(Transformer):

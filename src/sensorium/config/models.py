@@ -214,7 +214,7 @@ class FinetuneConfig(Section):
     )
     alignment_weight: float = Field(0.2, ge=0, description="weight of the image-sound alignment beside prediction")
     keep_weight: float = Field(
-        1.0, ge=0, description="weight of each encoder's embedding staying what it was, relative to its variance"
+        1.0, ge=0, description="weight of each encoder's embedding staying what it was, in units of its variances"
     )
     jitter: float = Field(0.2, ge=0, le=1, description="strength of brightness, contrast and saturation changes")
     noise: float = Field(40.0, ge=0, le=80, description="lowest signal-to-noise ratio of the sound, in decibels")

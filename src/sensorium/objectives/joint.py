@@ -2,7 +2,8 @@
 
 Targets come from the encoders as they were before, so they cannot collapse; pictures and sounds are disturbed before
 they are seen and heard, and the undisturbed must be told. Each encoder's own embedding is held to what it was
-(knowledge distillation against forgetting: Li and Hoiem 2016, "Learning without Forgetting").
+(knowledge distillation against forgetting: Li and Hoiem 2016, "Learning without Forgetting"), every dimension in
+units of its own deviation: who reads embeddings standardises them, so a small dimension tells as much as a large one.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from sensorium.objectives.contrastive import collapse_gates
 from sensorium.objectives.learner import Batch, CoupledLearner, Gate, Metrics
 from sensorium.randomness import Draw
 
+STILL = 1e-3  # smallest variance of a dimension, as a share of the mean one
 KEPT = 0.5  # share of an embedding's deviation, rank and differences that must be left
 
 
@@ -40,7 +42,8 @@ class JointLearner(CoupledLearner):
 
     kept: Tensor
     kept_bias: Tensor
-    variance: Tensor
+    vision_variance: Tensor
+    audio_variance: Tensor
 
     def __init__(self, config: FinetuneConfig, joint: Joint, telling: Telling) -> None:
         super().__init__()
@@ -50,12 +53,15 @@ class JointLearner(CoupledLearner):
             getattr(joint, part).requires_grad_(False)
         self.register_buffer("kept", joint.vision.head.weight.detach().clone())
         self.register_buffer("kept_bias", joint.vision.head.bias.detach().clone())
-        self.register_buffer("variance", torch.ones(2))  # of the embeddings of vision and audio before
+        for sense, head in (("vision", joint.vision.head), ("audio", joint.audio.head)):
+            self.register_buffer(f"{sense}_variance", torch.ones(head.out_features))  # of its embedding before
 
     def remember(self, grids: Sequence[Tensor], heard: Sequence[Tensor]) -> None:
         """Measure how much the encoders' embeddings vary before; of each recording grids and sounds, [T, width]."""
-        for number, values in enumerate(([F.linear(grid, self.kept, self.kept_bias) for grid in grids], heard)):
-            self.variance[number] = torch.cat(list(values)).var(0).mean()
+        seen = [F.linear(grid, self.kept, self.kept_bias) for grid in grids]
+        for kept, values in ((self.vision_variance, seen), (self.audio_variance, list(heard))):
+            variance = torch.cat(values).var(0)
+            kept.copy_(variance.clamp(min=STILL * float(variance.mean())))
 
     @property
     def model(self) -> nn.Module:
@@ -71,9 +77,11 @@ class JointLearner(CoupledLearner):
             given["body"] = batch["body"][:, :frames]
         present = hidden_senses(self.joint.fusion_config, len(fusion.widths), draw)
         errors = self.telling.errors(fusion(**given, present=present), self._truth(batch))
-        pairs = zip((self.joint.vision.head(seen), heard), self._before(batch), self.variance, strict=True)
-        drift = [(after - before) / variance.sqrt() for after, before, variance in pairs]
-        drifts = torch.stack([change.float().square().mean((1, 2)) for change in drift], 1)
+        variances = (self.vision_variance, self.audio_variance)
+        pairs = zip((self.joint.vision.head(seen), heard), self._before(batch), variances, strict=True)
+        drifts = torch.stack(
+            [((after - before).float().square() / variance).mean((1, 2)) for after, before, variance in pairs], 1
+        )
         return torch.cat([fusion.image_embedding(seen), fusion.sound_embedding(heard), errors, drifts], dim=1)
 
     def couple(self, embeddings: Tensor, draw: Draw) -> tuple[Tensor, Metrics]:

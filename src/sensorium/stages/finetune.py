@@ -25,7 +25,7 @@ from sensorium.stages.train_fusion import SPLITS, EmbeddedRecordings, embed, mea
 from sensorium.training.execution import Execution, add_arguments
 from sensorium.training.stage import train_stage
 
-REVISION = 2
+REVISION = 3
 FITTED = 1024  # windows that the linear heads are fitted on
 ROWS = 64  # of them a pass
 RIDGE = 1e-3  # of that fit, beside the mean square of the states

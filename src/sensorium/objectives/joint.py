@@ -4,10 +4,13 @@ Targets come from the encoders as they were before, so they cannot collapse; pic
 they are seen and heard, and the undisturbed must be told. Each encoder's own embedding is held to what it was
 (knowledge distillation against forgetting: Li and Hoiem 2016, "Learning without Forgetting"), every dimension in
 units of its own deviation: who reads embeddings standardises them, so a small dimension tells as much as a large one.
+What hearing was is what the former encoder says of the same window: in a whole recording its first frames have a past,
+and to tell without one what was heard with it would be another task, which changes what short windows sound like.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import torch
@@ -48,6 +51,7 @@ class JointLearner(CoupledLearner):
     def __init__(self, config: FinetuneConfig, joint: Joint, telling: Telling) -> None:
         super().__init__()
         self.config, self.joint, self.telling = config, joint, telling
+        self._ear = [copy.deepcopy(joint.audio).eval().requires_grad_(False)]  # in a list: no part of what is saved
         joint.train().requires_grad_(True)
         for part in config.frozen:
             getattr(joint, part).requires_grad_(False)
@@ -126,9 +130,9 @@ class JointLearner(CoupledLearner):
 
     def _before(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Embeddings of vision and of audio as the encoders said them before, [B, frames, dim]."""
-        frames = self.joint.fusion_config.frames
-        grid, heard = (batch[FIELDS[sense]][:, :frames] for sense in ("vision", "audio"))
-        return F.linear(grid, self.kept, self.kept_bias), heard
+        grid, sounds = batch[FIELDS["vision"]][:, : self.joint.fusion_config.frames], self._inputs(batch)[1]
+        with torch.no_grad():
+            return F.linear(grid, self.kept, self.kept_bias), self._ear[0].to(sounds.device)(sounds)
 
     def _inputs(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Pictures float [B, frames, 3, H, W] in [0, 1] and sounds float [B, S], without what comes after."""

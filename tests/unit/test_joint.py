@@ -153,6 +153,7 @@ def test_it_begins_where_the_parts_ended(world: ToyWorld) -> None:
     made, batch = make(world, calm)
     _, metrics = made(batch, draw())
     assert metrics["drift_vision"] < 1e-8
+    assert metrics["drift_audio"] < 1e-6  # a hundred millionth of the sound is noise
     assert metrics["error_now"] < 0.8
     torch.nn.init.normal_(made.telling.heads.weight, std=0.1)
     assert made(batch, draw())[1]["error_now"] > metrics["error_now"]

@@ -4,7 +4,7 @@ The encoder learns from the drawings of the other alphabets by contrast: two vie
 against those of all others. Without labels both views are of one drawing; the taught encoder is told which drawings
 show the same character, and its views are of two of them, mostly of two writers (Khosla et al. 2020, "Supervised
 contrastive learning", with one partner each). A character turned by a quarter counts as another one (Santoro et al.
-2016, arXiv:1605.06065, section 4.2). Then 5 characters of the alphabet that was left out, one drawing of each to go
+2016, arXiv:1605.06065). Then 5 characters of the alphabet that was left out, one drawing of each to go
 by, and drawings of other writers to name, by the nearest in cosine. Each repetition leaves out another alphabet.
 """
 

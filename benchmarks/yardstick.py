@@ -211,9 +211,9 @@ def main() -> int:
     """Run the tests, write the table."""
     if not LEARNING.exists():
         raise SystemExit(f"{LEARNING}: not found; make it with: python benchmarks/learning.py --docs")
+    found = outcomes()
     record = json.loads(LEARNING.read_text())
     studies = {path.stem: json.loads(path.read_text()) for path in STUDIES.glob("*.json")}
-    found = outcomes()
     note = (
         f"Seeds {', '.join(record['seeds'])} of the default experiment at commit `{record['commit']}`, studies at the "
         f"commits that [studies.md](studies.md) tells, tests at `{commit()}`. Made by `python benchmarks/yardstick.py`."

@@ -81,8 +81,8 @@ class BabblingConfig(Study):
     random: int = Field(60, ge=0, description="first of them that are drawn at random")
     attempts: int = Field(8, ge=2, description="attempts in a visit; half of them teach, half of them examine")
     lessons: int = Field(5, ge=1, description="steps of learning a visit, on its lesson and all earlier attempts there")
-    window: int = Field(8, ge=4, description="last visits to a region that tell how interesting it is")
-    explore: float = Field(0.25, ge=0, lt=1, description="share of visits drawn at random for ever")
+    window: int = Field(16, ge=4, description="last visits to a region that tell how interesting it is")
+    explore: float = Field(0.15, ge=0, lt=1, description="share of visits drawn at random for ever")
     width: int = Field(32, ge=2, description="hidden units of a forward model")
     lr: float = Field(0.01, gt=0, le=1, description="learning rate of Adam")
 

@@ -170,6 +170,13 @@ def test_few_shot_names_what_is_told_apart(drawn: Path) -> None:
     assert 0.1 < handwriting.few_shot(noise, character, writer, 200, 0) < 0.32
 
 
+def test_a_character_drawn_once_is_named(drawn: Path) -> None:
+    with zipfile.ZipFile(drawn, "a") as archive:
+        archive.writestr("set/Two/character99/0099_01.png", archive.read("set/Two/character00/0000_01.png"))
+    with pytest.raises(ArtifactError, match=r"one drawing of Two/character99 alone"):
+        handwriting.read(drawn, 28)
+
+
 def test_characters_are_recordings_of_their_drawings(drawn: Path) -> None:
     drawings = handwriting.read(drawn, 28)
     known = np.flatnonzero(drawings.alphabet == 1)[:-1]  # one drawing is missing: all characters do without one

@@ -145,7 +145,7 @@ def read(archive: Path, size: int) -> Drawings:
     """Drawings of an archive SET/ALPHABET/CHARACTER/NUMBER_WRITER.png.
 
     Raises:
-        ArtifactError: if there is no such archive, or it holds fewer than two alphabets.
+        ArtifactError: if there is no such archive, it holds fewer than two alphabets, or a character is drawn once.
     """
     if not archive.is_file():
         raise ArtifactError(f"{archive}: no such archive; set studies.handwriting.archive")
@@ -160,6 +160,9 @@ def read(archive: Path, size: int) -> Drawings:
     if len({place[0] for place in places}) < 2:
         raise ArtifactError(f"{archive}: not two alphabets of drawings (SET/ALPHABET/CHARACTER/NUMBER_WRITER.png)")
     numbers = [np.unique([place[part] for place in places], return_inverse=True) for part in range(3)]
+    alone = numbers[1][0][np.bincount(numbers[1][1]) < 2]
+    if len(alone):
+        raise ArtifactError(f"{archive}: one drawing of {alone[0]} alone; every character needs two, by two writers")
     bright = np.stack(images).astype(np.float32)
     bright *= 255 / bright.max((1, 2), keepdims=True).clip(1)  # a thin pen's line is averaged to grey
     return Drawings(

@@ -51,10 +51,12 @@ class Execution:
         _keep_freed_memory()
         # A resumed run must repeat the bits of an uninterrupted one, so sums are made in a fixed order.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.set_deterministic_debug_mode("warn")
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         if self.device == "cpu" or not torch.cuda.is_available():
             return torch.device("cpu")
+        # The same, told to the compiler too; it takes a second to load, so programs on a CPU do without.
+        torch.use_deterministic_algorithms(True, warn_only=True)
         torch.set_float32_matmul_precision("high")
         rank, count = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
         if rank >= count:

@@ -11,6 +11,7 @@ bodies will be (what a linear forecast makes of it without the other senses), an
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,7 @@ class Belief:
     ) -> None:
         self._bench, self._drawn, self._senses, self._columns = bench, drawn, senses, columns
         self._wanted = [part.truth[:, columns] for part in drawn]
+        self._known: dict[tuple[Fusion, int], list[np.ndarray]] = {}
 
     def metric(self, fusion: Fusion, untrained: Sequence[Fusion], config: WorldStateConfig) -> dict[str, Any]:
         """The belief after `config.hidden` frames without sight, in the form of a metric."""
@@ -76,14 +78,9 @@ class Belief:
 
     def _states(self, fusion: Fusion, hidden: int, back: int = 0) -> list[np.ndarray]:
         """State of the frame `back` frames before the last, of windows that lose sight in the last `hidden` frames."""
-
-        def last(*given: Tensor | None) -> Tensor:
-            rows, frames = next(values.shape[:2] for values in given if values is not None)
-            present = torch.ones(rows, frames, len(SENSES), dtype=torch.bool, device=self._bench.device)
-            present[:, frames - hidden :, SENSES.index("vision")] = False
-            return fusion(*given, present=present)[:, -1 - back]
-
-        return [self._bench.map(last, *given) for given in self._senses]
+        if (fusion, hidden) not in self._known:
+            self._known[fusion, hidden] = [self._bench.map(partial(blinded, fusion, hidden), *g) for g in self._senses]
+        return [states[:, -1 - back] for states in self._known[fusion, hidden]]
 
     def _read(self, states: list[np.ndarray]) -> np.ndarray:
         """Truth and reading of the last frame of the judged windows, [n, D, 2]."""
@@ -97,3 +94,22 @@ class Belief:
     def _truth_before(self, part: int, frames: int) -> np.ndarray:
         drawn = self._drawn[part]
         return drawn.truth_at(drawn.pool.frames - 1 - frames)[:, self._columns]
+
+
+def blinded(fusion: Fusion, hidden: int, *given: Tensor | None) -> Tensor:
+    """States that may be asked for of windows that lose sight in the last `hidden` frames: of all frames, or the last.
+
+    Args:
+        fusion: the model.
+        hidden: frames without sight; 0: none, and the states of all frames are wanted.
+        given: what vision, audio and body say, [B, T, width].
+
+    Returns:
+        [B, T, D] where nothing is hidden, else [B, 1, D].
+    """
+    rows, frames = next(values.shape[:2] for values in given if values is not None)
+    device = next(values.device for values in given if values is not None)
+    present = torch.ones(rows, frames, len(SENSES), dtype=torch.bool, device=device)
+    present[:, frames - hidden :, SENSES.index("vision")] = False
+    states = fusion(*given, present=present)
+    return states[:, -1:] if hidden else states

@@ -238,7 +238,7 @@ class DynamicsConfig(Transformer):
     images: float = Field(0.1, ge=0, lt=1, description="share of windows whose frames are trained alone")
     bootstrap: float = Field(0.25, ge=0, le=1, description="share of windows that learn long denoising steps")
     unlabelled: float = Field(0.1, ge=0, lt=1, description="chance that a window trains without its actions")
-    training: Training = Training(steps=1700, batch=8, lr=1e-3, muon=3.0, ema=0.995)
+    training: Training = Training(steps=2100, batch=8, lr=1e-3, muon=3.0, ema=0.995)
 
     @model_validator(mode="after")
     def _time_fits(self) -> DynamicsConfig:

@@ -8,7 +8,8 @@ import sysconfig
 import pytest
 import torch
 
-from sensorium.training.execution import Execution
+from sensorium.training import execution
+from sensorium.training.execution import Execution, multiply_by_onednn
 
 
 @pytest.fixture
@@ -36,3 +37,23 @@ def test_without_a_compiler_models_run_uncompiled_and_say_so(machine, monkeypatc
 def test_without_the_headers_of_python_models_run_uncompiled(machine):
     (machine / "Python.h").unlink()
     assert not Execution().compiles(torch.device("cuda"))
+
+
+@pytest.fixture
+def precision():
+    before = torch.get_float32_matmul_precision()
+    yield
+    torch.set_float32_matmul_precision(before)
+
+
+def test_products_in_training_are_exact_to_float32(precision):
+    multiply_by_onednn()
+    x = torch.randn(300, 200, generator=torch.Generator().manual_seed(0))
+    error = ((x @ x.T) - (x.double() @ x.double().T)).abs().max()
+    assert error < 1e-3 < ((x.bfloat16().double() @ x.bfloat16().double().T) - x.double() @ x.double().T).abs().max()
+
+
+def test_where_products_would_be_of_bfloat16_they_stay_with_mkl(precision, monkeypatch):
+    monkeypatch.setattr(execution, "_ROUNDING", 0.0)  # no product is that exact
+    multiply_by_onednn()
+    assert torch.get_float32_matmul_precision() == "highest"

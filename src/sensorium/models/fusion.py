@@ -60,7 +60,9 @@ class Fusion(nn.Module):
 
     def calibrated(self, sense: str, values: Tensor) -> Tensor:
         """Values [..., width] of a sense -> float32 [..., components], of mean zero on the training recordings."""
-        return (values.float() - getattr(self, f"{sense}_mean")) @ getattr(self, f"{sense}_basis")
+        centred = values.float() - getattr(self, f"{sense}_mean")
+        flat = centred.reshape(-1, centred.shape[-1])  # one product, where torch may make one of each window
+        return (flat @ getattr(self, f"{sense}_basis")).reshape(*centred.shape[:-1], -1)
 
     def forward(
         self,

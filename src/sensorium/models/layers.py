@@ -62,14 +62,16 @@ def attend(query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None, so
         [B, H, L, C].
     """
     grouped = query.shape[1] != key.shape[1]
-    if not soft_cap:
+    if query.is_cuda and not soft_cap:
         return F.scaled_dot_product_attention(query, key, value, attn_mask=visible, enable_gqa=grouped)
     if query.is_cuda:
         return _attend_fused(query, key, value, visible, soft_cap)
+    # On a CPU windows are short, and the plain products faster than torch's kernel for long ones.
     rows, heads, length, channels = query.shape
     shared = query.reshape(rows, key.shape[1], -1, channels)  # heads of a group as further positions
-    logits = (shared * (channels**-0.5 / soft_cap)) @ key.transpose(-1, -2)
-    logits = logits.tanh() * soft_cap
+    logits = (shared * (channels**-0.5 / (soft_cap or 1.0))) @ key.transpose(-1, -2)
+    if soft_cap:
+        logits = logits.tanh() * soft_cap
     if visible is not None:
         logits = logits.masked_fill(~visible.repeat(heads // key.shape[1], 1), float("-inf"))
     return (logits.softmax(dim=-1) @ value).reshape(rows, heads, length, channels)

@@ -34,11 +34,10 @@ from sensorium.evaluation.dreams import Studio, dream_arguments, strangers
 from sensorium.evaluation.statistics import mean, measure, write_result
 from sensorium.randomness import stable_seed
 
-REVISION = 2
+REVISION = 1
 SQUARE = 4  # pixels a side
 MOVES = 0.02  # change of a square's brightness within a window, on a 0..1 scale, from which on it counts as moving
 BINS = 8
-UNTRAINED = 3  # dreams of the untrained network: the score's expectation does not hang on their number
 TOLD = ("value", "low", "high", "n", "floors", "ceiling", "higher_is_better")
 
 
@@ -55,13 +54,14 @@ def main(argv: list[str]) -> None:
     truth = whole[:, given:]  # [n, horizon, D]
     moves = np.broadcast_to(np.ptp(whole, axis=1, keepdims=True) > MOVES, truth.shape)
 
-    def dreamed(count: int, untrained: bool = False) -> np.ndarray:
+    def dreamed(untrained: bool) -> np.ndarray:
         each = (
-            studio.dream(takes, horizon, takes.actions, number=number, untrained=untrained) for number in range(count)
+            studio.dream(takes, horizon, takes.actions, number=number, untrained=untrained)
+            for number in range(config.dreams)
         )
         return np.stack([squares(studio.show(takes, tokens)) for tokens in each])
 
-    dreams = dreamed(config.dreams)
+    dreams = dreamed(untrained=False)
     still = np.repeat(whole[:, given - 1 : given], horizon, 1)
     others = np.stack([truth[strangers(takes.groups, rng)] for _ in range(config.dreams)])
 
@@ -72,7 +72,7 @@ def main(argv: list[str]) -> None:
         "one dream alone": np.abs(dreams - truth).mean(0),
         "median dream": np.abs(np.median(dreams, 0) - truth),
         "climatology": crps(others, truth),
-        "untrained": crps(dreamed(UNTRAINED, untrained=True), truth),
+        "untrained": crps(dreamed(untrained=True), truth),
     }
     metrics: dict[str, dict[str, Any]] = {}
     calibration: dict[str, dict[str, Any]] = {}

@@ -138,7 +138,8 @@ class Attention(nn.Module):
             cache: of earlier positions; x then holds the positions that follow, and they are kept in it.
         """
         *batch, length, dim = x.shape
-        split = self.project(x).reshape(-1, length, self.heads + 2 * self.key_heads, self.width).transpose(1, 2)
+        flat = x.reshape(-1, dim)  # one product, where torch may make one of each row
+        split = self.project(flat).reshape(-1, length, self.heads + 2 * self.key_heads, self.width).transpose(1, 2)
         query, key, value = split.split([self.heads, self.key_heads, self.key_heads], dim=1)
         query, key = self.query_norm(query), self.key_norm(key)
         if self.rotary:
@@ -166,7 +167,8 @@ class SwiGLU(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         gate, value = self.expand.weight.chunk(2)  # two products: the gradient of one cut in two would be copied
-        return self.contract(F.silu(F.linear(x, gate)) * F.linear(x, value))
+        flat = x.reshape(-1, x.shape[-1])
+        return self.contract(F.silu(F.linear(flat, gate)) * F.linear(flat, value)).reshape(x.shape)
 
 
 class Block(nn.Module):

@@ -31,6 +31,7 @@ from sensorium.data.recording import RecordingSet
 from sensorium.data.sources import playroom
 from sensorium.evaluation import counterfactual, drift, rollout, uncertainty
 from sensorium.evaluation.dreams import INPUTS, strangers
+from sensorium.evaluation.harness import FLOOR_SEEDS
 from sensorium.evaluation.poison import POISONS, with_shuffled_block
 from sensorium.models.dynamics import Dynamics
 from sensorium.models.load import load_model
@@ -88,6 +89,12 @@ def test_trained_passes_untrained_fails_and_poisoned_is_worse(world: ToyWorld, t
         for metric, record in trained.items():
             sign = 1 if record["higher_is_better"] else -1
             assert sign * poisoned[metric]["value"] < sign * record["value"], (poison, metric, poisoned[metric], record)
+
+
+def test_the_untrained_floor_is_what_the_whole_untrained_network_dreams(world: ToyWorld, tmp_path: Path) -> None:
+    """Its blocks, left out of the floor, change nothing as long as the last layer starts at zero."""
+    result = evaluate(world, "rollout", tmp_path, "--untrained-seed", str(FLOOR_SEEDS[0]))["metrics"]["psnr_mean"]
+    assert result["floors"]["untrained"] == result["value"]
 
 
 def test_calibration_is_told_and_a_dream_without_spread_has_none(world: ToyWorld, tmp_path: Path) -> None:

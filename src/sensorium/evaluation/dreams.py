@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sensorium.artifacts import ArtifactError
 from sensorium.config import DreamConfig, DynamicsConfig, VideoTokenizerConfig
@@ -163,8 +164,7 @@ class Studio:
         """
         if not untrained and self._args.poison == "frozen":
             return Frozen()
-        seed = FLOOR_SEEDS[0] if untrained else self._args.untrained_seed
-        dynamics = self._judged(seed)
+        dynamics = self._untrained if untrained else self._judged(self._args.untrained_seed)
         if not untrained and self._args.poison == "mean":
             return Mean(dynamics.mean)
         if not untrained and self._args.poison == "block":
@@ -181,6 +181,13 @@ class Studio:
                 Dynamics, DynamicsConfig, self._args.dynamics, "dynamics", seed, self.bench
             )
         return self._dynamics[seed]
+
+    @cached_property
+    def _untrained(self) -> Dynamics:
+        """Fresh weights without the blocks, whose output a last layer of zeros ignores: the same dreams, far sooner."""
+        dynamics = load_judged(Dynamics, DynamicsConfig, self._args.dynamics, "dynamics", FLOOR_SEEDS[0], self.bench)
+        dynamics.blocks, dynamics.over_time = nn.ModuleList(), []
+        return dynamics
 
     def dream(
         self,

@@ -26,6 +26,7 @@ from sensorium.config import VisionAugmentation
 from sensorium.data.augment import augment_images
 from sensorium.objectives.contrastive import nt_xent
 from sensorium.randomness import Draw
+from sensorium.training.execution import Execution
 
 SIZE, BATCH, TEMPERATURE = 64, 64, 0.5
 Views = tuple[Tensor, Tensor]
@@ -35,7 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3, help="timed rounds of each line, after one that is not")
     args = parser.parse_args()
-    torch.set_num_threads(1)
+    Execution(device="cpu", threads=1).prepare()  # as every training does; the peer runs in the same process
     torch.manual_seed(0)
     pixels = (torch.rand(BATCH, 3, SIZE // 8, SIZE // 8) * 255).byte()
     pixels = pixels.repeat_interleave(8, 2).repeat_interleave(8, 3)

@@ -66,6 +66,16 @@ def test_crop_shows_the_asked_part() -> None:
     assert right[0] > right[-1]
 
 
+def test_a_crop_is_the_affine_map_it_names() -> None:
+    """As torch's own, slower grid of any affine map has it; pictures need not be square."""
+    images, side, place = torch.rand(8, 3, 24, 32), 0.3 + 0.7 * torch.rand(8), torch.rand(8, 2) - 0.5
+    mirror, zero = torch.tensor([1.0, -1.0]).repeat(4), torch.zeros(8)
+    rows = torch.stack([side * mirror, zero, place[:, 0], zero, side, place[:, 1]], dim=1).reshape(-1, 2, 3)
+    grid = torch.nn.functional.affine_grid(rows, list(images.shape), align_corners=False)
+    expected = torch.nn.functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    torch.testing.assert_close(crop_and_flip(images, side, place, mirror), expected, atol=1e-4, rtol=0)
+
+
 def test_random_crops_keep_to_their_smallest_area() -> None:
     spans = augment_images(ramp().expand(64, -1, -1, -1), STILL.model_copy(update={"crop": 0.25}), draw(64), "a")
     spans = spans[:, 0, 16, -1] - spans[:, 0, 16, 0]
@@ -103,6 +113,20 @@ def test_jitter_scales_what_it_names() -> None:
     flat = jitter(images, same, 0 * same, same)
     assert flat.std() < 1e-6
     torch.testing.assert_close(jitter(images, same, same, same), images)
+
+
+def test_jitter_is_brightness_then_contrast_then_saturation() -> None:
+    images, (brightness, contrast, saturation) = torch.rand(8, 3, 12, 16), 0.5 + torch.rand(3, 8, 1, 1, 1)
+    luma = torch.tensor([0.299, 0.587, 0.114])[:, None, None]
+    step = images * brightness
+    mean = (step * luma).sum(1, keepdim=True).mean((2, 3), keepdim=True)
+    step = mean + (step - mean) * contrast
+    grey = (step * luma).sum(1, keepdim=True)
+    step = grey + (step - grey) * saturation
+    assert (step < 0).any()
+    assert (step > 1).any()
+    changed = jitter(images, brightness.flatten(), contrast.flatten(), saturation.flatten())
+    torch.testing.assert_close(changed, step.clamp(0, 1), atol=1e-5, rtol=0)
 
 
 def test_grayscale_takes_the_colour() -> None:

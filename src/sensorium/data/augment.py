@@ -49,10 +49,16 @@ def crop_and_flip(images: Tensor, side: Tensor, place: Tensor, mirror: Tensor) -
 
     `mirror` [B] is -1 where the result is flipped left to right, else 1.
     """
-    zero = torch.zeros_like(side)
-    rows = torch.stack([side * mirror, zero, place[:, 0], zero, side, place[:, 1]], dim=1)
-    grid = F.affine_grid(rows.reshape(-1, 2, 3), list(images.shape), align_corners=False)
+    height, width = images.shape[2:]
+    x = place[:, :1] + (side * mirror)[:, None] * pixel_centres(width, images.device)
+    y = place[:, 1:] + side[:, None] * pixel_centres(height, images.device)
+    grid = torch.stack([x[:, None].expand(-1, height, -1), y[:, :, None].expand(-1, -1, width)], dim=-1)
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+
+
+def pixel_centres(count: int, device: torch.device) -> Tensor:
+    """Where the pixels of a row lie in a picture that reaches from -1 to 1, [count]."""
+    return (2 * torch.arange(count, device=device) + 1) / count - 1
 
 
 def distort(images: Tensor, config: VisionAugmentation, draw: Draw, view: str) -> Tensor:
@@ -70,13 +76,15 @@ def distort(images: Tensor, config: VisionAugmentation, draw: Draw, view: str) -
 
 
 def jitter(images: Tensor, brightness: Tensor, contrast: Tensor, saturation: Tensor) -> Tensor:
-    """Scale brightness, then contrast around the mean grey, then saturation around grey; each factor is [B]."""
+    """Scale brightness, then contrast around the mean grey, then saturation around grey; each factor is [B].
+
+    All three are one affine map of an image's colours x: b c (s x + (1 - s) grey(x)) + b (1 - c) mean(grey(x)).
+    """
     luma = torch.tensor(LUMA, device=images.device)[:, None, None]
-    images = images * brightness[:, None, None, None]
-    mean = (images * luma).sum(1, keepdim=True).mean((2, 3), keepdim=True)
-    images = mean + (images - mean) * contrast[:, None, None, None]
-    gray = (images * luma).sum(1, keepdim=True)
-    return (gray + (images - gray) * saturation[:, None, None, None]).clamp(0, 1)
+    brightness, contrast, saturation = (factor[:, None, None, None] for factor in (brightness, contrast, saturation))
+    grey, gain = (images * luma).sum(1, keepdim=True), brightness * contrast
+    common = gain * (1 - saturation) * grey + brightness * (1 - contrast) * grey.mean((2, 3), keepdim=True)
+    return torch.addcmul(common, images, gain * saturation).clamp_(0, 1)
 
 
 def augment_sounds(sounds: Tensor, config: AudioAugmentation, draw: Draw, view: str) -> Tensor:

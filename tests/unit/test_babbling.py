@@ -43,6 +43,8 @@ def test_an_attempt_is_a_function_and_tells_what_the_senses_tell() -> None:
 def test_progress_beats_random_choice_and_shuffled_progress_fails(lives: dict[str, list[Life]]) -> None:
     ours, control = (judge(lives[name], lives["random"]) for name in ("progress", "shuffled"))
     assert ours["property_error"]["passed"], ours
+    assert ours["unlearnable_share"]["passed"], ours
+    assert not control["unlearnable_share"]["passed"], control
     assert not control["property_error"]["passed"], control
     assert not judge(lives["random"], lives["random"])["property_error"]["passed"]
 

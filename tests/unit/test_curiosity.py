@@ -7,7 +7,14 @@ import pytest
 import torch
 
 from sensorium.config import CuriosityConfig
-from sensorium.objectives.curiosity import ForwardModel, Interest, Lesson, learning_progress, prediction_error
+from sensorium.objectives.curiosity import (
+    ForwardModel,
+    Interest,
+    Lesson,
+    learning_progress,
+    prediction_error,
+    relative_progress,
+)
 from sensorium.studies import curiosity
 
 CONFIG = CuriosityConfig(seeds=4, steps=300)
@@ -34,6 +41,15 @@ def test_noise_gives_no_progress_and_function_does():
     assert learning_progress(noisy[-20:]) == 0
     assert learning_progress(lawful[-20:]) > 0
     assert prediction_error(noisy[-20:]) > prediction_error(lawful[-20:])
+
+
+def test_relative_progress_is_the_share_of_the_error_that_went():
+    """So lessons that took a hundredth of a large error count less than one that halved a small one."""
+    halved, lucky = [Lesson(0.04, 0.03), Lesson(0.04, 0.01)], [Lesson(4.0, 0.1), Lesson(4.0, -0.02)]
+    assert relative_progress(halved) == pytest.approx(0.5**0.5)
+    assert relative_progress(lucky) == pytest.approx(0.1)
+    assert relative_progress([Lesson(1.0, -0.1), Lesson(1.0, 0.1)]) == 0
+    assert learning_progress(halved) < learning_progress([Lesson(4.0, 0.1), Lesson(4.0, 0.09)])
 
 
 def test_unknown_places_come_first_then_interest_decides():

@@ -131,6 +131,16 @@ def learning_progress(lessons: Sequence[Lesson]) -> float:
     return gain if gain > NEGLIGIBLE else 0.0
 
 
+def relative_progress(lessons: Sequence[Lesson]) -> float:
+    """Root of the share of the error that a mean lesson takes away, for regions whose errors differ in size.
+
+    What cannot be foretold has large errors and so, by chance, large gains; as shares of the error they are small. The
+    root keeps what is nearly known from being given up for what is new.
+    """
+    gain, error = (float(np.mean([getattr(lesson, name) for lesson in lessons])) for name in ("gain", "error"))
+    return (gain / error) ** 0.5 if gain > NEGLIGIBLE else 0.0
+
+
 def prediction_error(lessons: Sequence[Lesson]) -> float:
     """The naive interest: what is badly predicted attracts."""
     return float(np.mean([lesson.error for lesson in lessons]))

@@ -16,12 +16,12 @@ import torch
 
 from sensorium.config import BabblingConfig
 from sensorium.evaluation.statistics import measure
-from sensorium.objectives.curiosity import ForwardModel, Interest, Lesson, learning_progress, prediction_error
+from sensorium.objectives.curiosity import ForwardModel, Interest, Lesson, prediction_error, relative_progress
 from sensorium.randomness import stable_seed
 from sensorium.studies.findings import Cell, Findings, Table, estimate, over_seeds
 from sensorium.studies.playground import ACTIONS, KNOWN, OBJECTS, REGIONS, SCALES, TELLING, UNLEARNABLE, attempt
 
-REVISION = 1
+REVISION = 2
 HELD_OUT, UNTOUCHED = 24, 10**6  # attempts a region that no life makes, and the number of their first
 WAYS: dict[str, dict[str, Any]] = {
     "progress": {},
@@ -75,7 +75,7 @@ class Life:
         config: BabblingConfig,
         seed: int,
         *,
-        interest: Callable[[Sequence[Lesson]], float] = learning_progress,
+        interest: Callable[[Sequence[Lesson]], float] = relative_progress,
         explore: float | None = None,
         shuffled: bool = False,
     ) -> None:

@@ -22,6 +22,7 @@ from sensorium.models.dream import Dreamer
 from sensorium.models.dynamics import Dynamics
 from sensorium.objectives.forcing import DynamicsLearner
 from sensorium.randomness import Draw
+from sensorium.training.execution import multiply_by_onednn
 
 CHANNELS, REGISTERS, PASSES = 32, 4, 4
 Stamp = Callable[[], tuple[float, float]]
@@ -43,6 +44,8 @@ class Side(Protocol):
     """One side. Times come from `stamp`, seconds of wall and of process CPU."""
 
     name: str
+    compiled: bool
+    products: str  # torch's precision of matrix products in training
 
     @property
     def parameters(self) -> int:
@@ -79,18 +82,20 @@ def optimiser(module: nn.Module) -> torch.optim.Optimizer:
 class Ours:
     """Sensorium's dynamics, its learner and its dreamer; time layers see all frames there are, as the peer's do."""
 
-    name = "sensorium"
-
-    def __init__(self, size: Size, device: torch.device) -> None:
-        self.size, self.device = size, device
+    def __init__(self, size: Size, device: torch.device, compiled: bool = False) -> None:
+        self.name = "sensorium compiled" if compiled else "sensorium"
+        self.size, self.device, self.compiled = size, device, compiled
+        if device.type == "cpu":
+            multiply_by_onednn()
+        self.products = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision("highest")
+        self._dreaming: dict[int, Dynamics] = {}  # by window: what is compiled is kept
         config, dynamics = self._build(size.frames)
         self.parameters = sum(weight.numel() for weight in dynamics.parameters())
         self.learner = DynamicsLearner(dynamics, config, nn.Identity())  # it shows no pictures
         self.optimiser = optimiser(self.learner)
         self.batch = {"latent": torch.randn(size.rows, size.frames, size.tokens, CHANNELS, device=device)}
         self.steps = 0
-        if device.type == "cuda":
-            dynamics.compile()
 
     def _build(self, window: int) -> tuple[DynamicsConfig, Dynamics]:
         size = self.size
@@ -100,7 +105,10 @@ class Ours:
         )  # fmt: skip
         grid = round(size.tokens**0.5) ** 2 == size.tokens
         shapes = {"video": size.tokens, "grid": grid, "audio": 0, "channels": CHANNELS, "action": None}
-        return config, Dynamics(config, shapes).to(self.device)
+        dynamics = Dynamics(config, shapes).to(self.device)
+        if self.compiled:
+            dynamics.compile(dynamic=False)
+        return config, dynamics
 
     def step(self, share: float) -> None:
         self.learner.config = self.learner.config.model_copy(update={"bootstrap": share})
@@ -113,7 +121,10 @@ class Ours:
         self.steps += 1
 
     def dream(self, context: int, frames: int, stamp: Stamp) -> list[tuple[float, float]]:
-        dynamics = self._build(context + frames)[1].eval()
+        window = context + frames
+        if window not in self._dreaming:
+            self._dreaming[window] = self._build(window)[1].eval()
+        dynamics = self._dreaming[window]
         past = torch.randn(1, context, self.size.tokens, CHANNELS, device=self.device)
         stamps = [stamp()]
         dreamer = Dreamer(dynamics, denoising_steps=PASSES)
@@ -128,7 +139,7 @@ class Ours:
 class Lucidrains:
     """DynamicsWorldModel of dreamer4 0.20.2 (PyPI)."""
 
-    name = "lucidrains"
+    name, compiled, products = "lucidrains", False, "highest"
 
     def __init__(self, size: Size, device: torch.device) -> None:
         from dreamer4.dreamer4 import DynamicsWorldModel
@@ -181,9 +192,10 @@ class Lucidrains:
         return stamps
 
 
-def contestants(size: Size, device: torch.device) -> tuple[list[Side], str]:
-    """The sides at hand, and a line about one that is missing."""
+def contestants(size: Size, device: torch.device, compiled: bool) -> tuple[list[Side], str]:
+    """The sides at hand, ours compiled, too, where that is wanted, and a line about one that is missing."""
+    ours: list[Side] = [Ours(size, device), *([Ours(size, device, compiled=True)] if compiled else [])]
     try:
-        return [Ours(size, device), Lucidrains(size, device)], ""
+        return [*ours, Lucidrains(size, device)], ""
     except ModuleNotFoundError as error:
-        return [Ours(size, device)], f"lucidrains is missing (no module {error.name}): see the head of this program.\n"
+        return ours, f"lucidrains is missing (no module {error.name}): see the head of this program.\n"

@@ -12,8 +12,10 @@ The peer lives in an environment of its own, which shares torch with ours; witho
     PYTHONPATH=src /tmp/peer/bin/python benchmarks/dynamics.py
 
 The sides take turns in every round, so other work on the machine meets both; on a CPU all is fp32 on one thread, on a
-GPU bf16. What the machine can do is measured in the same rounds: the matrix products of the side's own flow step, one
-after the other with nothing between them, and the rate of one large product. Nothing is asserted.
+GPU bf16. On a CPU each side's training multiplies as its own program does: ours by oneDNN where that is exact, the
+peer's by MKL (its attention would be ten times slower with the other). What the machine can do is measured in the same
+rounds: the matrix products of the side's own flow step, one after the other with nothing between them, and the rate of
+one large product. Nothing is asserted.
 """
 
 from __future__ import annotations
@@ -94,33 +96,45 @@ def peak(work: Callable[[], object], device: torch.device) -> float:
 
 def measure(sides: list[Side], args: argparse.Namespace) -> tuple[Times, dict[str, Any], float]:
     """Times of all work of all sides, the FLOP of each side's flow step, and the best rate in FLOP a second."""
-    stamp, times, facts = clock(args.device), defaultdict(list), {}
+    stamp, times, facts = clock(args.device), defaultdict(list), defaultdict(lambda: float("nan"))
     products: dict[str, Products] = {}
     for side in sides:  # memory first: a process that has trained cannot be forked safely
+        if side.compiled:
+            continue  # the compiler's own memory would be measured
         facts[side.name, "step"] = peak(lambda side=side: [side.step(share) for share in (0.0, 1.0)], args.device)
         for context in args.contexts:
             facts[side.name, context] = peak(lambda s=side, c=context: s.dream(c, 1, stamp), args.device)
     for side in sides:
-        for share in (0.0, 1.0, 0.0):
+        torch.set_float32_matmul_precision(side.products)
+        for share in (0.0, 0.25, 1.0, 0.0):
             side.step(share)
-        with FlopCounterMode(display=False) as counter:
-            side.step(0.0)
-        with Products() as products[side.name]:
-            side.step(0.0)
-        facts[side.name, "flop"] = counter.get_total_flops()
-        side.dream(2, 2, stamp)
+        if side.compiled:  # the same work, in kernels that cannot be counted
+            products[side.name], facts[side.name, "flop"] = products["sensorium"], facts["sensorium", "flop"]
+        else:
+            with FlopCounterMode(display=False) as counter:
+                side.step(0.0)
+            with Products() as products[side.name]:
+                side.step(0.0)
+            facts[side.name, "flop"] = counter.get_total_flops()
+        torch.set_float32_matmul_precision("highest")
+        for context in args.contexts if side.compiled else (2,):  # each is compiled for itself
+            side.dream(context, args.frames + 1, stamp)
     wide = 1024 if args.device.type == "cpu" else 8192
     square = torch.randn(wide, wide, device=args.device, dtype=None if wide == 1024 else torch.bfloat16)
     for turn in range(args.rounds):
-        times["machine", "product"].append(seconds(lambda: square @ square, stamp))
+        for name in ("highest", *({side.products for side in sides} - {"highest"})):
+            torch.set_float32_matmul_precision(name)
+            times["machine", "product"].append(seconds(lambda: square @ square, stamp))
         for work, share in SHARES.items():
             for side in sides[:: 1 if turn % 2 else -1]:
-                if share == 0.25 and side.name != "sensorium":
+                if share == 0.25 and side.name == "lucidrains":
                     continue  # it flips whole batches: every fourth step is a shortcut step
+                torch.set_float32_matmul_precision(side.products)
                 for _ in range(args.steps):
                     times[side.name, work].append(seconds(lambda s=side, p=share: s.step(p), stamp))
                     if not share:
                         times[side.name, "products"].append(seconds(products[side.name].again, stamp))
+        torch.set_float32_matmul_precision("highest")
         for context in args.contexts:
             for side in sides[:: 1 if turn % 2 else -1]:
                 stamps = side.dream(context, args.frames + 1, stamp)
@@ -198,6 +212,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", choices=SIZES, default="CPU-S")
     parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
+    parser.add_argument("--compile", action="store_true", help="ours compiled as well, as a side of its own (minutes)")
     parser.add_argument("--contexts", type=int, nargs="+", default=[16, 64, 192])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=4, help="training steps of each kind a round")
@@ -206,7 +221,7 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     size = SIZES[args.size]
-    sides, missing = contestants(size, args.device)
+    sides, missing = contestants(size, args.device, args.compile)
     times, facts, rate = measure(sides, args)
     print(f"{args.size} on {args.device}: {size}; one large product: {rate / 1e9:.0f} GFLOP/s\n{missing}")
     print(training_table(sides, times, facts, rate, args))

@@ -16,6 +16,7 @@ from sensorium.config import ConfigurationError
 from sensorium.interactive.senses import Senses
 from sensorium.interactive.session import Session, usual_doubt
 from sensorium.models.dream import dream
+from sensorium.models.dynamics import Dynamics
 from sensorium.randomness import stable_seed
 
 SETTINGS = {"context": 5, "denoising_steps": 2, "seed": 3}
@@ -25,6 +26,22 @@ MOVES = np.random.default_rng(0).uniform(-1, 1, (12, 2)).astype(np.float32)
 def frames(world, moves=MOVES, **changed) -> np.ndarray:
     session = Session(world, "toy-2", **{**SETTINGS, **changed})
     return np.stack([session.step(move).picture for move in moves])
+
+
+def test_a_compiled_dream_is_the_same(world, monkeypatch):
+    """As the compiler's front end takes it apart; what its back end makes of that is torch's to test."""
+    plain, compiled = frames(world), []
+
+    def compile_(dynamics):
+        compiled.append(dynamics)
+        torch.nn.Module.compile(dynamics, backend="eager")
+
+    monkeypatch.setattr(Dynamics, "compile", compile_)
+    fast = open_world("--compile", "on")
+    assert compiled == [fast.dynamics]
+    assert np.abs(frames(fast) - plain).max() < 0.1
+    open_world("--compile", "off")
+    assert len(compiled) == 1
 
 
 @pytest.mark.parametrize("config", [TOKENIZER, CLIPS], ids=lambda config: config.kind)

@@ -126,7 +126,7 @@ class HandwritingConfig(Study):
     )
     seeds: int = Field(5, ge=2, description="repetitions, each with its own alphabet left out, weights and draws")
     expected: float = Field(0.85, ge=0, le=1, description="accuracy that is asked for")
-    size: int = Field(28, ge=16, description="height and width of a drawing, in pixels")
+    size: int = Field(42, ge=16, description="height and width of a drawing, in pixels")
     episodes: int = Field(600, ge=1, description="episodes for each alphabet")
     width: int = Field(16, ge=4, description="channels of the first convolution; doubled at each halving")
     dim: int = Field(128, ge=4, description="width of the embedding")

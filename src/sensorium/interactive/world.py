@@ -61,7 +61,8 @@ class World:
         Raises:
             ArtifactError: if something is missing, changed, or was not made from the other things.
         """
-        device = Execution(device=args.device, threads=args.threads).prepare()
+        execution = Execution(device=args.device, threads=args.threads, compile=args.compile)
+        device = execution.prepare()
         latents = RecordingSet.open(args.latents)
         data = args.data or recordings_of(args.latents)
         recordings = RecordingSet.open(data)
@@ -76,6 +77,8 @@ class World:
             hearing = hearing.to(device)
             check_pedigree(args.sound, data=data, tokenizer=args.sound_tokenizer)
             check_pedigree(args.dynamics, sound=args.sound)
+        if execution.compiles(device):
+            dynamics.compile()
         return cls(recordings, latents, sound, dynamics.to(device), tokenizer.to(device), hearing, device)
 
     @property
@@ -169,6 +172,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("execution").add_argument
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: CUDA where there is one")
     add("--threads", type=int, default=0, help="CPU threads; 0: as torch chooses")
+    add("--compile", choices=("auto", "on", "off"), default="auto",
+        help="frames come sooner, the first ones minutes later; auto: on CUDA")  # fmt: skip
 
 
 def positive(text: str) -> int:

@@ -107,6 +107,7 @@ class Ours:
         shapes = {"video": size.tokens, "grid": grid, "audio": 0, "channels": CHANNELS, "action": None}
         dynamics = Dynamics(config, shapes).to(self.device)
         if self.compiled:
+            torch._dynamo.config.recompile_limit = 64  # each context's shapes are compiled for themselves
             dynamics.compile(dynamic=False)
         return config, dynamics
 

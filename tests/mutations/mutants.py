@@ -67,6 +67,11 @@ MUTANTS = (
         ("test_physics.py::test_an_exception_leaves_the_rule_as_it_was",),
     ),
     Mutant(
+        "correction without its penalty", "studies/physics_prior.py",
+        "self.config.penalty / count * share", "0 * share",
+        ("test_physics.py::test_a_heavy_penalty_leaves_nothing_to_the_correction",),
+    ),
+    Mutant(
         "gravity upside down", "models/physics.py",
         "torch.tensor([0.0, gravity * dt])", "torch.tensor([0.0, -gravity * dt])",
         ("test_physics.py::test_gravity_and_inertia_are_those_of_the_playroom",), cheap=True,

@@ -78,6 +78,15 @@ def test_the_share_that_holds_is_identified():
     assert abs(found[0.0] - 0.5) > 0.1  # mutation: without the penalty the trust stands where training left it
 
 
+def test_a_heavy_penalty_leaves_nothing_to_the_correction(world):
+    """Of the same samples, by the same steps."""
+    shares = [
+        Learner(CONFIG.model_copy(update={"penalty": penalty}), TRUE_ROOM).train(world).predict(world)[1].abs().mean()
+        for penalty in (0.0, 1e6)
+    ]
+    assert shares[1] < 0.05 * shares[0]
+
+
 def test_seeds_trained_together_become_what_they_become_alone(world):
     """Two seeds at once, and the second by itself."""
     together = Learner(CONFIG, TRUE_ROOM).train(world)

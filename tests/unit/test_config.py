@@ -81,6 +81,11 @@ def test_every_key_is_described():
         ({"data": {"recordings": 8, "validation_fraction": 0.1}}, ("recordings is 8", "too few")),
         ({"data": {"source": "atari", "games": ["maze_craze"]}}, ("maze_craze", "cannot be loaded")),
         ({"dynamics": {"training": {"warmup": 9000}}}, ("warmup is 9000", "steps")),
+        (
+            {"encoders": {"audio": {"training": {"muon": 2}}}},
+            ("encoders.audio.training", "muon is 2.0", "no transformer"),
+        ),
+        ({"tokenizers": {"video": {"training": {"muon": 2}}}}, ("tokenizers.video", "muon is 2.0", "set it to 0")),
         ({"fusion": {"frames": 64}}, ("fusion.frames", "data.frames")),
         ({"dynamics": {"window": 20}}, ("window is 20", "long_frames (16)")),
         ({"dynamics": {"frames": 5}}, ("long_frames is 16", "multiple of frames (5)")),
@@ -144,6 +149,11 @@ def test_equal_settings_have_equal_text(layers, rate):
 
 def test_defaults_may_be_written_out():
     assert canonical_json(validate({"fusion": {"mask": 0.15}}).fusion) == canonical_json(validate({}).fusion)
+
+
+def test_muon_suits_a_tokenizer_that_has_blocks():
+    video = {"kind": "transformer", "training": {"muon": 2}}
+    assert validate({"tokenizers": {"video": video}}).tokenizers.video.training.muon == 2
 
 
 def test_a_section_survives_the_way_to_its_stage():

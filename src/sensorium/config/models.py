@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from sensorium.config.section import Section, Training
+from sensorium.config.section import PlainTraining, Section, Training, without_muon
 from sensorium.config.sets import AudioData, VisionData
 
 
@@ -72,7 +72,7 @@ class VisionEncoderConfig(Section):
     data: VisionData | None = Field(None, description="pictures of its own to learn from; null: the recordings of data")
     augmentation: VisionAugmentation = VisionAugmentation()
     contrast: Contrast = Contrast()
-    training: Training = Training(steps=800, batch=128, lr=2e-3)
+    training: PlainTraining = Training(steps=800, batch=128, lr=2e-3)
 
 
 class AudioEncoderConfig(Section):
@@ -86,7 +86,7 @@ class AudioEncoderConfig(Section):
     data: AudioData | None = Field(None, description="sounds of its own to learn from; null: the recordings of data")
     augmentation: AudioAugmentation = AudioAugmentation()
     contrast: Contrast = Contrast()
-    training: Training = Training(steps=500, batch=128, lr=2e-3)
+    training: PlainTraining = Training(steps=500, batch=128, lr=2e-3)
 
 
 class Encoders(Section):
@@ -137,6 +137,12 @@ class VideoTokenizerConfig(Section):
     )
     training: Training = Training(steps=1500, batch=64, lr=2e-3)
 
+    @model_validator(mode="after")
+    def _muon_fits(self) -> VideoTokenizerConfig:
+        if self.kind == "convolutional":
+            without_muon(self.training)
+        return self
+
 
 class AudioTokenizerConfig(Section):
     """Causal convolutional autoencoder: the sound of each frame to a few bounded continuous tokens."""
@@ -148,7 +154,7 @@ class AudioTokenizerConfig(Section):
     kernel: int = Field(5, ge=1, description="columns that a convolution sees")
     frames: int = Field(8, ge=1, description="frames in a training window")
     wave_weight: float = Field(4.0, ge=0, description="weight of the wave's error beside that of its spectrum")
-    training: Training = Training(steps=800, batch=12, lr=5e-3)
+    training: PlainTraining = Training(steps=800, batch=12, lr=5e-3)
 
 
 class Tokenizers(Section):
@@ -265,4 +271,4 @@ class StateDynamicsConfig(Section):
     width: int = Field(256, ge=8, description="width of the recurrent state")
     context: int = Field(6, ge=2, description="true world states before it goes on alone, in training and when judged")
     horizon: int = Field(10, ge=1, description="frames that it goes on alone")
-    training: Training = Training(steps=700, batch=64, lr=2e-3)
+    training: PlainTraining = Training(steps=700, batch=64, lr=2e-3)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 
 class ConfigurationError(ValueError):
@@ -45,3 +45,17 @@ class Training(Section):
         if self.warmup >= self.steps:
             raise ValueError(f"warmup is {self.warmup}, steps {self.steps}: warmup must be below steps")
         return self
+
+
+def without_muon(training: Training) -> Training:
+    """The optimisation of something that has no transformer blocks.
+
+    Raises:
+        ValueError: if Muon is asked for.
+    """
+    if training.muon:
+        raise ValueError(f"muon is {training.muon}: there are no transformer blocks here; set it to 0")
+    return training
+
+
+PlainTraining = Annotated[Training, AfterValidator(without_muon)]

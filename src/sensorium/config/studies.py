@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from sensorium.config.agent import AgentConfig, CloningConfig, ImaginationConfig
 from sensorium.config.evaluations import AgentReturnConfig
 from sensorium.config.models import Contrast, DynamicsConfig, VideoTokenizerConfig, VisionAugmentation
-from sensorium.config.section import Section, Training
+from sensorium.config.section import PlainTraining, Section, Training
 from sensorium.config.sources import Data, PlayroomConfig
 
 
@@ -115,7 +115,7 @@ class SpokenDigitsConfig(Study):
     neighbours: int = Field(5, ge=1, description="nearest words of other speakers that a word may be paired with")
     met: float = Field(0.8, ge=0, le=1, description="share of pairs that are a word and such a neighbour")
     meet_after: int = Field(60, ge=0, description="steps before that; until then a word is paired with itself")
-    training: Training = Training(steps=600, batch=128, lr=2e-3, warmup=20)
+    training: PlainTraining = Training(steps=600, batch=128, lr=2e-3, warmup=20)
 
 
 class HandwritingConfig(Study):
@@ -134,7 +134,7 @@ class HandwritingConfig(Study):
         crop=0.8, flip=0.0, jitter=0.0, grayscale=0.0, rotation=10.0, shear=0.2, bend=0.04
     )
     contrast: Contrast = Contrast(temperature=0.2)
-    training: Training = Training(steps=2000, batch=128, lr=2e-3, warmup=20)
+    training: PlainTraining = Training(steps=2000, batch=128, lr=2e-3, warmup=20)
 
 
 class SightPriorsConfig(Study):
@@ -146,7 +146,7 @@ class SightPriorsConfig(Study):
     test: int = Field(500, ge=10, description="labelled images to judge by")
     draws: int = Field(10, ge=1, description="draws of labelled images a repetition")
     width: int = Field(16, ge=4, description="channels of the first convolution; doubled at each halving")
-    training: Training = Training(steps=100, batch=96, lr=2e-3, warmup=20)
+    training: PlainTraining = Training(steps=100, batch=96, lr=2e-3, warmup=20)
 
 
 class AgentReturnsConfig(Study):

@@ -96,7 +96,7 @@ def peak(work: Callable[[], object], device: torch.device) -> float:
 
 def measure(sides: list[Side], args: argparse.Namespace) -> tuple[Times, dict[str, Any], float]:
     """Times of all work of all sides, the FLOP of each side's flow step, and the best rate in FLOP a second."""
-    stamp, times, facts = clock(args.device), defaultdict(list), defaultdict(lambda: float("nan"))
+    stamp, times, facts = clock(args.device), defaultdict(list), {}
     products: dict[str, Products] = {}
     for side in sides:  # memory first: a process that has trained cannot be forked safely
         if side.compiled:
@@ -174,12 +174,17 @@ def training_table(
             walls, cpus, used = [wall for wall, _ in found], [cpu for _, cpu in found], busy(found, device)
             use = f"{facts[side.name, 'flop'] / min(used) / rate:.0%}" if work == "flow" else ""
             limit = f"{1e3 * alone:.0f} | {min(used) / alone:.2f}" if work == "flow" else " | "
-            most = f"{facts[side.name, 'step']:.0f}" if work == "shortcut" else ""
+            most = memory(facts, side.name, "step") if work == "shortcut" else ""
             lines.append(
                 f"| {side.name}, bootstrap {share} | {side.parameters / 1e6:.2f} M | {cells(walls)} | {cells(cpus)} | "
                 f"{statistics.median(used) / flow:.2f} | {frames / min(used):.0f} | {use} | {limit} | {most} |"
             )
     return "\n".join(lines) + "\n"
+
+
+def memory(facts: dict[Any, Any], side: str, work: str | int) -> str:
+    """Megabytes of a side's work, where they were measured."""
+    return f"{facts[side, work]:.0f}" if (side, work) in facts else ""
 
 
 def cells(values: list[float]) -> str:
@@ -202,7 +207,7 @@ def dream_table(sides: list[Side], times: Times, facts: dict[Any, Any], args: ar
             lines.append(
                 f"| {side.name}, context {context} | {1e3 * first:.0f} | {cells(list(cpus))} | "
                 f"{1e3 * quantile(list(walls), 0.5):.1f}, {1e3 * quantile(list(walls), 0.99):.1f} | {1 / middle:.1f} | "
-                f"{middle / ours:.1f} | {facts[side.name, context]:.0f} |"
+                f"{middle / ours:.1f} | {memory(facts, side.name, context)} |"
             )
     return "\n".join(lines) + "\n"
 

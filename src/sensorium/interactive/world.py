@@ -173,7 +173,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: CUDA where there is one")
     add("--threads", type=int, default=0, help="CPU threads; 0: as torch chooses")
     add("--compile", choices=("auto", "on", "off"), default="auto",
-        help="frames come sooner, the first ones minutes later; auto: on CUDA")  # fmt: skip
+        help="frames come sooner, the first one a minute or more later; auto: on CUDA")  # fmt: skip
 
 
 def positive(text: str) -> int:

@@ -1,8 +1,8 @@
 """Training steps and dreams of our dynamics beside lucidrains' dreamer4: the same work for both, as a table.
 
-    python benchmarks/dynamics.py --size CPU-S
+    python benchmarks/dynamics.py --size CPU-S --compile
     python benchmarks/dynamics.py --size CPU-M --contexts 16 64 --frames 4
-    python benchmarks/dynamics.py --size H200-M --device cuda
+    python benchmarks/dynamics.py --size H200-M --device cuda --compile
 
 The peer lives in an environment of its own, which shares torch with ours; without it, only ours is measured:
 

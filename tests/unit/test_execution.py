@@ -8,6 +8,7 @@ import sysconfig
 import pytest
 import torch
 
+from sensorium.config import ConfigurationError
 from sensorium.training import execution
 from sensorium.training.execution import Execution, multiply_by_onednn
 
@@ -31,7 +32,10 @@ def test_without_a_compiler_models_run_uncompiled_and_say_so(machine, monkeypatc
     monkeypatch.setattr(shutil, "which", lambda name: None)
     assert not Execution().compiles(torch.device("cuda"))
     assert "needs gcc or clang" in caplog.text
-    assert Execution(compile="on").compiles(torch.device("cuda"))  # who asks for it gets torch's own error
+    for device, name in (("cuda", "gcc"), ("cpu", r"g\+\+")):
+        with pytest.raises(ConfigurationError, match=f"{name} or .*apt-get install"):
+            Execution(compile="on").compiles(torch.device(device))
+    assert not Execution(compile="off").compiles(torch.device("cuda"))
 
 
 def test_without_the_headers_of_python_models_run_uncompiled(machine):

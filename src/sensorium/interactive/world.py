@@ -61,7 +61,7 @@ class World:
         Raises:
             ArtifactError: if something is missing, changed, or was not made from the other things.
         """
-        execution = Execution(device=args.device, threads=args.threads, compile=args.compile)
+        execution = Execution(device=args.device, threads=args.threads, compile="on" if args.compile else "off")
         device = execution.prepare()
         latents = RecordingSet.open(args.latents)
         data = args.data or recordings_of(args.latents)
@@ -172,8 +172,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("execution").add_argument
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: CUDA where there is one")
     add("--threads", type=int, default=0, help="CPU threads; 0: as torch chooses")
-    add("--compile", choices=("auto", "on", "off"), default="auto",
-        help="frames come sooner, the first one a minute or more later; auto: on CUDA")  # fmt: skip
+    add("--compile", action="store_true", help="frames come sooner, the first one a minute or more later")
 
 
 def positive(text: str) -> int:

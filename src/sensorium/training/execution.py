@@ -18,6 +18,8 @@ from sensorium.config import ConfigurationError
 
 log = logging.getLogger(__name__)
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
+# What may name a compiler, and the usual ones.
+_COMPILERS = {"cuda": ("CC", ("gcc", "clang")), "cpu": ("CXX", ("g++", "clang++"))}
 _ROUNDING = 1e-3  # float32 sums of 256 products below 1 err by 1e-4 at most, with factors in bfloat16 by 0.05 and more
 
 
@@ -72,18 +74,26 @@ class Execution:
         return torch.autocast(device.type, dtype=torch.bfloat16) if wanted else nullcontext()
 
     def compiles(self, device: torch.device) -> bool:
-        """Whether modules are compiled: on CUDA unless told otherwise, if it can be done there."""
-        if self.compile != "auto":
-            return self.compile == "on"
-        if device.type == "cuda" and not _can_compile():
-            log.warning("models run uncompiled: to compile them torch needs gcc or clang, and the headers of Python")
+        """Whether modules are compiled: on CUDA unless told otherwise, if it can be done there.
+
+        Raises:
+            ConfigurationError: if it is asked for and cannot be done.
+        """
+        if self.compile == "off" or (self.compile == "auto" and device.type != "cuda"):
             return False
-        return device.type == "cuda"
+        compilers = _COMPILERS[device.type]
+        if not _can_compile(*compilers):
+            needs = f"{' or '.join(compilers[1])}, and the headers of Python (apt-get install g++ python3-dev)"
+            if self.compile == "on":
+                raise ConfigurationError(f"to compile models torch needs {needs}; or leave --compile off")
+            log.warning("models run uncompiled: to compile them torch needs %s", needs)
+            return False
+        return True
 
 
-def _can_compile() -> bool:
-    """Whether Triton finds what it needs to build its own driver, in C, on first use."""
-    compilers = [os.environ["CC"]] if "CC" in os.environ else ["gcc", "clang"]
+def _can_compile(variable: str, names: tuple[str, ...]) -> bool:
+    """Whether torch finds what it builds kernels with on first use: for CUDA, Triton's own driver in C."""
+    compilers = [os.environ[variable]] if variable in os.environ else names
     headers = Path(sysconfig.get_paths("posix_prefix")["include"])
     return any(map(shutil.which, compilers)) and (headers / "Python.h").exists()
 

@@ -9,7 +9,7 @@ import torch
 from torchaudio.transforms import MelSpectrogram
 
 from sensorium.config import AudioEncoderConfig, ConfigurationError, VisionEncoderConfig
-from sensorium.models.encoders import AudioEncoder, LogMel, VisionEncoder
+from sensorium.models.encoders import AudioEncoder, BodyEncoder, LogMel, VisionEncoder
 
 
 @pytest.mark.parametrize("size", [16, 24, 32, 64])
@@ -96,3 +96,23 @@ def test_broken_frames_are_refused() -> None:
     encoder = AudioEncoder(AudioEncoderConfig(), {"sample_rate": 16000, "samples_per_frame": 1000})
     with pytest.raises(ValueError, match="whole number of frames"):
         encoder(torch.zeros(1, 1500))
+
+
+def test_the_body_tells_what_numbers_mean_together() -> None:
+    """Whether two senses agree in sign is told by neither alone, nor by any sum of both."""
+    torch.manual_seed(0)
+    felt = torch.randn(2048, 2, 12)
+    agree = (felt[..., 0] * felt[..., 1]).sign()
+    encoder = BodyEncoder(12, 8)
+    assert encoder(felt).shape == (2048, 2, 8)
+    read = torch.nn.Linear(8, 1)
+    optimiser = torch.optim.Adam([*encoder.parameters(), *read.parameters()], lr=1e-2)
+    for _ in range(200):
+        loss = (read(encoder(felt))[..., 0] - agree).square().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    fresh = torch.randn(256, 12)
+    right = (read(encoder(fresh))[:, 0].sign() == (fresh[:, 0] * fresh[:, 1]).sign()).float().mean()
+    assert right > 0.8
+    assert (read(encoder.direct(fresh))[:, 0].sign() == (fresh[:, 0] * fresh[:, 1]).sign()).float().mean() < 0.65

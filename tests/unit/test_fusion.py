@@ -201,7 +201,8 @@ def test_learns_to_foretell_and_to_pair(shapes: dict[str, int]) -> None:
 def test_gates_see_collapse() -> None:
     torch.manual_seed(0)
     learner = FusionLearner(CONFIG, SHAPES)
-    for project in learner.fusion.project.values():
-        torch.nn.init.zeros_(project.weight)
+    for parameter in learner.fusion.project.parameters():
+        if parameter.dim() > 1:
+            torch.nn.init.zeros_(parameter)
     failed = {gate.name for gate in learner.gates(senses()) if not gate.passed}
     assert {"embedding_deviation", "effective_rank", "output_difference", "told_variance"} <= failed

@@ -164,8 +164,9 @@ def test_gates_see_collapse(world: ToyWorld) -> None:
     assert all(gate.passed for gate in made.eval().gates(batch)), made.gates(batch)
     torch.nn.init.zeros_(made.joint.vision.layers[0].weight)
     torch.nn.init.zeros_(made.joint.audio.head.weight)
-    for project in made.joint.fusion.project.values():
-        torch.nn.init.zeros_(project.weight)
+    for parameter in made.joint.fusion.project.parameters():
+        if parameter.dim() > 1:
+            torch.nn.init.zeros_(parameter)
     failed = {gate.name for gate in made.gates(batch) if not gate.passed}
     assert failed >= {"vision_effective_rank_kept", "audio_effective_rank_kept", "effective_rank", "told_variance"}
 

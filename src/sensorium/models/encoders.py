@@ -134,6 +134,25 @@ class AudioEncoder(nn.Module):
         return embeddings.mean(1)
 
 
+class BodyEncoder(nn.Module):
+    """The body's sense of each frame by itself, standardised numbers [..., size] -> [..., dim].
+
+    An affine map, and beside it a hidden layer for what only several numbers tell together, such as a push at a place.
+    It has nothing to be contrasted with, so it learns with the fusion that it is part of.
+    """
+
+    def __init__(self, size: int, dim: int) -> None:
+        super().__init__()
+        hidden = max(32, 4 * size)
+        self.direct = nn.Linear(size, dim)
+        self.meet = nn.Linear(size, hidden)
+        self.tell = nn.Linear(hidden, dim, bias=False)
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Embed each frame."""
+        return self.direct(values) + self.tell(F.silu(self.meet(values)))
+
+
 class CausalConv(nn.Module):
     """Convolution on [B, C, bands, columns] that sees no later column, normalised at each column by itself."""
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sensorium.config import FusionConfig
+from sensorium.models.encoders import BodyEncoder
 from sensorium.models.layers import Block
 
 SENSES = ("vision", "audio", "body")
@@ -31,7 +32,12 @@ class Fusion(nn.Module):
         self.widths = {sense: int(shapes[sense]) for sense in SENSES if shapes.get(sense)}
         self.frames = config.frames
         self.components = {sense: min(width, config.components) for sense, width in self.widths.items()}
-        self.project = nn.ModuleDict({sense: nn.Linear(n, config.dim) for sense, n in self.components.items()})
+        self.project = nn.ModuleDict(
+            {
+                sense: BodyEncoder(n, config.dim) if sense == "body" else nn.Linear(n, config.dim)
+                for sense, n in self.components.items()
+            }
+        )
         self.absent = nn.ParameterDict({sense: nn.Parameter(torch.zeros(config.dim)) for sense in self.widths})
         for sense, width in self.widths.items():
             self.register_buffer(f"{sense}_mean", torch.zeros(width))

@@ -19,7 +19,7 @@ from sensorium.objectives.alignment import FIELDS, FusionLearner, Telling
 from sensorium.training.execution import Execution, add_arguments
 from sensorium.training.stage import train_stage
 
-REVISION = 4
+REVISION = 5
 SPLITS: tuple[Split, ...] = ("training", "validation")
 SMALLEST_CHANGE = 1e-3  # of a sense that never changes, in its own deviations
 

@@ -77,6 +77,17 @@ MUTANTS = (
         ("test_physics.py::test_gravity_and_inertia_are_those_of_the_playroom",), cheap=True,
     ),
     Mutant(
+        "counterfactuals with the actions that were taken", "evaluation/causal.py",
+        '"abduction, action, prediction": foresight.foretold(takes, changed, kept)',
+        '"abduction, action, prediction": foresight.foretold(takes, actions, kept)',
+        ("test_state_dynamics.py::test_causal_passes_what_was_trained_and_fails_what_was_not",),
+    ),
+    Mutant(
+        "a past that is never dreamed", "objectives/forcing.py",
+        "return torch.where(dreamed[..., None, None], made, clean)", "return clean",
+        ("test_forcing.py::test_dreamed_frames_are_made_from_noise_and_read_in_place_of_true_ones",), cheap=True,
+    ),
+    Mutant(
         "surfaces let everything through", "models/expectation.py",
         "(reach[:, None] - distance).clamp_min(0)", "(reach[:, None] - distance).clamp_max(0).clamp_min(0)",
         ("test_expectation.py::test_contact_is_geometry", "test_expectation.py::test_ledges_are_solid_and_hold"),

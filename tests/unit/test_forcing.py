@@ -9,7 +9,17 @@ from sensorium.config import DynamicsConfig, VideoTokenizerConfig
 from sensorium.models.dream import dream, euler_step
 from sensorium.models.dynamics import Dynamics
 from sensorium.models.tokenizers import VideoTokenizer
-from sensorium.objectives.forcing import DynamicsLearner, Levels, bootstrap_target, corrupt, evenly, ramp, signal_levels
+from sensorium.objectives.forcing import (
+    Clips,
+    DynamicsLearner,
+    Levels,
+    bootstrap_target,
+    corrupt,
+    dreamed_context,
+    evenly,
+    ramp,
+    signal_levels,
+)
 from sensorium.randomness import Draw
 
 MEAN, DEVIATION = 0.7, 0.5  # of the Gaussian data
@@ -178,11 +188,59 @@ def test_shares_of_rows_are_exact_and_do_not_depend_on_the_part(share, expected)
     assert torch.equal(torch.cat([evenly(draw(10).rows(0, 4), share), evenly(draw(10).rows(4, 10), share)]), whole)
 
 
-def learner(unlabelled: float = 0.0) -> DynamicsLearner:
+def test_a_share_smaller_than_a_row_waits_for_its_steps():
+    """A tenth of batches of 8 is a row in four of five steps, never one in none."""
+    assert sum(int(evenly(draw(8, step), 0.1).sum()) for step in range(5)) == 4
+    assert sum(int(evenly(draw(8, step), 0.1).sum()) for step in range(10**6, 10**6 + 500)) == 400
+
+
+def test_dreamed_frames_are_made_from_noise_and_read_in_place_of_true_ones():
+    rows, frames = torch.tensor([True, False, True]), 4
+    clean, noise, first = torch.randn(3, 3, frames, 2, 5)
+    dreamed = torch.zeros(3, frames, dtype=torch.bool)
+    dreamed[0, 1] = dreamed[2, 3] = True
+    levels = Levels(torch.zeros(3, frames), torch.full((3, frames), 1 / 64), ~dreamed)
+    clips = Clips(clean, noise, first, levels, dreamed, None, torch.ones(3, frames, dtype=torch.bool))
+
+    def denoise(noised: torch.Tensor, tau: torch.Tensor, size: torch.Tensor) -> torch.Tensor:
+        assert torch.equal(tau == 0, dreamed[rows])
+        assert torch.equal(noised[dreamed[rows]], first[dreamed])  # nothing of the truth, nor of the later noise
+        assert tau[~dreamed[rows]].min() > 0.8
+        assert (size == 1 / 64).all()
+        return torch.full_like(noised, 7)
+
+    made = dreamed_context(denoise, clips, rows)
+    assert (made[dreamed[rows]] == 7).all()
+    assert torch.equal(made[~dreamed[rows]], clean[rows][~dreamed[rows]])
+
+
+def test_a_window_that_dreams_is_asked_for_the_truth_and_learns_nothing_from_dreaming():
+    """The targets are those of a window that does not dream, and the pass that dreams leaves no gradient."""
+    batch, seen = moving(8), []
+    for dreamed in (0.0, 1.0):
+        model = learner(dreamed=dreamed)
+        torch.nn.init.normal_(model.model.read_out.weight)
+        forward, kept = model.dynamics.forward, []
+
+        def watched(*given, forward=forward, kept=kept, **named):
+            told = forward(*given, **named)
+            kept.append((torch.is_grad_enabled(), given[1]))
+            return told
+
+        model.dynamics.forward = watched
+        loss = model(batch, draw(8))[0]
+        seen.append((float(loss.detach()), [tau for trained, tau in kept if trained], len(kept)))
+    (plain, levels, passes), (dreaming, same, more) = seen
+    assert all(torch.equal(a, b) for a, b in zip(levels, same, strict=True))
+    assert more == passes + 1
+    assert dreaming != plain
+
+
+def learner(unlabelled: float = 0.0, dreamed: float = 0.5) -> DynamicsLearner:
     torch.manual_seed(0)
     config = DynamicsConfig(
         dim=16, heads=2, layers=2, time_every=2, registers=1, frames=2, window=3, long_frames=4, long_every=2,
-        images=0.125, unlabelled=unlabelled,
+        images=0.125, unlabelled=unlabelled, dreamed=dreamed,
     )  # fmt: skip
     tokenizer = VideoTokenizer(VideoTokenizerConfig(width=4, channels=3), {"size": 16})
     shapes = {"video": 4, "grid": True, "audio": 2, "channels": 3, "action": {"kind": "continuous", "size": 2}}

@@ -244,6 +244,9 @@ class DynamicsConfig(Transformer):
     images: float = Field(0.1, ge=0, lt=1, description="share of windows whose frames are trained alone")
     bootstrap: float = Field(0.25, ge=0, le=1, description="share of windows that learn long denoising steps")
     unlabelled: float = Field(0.1, ge=0, lt=1, description="chance that a window trains without its actions")
+    dreamed: float = Field(
+        0.25, ge=0, le=1, description="chance that a window reads half of its context as it dreams it"
+    )
     training: Training = Training(steps=2100, batch=8, lr=1e-3, muon=3.0, ema=0.995)
 
     @model_validator(mode="after")

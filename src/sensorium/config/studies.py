@@ -158,8 +158,9 @@ class AgentReturnsConfig(Study):
         width=16, training=Training(steps=500, batch=32, lr=3e-3, warmup=20)
     )
     dynamics: DynamicsConfig = DynamicsConfig(
-        dim=64, layers=2, heads=2, registers=1, training=Training(steps=1200, batch=8, lr=2e-3, warmup=30, ema=0.98)
-    )
+        dim=64, layers=2, heads=2, registers=1, images=0.0, dreamed=0.0,
+        training=Training(steps=1200, batch=8, lr=2e-3, warmup=30, ema=0.98),
+    )  # fmt: skip
     agent: AgentConfig = AgentConfig(
         cloning=CloningConfig(distances=4, training=Training(steps=400, batch=8, lr=2e-3, warmup=20, ema=0.98)),
         imagination=ImaginationConfig(training=Training(steps=150, batch=32, lr=1e-3, warmup=10, weight_decay=0.0)),

@@ -25,6 +25,7 @@ from sensorium.randomness import Draw
 _CONTEXT = 0.5  # share of frames that are nearly clean
 _CONTEXT_SIGNAL = 0.8  # lowest signal level of those
 _START = 0.35  # share of frames that are pure noise
+_DREAMED = 0.5  # share of those that are dreamed, in windows that dream
 _SHOWN = 4
 _FINEST = 1 / STEPS
 
@@ -68,11 +69,23 @@ class Levels:
 
 @dataclass(frozen=True)
 class Clips:
-    """Windows on their way through a training step, [B, T, ...] each."""
+    """Windows on their way through a training step, [B, T, ...] each.
+
+    Attributes:
+        clean: tokens, standardised.
+        noise: of the same shape.
+        first: another noise of that shape, from which frames are dreamed.
+        levels: what each frame is trained on.
+        dreamed: which frames of the context are dreamed before they are read.
+        action: what led to each frame; None where there are no actions.
+        labelled: whether the frame's window is given its actions.
+    """
 
     clean: Tensor
-    noised: Tensor
+    noise: Tensor
+    first: Tensor
     levels: Levels
+    dreamed: Tensor
     action: Tensor | None
     labelled: Tensor
 
@@ -84,7 +97,8 @@ class Clips:
 
         levels = Levels(clips(self.levels.tau), clips(self.levels.size), clips(self.levels.predicted))
         action = None if self.action is None else clips(self.action)
-        return Clips(clips(self.clean), clips(self.noised), levels, action, clips(self.labelled))
+        tokens = clips(self.clean), clips(self.noise), clips(self.first)
+        return Clips(*tokens, levels, clips(self.dreamed), action, clips(self.labelled))
 
 
 def signal_levels(draw: Draw, frames: int, bootstrap: Tensor, alone: Tensor) -> Levels:
@@ -136,9 +150,24 @@ def bootstrap_target(denoise: Denoiser, noised: Tensor, levels: Levels) -> Tenso
     return noised + rest * (first + second) / 2
 
 
+@torch.no_grad()
+def dreamed_context(denoise: Denoiser, clips: Clips, rows: Tensor) -> Tensor:
+    """Clean tokens of some rows, bool [B], with dreamed frames in place of some true ones, [rows, T, N, C].
+
+    In a dream the past is the model's own, and less sharp than any recording; who has only read recordings takes the
+    blur for what is there and adds to it, until nothing is left. So it reads frames as it makes them, in one step
+    from noise, and is asked for the true ones that follow (after Bengio et al. 2015, "Scheduled sampling", whose
+    samples were drawn one after the other; here all come from one pass, and few have a past that is dreamed as well).
+    """
+    dreamed, clean = clips.dreamed[rows], clips.clean[rows]
+    tau = torch.where(dreamed, 0.0, _CONTEXT_SIGNAL + (1 - _CONTEXT_SIGNAL) / 2)
+    made = denoise(corrupt(clean, clips.first[rows], tau), tau, torch.full_like(tau, _FINEST))
+    return torch.where(dreamed[..., None, None], made, clean)
+
+
 def evenly(draw: Draw, share: float) -> Tensor:
-    """A share of the rows of the global batch, spread evenly by their number, bool [rows]."""
-    row = torch.arange(draw.start, draw.stop, device=draw.device, dtype=torch.float64)
+    """A share of all rows of all steps, spread evenly by their number, bool [rows]; small shares skip some steps."""
+    row = draw.step * draw.total + torch.arange(draw.start, draw.stop, device=draw.device, dtype=torch.float64)
     return ((row + 1) * share + 1e-9).floor() > (row * share + 1e-9).floor()
 
 
@@ -177,9 +206,11 @@ class DynamicsLearner(Learner):
         rows, frames = clean.shape[:2]
         alone = evenly(draw, self.config.images)
         levels = signal_levels(draw, frames, evenly(draw, self.config.bootstrap), alone)
-        noised = corrupt(clean, draw.normal("noise", *clean.shape[1:]), levels.tau)
+        noise, first = (draw.normal(name, *clean.shape[1:]) for name in ("noise", "first noise"))
+        dreaming = (draw.uniform("dreaming") < self.config.dreamed)[:, None]
+        dreamed = dreaming & ~levels.predicted & (draw.uniform("dreamed", frames) < _DREAMED)
         labelled = (draw.uniform("labelled") >= self.config.unlabelled)[:, None].expand(rows, frames)
-        windows = Clips(clean, noised, levels, batch.get("action"), labelled)
+        windows = Clips(clean, noise, first, levels, dreamed, batch.get("action"), labelled)
         long = (draw.step + 1) % self.config.long_every == 0
         length = frames if long else self.config.frames
         parts = [windows.cut(which, frames) for which, frames in ((alone, 1), (~alone, length)) if which.any()]
@@ -197,14 +228,19 @@ class DynamicsLearner(Learner):
             action = None if clips.action is None else clips.action[which]
             return lambda noised, tau, size: self.dynamics(noised, tau, size, action, clips.labelled[which, 0])[0]
 
+        known, dreaming = clips.clean, clips.dreamed.any(1)
+        if dreaming.any():
+            known = known.clone()
+            known[dreaming] = dreamed_context(denoise(dreaming), clips, dreaming)
+        noised = corrupt(known, clips.noise, clips.levels.tau)
         target, moving = clips.clean, clips.levels.bootstrapped
         taught = moving.any(1)
         if taught.any():  # only windows that need the teacher pass through it
             pupils = clips.levels.where(taught)
-            lesson = bootstrap_target(denoise(taught), clips.noised[taught], pupils)
+            lesson = bootstrap_target(denoise(taught), noised[taught], pupils)
             target = target.clone()
             target[taught] = torch.where(pupils.bootstrapped[..., None, None], lesson, target[taught])
-        prediction = denoise(torch.ones_like(taught))(clips.noised, clips.levels.tau, clips.levels.size)
+        prediction = denoise(torch.ones_like(taught))(noised, clips.levels.tau, clips.levels.size)
         squared = (prediction - target).square()
         weight = ramp(clips.levels.tau) * clips.levels.predicted
         streams = self.dynamics.split(squared)

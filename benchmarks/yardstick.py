@@ -109,6 +109,7 @@ ROWS = (
     Row(
         "Causes", ("causal.*", "counterfactual.*"), (),
         ("unit/test_state_dynamics.py::test_causal_passes_what_was_trained_and_fails_what_was_not",
+         "unit/test_state_dynamics.py::test_who_is_to_blame_is_told_by_who_knows_and_not_by_who_saw_what_happened",
          "unit/test_state_dynamics.py::test_the_noise_of_a_passage_gives_the_passage_again"),
     ),
     Row(

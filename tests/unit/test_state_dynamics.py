@@ -13,7 +13,14 @@ from torch import Tensor
 from toy_world import DETAILS, FUSION, ToyWorld, fit, recording, write_model
 
 from sensorium.artifacts import ArtifactError
-from sensorium.config import CausalConfig, FusionConfig, MotionConfig, StateDynamicsConfig, canonical_json
+from sensorium.config import (
+    CausalConfig,
+    FusionConfig,
+    MotionConfig,
+    PlayroomConfig,
+    StateDynamicsConfig,
+    canonical_json,
+)  # fmt: skip
 from sensorium.data.recording import RecordingSet
 from sensorium.data.sources import playroom
 from sensorium.data.windows import Windows
@@ -28,6 +35,7 @@ from sensorium.stages import train_state_dynamics
 
 CONFIG = StateDynamicsConfig(width=48, context=4, horizon=4)
 MODULES = {"motion": motion, "causal": causal}
+NOTHING_ELSE = "what happened, unchanged"
 WIDER = CONFIG.model_copy(update={"width": 64})
 SHAPES: dict[str, Any] = {"state": 6, "action": {"kind": "continuous", "size": 2}}
 CPU = torch.device("cpu")
@@ -169,7 +177,10 @@ def foreseen(world: ToyWorld, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def evaluate(world: ToyWorld, foreseen: Path, folder: Path, *more: str, name: str = "motion") -> dict[str, Any]:
     """Run `sensorium motion` or `causal` by its command line; its result."""
-    section = {"motion": MotionConfig(recordings=30, windows=400), "causal": CausalConfig(recordings=30, windows=60)}
+    section = {
+        "motion": MotionConfig(recordings=30, windows=400),
+        "causal": CausalConfig(learned_from=30, rooms=20, windows=60),
+    }
     words = ["--config", canonical_json(section[name]), "--device", "cpu", "--threads", "1"]
     for key in INPUTS:
         words += [f"--{key}", str(foreseen if key == "state-dynamics" else getattr(world, key))]
@@ -198,17 +209,34 @@ def test_causal_passes_what_was_trained_and_fails_what_was_not(
     world: ToyWorld, foreseen: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the toy world nothing moves by itself: no question of who is to blame, and no metric of it."""
-    monkeypatch.setattr(playroom, "simulate", lambda config, number, change: recording(number, change.actions))
+    monkeypatch.setattr(playroom, "simulate", toy_room)
     result = evaluate(world, foreseen, tmp_path, name="causal")
-    (effect,) = result["metrics"].values()
+    effect, abduction = (result["metrics"][name] for name in ("shape_effect", "abduction"))
     assert effect["passed"], effect
-    assert result["told"] == {}
     assert effect["floors"]["other actions"] < effect["value"]
     assert result["happened"] == result["due_to_the_hand"] > 0
-    errors = result["counterfactual_error"]
-    assert errors["plain forecast"]["shape"] < errors["what happened, unchanged"]["shape"]
+    assert "but_for" not in result["metrics"]
+    assert abduction["value"] < min(abduction["floors"][name] for name in ("its own actions", NOTHING_ELSE))
     untrained = evaluate(world, foreseen, tmp_path, "--untrained-seed", "101", name="causal")["metrics"]
     assert [metric for metric, record in untrained.items() if record["passed"]] == []
+
+
+def toy_room(config: PlayroomConfig, number: int, change: playroom.Intervention | None = None) -> dict[str, np.ndarray]:
+    """A room of the toy world in place of the playroom's."""
+    return recording(number, None if change is None else change.actions)
+
+
+def test_who_is_to_blame_is_told_by_who_knows_and_not_by_who_saw_what_happened() -> None:
+    """A body that would have stayed, and one that would not; answers that know it, that guess, and that say nothing."""
+    rng = np.random.default_rng(0)
+    stayed = rng.random(200) < 0.4
+    groups = [f"{number:06d}" for number in range(200)]
+    knowing, guess = stayed + 0.5 * rng.standard_normal(200), rng.standard_normal(200)
+    said = dict.fromkeys(("other actions", "what happened", "weakness of the commands"), np.stack([guess, stayed], 1))
+    for answer, passes in ((knowing, True), (guess, False), (np.zeros(200), False), (-knowing, False)):
+        record = causal.responsibility({**said, "model": np.stack([answer, stayed], 1)}, groups, 0)
+        assert record["passed"] == passes, record
+    assert record["value"] < 0.2
 
 
 def test_areas_and_cosines_by_hand() -> None:

@@ -99,7 +99,7 @@ class RolloutConfig(DreamConfig):
     windows: int = Field(240, ge=8, description="dreamed windows from test recordings")
     denoising_steps: Literal[1, 2, 4, 8, 16, 32, 64] = Field(1, description="Euler steps a dreamed frame")
     horizon: int = Field(16, ge=1, description="dreamed frames")
-    fine_windows: int = Field(32, ge=8, description="windows that are dreamed in 4 and in 64 steps a frame too")
+    fine_windows: int = Field(64, ge=8, description="windows that are dreamed in 4 and in 64 steps a frame too")
 
     @model_validator(mode="after")
     def _some_are_fine(self) -> RolloutConfig:
@@ -158,9 +158,12 @@ class MotionConfig(Section):
 class CausalConfig(Section):
     """Other actions, by the state dynamics and in the simulator: what would change, what would not have happened."""
 
-    recordings: int = Field(80, ge=2, description="training recordings that the read-out is fitted on")
-    windows: int = Field(320, ge=20, description="windows of test recordings that are run again with other actions")
-    moved: float = Field(0.1, gt=0, description="how far a body must get for something to have happened, room widths")
+    learned_from: int = Field(
+        100, ge=2, description="new rooms, and as many with a strange hand, that reading is learned in"
+    )
+    rooms: int = Field(160, ge=2, description="other new rooms, which the questions are asked about")
+    windows: int = Field(640, ge=20, description="windows of these rooms that are run again with other actions")
+    moved: float = Field(0.2, gt=0, description="how far a body must get for something to have happened, room widths")
     seed: int = Field(0, ge=0, description="seed of draws and resampling")
 
 

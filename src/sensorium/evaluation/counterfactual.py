@@ -109,6 +109,22 @@ def rerun(studio: Studio, takes: Takes, changed: np.ndarray, given: int) -> np.n
     return images(torch.from_numpy(np.stack(films))).numpy()
 
 
+def playroom_settings(recordings: RecordingSet) -> PlayroomConfig:
+    """What the playroom recorded these with.
+
+    Raises:
+        ConfigurationError: if they are not of the playroom, the only world that can be run again.
+    """
+    section = read_json(recordings.manifest)["config"]
+    if section.get("source") != "playroom":
+        raise ConfigurationError(
+            f"{recordings.manifest}: recordings of {section.get('source')!r} cannot be run again, "
+            "only the playroom's can"
+        )
+    config: PlayroomConfig = parse_section(PlayroomConfig, json.dumps(section))
+    return config
+
+
 def simulator(recordings: RecordingSet) -> Callable[[str, np.ndarray], dict[str, np.ndarray]]:
     """What runs a recording, by its name, again under other actions; before the first time it checks that it can.
 
@@ -116,13 +132,7 @@ def simulator(recordings: RecordingSet) -> Callable[[str, np.ndarray], dict[str,
         ConfigurationError: if the recordings are not of the playroom, the only world that can be run again.
         ArtifactError: if the simulator does not repeat a recording bit for bit.
     """
-    manifest = recordings.manifest
-    section = read_json(manifest)["config"]
-    if section.get("source") != "playroom":
-        raise ConfigurationError(
-            f"{manifest}: recordings of {section.get('source')!r} cannot be run again, only the playroom's can"
-        )
-    config: PlayroomConfig = parse_section(PlayroomConfig, json.dumps(section))
+    manifest, config = recordings.manifest, playroom_settings(recordings)
     numbers = {entry["name"]: int(entry["number"]) for entry in recordings.details["recordings"]}
     repeated: set[str] = set()
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ from sensorium.artifacts import ArtifactError
 from sensorium.config import AudioEncoderConfig, FusionConfig, StateDynamicsConfig, VisionEncoderConfig
 from sensorium.data.recording import RecordingSet, Split
 from sensorium.evaluation.harness import Bench, WindowPool, check_pedigree, load_judged, require
-from sensorium.models.embed import EmbeddedRecordings, embed_recording, fuse
+from sensorium.models.embed import EmbeddedRecordings, embed_recording, fuse, hear, see
 from sensorium.models.encoders import AudioEncoder, VisionEncoder
 from sensorium.models.fusion import Fusion
 from sensorium.models.state_dynamics import StateDynamics
@@ -81,6 +82,17 @@ class Seer:
             for thing in self.things
         ]
         return np.array(places)
+
+    def perceive(self, fields: Mapping[str, np.ndarray]) -> np.ndarray:
+        """World states of something recorded that is in no set, from its video, audio and body: float32 [T, D]."""
+        device = self.bench.device
+        senses = {
+            "vision": see(self._vision, fields["video"], device)[0],
+            "audio": hear(self._audio, fields["audio"], device),
+        }
+        if "body" in self._fusion.widths:
+            senses["body"] = fields["body"]
+        return fuse(self._fusion, senses, device)
 
     def embedded(self, split: Split, most: int | None = None) -> EmbeddedRecordings:
         """World states, actions and truth of the recordings of a split, or of the first ones."""

@@ -41,27 +41,41 @@ def motion(path: Path, errors: Mapping[str, np.ndarray], covered: Mapping[str, t
     save(figure, path)
 
 
-def causal(path: Path, lines: Mapping[str, np.ndarray], blamed: np.ndarray) -> None:
-    """Cosine of foretold and true changes over the horizon, and the answers where the hand was and was not to blame.
+def causal(
+    path: Path, effects: Mapping[str, np.ndarray], errors: Mapping[str, np.ndarray], said: np.ndarray, moved: float
+) -> None:
+    """Foretold effects and counterfactual errors over the horizon, and how far bodies would have got without the hand.
 
     Args:
         path: where the picture goes.
-        lines: name -> [horizon].
-        blamed: [n, 2], answer and truth.
+        effects: name -> cosine of foretold and true changes, [horizon].
+        errors: name -> error of places under other actions, [horizon].
+        said: [n, 2], minus the distance foretold for a resting hand, and whether the body would then have stayed.
+        moved: the distance beyond which it has not stayed.
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
-    for number, (name, line) in enumerate(lines.items()):
-        left.plot(range(1, len(line) + 1), line, "--" if number % 3 else "-", color=COLOURS[number % 8], label=name)
-    left.xaxis.set_major_locator(MaxNLocator(integer=True))
-    left.set_xlabel("frames ahead")
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(12, 3.4), layout="constrained")
+    things = len({name.split(",")[0] for name in effects})
+    for number, (name, line) in enumerate(effects.items()):
+        thing, judged = divmod(number, len(effects) // things)
+        colour, style = COLOURS[thing], ("-", "--", ":")[judged % 3]
+        left.plot(range(1, len(line) + 1), line, style, color=colour, label=name)
+    for number, (name, line) in enumerate(errors.items()):
+        middle.plot(range(1, len(line) + 1), line, "--" if number else "-", color=COLOURS[number], label=name)
+    for axes in (left, middle):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_xlabel("frames ahead")
+    left.set_ylim(0, 1.05)
     left.set_ylabel("cosine with the true change")
-    bins = np.linspace(0, float(blamed[:, 0].max()) + 1e-9, 12)
-    for label, name in ((1, "would not have moved"), (0, "would have moved all the same")):
-        answers = blamed[blamed[:, 1] == label, 0]
-        right.hist(answers, bins, alpha=0.6, color=COLOURS[label], label=name)
-    right.set_xlabel("foretold difference without the hand (of the room's width)")
+    middle.set_ylabel("error under other actions\n(of the room's width)")
+    bins = np.linspace(0, float(-said[:, 0].min()) + 1e-9, 12)
+    for label, name in ((1, "would have stayed"), (0, "would have got as far all the same")):
+        right.hist(-said[said[:, 1] == label, 0], bins, alpha=0.6, color=COLOURS[label], label=name)
+    right.axvline(moved, color="black", linewidth=0.8, linestyle="--")
+    right.set_xlabel("foretold distance with a resting hand\n(of the room's width)")
     right.set_ylabel("windows")
-    for axes in (left, right):
+    left.legend(fontsize=7, frameon=False, ncols=2, loc="center", bbox_to_anchor=(0.5, 0.67))
+    for axes in (middle, right):
         axes.legend(fontsize=7, frameon=False)
+    for axes in (left, middle, right):
         axes.spines[["top", "right"]].set_visible(False)
     save(figure, path)

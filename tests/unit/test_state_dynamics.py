@@ -221,6 +221,16 @@ def test_causal_passes_what_was_trained_and_fails_what_was_not(
     assert [metric for metric, record in untrained.items() if record["passed"]] == []
 
 
+def test_a_simulator_that_does_not_repeat_itself_is_caught(
+    world: ToyWorld, foreseen: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        playroom, "simulate", lambda config, number, change=None: toy_room(config, number + bool(change))
+    )
+    with pytest.raises(ArtifactError, match="does not repeat its first"):
+        evaluate(world, foreseen, tmp_path, name="causal")
+
+
 def toy_room(config: PlayroomConfig, number: int, change: playroom.Intervention | None = None) -> dict[str, np.ndarray]:
     """A room of the toy world in place of the playroom's."""
     return recording(number, None if change is None else change.actions)

@@ -67,7 +67,7 @@ def causal(
     left.set_ylim(0, 1.05)
     left.set_ylabel("cosine with the true change")
     middle.set_ylabel("error under other actions\n(of the room's width)")
-    bins = np.linspace(0, float(-said[:, 0].min()) + 1e-9, 12)
+    bins = np.linspace(0, max([moved, *-said[:, 0]]) + 1e-9, 12)
     for label, name in ((1, "would have stayed"), (0, "would have got as far all the same")):
         right.hist(-said[said[:, 1] == label, 0], bins, alpha=0.6, color=COLOURS[label], label=name)
     right.axvline(moved, color="black", linewidth=0.8, linestyle="--")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from sensorium.artifacts import ArtifactError
 from sensorium.config import PlayroomConfig
 from sensorium.data.sources import playroom
 from sensorium.evaluation.foretold import Passages, Seer
@@ -70,11 +71,18 @@ class Rooms:
             passages: windows of these rooms.
             actions: [n, T, A]; only those after the first `given` count.
             given: frames that stay as they were.
+
+        Raises:
+            ArtifactError: if the simulator does not repeat, bit for bit, what came before.
         """
         ends = []
         for name, at, moves in zip(passages.groups.tolist(), passages.start.tolist(), actions, strict=True):
-            whole = self._rooms[name]["action"].copy()
+            whole, before = self._rooms[name]["action"].copy(), self._rooms[name]["truth.state"][: at + given]
             whole[at + given : at + len(moves)] = moves[given:]
-            again = playroom.simulate(self._config, int(name), playroom.Intervention(actions=whole))
-            ends.append(again["truth.state"][at + given : at + len(moves)])
+            again = playroom.simulate(self._config, int(name), playroom.Intervention(actions=whole))["truth.state"]
+            if not np.array_equal(again[: at + given], before, equal_nan=True):
+                raise ArtifactError(
+                    f"room {name}: the simulator does not repeat its first {at + given} frames bit for bit"
+                )
+            ends.append(again[at + given : at + len(moves)])
         return np.stack(ends).astype(np.float64)

@@ -58,7 +58,7 @@ def main(argv: list[str]) -> None:
 
     takes = studio.takes(config.context + config.piece, config.windows, rng)
     actions = long_actions(studio, takes, config.frames, rng)
-    stills = np.linspace(0, config.frames - 1, STILLS).astype(int)
+    stills = np.linspace(0, config.frames // config.piece * config.piece - 1, STILLS).astype(int)  # whole pieces only
     pieces, pictures = [], []
     for first, shown in enumerate(long_dream(studio, takes, actions)):
         pieces.append(space(describe(shown, encode)))

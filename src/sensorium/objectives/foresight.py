@@ -54,8 +54,8 @@ class StateDynamicsLearner(Learner):
         """Whether it beats 'nothing changes' and 'as always', tells moments apart, heeds actions, is not too sure."""
         given = self.config.context
         truth, forecast = self._foretell(batch, batch.get("action"))
+        last = truth[:, given - 2 : given - 1]  # from the same product: another shape may round otherwise
         truth, mean = truth[:, given - 1 :], forecast.mean[:, given - 1 :]
-        last = self.dynamics.turned(batch["state"][:, given - 1 : given])
         error = (mean - truth).square().mean()
         inside = (mean - truth).abs() <= NORMAL_90 * torch.exp(0.5 * forecast.log_variance[:, given - 1 :])
         advice = "more steps or a lower learning rate"

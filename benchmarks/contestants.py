@@ -101,7 +101,7 @@ class Ours:
         size = self.size
         config = DynamicsConfig(
             dim=size.dim, heads=size.heads, key_heads=size.heads, layers=size.layers, time_every=4, window=window,
-            registers=REGISTERS + 1, frames=window, long_frames=window, long_every=1, images=0,
+            registers=REGISTERS + 1, frames=window, long_frames=window, long_every=1, images=0, dreamed=0,
         )  # fmt: skip
         grid = round(size.tokens**0.5) ** 2 == size.tokens
         shapes = {"video": size.tokens, "grid": grid, "audio": 0, "channels": CHANNELS, "action": None}

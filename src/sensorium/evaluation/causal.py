@@ -84,7 +84,8 @@ def main(argv: list[str]) -> None:
         "other actions": astray - as_is,
     }
 
-    truth, metrics = true_changed - fact, dict[str, dict[str, Any]]()
+    truth = true_changed - fact
+    metrics: dict[str, dict[str, Any]] = {}
     sums = {
         thing: {name: products(effect[:, :, k], truth[:, :, k]) for name, effect in effects.items()}
         for k, thing in enumerate(things)

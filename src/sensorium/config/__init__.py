@@ -90,6 +90,7 @@ from sensorium.config.studies import (
     SpokenDigitsConfig,
     Studies,
     Study,
+    TokenizersStudyConfig,
     ViolationsConfig,
     WordAugmentation,
 )
@@ -160,6 +161,7 @@ __all__ = [
     "Studies",
     "Study",
     "Tokenizers",
+    "TokenizersStudyConfig",
     "Training",
     "Transformer",
     "TransformerTokenizerConfig",

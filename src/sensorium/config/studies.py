@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field, model_validator
 
 from sensorium.config.agent import AgentConfig, CloningConfig, ImaginationConfig
-from sensorium.config.evaluations import AgentReturnConfig
+from sensorium.config.evaluations import AgentReturnConfig, ReconstructionConfig
 from sensorium.config.models import Contrast, DynamicsConfig, VideoTokenizerConfig, VisionAugmentation
 from sensorium.config.section import PlainTraining, Section, Training
 from sensorium.config.sources import Data, PlayroomConfig
@@ -168,6 +168,18 @@ class AgentReturnsConfig(Study):
     play: AgentReturnConfig = AgentReturnConfig()
 
 
+class TokenizersStudyConfig(Study):
+    """Both video tokenizers on the same recordings, beside principal components."""
+
+    seeds: int = Field(3, ge=2, description="repetitions, each with its own recordings and weights")
+    data: Data = PlayroomConfig()
+    convolutional: VideoTokenizerConfig = VideoTokenizerConfig()
+    transformer: VideoTokenizerConfig = VideoTokenizerConfig(
+        kind="transformer", training=Training(steps=2500, batch=16, lr=2e-3, muon=3.0)
+    )
+    reconstruction: ReconstructionConfig = ReconstructionConfig()
+
+
 class Studies(Section):
     """One section a study: results/studies/NAME.json."""
 
@@ -180,3 +192,4 @@ class Studies(Section):
     handwriting: HandwritingConfig = HandwritingConfig()
     sight_priors: SightPriorsConfig = SightPriorsConfig()
     agent_returns: AgentReturnsConfig = AgentReturnsConfig()
+    tokenizers: TokenizersStudyConfig = TokenizersStudyConfig()

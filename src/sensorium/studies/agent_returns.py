@@ -5,7 +5,6 @@ Each seed has recordings, tokenizer, dynamics, clone, agent and episodes of its 
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,8 +15,9 @@ from sensorium.artifacts import read_json
 from sensorium.config import AgentReturnsConfig, LatentsConfig, Section, canonical_json
 from sensorium.evaluation import agent_return
 from sensorium.evaluation.statistics import measure
-from sensorium.stages import collect, encode_latents, index, train_agent, train_clone, train_dynamics, train_tokenizer
+from sensorium.stages import encode_latents, index, train_agent, train_clone, train_dynamics, train_tokenizer
 from sensorium.studies.findings import Cell, Findings, Table, estimate
+from sensorium.studies.recorded import record, seeded
 
 REVISION = 1
 POLICIES = ("agent", "cloned policy", "random actions", "recorded policy", "best")
@@ -85,35 +85,18 @@ def live(config: AgentReturnsConfig, seed: int) -> tuple[dict[str, float], float
 
 def make_tokens(config: AgentReturnsConfig, seed: int, folder: Path) -> tuple[Path, Path, Path]:
     """Manifests of recordings, of a tokenizer and of the recordings' tokens, all of one seed."""
-    data, latents, tokenizer = folder / "data", folder / "latents", folder / "tokenizer"
-    section, encoding = seeded(config.data, seed), canonical_json(LatentsConfig())
-    shards = range(config.data.shards)
+    recordings = record(config.data, seed, folder / "data")
+    latents, tokenizer, encoding = folder / "latents", folder / "tokenizer", canonical_json(LatentsConfig())
     device = ["--device", "cpu", "--threads", "1"]
-
-    def shard(place: Path, number: int, suffix: str) -> str:
-        return str(place / f"shard-{number:04d}.{suffix}")
-
-    def join(place: Path, settings: str, *more: str) -> Path:
-        lists = [shard(place, number, "json") for number in shards]
-        index.main(["--config", settings, "--shards", *lists, *more, "--output", str(place / "manifest.json")])
-        return place / "manifest.json"
-
-    for number in shards:
-        collect.main(["--config", section, "--shard", str(number), "--output", shard(data, number, "safetensors")])
-    recordings = join(data, section)
     words = ["video", "--config", seeded(config.tokenizer, seed), "--data", str(recordings), "--output", str(tokenizer)]
     train_tokenizer.main([*words, *device])
-    model = tokenizer / "manifest.json"
+    model, lists = tokenizer / "manifest.json", []
     words = ["video", "--config", encoding, "--data", str(recordings), "--tokenizer", str(model)]
-    for number in shards:
-        encode_latents.main(
-            [*words, "--shard", str(number), "--output", shard(latents, number, "safetensors"), *device]
-        )
-    return recordings, model, join(latents, encoding, "--like", str(recordings))
-
-
-def seeded(section: Section, seed: int) -> str:
-    """Canonical JSON of a section with this seed in place of its own, or of that of its training."""
-    values = section.model_dump(mode="json")
-    values.get("training", values)["seed"] = seed
-    return json.dumps(values, sort_keys=True, separators=(",", ":"))
+    for number in range(config.data.shards):
+        shard = latents / f"shard-{number:04d}.safetensors"
+        encode_latents.main([*words, "--shard", str(number), "--output", str(shard), *device])
+        lists.append(str(shard.with_suffix(".json")))
+    manifest = latents / "manifest.json"
+    joined = ["--config", encoding, "--shards", *lists, "--like", str(recordings), "--output", str(manifest)]
+    index.main(joined)
+    return recordings, model, manifest

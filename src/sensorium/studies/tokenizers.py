@@ -1,0 +1,80 @@
+"""Both video tokenizers, trained to their end on the same recordings, beside principal components.
+
+Each seed has recordings and weights of its own; frames of test recordings are judged as `reconstruction` does.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from sensorium.artifacts import read_json
+from sensorium.config import TokenizersStudyConfig, canonical_json
+from sensorium.evaluation import reconstruction
+from sensorium.stages import train_tokenizer
+from sensorium.studies.findings import Cell, Findings, Table, estimate, over_seeds
+from sensorium.studies.recorded import record, seeded
+
+REVISION = 1
+KINDS = ("convolutional", "transformer")
+SCORES = ("psnr", "ssim")
+MEAN, COMPONENTS, JPEG = "mean image", "principal components", "JPEG"
+_UNTRAINED = 101  # seed of the controls' weights
+_DEVICE = ("--device", "cpu", "--threads", "1")
+Life = dict[str, dict[str, float]]  # code -> score -> value
+
+
+def run(config: TokenizersStudyConfig) -> Findings:
+    """Train and judge, over all seeds."""
+    return judge([live(config, seed) for seed in config.all_seeds()])
+
+
+def judge(lives: list[Life]) -> Findings:
+    """The findings from what every code scored in each seed."""
+
+    def scores(code: str, score: str) -> np.ndarray:
+        return np.array([life[code][score] for life in lives])
+
+    metrics, controls = {}, {}
+    for score in SCORES:
+        floor = max(scores(code, score).mean() for code in (MEAN, COMPONENTS))
+        ceiling = scores("8 bits", score).mean()
+        for kind in KINDS:
+            metrics[f"{kind}_{score}"] = over_seeds(score, scores(kind, score), floor, ceiling)
+            controls[f"untrained_{kind}_{score}"] = over_seeds(
+                score, scores(f"untrained {kind}", score), floor, ceiling
+            )
+    rows: list[dict[str, Cell]] = [
+        {"code": code, **{score: estimate(scores(code, score)) for score in SCORES}}
+        for code in (*KINDS, COMPONENTS, JPEG, MEAN)
+    ]
+    return Findings(metrics, controls, [Table("Test frames through each code, PSNR in dB", rows)])
+
+
+def live(config: TokenizersStudyConfig, seed: int) -> Life:
+    """What both tokenizers of a seed score, untrained ones, and known codes."""
+    found: Life = {}
+    with TemporaryDirectory() as place:
+        folder = Path(place)
+        data = str(record(config.data, seed, folder / "data"))
+        judged = canonical_json(config.reconstruction.model_copy(update={"seed": seed}))
+        for kind in KINDS:
+            section, output = seeded(getattr(config, kind), seed), folder / kind
+            train_tokenizer.main(["video", "--config", section, "--data", data, "--output", str(output), *_DEVICE])
+            words = ["--config", judged, "--data", data, "--tokenizer", str(output / "manifest.json"), *_DEVICE]
+            for name, control in ((kind, ()), (f"untrained {kind}", ("--untrained-seed", str(_UNTRAINED)))):
+                result = folder / f"{name}.json"
+                reconstruction.main(
+                    [*words, *control, "--output", str(result), "--figure", str(result.with_suffix(".png"))]
+                )  # fmt: skip
+                for score, metric in read_json(result)["metrics"].items():
+                    known = {
+                        name: metric["value"], MEAN: metric["floors"]["mean image"], "8 bits": metric["ceiling"]
+                    }  # fmt: skip
+                    for reference, value in metric["references"].items():
+                        known[JPEG if reference.startswith(JPEG) else COMPONENTS] = value
+                    for code, value in known.items():
+                        found.setdefault(code, {})[score] = value
+    return found

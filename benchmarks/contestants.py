@@ -45,7 +45,7 @@ class Side(Protocol):
 
     name: str
     compiled: bool
-    products: str  # torch's precision of matrix products in training
+    products: str  # torch's precision of matrix products
 
     @property
     def parameters(self) -> int:

@@ -12,8 +12,8 @@ The peer lives in an environment of its own, which shares torch with ours; witho
     PYTHONPATH=src /tmp/peer/bin/python benchmarks/dynamics.py
 
 The sides take turns in every round, so other work on the machine meets both; on a CPU all is fp32 on one thread, on a
-GPU bf16. On a CPU each side's training multiplies as its own program does: ours by oneDNN where that is exact, the
-peer's by MKL (its attention would be ten times slower with the other). What the machine can do is measured in the same
+GPU bf16. On a CPU each side multiplies as its own program does: ours by oneDNN where that is exact, the peer's by MKL
+(its attention would be ten times slower with the other). What the machine can do is measured in the same
 rounds: the matrix products of the side's own flow step, one after the other with nothing between them, and the rate of
 one large product. Nothing is asserted.
 """
@@ -116,7 +116,6 @@ def measure(sides: list[Side], args: argparse.Namespace) -> tuple[Times, dict[st
             with Products() as products[side.name]:
                 side.step(0.0)
             facts[side.name, "flop"] = counter.get_total_flops()
-        torch.set_float32_matmul_precision("highest")
         for context in args.contexts if side.compiled else (2,):  # each is compiled for itself
             side.dream(context, args.frames + 1, stamp)
     wide = 1024 if args.device.type == "cpu" else 8192
@@ -134,9 +133,9 @@ def measure(sides: list[Side], args: argparse.Namespace) -> tuple[Times, dict[st
                     times[side.name, work].append(seconds(lambda s=side, p=share: s.step(p), stamp))
                     if not share:
                         times[side.name, "products"].append(seconds(products[side.name].again, stamp))
-        torch.set_float32_matmul_precision("highest")
         for context in args.contexts:
             for side in sides[:: 1 if turn % 2 else -1]:
+                torch.set_float32_matmul_precision(side.products)
                 stamps = side.dream(context, args.frames + 1, stamp)
                 passed = [(b[0] - a[0], b[1] - a[1]) for a, b in pairwise(stamps)]
                 times[side.name, f"first {context}"].append(passed[0])

@@ -50,11 +50,18 @@ def precision():
     torch.set_float32_matmul_precision(before)
 
 
-def test_products_in_training_are_exact_to_float32(precision):
+def test_products_are_exact_to_float32(precision):
     multiply_by_onednn()
     x = torch.randn(300, 200, generator=torch.Generator().manual_seed(0))
     error = ((x @ x.T) - (x.double() @ x.double().T)).abs().max()
     assert error < 1e-3 < ((x.bfloat16().double() @ x.bfloat16().double().T) - x.double() @ x.double().T).abs().max()
+
+
+def test_every_program_on_a_cpu_multiplies_so(monkeypatch):
+    called = []
+    monkeypatch.setattr(execution, "multiply_by_onednn", lambda: called.append(True))
+    Execution(device="cpu").prepare()
+    assert called
 
 
 def test_where_products_would_be_of_bfloat16_they_stay_with_mkl(precision, monkeypatch):

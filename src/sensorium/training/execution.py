@@ -57,6 +57,7 @@ class Execution:
         torch.set_deterministic_debug_mode("warn")
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         if self.device == "cpu" or not torch.cuda.is_available():
+            multiply_by_onednn()
             return torch.device("cpu")
         # The same, told to the compiler too; it takes a second to load, so programs on a CPU do without.
         torch.use_deterministic_algorithms(True, warn_only=True)
@@ -102,8 +103,8 @@ def multiply_by_onednn() -> None:
     """Have oneDNN multiply matrices on a CPU, where it does so in full float32: on AMD it is twice as fast as MKL.
 
     Torch has no switch for that but the precision "medium", which allows products of bfloat16, too. oneDNN takes those
-    where the CPU has matrix units for them (AMX); there a product shows it, and MKL is left to do the work. For
-    training only: without gradients torch hands oneDNN the rows of a wide batch one by one, which takes far longer.
+    where the CPU has matrix units for them (AMX); there a product shows it, and MKL is left to do the work. A linear
+    layer has to be given two dimensions: without gradients torch hands oneDNN the rows of a third one by one.
     """
     torch.set_float32_matmul_precision("medium")
     x = torch.linspace(-1, 1, 256 * 256).sin().reshape(256, 256)

@@ -18,7 +18,7 @@ from sensorium.data.windows import JoinedWindows, Windows
 from sensorium.objectives.learner import Learner
 from sensorium.training.checkpoint import writing
 from sensorium.training.distributed import World
-from sensorium.training.execution import Execution, multiply_by_onednn
+from sensorium.training.execution import Execution
 from sensorium.training.interrupt import Interrupt
 from sensorium.training.lock import sole_owner
 from sensorium.training.trainer import Trainer
@@ -77,8 +77,6 @@ def train_stage(
             torch.manual_seed(training.seed)
             learner, windows, validation = build()
             trainer = Trainer(learner, training, windows, validation, folder, execution, world)
-            if world.device.type == "cpu":
-                multiply_by_onednn()
             verdict = trainer.run(interrupt)
             verdict.check()
             if world.is_main:

@@ -7,7 +7,7 @@ import torch
 
 from sensorium.models import layers
 from sensorium.models.cache import RingCache
-from sensorium.models.layers import Attention, Block, SwiGLU, attend, banded, rotary_angles, rotate
+from sensorium.models.layers import Attention, Block, RMSNorm, SwiGLU, attend, banded, rotary_angles, rotate
 
 
 def test_causal_block_never_sees_the_future() -> None:
@@ -27,6 +27,21 @@ def test_block_without_causality_sees_everything() -> None:
     changed = x.clone()
     changed[:, 9] += 1
     assert not torch.allclose(block(x)[:, 0], block(changed)[:, 0])
+
+
+def test_the_gradient_of_the_norm_is_that_of_torch() -> None:
+    torch.manual_seed(0)
+    norm, exact = RMSNorm(16, eps=1e-6), torch.nn.RMSNorm(16, eps=1e-6).double()
+    with torch.no_grad():
+        exact.weight.copy_(norm.weight.normal_())
+    for x in (torch.randn(5, 16), torch.randn(2, 16, 3, 4).movedim(1, -1), 1e-4 * torch.randn(3, 2, 16)):
+        inputs, pull = [x.clone().requires_grad_(), x.double().requires_grad_()], torch.randn(x.shape)
+        for layer, given in zip((norm, exact), inputs, strict=True):
+            layer.zero_grad()
+            (layer(given) * pull).sum().backward()
+        torch.testing.assert_close(norm(inputs[0]), norm(x), rtol=0, atol=0)  # what is trained is what is run
+        for ours, true in ((norm.weight.grad, exact.weight.grad), (inputs[0].grad, inputs[1].grad)):
+            torch.testing.assert_close(ours.double(), true, rtol=1e-4, atol=1e-6 * float(true.abs().max()))
 
 
 def test_rotary_products_depend_on_distance_alone() -> None:

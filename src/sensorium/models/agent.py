@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from sensorium.config import CloningConfig, DynamicsConfig, ImaginationConfig, parse_section
 from sensorium.models.dynamics import Dynamics
+from sensorium.models.layers import RMSNorm
 from sensorium.models.scalars import BINS, expectation, symexp_bins, two_hot
 
 _ACTION_BINS = 11  # a part of a continuous action, from -1 to 1
@@ -55,7 +56,7 @@ class Head(nn.Module):
 
     def __init__(self, dim: int, distances: int, outputs: int) -> None:
         super().__init__()
-        self.shared = nn.Sequential(nn.RMSNorm(dim, eps=1e-6), nn.Linear(dim, 2 * dim), nn.SiLU())
+        self.shared = nn.Sequential(RMSNorm(dim, eps=1e-6), nn.Linear(dim, 2 * dim), nn.SiLU())
         self.distances = nn.ModuleList(_zero(nn.Linear(2 * dim, outputs)) for _ in range(distances))
 
     def forward(self, state: Tensor, distance: int = 0) -> Tensor:

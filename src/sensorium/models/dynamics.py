@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from sensorium.config import DynamicsConfig
 from sensorium.models.cache import RingCache
-from sensorium.models.layers import Block
+from sensorium.models.layers import Block, RMSNorm
 
 STEPS = 64  # the finest sampling; step sizes are 1/64, 1/32, ... 1
 _SIGNAL_WAVES = 16
@@ -92,7 +92,7 @@ class Dynamics(nn.Module):
             )
             for over_time in self.over_time
         )  # fmt: skip
-        self.norm = nn.RMSNorm(dim, eps=1e-6)
+        self.norm = RMSNorm(dim, eps=1e-6)
         self.read_out = nn.Linear(dim, channels)
         nn.init.zeros_(self.read_out.weight)  # so that the first prediction is the linear estimate
         nn.init.zeros_(self.read_out.bias)

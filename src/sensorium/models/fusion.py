@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from sensorium.config import FusionConfig
 from sensorium.models.encoders import BodyEncoder
-from sensorium.models.layers import Block
+from sensorium.models.layers import Block, RMSNorm
 
 SENSES = ("vision", "audio", "body")
 _HEAD_LAYERS = 2
@@ -43,7 +43,7 @@ class Fusion(nn.Module):
             self.register_buffer(f"{sense}_mean", torch.zeros(width))
             self.register_buffer(f"{sense}_basis", torch.eye(width, self.components[sense]))
         self.blocks = nn.ModuleList(Block(config.dim, config.heads, causal=True) for _ in range(config.layers))
-        self.norm = nn.RMSNorm(config.dim, eps=1e-6)
+        self.norm = RMSNorm(config.dim, eps=1e-6)
         self.image_head = WindowHead(self.components["vision"], config)
         self.sound_head = WindowHead(self.components["audio"], config)
         self.window_width = config.frames * self.image_head.told  # of the embedding of a training window
@@ -131,7 +131,7 @@ class WindowHead(nn.Module):
         super().__init__()
         hidden, self.told = max(32, config.dim // 2), max(8, config.dim // 8)
         self.read = nn.Linear(width, hidden)
-        self.norms = nn.ModuleList(nn.RMSNorm(hidden, eps=1e-6) for _ in range(_HEAD_LAYERS))
+        self.norms = nn.ModuleList(RMSNorm(hidden, eps=1e-6) for _ in range(_HEAD_LAYERS))
         self.convolutions = nn.ModuleList(nn.Conv1d(hidden, hidden, 3, padding=1) for _ in range(_HEAD_LAYERS))
         self.tell = nn.Linear(hidden, self.told)
 

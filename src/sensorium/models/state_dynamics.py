@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from sensorium.config import StateDynamicsConfig
 from sensorium.models.dynamics import action_embedding
+from sensorium.models.layers import RMSNorm
 
 STEEPEST = 8.0  # bound of the logarithm of a variance
 
@@ -54,7 +55,7 @@ class StateDynamics(nn.Module):
         self.see = nn.Linear(dim, width)
         self.act = action_embedding(shapes["action"], width)
         self.remember = nn.GRUCell(width, width)
-        self.norm = nn.RMSNorm(width, eps=1e-6)
+        self.norm = RMSNorm(width, eps=1e-6)
         self.think = nn.Linear(width, width)
         self.tell = nn.Linear(width, 2 * dim)
         nn.init.zeros_(self.tell.weight)

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from sensorium.config import TOKENIZER_STRIDE, TransformerTokenizerConfig, VideoTokenizerConfig
 from sensorium.models.cache import RingCache
-from sensorium.models.layers import Block
+from sensorium.models.layers import Block, RMSNorm
 
 _WAVES = 6
 
@@ -107,8 +107,8 @@ class TransformerTokenizer(nn.Module):
         self.latent, self.hidden, self.blank = (nn.Parameter(0.02 * torch.randn(dim)) for _ in range(3))
         self.own = nn.Parameter(0.02 * torch.randn(self.patches + self.latents, dim))
         self.encoder, self.decoder = Tower(config), Tower(config)
-        self.bottleneck = nn.Sequential(nn.RMSNorm(dim, eps=1e-6), nn.Linear(dim, channels), nn.Tanh())
-        self.paint = nn.Sequential(nn.RMSNorm(dim, eps=1e-6), nn.Linear(dim, pixels))
+        self.bottleneck = nn.Sequential(RMSNorm(dim, eps=1e-6), nn.Linear(dim, channels), nn.Tanh())
+        self.paint = nn.Sequential(RMSNorm(dim, eps=1e-6), nn.Linear(dim, pixels))
         self.past = self.encoder.past
         self.register_buffer("places", torch.cat([_places(side), _places(grid)]), persistent=False)
         overlap = _overlap(grid, side)

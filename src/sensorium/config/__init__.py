@@ -81,6 +81,7 @@ from sensorium.config.sources import (
 )
 from sensorium.config.studies import (
     AgentReturnsConfig,
+    AtariReturnsConfig,
     BabblingConfig,
     CuriosityConfig,
     ForgettingConfig,
@@ -107,6 +108,7 @@ __all__ = [
     "AgentReturnsConfig",
     "AnyData",
     "AtariConfig",
+    "AtariReturnsConfig",
     "AudioAugmentation",
     "AudioEncoderConfig",
     "AudioPriors",

@@ -8,7 +8,7 @@ from sensorium.config.agent import AgentConfig, CloningConfig, ImaginationConfig
 from sensorium.config.evaluations import AgentReturnConfig, ReconstructionConfig
 from sensorium.config.models import Contrast, DynamicsConfig, VideoTokenizerConfig, VisionAugmentation
 from sensorium.config.section import PlainTraining, Section, Training
-from sensorium.config.sources import Data, PlayroomConfig
+from sensorium.config.sources import AtariConfig, Data, PlayroomConfig
 
 
 class Study(Section):
@@ -168,6 +168,26 @@ class AgentReturnsConfig(Study):
     play: AgentReturnConfig = AgentReturnConfig()
 
 
+class AtariReturnsConfig(AgentReturnsConfig):
+    """The same in a game of a console, whose recorded player presses keys at random."""
+
+    data: Data = AtariConfig(
+        source="atari", games=("yars_revenge",), repeat_action=0.9, recordings=400, frames=96, test_fraction=0.25,
+        shards=1,
+    )  # fmt: skip
+    tokenizer: VideoTokenizerConfig = VideoTokenizerConfig(
+        width=24, training=Training(steps=700, batch=32, lr=2e-3, warmup=20)
+    )
+    dynamics: DynamicsConfig = DynamicsConfig(
+        dim=96, layers=4, heads=3, key_heads=1, registers=1,
+        training=Training(steps=1200, batch=8, lr=1e-3, muon=3.0, warmup=30, ema=0.99),
+    )  # fmt: skip
+    agent: AgentConfig = AgentConfig(
+        cloning=CloningConfig(distances=4, training=Training(steps=800, batch=8, lr=1e-3, warmup=20, ema=0.98)),
+        imagination=ImaginationConfig(training=Training(steps=200, batch=32, lr=1e-3, warmup=10, weight_decay=0.0)),
+    )
+
+
 class TokenizersStudyConfig(Study):
     """Both video tokenizers on the same recordings, beside principal components."""
 
@@ -192,4 +212,5 @@ class Studies(Section):
     handwriting: HandwritingConfig = HandwritingConfig()
     sight_priors: SightPriorsConfig = SightPriorsConfig()
     agent_returns: AgentReturnsConfig = AgentReturnsConfig()
+    atari_returns: AtariReturnsConfig = AtariReturnsConfig()
     tokenizers: TokenizersStudyConfig = TokenizersStudyConfig()

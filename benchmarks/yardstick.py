@@ -133,6 +133,27 @@ ROWS = (
          "unit/test_zero_shot.py::test_an_untrained_pair_of_encoders_fails"),
     ),
     Row(
+        "Tokens", ("reconstruction.*", "sound_reconstruction.*"), ("tokenizers",),
+        ("unit/test_tokenizers.py::test_a_collapsed_tokenizer_fails_its_gates",
+         "unit/test_transformer_tokenizer.py::test_a_collapsed_training_is_refused",
+         "unit/test_transformer_tokenizer.py::test_a_stream_is_the_batch",
+         "unit/test_sound_reconstruction.py::test_trained_passes_and_untrained_fails"),
+    ),
+    Row(
+        "Dreams", ("rollout.*", "uncertainty.*"), (),
+        ("unit/test_forcing.py::test_euler_reaches_the_exact_flow",
+         "unit/test_forcing.py::test_a_wrong_teacher_is_not_self_consistent",
+         "unit/test_dream.py::test_the_ring_dreams_what_the_windowed_forward_dreams",
+         "unit/test_dreams.py::test_trained_passes_untrained_fails_and_poisoned_is_worse"),
+    ),
+    Row(
+        "Acting", (), ("agent_returns", "atari_returns"),
+        ("unit/test_reinforcement.py::test_the_gradient_on_a_bandit_is_the_closed_form",
+         "unit/test_agent.py::test_the_state_knows_the_past_alone",
+         "unit/test_agent.py::test_cloning_then_dreaming_earns_more_in_the_true_world",
+         "unit/test_agent_returns.py::test_better_on_average_alone_does_not_pass"),
+    ),
+    Row(
         "Training that survives", (), (),
         ("unit/test_trainer.py::test_killed_at_random_moments_is_bit_equal",
          "unit/test_trainer.py::test_a_bad_step_is_skipped_and_named",

@@ -102,7 +102,7 @@ def test_what_the_page_tells(table, tmp_path):
     assert re.fullmatch(r"doubt: [\d.]+ x that of true frames", table.text("trust"))
     assert table.text("recording") == "toy-2"
     assert "Left, Right, Up, Down" in table.text("keys")
-    assert "--recording toy-2 --context 4 --denoising-steps 2 --seed 0" in table.text("replay")
+    assert "--recording toy-2 --context 4 --denoising-steps 2 --stillness 0 --seed 0" in table.text("replay")
     table.browser.evaluate("document.getElementById('restart').click()")
     table.browser.wait("dream && dream.recording == 'toy-3' && actions.length >= 2")
     # another page begins a dream: this one says so and stands still

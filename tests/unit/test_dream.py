@@ -121,12 +121,31 @@ def test_an_action_changes_the_dream_from_its_frame_on(dynamics):
     assert difference[1:].gt(1e-6).all()
 
 
+def test_what_hardly_changes_stays_and_what_moves_is_dreamed(dynamics):
+    """The sound, whose tokens are the last two, is never still."""
+    context, actions = torch.randn(2, 2, TOKENS, CHANNELS), torch.randn(2, 3, 2)
+    given = Dreamer(dynamics)
+    given.begin(context, actions[:, :2])
+    last, free = context[:, -1:], given.step(actions[:, 2])
+    size = ((free - last) / 0.7).square().div(dynamics.change).mean(-1).sqrt()[:, 0]  # 0.7: deviation of the tokens
+    middle = float(size[:, :4].flatten().sort().values[3:5].mean())
+    for stillness, still in ((0.0, 0), (middle, 4), (1e6, 8)):
+        dreamer = Dreamer(dynamics, stillness=stillness)
+        dreamer.begin(context, actions[:, :2])
+        dreamed = dreamer.step(actions[:, 2])
+        stays = size < stillness
+        stays[:, 4:] = False
+        torch.testing.assert_close(dreamed[:, 0], torch.where(stays[..., None], last[:, 0], free[:, 0]))
+        assert int(stays.sum()) == still
+
+
 def test_without_actions(dynamics):
     assert dream(dynamics, torch.randn(1, 2, TOKENS, CHANNELS), None, 3).shape == (1, 3, TOKENS, CHANNELS)
 
 
 @pytest.mark.parametrize(
-    ("wrong", "named"), [({"denoising_steps": 3}, "power of two"), ({"context_noise": 1.0}, "1.0")]
+    ("wrong", "named"),
+    [({"denoising_steps": 3}, "power of two"), ({"context_noise": 1.0}, "1.0"), ({"stillness": -0.5}, "-0.5")],
 )
 def test_bad_arguments(dynamics, wrong, named):
     with pytest.raises(ValueError, match=named):

@@ -171,7 +171,7 @@ class Studio:
             dynamics = with_shuffled_block(dynamics)
         return Dreamer(
             dynamics, denoising_steps=steps or self.config.denoising_steps, context_noise=self.config.context_noise,
-            seed=stable_seed(self.config.seed, "dream", number),
+            stillness=self.config.stillness, seed=stable_seed(self.config.seed, "dream", number),
         )  # fmt: skip
 
     def _judged(self, seed: int | None) -> Dynamics:

@@ -11,7 +11,7 @@ from sensorium.config import ConfigurationError
 from sensorium.evaluation.movie import write_dream
 from sensorium.interactive.actions import POLICIES, plan, read_actions
 from sensorium.interactive.session import Session
-from sensorium.interactive.world import World, add_arguments, positive
+from sensorium.interactive.world import World, add_arguments, positive, settings
 from sensorium.models.embed import FULL_SCALE
 
 FRAMES = 64  # dreamed where neither the recording nor a file says how many
@@ -34,7 +34,7 @@ def main(argv: list[str]) -> None:
     args = parser.parse_args(argv)
     world = World.open(args)
     name = args.recording or world.names()[0]
-    session = Session(world, name, context=args.context, denoising_steps=args.denoising_steps, seed=args.seed)
+    session = Session(world, name, **settings(args))
     moves = actions_of(args, world, name)
     count = FRAMES if moves is None else len(moves)
     moments = [session.step(None if moves is None else moves[frame]) for frame in range(args.frames or count)]

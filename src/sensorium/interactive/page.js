@@ -89,7 +89,7 @@ async function begin() {
       ? `Keys: ${dream.keys.map((key) => key.replace("Arrow", "")).join(", ")}` : "Nothing steers this dream.";
     element("replay").replaceChildren("The saved actions as a film: ", document.createElement("code"));
     element("replay").lastChild.textContent = `sensorium dream --actions actions.json --recording ${dream.recording} ` +
-      `--context ${dream.context} --denoising-steps ${dream.denoising_steps} --seed ${dream.seed}`;
+      `--context ${dream.context} --denoising-steps ${dream.denoising_steps} --stillness ${dream.stillness} --seed ${dream.seed}`;
     element("state").textContent = "Dreaming.";
     let due = performance.now();
     while (mine === run) {

@@ -12,7 +12,7 @@ import numpy as np
 from sensorium.config import ConfigurationError
 from sensorium.interactive.server import Game, Server
 from sensorium.interactive.session import usual_doubt
-from sensorium.interactive.world import World, add_arguments
+from sensorium.interactive.world import World, add_arguments, settings
 
 PORT = 8765
 
@@ -34,8 +34,7 @@ def main(argv: list[str]) -> None:
     with listen(args.port) as server:
         world = World.open(args)
         world.begin(args.recording or world.names()[0], args.context)  # what is wrong is told now, not to the page
-        settings = {"context": args.context, "denoising_steps": args.denoising_steps, "seed": args.seed}
-        server.game = Game(world, usual_doubt(world, args.seed), first=args.recording, **settings)
+        server.game = Game(world, usual_doubt(world, args.seed), first=args.recording, **settings(args))
         serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
         serving.start()
         print(f"Play at {server.address}; Ctrl-C ends it.", flush=True)

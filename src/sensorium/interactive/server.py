@@ -56,16 +56,26 @@ class Game:
     Args:
         world: recordings and models.
         usual: doubt of true frames, above zero (`usual_doubt`).
-        context, denoising_steps, seed: as for `Session`.
+        context, denoising_steps, stillness, seed: as for `Session`.
         first: recording to begin with; None: the first one for tests.
     """
 
     def __init__(
-        self, world: World, usual: float, *, context: int, denoising_steps: int, seed: int, first: str | None = None
+        self,
+        world: World,
+        usual: float,
+        *,
+        context: int,
+        denoising_steps: int,
+        seed: int,
+        stillness: float = 0.0,
+        first: str | None = None,
     ) -> None:
         self.keys = keys_of(world.action)
         self._world, self._usual = world, usual
-        self._settings = {"context": context, "denoising_steps": denoising_steps, "seed": seed}
+        self._settings: dict[str, Any] = {
+            "context": context, "denoising_steps": denoising_steps, "stillness": stillness, "seed": seed
+        }  # fmt: skip
         self._names = [name for name in world.names() if world.latents.frames(name) >= context]
         if first is not None:  # named by hand, it may be of any split
             self._names = [first, *(name for name in self._names if name != first)]

@@ -31,16 +31,20 @@ class Session:
         world: recordings and models.
         name: the recording to begin with.
         context: true frames before the dream.
-        denoising_steps, seed: as for `Dreamer`.
+        denoising_steps, stillness, seed: as for `Dreamer`.
 
     Raises:
         ConfigurationError: if there is no such recording, or it is shorter than the context.
     """
 
-    def __init__(self, world: World, name: str, *, context: int, denoising_steps: int, seed: int) -> None:
+    def __init__(
+        self, world: World, name: str, *, context: int, denoising_steps: int, seed: int, stillness: float = 0.0
+    ) -> None:
         self.beginning = world.begin(name, context)
         self._world = world
-        self._dreamer = Dreamer(world.dynamics, denoising_steps=denoising_steps, seed=stable_seed(seed, "dream"))
+        self._dreamer = Dreamer(
+            world.dynamics, denoising_steps=denoising_steps, stillness=stillness, seed=stable_seed(seed, "dream")
+        )
         self._dreamer.begin(self.beginning.tokens, self.beginning.actions)
         self._senses = world.senses()
         self._senses.show(world.dynamics.split(self.beginning.tokens[0]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -168,6 +169,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--context", type=positive, default=usual.context, metavar="N", help="true frames before (%(default)s)")
     add("--denoising-steps", type=int, choices=(1, 2, 4, 8, 16, 32, 64), default=usual.denoising_steps, metavar="K",
         help="Euler steps a frame, a power of two up to 64 (%(default)s)")  # fmt: skip
+    add("--stillness", type=float, default=usual.stillness, metavar="X",
+        help="video tokens that change by less than X usual changes stay (%(default)s)")  # fmt: skip
     add("--seed", type=int, default=0, help="of all that is random (%(default)s)")
     add = parser.add_argument_group("execution").add_argument
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: CUDA where there is one")
@@ -181,3 +184,8 @@ def positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is less than 1")
     return value
+
+
+def settings(args: argparse.Namespace) -> dict[str, Any]:
+    """What parsed arguments say of the dream, as `Session` takes it."""
+    return {name: getattr(args, name) for name in ("context", "denoising_steps", "stillness", "seed")}

@@ -37,16 +37,22 @@ class Dreamer:
 
     K denoising steps take K passes: keeping frame t and the first step of frame t + 1 share one.
 
+    Most of what is seen stands still, but a network is never quite sure of it: errors too small for any loss to mind
+    add up frame by frame, and the walls of a room take on the colour of the average room. So a token of the picture
+    that changes by less than `stillness` times what it usually does is left as it was: keep or kill, as in thresholding
+    of blocks of wavelet coefficients (Cai 1999, "Adaptive wavelet estimation", section 3), of changes here.
+
     Args:
         dynamics: the model, in eval mode.
         denoising_steps: K, Euler steps a frame: 1, 2, 4, ... 64.
         context_noise: noise share of the frames that are there.
+        stillness: change of a token, root mean square in units of its usual change, below which it is none; 0: none is.
         seed: of the noise; equal seeds give equal noise for any actions. A draw gives each row its own, whatever
             other rows are dreamed beside it.
         agent: [A, D], embeddings of agent tokens, for a policy that reads `keep`'s result.
 
     Raises:
-        ValueError: if denoising_steps is not a power of two up to 64, or context_noise not in [0, 1).
+        ValueError: if denoising_steps is no power of two up to 64, context_noise not in [0, 1), or stillness negative.
     """
 
     def __init__(
@@ -55,6 +61,7 @@ class Dreamer:
         *,
         denoising_steps: int = 4,
         context_noise: float = 0.1,
+        stillness: float = 0.0,
         seed: int | Draw = 0,
         agent: Tensor | None = None,
     ) -> None:
@@ -62,7 +69,9 @@ class Dreamer:
             raise ValueError(f"denoising_steps is {denoising_steps}: it must be a power of two, {STEPS} at most")
         if not 0 <= context_noise < 1:
             raise ValueError(f"context_noise is {context_noise}: it must be in [0, 1)")
-        self.dynamics = dynamics
+        if stillness < 0:
+            raise ValueError(f"stillness is {stillness}: it must be 0 or more")
+        self.dynamics, self._stillness = dynamics, stillness
         self._steps, self._signal, self._agent, self._seed = denoising_steps, 1 - context_noise, agent, seed
         self._memory: Memory | None = None
         self._newest: _Frame | None = None  # the last frame, and whether the memory holds it already
@@ -127,6 +136,8 @@ class Dreamer:
             else:
                 prediction = self._pass(new, move, [tau], keep=0)[0]
             new = euler_step(new, prediction[:, -1:], tau, target)
+        if self._stillness:
+            new = self._held(new, newest.tokens)
         self._newest = _Frame(new, move)
         return self.dynamics.restore(new)
 
@@ -149,6 +160,13 @@ class Dreamer:
         if self._newest is None:
             raise ValueError("a dream needs frames to begin with: call begin first")
         return self._newest
+
+    def _held(self, new: Tensor, last: Tensor) -> Tensor:
+        """The new frame [B, 1, N, C] with the video tokens that hardly changed as they were in the last one."""
+        change = ((new - last).square() / self.dynamics.change.clamp_min(1e-12)).mean(-1, keepdim=True)
+        still = change < self._stillness**2
+        still[:, :, self.dynamics.streams["video"] :] = False
+        return torch.where(still, last, new)
 
     def _noise(self, purpose: str, like: Tensor) -> Tensor:
         if isinstance(self._seed, Draw):
@@ -185,6 +203,7 @@ def dream(
     *,
     denoising_steps: int = 4,
     context_noise: float = 0.1,
+    stillness: float = 0.0,
     seed: int = 0,
 ) -> Tensor:
     """Roll out `horizon` frames after a context.
@@ -194,13 +213,15 @@ def dream(
         context: [B, T, N, C] tokens as the tokenizers make them, T >= 1.
         actions: [B, T + horizon, ...], action[t] led to frame t; None to dream without.
         horizon: frames to dream.
-        denoising_steps, context_noise, seed: as for `Dreamer`.
+        denoising_steps, context_noise, stillness, seed: as for `Dreamer`.
 
     Returns:
         [B, horizon, N, C] tokens as the tokenizers make them.
     """
     given = context.shape[1]
-    dreamer = Dreamer(dynamics, denoising_steps=denoising_steps, context_noise=context_noise, seed=seed)
+    dreamer = Dreamer(
+        dynamics, denoising_steps=denoising_steps, context_noise=context_noise, stillness=stillness, seed=seed
+    )
     dreamer.begin(context, None if actions is None else actions[:, :given])
     moves = [None] * horizon if actions is None else list(actions[:, given : given + horizon].unbind(1))
     return torch.cat([dreamer.step(move) for move in moves], dim=1)

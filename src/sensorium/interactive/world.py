@@ -169,7 +169,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--context", type=positive, default=usual.context, metavar="N", help="true frames before (%(default)s)")
     add("--denoising-steps", type=int, choices=(1, 2, 4, 8, 16, 32, 64), default=usual.denoising_steps, metavar="K",
         help="Euler steps a frame, a power of two up to 64 (%(default)s)")  # fmt: skip
-    add("--stillness", type=float, default=usual.stillness, metavar="X",
+    add("--stillness", type=_not_negative, default=usual.stillness, metavar="X",
         help="video tokens that change by less than X usual changes stay (%(default)s)")  # fmt: skip
     add("--seed", type=int, default=0, help="of all that is random (%(default)s)")
     add = parser.add_argument_group("execution").add_argument
@@ -183,6 +183,13 @@ def positive(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is less than 1")
+    return value
+
+
+def _not_negative(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not 0 or more")
     return value
 
 

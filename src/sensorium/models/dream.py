@@ -39,8 +39,8 @@ class Dreamer:
 
     Most of what is seen stands still, but a network is never quite sure of it: errors too small for any loss to mind
     add up frame by frame, and the walls of a room take on the colour of the average room. So a token of the picture
-    that changes by less than `stillness` times what it usually does is left as it was: keep or kill, as in thresholding
-    of blocks of wavelet coefficients (Cai 1999, "Adaptive wavelet estimation", section 3), of changes here.
+    that changes by less than `stillness` times what it usually does is left as it was: keep or kill by blocks, as
+    of wavelet coefficients (Hall, Kerkyacharian and Picard 1998, "Block threshold rules for curve estimation").
 
     Args:
         dynamics: the model, in eval mode.

@@ -103,8 +103,8 @@ def multiply_by_onednn() -> None:
     """Have oneDNN multiply matrices on a CPU, where it does so in full float32: on AMD it is twice as fast as MKL.
 
     Torch has no switch for that but the precision "medium", which allows products of bfloat16, too. oneDNN takes those
-    where the CPU has matrix units for them (AMX); there a product shows it, and MKL is left to do the work. A linear
-    layer has to be given two dimensions: without gradients torch hands oneDNN the rows of a third one by one.
+    where the CPU has matrix units for them (AMX); there a product shows it, and MKL is left to do the work. The
+    few rows of one small dream are as fast by MKL, or a little faster.
     """
     torch.set_float32_matmul_precision("medium")
     x = torch.linspace(-1, 1, 256 * 256).sin().reshape(256, 256)

@@ -130,4 +130,14 @@ MUTANTS = (
         "elif self.causal:", "elif False:",
         ("test_layers.py::test_causal_block_never_sees_the_future",), cheap=True,
     ),
+    Mutant(
+        "gradient of the norm without its mean", "models/layers.py",
+        "mean = (towards * normal).mean(-1, keepdim=True)", "mean = torch.zeros_like(inverse)",
+        ("test_layers.py::test_the_gradient_of_the_norm_is_that_of_torch",),
+    ),
+    Mutant(
+        "what moves stays, what stands moves", "models/dream.py",
+        "still = change < self._stillness**2", "still = change > self._stillness**2",
+        ("test_dream.py::test_what_hardly_changes_stays_and_what_moves_is_dreamed",),
+    ),
 )  # fmt: skip

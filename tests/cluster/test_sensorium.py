@@ -79,6 +79,13 @@ def finished(workflow: Run, slurm: PrivateSlurm) -> Run:
 def test_the_promised_command_finishes_with_one_job_for_each_rule(finished, slurm):
     assert json.loads((finished.folder / "results/eval.json").read_text())["evaluations"]
     assert {rule: len(job_ids(finished, rule)) for rule in RULES} == RULES
+    jobs = {job for rule in RULES for job in job_ids(finished, rule)}
+
+    def booked() -> bool:
+        states = {row[0]: row[2] for row in slurm.jobs()}
+        return all(states.get(job) == "COMPLETED" for job in jobs)
+
+    finished.until(booked, "every job in the accounts, which a busy machine writes late")
     rows = {row[0]: row for row in slurm.jobs("JobID,JobName,State,Partition,Account,ReqTRES")}
     for rule in RULES:
         for job in job_ids(finished, rule):

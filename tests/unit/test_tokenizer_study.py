@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from sensorium.config import PlayroomConfig, ReconstructionConfig, TokenizersStudyConfig, Training, VideoTokenizerConfig
+import pytest
+
+from sensorium.config import (
+    ConfigurationError,
+    PlayroomConfig,
+    ReconstructionConfig,
+    TokenizersStudyConfig,
+    Training,
+    VideoTokenizerConfig,
+)
 from sensorium.config.models import TransformerTokenizerConfig
 from sensorium.studies.tokenizers import COMPONENTS, JPEG, KINDS, MEAN, SCORES, Life, judge, live
 from sensorium.training.health import Verdict
@@ -11,7 +20,7 @@ FEW = Training(steps=2, batch=4, warmup=1)
 
 
 def life(convolutional: float, transformer: float) -> Life:
-    """What codes score, in dB and in twentieths of SSIM."""
+    """What codes score, in dB and in sixtieths of SSIM."""
     decibels = {
         "convolutional": convolutional, "transformer": transformer, "untrained convolutional": 8.0,
         "untrained transformer": 7.0, COMPONENTS: 25.0, JPEG: 34.0, MEAN: 18.0, "8 bits": 59.0,
@@ -30,6 +39,23 @@ def test_what_beats_them_on_average_alone_does_not_pass() -> None:
     found = judge([life(30.0, 40.0), life(29.0, 24.0), life(31.0, 24.0)])
     assert found.metrics["convolutional_psnr"]["passed"]
     assert not found.metrics["transformer_psnr"]["passed"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"convolutional": VideoTokenizerConfig(kind="transformer")}, "convolutional.kind is transformer"),
+        ({"transformer": VideoTokenizerConfig(kind="transformer", channels=8)}, "transformer.channels is 8"),
+    ],
+)
+def test_sections_that_would_be_told_under_a_wrong_name_are_refused(wrong, named) -> None:
+    with pytest.raises(ValueError, match=named):
+        TokenizersStudyConfig(**wrong)
+
+
+def test_more_numbers_than_components_are_refused_before_anything_is_trained() -> None:
+    with pytest.raises(ConfigurationError, match="2304 numbers a frame"):
+        live(TokenizersStudyConfig(data=PlayroomConfig(size=96)), 0)
 
 
 def test_the_stages_fit_together(monkeypatch) -> None:

@@ -90,7 +90,9 @@ class DreamConfig(Section):
     context: int = Field(6, ge=1, description="true frames before the dream begins")
     denoising_steps: Literal[1, 2, 4, 8, 16, 32, 64] = Field(4, description="Euler steps a dreamed frame")
     context_noise: float = Field(0.1, ge=0, lt=1, description="noise share that context frames carry while dreaming")
-    stillness: float = Field(0.0, ge=0, description="video tokens that change by less usual changes stay; 0: none")
+    stillness: float = Field(
+        0.0, ge=0, description="video tokens whose change is below this share of the usual stay; 0: none"
+    )
     seed: int = Field(0, ge=0, description="seed of draws and resampling")
 
 
@@ -129,7 +131,9 @@ class DriftConfig(DreamConfig):
     """Long dreams: whether their pieces go on looking and moving like pieces of recordings."""
 
     windows: int = Field(32, ge=8, description="long dreams, each from a test recording of its own")
-    stillness: float = Field(0.7, ge=0, description="video tokens that change by less usual changes stay; 0: none")
+    stillness: float = Field(
+        0.7, ge=0, description="video tokens whose change is below this share of the usual stay; 0: none"
+    )
     frames: int = Field(64, ge=32, le=10000, description="frames of each dream")
     piece: int = Field(16, ge=8, description="frames of a piece")
 

@@ -199,6 +199,18 @@ class TokenizersStudyConfig(Study):
     )
     reconstruction: ReconstructionConfig = ReconstructionConfig()
 
+    @model_validator(mode="after")
+    def _kinds_fit(self) -> TokenizersStudyConfig:
+        for kind in ("convolutional", "transformer"):
+            if (given := getattr(self, kind).kind) != kind:
+                raise ValueError(f"{kind}.kind is {given}: it must be {kind}, for its figures are told under that name")
+        if self.convolutional.channels != self.transformer.channels:
+            raise ValueError(
+                f"transformer.channels is {self.transformer.channels}: it must be convolutional.channels "
+                f"({self.convolutional.channels}), for both are held to the same principal components"
+            )
+        return self
+
 
 class Studies(Section):
     """One section a study: results/studies/NAME.json."""

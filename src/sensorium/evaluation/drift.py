@@ -9,9 +9,9 @@ principal components are taken, and whitened, so the unit is the variety of real
 encoder of this workflow, or the video tokenizer where there is no other: the distance is not the FVD of the
 literature, and compares with nothing but itself. Real pieces are those of training recordings as the tokenizer shows
 them.
-Floors: the last true frame held still, the mean training frame, and the dreams of an untrained network. Ceiling: other
-real pieces, those of the recordings that the dreams begin with. Told beside it: the distance of each piece, and its
-growth from piece to piece.
+Floors: the last true frame held still, the mean training frame, and the dreams of an untrained network, sampled alike.
+Ceiling: other real pieces, those of the recordings that the dreams begin with. Told beside it: the distance of each
+piece, and its growth from piece to piece.
 """
 
 from __future__ import annotations

@@ -37,10 +37,10 @@ class Dreamer:
 
     K denoising steps take K passes: keeping frame t and the first step of frame t + 1 share one.
 
-    Most of what is seen stands still, but a network is never quite sure of it: errors too small for any loss to mind
-    add up frame by frame, and the walls of a room take on the colour of the average room. So a token of the picture
-    that changes by less than `stillness` times what it usually does is left as it was: keep or kill by blocks, as
-    of wavelet coefficients (Hall, Kerkyacharian and Picard 1998, "Block threshold rules for curve estimation").
+    Most of what is seen stands still, but small errors add up frame by frame: in long dreams walls take on the colours
+    of other rooms. So a video token that changes by less than `stillness` times what it usually does may be left as it
+    was: keep or kill by blocks, as of wavelet coefficients (Hall, Kerkyacharian and Picard 1998, "Block threshold rules
+    for curve estimation").
 
     Args:
         dynamics: the model, in eval mode.

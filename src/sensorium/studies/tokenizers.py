@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from sensorium.artifacts import read_json
-from sensorium.config import TokenizersStudyConfig, canonical_json
+from sensorium.config import TOKENIZER_STRIDE, ConfigurationError, TokenizersStudyConfig, canonical_json
 from sensorium.evaluation import reconstruction
 from sensorium.stages import train_tokenizer
 from sensorium.studies.findings import Cell, Findings, Table, estimate, over_seeds
@@ -54,7 +54,17 @@ def judge(lives: list[Life]) -> Findings:
 
 
 def live(config: TokenizersStudyConfig, seed: int) -> Life:
-    """What both tokenizers of a seed score, untrained ones, and known codes."""
+    """What both tokenizers of a seed score, untrained ones, and known codes.
+
+    Raises:
+        ConfigurationError: if tokens hold more numbers than principal components can be fitted.
+    """
+    numbers = (config.data.size // TOKENIZER_STRIDE) ** 2 * config.convolutional.channels
+    if numbers >= reconstruction.PCA_FRAMES:
+        raise ConfigurationError(
+            f"config: studies.tokenizers: {numbers} numbers a frame, and {reconstruction.PCA_FRAMES} frames to fit as "
+            "many principal components on; lower data.size or channels"
+        )
     found: Life = {}
     with TemporaryDirectory() as place:
         folder = Path(place)

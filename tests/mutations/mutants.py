@@ -83,8 +83,13 @@ MUTANTS = (
         ("test_state_dynamics.py::test_causal_passes_what_was_trained_and_fails_what_was_not",),
     ),
     Mutant(
+        "noised frames see what they hide", "models/cache.py",
+        "torch.where(clean[:, None], distance >= 0, distance > 0)", "(distance >= 0)",
+        ("test_dynamics.py::test_paired_frames_are_told_what_a_dream_would_tell_one_after_the_other",), cheap=True,
+    ),
+    Mutant(
         "a past that is never dreamed", "objectives/forcing.py",
-        "return torch.where(dreamed[..., None, None], made, clean)", "return clean",
+        "torch.where(clips.dreamed[rows, 1:, None, None], made, known[rows, 1:])", "known[rows, 1:]",
         ("test_forcing.py::test_dreamed_frames_are_made_from_noise_and_read_in_place_of_true_ones",), cheap=True,
     ),
     Mutant(

@@ -247,7 +247,7 @@ class DynamicsConfig(Transformer):
     dreamed: float = Field(
         0.25, ge=0, le=1, description="chance that a window reads half of its context as it dreams it"
     )
-    training: Training = Training(steps=2100, batch=8, lr=1e-3, muon=3.0, ema=0.995)
+    training: Training = Training(steps=2100, batch=4, lr=1e-3, muon=3.0, ema=0.995)
 
     @model_validator(mode="after")
     def _time_fits(self) -> DynamicsConfig:

@@ -159,7 +159,7 @@ class AgentReturnsConfig(Study):
     )
     dynamics: DynamicsConfig = DynamicsConfig(
         dim=64, layers=2, heads=2, registers=1, images=0.0, dreamed=0.0,
-        training=Training(steps=1200, batch=8, lr=2e-3, warmup=30, ema=0.98),
+        training=Training(steps=1200, batch=4, lr=2e-3, warmup=30, ema=0.98),
     )  # fmt: skip
     agent: AgentConfig = AgentConfig(
         cloning=CloningConfig(distances=4, training=Training(steps=400, batch=8, lr=2e-3, warmup=20, ema=0.98)),
@@ -180,7 +180,7 @@ class AtariReturnsConfig(AgentReturnsConfig):
     )
     dynamics: DynamicsConfig = DynamicsConfig(
         dim=96, layers=4, heads=3, key_heads=1, registers=1,
-        training=Training(steps=1200, batch=8, lr=1e-3, muon=3.0, warmup=30, ema=0.99),
+        training=Training(steps=1200, batch=4, lr=1e-3, muon=3.0, warmup=30, ema=0.99),
     )  # fmt: skip
     agent: AgentConfig = AgentConfig(
         cloning=CloningConfig(distances=4, training=Training(steps=800, batch=8, lr=1e-3, warmup=20, ema=0.98)),

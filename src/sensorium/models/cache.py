@@ -1,11 +1,29 @@
-"""The ring of keys and values that lets a dream go on for ever in constant memory."""
+"""What the positions of a time layer see: a ring of the past in dreams, pairs of frames in training."""
 
 from __future__ import annotations
+
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 AHEAD = 2  # positions a pass may add to a ring that is not empty: one to keep, one that is still being made
+
+
+class Cache(Protocol):
+    """Where positions lie, and which keys and values they look at."""
+
+    def positions(self, length: int) -> Tensor:
+        """Positions of the next `length` entries, int64 [L]."""
+        ...
+
+    def extend(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Take the next entries; keys and values [B, H, M, C] to look at, and who may see them, bool [L, M]."""
+        ...
+
+    def keep(self, positions: int) -> None:
+        """Count the first `positions` of the last pass as past."""
+        ...
 
 
 class RingCache:
@@ -59,3 +77,38 @@ class RingCache:
     def keep(self, positions: int) -> None:
         """Count the first `positions` of the last pass as past; the others are forgotten."""
         self.count += positions
+
+
+class PairCache:
+    """Clean frames 0 ... T - 1 and noised frames 1 ... T, each of which follows the clean ones before it.
+
+    A clean frame sees the last `window` clean frames, itself included; a noised one itself and the `window - 1` clean
+    frames before it, as a dream's newest frame does. No noised frame is seen by another: a training pass denoises
+    every frame as if the others were past or not yet there (the mask of Arriola et al. 2025, "Block diffusion",
+    arXiv:2503.09573, section 3.1, with frames for blocks).
+
+    Args:
+        frames: T.
+        window: positions that are seen.
+        device: where.
+    """
+
+    def __init__(self, frames: int, window: int, device: torch.device) -> None:
+        first = torch.arange(frames, device=device)
+        self._positions = torch.cat([first, first + 1])
+        distance = self._positions[:, None] - self._positions
+        clean = torch.arange(2 * frames, device=device) < frames
+        past = clean & torch.where(clean[:, None], distance >= 0, distance > 0)
+        itself = torch.eye(2 * frames, dtype=torch.bool, device=device)
+        self._visible = itself | (past & (distance < window))
+
+    def positions(self, length: int) -> Tensor:
+        """Positions of the clean frames, then of the noised ones, int64 [2 T]."""
+        return self._positions
+
+    def extend(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """All there is to see is in the pass itself."""
+        return key, value, self._visible
+
+    def keep(self, positions: int) -> None:
+        """Nothing is kept."""

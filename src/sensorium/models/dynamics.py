@@ -9,6 +9,7 @@ token place.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from sensorium.config import DynamicsConfig
-from sensorium.models.cache import RingCache
+from sensorium.models.cache import Cache, PairCache, RingCache
 from sensorium.models.layers import Block, RMSNorm
 
 STEPS = 64  # the finest sampling; step sizes are 1/64, 1/32, ... 1
@@ -130,8 +131,13 @@ class Dynamics(nn.Module):
         agent: Tensor | None = None,
         memory: Memory | None = None,
         keep: int = 0,
+        paired: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
         """Prediction of the clean tokens; frame t depends on frames and actions up to t only.
+
+        Training denoises every frame of a window after its own past in one pass, `paired`: the first half of the
+        frames is read and the second half denoised, and frame t of the second follows frames 0 ... t of the first. It
+        is told what a dream would tell, one frame after the other (`PairCache`).
 
         Args:
             tokens: [B, T, N, C], standardised, each frame noised to its own level.
@@ -142,6 +148,7 @@ class Dynamics(nn.Module):
             agent: [A, D], embeddings of agent tokens; None: none.
             memory: the frames follow those in it.
             keep: how many of the frames the memory is to keep, from the first.
+            paired: frames [B, 2 T], their levels and actions are T that are read, then T that follow them.
 
         Returns:
             the prediction [B, T, N, C], standardised, and what the agent tokens have read, [B, T, A, D] or None.
@@ -152,27 +159,49 @@ class Dynamics(nn.Module):
             steered = self.action(action) + self.no_action
             moves = steered if labelled is None else torch.where(labelled[:, None, None], steered, moves)
         levels = self.signal(_waves(tau)) + self.sizes(-torch.log2(size).round().long())
-        estimate, variance = self._estimate(tokens, tau, memory, keep)
+        estimate, variance, read = self._paired(tokens, tau) if paired else self._known(tokens, tau, memory, keep)
         registers = self.places.new_zeros(batch, time, len(self.places) - self.tokens - 2, self.dim)
-        read = [self._read(estimate, tau, memory, keep), registers, levels[:, :, None], moves[:, :, None]]
-        hidden = torch.cat(read, dim=2) + self.places + (levels + moves)[:, :, None]
+        hidden = torch.cat([read, registers, levels[:, :, None], moves[:, :, None]], dim=2)
+        hidden = hidden + self.places + (levels + moves)[:, :, None]
         visible = None
         if agent is not None:
             hidden = torch.cat([hidden, agent.expand(batch, time, -1, -1)], dim=2)
             visible = torch.ones(hidden.shape[2], hidden.shape[2], dtype=torch.bool, device=tokens.device)
             visible[: len(self.places), len(self.places) :] = False
-        rings = iter(memory.rings if memory else [])
+        caches: Sequence[Cache] = memory.rings if memory else []
+        if paired:
+            caches = [PairCache(time // 2, self.window, tokens.device)] * len(self.blocks)
+        of_layers = iter(caches)
         for block, over_time in zip(self.blocks, self.over_time, strict=True):
             if over_time:
-                ring = next(rings, None)
-                hidden = block(hidden.transpose(1, 2), cache=ring).transpose(1, 2)
-                if ring is not None:
-                    ring.keep(keep)
+                cache = next(of_layers, None)
+                hidden = block(hidden.transpose(1, 2), cache=cache).transpose(1, 2)
+                if cache is not None:
+                    cache.keep(keep)
             else:
                 hidden = block(hidden, visible)
         hidden = self.norm(hidden)
         prediction = estimate + variance.sqrt() * self.read_out(hidden[:, :, : self.tokens]).float()
         return prediction, hidden[:, :, len(self.places) :] if agent is not None else None
+
+    def _known(self, tokens: Tensor, tau: Tensor, memory: Memory | None, keep: int) -> tuple[Tensor, Tensor, Tensor]:
+        """The linear estimate and its variance, [B, T, N, C] each, and what the stem reads there, [B, T, N, D]."""
+        estimate, variance = self._estimate(tokens, tau, memory, keep)
+        return estimate, variance, self._read(estimate, tau, memory, keep)
+
+    def _paired(self, tokens: Tensor, tau: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The same of two halves: each frame of the second remembers the first up to its partner."""
+        (past, noised), (signal, level) = tokens.chunk(2, dim=1), tau.chunk(2, dim=1)
+        first = self._known(past, signal, None, 0)
+        seen = _with_level(first[0], signal)
+        seen = torch.cat([seen.new_zeros(len(seen), _STEM - 2, *seen.shape[2:]), seen], dim=1)
+        stem = seen.unfold(1, _STEM - 1, 1).movedim(-1, 2).flatten(0, 1)  # the last frames, partner included
+        memory = Memory([], (first[0].flatten(0, 1), first[1].flatten(0, 1)), stem)
+        second = self._known(noised.flatten(0, 1)[:, None], level.reshape(-1, 1), memory, 0)
+        estimate, variance, read = (
+            torch.cat([one, other.reshape(one.shape)], dim=1) for one, other in zip(first, second, strict=True)
+        )
+        return estimate, variance, read
 
     def _estimate(self, tokens: Tensor, tau: Tensor, memory: Memory | None, keep: int) -> tuple[Tensor, Tensor]:
         estimates, variances = linear_estimate(tokens, tau, self.change, memory.state if memory else None)
@@ -182,7 +211,7 @@ class Dynamics(nn.Module):
 
     def _read(self, tokens: Tensor, tau: Tensor, memory: Memory | None, keep: int) -> Tensor:
         """Each token with its neighbours and the frames before; [B, T, N, C] -> [B, T, N, D]."""
-        known = torch.cat([tokens, tau[..., None, None].expand(*tokens.shape[:3], 1)], dim=-1)
+        known = _with_level(tokens, tau)
         past = memory.stem if memory else None
         if past is None:
             past = known.new_zeros(known.shape[0], _STEM - 1, *known.shape[2:])
@@ -238,6 +267,11 @@ def action_embedding(action: dict[str, Any] | None, dim: int) -> nn.Module | Non
     if action["kind"] == "continuous":
         return nn.Linear(int(action["size"]), dim)
     raise ValueError(f"action kind is {action['kind']!r}: it must be continuous or discrete")
+
+
+def _with_level(tokens: Tensor, tau: Tensor) -> Tensor:
+    """Tokens [B, T, N, C] with their frame's signal level as one more channel."""
+    return torch.cat([tokens, tau[..., None, None].expand(*tokens.shape[:3], 1)], dim=-1)
 
 
 def _waves(tau: Tensor) -> Tensor:

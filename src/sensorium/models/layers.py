@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.attention.flex_attention import flex_attention
 
-from sensorium.models.cache import RingCache
+from sensorium.models.cache import Cache
 
 
 class RMSNorm(nn.RMSNorm):
@@ -164,7 +164,7 @@ class Attention(nn.Module):
         self.key_norm = RMSNorm(self.width, eps=1e-6)
         self.merge = nn.Linear(dim, dim, bias=False)
 
-    def forward(self, x: Tensor, visible: Tensor | None = None, cache: RingCache | None = None) -> Tensor:
+    def forward(self, x: Tensor, visible: Tensor | None = None, cache: Cache | None = None) -> Tensor:
         """[..., L, D] -> [..., L, D].
 
         Args:
@@ -219,6 +219,6 @@ class Block(nn.Module):
         self.feed_norm = RMSNorm(dim, eps=1e-6)
         self.feed = SwiGLU(dim)
 
-    def forward(self, x: Tensor, visible: Tensor | None = None, cache: RingCache | None = None) -> Tensor:
+    def forward(self, x: Tensor, visible: Tensor | None = None, cache: Cache | None = None) -> Tensor:
         x = x + self.attention(self.attention_norm(x), visible, cache)
         return x + self.feed(self.feed_norm(x))

@@ -14,7 +14,7 @@ from sensorium.models.dynamics import STEPS
 from sensorium.models.scalars import code_loss
 from sensorium.models.tokenizers import VideoTokenizer
 from sensorium.objectives.collapse import mean_difference
-from sensorium.objectives.forcing import DynamicsLearner, corrupt, signal_levels, tokens_of
+from sensorium.objectives.forcing import DynamicsLearner, context_signal, corrupt, tokens_of
 from sensorium.objectives.learner import Audio, Batch, Gate, Image, Learner, Metrics
 from sensorium.objectives.normalise import RunningScale
 from sensorium.randomness import Draw
@@ -60,11 +60,9 @@ class CloningLearner(Learner):
         shown = self._shown(batch)
         dynamics, _ = self._dynamics[0](shown, draw)
         clean = self.agent.dynamics.standardise(tokens_of(shown))
-        rows = len(clean)
-        nothing = torch.zeros(rows, dtype=torch.bool, device=clean.device)
-        levels = signal_levels(draw, self.frames, nothing, nothing)
-        noised = corrupt(clean, draw.normal("agent", *clean.shape[1:]), levels.tau)
-        states = self.agent(noised, levels.tau, levels.size, shown["action"])[1]
+        signal = context_signal(draw, self.frames)
+        read = corrupt(clean, draw.normal("agent", *clean.shape[1:]), signal)
+        states = self.agent(read, signal, torch.full_like(signal, 1 / STEPS), shown["action"])[1]
         action, reward = self.losses(states, batch)
         terms = {"dynamics": dynamics, "action": action.mean(), "reward": reward.mean()}
         metrics = {name: value.detach() for name, value in terms.items()}

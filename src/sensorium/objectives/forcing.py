@@ -22,13 +22,13 @@ from sensorium.objectives.learner import Audio, Batch, Gate, Image, Learner, Met
 from sensorium.objectives.normalise import RunningScale
 from sensorium.randomness import Draw
 
-_CONTEXT = 0.5  # share of frames that are nearly clean
-_CONTEXT_SIGNAL = 0.8  # lowest signal level of those
-_START = 0.35  # share of frames that are pure noise
-_DREAMED = 0.5  # share of those that are dreamed, in windows that dream
+_CONTEXT_SIGNAL = 0.8  # lowest signal level of a frame that is read
+_START = 0.7  # share of frames that are denoised from pure noise
+_DREAMED = 0.5  # share of the past that is dreamed, in windows that dream
 _SHOWN = 4
 _FINEST = 1 / STEPS
 
+Index = Tensor | tuple[slice, slice]
 Denoiser = Callable[[Tensor, Tensor, Tensor], Tensor]  # noised [B, T, N, C], tau [B, T], d [B, T] -> clean
 
 
@@ -48,23 +48,21 @@ class Levels:
     """What each frame is trained on, [B, T] each.
 
     Attributes:
-        tau: signal level, on the grid 0, d, ... 1 - d of its step size where the frame is to be predicted.
+        tau: signal level, on the grid 0, d, ... 1 - d of its step size.
         size: step size d.
-        predicted: which frames carry a loss.
     """
 
     tau: Tensor
     size: Tensor
-    predicted: Tensor
 
     @property
     def bootstrapped(self) -> Tensor:
         """Frames whose target is two steps of half the size, bool [B, T]; the others' target is the data."""
-        return self.predicted & (self.size > _FINEST)
+        return self.size > _FINEST
 
-    def where(self, rows: Tensor) -> Levels:
-        """Those of some rows, bool [B]."""
-        return Levels(self.tau[rows], self.size[rows], self.predicted[rows])
+    def __getitem__(self, part: Index) -> Levels:
+        """Those of some rows, or of some rows and frames."""
+        return Levels(self.tau[part], self.size[part])
 
 
 @dataclass(frozen=True)
@@ -73,18 +71,22 @@ class Clips:
 
     Attributes:
         clean: tokens, standardised.
-        noise: of the same shape.
-        first: another noise of that shape, from which frames are dreamed.
+        noise: of the same shape, of the frames that are denoised.
         levels: what each frame is trained on.
-        dreamed: which frames of the context are dreamed before they are read.
+        blur: another noise of that shape, of the frames that are read.
+        signal: signal level of each frame that is read.
+        first: another noise of that shape, from which the past is dreamed.
+        dreamed: which frames of the past are dreamed before they are read.
         action: what led to each frame; None where there are no actions.
         labelled: whether the frame's window is given its actions.
     """
 
     clean: Tensor
     noise: Tensor
-    first: Tensor
     levels: Levels
+    blur: Tensor
+    signal: Tensor
+    first: Tensor
     dreamed: Tensor
     action: Tensor | None
     labelled: Tensor
@@ -95,36 +97,33 @@ class Clips:
         def clips(x: Tensor) -> Tensor:
             return x[rows].reshape(-1, length, *x.shape[2:])
 
-        levels = Levels(clips(self.levels.tau), clips(self.levels.size), clips(self.levels.predicted))
+        levels = Levels(clips(self.levels.tau), clips(self.levels.size))
         action = None if self.action is None else clips(self.action)
-        tokens = clips(self.clean), clips(self.noise), clips(self.first)
-        return Clips(*tokens, levels, clips(self.dreamed), action, clips(self.labelled))
+        tokens = clips(self.clean), clips(self.noise), levels, clips(self.blur), clips(self.signal), clips(self.first)
+        return Clips(*tokens, clips(self.dreamed), action, clips(self.labelled))
 
 
-def signal_levels(draw: Draw, frames: int, bootstrap: Tensor, alone: Tensor) -> Levels:
-    """Signal levels and step sizes to train on.
+def context_signal(draw: Draw, frames: int) -> Tensor:
+    """Signal levels of frames that are read, [B, T]: nearly clean, for dreamed ones are not perfect (Dreamer 4)."""
+    return _CONTEXT_SIGNAL + (1 - _CONTEXT_SIGNAL) * draw.uniform("signal", frames)
 
-    Levels are independent for every frame (diffusion forcing), but not uniform: they are such as a dream meets, most
-    frames nearly clean, as a context is, some pure noise, as each dreamed frame begins, the rest uniform on the grid
-    of their step size. So most noised frames have a past worth reading, where uniform levels would leave one window
-    in thousands with a clean context. The nearly clean frames are there to be read: they carry no loss, which the
-    ramp would let them dominate.
+
+def signal_levels(draw: Draw, frames: int, bootstrap: Tensor) -> Levels:
+    """Signal levels and step sizes of frames that are denoised.
+
+    Levels are independent for every frame (diffusion forcing), but not uniform: most frames are pure noise, as each
+    dreamed frame begins, the rest uniform on the grid of their step size.
 
     Args:
         draw: of the windows.
         frames: T.
-        bootstrap: bool [B], windows whose predicted frames take long steps, of sizes 1/32, 1/16, ... 1 alike
-            (Dreamer 4: uniform in log d); the others take the finest, 1/64, which is plain flow matching.
-        alone: bool [B], windows of frames that do not see each other: no frame of theirs is a context.
+        bootstrap: bool [B], windows whose frames take long steps, of sizes 1/32, 1/16, ... 1 alike (Dreamer 4: uniform
+            in log d); the others take the finest, 1/64, which is plain flow matching.
     """
-    kind, level = draw.uniform("kind", frames), draw.uniform("tau", frames)
-    kind = torch.where(alone[:, None], _CONTEXT + (1 - _CONTEXT) * kind, kind)
-    predicted = kind >= _CONTEXT
+    start, level = draw.uniform("start", frames), draw.uniform("tau", frames)
     long = torch.exp2(-draw.integers("size", STEPS.bit_length() - 1, frames).float())
-    size = torch.where(bootstrap[:, None] & predicted, long, _FINEST)
-    on_grid = torch.where(kind < _CONTEXT + _START, 0.0, (level / size).floor() * size)
-    tau = torch.where(predicted, on_grid, _CONTEXT_SIGNAL + (1 - _CONTEXT_SIGNAL) * level)
-    return Levels(tau, size, predicted)
+    size = torch.where(bootstrap[:, None], long, _FINEST)
+    return Levels(torch.where(start < _START, 0.0, (level / size).floor() * size), size)
 
 
 @torch.no_grad()
@@ -134,35 +133,17 @@ def bootstrap_target(denoise: Denoiser, noised: Tensor, levels: Levels) -> Tenso
     With velocities b' = (f(z~, tau, d/2) - z~) / (1 - tau) and, at z' = z~ + b' d/2,
     b'' = (f(z', tau + d/2, d/2) - z') / (1 - tau - d/2), the paper's loss (1 - tau)^2 |(x - z~) / (1 - tau) - (b' +
     b'') / 2|^2 equals |x - (z~ + (1 - tau) (b' + b'') / 2)|^2: the student is never divided by a small number, and
-    the denominators of the teacher are at least d / 2. Frames that are not bootstrapped stay as they are meanwhile.
+    the denominators of the teacher are at least d / 2.
 
     Returns:
-        [B, T, N, C], standardised; of use where `levels.bootstrapped`.
+        [B, T, N, C], standardised.
     """
-    moving = levels.bootstrapped
-    half = torch.where(moving, levels.size / 2, 0.0)
-    size = torch.where(moving, levels.size / 2, levels.size)
-    rest = (1 - levels.tau).clamp_min(_FINEST / 2)[..., None, None]  # clamped for resting frames alone
-    later = (1 - levels.tau - half).clamp_min(_FINEST / 2)[..., None, None]
-    first = (denoise(noised, levels.tau, size) - noised) / rest
+    half = levels.size / 2
+    rest, later = ((1 - level)[..., None, None] for level in (levels.tau, levels.tau + half))
+    first = (denoise(noised, levels.tau, half) - noised) / rest
     between = noised + first * half[..., None, None]
-    second = (denoise(between, levels.tau + half, size) - between) / later
+    second = (denoise(between, levels.tau + half, half) - between) / later
     return noised + rest * (first + second) / 2
-
-
-@torch.no_grad()
-def dreamed_context(denoise: Denoiser, clips: Clips, rows: Tensor) -> Tensor:
-    """Clean tokens of some rows, bool [B], with dreamed frames in place of some true ones, [rows, T, N, C].
-
-    In a dream the past is the model's own, and less sharp than any recording; who has only read recordings takes the
-    blur for what is there and adds to it, until nothing is left. So it reads frames as it makes them, in one step
-    from noise, and is asked for the true ones that follow (after Bengio et al. 2015, "Scheduled sampling", whose
-    samples were drawn one after the other; here all come from one pass, and few have a past that is dreamed as well).
-    """
-    dreamed, clean = clips.dreamed[rows], clips.clean[rows]
-    tau = torch.where(dreamed, 0.0, _CONTEXT_SIGNAL + (1 - _CONTEXT_SIGNAL) / 2)
-    made = denoise(corrupt(clean, clips.first[rows], tau), tau, torch.full_like(tau, _FINEST))
-    return torch.where(dreamed[..., None, None], made, clean)
 
 
 def evenly(draw: Draw, share: float) -> Tensor:
@@ -175,7 +156,8 @@ class DynamicsLearner(Learner):
     """x-prediction losses of flow matching and of the bootstrap, weighted by the ramp, in fp32; one term a stream.
 
     Batches: latent [B, T, N, C], with sound also sound [B, T, N_a, C], with actions action [B, T, A] or [B, T].
-    T is `long_frames`. Every `long_every`-th step trains whole windows, the others cut them into pieces of
+    T is `long_frames`. Every frame of a clip but the first is denoised after its own past, which is read nearly clean.
+    Every `long_every`-th step trains whole windows, the others cut them into pieces of
     `frames`, so a batch holds the same frames however long its clips are (Dreamer 4 alternates lengths too). A share
     `images` of the rows are clips of one frame.
 
@@ -205,12 +187,19 @@ class DynamicsLearner(Learner):
         clean = self.dynamics.standardise(tokens_of(batch))
         rows, frames = clean.shape[:2]
         alone = evenly(draw, self.config.images)
-        levels = signal_levels(draw, frames, evenly(draw, self.config.bootstrap), alone)
-        noise, first = (draw.normal(name, *clean.shape[1:]) for name in ("noise", "first noise"))
-        dreaming = (draw.uniform("dreaming") < self.config.dreamed)[:, None]
-        dreamed = dreaming & ~levels.predicted & (draw.uniform("dreamed", frames) < _DREAMED)
-        labelled = (draw.uniform("labelled") >= self.config.unlabelled)[:, None].expand(rows, frames)
-        windows = Clips(clean, noise, first, levels, dreamed, batch.get("action"), labelled)
+        dreaming = (draw.uniform("dreaming") < self.config.dreamed)[:, None] & ~alone[:, None]
+        noise, blur, first = (draw.normal(name, *clean.shape[1:]) for name in ("noise", "blur", "first noise"))
+        windows = Clips(
+            clean=clean,
+            noise=noise,
+            levels=signal_levels(draw, frames, evenly(draw, self.config.bootstrap)),
+            blur=blur,
+            signal=context_signal(draw, frames),
+            first=first,
+            dreamed=dreaming & (draw.uniform("dreamed", frames) < _DREAMED),
+            action=batch.get("action"),
+            labelled=(draw.uniform("labelled") >= self.config.unlabelled)[:, None].expand(rows, frames),
+        )
         long = (draw.step + 1) % self.config.long_every == 0
         length = frames if long else self.config.frames
         parts = [windows.cut(which, frames) for which, frames in ((alone, 1), (~alone, length)) if which.any()]
@@ -222,33 +211,62 @@ class DynamicsLearner(Learner):
         return self.scale(means), metrics
 
     def _errors(self, clips: Clips) -> dict[str, Tensor]:
-        """Sums over frames: of each stream's weighted squared error, and what a person watches."""
+        """Sums over frames: of each stream's weighted squared error, and what a person watches.
 
-        def denoise(which: Tensor) -> Denoiser:
-            action = None if clips.action is None else clips.action[which]
-            return lambda noised, tau, size: self.dynamics(noised, tau, size, action, clips.labelled[which, 0])[0]
-
-        known, dreaming = clips.clean, clips.dreamed.any(1)
-        if dreaming.any():
-            known = known.clone()
-            known[dreaming] = dreamed_context(denoise(dreaming), clips, dreaming)
-        noised = corrupt(known, clips.noise, clips.levels.tau)
-        target, moving = clips.clean, clips.levels.bootstrapped
+        The first frame of a clip is only read, unless it is all there is.
+        """
+        told = slice(min(1, clips.clean.shape[1] - 1), None)
+        levels, moving = clips.levels[:, told], clips.levels[:, told].bootstrapped
+        past = self._past(clips)
+        target, noised = clips.clean[:, told], corrupt(clips.clean, clips.noise, clips.levels.tau)[:, told]
         taught = moving.any(1)
         if taught.any():  # only windows that need the teacher pass through it
-            pupils = clips.levels.where(taught)
-            lesson = bootstrap_target(denoise(taught), noised[taught], pupils)
+            lesson = bootstrap_target(self._denoiser(clips, taught, past), noised[taught], levels[taught])
             target = target.clone()
-            target[taught] = torch.where(pupils.bootstrapped[..., None, None], lesson, target[taught])
-        prediction = denoise(torch.ones_like(taught))(noised, clips.levels.tau, clips.levels.size)
+            target[taught] = lesson
+        prediction = self._denoiser(clips, torch.ones_like(taught), past)(noised, levels.tau, levels.size)
         squared = (prediction - target).square()
-        weight = ramp(clips.levels.tau) * clips.levels.predicted
+        weight = ramp(levels.tau)
         streams = self.dynamics.split(squared)
-        begun = (clips.levels.tau == 0) & ~moving
+        begun = (levels.tau == 0) & ~moving
         return {name: (weight * error.mean((2, 3))).sum() for name, error in streams.items()} | {
             "from_noise": (squared.detach().mean((2, 3)) * begun).sum(),
             "begun": begun.sum(),
         }
+
+    def _past(self, clips: Clips) -> Tensor:
+        """What is read of each clip, [B, T, N, C]: its frames a little corrupted, some of them dreamed.
+
+        In a dream the past is the model's own, and less sharp than any recording; who has only read recordings takes
+        the blur for what is there and adds to it, until nothing is left. So it reads frames as it makes them, in one
+        step from noise, and is asked for the true ones that follow (after Bengio et al. 2015, "Scheduled sampling",
+        whose samples were drawn one after the other; here all come from one pass, each after a true past).
+        """
+        past, rows = corrupt(clips.clean, clips.blur, clips.signal), clips.dreamed.any(1)
+        if not rows.any():
+            return past
+        tau = torch.zeros_like(clips.signal[rows, 1:])
+        with torch.no_grad():
+            made = self._denoiser(clips, rows, past)(clips.first[rows, 1:], tau, torch.full_like(tau, _FINEST))
+        known = clips.clean.clone()
+        known[rows, 1:] = torch.where(clips.dreamed[rows, 1:, None, None], made, known[rows, 1:])
+        return corrupt(known, clips.blur, clips.signal)
+
+    def _denoiser(self, clips: Clips, rows: Tensor, past: Tensor) -> Denoiser:
+        """Denoises the frames of some clips, bool [B], each after its own past; the first frame has none."""
+        labelled, action = clips.labelled[rows, 0], None if clips.action is None else clips.action[rows]
+        if past.shape[1] == 1:
+            return lambda noised, tau, size: self.dynamics(noised, tau, size, action, labelled)[0]
+        read, signal = past[rows, :-1], clips.signal[rows, :-1]
+        finest = torch.full_like(signal, _FINEST)
+        moves = None if action is None else torch.cat([action[:, :-1], action[:, 1:]], dim=1)
+
+        def denoise(noised: Tensor, tau: Tensor, size: Tensor) -> Tensor:
+            frames, levels = torch.cat([read, noised], dim=1), torch.cat([signal, tau], dim=1)
+            sizes = torch.cat([finest, size], dim=1)
+            return self.dynamics(frames, levels, sizes, moves, labelled, paired=True)[0][:, read.shape[1] :]
+
+        return denoise
 
     def gates(self, batch: Batch) -> list[Gate]:
         """What the network adds to the linear estimate of an unseen last frame must differ by context and help."""

@@ -21,7 +21,7 @@ from sensorium.objectives.learner import Learner
 from sensorium.training.execution import Execution, add_arguments
 from sensorium.training.stage import train_stage
 
-REVISION = 1
+REVISION = 2
 
 
 def check_streams(manifest: Path, content: Mapping[str, Any], streams: Mapping[str, Path]) -> None:

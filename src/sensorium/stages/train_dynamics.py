@@ -20,7 +20,7 @@ from sensorium.objectives.learner import Learner
 from sensorium.training.execution import Execution, add_arguments
 from sensorium.training.stage import train_stage
 
-REVISION = 4
+REVISION = 5
 SMALLEST_DEVIATION = 0.01  # a channel that hardly moves must not be blown up to unit deviation
 
 

@@ -211,9 +211,7 @@ def test_every_frame_but_the_first_is_denoised_after_its_own_past():
     model.config = model.config.model_copy(update={"bootstrap": 0.0})
     calls = watched(model)
     model(batch, draw(8))
-    clean = (
-        torch.cat([batch["latent"], batch["sound"]], 2).float()[:7].unflatten(1, (2, 2))
-    )  # the last is alone
+    clean = torch.cat([batch["latent"], batch["sound"]], 2).float()[:7].unflatten(1, (2, 2))  # the last is alone
     (alone, paired) = calls
     assert (alone["paired"], alone["tokens"].shape[:2]) == (False, (4, 1))
     assert (paired["paired"], paired["tokens"].shape[:2]) == (True, (14, 2))

@@ -23,7 +23,7 @@ _SEEN = 0.9  # signal level at which gates look
 
 
 class CloningLearner(Learner):
-    """Loss of the dynamics as before, and of the actions and rewards that the agent's tokens tell from frames as dreams show them.
+    """Loss of the dynamics as before, and of the actions and rewards told by agent tokens that read what dreams show.
 
     Batches are those of the dynamics with action [B, T + M, ...] and reward [B, T + M], M the distances: the tokens of
     the last M frames are never shown to the agent, what was done and earned in them is told. From frame t the agent

@@ -1,4 +1,4 @@
-"""Training steps and dreams of our dynamics beside lucidrains' dreamer4: the same work for both, as a table.
+"""Training steps and dreams of our dynamics beside lucidrains' dreamer4, on the same windows, as a table.
 
     python benchmarks/dynamics.py --size CPU-S --compile
     python benchmarks/dynamics.py --size CPU-M --contexts 16 64 --frames 4
@@ -15,7 +15,8 @@ The sides take turns in every round, so other work on the machine meets both; on
 GPU bf16. On a CPU each side multiplies as its own program does: ours by oneDNN where that is exact, the peer's by MKL
 (its attention would be ten times slower with the other). What the machine can do is measured in the same
 rounds: the matrix products of the side's own flow step, one after the other with nothing between them, and the rate of
-one large product. Nothing is asserted.
+one large product. A training step is what each side's own learner does with T frames: ours reads T - 1 and denoises
+T - 1, each after its own past, where the peer's passes T of levels of their own. Nothing is asserted.
 """
 
 from __future__ import annotations

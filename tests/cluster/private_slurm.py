@@ -203,6 +203,23 @@ class PrivateSlurm:
         text = self._run("sacct", "-X", "-n", "-P", "--starttime=now-1days", f"--format={fields}", *more)
         return [line.split("|") for line in text.splitlines()]
 
+    def booked(self, fields: str, *jobs: str) -> list[list[str]]:
+        """What the accounts say of jobs that have ended, once they say so of each: a busy machine writes late.
+
+        Raises:
+            ClusterError: if they do not within a minute.
+        """
+        only = {"jobs": ",".join(jobs)}
+        unsettled = ("PENDING", "RUNNING", "REQUEUED", "SUSPENDED", "RESIZING")
+
+        def settled() -> bool:
+            states = dict(self.jobs("JobID,State", **only))
+            return all(states.get(job, "PENDING") not in unsettled for job in jobs)
+
+        self._wait_for(settled, "slurmdbd")
+        rows = {row[0]: row[1:] for row in self.jobs(f"JobID,{fields}", **only)}
+        return [rows[job] for job in jobs]
+
     def queue(self) -> list[list[str]]:
         """Id, name and state of each job in the queue."""
         return [line.split("|") for line in self._run("squeue", "--noheader", "--format=%i|%j|%T").splitlines()]

@@ -16,11 +16,11 @@ def test_one_job_for_each_rule_with_what_it_asks_for(toy, slurm):
     said = toy.run(*SUBMITIT)
     assert toy.lines("end.txt") == ["3 gpus=0"]
     ids = dict(re.findall(r"job \d+ \((\w+)\) is SLURM job (\d+), log: \.snakemake/submitit/\2/\2_0_log.out", said))
-    fields = "JobID,JobName,State,Partition,Account,Timelimit,ReqTRES"
-    jobs = {row[1]: row for row in slurm.jobs(fields) if row[0] in ids.values()}
+    fields = "JobName,State,Partition,Account,Timelimit,ReqTRES"
+    jobs = {row[0]: row for row in slurm.booked(fields, *ids.values())}
     assert set(jobs) == {"begin", "work", "end"} == set(ids)
     for name, memory in {"begin": "200M", "work": "300M", "end": "100M"}.items():
-        _, _, state, partition, account, limit, asked = jobs[name]
+        _, state, partition, account, limit, asked = jobs[name]
         assert (state, partition, account, limit) == ("COMPLETED", "main", "science", "00:05:00")
         assert resources(asked)["mem"] == memory
         assert resources(asked)["cpu"] == ("2" if name == "work" else "1")
@@ -41,7 +41,7 @@ def test_a_group_is_one_job(toy, slurm):
     said = toy.run(*SUBMITIT, "second.txt")
     assert toy.lines("second.txt") == ["first"]
     (job,) = re.findall(r"is SLURM job (\d+)", said)
-    ((state, memory),) = slurm.jobs("State,ReqMem", jobs=job)
+    ((state, memory),) = slurm.booked("State,ReqMem", job)
     assert state == "COMPLETED"
     assert memory == "150M"  # one after the other: the greater of the two
 

@@ -49,7 +49,7 @@ def test_a_job_whose_command_changed_is_not_taken(begun, slurm):
     hold.unlink()
     assert begun.wait() == 0, begun.log
     assert "runs another command: cancelled" in begun.log
-    assert slurm.jobs("State", jobs=old)[0][0].startswith("CANCELLED")
+    assert slurm.booked("State", old)[0][0].startswith("CANCELLED")
     assert job_of(begun) != old
     assert counted(begun) == list(range(1, STEPS + 1))  # the new job went on from what the old one saved
     assert begun.lines("work.txt")[0].startswith(f"{STEPS} ")

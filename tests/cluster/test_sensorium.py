@@ -79,17 +79,9 @@ def finished(workflow: Run, slurm: PrivateSlurm) -> Run:
 def test_the_promised_command_finishes_with_one_job_for_each_rule(finished, slurm):
     assert json.loads((finished.folder / "results/eval.json").read_text())["evaluations"]
     assert {rule: len(job_ids(finished, rule)) for rule in RULES} == RULES
-    jobs = {job for rule in RULES for job in job_ids(finished, rule)}
-
-    def booked() -> bool:
-        states = {row[0]: row[2] for row in slurm.jobs()}
-        return all(states.get(job) == "COMPLETED" for job in jobs)
-
-    finished.until(booked, "every job in the accounts, which a busy machine writes late")
-    rows = {row[0]: row for row in slurm.jobs("JobID,JobName,State,Partition,Account,ReqTRES")}
     for rule in RULES:
-        for job in job_ids(finished, rule):
-            _, name, state, partition, account, asked = rows[job]
+        rows = slurm.booked("JobName,State,Partition,Account,ReqTRES", *job_ids(finished, rule))
+        for name, state, partition, account, asked in rows:
             assert (name, state, partition, account) == (rule, "COMPLETED", "main", "science")
             needs_gpu = rule not in ("collect", "index_recordings", "index_latents", "summary")
             assert ("gres/gpu=1" in asked) == needs_gpu, (rule, asked)
@@ -126,7 +118,7 @@ def test_two_nodes_with_two_ranks_each(finished, slurm):
     ask_to_stop(finished, slurm, "train_encoder", finished.folder / "results/encoders/vision", 1)
     assert finished.wait(200) == 0, finished.log[-5000:]
     job = job_ids(finished, "train_encoder")[-1]
-    asked = dict(part.split("=") for part in slurm.jobs("ReqTRES", jobs=job)[0][0].split(","))
+    asked = dict(part.split("=") for part in slurm.booked("ReqTRES", job)[0][0].split(","))
     assert (asked["node"], asked["gres/gpu"]) == ("2", "4")
     log = next((finished.folder / "results/encoders/vision").glob("runs/*/train.log")).read_text()
     assert log.count("4 rank(s)") == 2  # one process writes, at each start

@@ -20,7 +20,7 @@ def test_time_limit(begun, slurm):
     assert begun.log.count("(work) is SLURM job") == 1
     assert "SIGUSR2" in (begun.folder / f".snakemake/submitit/{job_of(begun)}/requeues").read_text()
     assert f"Restarts={len(starts(begun)) - 1} " in slurm.control("show", "job", job_of(begun))
-    assert slurm.jobs("State", jobs=job_of(begun)) == [["COMPLETED"]]
+    assert slurm.booked("State", job_of(begun)) == [["COMPLETED"]]
 
 
 @pytest.mark.parametrize("signals", ["USR2 TERM", "TERM"])

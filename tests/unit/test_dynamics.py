@@ -45,18 +45,19 @@ def test_a_frame_changes_itself_and_later_ones_only(inputs, what, changed):
     assert difference[changed:].gt(1e-6).all()
 
 
-def test_paired_frames_are_told_what_a_dream_would_tell_one_after_the_other(inputs):
+def test_frames_after_a_past_are_told_what_a_dream_tells_them(inputs):
     """More frames than the window holds; each noised one as the newest of a past of its own."""
     dynamics, (past, _, moves) = build(), inputs
     noised, signal, tau = torch.randn_like(past), 0.8 + 0.2 * torch.rand(2, FRAMES), torch.rand(2, FRAMES)
     finest, size = torch.full_like(tau, 1 / 64), torch.full_like(tau, 1 / 4)
     action = torch.cat([moves, torch.randn(2, 1, 2)], 1)
-    frames, levels, sizes = (torch.cat(pair, 1) for pair in ((past, noised), (signal, tau), (finest, size)))
-    together = dynamics(frames, levels, sizes, torch.cat([moves, action[:, 1:]], 1), paired=True)[0][:, FRAMES:]
+    read = dynamics.begin_past()
+    assert dynamics(past, signal, finest, moves, past=read) == (None, None)
+    together = dynamics(noised, tau, size, action[:, 1:], past=read)[0]
     for frame in range(FRAMES):
         window = [
-            torch.cat([read[:, : frame + 1], new[:, [frame]]], 1)
-            for read, new in ((past, noised), (signal, tau), (finest, size))
+            torch.cat([before[:, : frame + 1], new[:, [frame]]], 1)
+            for before, new in ((past, noised), (signal, tau), (finest, size))
         ]
         alone = dynamics(*window, action[:, : frame + 2])[0][:, -1]
         torch.testing.assert_close(together[:, frame], alone, atol=2e-6, rtol=1e-5)

@@ -192,13 +192,16 @@ def test_a_share_smaller_than_a_row_waits_for_its_steps():
 
 
 def watched(model: DynamicsLearner) -> list[dict[str, Any]]:
-    """What the dynamics are given from now on, and whether a gradient follows."""
-    forward, calls = model.dynamics.forward, []
+    """What the dynamics are given from now on, what they read before, and whether a gradient follows."""
+    forward, calls, read = model.dynamics.forward, [], {}
 
-    def watch(tokens, tau, size, action, labelled, paired=False):
-        given = {"tokens": tokens, "tau": tau, "size": size, "action": action, "paired": paired}
-        told = forward(tokens, tau, size, action, labelled, paired=paired)
-        calls.append(given | {"trained": torch.is_grad_enabled(), "told": told[0].detach()})
+    def watch(tokens, tau, size, action, labelled, past=None):
+        given = {"tokens": tokens, "tau": tau, "size": size, "action": action, "past": read.get(id(past))}
+        told = forward(tokens, tau, size, action, labelled, past=past)
+        if told[0] is None:
+            read[id(past)] = given | {"kept": past}  # kept, so that no other has its id
+        else:
+            calls.append(given | {"trained": torch.is_grad_enabled(), "told": told[0].detach()})
         return told
 
     model.dynamics.forward = watch
@@ -212,16 +215,35 @@ def test_every_frame_but_the_first_is_denoised_after_its_own_past():
     calls = watched(model)
     model(batch, draw(8))
     clean = torch.cat([batch["latent"], batch["sound"]], 2).float()[:7].unflatten(1, (2, 2))  # the last is alone
-    (alone, paired) = calls
-    assert (alone["paired"], alone["tokens"].shape[:2]) == (False, (4, 1))
-    assert (paired["paired"], paired["tokens"].shape[:2]) == (True, (14, 2))
-    assert paired["tau"][:, 0].min() >= 0.8
-    assert (paired["size"] == 1 / 64).all()
-    read = paired["tokens"][:, 0] - paired["tau"][:, 0, None, None] * clean[:, :, 0].flatten(0, 1)
-    noised = paired["tokens"][:, 1] - paired["tau"][:, 1, None, None] * clean[:, :, 1].flatten(0, 1)
-    for noise, tau in ((read, paired["tau"][:, 0]), (noised, paired["tau"][:, 1])):
-        assert 0.8 < (noise / (1 - tau)[:, None, None]).std() < 1.2
-    assert torch.equal(paired["action"], batch["action"][:7].unflatten(1, (2, 2)).flatten(0, 1))
+    alone, after = calls
+    past = after["past"]
+    assert (alone["past"], alone["tokens"].shape[:2]) == (None, (4, 1))
+    assert (past["tokens"].shape[:2], after["tokens"].shape[:2]) == ((14, 1), (14, 1))
+    assert past["tau"].min() >= 0.8
+    assert (past["size"] == 1 / 64).all()
+    assert (after["size"] == 1 / 64).all()
+    for frame, given in enumerate((past, after)):
+        noise = given["tokens"] - given["tau"][..., None, None] * clean[:, :, [frame]].flatten(0, 1)
+        assert 0.8 < (noise / (1 - given["tau"])[..., None, None]).std() < 1.2
+        action = batch["action"][:7].unflatten(1, (2, 2))[:, :, [frame]]
+        assert torch.equal(given["action"], action.flatten(0, 1))
+
+
+def test_a_past_of_some_rows_is_what_those_rows_would_have_read():
+    """Teachers follow the past of their students, and move nothing there."""
+    dynamics, (past, noised) = learner().dynamics, torch.randn(2, 5, 4, 6, 3)
+    torch.nn.init.normal_(dynamics.read_out.weight)
+    signal, tau, action = torch.rand(5, 4), torch.rand(5, 4), torch.randn(5, 4, 2)
+    size, which = torch.full((5, 4), 1 / 64), torch.tensor([True, False, False, True, True])
+    everything, some = dynamics.begin_past(), dynamics.begin_past()
+    dynamics(past, signal, size, action, past=everything)
+    dynamics(past[which], signal[which], size[which], action[which], past=some)
+    given = noised[which], tau[which], size[which], action[which]
+    told = dynamics(*given, past=everything.rows(which))[0]
+    torch.testing.assert_close(told, dynamics(*given, past=some)[0], atol=1e-6, rtol=1e-5)
+    (gradient,) = torch.autograd.grad(told.sum(), dynamics.read_video.weight)
+    assert all(not part.requires_grad for cache in everything.rows(which).caches for part in cache.read)
+    assert gradient.abs().max() > 0
 
 
 def test_dreamed_frames_are_made_from_noise_and_read_in_place_of_true_ones():
@@ -236,21 +258,22 @@ def test_dreamed_frames_are_made_from_noise_and_read_in_place_of_true_ones():
         told.append(calls)
     (plain,), (dreaming, trained) = told
     assert (dreaming["trained"], trained["trained"]) == (False, True)
-    past, noised = dreaming["tokens"].split(3, 1)
-    rows = (plain["tokens"][:, None, 0] - past[:, 0]).abs().amax((2, 3)).argmin(0)  # windows that dream some frame
-    assert torch.equal(past, plain["tokens"][rows, :3])
-    assert (dreaming["tau"][:, 3:] == 0).all()
+    read, past, noised = plain["past"]["tokens"], dreaming["past"]["tokens"], dreaming["tokens"]
+    rows = (read[:, None, 0] - past[:, 0]).abs().amax((2, 3)).argmin(0)  # windows that dream some frame
+    assert torch.equal(past, read[rows])
+    assert (dreaming["tau"] == 0).all()
     assert (dreaming["size"] == 1 / 64).all()
     assert 0.9 < noised.std() < 1.1  # nothing of the truth,
-    assert abs(torch.corrcoef(torch.stack([noised.flatten(), plain["tokens"][rows, 3:].flatten()]))[0, 1]) < 0.2
-    assert torch.equal(trained["tokens"][:, 3:], plain["tokens"][:, 3:])
-    changed = (trained["tokens"] - plain["tokens"])[rows, 1:3]
-    signal, clean = plain["tau"][rows, 1:3, None, None], torch.cat([batch["latent"], batch["sound"]], 2)[rows, 1:3]
-    made = (dreaming["told"][:, 3:5] - clean) * signal
+    assert abs(torch.corrcoef(torch.stack([noised.flatten(), plain["tokens"][rows].flatten()]))[0, 1]) < 0.2
+    assert torch.equal(trained["tokens"], plain["tokens"])
+    changed = (trained["past"]["tokens"] - read)[rows, 1:]
+    signal = plain["past"]["tau"][rows, 1:, None, None]
+    clean = torch.cat([batch["latent"], batch["sound"]], 2)[rows, 1:3]
+    made = (dreaming["told"][:, :2] - clean) * signal
     replaced = changed.abs().amax((2, 3)) > 0
     assert 0.3 < replaced.float().mean() < 0.8
     assert torch.allclose(changed[replaced], made[replaced], atol=1e-5)
-    assert torch.equal(trained["tokens"][:, 0], plain["tokens"][:, 0])
+    assert torch.equal(trained["past"]["tokens"][:, 0], read[:, 0])
 
 
 def learner(unlabelled: float = 0.0, dreamed: float = 0.5) -> DynamicsLearner:

@@ -1,4 +1,4 @@
-"""What the positions of a time layer see: a ring of the past in dreams, pairs of frames in training."""
+"""What the positions of a time layer see: a ring of the past in dreams, frames that were read in training."""
 
 from __future__ import annotations
 
@@ -79,36 +79,37 @@ class RingCache:
         self.count += positions
 
 
-class PairCache:
-    """Clean frames 0 ... T - 1 and noised frames 1 ... T, each of which follows the clean ones before it.
+class PastCache:
+    """Frames 0 ... T - 1 that are read in a first pass, and frames 1 ... T, each of which follows those before it.
 
-    A clean frame sees the last `window` clean frames, itself included; a noised one itself and the `window - 1` clean
-    frames before it, as a dream's newest frame does. No noised frame is seen by another: a training pass denoises
+    A read frame sees the last `window` read ones, itself included; a following one itself and the `window - 1` read
+    frames before it, as a dream's newest frame does. No following frame is seen by another: a training pass denoises
     every frame as if the others were past or not yet there (the mask of Arriola et al. 2025, "Block diffusion",
     arXiv:2503.09573, section 3.1, with frames for blocks).
 
     Args:
-        frames: T.
         window: positions that are seen.
         device: where.
+        read: keys and values [B, H, T, C] of the frames that were read; None: the next pass reads them.
     """
 
-    def __init__(self, frames: int, window: int, device: torch.device) -> None:
-        first = torch.arange(frames, device=device)
-        self._positions = torch.cat([first, first + 1])
-        distance = self._positions[:, None] - self._positions
-        clean = torch.arange(2 * frames, device=device) < frames
-        past = clean & torch.where(clean[:, None], distance >= 0, distance > 0)
-        itself = torch.eye(2 * frames, dtype=torch.bool, device=device)
-        self._visible = itself | (past & (distance < window))
+    def __init__(self, window: int, device: torch.device, read: tuple[Tensor, Tensor] | None = None) -> None:
+        self.window, self.device, self.read = window, device, read
 
     def positions(self, length: int) -> Tensor:
-        """Positions of the clean frames, then of the noised ones, int64 [2 T]."""
-        return self._positions
+        """Positions of the frames of this pass, int64 [T]."""
+        return torch.arange(length, device=self.device) + (self.read is not None)
 
     def extend(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """All there is to see is in the pass itself."""
-        return key, value, self._visible
+        """Take what is read, or join what follows to it; who may see what, bool [T, T] or [T, 2 T]."""
+        position = torch.arange(key.shape[2], device=key.device)
+        distance = position[:, None] - position
+        if self.read is None:
+            self.read = key, value
+            return key, value, (distance >= 0) & (distance < self.window)
+        past = (distance >= 0) & (distance < self.window - 1)
+        keys, values = (torch.cat(pair, dim=2) for pair in zip(self.read, (key, value), strict=True))
+        return keys, values, torch.cat([past, distance == 0], dim=1)
 
     def keep(self, positions: int) -> None:
-        """Nothing is kept."""
+        """All that was read is kept."""

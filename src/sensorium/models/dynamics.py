@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from sensorium.config import DynamicsConfig
-from sensorium.models.cache import Cache, PairCache, RingCache
+from sensorium.models.cache import Cache, PastCache, RingCache
 from sensorium.models.layers import Block, RMSNorm
 
 STEPS = 64  # the finest sampling; step sizes are 1/64, 1/32, ... 1
@@ -32,6 +32,30 @@ class Memory:
     rings: list[RingCache]
     state: tuple[Tensor, Tensor] | None = None  # mean and variance of the linear estimate, [B, N, C] each
     stem: Tensor | None = None  # [B, _STEM - 1, N, C + 1]
+
+
+@dataclass
+class Past:
+    """Frames that were read, one behind the other, for as many frames of which each follows those up to its partner.
+
+    Empty until a pass reads its frames into it.
+    """
+
+    caches: list[PastCache]  # of the time layers
+    state: tuple[Tensor, Tensor] | None = None  # mean and variance of the linear estimate, [B, T, N, C] each
+    stem: Tensor | None = None  # [B, T, _STEM - 1, N, C + 1], what the stem has seen with each frame
+
+    def rows(self, which: Tensor) -> Past:
+        """That of some rows, bool [B]; no gradient passes."""
+        assert self.state is not None
+        assert self.stem is not None
+        mean, variance = (part[which].detach() for part in self.state)
+        rows, caches = len(which), []
+        for cache in self.caches:
+            assert cache.read is not None
+            key, value = (part.detach().unflatten(0, (rows, -1))[which].flatten(0, 1) for part in cache.read)
+            caches.append(PastCache(cache.window, cache.device, (key, value)))
+        return Past(caches, (mean, variance), self.stem[which].detach())
 
 
 class Dynamics(nn.Module):
@@ -121,6 +145,10 @@ class Dynamics(nn.Module):
         """An empty memory, for a stream that begins."""
         return Memory([RingCache(self.window, self.places.device) for over_time in self.over_time if over_time])
 
+    def begin_past(self) -> Past:
+        """An empty past, for frames that are to be read at once."""
+        return Past([PastCache(self.window, self.places.device) for over_time in self.over_time if over_time])
+
     def forward(
         self,
         tokens: Tensor,
@@ -131,13 +159,13 @@ class Dynamics(nn.Module):
         agent: Tensor | None = None,
         memory: Memory | None = None,
         keep: int = 0,
-        paired: bool = False,
-    ) -> tuple[Tensor, Tensor | None]:
+        past: Past | None = None,
+    ) -> tuple[Tensor | None, Tensor | None]:
         """Prediction of the clean tokens; frame t depends on frames and actions up to t only.
 
-        Training denoises every frame of a window after its own past in one pass, `paired`: the first half of the
-        frames is read and the second half denoised, and frame t of the second follows frames 0 ... t of the first. It
-        is told what a dream would tell, one frame after the other (`PairCache`).
+        Training denoises every frame of a window after its own past in two passes: one reads the frames into a past,
+        the next denoises as many, of which frame t follows frames 0 ... t of the past. It is told what a dream would
+        tell, one frame after the other (`PastCache`), and several passes may follow the same past.
 
         Args:
             tokens: [B, T, N, C], standardised, each frame noised to its own level.
@@ -148,10 +176,11 @@ class Dynamics(nn.Module):
             agent: [A, D], embeddings of agent tokens; None: none.
             memory: the frames follow those in it.
             keep: how many of the frames the memory is to keep, from the first.
-            paired: frames [B, 2 T], their levels and actions are T that are read, then T that follow them.
+            past: an empty one reads the frames; otherwise each of them follows those up to its partner there.
 
         Returns:
-            the prediction [B, T, N, C], standardised, and what the agent tokens have read, [B, T, A, D] or None.
+            the prediction [B, T, N, C], standardised, or None of frames that a past reads; and what the agent tokens
+            have read, [B, T, A, D] or None.
         """
         batch, time = tokens.shape[:2]
         moves = self.no_action.expand(batch, time, -1)
@@ -159,7 +188,8 @@ class Dynamics(nn.Module):
             steered = self.action(action) + self.no_action
             moves = steered if labelled is None else torch.where(labelled[:, None, None], steered, moves)
         levels = self.signal(_waves(tau)) + self.sizes(-torch.log2(size).round().long())
-        estimate, variance, read = self._paired(tokens, tau) if paired else self._known(tokens, tau, memory, keep)
+        reading = past is not None and past.state is None
+        estimate, variance, read = self._told(tokens, tau, past) if past else self._known(tokens, tau, memory, keep)
         registers = self.places.new_zeros(batch, time, len(self.places) - self.tokens - 2, self.dim)
         hidden = torch.cat([read, registers, levels[:, :, None], moves[:, :, None]], dim=2)
         hidden = hidden + self.places + (levels + moves)[:, :, None]
@@ -168,13 +198,15 @@ class Dynamics(nn.Module):
             hidden = torch.cat([hidden, agent.expand(batch, time, -1, -1)], dim=2)
             visible = torch.ones(hidden.shape[2], hidden.shape[2], dtype=torch.bool, device=tokens.device)
             visible[: len(self.places), len(self.places) :] = False
-        caches: Sequence[Cache] = memory.rings if memory else []
-        if paired:
-            caches = [PairCache(time // 2, self.window, tokens.device)] * len(self.blocks)
+        caches: Sequence[Cache] = past.caches if past else memory.rings if memory else []
         of_layers = iter(caches)
         for block, over_time in zip(self.blocks, self.over_time, strict=True):
             if over_time:
                 cache = next(of_layers, None)
+                if reading and cache is caches[-1]:  # what follows looks at no later layer of these frames
+                    assert isinstance(block, Block)
+                    block.read(hidden.transpose(1, 2), cache)
+                    return None, None
                 hidden = block(hidden.transpose(1, 2), cache=cache).transpose(1, 2)
                 if cache is not None:
                     cache.keep(keep)
@@ -189,18 +221,19 @@ class Dynamics(nn.Module):
         estimate, variance = self._estimate(tokens, tau, memory, keep)
         return estimate, variance, self._read(estimate, tau, memory, keep)
 
-    def _paired(self, tokens: Tensor, tau: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The same of two halves: each frame of the second remembers the first up to its partner."""
-        (past, noised), (signal, level) = tokens.chunk(2, dim=1), tau.chunk(2, dim=1)
-        first = self._known(past, signal, None, 0)
-        seen = _with_level(first[0], signal)
-        seen = torch.cat([seen.new_zeros(len(seen), _STEM - 2, *seen.shape[2:]), seen], dim=1)
-        stem = seen.unfold(1, _STEM - 1, 1).movedim(-1, 2).flatten(0, 1)  # the last frames, partner included
-        memory = Memory([], (first[0].flatten(0, 1), first[1].flatten(0, 1)), stem)
-        second = self._known(noised.flatten(0, 1)[:, None], level.reshape(-1, 1), memory, 0)
-        estimate, variance, read = (
-            torch.cat([one, other.reshape(one.shape)], dim=1) for one, other in zip(first, second, strict=True)
-        )
+    def _told(self, tokens: Tensor, tau: Tensor, past: Past) -> tuple[Tensor, Tensor, Tensor]:
+        """The same of frames that a past takes in, or of which each remembers it up to its partner."""
+        if past.state is None:
+            known = self._known(tokens, tau, None, 0)
+            seen = _with_level(known[0], tau)
+            seen = torch.cat([seen.new_zeros(len(seen), _STEM - 2, *seen.shape[2:]), seen], dim=1)
+            past.state, past.stem = known[:2], seen.unfold(1, _STEM - 1, 1).movedim(-1, 2)
+            return known
+        assert past.stem is not None
+        mean, variance = (part.flatten(0, 1) for part in past.state)
+        memory = Memory([], (mean, variance), past.stem.flatten(0, 1))
+        known = self._known(tokens.flatten(0, 1)[:, None], tau.reshape(-1, 1), memory, 0)
+        estimate, variance, read = (part.reshape(*tokens.shape[:3], -1) for part in known)
         return estimate, variance, read
 
     def _estimate(self, tokens: Tensor, tau: Tensor, memory: Memory | None, keep: int) -> tuple[Tensor, Tensor]:

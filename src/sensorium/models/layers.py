@@ -173,8 +173,7 @@ class Attention(nn.Module):
             cache: of earlier positions; x then holds the positions that follow, and they are kept in it.
         """
         *batch, length, dim = x.shape
-        flat = x.reshape(-1, dim)  # one product, where torch may make one of each row
-        split = self.project(flat).reshape(-1, length, self.heads + 2 * self.key_heads, self.width).transpose(1, 2)
+        split = self._heads(x, self.project.weight)
         query, key, value = split.split([self.heads, self.key_heads, self.key_heads], dim=1)
         query, key = self.query_norm(query), self.key_norm(key)
         if self.rotary:
@@ -189,6 +188,20 @@ class Attention(nn.Module):
             visible = band if visible is None else band & visible
         mixed = attend(query, key, value, visible, self.soft_cap)
         return self.merge(mixed.transpose(1, 2).reshape(*batch, length, dim))
+
+    def read(self, x: Tensor, cache: Cache) -> None:
+        """Take positions [..., L, D] into the cache; they themselves look at nothing."""
+        split = self._heads(x, self.project.weight[self.heads * self.width :])
+        key, value = split.split(self.key_heads, dim=1)
+        key = self.key_norm(key)
+        if self.rotary:
+            key = rotate(key, rotary_angles(cache.positions(x.shape[-2]), self.width))
+        cache.extend(key.to(value.dtype), value)
+
+    def _heads(self, x: Tensor, weight: Tensor) -> Tensor:
+        """[..., L, D] -> [rows, heads, L, C]."""
+        flat = F.linear(x.reshape(-1, x.shape[-1]), weight)  # one product, where torch may make one of each row
+        return flat.reshape(-1, x.shape[-2], len(weight) // self.width, self.width).transpose(1, 2)
 
 
 class SwiGLU(nn.Module):
@@ -222,3 +235,7 @@ class Block(nn.Module):
     def forward(self, x: Tensor, visible: Tensor | None = None, cache: Cache | None = None) -> Tensor:
         x = x + self.attention(self.attention_norm(x), visible, cache)
         return x + self.feed(self.feed_norm(x))
+
+    def read(self, x: Tensor, cache: Cache) -> None:
+        """Take positions [..., L, D] into the cache, of which nothing is asked."""
+        self.attention.read(self.attention_norm(x), cache)

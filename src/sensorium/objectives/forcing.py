@@ -15,7 +15,7 @@ from torch import Tensor
 
 from sensorium.config import DynamicsConfig
 from sensorium.models.dream import dream
-from sensorium.models.dynamics import STEPS, Dynamics, linear_estimate
+from sensorium.models.dynamics import STEPS, Dynamics, Past, linear_estimate
 from sensorium.models.tokenizers import VideoTokenizer
 from sensorium.objectives.collapse import mean_difference
 from sensorium.objectives.learner import Audio, Batch, Gate, Image, Learner, Metrics
@@ -29,6 +29,7 @@ _SHOWN = 4
 _FINEST = 1 / STEPS
 
 Index = Tensor | tuple[slice, slice]
+Rows = Tensor | slice  # bool [B]
 Denoiser = Callable[[Tensor, Tensor, Tensor], Tensor]  # noised [B, T, N, C], tau [B, T], d [B, T] -> clean
 
 
@@ -217,14 +218,15 @@ class DynamicsLearner(Learner):
         """
         told = slice(min(1, clips.clean.shape[1] - 1), None)
         levels, moving = clips.levels[:, told], clips.levels[:, told].bootstrapped
-        past = self._past(clips)
+        past = self._read(clips, slice(None), self._past(clips))
         target, noised = clips.clean[:, told], corrupt(clips.clean, clips.noise, clips.levels.tau)[:, told]
         taught = moving.any(1)
         if taught.any():  # only windows that need the teacher pass through it
-            lesson = bootstrap_target(self._denoiser(clips, taught, past), noised[taught], levels[taught])
+            after = past and past.rows(taught)
+            lesson = bootstrap_target(self._denoiser(clips, taught, after), noised[taught], levels[taught])
             target = target.clone()
             target[taught] = lesson
-        prediction = self._denoiser(clips, torch.ones_like(taught), past)(noised, levels.tau, levels.size)
+        prediction = self._denoiser(clips, slice(None), past)(noised, levels.tau, levels.size)
         squared = (prediction - target).square()
         weight = ramp(levels.tau)
         streams = self.dynamics.split(squared)
@@ -247,26 +249,27 @@ class DynamicsLearner(Learner):
             return past
         tau = torch.zeros_like(clips.signal[rows, 1:])
         with torch.no_grad():
-            made = self._denoiser(clips, rows, past)(clips.first[rows, 1:], tau, torch.full_like(tau, _FINEST))
+            after = self._read(clips, rows, past)
+            made = self._denoiser(clips, rows, after)(clips.first[rows, 1:], tau, torch.full_like(tau, _FINEST))
         known = clips.clean.clone()
         known[rows, 1:] = torch.where(clips.dreamed[rows, 1:, None, None], made, known[rows, 1:])
         return corrupt(known, clips.blur, clips.signal)
 
-    def _denoiser(self, clips: Clips, rows: Tensor, past: Tensor) -> Denoiser:
-        """Denoises the frames of some clips, bool [B], each after its own past; the first frame has none."""
+    def _read(self, clips: Clips, rows: Rows, frames: Tensor) -> Past | None:
+        """A past of all but the last of `frames` [B, T, N, C], of some clips; None where there is but one."""
+        if frames.shape[1] == 1:
+            return None
+        past, signal = self.dynamics.begin_past(), clips.signal[rows, :-1]
+        action = None if clips.action is None else clips.action[rows, :-1]
+        size = torch.full_like(signal, _FINEST)
+        self.dynamics(frames[rows, :-1], signal, size, action, clips.labelled[rows, 0], past=past)
+        return past
+
+    def _denoiser(self, clips: Clips, rows: Rows, past: Past | None) -> Denoiser:
+        """Denoises frames of some clips, each after its own past; without one, single frames."""
         labelled, action = clips.labelled[rows, 0], None if clips.action is None else clips.action[rows]
-        if past.shape[1] == 1:
-            return lambda noised, tau, size: self.dynamics(noised, tau, size, action, labelled)[0]
-        read, signal = past[rows, :-1], clips.signal[rows, :-1]
-        finest = torch.full_like(signal, _FINEST)
-        moves = None if action is None else torch.cat([action[:, :-1], action[:, 1:]], dim=1)
-
-        def denoise(noised: Tensor, tau: Tensor, size: Tensor) -> Tensor:
-            frames, levels = torch.cat([read, noised], dim=1), torch.cat([signal, tau], dim=1)
-            sizes = torch.cat([finest, size], dim=1)
-            return self.dynamics(frames, levels, sizes, moves, labelled, paired=True)[0][:, read.shape[1] :]
-
-        return denoise
+        moves = action if action is None or past is None else action[:, 1:]
+        return lambda noised, tau, size: self.dynamics(noised, tau, size, moves, labelled, past=past)[0]
 
     def gates(self, batch: Batch) -> list[Gate]:
         """What the network adds to the linear estimate of an unseen last frame must differ by context and help."""

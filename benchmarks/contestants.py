@@ -20,6 +20,7 @@ from torch import nn
 from sensorium.config import DynamicsConfig
 from sensorium.models.dream import Dreamer
 from sensorium.models.dynamics import Dynamics
+from sensorium.models.layers import lay_by_columns
 from sensorium.objectives.forcing import DynamicsLearner
 from sensorium.randomness import Draw
 from sensorium.training.execution import multiply_by_onednn
@@ -97,7 +98,7 @@ class Ours:
         self.batch = {"latent": torch.randn(size.rows, size.frames, size.tokens, CHANNELS, device=device)}
         self.steps = 0
 
-    def _build(self, window: int) -> tuple[DynamicsConfig, Dynamics]:
+    def _build(self, window: int, cpp_wrapper: bool = False) -> tuple[DynamicsConfig, Dynamics]:
         size = self.size
         config = DynamicsConfig(
             dim=size.dim, heads=size.heads, key_heads=size.heads, layers=size.layers, time_every=4, window=window,
@@ -108,7 +109,7 @@ class Ours:
         dynamics = Dynamics(config, shapes).to(self.device)
         if self.compiled:
             torch._dynamo.config.recompile_limit = 64  # each context's shapes are compiled for themselves
-            dynamics.compile(dynamic=False)
+            dynamics.compile(dynamic=False, options={"cpp_wrapper": cpp_wrapper})
         return config, dynamics
 
     def step(self, share: float) -> None:
@@ -124,7 +125,10 @@ class Ours:
     def dream(self, context: int, frames: int, stamp: Stamp) -> list[tuple[float, float]]:
         window = context + frames
         if window not in self._dreaming:
-            self._dreaming[window] = self._build(window)[1].eval()
+            cpu = self.device.type == "cpu"
+            self._dreaming[window] = self._build(window, cpp_wrapper=cpu)[1].eval()
+            if cpu:
+                lay_by_columns(self._dreaming[window])  # both as `sensorium dream` and `play` do
         dynamics = self._dreaming[window]
         past = torch.randn(1, context, self.size.tokens, CHANNELS, device=self.device)
         stamps = [stamp()]

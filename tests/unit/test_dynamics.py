@@ -63,6 +63,24 @@ def test_frames_after_a_past_are_told_what_a_dream_tells_them(inputs):
         torch.testing.assert_close(together[:, frame], alone, atol=2e-6, rtol=1e-5)
 
 
+def test_of_kept_frames_only_an_agent_is_told(inputs):
+    """Nothing else needs a prediction of them; what comes next is told the same."""
+    dynamics, (tokens, tau, action) = build(), inputs
+    size, agent = torch.full_like(tau, 1 / 64), torch.randn(2, dynamics.dim)
+    begun, rest = tokens[:, :3], tokens[:, 3:5]
+    told = []
+    for listening in (None, agent):
+        memory = dynamics.remember()
+        first = dynamics(begun, tau[:, :3], size[:, :3], action[:, :3], agent=listening, memory=memory, keep=3)
+        next_ = dynamics(rest, tau[:, 3:5], size[:, 3:5], action[:, 3:5], agent=listening, memory=memory, keep=1)
+        told.append((first, next_))
+    (silent, after), (heard, after_heard) = told
+    assert silent == (None, None)
+    assert heard[1].shape[:2] == (2, 3)
+    assert after[0].shape[1] == 1
+    torch.testing.assert_close(after[0], after_heard[0][:, 1:], atol=2e-6, rtol=1e-5)
+
+
 def test_every_token_of_a_frame_sees_the_action(inputs):
     dynamics = build()
     tokens, tau, action = inputs

@@ -7,7 +7,9 @@ import torch
 
 from sensorium.models import layers
 from sensorium.models.cache import RingCache
-from sensorium.models.layers import Attention, Block, RMSNorm, SwiGLU, attend, banded, rotary_angles, rotate
+from sensorium.models.layers import (
+    Attention, Block, RMSNorm, SwiGLU, attend, banded, lay_by_columns, rotary_angles, rotate,
+)  # fmt: skip
 
 
 def test_causal_block_never_sees_the_future() -> None:
@@ -27,6 +29,18 @@ def test_block_without_causality_sees_everything() -> None:
     changed = x.clone()
     changed[:, 9] += 1
     assert not torch.allclose(block(x)[:, 0], block(changed)[:, 0])
+
+
+def test_blocks_tell_the_same_without_gradients_and_laid_out_for_few_rows() -> None:
+    torch.manual_seed(0)
+    block, x = Block(32, 4, causal=True), torch.randn(2, 10, 32)
+    trained = block(x)
+    with torch.no_grad():
+        torch.testing.assert_close(block(x), trained, atol=1e-6, rtol=1e-5)
+        lay_by_columns(block)
+        torch.testing.assert_close(block(x), trained, atol=1e-6, rtol=1e-5)
+    assert block.feed.contract.weight.shape == (32, 88)
+    assert block.feed.contract.weight.stride() == (1, 32)
 
 
 def test_the_gradient_of_the_norm_is_that_of_torch() -> None:

@@ -34,8 +34,9 @@ def main(argv: list[str]) -> None:
     args = parser.parse_args(argv)
     world = World.open(args)
     name = args.recording or world.names()[0]
-    session = Session(world, name, **settings(args))
+    world.begin(name, args.context)  # what is wrong is said before the first pass, which may compile for a minute
     moves = actions_of(args, world, name)
+    session = Session(world, name, **settings(args))
     count = FRAMES if moves is None else len(moves)
     moments = [session.step(None if moves is None else moves[frame]) for frame in range(args.frames or count)]
     pictures = np.concatenate([session.beginning.pictures, np.stack([moment.picture for moment in moments])])

@@ -25,6 +25,7 @@ from sensorium.interactive.actions import Action
 from sensorium.interactive.senses import Senses
 from sensorium.models.audio_tokenizer import AudioTokenizer
 from sensorium.models.dynamics import Dynamics
+from sensorium.models.layers import lay_by_columns
 from sensorium.models.load import load_model
 from sensorium.models.tokenizers import VideoTokenizer
 from sensorium.training.execution import Execution
@@ -78,8 +79,11 @@ class World:
             hearing = hearing.to(device)
             check_pedigree(args.sound, data=data, tokenizer=args.sound_tokenizer)
             check_pedigree(args.dynamics, sound=args.sound)
+        if device.type == "cpu":
+            lay_by_columns(dynamics)
         if execution.compiles(device):
-            dynamics.compile()
+            # On a CPU Python's calls of compiled kernels are a tenth of a small model's frame: C++ makes them.
+            dynamics.compile(options={"cpp_wrapper": device.type == "cpu"})
         return cls(recordings, latents, sound, dynamics.to(device), tokenizer.to(device), hearing, device)
 
     @property

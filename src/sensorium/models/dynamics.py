@@ -175,12 +175,12 @@ class Dynamics(nn.Module):
             labelled: bool [B]; windows that are False are treated as having no actions.
             agent: [A, D], embeddings of agent tokens; None: none.
             memory: the frames follow those in it.
-            keep: how many of the frames the memory is to keep, from the first.
+            keep: how many of the first frames the memory is to keep; without an agent, nothing is told of them.
             past: an empty one reads the frames; otherwise each of them follows those up to its partner there.
 
         Returns:
-            the prediction [B, T, N, C], standardised, or None of frames that a past reads; and what the agent tokens
-            have read, [B, T, A, D] or None.
+            the prediction [B, T, N, C], standardised, of all frames that are not only read, or None if there are no
+            others; and what the agent tokens have read, [B, T, A, D] or None.
         """
         batch, time = tokens.shape[:2]
         moves = self.no_action.expand(batch, time, -1)
@@ -188,7 +188,7 @@ class Dynamics(nn.Module):
             steered = self.action(action) + self.no_action
             moves = steered if labelled is None else torch.where(labelled[:, None, None], steered, moves)
         levels = self.signal(_waves(tau)) + self.sizes(-torch.log2(size).round().long())
-        reading = past is not None and past.state is None
+        only_read = time if past and past.state is None else keep if agent is None else 0
         estimate, variance, read = self._told(tokens, tau, past) if past else self._known(tokens, tau, memory, keep)
         registers = self.places.new_zeros(batch, time, len(self.places) - self.tokens - 2, self.dim)
         hidden = torch.cat([read, registers, levels[:, :, None], moves[:, :, None]], dim=2)
@@ -203,10 +203,14 @@ class Dynamics(nn.Module):
         for block, over_time in zip(self.blocks, self.over_time, strict=True):
             if over_time:
                 cache = next(of_layers, None)
-                if reading and cache is caches[-1]:  # what follows looks at no later layer of these frames
+                if only_read and cache is caches[-1]:  # what follows looks at no later layer of these frames
                     assert isinstance(block, Block)
-                    block.read(hidden.transpose(1, 2), cache)
-                    return None, None
+                    block.read(hidden[:, :only_read].transpose(1, 2), cache)
+                    cache.keep(only_read)
+                    if only_read == time:
+                        return None, None
+                    hidden, estimate, variance = (part[:, only_read:] for part in (hidden, estimate, variance))
+                    keep = 0
                 hidden = block(hidden.transpose(1, 2), cache=cache).transpose(1, 2)
                 if cache is not None:
                     cache.keep(keep)

@@ -8,7 +8,15 @@ import torch
 from sensorium.models import layers
 from sensorium.models.cache import RingCache
 from sensorium.models.layers import (
-    Attention, Block, RMSNorm, SwiGLU, attend, banded, lay_by_columns, rotary_angles, rotate,
+    Attention,
+    Block,
+    RMSNorm,
+    SwiGLU,
+    attend,
+    banded,
+    lay_by_columns,
+    rotary_angles,
+    rotate,
 )  # fmt: skip
 
 

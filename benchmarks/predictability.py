@@ -1,0 +1,102 @@
+"""How far ahead the playroom can be foretold at all, by one who knows its laws and what is about to be done.
+
+    python benchmarks/predictability.py --size 64 --rooms 100
+
+Of each room a moment is taken. What is known of it is the truth, disturbed: places by some pixels (a deviation),
+velocities by as many pixels a frame, angles by as much at the rim of a body. From many such guesses the simulator
+itself goes on, under the true actions. The mean of its films is the best prediction by squared error that this
+knowledge allows; its PSNR, counted as `rollout` does, is against the true frames. Of what material bodies are is known,
+or guessed from their looks: for each guess one is drawn by how often that material looks so. Nothing is asserted.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from itertools import product
+
+import numpy as np
+import pymunk
+
+from sensorium.config import PlayroomConfig
+from sensorium.data.sources.playroom import render
+from sensorium.data.sources.playroom.materials import MATERIALS, PROPERTIES, TEXTURES
+from sensorium.data.sources.playroom.physics import FRAMES_PER_SECOND, Habit, Motion, Room
+from sensorium.data.sources.playroom.scene import OWN_TEXTURE, ROOM, Body, Scene, draw_scene
+from sensorium.evaluation.statistics import psnr
+
+FIRST = 50_000  # the first room; presets record fewer
+FRAMES, AHEAD = 96, 16
+SHOWN = (1, 2, 4, 8, 12, 16)
+DEVIATIONS = (0.02, 0.05, 0.1, 0.2, 0.5)
+
+
+def guessed_material(body: Body, rng: np.random.Generator) -> str:
+    """A material as likely as it is by the body's texture, all materials being as frequent."""
+    own = np.array([TEXTURES[PROPERTIES[name].texture] == body.texture for name in MATERIALS])
+    chances = np.where(own, OWN_TEXTURE, (1 - OWN_TEXTURE) / (len(TEXTURES) - 1))
+    return MATERIALS[rng.choice(len(MATERIALS), p=chances / chances.sum())]
+
+
+def disturb(body: pymunk.Body, units: float, radius: float, rng: np.random.Generator) -> None:
+    """Move a body by about `units`, and its velocity by as much a frame; turn it as far at its rim."""
+    body.position = tuple(np.array(body.position) + units * rng.standard_normal(2))
+    body.velocity = tuple(np.array(body.velocity) + units * FRAMES_PER_SECOND * rng.standard_normal(2))
+    if np.isfinite(body.moment):
+        body.angle += units / radius * rng.standard_normal()
+        body.angular_velocity += units / radius * FRAMES_PER_SECOND * rng.standard_normal()
+
+
+def guess(
+    scene: Scene, actions: list[np.ndarray], start: int, size: int, pixels: float, looks: bool, rng: np.random.Generator
+) -> np.ndarray:
+    """The AHEAD frames after `start`, float32 [AHEAD, size, size, 3] in [0, 1], from one guess of the room there."""
+    room = Room(scene)
+    for action in actions[:start]:
+        room.step(action)
+    for spec, body in zip(scene.bodies, room.bodies, strict=True):
+        if spec is None or body is None:
+            continue
+        disturb(body, pixels * ROOM / size, spec.size, rng)
+        for shape in body.shapes if looks else ():
+            material = PROPERTIES[guessed_material(spec, rng)]
+            shape.density = material.density / PROPERTIES[spec.material].density * shape.density
+            shape.friction, shape.elasticity = material.friction, material.elasticity
+    disturb(room.hand, pixels * ROOM / size, 1.0, rng)
+    film = render.draw(scene, Motion.join([room.step(action) for action in actions[start : start + AHEAD]]), size)
+    return film.astype(np.float32) / 255
+
+
+def main() -> None:
+    """Guess and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=64, help="pixels a side")
+    parser.add_argument("--rooms", type=int, default=100)
+    parser.add_argument("--guesses", type=int, default=16, help="films that a prediction is the mean of")
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    config = PlayroomConfig(size=args.size, frames=FRAMES, seed=args.seed)
+    errors = defaultdict(list)
+    for number in range(FIRST, FIRST + args.rooms):
+        scene, rng = draw_scene(config, number), np.random.default_rng((args.seed, number))
+        room, habit = Room(scene), Habit(scene)
+        moments = [room.step(habit.act(room)) for _ in range(FRAMES)]
+        actions, start = [moment.action for moment in moments], int(rng.integers(16, FRAMES - AHEAD))
+        film = render.draw(scene, Motion.join(moments), args.size).astype(np.float32) / 255
+        truth = film[start : start + AHEAD]
+        errors["the last frame", ""].append(np.square(film[start - 1] - truth).mean((1, 2, 3)))
+        for looks, pixels in product((False, True), DEVIATIONS):
+            films = [guess(scene, actions, start, args.size, pixels, looks, rng) for _ in range(args.guesses)]
+            key = "guessed by looks" if looks else "known", f"{pixels}"
+            errors[key].append(np.square(np.mean(films, axis=0) - truth).mean((1, 2, 3)))
+    print(f"{args.rooms} rooms, {args.size} x {args.size}, seed {args.seed}, {args.guesses} guesses; dB")
+    print("| materials | known to, pixels | " + " | ".join(f"frame {ahead}" for ahead in SHOWN) + " |")
+    print("|---|" + "---|" * (1 + len(SHOWN)))
+    for (materials, deviation), values in errors.items():
+        ones, curve = np.ones(len(values)), np.array(values)
+        cells = (f"{psnr(curve[:, [ahead - 1]], ones):.1f}" for ahead in SHOWN)
+        print(f"| {materials} | {deviation} | " + " | ".join(cells) + " |")
+
+
+if __name__ == "__main__":
+    main()

@@ -33,7 +33,8 @@ def test_a_compiled_dream_is_the_same(world, monkeypatch):
     """As the compiler's front end takes it apart; what its back end makes of that is torch's to test."""
     plain, compiled = frames(world), []
 
-    def compile_(dynamics):
+    def compile_(dynamics, options):
+        assert options == {"cpp_wrapper": True}
         compiled.append(dynamics)
         torch.nn.Module.compile(dynamics, backend="eager")
 

@@ -96,6 +96,13 @@ def test_another_sound_tokenizer_is_refused(loud_place, tmp_path, monkeypatch):
         open_world()
 
 
+def test_stillness_reaches_the_dream_and_cannot_be_negative(world, capsys):
+    assert not np.array_equal(frames(world, stillness=3.0), frames(world))
+    with pytest.raises(SystemExit):
+        open_world("--stillness", "-1")
+    assert "argument --stillness: -1 is not 0 or more" in capsys.readouterr().err
+
+
 def test_equal_seeds_and_actions_give_equal_dreams(world):
     assert np.array_equal(frames(world), frames(world))
     assert not np.array_equal(frames(world), frames(world, seed=4))

@@ -32,9 +32,9 @@ def dreams(
 ) -> tuple[torch.Tensor, np.ndarray]:
     """Dreamed tokens [n, frames, N, C] and instability [n, frames]."""
     predictions: list[torch.Tensor] = []
-    hook = world.dynamics.register_forward_hook(lambda _, __, result: predictions.append(result[0][:, -1]))
     dreamer = Dreamer(world.dynamics, denoising_steps=args.denoising_steps, seed=seed)
     dreamer.begin(tokens[:, : args.context], None if actions is None else actions[:, : args.context])
+    hook = world.dynamics.register_forward_hook(lambda _, __, result: predictions.append(result[0][:, -1]))
     shown, unstable = [], []
     for frame in range(args.context, args.context + args.frames):
         predictions.clear()

@@ -91,8 +91,8 @@ def test_requeued_too_often(begun, slurm):
 def test_the_official_executor_runs_the_same_workflow(begun, slurm):
     """The same Snakefile, word for word; it asks SLURM for the same."""
     words = ["slurm" if word == "submitit" else word for word in SUBMITIT]
-    earlier = slurm.jobs("JobID")
-    begun.run(*words, "work.txt", "--slurm-init-seconds-before-status-checks", "2", seconds=200)
-    (asked,) = (row[1] for row in slurm.jobs("JobID,ReqTRES") if row[:1] not in earlier)
+    said = begun.run(*words, "work.txt", "--slurm-init-seconds-before-status-checks", "2", seconds=200)
+    (job,) = set(re.findall(r"SLURM jobid (\d+)", said))
+    ((asked,),) = slurm.booked("ReqTRES", job)
     assert (resources(asked)["cpu"], resources(asked)["mem"], resources(asked)["gres/gpu"]) == ("2", "300M", "1")
     assert begun.lines("work.txt") == ["3 gpus=0"]

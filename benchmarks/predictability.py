@@ -5,10 +5,10 @@
 Of each room a moment is taken. What is known of it is the truth, disturbed: places by some pixels (a deviation),
 velocities by as many pixels a frame, angles by as much at the rim of a body. From many such guesses the simulator
 itself goes on, under the true actions, and the mean of its films is the prediction; its PSNR, counted as `rollout`
-does, is against the true frames. Guesses scatter about the truth itself, so this is more than anyone has who reads with such
-an error; that they are few costs up to a share of 1 / guesses of the error (0.3 dB at 16). Of what material bodies are
-is known, or guessed from their looks: for each guess one is drawn by how often that material looks so. Nothing is
-asserted.
+does, is against the true frames. Guesses scatter about the truth itself, so this is more than anyone has who reads
+with such an error; that they are few costs up to a share of 1 / guesses of the error (0.3 dB at 16). Of what material
+bodies are is known, or guessed from their looks: for each guess one is drawn by how often that material looks so.
+Nothing is asserted.
 """
 
 from __future__ import annotations

@@ -95,7 +95,8 @@ class Ours:
         self.parameters = sum(weight.numel() for weight in dynamics.parameters())
         self.learner = DynamicsLearner(dynamics, config, nn.Identity())  # it shows no pictures
         self.optimiser = optimiser(self.learner)
-        self.batch = {"latent": torch.randn(size.rows, size.frames, size.tokens, CHANNELS, device=device)}
+        latent = torch.randn(size.rows, size.frames, size.tokens, CHANNELS, device=device)
+        self.batch = {"latent": latent, "scene": latent[:, 0]}
         self.steps = 0
 
     def _build(self, window: int, cpp_wrapper: bool = False) -> tuple[DynamicsConfig, Dynamics]:

@@ -141,6 +141,22 @@ MUTANTS = (
         ("test_layers.py::test_the_gradient_of_the_norm_is_that_of_torch",),
     ),
     Mutant(
+        "a scene that is still to come", "data/windows.py",
+        "draw % (first + 1)", "draw % (first + self.frames)",
+        ("test_windows.py::test_a_scene_is_a_frame_that_the_window_follows",), cheap=True,
+    ),
+    Mutant(
+        "a dream that forgets its scene", "models/dream.py",
+        "keep=keep, scene=self._scene", "keep=keep, scene=None",
+        ("test_dream.py::test_a_dream_remembers_how_it_began",), cheap=True,
+    ),
+    Mutant(
+        "clips with the scenes of other clips", "objectives/forcing.py",
+        "self.scene[rows].repeat_interleave(self.clean.shape[1] // length, dim=0)",
+        "self.scene[rows].repeat(self.clean.shape[1] // length, 1, 1)",
+        ("test_forcing.py::test_every_clip_is_told_of_its_own_scene",), cheap=True,
+    ),
+    Mutant(
         "what moves stays, what stands moves", "models/dream.py",
         "still = change < self._stillness**2", "still = change > self._stillness**2",
         ("test_dream.py::test_what_hardly_changes_stays_and_what_moves_is_dreamed",),

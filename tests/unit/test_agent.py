@@ -60,7 +60,8 @@ def world(rows: int, seed: int = 0, frames: int = 11) -> dict[str, torch.Tensor]
     action = torch.stack(held, dim=1)
     place = (torch.rand(rows, 1, 2, generator=generator) * 2 - 1) + 0.4 * action.cumsum(1)
     latent = torch.cat([place, -place[..., :1]], -1)[:, :, None].expand(-1, -1, 4, -1)
-    return {"latent": (0.5 * latent.clamp(-2, 2)).half(), "action": action, "reward": place[..., 0].clamp(-2, 2)}
+    latent = (0.5 * latent.clamp(-2, 2)).half()
+    return {"latent": latent, "scene": latent[:, 0], "action": action, "reward": place[..., 0].clamp(-2, 2)}
 
 
 def test_codes_of_actions_give_them_back():
@@ -172,13 +173,14 @@ def test_watching_true_frames_is_what_cloning_saw():
     model, batch = agent().eval(), world(2, frames=8)
     tokens = batch["latent"].float()
     dreamer = Dreamer(model.dynamics, context_noise=0.0, agent=model.token)
+    scene = model.dynamics.look(batch["scene"])
     dreamer.begin(tokens[:, :1], batch["action"][:, :1])
     read = [dreamer.keep()]
     for frame in range(1, 8):
         dreamer.observe(tokens[:, frame : frame + 1], batch["action"][:, frame])
         read.append(dreamer.keep())
     tau, size = torch.ones(2, 8), torch.full((2, 8), 1 / 64)
-    states = model(model.dynamics.standardise(tokens), tau, size, batch["action"])[1]
+    states = model(model.dynamics.standardise(tokens), tau, size, batch["action"], scene)[1]
     assert torch.allclose(torch.stack([r[:, 0] for r in read], 1), states, atol=1e-4)
     with pytest.raises(ValueError, match="call keep before observe"):
         dreamer.observe(tokens[:, :1], batch["action"][:, 0]), dreamer.observe(tokens[:, :1], batch["action"][:, 0])

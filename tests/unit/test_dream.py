@@ -19,7 +19,8 @@ CONFIG = DynamicsConfig(dim=16, heads=2, layers=4, time_every=2, window=WINDOW)
 def dynamics() -> Dynamics:
     torch.manual_seed(0)
     model = Dynamics(CONFIG, SHAPES)
-    torch.nn.init.normal_(model.read_out.weight, std=0.1)
+    for layer in (model.read_out, model.read_scene):
+        torch.nn.init.normal_(layer.weight, std=0.1)
     model.describe(torch.full((6, 3), 0.2), torch.full((6, 3), 0.7), torch.full((6, 3), 0.1))
     return model.eval()
 
@@ -32,7 +33,7 @@ def noise(seed: int, purpose: str, frame: int, rows: int) -> torch.Tensor:
 @torch.no_grad()
 def without_memory(dynamics: Dynamics, context, actions, horizon: int, steps: int, share: float) -> torch.Tensor:
     """The same dream, every pass over all frames from the first one."""
-    clean = dynamics.standardise(context)
+    clean, scene = dynamics.standardise(context), dynamics.look(context[:, 0])
     for frame in range(context.shape[1], context.shape[1] + horizon):
         past = [(1 - share) * clean[:, [t]] + share * noise(0, "context", t, len(clean)) for t in range(frame)]
         new = noise(0, "frame", frame, len(clean))
@@ -40,7 +41,8 @@ def without_memory(dynamics: Dynamics, context, actions, horizon: int, steps: in
         size[:, -1] = 1 / steps
         for step in range(steps):
             tau[:, -1] = step / steps
-            prediction = dynamics(torch.cat([*past, new], 1), tau, size, actions[:, : frame + 1])[0][:, -1:]
+            frames = torch.cat([*past, new], 1)
+            prediction = dynamics(frames, tau, size, actions[:, : frame + 1], scene=scene)[0][:, -1:]
             new = euler_step(new, prediction, step / steps, (step + 1) / steps)
         clean = torch.cat([clean, new], 1)
     return dynamics.restore(clean[:, context.shape[1] :])
@@ -71,8 +73,8 @@ def test_the_agent_reads_what_it_would_in_a_window(dynamics):
     agent, context, actions = torch.randn(1, 16), torch.randn(2, 9, TOKENS, CHANNELS), torch.randn(2, 9, 2)
     dreamer = Dreamer(dynamics, agent=agent, context_noise=0.0)
     dreamer.begin(context, actions)
-    ones = torch.ones(2, 9)
-    read = dynamics(dynamics.standardise(context), ones, ones / STEPS, actions, agent=agent)[1]
+    ones, scene = torch.ones(2, 9), dynamics.look(context[:, 0])
+    read = dynamics(dynamics.standardise(context), ones, ones / STEPS, actions, agent=agent, scene=scene)[1]
     torch.testing.assert_close(dreamer.keep(), read[:, -1], atol=1e-5, rtol=1e-5)
 
 
@@ -85,6 +87,25 @@ def test_a_frame_takes_as_many_passes_as_steps(dynamics, monkeypatch):
     dreamer.step(torch.randn(1, 2))
     dreamer.step(torch.randn(1, 2))
     assert passes[1:] == [2, 1, 1, 1, 2, 1, 1, 1]
+
+
+def test_a_dream_remembers_how_it_began(dynamics):
+    """Long after its first frame has left the window, which is three frames wide."""
+    context, actions = torch.randn(2, 8, TOKENS, CHANNELS), torch.randn(2, 58, 2)
+    blind = dynamics.read_scene.requires_grad_(False)
+    told = []
+    for place in (0, 1):
+        changed = context.clone()
+        changed[:, place, : SHAPES["video"]] += 1
+        late = [dream(dynamics, frames, actions, 50)[:, -10:] for frames in (context, changed)]
+        told.append((late[0] - late[1]).square().mean().sqrt())
+    blind.weight.zero_()
+    other = context.clone()
+    other[:, 0, : SHAPES["video"]] += 1
+    forgotten = [dream(dynamics, frames, actions, 50)[:, -10:] for frames in (context, other)]
+    assert told[0] > 1e-2
+    assert told[1] < told[0] / 10
+    assert (forgotten[0] - forgotten[1]).square().mean().sqrt() < told[0] / 10
 
 
 def test_memory_does_not_grow(dynamics):

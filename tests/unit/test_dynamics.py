@@ -19,7 +19,8 @@ CONFIG = DynamicsConfig(dim=16, heads=2, key_heads=1, layers=4, time_every=2, re
 def build(action: dict | None = None) -> Dynamics:
     torch.manual_seed(0)
     dynamics = Dynamics(CONFIG, SHAPES | ({"action": action} if action else {}))
-    torch.nn.init.normal_(dynamics.read_out.weight)  # it starts at zero, and then nothing would show
+    for layer in (dynamics.read_out, dynamics.read_scene):  # they start at zero, and then nothing would show
+        torch.nn.init.normal_(layer.weight)
     return dynamics.eval()
 
 
@@ -79,6 +80,19 @@ def test_of_kept_frames_only_an_agent_is_told(inputs):
     assert heard[1].shape[:2] == (2, 3)
     assert after[0].shape[1] == 1
     torch.testing.assert_close(after[0], after_heard[0][:, 1:], atol=2e-6, rtol=1e-5)
+
+
+def test_a_scene_is_seen_in_every_frame_and_not_heard(inputs):
+    """Whatever the window; its sound leaves nothing, and who is given none sees none."""
+    dynamics, (tokens, tau, action) = build(), inputs
+    size, frame = torch.full_like(tau, 1 / 64), torch.randn(2, TOKENS, CHANNELS)
+    plain, seen = (dynamics(tokens, tau, size, action, scene=scene)[0] for scene in (None, dynamics.look(frame)))
+    assert (seen - plain).abs().amax((0, 3)).gt(1e-6).all()
+    other = frame.clone()
+    other[:, SHAPES["video"] :] += 1
+    assert torch.equal(dynamics.look(other), dynamics.look(frame))
+    assert torch.equal(dynamics.look(frame[:, : SHAPES["video"]]), dynamics.look(frame))
+    assert dynamics.look(frame)[:, SHAPES["video"] :].eq(0).all()
 
 
 def test_every_token_of_a_frame_sees_the_action(inputs):

@@ -195,9 +195,10 @@ def watched(model: DynamicsLearner) -> list[dict[str, Any]]:
     """What the dynamics are given from now on, what they read before, and whether a gradient follows."""
     forward, calls, read = model.dynamics.forward, [], {}
 
-    def watch(tokens, tau, size, action, labelled, past=None):
-        given = {"tokens": tokens, "tau": tau, "size": size, "action": action, "past": read.get(id(past))}
-        told = forward(tokens, tau, size, action, labelled, past=past)
+    def watch(tokens, tau, size, action, labelled, past=None, scene=None):
+        given = {"tokens": tokens, "tau": tau, "size": size, "action": action, "scene": scene}
+        given["past"] = read.get(id(past))
+        told = forward(tokens, tau, size, action, labelled, past=past, scene=scene)
         if told[0] is None:
             read[id(past)] = given | {"kept": past}  # kept, so that no other has its id
         else:
@@ -227,6 +228,27 @@ def test_every_frame_but_the_first_is_denoised_after_its_own_past():
         assert 0.8 < (noise / (1 - given["tau"])[..., None, None]).std() < 1.2
         action = batch["action"][:7].unflatten(1, (2, 2))[:, :, [frame]]
         assert torch.equal(given["action"], action.flatten(0, 1))
+
+
+def test_every_clip_is_told_of_its_own_scene():
+    """Whatever is cut from a window, alone, read or denoised, and whoever teaches it."""
+    batch, model = moving(8), learner(dreamed=1.0)
+    batch["scene"] = torch.randn_like(batch["scene"])
+    torch.nn.init.normal_(model.dynamics.read_scene.weight)
+    calls = watched(model)
+    model(batch, draw(8))
+    scene = model.dynamics.look(batch["scene"])
+    passes = [given for call in calls for given in (call, call["past"]) if given is not None]
+    sizes = set()
+    for given in passes:
+        rows = given["scene"][:, None].isclose(scene).all((2, 3)).int()
+        assert (rows.sum(1) == 1).all()
+        clean = torch.cat([batch["latent"], batch["sound"]], 2).float()
+        for row, noised, tau in zip(rows.argmax(1), given["tokens"][:, 0], given["tau"][:, 0], strict=True):
+            if tau > 0.75:  # nearly clean: it must lie near some frame of the scene's own window
+                assert (clean - noised).square().mean((2, 3)).min(1).values.argmin() == row
+        sizes.add(len(rows))
+    assert {4, 14} <= sizes
 
 
 def test_a_past_of_some_rows_is_what_those_rows_would_have_read():
@@ -293,7 +315,7 @@ def moving(rows: int, step: int = 0) -> dict[str, torch.Tensor]:
     action = torch.randn(rows, 4, 2, generator=generator)
     start = torch.randn(rows, 1, 6, 3, generator=generator)
     tokens = (0.3 * (start + torch.cat([action, -action[..., :1]], -1).cumsum(1)[:, :, None])).half()
-    return {"latent": tokens[:, :, :4], "sound": tokens[:, :, 4:], "action": action}
+    return {"latent": tokens[:, :, :4], "sound": tokens[:, :, 4:], "action": action, "scene": tokens[:, 0, :4]}
 
 
 @pytest.mark.parametrize("step", [0, 1], ids=("short", "long"))

@@ -85,6 +85,19 @@ def test_batch_shapes_and_types(windows: Windows) -> None:
     assert torch.equal(batch["body"][0], batch["body"][1])
 
 
+def test_a_scene_is_a_frame_that_the_window_follows(tmp_path: Path) -> None:
+    """Drawn from all there are, of the same recording, and again the same for the same window."""
+    windows = Windows(make(tmp_path, [60, 60, 60]), "training", ("action",), 4, scene="action")
+    everything = np.arange(len(windows))
+    batch = windows.batch(everything)
+    first, scene = batch["action"][:, 0], batch["scene"]
+    assert torch.equal(first // 1000, scene // 1000)
+    assert (scene <= first).all()
+    place = ((scene % 1000 + 0.5) / (first % 1000 + 1)).numpy()
+    assert np.histogram(place, bins=4, range=(0, 1))[0].min() > len(windows) / 6
+    assert torch.equal(windows.batch(everything[::-1])["scene"], scene.flip(0))
+
+
 @pytest.mark.parametrize("index", [-1, 20])
 def test_window_that_is_not_there(windows: Windows, index: int) -> None:
     assert len(windows) == 20

@@ -64,8 +64,8 @@ def add_agent(world: ToyWorld, folder: Path) -> None:
     agent = Agent(CLONING, shapes)
     agent.dynamics.load_state_dict(load_model(Dynamics, DynamicsConfig, world.dynamics, "dynamics").state_dict())
     learner = CloningLearner(agent, CLONING, DYNAMICS, world.video_tokenizer)
-    fields = ("latent", "action", "reward")
-    windows = Windows(RecordingSet.open(world.latents), "training", fields, DYNAMICS.long_frames + CLONING.distances)
+    latents, frames = RecordingSet.open(world.latents), DYNAMICS.long_frames + CLONING.distances
+    windows = Windows(latents, "training", ("latent", "action", "reward"), frames, scene="latent")
 
     def loss(step: int) -> torch.Tensor:
         batch = windows.batch(world.rng.integers(0, len(windows), 16))

@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 from sensorium.artifacts import ArtifactError
 from sensorium.config import ConfigurationError
 from sensorium.data.recording import RecordingSet, Split
-from sensorium.randomness import sample_indices
+from sensorium.randomness import sample_indices, stable_seed
 
 
 class Windows:
@@ -29,6 +29,7 @@ class Windows:
         fields: fields a batch holds.
         frames: frames T of a window.
         stride: frames between the starts of neighbouring windows.
+        scene: one of the fields; a batch holds a frame more of it, one of its recording up to the window's first.
 
     Raises:
         ConfigurationError: if no recording of the split is long enough.
@@ -36,7 +37,13 @@ class Windows:
     """
 
     def __init__(
-        self, recordings: RecordingSet, split: Split, fields: tuple[str, ...], frames: int, stride: int = 1
+        self,
+        recordings: RecordingSet,
+        split: Split,
+        fields: tuple[str, ...],
+        frames: int,
+        stride: int = 1,
+        scene: str | None = None,
     ) -> None:
         if frames < 1 or stride < 1:
             raise ValueError(f"frames is {frames}, stride {stride}: both must be at least 1")
@@ -45,6 +52,7 @@ class Windows:
         self.fields = fields
         self.frames = frames
         self.stride = stride
+        self._scene = scene
         self._names = recordings.names(split)
         lengths = np.array([recordings.frames(name) for name in self._names], dtype=np.int64)
         self._ends = np.cumsum(np.maximum(0, (lengths - frames) // stride + 1))
@@ -96,22 +104,27 @@ class Windows:
         Returns:
             for each field its values, dtype as on disk: video uint8 [B, T, H, W, 3], audio int16
             [B, T * samples_per_frame], others [B, T, ...] (or [B, ...] for what belongs to a whole recording);
-            and "index" int64 [B].
+            "index" int64 [B]; and "scene" [B, ...] where there is one, which depends on the window's number alone.
         """
         indices = np.asarray(indices, dtype=np.int64)
         recording, start = self._locate(indices)
-        rows = list(enumerate(zip(recording.tolist(), start.tolist(), strict=True)))
+        rows = list(zip(recording.tolist(), start.tolist(), strict=True))
         batch = {"index": torch.from_numpy(indices.copy())}
         for field, arrays in self._arrays.items():
             entries = self._entries[field]
             shape = (self.frames * entries, *arrays[0].shape[1:]) if entries else arrays[0].shape
             gathered = np.empty((len(indices), *shape), arrays[0].dtype)
-            for row, (source, first) in rows:
+            for row, (source, first) in enumerate(rows):
                 if entries:
                     gathered[row] = arrays[source][first * entries : (first + self.frames) * entries]
                 else:
                     gathered[row] = arrays[source]
             batch[field] = torch.from_numpy(gathered)
+        if self._scene is not None:
+            arrays = self._arrays[self._scene]
+            drawn = [stable_seed("scene", number) for number in indices.tolist()]
+            seen = [arrays[source][draw % (first + 1)] for draw, (source, first) in zip(drawn, rows, strict=True)]
+            batch["scene"] = torch.from_numpy(np.stack(seen))
         return batch
 
 

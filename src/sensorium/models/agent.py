@@ -109,9 +109,11 @@ class Agent(nn.Module):
         self.policy = Policy(self.dynamics.dim, config.distances, self.code)
         self.reward = Scalar(self.dynamics.dim, config.distances)
 
-    def forward(self, tokens: Tensor, tau: Tensor, size: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, tokens: Tensor, tau: Tensor, size: Tensor, action: Tensor, scene: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """As the dynamics: (prediction [B, T, N, C], states of the agent [B, T, D])."""
-        prediction, states = self.dynamics(tokens, tau, size, action, agent=self.token)
+        prediction, states = self.dynamics(tokens, tau, size, action, agent=self.token, scene=scene)
         return prediction, states[:, :, 0]
 
 

@@ -37,6 +37,8 @@ class Dreamer:
 
     K denoising steps take K passes: keeping frame t and the first step of frame t + 1 share one.
 
+    The first frame is the scene, which a dream remembers for as long as it lasts (`Dynamics.look`).
+
     Most of what is seen stands still, but small errors add up frame by frame: in long dreams walls take on the colours
     of other rooms. So a video token that changes by less than `stillness` times what it usually does may be left as it
     was: keep or kill by blocks, as of wavelet coefficients (Hall, Kerkyacharian and Picard 1998, "Block threshold rules
@@ -74,6 +76,7 @@ class Dreamer:
         self.dynamics, self._stillness = dynamics, stillness
         self._steps, self._signal, self._agent, self._seed = denoising_steps, 1 - context_noise, agent, seed
         self._memory: Memory | None = None
+        self._scene: Tensor | None = None
         self._newest: _Frame | None = None  # the last frame, and whether the memory holds it already
         self._number = 0
 
@@ -86,7 +89,7 @@ class Dreamer:
             actions: [B, T, ...], action[t] led to frame t; None to dream without.
         """
         frames = self.dynamics.standardise(context)
-        self._memory, corrupted = self.dynamics.remember(), []
+        self._memory, self._scene, corrupted = self.dynamics.remember(), self.dynamics.look(context[:, 0]), []
         for self._number in range(frames.shape[1] - 1):
             corrupted.append(self._corrupted(frames[:, [self._number]]))
         self._number = frames.shape[1] - 1
@@ -184,8 +187,9 @@ class Dreamer:
         tau = torch.tensor(levels, device=frames.device).expand(len(frames), -1)
         sizes = [1 / STEPS] * keep + [1 / self._steps] * (len(levels) - keep)
         size = torch.tensor(sizes, device=frames.device).expand(len(frames), -1)
-        prediction, read = self.dynamics(frames, tau, size, actions, agent=self._agent, memory=self._memory, keep=keep)
-        return prediction, read
+        return self.dynamics(
+            frames, tau, size, actions, agent=self._agent, memory=self._memory, keep=keep, scene=self._scene
+        )
 
 
 @dataclass

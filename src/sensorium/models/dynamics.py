@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from sensorium.config import DynamicsConfig
 from sensorium.models.cache import Cache, PastCache, RingCache
@@ -72,6 +73,9 @@ class Dynamics(nn.Module):
     tokens, so motion to a neighbouring token is seen from the first layer on and learned for all places at once;
     signal level, step size and action are added to every token of their frame as well.
 
+    Layers over time forget what lies further back than their window. Of one frame, the scene, what a second convolution
+    reads is added to every frame: what stands still there for ever, and how things look, is told for as long as wanted.
+
     The network reads and corrects a linear estimate (`linear_estimate`) instead of the noised tokens, in units of that
     estimate's deviation (as Karras et al. 2022, "Elucidating the design space", scale outputs to what is unknown).
     Nothing is lost by it, noise that tells nothing is taken out, training starts at persistence instead of having to
@@ -100,9 +104,12 @@ class Dynamics(nn.Module):
         self.grid = math.isqrt(video) if shapes["grid"] else 0
         if self.grid**2 != video and self.grid:
             raise ValueError(f"video is {video} tokens: it must be a square, for they lie on a grid")
+        self._side = (self.grid, self.grid) if self.grid else (1, video)
         across = 3 if self.grid else 1
         self.read_video = nn.Conv3d(channels + 1, dim, (_STEM, across, across), padding=(0, across // 2, across // 2))
         self.read_audio = nn.Conv2d(channels + 1, dim, (_STEM, 1)) if audio else None
+        self.read_scene = nn.Conv2d(channels, dim, across, padding=across // 2, bias=False)
+        nn.init.zeros_(self.read_scene.weight)  # nothing is remembered at first
         self.places = nn.Parameter(0.02 * torch.randn(self.tokens + config.registers + 2, dim))
         self.signal = nn.Sequential(nn.Linear(2 * _SIGNAL_WAVES, dim), nn.SiLU(), nn.Linear(dim, dim))
         self.sizes = nn.Embedding(int(math.log2(STEPS)) + 1, dim)
@@ -149,6 +156,17 @@ class Dynamics(nn.Module):
         """An empty past, for frames that are to be read at once."""
         return Past([PastCache(self.window, self.places.device) for over_time in self.over_time if over_time])
 
+    def look(self, frame: Tensor) -> Tensor:
+        """What `forward` is to remember of a scene, [B, N, D].
+
+        Args:
+            frame: [B, n, C], tokens of a frame as the tokenizers make them, video first; sound is not listened to.
+        """
+        count = self.streams["video"]
+        video = (frame[:, :count].float() - self.mean[:count]) / self.deviation[:count]
+        seen = self.read_scene(video.movedim(-1, 1).unflatten(2, self._side)).flatten(2).transpose(1, 2)
+        return F.pad(seen, (0, 0, 0, self.tokens - count))
+
     def forward(
         self,
         tokens: Tensor,
@@ -160,6 +178,7 @@ class Dynamics(nn.Module):
         memory: Memory | None = None,
         keep: int = 0,
         past: Past | None = None,
+        scene: Tensor | None = None,
     ) -> tuple[Tensor | None, Tensor | None]:
         """Prediction of the clean tokens; frame t depends on frames and actions up to t only.
 
@@ -177,6 +196,7 @@ class Dynamics(nn.Module):
             memory: the frames follow those in it.
             keep: how many of the first frames the memory is to keep; without an agent, nothing is told of them.
             past: an empty one reads the frames; otherwise each of them follows those up to its partner there.
+            scene: [B, N, D], what `look` saw in a frame of this world; None: none is remembered.
 
         Returns:
             the prediction [B, T, N, C], standardised, of all frames that are not only read, or None if there are no
@@ -190,6 +210,8 @@ class Dynamics(nn.Module):
         levels = self.signal(_waves(tau)) + self.sizes(-torch.log2(size).round().long())
         only_read = time if past and past.state is None else keep if agent is None else 0
         estimate, variance, read = self._told(tokens, tau, past) if past else self._known(tokens, tau, memory, keep)
+        if scene is not None:
+            read = read + scene[:, None]
         registers = self.places.new_zeros(batch, time, len(self.places) - self.tokens - 2, self.dim)
         hidden = torch.cat([read, registers, levels[:, :, None], moves[:, :, None]], dim=2)
         hidden = hidden + self.places + (levels + moves)[:, :, None]
@@ -256,8 +278,7 @@ class Dynamics(nn.Module):
         if memory and keep:
             memory.stem = known[:, keep : keep + _STEM - 1]
         parts = self.split(known)
-        side = (self.grid, self.grid) if self.grid else (1, self.streams["video"])
-        video = parts["video"].unflatten(2, side).movedim(-1, 1)
+        video = parts["video"].unflatten(2, self._side).movedim(-1, 1)
         read = [self.read_video(video).flatten(3).permute(0, 2, 3, 1)]
         if self.read_audio is not None:
             read.append(self.read_audio(parts["audio"].movedim(-1, 1)).permute(0, 2, 3, 1))

@@ -62,7 +62,8 @@ class CloningLearner(Learner):
         clean = self.agent.dynamics.standardise(tokens_of(shown))
         signal = context_signal(draw, self.frames)
         read = corrupt(clean, draw.normal("agent", *clean.shape[1:]), signal)
-        states = self.agent(read, signal, torch.full_like(signal, 1 / STEPS), shown["action"])[1]
+        scene = self.agent.dynamics.look(shown["scene"])
+        states = self.agent(read, signal, torch.full_like(signal, 1 / STEPS), shown["action"], scene)[1]
         action, reward = self.losses(states, batch)
         terms = {"dynamics": dynamics, "action": action.mean(), "reward": reward.mean()}
         metrics = {name: value.detach() for name, value in terms.items()}
@@ -98,11 +99,13 @@ class CloningLearner(Learner):
 
     def _shown(self, batch: Batch) -> Batch:
         """The frames that the dynamics may see."""
-        return {name: value[:, : self.frames] if value.dim() > 1 else value for name, value in batch.items()}
+        whole = ("index", "scene")  # of a window, not of its frames
+        return {name: value if name in whole else value[:, : self.frames] for name, value in batch.items()}
 
     def _states(self, shown: Batch) -> Tensor:
         clean = self.agent.dynamics.standardise(tokens_of(shown))
         noise = torch.randn(clean.shape[1:], generator=torch.Generator().manual_seed(0)).to(clean).expand_as(clean)
         tau = torch.full(clean.shape[:2], _SEEN, device=clean.device)
         noised = corrupt(clean, noise, tau)
-        return self.agent(noised, tau, torch.full_like(tau, 1 / STEPS), shown["action"])[1]
+        scene = self.agent.dynamics.look(shown["scene"])
+        return self.agent(noised, tau, torch.full_like(tau, 1 / STEPS), shown["action"], scene)[1]

@@ -68,7 +68,7 @@ class Levels:
 
 @dataclass(frozen=True)
 class Clips:
-    """Windows on their way through a training step, [B, T, ...] each.
+    """Windows on their way through a training step, [B, T, ...] each but the scene.
 
     Attributes:
         clean: tokens, standardised.
@@ -80,6 +80,7 @@ class Clips:
         dreamed: which frames of the past are dreamed before they are read.
         action: what led to each frame; None where there are no actions.
         labelled: whether the frame's window is given its actions.
+        scene: an earlier frame of each recording, tokens as the tokenizer makes them, [B, n, C].
     """
 
     clean: Tensor
@@ -91,6 +92,7 @@ class Clips:
     dreamed: Tensor
     action: Tensor | None
     labelled: Tensor
+    scene: Tensor
 
     def cut(self, rows: Tensor, length: int) -> Clips:
         """Some rows, bool [B], in clips of `length` frames that do not see each other."""
@@ -101,7 +103,8 @@ class Clips:
         levels = Levels(clips(self.levels.tau), clips(self.levels.size))
         action = None if self.action is None else clips(self.action)
         tokens = clips(self.clean), clips(self.noise), levels, clips(self.blur), clips(self.signal), clips(self.first)
-        return Clips(*tokens, clips(self.dreamed), action, clips(self.labelled))
+        scene = self.scene[rows].repeat_interleave(self.clean.shape[1] // length, dim=0)
+        return Clips(*tokens, clips(self.dreamed), action, clips(self.labelled), scene)
 
 
 def context_signal(draw: Draw, frames: int) -> Tensor:
@@ -156,11 +159,11 @@ def evenly(draw: Draw, share: float) -> Tensor:
 class DynamicsLearner(Learner):
     """x-prediction losses of flow matching and of the bootstrap, weighted by the ramp, in fp32; one term a stream.
 
-    Batches: latent [B, T, N, C], with sound also sound [B, T, N_a, C], with actions action [B, T, A] or [B, T].
-    T is `long_frames`. Every frame of a clip but the first is denoised after its own past, which is read nearly clean.
-    Every `long_every`-th step trains whole windows, the others cut them into pieces of
-    `frames`, so a batch holds the same frames however long its clips are (Dreamer 4 alternates lengths too). A share
-    `images` of the rows are clips of one frame.
+    Batches: latent [B, T, N, C], scene [B, N, C], a frame of the same recording up to the window's first, with sound
+    also sound [B, T, N_a, C], with actions action [B, T, A] or [B, T]. T is `long_frames`. Every frame of a clip but
+    the first is denoised after its own past, which is read nearly clean. Every `long_every`-th step trains whole
+    windows, the others cut them into pieces of `frames`, so a batch holds the same frames however long its clips are
+    (Dreamer 4 alternates lengths too). A share `images` of the rows are clips of one frame.
 
     Args:
         dynamics: the model, its token statistics set.
@@ -200,6 +203,7 @@ class DynamicsLearner(Learner):
             dreamed=dreaming & (draw.uniform("dreamed", frames) < _DREAMED),
             action=batch.get("action"),
             labelled=(draw.uniform("labelled") >= self.config.unlabelled)[:, None].expand(rows, frames),
+            scene=batch["scene"],
         )
         long = (draw.step + 1) % self.config.long_every == 0
         length = frames if long else self.config.frames
@@ -261,15 +265,16 @@ class DynamicsLearner(Learner):
             return None
         past, signal = self.dynamics.begin_past(), clips.signal[rows, :-1]
         action = None if clips.action is None else clips.action[rows, :-1]
-        size = torch.full_like(signal, _FINEST)
-        self.dynamics(frames[rows, :-1], signal, size, action, clips.labelled[rows, 0], past=past)
+        size, scene = torch.full_like(signal, _FINEST), self.dynamics.look(clips.scene[rows])
+        self.dynamics(frames[rows, :-1], signal, size, action, clips.labelled[rows, 0], past=past, scene=scene)
         return past
 
     def _denoiser(self, clips: Clips, rows: Rows, past: Past | None) -> Denoiser:
         """Denoises frames of some clips, each after its own past; without one, single frames."""
         labelled, action = clips.labelled[rows, 0], None if clips.action is None else clips.action[rows]
         moves = action if action is None or past is None else action[:, 1:]
-        return lambda noised, tau, size: self.dynamics(noised, tau, size, moves, labelled, past=past)[0]
+        scene = self.dynamics.look(clips.scene[rows])
+        return lambda noised, tau, size: self.dynamics(noised, tau, size, moves, labelled, past=past, scene=scene)[0]
 
     def gates(self, batch: Batch) -> list[Gate]:
         """What the network adds to the linear estimate of an unseen last frame must differ by context and help."""
@@ -279,7 +284,8 @@ class DynamicsLearner(Learner):
         tau[:, -1] = 0
         noised = corrupt(clean, noise.expand_as(clean), tau)
         size = torch.full_like(tau, _FINEST)
-        prediction = self.dynamics(noised, tau, size, batch.get("action"))[0].detach()[:, -1]
+        scene = self.dynamics.look(batch["scene"])
+        prediction = self.dynamics(noised, tau, size, batch.get("action"), scene=scene)[0].detach()[:, -1]
         estimate = linear_estimate(noised, tau, self.dynamics.change)[0][:, -1]
         correction, target = prediction - estimate, clean[:, -1]
         gain = 1 - (prediction - target).square().mean() / (estimate - target).square().mean()

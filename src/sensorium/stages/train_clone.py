@@ -21,7 +21,7 @@ from sensorium.objectives.learner import Learner
 from sensorium.training.execution import Execution, add_arguments
 from sensorium.training.stage import train_stage
 
-REVISION = 2
+REVISION = 3
 
 
 def check_streams(manifest: Path, content: Mapping[str, Any], streams: Mapping[str, Path]) -> None:
@@ -67,7 +67,7 @@ def main(argv: list[str]) -> None:
 
     def windows(split: Split) -> Windows | JoinedWindows:
         frames = section.long_frames + config.distances
-        return join(Windows(latents, split, ("latent", "action", "reward"), frames), args.sound)
+        return join(Windows(latents, split, ("latent", "action", "reward"), frames, scene="latent"), args.sound)
 
     def build() -> tuple[Learner, Windows | JoinedWindows, Windows | JoinedWindows]:
         agent = Agent(config, shapes)

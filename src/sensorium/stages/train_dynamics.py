@@ -11,7 +11,7 @@ import torch
 from sensorium.artifacts import ArtifactError, digest
 from sensorium.config import DynamicsConfig, VideoTokenizerConfig, parse_section
 from sensorium.data.recording import RecordingSet, Split
-from sensorium.data.windows import JoinedWindows, Windows
+from sensorium.data.windows import JoinedWindows, Windows, join
 from sensorium.models.dynamics import Dynamics
 from sensorium.models.load import load_model
 from sensorium.models.tokenizers import VideoTokenizer
@@ -20,7 +20,7 @@ from sensorium.objectives.learner import Learner
 from sensorium.training.execution import Execution, add_arguments
 from sensorium.training.stage import train_stage
 
-REVISION = 5
+REVISION = 6
 SMALLEST_DEVIATION = 0.01  # a channel that hardly moves must not be blown up to unit deviation
 
 
@@ -72,8 +72,7 @@ def main(argv: list[str]) -> None:
 
     def windows(split: Split) -> Windows | JoinedWindows:
         fields = ("latent", "action") if action else ("latent",)
-        video = Windows(latents, split, fields, config.long_frames)
-        return JoinedWindows(video, sound=Windows(sound, split, ("latent",), config.long_frames)) if sound else video
+        return join(Windows(latents, split, fields, config.long_frames, scene="latent"), args.sound)
 
     def build() -> tuple[Learner, Windows | JoinedWindows, Windows | JoinedWindows]:
         dynamics = Dynamics(config, shapes)

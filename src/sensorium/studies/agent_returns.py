@@ -19,7 +19,7 @@ from sensorium.stages import encode_latents, index, train_agent, train_clone, tr
 from sensorium.studies.findings import Cell, Findings, Table, estimate
 from sensorium.studies.recorded import record, seeded
 
-REVISION = 2
+REVISION = 3
 POLICIES = ("agent", "cloned policy", "random actions", "recorded policy", "best")
 _UNTRAINED = 101  # seed of the control's weights
 

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from sensorium.studies.agent_returns import run as run
 
-REVISION = 2
+REVISION = 3

@@ -13,8 +13,6 @@ import pytest
 
 # Small tensors gain nothing from threads, and tests share the machine with the processes they start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# Stages have threads of their own; those that wait are not to spin on a core that another program needs.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 ROOT = Path(__file__).parents[1]
 # What a clone holds of the workflow; links are copied as links.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import os
 import subprocess
 import sys
 
@@ -109,6 +110,21 @@ def test_every_command_explains_itself(room, name, capsys):
         module.main(["--help"])
     assert leaving.value.code == 0
     assert f"sensorium {name}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("given", "policy"),
+    [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE"), ({"GOMP_SPINCOUNT": "1000"}, "None")],
+    ids=("none", "policy", "count"),
+)
+def test_waiting_threads_sleep_unless_told_otherwise(given, policy):
+    """Told before torch is there to read it."""
+    program = "import os, sys; from sensorium import cli\n"
+    program += "cli._run = lambda *_: print(os.environ.get('OMP_WAIT_POLICY'), 'torch' in sys.modules) or 0\n"
+    program += "cli.main(['summary'])"
+    known = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=known | given)
+    assert done.stdout.split() == [policy, "False"]
 
 
 def test_help_answers_without_torch():

@@ -116,7 +116,7 @@ rule counterfactual:
 
 
 rule drift:
-    """Dream on for long: does it stay like the recordings? A target of its own, not part of results/eval.json."""
+    """Dream on for long: does it stay like the recordings?"""
     input:
         data=DATA,
         latents="results/latents/video/manifest.json",

@@ -23,7 +23,7 @@ from sensorium.config_export import walk
 
 ROOT = Path(__file__).parents[2]
 CIFAR = {"source": "cifar100", "path": "x"}
-DREAMS = ["rollout", "uncertainty"]
+DREAMS = ["rollout", "uncertainty", "drift"]
 SPEECH = {"source": "speech_commands", "path": "x"}
 FILMS = {"source": "folder", "path": "films"}
 

@@ -286,7 +286,8 @@ class ToyWorld:
         def loss(step: int) -> Tensor:
             rows, times = self._rows(32, DYNAMICS.frames)
             target = clean[rows, times]
-            tau = torch.rand(32, DYNAMICS.frames) * 0.95
+            kind, level = torch.rand(2, 32, DYNAMICS.frames)  # half of the frames nearly clean, most others noise
+            tau = torch.where(kind < 0.5, 0.8 + 0.2 * level, torch.where(kind < 0.8, 0.0, 0.95 * level))
             noise = torch.randn(target.shape)
             noised = tau[..., None, None] * target + (1 - tau[..., None, None]) * noise
             size = torch.full_like(tau, 1 / 64)  # and no scene: by it so few recordings would be known by heart

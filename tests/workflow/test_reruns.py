@@ -14,7 +14,7 @@ SHARDS = 2
 EVALUATE_SENSES = {"retrieval": 1, "few_shot": 1, "world_state": 1}
 STATE_DYNAMICS = {"train_state_dynamics": 1, "motion": 1, "causal": 1}
 END = {"summary": 1, "all": 1}
-DREAMS = {"rollout": 1, "uncertainty": 1, "counterfactual": 1}
+DREAMS = {"rollout": 1, "uncertainty": 1, "drift": 1, "counterfactual": 1}
 DYNAMICS = {"train_dynamics": 1, **DREAMS, "curves": 1, **END}
 ONE_STREAM = {"encode_latents": SHARDS, "index_latents": 1, **DYNAMICS}
 LATENTS = {"encode_latents": 2 * SHARDS, "index_latents": 2, **DYNAMICS}
@@ -24,16 +24,17 @@ BOTH_TOKENIZERS = {"train_tokenizer": 2, "reconstruction": 1, "sound_reconstruct
 FINETUNE = {"finetune": 1, "finetuning": 1, "curves": 1, **END}
 BODIES = {"properties": 1, "zero_shot": 1}
 FUSION = {"train_fusion": 1, **STATE_DYNAMICS, **EVALUATE_SENSES, **FINETUNE}
-ONE_ENCODER = {"train_encoder": 1, "probe": 1, **BODIES, **FUSION}
-BOTH_ENCODERS = {"train_encoder": 2, "probe": 2, **BODIES, **FUSION}
+EAR = {"train_encoder": 1, "probe": 1, **BODIES, **FUSION}
+EYE = {**EAR, "drift": 1}  # long dreams are looked at by it
+BOTH_ENCODERS = {**EYE, "train_encoder": 2, "probe": 2}
 INDEX = {"index_recordings": 1, **BOTH_ENCODERS, **BOTH_TOKENIZERS}
 EVERYTHING = {"collect": SHARDS, **INDEX}
 
 SECTIONS = {
     "data={seed: 7}": EVERYTHING,
     "data={max_bodies: 3}": EVERYTHING,
-    "encoders={vision: {neighbours: 1}}": ONE_ENCODER,
-    "encoders={audio: {training: {lr: 0.003}}}": ONE_ENCODER,
+    "encoders={vision: {neighbours: 1}}": EYE,
+    "encoders={audio: {training: {lr: 0.003}}}": EAR,
     "tokenizers={video: {perceptual_weight: 0.25}}": TOKENIZER,
     "tokenizers={audio: {wave_weight: 1.0}}": SOUND_TOKENIZER,
     "latents={dtype: float32}": LATENTS,
@@ -55,7 +56,7 @@ SECTIONS = {
     "evaluations={rollout: {seed: 1}}": {"rollout": 1, **END},
     "evaluations={uncertainty: {seed: 1}}": {"uncertainty": 1, **END},
     "evaluations={counterfactual: {seed: 1}}": {"counterfactual": 1, **END},
-    "evaluations={drift: {seed: 1}}": {},  # a target of its own
+    "evaluations={drift: {seed: 1}}": {"drift": 1, **END},
     "studies={curiosity: {seed: 1}}": {},  # a study is no part of `rule all`
     "agent={cloning: {distances: 4}}": {},  # their line is off: see AGENT_SECTIONS
     "agent={imagination: {horizon: 5}}": {},
@@ -96,6 +97,7 @@ STAGES = {
     "evaluation/agent_return": {},
     "evaluation/rollout": {"rollout": 1, **END},
     "evaluation/uncertainty": {"uncertainty": 1, **END},
+    "evaluation/drift": {"drift": 1, **END},
     "evaluation/counterfactual": {"counterfactual": 1, **END},
     "evaluation/summary": END,
     "evaluation/curves": {"curves": 1, "all": 1},

@@ -26,6 +26,7 @@ EVALUATIONS = {
     "sound_reconstruction",
     "rollout",
     "uncertainty",
+    "drift",
     "counterfactual",
 }
 # Two jobs side by side with a thread each: networks this small gain nothing from a second thread.

@@ -239,7 +239,7 @@ class Config(Section):
         senses = [*probes, "retrieval", *few, *bodies, *state, *joint, *moving]
         representation = senses if self.lines.representation else []
         sound = ["sound_reconstruction"] if "audio" in self.streams() else []
-        dreams = ["reconstruction", *sound, "rollout", "uncertainty"]
+        dreams = ["reconstruction", *sound, "rollout", "uncertainty", "drift"]
         if self.data.source == "playroom":  # the only world that can be run again with one thing changed
             dreams.append("counterfactual")
         generative = dreams if self.lines.generative else []

@@ -140,11 +140,13 @@ ROWS = (
          "unit/test_sound_reconstruction.py::test_trained_passes_and_untrained_fails"),
     ),
     Row(
-        "Dreams", ("rollout.*", "uncertainty.*"), (),
+        "Dreams", ("rollout.*", "uncertainty.*", "drift.*"), (),
         ("unit/test_forcing.py::test_euler_reaches_the_exact_flow",
          "unit/test_forcing.py::test_a_wrong_teacher_is_not_self_consistent",
          "unit/test_dream.py::test_the_ring_dreams_what_the_windowed_forward_dreams",
-         "unit/test_dreams.py::test_trained_passes_untrained_fails_and_poisoned_is_worse"),
+         "unit/test_dream.py::test_a_dream_remembers_how_it_began",
+         "unit/test_dreams.py::test_trained_passes_untrained_fails_and_poisoned_is_worse",
+         "unit/test_dreams.py::test_long_dreams_like_recordings_pass_and_poisoned_ones_are_further_off"),
     ),
     Row(
         "Acting", (), ("agent_returns", "atari_returns"),

@@ -62,7 +62,7 @@ SECTIONS = {
     "agent={imagination: {horizon: 5}}": {},
     "evaluations={agent_return: {seed: 1}}": {},
     "lines={generative: false}": {"curves": 1, **END},
-    "lines={representation: false}": {"curves": 1, **END},
+    "lines={representation: false}": {"drift": 1, "curves": 1, **END},  # then the tokenizer looks at long dreams
 }
 AGENT = ("--configfile", "config/agent.yaml")
 IMAGINATION = {"train_agent": 1, "agent_return": 1, "curves": 1, **END}

@@ -40,8 +40,8 @@ class Dreamer:
     The first frame is the scene, which a dream remembers for as long as it lasts (`Dynamics.look`).
 
     Most of what is seen stands still, but small errors add up frame by frame. So a video token that changes by less
-    than `stillness` times what it usually does may be left as it was: keep or kill by blocks, as of wavelet coefficients
-    (Hall, Kerkyacharian and Picard 1998, "Block threshold rules for curve estimation").
+    than `stillness` times what it usually does may be left as it was: keep or kill by blocks, as of wavelet
+    coefficients (Hall, Kerkyacharian and Picard 1998, "Block threshold rules for curve estimation").
 
     Args:
         dynamics: the model, in eval mode.

@@ -103,6 +103,7 @@ def measure(
     ceilings: Mapping[str, Score],
     references: Mapping[str, Score] | None = None,
     higher_is_better: bool = True,
+    centred: bool = False,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Make the JSON record of one metric.
@@ -119,6 +120,9 @@ def measure(
         ceilings: what is attainable; the tightest is reported as the ceiling.
         references: other scores worth knowing, which nothing is judged by.
         higher_is_better: False for ranks and errors.
+        centred: move what is resampled so that its mean is the score: for statistics that grow where a recording is
+            drawn twice, such as distances of distributions, whose interval would miss the score itself (Efron and
+            Tibshirani 1993, "An Introduction to the Bootstrap", section 10.2: the estimate of bias).
         seed: of the resampling.
 
     Raises:
@@ -136,7 +140,7 @@ def measure(
             point, drawn = float(value), np.full(len(weights), float(value))
         if not (math.isfinite(point) and np.isfinite(drawn).all()):
             raise StatisticsError(f"{name}: the score of {what} is {point} over {len(samples)} samples, not a number")
-        return point, drawn
+        return point, drawn - drawn.mean() + point if centred else drawn
 
     value, drawn = score("the model", samples)
     floor_scores = {key: score(f"floor {key!r}", floor) for key, floor in floors.items()}

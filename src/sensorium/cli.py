@@ -133,7 +133,7 @@ def _let_waiting_threads_sleep() -> None:
     """Before torch is loaded, which reads this once; what the user has set holds.
 
     OpenMP's threads spin while they wait for each other. Where another program holds one of their cores, a training
-    step takes three to nine times as long that way; on idle cores it gains nothing.
+    step takes three to nine times as long that way; on idle cores it gains a few hundredths at most.
     """
     if "GOMP_SPINCOUNT" not in os.environ:
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -98,6 +98,12 @@ def test_a_scene_is_a_frame_that_the_window_follows(tmp_path: Path) -> None:
     assert torch.equal(windows.batch(everything[::-1])["scene"], scene.flip(0))
 
 
+@pytest.mark.parametrize("scene", ["body", "audio", "truth.whole"], ids=("no field", "many a frame", "one for all"))
+def test_a_scene_must_be_a_field_with_an_entry_a_frame(tmp_path: Path, scene: str) -> None:
+    with pytest.raises(ValueError, match=f"scene is '{scene}'"):
+        Windows(make(tmp_path, [9]), "training", ("action", "audio", "truth.whole"), 4, scene=scene)
+
+
 @pytest.mark.parametrize("index", [-1, 20])
 def test_window_that_is_not_there(windows: Windows, index: int) -> None:
     assert len(windows) == 20

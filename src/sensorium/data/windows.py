@@ -29,7 +29,7 @@ class Windows:
         fields: fields a batch holds.
         frames: frames T of a window.
         stride: frames between the starts of neighbouring windows.
-        scene: one of the fields; a batch holds a frame more of it, one of its recording up to the window's first.
+        scene: a field with an entry a frame; a batch holds one entry more, of the recording's up to the window's first.
 
     Raises:
         ConfigurationError: if no recording of the split is long enough.
@@ -66,6 +66,8 @@ class Windows:
         # frame t of a field covers the entries [t * n, (t + 1) * n); n is 0 for what belongs to a whole recording
         self._arrays = {field: [recordings.field(name, field) for name in self._names] for field in fields}
         self._entries = {field: self._entries_a_frame(field) for field in fields}
+        if scene is not None and self._entries.get(scene) != 1:
+            raise ValueError(f"scene is {scene!r}: it must be one of the fields {fields}, and have one entry a frame")
 
     def _entries_a_frame(self, field: str) -> int:
         if field == "audio":

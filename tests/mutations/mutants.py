@@ -136,6 +136,11 @@ MUTANTS = (
         ("test_layers.py::test_causal_block_never_sees_the_future",), cheap=True,
     ),
     Mutant(
+        "gradient towards keys without their queries' sizes", "models/layers.py",
+        "gradient.transpose(-1, -2) @ query", "gradient.transpose(-1, -2) @ query.sign()",
+        ("test_layers.py::test_the_gradients_of_attention_are_those_of_the_naive_reference",), cheap=True,
+    ),
+    Mutant(
         "gradient of the norm without its mean", "models/layers.py",
         "mean = (towards * normal).mean(-1, keepdim=True)", "mean = torch.zeros_like(inverse)",
         ("test_layers.py::test_the_gradient_of_the_norm_is_that_of_torch",),

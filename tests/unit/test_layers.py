@@ -142,6 +142,18 @@ def test_attention_against_a_naive_reference(kernel, key_heads, cap) -> None:
     torch.testing.assert_close(mixed.double(), naive(query, key, value, visible, cap), atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("key_heads", [4, 2])
+def test_the_gradients_of_attention_are_those_of_the_naive_reference(key_heads) -> None:
+    torch.manual_seed(0)
+    ours = [torch.randn(2, heads, 9, 8).requires_grad_() for heads in (4, key_heads, key_heads)]
+    exact = [x.detach().double().requires_grad_() for x in ours]
+    visible, pull = banded(9, 4, ours[0].device), torch.randn(2, 4, 9, 8)
+    (attend(*ours, visible, 2.0) * pull).sum().backward()
+    (naive(*exact, visible, 2.0) * pull).sum().backward()
+    for x, true in zip(ours, exact, strict=True):
+        torch.testing.assert_close(x.grad.double(), true.grad, atol=1e-5, rtol=1e-4)
+
+
 def test_a_band_sees_itself_and_the_last_before() -> None:
     assert banded(4, 2, torch.device("cpu")).int().tolist() == [[1, 0, 0, 0], [1, 1, 0, 0], [0, 1, 1, 0], [0, 0, 1, 1]]
 

@@ -64,7 +64,12 @@ def rotary_angles(positions: Tensor, channels: int, base: float = 100.0) -> tupl
     """
     channel = torch.arange(0, channels, 2, device=positions.device, dtype=torch.float64)
     angles = positions.double()[:, None] * base ** (-channel / channels)
-    return angles.cos().float(), angles.sin().float()
+    return _made_once(angles.cos().float()), _made_once(angles.sin().float())
+
+
+def _made_once(x: Tensor) -> Tensor:
+    """x itself. What a view by strides looks at lies in memory, so no compiled kernel makes it anew for every token."""
+    return x.as_strided(x.shape, x.stride())
 
 
 def rotate(x: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:
@@ -104,12 +109,27 @@ def attend(query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None, so
     # On a CPU windows are short, and the plain products faster than torch's kernel for long ones.
     rows, heads, length, channels = query.shape
     shared = query.reshape(rows, key.shape[1], -1, channels)  # heads of a group as further positions
-    logits = (shared * (channels**-0.5 * (2 / soft_cap if soft_cap else 1))) @ key.transpose(-1, -2)
+    logits = _Scores.apply(shared * (channels**-0.5 * (2 / soft_cap if soft_cap else 1)), key)
     if soft_cap:  # c tanh(l / c) + c, which a softmax does not tell from it: a sigmoid takes a tenth of the time
         logits = logits.sigmoid() * (2 * soft_cap)
     if visible is not None:
         logits = logits.masked_fill(~visible.repeat(heads // key.shape[1], 1), float("-inf"))
     return (logits.softmax(dim=-1) @ value).reshape(rows, heads, length, channels)
+
+
+class _Scores(torch.autograd.Function):
+    """q k^T. The gradient towards k lies in memory as k does; torch's is that towards k^T, which would be copied."""
+
+    @staticmethod
+    def forward(context: Any, query: Tensor, key: Tensor) -> Tensor:
+        context.save_for_backward(query, key)
+        return query @ key.transpose(-1, -2)
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
+        (gradient,) = gradients
+        query, key = context.saved_tensors
+        return gradient @ key, gradient.transpose(-1, -2) @ query
 
 
 def _attend_fused(query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None, soft_cap: float) -> Tensor:
@@ -173,9 +193,9 @@ class Attention(nn.Module):
             cache: of earlier positions; x then holds the positions that follow, and they are kept in it.
         """
         *batch, length, dim = x.shape
-        split = self._heads(x, self.project.weight)
-        query, key, value = split.split([self.heads, self.key_heads, self.key_heads], dim=1)
-        query, key = self.query_norm(query), self.key_norm(key)
+        heads = self._heads(x, self.project.weight).split([self.heads, self.key_heads, self.key_heads], dim=2)
+        normal = self.query_norm(heads[0]), self.key_norm(heads[1]), heads[2]
+        query, key, value = (part.transpose(1, 2) for part in normal)
         if self.rotary:
             start = cache.positions(length) if cache else torch.arange(length, device=x.device)
             angles = rotary_angles(start, self.width)
@@ -191,17 +211,16 @@ class Attention(nn.Module):
 
     def read(self, x: Tensor, cache: Cache) -> None:
         """Take positions [..., L, D] into the cache; they themselves look at nothing."""
-        split = self._heads(x, self.project.weight[self.heads * self.width :])
-        key, value = split.split(self.key_heads, dim=1)
-        key = self.key_norm(key)
+        key, value = self._heads(x, self.project.weight[self.heads * self.width :]).split(self.key_heads, dim=2)
+        key, value = self.key_norm(key).transpose(1, 2), value.transpose(1, 2)
         if self.rotary:
             key = rotate(key, rotary_angles(cache.positions(x.shape[-2]), self.width))
         cache.extend(key.to(value.dtype), value)
 
     def _heads(self, x: Tensor, weight: Tensor) -> Tensor:
-        """[..., L, D] -> [rows, heads, L, C]."""
+        """[..., L, D] -> [rows, L, heads, C]."""
         flat = F.linear(x.reshape(-1, x.shape[-1]), weight)  # one product, where torch may make one of each row
-        return flat.reshape(-1, x.shape[-2], len(weight) // self.width, self.width).transpose(1, 2)
+        return flat.reshape(-1, x.shape[-2], len(weight) // self.width, self.width)
 
 
 class SwiGLU(nn.Module):

@@ -22,6 +22,7 @@ from sensorium.objectives.forcing import (
     signal_levels,
 )
 from sensorium.randomness import Draw
+from sensorium.training import execution
 
 MEAN, DEVIATION = 0.7, 0.5  # of the Gaussian data
 
@@ -330,6 +331,26 @@ def test_loss_does_not_depend_on_the_micro_batch(step):
         for start in range(0, 8, 2)
     ]
     assert torch.allclose(whole, torch.stack(parts).mean(), atol=1e-6)
+
+
+@torch._dynamo.config.patch(recompile_limit=8, fail_on_recompile_limit_hit=True)
+def test_compiled_it_learns_the_same_and_every_kind_of_pass_stays_compiled(monkeypatch):
+    """As the front end of the compiler takes it apart. Beyond the limit passes would run uncompiled."""
+    plain, compiled, kinds, front = learner(), learner(), [], torch.nn.Module.compile
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda module, options: front(module, backend=count))
+    monkeypatch.setattr(execution, "_can_compile", lambda *_: True)
+
+    def count(graph, _inputs):
+        kinds.append(graph)
+        return graph.forward
+
+    execution.Execution(compile="on").compile_modules(compiled.compiled(), torch.device("cpu"))
+    for step in range(12):
+        losses = [model(moving(8, step), draw(8, step))[0] for model in (plain, compiled)]
+        torch.testing.assert_close(losses[1], losses[0])
+        losses[1].backward()
+    assert kinds
+    torch._dynamo.reset()
 
 
 def test_unlabelled_windows_do_not_see_their_actions():

@@ -81,9 +81,7 @@ class World:
             check_pedigree(args.dynamics, sound=args.sound)
         if device.type == "cpu":
             lay_by_columns(dynamics)
-        if execution.compiles(device):
-            # On a CPU Python's calls of compiled kernels are a tenth of a small model's frame: C++ makes them.
-            dynamics.compile(options={"cpp_wrapper": device.type == "cpu"})
+        execution.compile_modules([dynamics], device)
         return cls(recordings, latents, sound, dynamics.to(device), tokenizer.to(device), hearing, device)
 
     @property

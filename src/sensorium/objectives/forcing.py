@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sensorium.config import DynamicsConfig
 from sensorium.models.dream import dream
@@ -182,6 +182,10 @@ class DynamicsLearner(Learner):
     def model(self) -> Dynamics:
         """The dynamics."""
         return self.dynamics
+
+    def compiled(self) -> list[nn.Module]:
+        """The layers: all of a kind share what is compiled of one; the whole would take a minute a kind of pass."""
+        return list(self.dynamics.blocks)
 
     def observe(self, metrics: Metrics) -> None:
         """Keep each stream's loss on one scale."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from sensorium.config import ConfigurationError
 
@@ -20,6 +21,7 @@ log = logging.getLogger(__name__)
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 # What may name a compiler, and the usual ones.
 _COMPILERS = {"cuda": ("CC", ("gcc", "clang")), "cpu": ("CXX", ("g++", "clang++"))}
+_KINDS_OF_PASSES = 64  # that a module may be compiled for; what comes beyond runs uncompiled
 _ROUNDING = 1e-3  # float32 sums of 256 products below 1 err by 1e-4 at most, with factors in bfloat16 by 0.05 and more
 
 
@@ -51,7 +53,7 @@ class Execution:
             raise ConfigurationError("--device cuda: no CUDA device is visible here; use --device auto or cpu")
         if self.threads:  # of this node's job, whose ranks share them
             torch.set_num_threads(max(1, self.threads // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
-        _keep_freed_memory()
+        keep_freed_memory()
         # A resumed run must repeat the bits of an uninterrupted one, so sums are made in a fixed order.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.set_deterministic_debug_mode("warn")
@@ -91,6 +93,13 @@ class Execution:
             return False
         return True
 
+    def compile_modules(self, modules: list[nn.Module], device: torch.device) -> None:
+        """Have torch.compile replace the forward of modules, where they are to be compiled (`compiles`)."""
+        if self.compiles(device):
+            torch._dynamo.config.recompile_limit = _KINDS_OF_PASSES
+            for module in modules:  # on a CPU C++ calls the kernels: Python would take a tenth of a small model's pass
+                module.compile(options={"cpp_wrapper": device.type == "cpu"})
+
 
 def _can_compile(variable: str, names: tuple[str, ...]) -> bool:
     """Whether torch finds what it builds kernels with on first use: for CUDA, Triton's own driver in C."""
@@ -112,7 +121,7 @@ def multiply_by_onednn() -> None:
         torch.set_float32_matmul_precision("highest")
 
 
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Tell the GNU allocator to keep what tensors free: given back at once, it would be asked for in the next step.
 
     The page faults of that cost about a tenth of a training step on a CPU. Other allocators are left alone.

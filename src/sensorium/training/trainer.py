@@ -95,9 +95,7 @@ class Trainer:
                 *(type(self.learner).__name__, parameters, done, steps, batch),
                 *(self._gradients.micro_batch, self._device, self._world.size, self._folder),
             )
-            if self._execution.compiles(self._device):
-                for module in self.learner.compiled():
-                    module.compile()
+            self._execution.compile_modules(self.learner.compiled(), self._device)
             pace, told, saved_at = Pace(done, steps, batch), time.monotonic(), time.monotonic()
             log_every, validate_every = max(1, min(LOG_STEPS, steps // 20)), max(1, steps // VALIDATIONS)
             for step, samples in zip(range(done, steps), self._loader(done), strict=True):

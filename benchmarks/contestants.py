@@ -23,7 +23,7 @@ from sensorium.models.dynamics import Dynamics
 from sensorium.models.layers import lay_by_columns
 from sensorium.objectives.forcing import DynamicsLearner
 from sensorium.randomness import Draw
-from sensorium.training.execution import multiply_by_onednn
+from sensorium.training.execution import Execution, keep_freed_memory, multiply_by_onednn
 
 CHANNELS, REGISTERS, PASSES = 32, 4, 4
 Stamp = Callable[[], tuple[float, float]]
@@ -94,12 +94,13 @@ class Ours:
         config, dynamics = self._build(size.frames)
         self.parameters = sum(weight.numel() for weight in dynamics.parameters())
         self.learner = DynamicsLearner(dynamics, config, nn.Identity())  # it shows no pictures
+        Execution(compile="on" if compiled else "off").compile_modules(self.learner.compiled(), device)
         self.optimiser = optimiser(self.learner)
         latent = torch.randn(size.rows, size.frames, size.tokens, CHANNELS, device=device)
         self.batch = {"latent": latent, "scene": latent[:, 0]}
         self.steps = 0
 
-    def _build(self, window: int, cpp_wrapper: bool = False) -> tuple[DynamicsConfig, Dynamics]:
+    def _build(self, window: int) -> tuple[DynamicsConfig, Dynamics]:
         size = self.size
         config = DynamicsConfig(
             dim=size.dim, heads=size.heads, key_heads=size.heads, layers=size.layers, time_every=4, window=window,
@@ -107,11 +108,7 @@ class Ours:
         )  # fmt: skip
         grid = round(size.tokens**0.5) ** 2 == size.tokens
         shapes = {"video": size.tokens, "grid": grid, "audio": 0, "channels": CHANNELS, "action": None}
-        dynamics = Dynamics(config, shapes).to(self.device)
-        if self.compiled:
-            torch._dynamo.config.recompile_limit = 64  # each context's shapes are compiled for themselves
-            dynamics.compile(dynamic=False, options={"cpp_wrapper": cpp_wrapper})
-        return config, dynamics
+        return config, Dynamics(config, shapes).to(self.device)
 
     def step(self, share: float) -> None:
         self.learner.config = self.learner.config.model_copy(update={"bootstrap": share})
@@ -126,10 +123,12 @@ class Ours:
     def dream(self, context: int, frames: int, stamp: Stamp) -> list[tuple[float, float]]:
         window = context + frames
         if window not in self._dreaming:
-            cpu = self.device.type == "cpu"
-            self._dreaming[window] = self._build(window, cpp_wrapper=cpu)[1].eval()
+            cpu, dynamics = self.device.type == "cpu", self._build(window)[1].eval()
             if cpu:
-                lay_by_columns(self._dreaming[window])  # both as `sensorium dream` and `play` do
+                lay_by_columns(dynamics)  # as `sensorium dream` and `play` do
+            if self.compiled:  # as there, each context for itself
+                dynamics.compile(dynamic=False, options={"cpp_wrapper": cpu})
+            self._dreaming[window] = dynamics
         dynamics = self._dreaming[window]
         past = torch.randn(1, context, self.size.tokens, CHANNELS, device=self.device)
         stamps = [stamp()]
@@ -200,6 +199,7 @@ class Lucidrains:
 
 def contestants(size: Size, device: torch.device, compiled: bool) -> tuple[list[Side], str]:
     """The sides at hand, ours compiled, too, where that is wanted, and a line about one that is missing."""
+    keep_freed_memory()  # as all our programs do; the peer gains by it, too
     ours: list[Side] = [Ours(size, device), *([Ours(size, device, compiled=True)] if compiled else [])]
     try:
         return [*ours, Lucidrains(size, device)], ""

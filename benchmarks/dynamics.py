@@ -14,9 +14,9 @@ The peer lives in an environment of its own, which shares torch with ours; witho
 The sides take turns in every round, so other work on the machine meets both; on a CPU all is fp32 on one thread, on a
 GPU bf16. On a CPU each side multiplies as its own program does: ours by oneDNN where that is exact, the peer's by MKL
 (its attention would be ten times slower with the other). What the machine can do is measured in the same
-rounds: the matrix products of the side's own flow step, one after the other with nothing between them, and the rate of
-one large product. A training step is what each side's own learner does with T frames: ours reads T - 1 and denoises
-T - 1, each after its own past, where the peer's passes T of levels of their own. Nothing is asserted.
+rounds: the matrix products of the side's own flow step and frame, one after the other with nothing between them, and
+the rate of one large product. A training step is what each side's own learner does with T frames: ours reads T - 1 and
+denoises T - 1, each after its own past, where the peer's passes T of levels of their own. Nothing is asserted.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 SIZES = {
     "CPU-S": Size(dim=128, layers=4, heads=2, tokens=16, rows=4, frames=8),
-    "CPU-M": Size(dim=256, layers=8, heads=4, tokens=64, rows=4, frames=4),
+    "CPU-M": Size(dim=256, layers=8, heads=4, tokens=64, rows=2, frames=16),
     "H200-M": Size(dim=768, layers=16, heads=12, tokens=256, rows=4, frames=32),
     "H200-L": Size(dim=2048, layers=32, heads=16, tokens=256, rows=4, frames=32),
 }
@@ -64,6 +64,14 @@ class Products(TorchDispatchMode):
         """All of them, nothing between."""
         for func, args, kwargs in self.calls:
             func(*args, **kwargs)
+
+    @classmethod
+    def of_frame(cls, side: Side, context: int) -> Products:
+        """Those of the second frame that a side dreams after a context."""
+        with cls() as found:
+            marks = [int(made) for made, _ in side.dream(context, 2, lambda: (len(found.calls), 0))]
+        found.calls = found.calls[marks[1] : marks[2]]
+        return found
 
 
 def seconds(work: Callable[[], object], stamp: Stamp) -> tuple[float, float]:
@@ -98,7 +106,7 @@ def peak(work: Callable[[], object], device: torch.device) -> float:
 def measure(sides: list[Side], args: argparse.Namespace) -> tuple[Times, dict[str, Any], float]:
     """Times of all work of all sides, the FLOP of each side's flow step, and the best rate in FLOP a second."""
     stamp, times, facts = clock(args.device), defaultdict(list), {}
-    products: dict[str, Products] = {}
+    products: dict[tuple[str, str | int], Products] = {}
     for side in sides:  # memory first: a process that has trained cannot be forked safely
         if side.compiled:
             continue  # the compiler's own memory would be measured
@@ -110,12 +118,14 @@ def measure(sides: list[Side], args: argparse.Namespace) -> tuple[Times, dict[st
         for share in (0.0, 0.25, 1.0, 0.0):
             side.step(share)
         if side.compiled:  # the same work, in kernels that cannot be counted
-            products[side.name], facts[side.name, "flop"] = products["sensorium"], facts["sensorium", "flop"]
+            products |= {(side.name, work): made for (name, work), made in products.items() if name == "sensorium"}
+            facts[side.name, "flop"] = facts["sensorium", "flop"]
         else:
             with FlopCounterMode(display=False) as counter:
                 side.step(0.0)
-            with Products() as products[side.name]:
+            with Products() as products[side.name, "step"]:
                 side.step(0.0)
+            products |= {(side.name, context): Products.of_frame(side, context) for context in args.contexts}
             facts[side.name, "flop"] = counter.get_total_flops()
         for context in args.contexts if side.compiled else (2,):  # each is compiled for itself
             side.dream(context, args.frames + 1, stamp)
@@ -133,7 +143,7 @@ def measure(sides: list[Side], args: argparse.Namespace) -> tuple[Times, dict[st
                 for _ in range(args.steps):
                     times[side.name, work].append(seconds(lambda s=side, p=share: s.step(p), stamp))
                     if not share:
-                        times[side.name, "products"].append(seconds(products[side.name].again, stamp))
+                        times[side.name, "products"].append(seconds(products[side.name, "step"].again, stamp))
         for context in args.contexts:
             for side in sides[:: 1 if turn % 2 else -1]:
                 torch.set_float32_matmul_precision(side.products)
@@ -141,6 +151,9 @@ def measure(sides: list[Side], args: argparse.Namespace) -> tuple[Times, dict[st
                 passed = [(b[0] - a[0], b[1] - a[1]) for a, b in pairwise(stamps)]
                 times[side.name, f"first {context}"].append(passed[0])
                 times[side.name, f"frame {context}"].extend(passed[1:])
+                times[side.name, f"products {context}"].extend(
+                    seconds(products[side.name, context].again, stamp) for _ in range(args.frames)
+                )
     return times, facts, 2 * wide**3 / min(busy(times["machine", "product"], args.device))
 
 
@@ -196,18 +209,20 @@ def dream_table(sides: list[Side], times: Times, facts: dict[Any, Any], args: ar
     """Markdown: a row a side and context."""
     lines = [
         "| dream of K = 4 | first frame, ms: min | a frame, CPU ms: min, median | wall ms: p50, p99 | "
-        "frames/s | times ours | peak MB |\n" + "|---|" + "---|" * 6
+        "frames/s | times ours | products alone, ms | times those | peak MB |\n" + "|---|" + "---|" * 8
     ]
     for context in args.contexts:
         ours = statistics.median(busy(times["sensorium", f"frame {context}"], args.device))
         for side in sides:
             walls, cpus = zip(*times[side.name, f"frame {context}"], strict=True)
             first = min(busy(times[side.name, f"first {context}"], args.device))
-            middle = statistics.median(busy(times[side.name, f"frame {context}"], args.device))
+            found = busy(times[side.name, f"frame {context}"], args.device)
+            middle, alone = statistics.median(found), min(busy(times[side.name, f"products {context}"], args.device))
             lines.append(
                 f"| {side.name}, context {context} | {1e3 * first:.0f} | {cells(list(cpus))} | "
                 f"{1e3 * quantile(list(walls), 0.5):.1f}, {1e3 * quantile(list(walls), 0.99):.1f} | {1 / middle:.1f} | "
-                f"{middle / ours:.1f} | {memory(facts, side.name, context)} |"
+                f"{middle / ours:.1f} | {1e3 * alone:.1f} | {min(found) / alone:.2f} | "
+                f"{memory(facts, side.name, context)} |"
             )
     return "\n".join(lines) + "\n"
 

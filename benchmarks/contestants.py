@@ -126,7 +126,7 @@ class Ours:
             cpu, dynamics = self.device.type == "cpu", self._build(window)[1].eval()
             if cpu:
                 lay_by_columns(dynamics)  # as `sensorium dream` and `play` do
-            if self.compiled:  # as there, each context for itself
+            if self.compiled:  # as there, each context for itself; `compile_modules` has raised torch's limit
                 dynamics.compile(dynamic=False, options={"cpp_wrapper": cpu})
             self._dreaming[window] = dynamics
         dynamics = self._dreaming[window]

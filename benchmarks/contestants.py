@@ -17,11 +17,11 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
-from sensorium.config import DynamicsConfig
-from sensorium.models.dream import Dreamer
-from sensorium.models.dynamics import Dynamics
+from sensorium.generation.config import DynamicsConfig
+from sensorium.generation.dream import Dreamer
+from sensorium.generation.dynamics import Dynamics
+from sensorium.generation.dynamics_learner import DynamicsLearner
 from sensorium.models.layers import lay_by_columns
-from sensorium.objectives.forcing import DynamicsLearner
 from sensorium.randomness import Draw
 from sensorium.training.execution import Execution, keep_freed_memory, multiply_by_onednn
 

@@ -24,7 +24,7 @@ from torchvision.transforms.functional import to_pil_image
 
 from sensorium.config import VisionAugmentation
 from sensorium.data.augment import augment_images
-from sensorium.objectives.contrastive import nt_xent
+from sensorium.perception.contrastive_learner import nt_xent
 from sensorium.randomness import Draw
 from sensorium.training.execution import Execution
 

@@ -21,9 +21,9 @@ import numpy as np
 import torch
 from scipy.stats import spearmanr
 
+from sensorium.generation.dream import Dreamer
 from sensorium.interactive.session import usual_doubt
 from sensorium.interactive.world import World, add_arguments, positive
-from sensorium.models.dream import Dreamer
 
 
 @torch.no_grad()

@@ -19,7 +19,8 @@ from typing import Any
 
 import yaml
 
-from sensorium.config import Config, Section
+from sensorium.config import Section
+from sensorium.settings import Config
 from sensorium.studies.study import commit
 from sensorium.studies.study_tables import between
 

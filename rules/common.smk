@@ -2,8 +2,9 @@
 
 from snakemake.exceptions import WorkflowError
 
-from sensorium.artifacts import revision
-from sensorium.config import ConfigurationError, canonical_json, validate
+from sensorium.config import ConfigurationError, canonical_json
+from sensorium.programs import revision
+from sensorium.settings import validate
 
 try:
     SETTINGS = validate(config)

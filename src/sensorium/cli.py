@@ -13,50 +13,8 @@ from typing import TextIO
 
 from sensorium.artifacts import ArtifactError
 from sensorium.config import ConfigurationError
+from sensorium.programs import PROGRAMS, TRAININGS
 
-ROOMS = {
-    "stages": (
-        "collect",
-        "index",
-        "train-encoder",
-        "train-tokenizer",
-        "encode-latents",
-        "train-fusion",
-        "finetune",
-        "train-state-dynamics",
-        "train-dynamics",
-        "train-clone",
-        "train-agent",
-    ),
-    "evaluation": (
-        "probe",
-        "retrieval",
-        "few-shot",
-        "properties",
-        "zero-shot",
-        "world-state",
-        "finetuning",
-        "motion",
-        "causal",
-        "reconstruction",
-        "sound-reconstruction",
-        "rollout",
-        "agent-return",
-        "uncertainty",
-        "counterfactual",
-        "drift",
-        "summary",
-        "curves",
-    ),
-    "studies": (
-        "study",
-        "study-tables",
-    ),
-    "interactive": (
-        "dream",
-        "play",
-    ),
-}
 EXITS = """exit codes:
   0   done
   2   wrong arguments
@@ -89,7 +47,6 @@ class _Copy:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run `sensorium [--log FILE] NAME ...`; leaves through SystemExit with one of the exit codes."""
-    rooms = {name: room for room, names in ROOMS.items() for name in names}
     parser = argparse.ArgumentParser(
         prog="sensorium",
         description="Train and judge a multimodal world model, one stage at a time; then dream and play.",
@@ -98,18 +55,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--log", type=Path, metavar="FILE", help="copy everything that is printed to this file")
     parser.add_argument("--ranks", type=int, default=1, metavar="N", help="train with N processes, a GPU each")
-    parser.add_argument("name", choices=rooms, metavar="NAME", help=", ".join(rooms))
+    parser.add_argument("name", choices=PROGRAMS, metavar="NAME", help=", ".join(PROGRAMS))
     parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="the stage's own arguments")
     args = parser.parse_args(argv)
     rank = os.environ.get("RANK")  # of a process that was started as one of several
     launches = args.ranks > 1 and rank is None
-    if launches and not args.name.startswith(("train-", "finetune")):
+    if launches and args.name not in TRAININGS:
         parser.error(f"--ranks {args.ranks}: only trainings run as several processes, {args.name} does not")
     words = list(sys.argv[1:] if argv is None else argv)
     _let_waiting_threads_sleep()
 
     def run() -> int:
-        return _launch(args.ranks, words) if launches else _run(rooms[args.name], args.name, args.arguments)
+        return _launch(args.ranks, words) if launches else _run(args.name, args.arguments)
 
     if args.log is None or rank not in (None, "0"):
         sys.exit(run())
@@ -152,8 +109,8 @@ def _launch(ranks: int, words: list[str]) -> int:
         return 1
 
 
-def _run(room: str, name: str, arguments: list[str]) -> int:
-    module = importlib.import_module(f"sensorium.{room}.{name.replace('-', '_')}")
+def _run(name: str, arguments: list[str]) -> int:
+    module = importlib.import_module(PROGRAMS[name])
     # Imported late: they bring torch, and `sensorium --help` should answer at once.
     from sensorium.data.quarantine import BadDataError
     from sensorium.evaluation.statistics import StatisticsError

@@ -17,25 +17,18 @@ from numpy.typing import ArrayLike
 from torch import nn
 
 from sensorium.artifacts import MANIFEST, ArtifactError, digest, read_json
-from sensorium.config import (
-    AudioEncoderConfig,
-    AudioTokenizerConfig,
-    DynamicsConfig,
-    FinetuneConfig,
-    FusionConfig,
-    Section,
-    VideoTokenizerConfig,
-    VisionEncoderConfig,
-)
-from sensorium.models.audio_tokenizer import AudioTokenizer, to_sounds
-from sensorium.models.dream import dream
-from sensorium.models.dynamics import Dynamics
-from sensorium.models.embed import FULL_SCALE, fuse, hear, see
-from sensorium.models.encoders import AudioEncoder, VisionEncoder
-from sensorium.models.fusion import Fusion
-from sensorium.models.joint import Joint
+from sensorium.config import Section
+from sensorium.generation.audio_tokenizer import AudioTokenizer, to_sounds
+from sensorium.generation.config import AudioTokenizerConfig, DynamicsConfig, VideoTokenizerConfig
+from sensorium.generation.dream import dream
+from sensorium.generation.dynamics import Dynamics
+from sensorium.generation.tokenizers import VideoTokenizer, to_images
 from sensorium.models.load import load_model
-from sensorium.models.tokenizers import VideoTokenizer, to_images
+from sensorium.perception.config import AudioEncoderConfig, FinetuneConfig, FusionConfig, VisionEncoderConfig
+from sensorium.perception.embed import FULL_SCALE, fuse, hear, see
+from sensorium.perception.encoders import AudioEncoder, VisionEncoder
+from sensorium.perception.fusion import Fusion
+from sensorium.perception.joint import Joint
 
 Model = TypeVar("Model", bound=nn.Module)
 FLOATS = tuple(np.dtype(kind) for kind in ("float16", "float32", "float64"))

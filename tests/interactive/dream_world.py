@@ -12,21 +12,19 @@ from safetensors.torch import save_file
 from torch import nn
 
 from sensorium.artifacts import digest, write_manifest
-from sensorium.config import (
+from sensorium.config import PlayroomConfig, Section, canonical_json
+from sensorium.data.recording import KIND, write_shard
+from sensorium.generation.audio_tokenizer import AudioTokenizer, to_sounds
+from sensorium.generation.config import (
     AudioTokenizerConfig,
     DynamicsConfig,
     LatentsConfig,
-    PlayroomConfig,
-    Section,
     TransformerTokenizerConfig,
     VideoTokenizerConfig,
-    canonical_json,
 )
-from sensorium.data.recording import KIND, write_shard
+from sensorium.generation.dynamics import Dynamics
+from sensorium.generation.tokenizers import VideoTokenizer, to_images
 from sensorium.interactive.world import World, add_arguments
-from sensorium.models.audio_tokenizer import AudioTokenizer, to_sounds
-from sensorium.models.dynamics import Dynamics
-from sensorium.models.tokenizers import VideoTokenizer, to_images
 
 SIZE, FRAMES, CHANNELS, SAMPLES, RATE = 16, 20, 3, 1000, 16000
 SPLITS = ("training", "validation", "test", "test", "test")

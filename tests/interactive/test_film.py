@@ -11,7 +11,7 @@ import pytest
 from dream_world import CONSOLE, FRAMES, SAMPLES, open_world, write_world
 
 from sensorium.cli import main
-from sensorium.evaluation.movie import DREAMING, GAP, SCALE, WATCHING
+from sensorium.evaluation.films import DREAMING, GAP, SCALE, WATCHING
 from sensorium.interactive.session import Session
 
 WIDE = 16 * SCALE

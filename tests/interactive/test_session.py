@@ -13,10 +13,10 @@ from dream_world import CLIPS, CONSOLE, SAMPLES, TOKENIZER, open_world, write_wo
 
 from sensorium.artifacts import ArtifactError
 from sensorium.config import ConfigurationError
+from sensorium.generation.dream import dream
+from sensorium.generation.dynamics import Dynamics
 from sensorium.interactive.senses import Senses
 from sensorium.interactive.session import Session, usual_doubt
-from sensorium.models.dream import dream
-from sensorium.models.dynamics import Dynamics
 from sensorium.randomness import stable_seed
 from sensorium.training import execution
 

@@ -42,22 +42,22 @@ class Mutant:
 
 MUTANTS = (
     Mutant(
-        "Fisher information of zero", "objectives/consolidation.py",
+        "Fisher information of zero", "cognition/consolidation.py",
         "gradient.square().mean(0) for", "0 * gradient.square().mean(0) for",
         ("test_forgetting.py::test_the_fisher_information_of_a_logistic_unit_is_that_of_the_books",), cheap=True,
     ),
     Mutant(
-        "Fisher information of the mean gradient", "objectives/consolidation.py",
+        "Fisher information of the mean gradient", "cognition/consolidation.py",
         "gradient.square().mean(0) for", "gradient.mean(0).square() for",
         ("test_forgetting.py::test_the_fisher_information_of_a_logistic_unit_is_that_of_the_books",),
     ),
     Mutant(
-        "consolidation forgets its anchors", "objectives/consolidation.py",
+        "consolidation forgets its anchors", "cognition/consolidation.py",
         "self._anchors.append((place, importance))", "self._anchors = [(place, importance)][:0]",
         ("test_forgetting.py::test_consolidation_protects_and_a_fisher_of_zero_does_not",),
     ),
     Mutant(
-        "trust without its clamp", "models/physics.py",
+        "trust without its clamp", "cognition/physics.py",
         "torch.sigmoid(context @ self.theta + self.start)", "(context @ self.theta + self.start)",
         ("test_physics.py::test_trust_starts_at_nine_tenths_and_keeps_its_bounds",), cheap=True,
     ),
@@ -72,12 +72,12 @@ MUTANTS = (
         ("test_physics.py::test_a_heavy_penalty_leaves_nothing_to_the_correction",),
     ),
     Mutant(
-        "gravity upside down", "models/physics.py",
+        "gravity upside down", "cognition/physics.py",
         "torch.tensor([0.0, gravity * dt])", "torch.tensor([0.0, -gravity * dt])",
         ("test_physics.py::test_gravity_and_inertia_are_those_of_the_playroom",), cheap=True,
     ),
     Mutant(
-        "counterfactuals with the actions that were taken", "evaluation/causal.py",
+        "counterfactuals with the actions that were taken", "forecasting/evaluation/causal.py",
         '"abduction, action, prediction": foresight.foretold(takes, changed, kept)',
         '"abduction, action, prediction": foresight.foretold(takes, actions, kept)',
         ("test_state_dynamics.py::test_causal_passes_what_was_trained_and_fails_what_was_not",),
@@ -88,40 +88,40 @@ MUTANTS = (
         ("test_dynamics.py::test_frames_after_a_past_are_told_what_a_dream_tells_them",), cheap=True,
     ),
     Mutant(
-        "a past that is never dreamed", "objectives/forcing.py",
+        "a past that is never dreamed", "generation/dynamics_learner.py",
         "torch.where(clips.dreamed[rows, 1:, None, None], made, known[rows, 1:])", "known[rows, 1:]",
         ("test_forcing.py::test_dreamed_frames_are_made_from_noise_and_read_in_place_of_true_ones",), cheap=True,
     ),
     Mutant(
-        "surfaces let everything through", "models/expectation.py",
+        "surfaces let everything through", "cognition/expectation.py",
         "(reach[:, None] - distance).clamp_min(0)", "(reach[:, None] - distance).clamp_max(0).clamp_min(0)",
         ("test_expectation.py::test_contact_is_geometry", "test_expectation.py::test_ledges_are_solid_and_hold"),
     ),
     Mutant(
-        "what is hidden is forgotten", "models/expectation.py",
+        "what is hidden is forgotten", "cognition/expectation.py",
         "torch.where(seen[:, None], state, mean)", "torch.where(seen[:, None], state, believed)",
         ("test_expectation.py::test_what_is_hidden_goes_on",), cheap=True,
     ),
     Mutant(
-        "two views of different samples", "objectives/contrastive.py",
+        "two views of different samples", "perception/contrastive_learner.py",
         "partner = torch.arange(2 * count, device=views.device).roll(count)",
         "partner = torch.arange(2 * count, device=views.device).roll(count + 1)",
         ("test_contrastive.py::test_nt_xent_by_hand",),
     ),
     Mutant(
-        "detached encoder", "objectives/contrastive.py",
+        "detached encoder", "perception/contrastive_learner.py",
         "self.projector(self.encode(torch.cat([first, second])))",
         "self.projector(self.encode(torch.cat([first, second])).detach())",
         ("test_contrastive.py::test_learns_to_find_pairs_and_passes_its_gates",),
     ),
     Mutant(
-        "detached sense in fusion", "objectives/alignment.py",
+        "detached sense in fusion", "perception/fusion_learner.py",
         "images = self.fusion.image_embedding(senses[\"vision\"][:, :frames])\n        sounds",
         "images = self.fusion.image_embedding(senses[\"vision\"][:, :frames]).detach()\n        sounds",
         ("test_fusion.py::test_learns_to_foretell_and_to_pair",),
     ),
     Mutant(
-        "depth upside down", "models/priors.py",
+        "depth upside down", "perception/priors.py",
         "height = torch.linspace(1, -1, rows", "height = torch.linspace(-1, 1, rows",
         ("test_priors.py::test_each_depth_cue_follows_rendered_depth",), cheap=True,
     ),
@@ -151,18 +151,18 @@ MUTANTS = (
         ("test_windows.py::test_a_scene_is_a_frame_that_the_window_follows",), cheap=True,
     ),
     Mutant(
-        "a dream that forgets its scene", "models/dream.py",
+        "a dream that forgets its scene", "generation/dream.py",
         "keep=keep, scene=self._scene", "keep=keep, scene=None",
         ("test_dream.py::test_a_dream_remembers_how_it_began",), cheap=True,
     ),
     Mutant(
-        "clips with the scenes of other clips", "objectives/forcing.py",
+        "clips with the scenes of other clips", "generation/dynamics_learner.py",
         "self.scene[rows].repeat_interleave(self.clean.shape[1] // length, dim=0)",
         "self.scene[rows].repeat(self.clean.shape[1] // length, 1, 1)",
         ("test_forcing.py::test_every_clip_is_told_of_its_own_scene",), cheap=True,
     ),
     Mutant(
-        "what moves stays, what stands moves", "models/dream.py",
+        "what moves stays, what stands moves", "generation/dream.py",
         "still = change < self._stillness**2", "still = change > self._stillness**2",
         ("test_dream.py::test_what_hardly_changes_stays_and_what_moves_is_dreamed",),
     ),

@@ -8,21 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from sensorium.config import (
-    AudioTokenizerConfig,
-    CloningConfig,
-    DynamicsConfig,
-    ImaginationConfig,
-    VideoTokenizerConfig,
-)
+from sensorium.agent.agent import ActionCode, Actor, Agent, divergence, log_chance, pick
+from sensorium.agent.cloning_learner import CloningLearner
+from sensorium.agent.config import CloningConfig, ImaginationConfig
+from sensorium.agent.evaluation.players import Senses
+from sensorium.agent.imagination_learner import ImaginationLearner
 from sensorium.data.environment import Observation
-from sensorium.evaluation.play import Senses
-from sensorium.models.agent import ActionCode, Actor, Agent, divergence, log_chance, pick
-from sensorium.models.audio_tokenizer import AudioTokenizer, to_sounds
-from sensorium.models.dream import Dreamer
-from sensorium.models.tokenizers import VideoTokenizer, to_images
-from sensorium.objectives.cloning import CloningLearner
-from sensorium.objectives.imagination import ImaginationLearner
+from sensorium.generation.audio_tokenizer import AudioTokenizer, to_sounds
+from sensorium.generation.config import AudioTokenizerConfig, DynamicsConfig, VideoTokenizerConfig
+from sensorium.generation.dream import Dreamer
+from sensorium.generation.tokenizers import VideoTokenizer, to_images
 from sensorium.randomness import Draw
 
 CONTINUOUS, DISCRETE = {"kind": "continuous", "size": 2}, {"kind": "discrete", "size": 5}
@@ -140,7 +135,7 @@ def test_what_is_told_at_a_distance_is_what_came_then():
             self.bins = bins
 
         def __call__(self, states: torch.Tensor, distance: int) -> torch.Tensor:
-            from sensorium.models.scalars import two_hot
+            from sensorium.agent.scalars import two_hot
 
             return sure(two_hot(batch["reward"].roll(-distance, 1)[:, :8], bins))
 

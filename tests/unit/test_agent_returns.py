@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import json
 
-from sensorium.config import (
-    AgentConfig,
-    AgentReturnConfig,
-    AgentReturnsConfig,
-    CloningConfig,
-    DynamicsConfig,
-    ImaginationConfig,
-    PlayroomConfig,
-    Training,
-    VideoTokenizerConfig,
-)
+from sensorium.agent.config import AgentConfig, AgentReturnConfig, CloningConfig, ImaginationConfig
+from sensorium.config import PlayroomConfig, Training
+from sensorium.generation.config import DynamicsConfig, VideoTokenizerConfig
 from sensorium.studies.agent_returns import POLICIES, judge, live, seeded
+from sensorium.studies.config import AgentReturnsConfig
 from sensorium.training.health import Verdict
 
 FEW = Training(steps=3, batch=4, warmup=1)

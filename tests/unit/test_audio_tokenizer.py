@@ -7,9 +7,10 @@ import math
 import pytest
 import torch
 
-from sensorium.config import AudioTokenizerConfig, ConfigurationError
-from sensorium.models.audio_tokenizer import AudioTokenizer
-from sensorium.objectives.sound import SoundLearner, magnitudes, spectral_error, wave_error
+from sensorium.config import ConfigurationError
+from sensorium.generation.audio_tokenizer import AudioTokenizer
+from sensorium.generation.audio_tokenizer_learner import SoundLearner, magnitudes, spectral_error, wave_error
+from sensorium.generation.config import AudioTokenizerConfig
 from sensorium.randomness import Draw
 
 SAMPLES, RATE = 400, 8000

@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from sensorium.config import BabblingConfig
 from sensorium.data.sources.playroom.materials import MATERIALS
 from sensorium.studies.babbling import UNTOUCHED, Life, attempts, judge
+from sensorium.studies.config import BabblingConfig
 from sensorium.studies.playground import ACTIONS, DROP, FUMBLE, KNOWN, OBJECTS, REGIONS, SCALES, TOSS, WAIT, attempt
 
 CONFIG = BabblingConfig(seeds=4, visits=160, random=40)

@@ -10,10 +10,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sensorium.config import Config, ConfigurationError, WorldStateConfig, validate
-from sensorium.evaluation.belief import Belief
+from sensorium.config import ConfigurationError
 from sensorium.evaluation.harness import Bench
-from sensorium.evaluation.reading import Drawn
+from sensorium.perception.config import WorldStateConfig
+from sensorium.perception.evaluation.belief import Belief
+from sensorium.perception.evaluation.world_readout import Drawn
+from sensorium.settings import Config, validate
 
 FRAMES, HIDDEN = 12, 6
 BENCH: Any = Bench(torch.device("cpu"), SimpleNamespace(micro_batch=None))  # type: ignore[arg-type]

@@ -13,14 +13,15 @@ from toy_playroom import CONFIG, ToyPlayroom
 from toy_world import ToyWorld
 
 from sensorium.artifacts import ArtifactError
-from sensorium.config import PropertiesConfig, Section, canonical_json
+from sensorium.config import Section, canonical_json
 from sensorium.data.recording import RecordingSet
 from sensorium.data.sources import playroom
 from sensorium.data.sources.playroom.materials import MATERIALS, PROPERTIES, SHAPES
 from sensorium.data.sources.playroom.scene import area, draw_scene
-from sensorium.evaluation import properties
 from sensorium.evaluation.readout import Senses, one_hot
-from sensorium.evaluation.strikes import Strikes, draw_strikes, frames_of, kinds, strikes_for
+from sensorium.perception.config import PropertiesConfig
+from sensorium.perception.evaluation import properties
+from sensorium.perception.evaluation.impacts import Strikes, draw_strikes, frames_of, kinds, strikes_for
 
 SECTIONS: dict[ModuleType, Section] = {properties: PropertiesConfig()}
 

@@ -11,13 +11,12 @@ import sys
 import pytest
 
 from sensorium.artifacts import ArtifactError
-from sensorium.cli import ROOMS, main
+from sensorium.cli import main
 from sensorium.config import ConfigurationError
 from sensorium.data.quarantine import BadDataError
+from sensorium.programs import PROGRAMS
 from sensorium.training.health import UnhealthyError
 from sensorium.training.interrupt import StoppedEarly
-
-NAMES = [(room, name) for room, names in ROOMS.items() for name in names]
 
 
 @pytest.fixture
@@ -103,9 +102,9 @@ def test_wrong_arguments_are_two(words, capsys):
     assert code_of(*words) == 2
 
 
-@pytest.mark.parametrize(("room", "name"), NAMES)
-def test_every_command_explains_itself(room, name, capsys):
-    module = importlib.import_module(f"sensorium.{room}.{name.replace('-', '_')}")
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_every_command_explains_itself(name, capsys):
+    module = importlib.import_module(PROGRAMS[name])
     with pytest.raises(SystemExit) as leaving:
         module.main(["--help"])
     assert leaving.value.code == 0

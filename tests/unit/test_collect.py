@@ -14,11 +14,10 @@ import soundfile
 
 from sensorium.artifacts import ArtifactError, read_json, write_manifest
 from sensorium.config import AtariConfig, ConfigurationError, FolderConfig, LatentsConfig, canonical_json
-from sensorium.data import sources
+from sensorium.data import collect, index, sources
 from sensorium.data.quarantine import BadDataError, BadRecordingError
 from sensorium.data.recording import SPLITS, RecordingSet, write_shard
 from sensorium.data.shards import describe_shard, draw_splits
-from sensorium.stages import collect, index
 
 TINY = {"source": "playroom", "recordings": 16, "test_fraction": 0.25, "frames": 16, "size": 16, "shards": 2}
 DETAILS = {"source": "toy", "frames_per_second": 16, "sample_rate": 160, "samples_per_frame": 10, "size": 16}

@@ -9,17 +9,16 @@ import yaml
 
 from sensorium.config import (
     AtariConfig,
-    Config,
     ConfigurationError,
     Data,
-    DynamicsConfig,
     PlayroomConfig,
     Section,
     canonical_json,
     parse_section,
-    validate,
 )
 from sensorium.config_export import walk
+from sensorium.generation.config import DynamicsConfig
+from sensorium.settings import Config, validate
 
 ROOT = Path(__file__).parents[2]
 CIFAR = {"source": "cifar100", "path": "x"}

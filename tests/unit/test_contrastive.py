@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sensorium.config import AudioEncoderConfig, Contrast, Training, VisionEncoderConfig
-from sensorium.objectives.collapse import effective_rank, mean_difference, relative_deviation
-from sensorium.objectives.contrastive import (
+from sensorium.config import Training
+from sensorium.perception.config import AudioEncoderConfig, Contrast, VisionEncoderConfig
+from sensorium.perception.contrastive_learner import (
     AudioContrast,
     ContrastiveLearner,
     VisionContrast,
@@ -20,6 +20,7 @@ from sensorium.objectives.contrastive import (
     variance_hinge,
 )
 from sensorium.randomness import Draw
+from sensorium.training.collapse import effective_rank, mean_difference, relative_deviation
 
 CPU = torch.device("cpu")
 SHAPES = {"size": 32, "sample_rate": 16000, "samples_per_frame": 1000}

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from sensorium.config import CuriosityConfig
-from sensorium.objectives.curiosity import (
+from sensorium.cognition.curiosity import (
     ForwardModel,
     Interest,
     Lesson,
@@ -16,6 +15,7 @@ from sensorium.objectives.curiosity import (
     relative_progress,
 )
 from sensorium.studies import curiosity
+from sensorium.studies.config import CuriosityConfig
 
 CONFIG = CuriosityConfig(seeds=4, steps=300)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sensorium.config import DynamicsConfig
-from sensorium.models.dream import Dreamer, dream, euler_step
-from sensorium.models.dynamics import STEPS, Dynamics
+from sensorium.generation.config import DynamicsConfig
+from sensorium.generation.dream import Dreamer, dream, euler_step
+from sensorium.generation.dynamics import STEPS, Dynamics
 from sensorium.randomness import stable_seed
 
 TOKENS, CHANNELS, WINDOW = 6, 3, 3

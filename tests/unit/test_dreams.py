@@ -14,26 +14,22 @@ import pytest
 from toy_world import DETAILS, DYNAMICS, RECORDINGS, SIZE, TOKENIZER, ToyWorld, recording, write_model, write_recordings
 
 from sensorium.artifacts import ArtifactError
-from sensorium.config import (
-    ConfigurationError,
+from sensorium.config import ConfigurationError, FolderConfig, PlayroomConfig, Section, canonical_json
+from sensorium.data.recording import RecordingSet
+from sensorium.data.sources import playroom
+from sensorium.evaluation.harness import FLOOR_SEEDS
+from sensorium.generation.config import (
     CounterfactualConfig,
     DriftConfig,
     DynamicsConfig,
-    FolderConfig,
     LatentsConfig,
-    PlayroomConfig,
     RolloutConfig,
-    Section,
     UncertaintyConfig,
-    canonical_json,
-)  # fmt: skip
-from sensorium.data.recording import RecordingSet
-from sensorium.data.sources import playroom
-from sensorium.evaluation import counterfactual, drift, rollout, uncertainty
-from sensorium.evaluation.dreams import INPUTS, strangers
-from sensorium.evaluation.harness import FLOOR_SEEDS
-from sensorium.evaluation.poison import POISONS, with_shuffled_block
-from sensorium.models.dynamics import Dynamics
+)
+from sensorium.generation.dynamics import Dynamics
+from sensorium.generation.evaluation import counterfactual, drift, rollout, uncertainty
+from sensorium.generation.evaluation.dreams import INPUTS, strangers
+from sensorium.generation.evaluation.poison import POISONS, with_shuffled_block
 from sensorium.models.load import load_model
 
 MODULES = {"rollout": rollout, "uncertainty": uncertainty, "counterfactual": counterfactual, "drift": drift}

@@ -8,8 +8,10 @@ import pytest
 import torch
 import yaml
 
-from sensorium.config import TOKENIZER_STRIDE, DynamicsConfig, validate
-from sensorium.models.dynamics import Dynamics, linear_estimate
+from sensorium.config import TOKENIZER_STRIDE
+from sensorium.generation.config import DynamicsConfig
+from sensorium.generation.dynamics import Dynamics, linear_estimate
+from sensorium.settings import validate
 
 FRAMES, TOKENS, CHANNELS = 5, 6, 3
 SHAPES = {"video": 4, "grid": True, "audio": 2, "channels": CHANNELS, "action": {"kind": "continuous", "size": 2}}

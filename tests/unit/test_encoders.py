@@ -8,8 +8,9 @@ import pytest
 import torch
 from torchaudio.transforms import MelSpectrogram
 
-from sensorium.config import AudioEncoderConfig, ConfigurationError, VisionEncoderConfig
-from sensorium.models.encoders import AudioEncoder, BodyEncoder, LogMel, VisionEncoder
+from sensorium.config import ConfigurationError
+from sensorium.perception.config import AudioEncoderConfig, VisionEncoderConfig
+from sensorium.perception.encoders import AudioEncoder, BodyEncoder, LogMel, VisionEncoder
 
 
 @pytest.mark.parametrize("size", [16, 24, 32, 64])

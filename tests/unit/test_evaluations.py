@@ -13,20 +13,17 @@ import pytest
 from toy_agent import ToyEnvironment, add_agent
 from toy_world import ToyWorld
 
+from sensorium.agent.config import AgentReturnConfig
+from sensorium.agent.evaluation import agent_return
 from sensorium.artifacts import ArtifactError
-from sensorium.config import (
-    AgentReturnConfig,
-    ProbeConfig,
-    ReconstructionConfig,
-    RetrievalConfig,
-    Section,
-    WorldStateConfig,
-    canonical_json,
-)  # fmt: skip
+from sensorium.config import Section, canonical_json
 from sensorium.data.recording import RecordingSet
-from sensorium.evaluation import agent_return, probe, reconstruction, retrieval, rollout, world_state
 from sensorium.evaluation.harness import WindowPool, check_pedigree
-from sensorium.evaluation.retrieval import draw_candidates, ranks
+from sensorium.generation.config import ReconstructionConfig
+from sensorium.generation.evaluation import reconstruction, rollout
+from sensorium.perception.config import ProbeConfig, RetrievalConfig, WorldStateConfig
+from sensorium.perception.evaluation import probe, retrieval, world_state
+from sensorium.perception.evaluation.retrieval import draw_candidates, ranks
 
 SECTIONS: dict[str, Section] = {
     "probe vision": ProbeConfig(samples=300, trials=20, supervised_steps=100),

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from sensorium.config import ViolationsConfig
-from sensorium.models.expectation import FAR, Around, Expectation, Watched, advance, hidden_depth, nearest, surprise
+from sensorium.cognition.expectation import FAR, Around, Expectation, Watched, advance, hidden_depth, nearest, surprise
 from sensorium.studies import impossible, violations
+from sensorium.studies.config import ViolationsConfig
 from sensorium.studies.impossible import LAWS, fours
 from sensorium.studies.violations import TRUE_ROOM, expectation, hidden, judge, stillness
 

@@ -11,11 +11,21 @@ import pytest
 from toy_world import ToyWorld
 
 from sensorium.artifacts import ArtifactError
-from sensorium.config import FewShotConfig, canonical_json
+from sensorium.config import canonical_json
 from sensorium.data.recording import RecordingSet
-from sensorium.evaluation import few_shot
-from sensorium.evaluation.few_shot import QUERIES, Asked, Task, answers, draw_task, episodes, frequent, sense_metrics
 from sensorium.evaluation.harness import WindowPool
+from sensorium.perception.config import FewShotConfig
+from sensorium.perception.evaluation import few_shot
+from sensorium.perception.evaluation.few_shot import (
+    QUERIES,
+    Asked,
+    Task,
+    answers,
+    draw_task,
+    episodes,
+    frequent,
+    sense_metrics,
+)
 
 CONFIG = FewShotConfig(samples=300, episodes=100)
 

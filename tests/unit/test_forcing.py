@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 import torch
 
-from sensorium.config import DynamicsConfig, VideoTokenizerConfig
-from sensorium.models.dream import dream, euler_step
-from sensorium.models.dynamics import Dynamics
-from sensorium.models.tokenizers import VideoTokenizer
-from sensorium.objectives.forcing import (
+from sensorium.generation.config import DynamicsConfig, VideoTokenizerConfig
+from sensorium.generation.dream import dream, euler_step
+from sensorium.generation.dynamics import Dynamics
+from sensorium.generation.dynamics_learner import (
     DynamicsLearner,
     Levels,
     bootstrap_target,
@@ -21,6 +20,7 @@ from sensorium.objectives.forcing import (
     ramp,
     signal_levels,
 )
+from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.randomness import Draw
 from sensorium.training import execution
 

@@ -7,8 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from sensorium.config import ConfigurationError, ForgettingConfig, validate
-from sensorium.objectives.consolidation import Consolidation, DeadFisherError, fisher
+from sensorium.cognition.consolidation import Consolidation, DeadFisherError, fisher
+from sensorium.config import ConfigurationError
+from sensorium.settings import validate
+from sensorium.studies.config import ForgettingConfig
 from sensorium.studies.forgetting import CHANCE, backward, forward, learn, nothing, trend
 
 CONFIG = ForgettingConfig(recordings=60, steps=150, weights=(30.0, 3000.0), weight=30.0)

@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from sensorium.config import FusionConfig, Training
-from sensorium.models.fusion import Fusion
-from sensorium.objectives.alignment import FusionLearner, hidden_senses, symmetric_info_nce
+from sensorium.config import Training
+from sensorium.perception.config import FusionConfig
+from sensorium.perception.fusion import Fusion
+from sensorium.perception.fusion_learner import FusionLearner, hidden_senses, symmetric_info_nce
 from sensorium.randomness import Draw
 
 CONFIG = FusionConfig(dim=32, layers=2, heads=2, frames=8, offsets=(-1, 2), training=Training(steps=100, lr=3e-3))

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sensorium.objectives.collapse import effective_rank, mean_difference, relative_deviation
-from sensorium.objectives.learner import Gate
+from sensorium.training.collapse import effective_rank, mean_difference, relative_deviation
 from sensorium.training.health import Skips, UnhealthyError, Verdict, first_bad_place
+from sensorium.training.learner import Gate
 
 
 def test_ten_in_a_row_are_borne_and_eleven_are_not() -> None:

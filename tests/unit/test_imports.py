@@ -1,4 +1,4 @@
-"""Who may import whom: config -> data, models, objectives -> training -> stages, evaluation -> the rest -> cli."""
+"""Who may import whom: ground, core, lines, faces, command line; lines import no other line but the drawn ones."""
 
 from __future__ import annotations
 
@@ -8,21 +8,31 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[2] / "src/sensorium"
-GROUND = {"config", "artifacts", "schedules", "randomness"}
-LEVELS = {
-    **dict.fromkeys(GROUND, 0),
-    "config_export": 1,
-    **dict.fromkeys(("data", "models", "objectives"), 1),
-    "training": 2,
-    "world_model": 2,
-    **dict.fromkeys(("stages", "evaluation"), 3),
-    **dict.fromkeys(("studies", "interactive"), 4),
-    "cli": 5,
-    "__main__": 6,
+# A room may import every room below it, and itself.
+FLOORS = (
+    {"config", "artifacts", "schedules", "randomness"},
+    {"data"},
+    {"models"},
+    {"training"},
+    {"evaluation"},
+    {"perception", "forecasting", "generation", "agent", "cognition"},
+    {"settings", "programs", "world_model"},
+    {"config_export", "interactive", "studies"},
+    {"cli"},
+    {"__main__"},
+)
+LINES = FLOORS[5]
+ARROWS = {
+    ("forecasting", "perception"),
+    ("agent", "generation"),
+    ("cognition", "perception"),
+    ("cognition", "forecasting"),
 }
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 WITHOUT_TORCH = [
     *(SOURCE / "config").glob("*.py"),
-    *(SOURCE / f"{n}.py" for n in ("__init__", "artifacts", "config_export", "cli")),
+    *SOURCE.glob("*/config.py"),
+    *(SOURCE / f"{n}.py" for n in ("__init__", "artifacts", "config_export", "cli", "programs", "settings")),
 ]
 
 
@@ -42,9 +52,18 @@ def room(path: Path) -> str:
     return path.relative_to(SOURCE).parts[0].removesuffix(".py")
 
 
+def allowed(own: str, other: str) -> bool:
+    """Whether a file of room `own` may import from room `other`; the ground's rooms may import each other."""
+    if other == own or FLOOR[own] == FLOOR[other] == 0 or (own, other) in ARROWS:
+        return True
+    if other == "studies":  # their settings are joined with the others
+        return FLOOR[own] >= FLOOR["settings"]
+    return FLOOR[other] < FLOOR[own]
+
+
 def test_every_room_has_its_place():
     known = {room(path) for path in SOURCE.rglob("*.py")} - {"__init__"}
-    assert known <= set(LEVELS), known - set(LEVELS)
+    assert known <= set(FLOOR), known - set(FLOOR)
 
 
 @pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))
@@ -54,28 +73,32 @@ def test_import_directions(path):
         return
     for name in imports(path):
         parts = name.split(".")
-        if parts[0] != "sensorium" or len(parts) == 1:
-            continue
-        other = parts[1]
-        assert other in LEVELS, f"{path} imports {name}"
-        allowed = LEVELS[other] < LEVELS[own] or other == own or {own, other} <= GROUND
-        # data, models and objectives stand on one floor: objectives may use models and data, models may use neither.
-        allowed |= own == "objectives" and other in ("models", "data")
-        # a stage may use an evaluation's statistics, an evaluation no stage
-        allowed |= own == "models" and other == "data" and parts[2:3] == ["recording"]
-        assert allowed, f"{path.relative_to(SOURCE)} must not import {name}"
+        if parts[0] == "sensorium" and len(parts) > 1:
+            assert parts[1] in FLOOR, f"{path} imports {name}"
+            assert allowed(own, parts[1]), f"{path.relative_to(SOURCE)} must not import {name}"
 
 
 @pytest.mark.parametrize("path", WITHOUT_TORCH, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_the_ground_floor_needs_no_torch(path):
-    """At import, that is: `cli` brings torch only when a stage runs."""
+    """At import, that is: `cli` brings torch only when a program runs."""
     tree = ast.parse(path.read_text())
     top = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
     modules = {alias.name for node in top if isinstance(node, ast.Import) for alias in node.names}
     modules |= {str(node.module) for node in top if isinstance(node, ast.ImportFrom)}
     assert not [module for module in modules if module.startswith("torch")]
     own = {module for module in modules if module.startswith("sensorium.")}
-    assert all(module.split(".")[1] in ("config", "artifacts") for module in own)
+    light = ("config", "artifacts", "programs", "settings")
+    assert all(module.split(".")[1] in light or module.endswith(".config") for module in own)
+
+
+def test_an_evaluation_imports_no_other_evaluation():
+    """Programs of different evaluations share what stands in the evaluation library, or in a room of their line."""
+    from sensorium.programs import EVALUATIONS
+
+    for module in EVALUATIONS.values():
+        others = set(EVALUATIONS.values()) - {module}
+        found = imports(SOURCE.parent / f"{module.replace('.', '/')}.py") & others
+        assert not found, f"{module} imports {found}"
 
 
 def test_the_executor_and_the_package_know_nothing_of_each_other():

@@ -21,29 +21,21 @@ from toy_world import (
 )
 
 from sensorium.artifacts import ArtifactError
-from sensorium.config import (
-    FinetuneConfig,
-    FinetuningConfig,
-    PlayroomConfig,
-    ProbeConfig,
-    RetrievalConfig,
-    Training,
-    WorldStateConfig,
-    canonical_json,
-)
+from sensorium.config import PlayroomConfig, Training, canonical_json
 from sensorium.data.recording import RecordingSet
-from sensorium.evaluation import finetuning
-from sensorium.evaluation.battery import Score
-from sensorium.evaluation.finetuning import compare
 from sensorium.evaluation.statistics import mean
-from sensorium.models.encoders import AudioEncoder, VisionEncoder
-from sensorium.models.fusion import Fusion
-from sensorium.models.joint import Joint
 from sensorium.models.load import load_model
-from sensorium.objectives.joint import JointLearner
+from sensorium.perception import finetune
+from sensorium.perception.config import FinetuneConfig, FinetuningConfig, ProbeConfig, RetrievalConfig, WorldStateConfig
+from sensorium.perception.encoders import AudioEncoder, VisionEncoder
+from sensorium.perception.evaluation import finetuning
+from sensorium.perception.evaluation.battery import Score
+from sensorium.perception.evaluation.finetuning import compare
+from sensorium.perception.fusion import Fusion
+from sensorium.perception.joint import Joint
+from sensorium.perception.joint_learner import JointLearner
+from sensorium.perception.train_fusion import embed
 from sensorium.randomness import Draw
-from sensorium.stages import finetune
-from sensorium.stages.train_fusion import embed
 
 CPU = torch.device("cpu")
 PARTS = ("vision", "audio", "fusion")

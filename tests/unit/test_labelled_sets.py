@@ -18,11 +18,11 @@ from torchvision.datasets import CIFAR100
 
 import layouts
 from sensorium.config import ConfigurationError, SpeechCommandsConfig
+from sensorium.data import collect, index
 from sensorium.data.quarantine import BadDataError, BadRecordingError
 from sensorium.data.recording import SPLITS, STILLS, RecordingSet
 from sensorium.data.sounds import read_sound
 from sensorium.data.sources.cifar100 import HarmlessUnpickler
-from sensorium.stages import collect, index
 
 SHARED = Path(__file__).parents[3] / "shared/data"
 SPEECH = "SpeechCommands/speech_commands_v0.02"

@@ -11,13 +11,15 @@ from safetensors.torch import save_file
 from torch import nn
 
 from sensorium.artifacts import ArtifactError, digest, write_manifest
-from sensorium.config import AudioTokenizerConfig, LatentsConfig, Section, VideoTokenizerConfig, canonical_json
+from sensorium.config import LatentsConfig, Section, canonical_json
+from sensorium.data import collect, index
 from sensorium.data.recording import SPLITS, RecordingSet
 from sensorium.data.windows import Windows
-from sensorium.models.audio_tokenizer import AudioTokenizer, to_sounds
-from sensorium.models.tokenizers import VideoTokenizer, to_images
-from sensorium.stages import collect, encode_latents, index
-from sensorium.stages.train_dynamics import token_statistics
+from sensorium.generation import encode_latents
+from sensorium.generation.audio_tokenizer import AudioTokenizer, to_sounds
+from sensorium.generation.config import AudioTokenizerConfig, VideoTokenizerConfig
+from sensorium.generation.tokenizers import VideoTokenizer, to_images
+from sensorium.generation.train_dynamics import token_statistics
 
 DATA = '{"source": "playroom", "recordings": 12, "frames": 16, "size": 16, "shards": 2}'
 SHARDS = (0, 1)

@@ -11,7 +11,7 @@ from torch import Tensor
 from torchvision.models import vgg16
 
 from sensorium.artifacts import ArtifactError
-from sensorium.objectives.lpips import LPIPS
+from sensorium.generation.lpips import LPIPS
 
 ENDS = (4, 9, 16, 23, 30)  # of the parts, in torchvision's `features`
 

@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from sensorium.evaluation.movie import write_dream
+from sensorium.evaluation.films import write_dream
 
 
 @pytest.mark.parametrize("rate", [16000, 30720, 7000], ids=["playroom", "console", "lower than any"])

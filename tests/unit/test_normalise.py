@@ -12,9 +12,9 @@ from test_trainer import StopAfter, poison, state
 from toys import ToyConfig, run_toy
 
 from sensorium.config import Training
-from sensorium.objectives.normalise import RunningScale
 from sensorium.training.execution import Execution
 from sensorium.training.interrupt import StoppedEarly
+from sensorium.training.normalise import RunningScale
 
 
 def scalars(**values: float) -> dict[str, torch.Tensor]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sensorium.config import PhysicsPriorConfig
-from sensorium.models.physics import TrustedPrior
+from sensorium.cognition.physics import TrustedPrior
+from sensorium.studies.config import PhysicsPriorConfig
 from sensorium.studies.physics_prior import (
     TRUE_ROOM,
     WRONG_ROOM,

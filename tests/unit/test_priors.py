@@ -9,9 +9,9 @@ import torch
 from scipy.stats import binomtest, spearmanr
 from torch import Tensor
 
-from sensorium.config import AudioEncoderConfig, AudioPriors, VisionEncoderConfig, VisionPriors
-from sensorium.models.encoders import AudioEncoder, LogMel, VisionEncoder
-from sensorium.models.priors import GaborEnergy, OpponentColour, SightPriors, depth_cues, onset_flux
+from sensorium.perception.config import AudioEncoderConfig, AudioPriors, VisionEncoderConfig, VisionPriors
+from sensorium.perception.encoders import AudioEncoder, LogMel, VisionEncoder
+from sensorium.perception.priors import GaborEnergy, OpponentColour, SightPriors, depth_cues, onset_flux
 
 ALL = VisionPriors(colour=True, edges=True, depth=True)
 

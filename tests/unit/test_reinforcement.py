@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sensorium.models.scalars import BINS, code_loss, expectation, symexp, symexp_bins, symlog, two_hot
-from sensorium.objectives.reinforcement import lambda_returns, preference_loss
+from sensorium.agent.reinforcement import lambda_returns, preference_loss
+from sensorium.agent.scalars import BINS, code_loss, expectation, symexp, symexp_bins, symlog, two_hot
 
 
 def test_symlog_and_symexp_undo_each_other():

@@ -15,10 +15,11 @@ from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
 from sensorium.artifacts import ArtifactError
-from sensorium.config import HandwritingConfig, SightPriorsConfig, SpokenDigitsConfig, Training, WordAugmentation
-from sensorium.data.words import BANDS, COLUMNS, augment_patches, patches, read_words, trimmed, voices
+from sensorium.config import Training
 from sensorium.randomness import Draw
 from sensorium.studies import handwriting, sight_priors, spoken_digits
+from sensorium.studies.config import HandwritingConfig, SightPriorsConfig, SpokenDigitsConfig, WordAugmentation
+from sensorium.studies.spoken_words import BANDS, COLUMNS, augment_patches, patches, read_words, trimmed, voices
 
 RATE = 8000
 FEW = Training(steps=2, batch=8, warmup=1)

@@ -13,12 +13,13 @@ import torch
 from toy_world import DETAILS, FRAMES, RATE, RECORDINGS, SAMPLES, SIZE, SPLITS, fit, write_model, write_recordings
 
 from sensorium.artifacts import ArtifactError
-from sensorium.config import AudioTokenizerConfig, PlayroomConfig, SoundReconstructionConfig, canonical_json
+from sensorium.config import PlayroomConfig, canonical_json
 from sensorium.data.recording import RecordingSet
 from sensorium.data.windows import Windows
-from sensorium.evaluation import sound_reconstruction
-from sensorium.models.audio_tokenizer import AudioTokenizer
-from sensorium.objectives.sound import SoundLearner
+from sensorium.generation.audio_tokenizer import AudioTokenizer
+from sensorium.generation.audio_tokenizer_learner import SoundLearner
+from sensorium.generation.config import AudioTokenizerConfig, SoundReconstructionConfig
+from sensorium.generation.evaluation import sound_reconstruction
 from sensorium.randomness import Draw
 
 TOKENIZER = AudioTokenizerConfig(width=32, channels=8, layers=2)

@@ -13,25 +13,20 @@ from torch import Tensor
 from toy_world import DETAILS, FUSION, ToyWorld, fit, recording, write_model
 
 from sensorium.artifacts import ArtifactError
-from sensorium.config import (
-    CausalConfig,
-    FusionConfig,
-    MotionConfig,
-    PlayroomConfig,
-    StateDynamicsConfig,
-    canonical_json,
-)  # fmt: skip
+from sensorium.config import PlayroomConfig, canonical_json
 from sensorium.data.recording import RecordingSet
 from sensorium.data.sources import playroom
 from sensorium.data.windows import Windows
-from sensorium.evaluation import causal, motion
-from sensorium.evaluation.foretold import INPUTS
-from sensorium.models.fusion import Fusion
+from sensorium.forecasting import train_state_dynamics
+from sensorium.forecasting.config import CausalConfig, MotionConfig, StateDynamicsConfig
+from sensorium.forecasting.evaluation import causal, motion
+from sensorium.forecasting.evaluation.forecasts import INPUTS
+from sensorium.forecasting.state_dynamics import StateDynamics
+from sensorium.forecasting.state_dynamics_learner import StateDynamicsLearner, likelihood
 from sensorium.models.load import load_model
-from sensorium.models.state_dynamics import StateDynamics
-from sensorium.objectives.foresight import StateDynamicsLearner, likelihood
+from sensorium.perception.config import FusionConfig
+from sensorium.perception.fusion import Fusion
 from sensorium.randomness import Draw, sample_indices
-from sensorium.stages import train_state_dynamics
 
 CONFIG = StateDynamicsConfig(width=48, context=4, horizon=4)
 MODULES = {"motion": motion, "causal": causal}

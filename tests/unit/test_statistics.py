@@ -11,7 +11,6 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score, r2_score
 
 from sensorium.artifacts import ArtifactError, digest, write_json
-from sensorium.evaluation.drift import frechet
 from sensorium.evaluation.statistics import (
     StatisticsError,
     balanced_accuracy,
@@ -22,6 +21,7 @@ from sensorium.evaluation.statistics import (
     resampled_weights,
     write_result,
 )
+from sensorium.generation.evaluation.drift import frechet
 
 RNG = np.random.default_rng(0)
 GROUPS = [f"r{number // 10}" for number in range(400)]

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sensorium.config import (
-    ConfigurationError,
-    PlayroomConfig,
-    ReconstructionConfig,
-    TokenizersStudyConfig,
-    Training,
-    VideoTokenizerConfig,
-)
-from sensorium.config.models import TransformerTokenizerConfig
+from sensorium.config import ConfigurationError, PlayroomConfig, Training
+from sensorium.generation.config import ReconstructionConfig, TransformerTokenizerConfig, VideoTokenizerConfig
+from sensorium.studies.config import TokenizersStudyConfig
 from sensorium.studies.tokenizers import COMPONENTS, JPEG, KINDS, MEAN, SCORES, Life, judge, live
 from sensorium.training.health import Verdict
 

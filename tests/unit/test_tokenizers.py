@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sensorium.config import VideoTokenizerConfig
-from sensorium.models.tokenizers import VideoTokenizer, to_images
-from sensorium.objectives.reconstruction import TokenizerLearner, edge_error, psnr
+from sensorium.generation.config import VideoTokenizerConfig
+from sensorium.generation.tokenizers import VideoTokenizer, to_images
+from sensorium.generation.video_tokenizer_learner import TokenizerLearner, edge_error, psnr
 from sensorium.randomness import Draw
 
 SIZE = 16

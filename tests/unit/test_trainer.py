@@ -22,7 +22,6 @@ from toys import SHAPES, ToyConfig, ToyContrast, ToyLearner, ToyModel, ToyWindow
 from sensorium.artifacts import ArtifactError
 from sensorium.config import ConfigurationError, Training
 from sensorium.models.load import load_model
-from sensorium.objectives.learner import Batch, Gate, Learner
 from sensorium.randomness import Draw
 from sensorium.training import trainer as trainer_module
 from sensorium.training.distributed import World
@@ -30,6 +29,7 @@ from sensorium.training.execution import Execution
 from sensorium.training.gradients import Gradients
 from sensorium.training.health import UnhealthyError
 from sensorium.training.interrupt import Interrupt, StoppedEarly
+from sensorium.training.learner import Batch, Gate, Learner
 
 HERE = Path(__file__).parent
 

@@ -10,14 +10,15 @@ import pytest
 import torch
 from test_tokenizers import SIZE, discs, draw
 
-from sensorium.config import Training, TransformerTokenizerConfig, VideoTokenizerConfig
-from sensorium.models.tokenizers import VideoTokenizer, to_images
-from sensorium.objectives.learner import Batch, Learner
-from sensorium.objectives.reconstruction import TokenizerLearner
+from sensorium.config import Training
+from sensorium.generation.config import TransformerTokenizerConfig, VideoTokenizerConfig
+from sensorium.generation.encode_latents import encode_video
+from sensorium.generation.tokenizers import VideoTokenizer, to_images
+from sensorium.generation.video_tokenizer_learner import TokenizerLearner
 from sensorium.randomness import Draw
-from sensorium.stages.encode_latents import encode_video
 from sensorium.training.execution import Execution
 from sensorium.training.health import UnhealthyError
+from sensorium.training.learner import Batch, Learner
 from sensorium.training.stage import train_stage
 
 SHAPE = TransformerTokenizerConfig(dim=32, heads=2, layers=4, time_every=2, patch=4, frames=3, mask=0.5, mask_warmup=4)

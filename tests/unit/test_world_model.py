@@ -26,13 +26,14 @@ from toy_world import (
 
 import sensorium
 from sensorium.artifacts import ArtifactError
-from sensorium.config import AudioTokenizerConfig, FinetuneConfig
-from sensorium.models.audio_tokenizer import AudioTokenizer
-from sensorium.models.dynamics import Dynamics
-from sensorium.models.encoders import AudioEncoder, VisionEncoder
-from sensorium.models.fusion import Fusion
-from sensorium.models.joint import Joint
-from sensorium.models.tokenizers import VideoTokenizer
+from sensorium.generation.audio_tokenizer import AudioTokenizer
+from sensorium.generation.config import AudioTokenizerConfig
+from sensorium.generation.dynamics import Dynamics
+from sensorium.generation.tokenizers import VideoTokenizer
+from sensorium.perception.config import FinetuneConfig
+from sensorium.perception.encoders import AudioEncoder, VisionEncoder
+from sensorium.perception.fusion import Fusion
+from sensorium.perception.joint import Joint
 from sensorium.world_model import Perception, WorldModel
 
 TOKENS = (SIZE // 8) ** 2

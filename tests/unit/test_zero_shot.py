@@ -12,9 +12,10 @@ from toy_playroom import CONFIG, ToyPlayroom
 from toy_world import ToyWorld
 
 from sensorium.artifacts import ArtifactError
-from sensorium.config import ZeroShotConfig, canonical_json
+from sensorium.config import canonical_json
 from sensorium.evaluation.readout import Senses, one_hot
-from sensorium.evaluation.zero_shot import Labelled, Perceived, Trials, judge, main
+from sensorium.perception.config import ZeroShotConfig
+from sensorium.perception.evaluation.zero_shot import Labelled, Perceived, Trials, judge, main
 
 SEEN, HEARD = 3, 4
 

@@ -8,14 +8,15 @@ import numpy as np
 import torch
 from toy_world import DETAILS, DYNAMICS, FRAMES, SAMPLES, SIZE, ToyWorld, fit, picture, write_model
 
-from sensorium.config import CloningConfig, DynamicsConfig, ImaginationConfig
+from sensorium.agent.agent import Actor, Agent
+from sensorium.agent.cloning_learner import CloningLearner
+from sensorium.agent.config import CloningConfig, ImaginationConfig
 from sensorium.data.environment import Observation
 from sensorium.data.recording import RecordingSet
 from sensorium.data.windows import Windows
-from sensorium.models.agent import Actor, Agent
-from sensorium.models.dynamics import Dynamics
+from sensorium.generation.config import DynamicsConfig
+from sensorium.generation.dynamics import Dynamics
 from sensorium.models.load import load_model
-from sensorium.objectives.cloning import CloningLearner
 from sensorium.randomness import Draw
 
 CLONING, IMAGINATION = CloningConfig(distances=2), ImaginationConfig()

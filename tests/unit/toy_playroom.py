@@ -14,8 +14,8 @@ from sensorium.artifacts import write_manifest
 from sensorium.config import PlayroomConfig, canonical_json
 from sensorium.data.recording import KIND, RecordingSet, write_shard
 from sensorium.data.sources import playroom
-from sensorium.evaluation.strikes import draw_strikes
-from sensorium.models.encoders import AudioEncoder, VisionEncoder
+from sensorium.perception.encoders import AudioEncoder, VisionEncoder
+from sensorium.perception.evaluation.impacts import draw_strikes
 
 SPLITS = ["training"] * 90 + ["validation"] * 2 + ["test"] * 50
 CONFIG = PlayroomConfig(recordings=len(SPLITS), frames=48, size=SIZE, max_bodies=2)

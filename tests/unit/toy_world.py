@@ -17,22 +17,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sensorium.artifacts import digest, write_manifest
-from sensorium.config import (
-    AudioEncoderConfig,
-    DynamicsConfig,
-    FusionConfig,
-    LatentsConfig,
-    PlayroomConfig,
-    Section,
-    VideoTokenizerConfig,
-    VisionEncoderConfig,
-    canonical_json,
-)  # fmt: skip
+from sensorium.config import LatentsConfig, PlayroomConfig, Section, canonical_json
 from sensorium.data.recording import KIND, RecordingSet, write_shard
-from sensorium.models.dynamics import Dynamics
-from sensorium.models.encoders import AudioEncoder, VisionEncoder
-from sensorium.models.fusion import Fusion
-from sensorium.models.tokenizers import VideoTokenizer, to_images
+from sensorium.generation.config import DynamicsConfig, VideoTokenizerConfig
+from sensorium.generation.dynamics import Dynamics
+from sensorium.generation.tokenizers import VideoTokenizer, to_images
+from sensorium.perception.config import AudioEncoderConfig, FusionConfig, VisionEncoderConfig
+from sensorium.perception.encoders import AudioEncoder, VisionEncoder
+from sensorium.perception.fusion import Fusion
 
 SIZE, FRAMES, RATE, SAMPLES = 16, 32, 16000, 1000
 RECORDINGS = 60

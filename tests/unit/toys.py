@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from sensorium.artifacts import write_json
 from sensorium.config import Section, Training
-from sensorium.objectives.learner import Audio, Batch, CoupledLearner, Gate, Image, Learner, Metrics
-from sensorium.objectives.normalise import RunningScale
 from sensorium.randomness import Draw
 from sensorium.training.execution import Execution
+from sensorium.training.learner import Audio, Batch, CoupledLearner, Gate, Image, Learner, Metrics
+from sensorium.training.normalise import RunningScale
 from sensorium.training.stage import train_stage
 
 SHAPES = {"inputs": 6}

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sensorium.config import Config, canonical_json, validate
+from sensorium.config import canonical_json
+from sensorium.settings import Config, validate
 
 STEPS = 16
 KILLS = 2

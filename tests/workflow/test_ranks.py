@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sensorium.config import canonical_json, validate
+from sensorium.config import canonical_json
+from sensorium.settings import validate
 
 STEPS = 16
 DONE = (0, 70)  # after so few steps a gate may refuse the export; the training is there all the same

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from sensorium.programs import PROGRAMS
+
 SHARDS = 2
 EVALUATE_SENSES = {"retrieval": 1, "few_shot": 1, "world_state": 1}
 STATE_DYNAMICS = {"train_state_dynamics": 1, "motion": 1, "causal": 1}
@@ -72,35 +74,35 @@ AGENT_SECTIONS = {
     "evaluations={agent_return: {seed: 1}}": {"agent_return": 1, **END},
 }
 STAGES = {
-    "stages/collect": EVERYTHING,
-    "stages/index": INDEX,
-    "stages/train_encoder": BOTH_ENCODERS,
-    "stages/train_tokenizer": BOTH_TOKENIZERS,
-    "stages/encode_latents": LATENTS,
-    "stages/train_fusion": FUSION,
-    "stages/finetune": FINETUNE,
-    "stages/train_state_dynamics": {**STATE_DYNAMICS, "curves": 1, **END},
-    "stages/train_dynamics": DYNAMICS,
-    "evaluation/probe": {"probe": 2, **END},
-    "evaluation/retrieval": {"retrieval": 1, **END},
-    "evaluation/few_shot": {"few_shot": 1, **END},
-    "evaluation/properties": {"properties": 1, **END},
-    "evaluation/zero_shot": {"zero_shot": 1, **END},
-    "evaluation/world_state": {"world_state": 1, **END},
-    "evaluation/finetuning": {"finetuning": 1, **END},
-    "evaluation/motion": {"motion": 1, **END},
-    "evaluation/causal": {"causal": 1, **END},
-    "evaluation/reconstruction": {"reconstruction": 1, **END},
-    "evaluation/sound_reconstruction": {"sound_reconstruction": 1, **END},
-    "stages/train_clone": {},
-    "stages/train_agent": {},
-    "evaluation/agent_return": {},
-    "evaluation/rollout": {"rollout": 1, **END},
-    "evaluation/uncertainty": {"uncertainty": 1, **END},
-    "evaluation/drift": {"drift": 1, **END},
-    "evaluation/counterfactual": {"counterfactual": 1, **END},
-    "evaluation/summary": END,
-    "evaluation/curves": {"curves": 1, "all": 1},
+    "collect": EVERYTHING,
+    "index": INDEX,
+    "train_encoder": BOTH_ENCODERS,
+    "train_tokenizer": BOTH_TOKENIZERS,
+    "encode_latents": LATENTS,
+    "train_fusion": FUSION,
+    "finetune": FINETUNE,
+    "train_state_dynamics": {**STATE_DYNAMICS, "curves": 1, **END},
+    "train_dynamics": DYNAMICS,
+    "probe": {"probe": 2, **END},
+    "retrieval": {"retrieval": 1, **END},
+    "few_shot": {"few_shot": 1, **END},
+    "properties": {"properties": 1, **END},
+    "zero_shot": {"zero_shot": 1, **END},
+    "world_state": {"world_state": 1, **END},
+    "finetuning": {"finetuning": 1, **END},
+    "motion": {"motion": 1, **END},
+    "causal": {"causal": 1, **END},
+    "reconstruction": {"reconstruction": 1, **END},
+    "sound_reconstruction": {"sound_reconstruction": 1, **END},
+    "train_clone": {},
+    "train_agent": {},
+    "agent_return": {},
+    "rollout": {"rollout": 1, **END},
+    "uncertainty": {"uncertainty": 1, **END},
+    "drift": {"drift": 1, **END},
+    "counterfactual": {"counterfactual": 1, **END},
+    "summary": END,
+    "curves": {"curves": 1, "all": 1},
 }
 
 
@@ -163,7 +165,8 @@ def test_a_changed_section_of_the_agent_reruns_it_where_its_line_is_on(acting, c
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_raised_revision_reruns_its_stage(changed, command, stage):
-    source = changed / f"src/sensorium/{stage}.py"
+    module = PROGRAMS[stage.replace("_", "-")]
+    source = changed / f"src/{module.replace('.', '/')}.py"
     text, count = re.subn(r"^REVISION = \d+$", "REVISION = 999", source.read_text(), flags=re.MULTILINE)
     assert count == 1
     source.write_text(text)

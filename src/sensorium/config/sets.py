@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from sensorium.config.section import ConfigurationError
+from sensorium.config.section import ConfigurationError, Section
 from sensorium.config.sources import TOKENIZER_STRIDE, AtariConfig, FolderConfig, PlayroomConfig, Source
 
 CIFAR_FOLDER = "cifar-100-python"
@@ -155,3 +155,9 @@ SOURCES = (
     "speech_commands",
     "sound_folders",
 )
+
+
+class LatentsConfig(Section):
+    """Tokens of every recording, encoded once."""
+
+    dtype: Literal["float16", "float32"] = Field("float16", description="number format on disk")

@@ -17,9 +17,9 @@ from sensorium.artifacts import check_pedigree as check_pedigree  # part of the 
 from sensorium.config import Section
 from sensorium.data.recording import RecordingSet, Split
 from sensorium.data.windows import Windows
-from sensorium.models.embed import FULL_SCALE, embed_recording
-from sensorium.models.encoders import AudioEncoder, VisionEncoder
 from sensorium.models.load import load_model
+from sensorium.perception.embed import FULL_SCALE, embed_recording
+from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.randomness import stable_seed
 from sensorium.training.execution import Execution, add_arguments
 

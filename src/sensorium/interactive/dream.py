@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from sensorium.config import ConfigurationError
-from sensorium.evaluation.movie import write_dream
+from sensorium.evaluation.films import write_dream
 from sensorium.interactive.actions import POLICIES, plan, read_actions
 from sensorium.interactive.session import Session
 from sensorium.interactive.world import World, add_arguments, positive, settings
-from sensorium.models.embed import FULL_SCALE
+from sensorium.perception.embed import FULL_SCALE
 
 FRAMES = 64  # dreamed where neither the recording nor a file says how many
 

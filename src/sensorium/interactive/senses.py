@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sensorium.models.audio_tokenizer import AudioTokenizer
-from sensorium.models.embed import FULL_SCALE
-from sensorium.models.tokenizers import VideoTokenizer
+from sensorium.generation.audio_tokenizer import AudioTokenizer
+from sensorium.generation.tokenizers import VideoTokenizer
+from sensorium.perception.embed import FULL_SCALE
 
 
 @dataclass(frozen=True)

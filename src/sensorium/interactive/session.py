@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from sensorium.generation.dream import Dreamer
 from sensorium.interactive.world import World
-from sensorium.models.dream import Dreamer
 from sensorium.randomness import stable_seed
 
 TRUE_CLIPS, CLIP_FRAMES = 24, 16  # that doubts are measured by

@@ -12,22 +12,17 @@ import torch
 from torch import Tensor
 
 from sensorium.artifacts import MANIFEST, ArtifactError, digest, read_json
-from sensorium.config import (
-    AudioTokenizerConfig,
-    ConfigurationError,
-    DynamicsConfig,
-    RolloutConfig,
-    VideoTokenizerConfig,
-)
+from sensorium.config import ConfigurationError
 from sensorium.data.recording import RecordingSet
 from sensorium.evaluation.harness import check_pedigree
+from sensorium.generation.audio_tokenizer import AudioTokenizer
+from sensorium.generation.config import AudioTokenizerConfig, DynamicsConfig, RolloutConfig, VideoTokenizerConfig
+from sensorium.generation.dynamics import Dynamics
+from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.interactive.actions import Action
 from sensorium.interactive.senses import Senses
-from sensorium.models.audio_tokenizer import AudioTokenizer
-from sensorium.models.dynamics import Dynamics
 from sensorium.models.layers import lay_by_columns
 from sensorium.models.load import load_model
-from sensorium.models.tokenizers import VideoTokenizer
 from sensorium.training.execution import Execution
 
 RESULTS = Path("results")

@@ -11,11 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from sensorium.agent import train_agent, train_clone
+from sensorium.agent.evaluation import agent_return
 from sensorium.artifacts import read_json
-from sensorium.config import AgentReturnsConfig, LatentsConfig, Section, canonical_json
-from sensorium.evaluation import agent_return
+from sensorium.config import LatentsConfig, Section, canonical_json
+from sensorium.data import index
 from sensorium.evaluation.statistics import measure
-from sensorium.stages import encode_latents, index, train_agent, train_clone, train_dynamics, train_tokenizer
+from sensorium.generation import encode_latents, train_dynamics, train_tokenizer
+from sensorium.studies.config import AgentReturnsConfig
 from sensorium.studies.findings import Cell, Findings, Table, estimate
 from sensorium.studies.recorded import record, seeded
 

@@ -2,7 +2,7 @@
 
 In every visit it chooses a thing and an action, makes a few attempts in the playroom, foretells each outcome from
 strength, distance and size, measures it by what is seen, felt and heard, and learns. Visits begin at random; then the
-choice follows the progress of its forward models (objectives/curiosity.py). Held-out balls are touched in no life.
+choice follows the progress of its forward models (cognition/curiosity.py). Held-out balls are touched in no life.
 The journal, a line a visit, tells what was tried, foretold and measured; it names no property of a ball.
 """
 
@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from sensorium.config import BabblingConfig
+from sensorium.cognition.curiosity import ForwardModel, Interest, Lesson, prediction_error, relative_progress
 from sensorium.evaluation.statistics import measure
-from sensorium.objectives.curiosity import ForwardModel, Interest, Lesson, prediction_error, relative_progress
 from sensorium.randomness import stable_seed
+from sensorium.studies.config import BabblingConfig
 from sensorium.studies.findings import Cell, Findings, Table, estimate, over_seeds
 from sensorium.studies.playground import ACTIONS, KNOWN, OBJECTS, REGIONS, SCALES, TELLING, UNLEARNABLE, attempt
 

@@ -15,11 +15,12 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from sensorium.config import CuriosityConfig, PlayroomConfig
+from sensorium.cognition.curiosity import ForwardModel, Interest, Lesson, learning_progress, prediction_error
+from sensorium.config import PlayroomConfig
 from sensorium.data.sources.playroom.physics import run as simulate_motion
 from sensorium.data.sources.playroom.scene import LAYOUTS, ROOM, Body, draw_scene
-from sensorium.objectives.curiosity import ForwardModel, Interest, Lesson, learning_progress, prediction_error
 from sensorium.randomness import stable_seed
+from sensorium.studies.config import CuriosityConfig
 from sensorium.studies.findings import Findings, Table, estimate, over_seeds
 
 REVISION = 1

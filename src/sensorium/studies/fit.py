@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from sensorium.config import Training
-from sensorium.objectives.learner import Learner
 from sensorium.randomness import Draw, sample_indices, stable_seed
+from sensorium.training.learner import Learner
 from sensorium.training.optimiser import Optimiser
 
 

@@ -17,14 +17,15 @@ import torch.nn.functional as F
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 
-from sensorium.config import ForgettingConfig, PlayroomConfig
+from sensorium.cognition.consolidation import Consolidation, fisher
+from sensorium.config import PlayroomConfig
 from sensorium.data.sources.playroom import sound
 from sensorium.data.sources.playroom.materials import MATERIALS
 from sensorium.data.sources.playroom.physics import run as simulate_motion
 from sensorium.data.sources.playroom.scene import draw_scene
 from sensorium.evaluation.statistics import measure
-from sensorium.objectives.consolidation import Consolidation, fisher
 from sensorium.randomness import stable_seed
+from sensorium.studies.config import ForgettingConfig
 from sensorium.studies.findings import Cell, Findings, Table, estimate, over_seeds
 
 REVISION = 1

@@ -25,10 +25,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sensorium.artifacts import ArtifactError
-from sensorium.config import HandwritingConfig, VisionEncoderConfig
 from sensorium.evaluation.statistics import measure
-from sensorium.objectives.contrastive import VisionContrast
+from sensorium.perception.config import VisionEncoderConfig
+from sensorium.perception.contrastive_learner import VisionContrast
 from sensorium.randomness import stable_seed
+from sensorium.studies.config import HandwritingConfig
 from sensorium.studies.findings import Cell, Findings, Table, over_seeds
 from sensorium.studies.fit import fit
 

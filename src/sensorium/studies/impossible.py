@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sensorium.cognition.expectation import FAR, Watched
 from sensorium.config import PlayroomConfig
 from sensorium.data.sources.playroom.physics import FRAMES_PER_SECOND, HAND_SPEED
 from sensorium.data.sources.playroom.physics import run as simulate_motion
@@ -34,7 +35,6 @@ from sensorium.data.sources.playroom.scene import (
     WALL,
     draw_scene,
 )
-from sensorium.models.expectation import FAR, Watched
 from sensorium.randomness import stable_seed
 
 FRAMES = 14

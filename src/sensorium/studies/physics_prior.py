@@ -16,12 +16,13 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
-from sensorium.config import PhysicsPriorConfig, PlayroomConfig
+from sensorium.cognition.physics import Correction, Room, Trust, TrustedPrior
+from sensorium.config import PlayroomConfig
 from sensorium.data.sources.playroom.physics import FRAMES_PER_SECOND
 from sensorium.data.sources.playroom.physics import run as simulate_motion
 from sensorium.data.sources.playroom.scene import GRAVITY, LAYOUTS, ROOM, WALL, draw_scene
-from sensorium.models.physics import Correction, Room, Trust, TrustedPrior
 from sensorium.randomness import stable_seed
+from sensorium.studies.config import PhysicsPriorConfig
 from sensorium.studies.findings import Cell, Findings, Table, estimate, over_seeds
 
 REVISION = 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sensorium.config import Section
 from sensorium.config.sources import Source
-from sensorium.stages import collect, index
+from sensorium.data import collect, index
 
 
 def record(config: Source, seed: int, folder: Path) -> Path:

@@ -13,11 +13,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
-from sensorium.config import PlayroomConfig, SightPriorsConfig, VisionEncoderConfig, VisionPriors
+from sensorium.config import PlayroomConfig
 from sensorium.data.sources.playroom import simulate
-from sensorium.models.priors import SightPriors
-from sensorium.objectives.contrastive import VisionContrast
+from sensorium.perception.config import VisionEncoderConfig, VisionPriors
+from sensorium.perception.contrastive_learner import VisionContrast
+from sensorium.perception.priors import SightPriors
 from sensorium.randomness import stable_seed
+from sensorium.studies.config import SightPriorsConfig
 from sensorium.studies.findings import Findings, Table, estimate, over_seeds
 from sensorium.studies.fit import fit
 

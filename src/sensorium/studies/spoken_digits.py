@@ -22,14 +22,14 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 from torch.nn import functional as F
 
-from sensorium.config import SpokenDigitsConfig, WordAugmentation
-from sensorium.data.words import BANDS, COLUMNS, Words, augment_patches, patches, read_words, voices
-from sensorium.models.words import WordEncoder
-from sensorium.objectives.contrastive import ContrastiveLearner
-from sensorium.objectives.learner import Batch
+from sensorium.perception.contrastive_learner import ContrastiveLearner
 from sensorium.randomness import Draw, stable_seed
+from sensorium.studies.config import SpokenDigitsConfig, WordAugmentation
 from sensorium.studies.findings import Cell, Findings, Table, over_seeds
 from sensorium.studies.fit import fit
+from sensorium.studies.spoken_words import BANDS, COLUMNS, Words, augment_patches, patches, read_words, voices
+from sensorium.studies.word_encoder import WordEncoder
+from sensorium.training.learner import Batch
 
 REVISION = 2
 SEGMENTS = 8  # columns of the patch that a probe reads directly

@@ -13,9 +13,10 @@ from typing import Any
 
 import torch
 
-from sensorium.artifacts import revision
-from sensorium.config import Studies, parse_section
+from sensorium.config import parse_section
 from sensorium.evaluation.statistics import write_result
+from sensorium.programs import revision
+from sensorium.studies.config import Studies
 from sensorium.studies.findings import Findings, Table, markdown
 
 REVISION = 1

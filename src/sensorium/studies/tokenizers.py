@@ -11,9 +11,10 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from sensorium.artifacts import read_json
-from sensorium.config import TOKENIZER_STRIDE, ConfigurationError, TokenizersStudyConfig, canonical_json
-from sensorium.evaluation import reconstruction
-from sensorium.stages import train_tokenizer
+from sensorium.config import TOKENIZER_STRIDE, ConfigurationError, canonical_json
+from sensorium.generation import train_tokenizer
+from sensorium.generation.evaluation import reconstruction
+from sensorium.studies.config import TokenizersStudyConfig
 from sensorium.studies.findings import Cell, Findings, Table, estimate, over_seeds
 from sensorium.studies.recorded import record, seeded
 

@@ -18,12 +18,12 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
-from sensorium.config import ViolationsConfig
+from sensorium.cognition.expectation import FAR, Expectation, Laws, Watched, surprise
+from sensorium.cognition.physics import Room
 from sensorium.data.sources.playroom.physics import FRAMES_PER_SECOND
 from sensorium.data.sources.playroom.scene import GRAVITY, ROOM, WALL
-from sensorium.models.expectation import FAR, Expectation, Laws, Watched, surprise
-from sensorium.models.physics import Room
 from sensorium.randomness import stable_seed
+from sensorium.studies.config import ViolationsConfig
 from sensorium.studies.findings import Cell, Findings, Table, estimate, over_seeds
 from sensorium.studies.impossible import COLOURS, LAWS, fours, life
 

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from sensorium.config import ConfigurationError
-from sensorium.objectives.learner import Batch, CoupledLearner, Learner, Metrics
 from sensorium.randomness import Draw
 from sensorium.training.distributed import World
+from sensorium.training.learner import Batch, CoupledLearner, Learner, Metrics
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sensorium.objectives.learner import Gate
+from sensorium.training.learner import Gate
 
 log = logging.getLogger(__name__)
 MOST_CONSECUTIVE = 10

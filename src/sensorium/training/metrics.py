@@ -17,8 +17,8 @@ from types import TracebackType
 from torch.utils.tensorboard import SummaryWriter
 
 from sensorium.artifacts import atomic_path
-from sensorium.objectives.learner import Audio, Image
 from sensorium.training.checkpoint import writing
+from sensorium.training.learner import Audio, Image
 
 log = logging.getLogger("sensorium")
 JSONL, LOG, TENSORBOARD = "metrics.jsonl", "train.log", "tb"

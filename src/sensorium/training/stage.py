@@ -15,11 +15,11 @@ from safetensors.torch import save_file
 from sensorium.artifacts import atomic_path, digest, fingerprint, read_json, write_json, write_manifest
 from sensorium.config import Section, Training, canonical_json
 from sensorium.data.windows import JoinedWindows, Windows
-from sensorium.objectives.learner import Learner
 from sensorium.training.checkpoint import writing
 from sensorium.training.distributed import World
 from sensorium.training.execution import Execution
 from sensorium.training.interrupt import Interrupt
+from sensorium.training.learner import Learner
 from sensorium.training.lock import sole_owner
 from sensorium.training.trainer import Trainer
 

@@ -15,7 +15,6 @@ from torch.utils.data import DataLoader
 from sensorium.artifacts import ArtifactError
 from sensorium.config import ConfigurationError, Training
 from sensorium.data.windows import JoinedWindows, StepBatches, Windows
-from sensorium.objectives.learner import Batch, Learner, Metrics
 from sensorium.randomness import Draw, sample_indices, stable_seed
 from sensorium.training.checkpoint import Checkpoints
 from sensorium.training.distributed import World
@@ -23,6 +22,7 @@ from sensorium.training.execution import Execution
 from sensorium.training.gradients import Gradients
 from sensorium.training.health import Skips, Verdict, first_bad_place
 from sensorium.training.interrupt import Interrupt, StoppedEarly, ignore_signals
+from sensorium.training.learner import Batch, Learner, Metrics
 from sensorium.training.metrics import Pace, RunLog, clock
 from sensorium.training.optimiser import Optimiser
 

@@ -1,0 +1,89 @@
+"""Settings of the agent: how it learns to act, first from recordings, then from its own dreams."""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from sensorium.config import Section, Training
+from sensorium.generation.config import GenerationSettings
+
+
+class CloningConfig(Section):
+    """Agent tokens in the dynamics: the recorded actions and rewards told, while the dynamics go on learning."""
+
+    distances: int = Field(8, ge=1, description="actions and rewards that are told at once, this many frames ahead")
+    action_weight: float = Field(1.0, gt=0, description="weight of the actions beside the dynamics")
+    reward_weight: float = Field(1.0, gt=0, description="weight of the rewards beside the dynamics")
+    training: Training = Training(steps=800, batch=8, lr=1e-3, ema=0.99)
+
+
+class ImaginationConfig(Section):
+    """Policy and value trained on dreams; the cloned policy is the frozen prior."""
+
+    context: int = Field(6, ge=1, description="true frames before a dream begins")
+    horizon: int = Field(12, ge=2, description="dreamed frames")
+    denoising_steps: int = Field(2, ge=1, description="Euler steps a dreamed frame: 1, 2, 4, ... 64")
+    context_noise: float = Field(0.1, ge=0, lt=1, description="noise share that frames carry which are there")
+    discount: float = Field(0.95, gt=0, le=1, description="what a reward one frame later is worth")
+    mixing: float = Field(0.95, ge=0, le=1, description="lambda of the returns; 1: imagined rewards, 0: the next value")
+    balance: float = Field(0.5, ge=0, le=1, description="weight of good actions against bad ones")
+    prior_weight: float = Field(0.3, ge=0, description="weight of the divergence from the cloned policy")
+    training: Training = Training(steps=300, batch=64, lr=1e-3, weight_decay=0.0)
+
+    @model_validator(mode="after")
+    def _steps_halve(self) -> ImaginationConfig:
+        if 64 % self.denoising_steps:
+            raise ValueError(f"denoising_steps is {self.denoising_steps}: it must be a power of two, 64 at most")
+        return self
+
+
+class AgentConfig(Section):
+    """What the agent learns from recordings, and what from dreams."""
+
+    cloning: CloningConfig = CloningConfig()
+    imagination: ImaginationConfig = ImaginationConfig()
+
+
+class AgentReturnConfig(Section):
+    """What policies earn in the real environment, in scenes that nobody recorded."""
+
+    episodes: int = Field(64, ge=8, description="episodes each policy plays, all policies the same ones")
+    windows: int = Field(256, ge=20, description="test windows whose rewards are told")
+    context_noise: float = Field(0.1, ge=0, lt=1, description="noise share that frames carry which were seen")
+    seed: int = Field(0, ge=0, description="seed of the scenes, of drawn actions and of resampling")
+
+
+class AgentEvaluations(Section):
+    """How the agent is judged."""
+
+    agent_return: AgentReturnConfig = AgentReturnConfig()
+
+
+class AgentSettings(GenerationSettings):
+    """The section of the agent, and what it asks of the world and of the dynamics it dreams with."""
+
+    agent: AgentConfig = AgentConfig()
+
+    def evaluations_on(self) -> list[str]:
+        """Names of the evaluations that run, as far as the source has truth for them."""
+        return [*super().evaluations_on(), *(["agent_return"] if self.lines.agent else [])]
+
+    def trained(self) -> list[str]:
+        """Folders of the models that this line trains, below results/."""
+        return [*super().trained(), *(["clone", "agent"] if self.lines.agent else [])]
+
+    def windows(self) -> dict[str, int]:
+        """Frames that each setting asks of a recording."""
+        if not self.lines.agent:
+            return super().windows()
+        return super().windows() | {
+            "dynamics.long_frames + agent.cloning.distances": self.dynamics.long_frames + self.agent.cloning.distances,
+            "agent.imagination.context": self.agent.imagination.context,
+        }
+
+    @model_validator(mode="after")
+    def _rewards_are_there(self) -> AgentSettings:
+        rewarded = self.data.source == "atari" or (self.data.source == "playroom" and self.data.task != "none")
+        if self.lines.agent and not rewarded:
+            raise ValueError("lines.agent is on, but the recordings have no rewards: set data.task, or record a game")
+        return self

@@ -1,0 +1,88 @@
+"""Train the clone: agent tokens in the dynamics that tell what the recorded player does next, and what it earns."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sensorium.agent.agent import Agent
+from sensorium.agent.cloning_learner import CloningLearner
+from sensorium.agent.config import CloningConfig
+from sensorium.artifacts import ArtifactError, digest, read_manifest
+from sensorium.config import parse_section
+from sensorium.data.recording import RecordingSet, Split
+from sensorium.data.windows import JoinedWindows, Windows, join
+from sensorium.generation.config import DynamicsConfig, VideoTokenizerConfig
+from sensorium.generation.dynamics import Dynamics
+from sensorium.generation.tokenizers import VideoTokenizer
+from sensorium.models.load import load_model
+from sensorium.training.execution import Execution, add_arguments
+from sensorium.training.learner import Learner
+from sensorium.training.stage import train_stage
+
+REVISION = 3
+
+
+def check_streams(manifest: Path, content: Mapping[str, Any], streams: Mapping[str, Path]) -> None:
+    """Refuse a model that was trained on other tokens than those given, or with sound where none is given.
+
+    Raises:
+        ArtifactError: naming the model and the tokens.
+    """
+    for name in ("latents", "sound"):
+        made, given = content["inputs"].get(name), streams.get(name)
+        if made != (digest(given) if given else None):
+            raise ArtifactError(
+                f"{manifest}: not trained on {given or 'silent recordings'} as --{name}; train it again"
+            )
+
+
+def main(argv: list[str]) -> None:
+    """Run `sensorium train-clone`.
+
+    Raises:
+        ArtifactError: if an input does not match its manifest, or the recordings hold no actions or rewards.
+    """
+    parser = argparse.ArgumentParser(prog="sensorium train-clone", description=__doc__)
+    parser.add_argument("--config", required=True, help="section agent.cloning, as JSON")
+    parser.add_argument("--latents", type=Path, required=True, help="manifest of the encoded video")
+    parser.add_argument("--tokenizer", type=Path, required=True, help="manifest of the tokenizer that encoded it")
+    parser.add_argument("--sound", type=Path, nargs="?", help="manifest of their encoded sound; none for silent ones")
+    parser.add_argument("--dynamics", type=Path, required=True, help="manifest of the dynamics")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the artifact")
+    add_arguments(parser)
+    args = parser.parse_args(argv)
+    config = parse_section(CloningConfig, args.config)
+    latents = RecordingSet.open(args.latents)
+    for field in ("action", "reward"):
+        if not latents.has(field):
+            raise ArtifactError(f"{args.latents}: its recordings have no {field!r}; record a game, or set data.task")
+    before = read_manifest(args.dynamics, "dynamics")
+    streams = {"latents": args.latents} | ({"sound": args.sound} if args.sound else {})
+    check_streams(args.dynamics, before, streams)
+    tokenizer = load_model(VideoTokenizer, VideoTokenizerConfig, args.tokenizer, "tokenizer_video")
+    section = parse_section(DynamicsConfig, json.dumps(before["config"]))
+    shapes = {"dynamics": {"config": before["config"], "shapes": before["details"]["shapes"]}}
+
+    def windows(split: Split) -> Windows | JoinedWindows:
+        frames = section.long_frames + config.distances
+        return join(Windows(latents, split, ("latent", "action", "reward"), frames, scene="latent"), args.sound)
+
+    def build() -> tuple[Learner, Windows | JoinedWindows, Windows | JoinedWindows]:
+        agent = Agent(config, shapes)
+        agent.dynamics.load_state_dict(load_model(Dynamics, DynamicsConfig, args.dynamics, "dynamics").state_dict())
+        return CloningLearner(agent, config, section, tokenizer), windows("training"), windows("validation")
+
+    train_stage(
+        stage="clone",
+        revision=REVISION,
+        section=config,
+        inputs={**streams, "tokenizer": args.tokenizer, "dynamics": args.dynamics},
+        output=args.output,
+        build=build,
+        execution=Execution.from_args(args),
+        shapes=shapes,
+    )

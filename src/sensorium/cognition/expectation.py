@@ -1,0 +1,199 @@
+"""What is expected of a body from one frame to the next, by explicit geometry and what was learned beyond it.
+
+Geometry: inertia, gravity, solidity and support as in physics.py, here among ledges too; contact: what the hand
+touches is pushed, what it does not touch is not; permanence: a body behind a screen goes on, and is seen again where
+it comes out. Learned: how far gravity is trusted in each context, what a contact gives back, how sure all this is.
+
+Legend: B bodies, T frames, K ledges, C contexts. A state [B, 4] is place and velocity, the latter in units a frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sensorium.cognition.physics import Correction, Room, Trust
+
+STEPS = 8  # Euler steps a frame
+FAR = -1e4  # where things are that are not there
+CERTAIN = 1e-4  # no chance of being seen is taken to be smaller
+SPREAD = 2.0  # logarithm of the largest deviation of a number from its expectation, and minus that of the smallest
+NUMBERS = 4  # of a state
+SEEN = 3 * NUMBERS  # numbers that the learned parts see: what surfaces take, or nearly take; velocity, size, a one
+NEARLY = 0.6  # room units by which a body is taken to be larger, to see contacts that may just come about
+
+
+@dataclass(frozen=True)
+class Around:
+    """What is around bodies, in the room's units.
+
+    Attributes:
+        ledges: [B, K, 4], ends x0, y0, x1, y1; FAR if there is none.
+        ledge_radius: half of a ledge's thickness.
+        hand: [B, 2], centre; FAR if there is none.
+        hand_velocity: [B, 2], units a frame.
+        hand_radius: of the hand.
+    """
+
+    ledges: Tensor
+    ledge_radius: float
+    hand: Tensor
+    hand_velocity: Tensor
+    hand_radius: float
+
+
+def advance(room: Room, around: Around, state: Tensor, size: Tensor, seconds: float, gravity: float) -> Tensor:
+    """The state a frame later, [B, 4]: what a body meets stops it, and the hand takes it along.
+
+    Args:
+        room: walls, floor and damping.
+        around: ledges and hand.
+        state: [B, 4].
+        size: [B], radii.
+        seconds: of a frame.
+        gravity: acceleration downwards, units a second squared.
+    """
+    place, speed, hand = state[:, :2], state[:, 2:], around.hand
+    pull = torch.tensor([0.0, gravity * seconds**2 / STEPS])
+    for _ in range(STEPS):
+        speed = speed * room.damping ** (seconds / STEPS) + pull
+        place, hand = place + speed / STEPS, hand + around.hand_velocity / STEPS
+        for number in range(around.ledges.shape[1]):
+            ledge = around.ledges[:, number]
+            near, still = nearest(ledge, place), torch.zeros_like(speed)
+            place, speed = _push_out(place, speed, size + around.ledge_radius, near, still)
+        place, speed = _push_out(place, speed, size + around.hand_radius, hand, around.hand_velocity)
+        inside = torch.minimum(torch.maximum(place, room.low + size[:, None]), room.high - size[:, None])
+        speed = torch.where(inside == place, speed, 0.0)
+        place = inside
+    return torch.cat([place, speed], dim=1)
+
+
+def nearest(ledge: Tensor, place: Tensor) -> Tensor:
+    """The point of a line from x0, y0 to x1, y1, [B, 4], that is nearest to a place: [B, 2]."""
+    start, along = ledge[:, :2], ledge[:, 2:] - ledge[:, :2]
+    share = ((place - start) * along).sum(1) / along.square().sum(1).clamp_min(1e-6)
+    return start + share.clamp(0, 1)[:, None] * along
+
+
+def _push_out(place: Tensor, speed: Tensor, reach: Tensor, surface: Tensor, moving: Tensor) -> tuple[Tensor, Tensor]:
+    """No body nearer than `reach` [B] to a thing's centre [B, 2], nor moving towards it there."""
+    gap = place - surface
+    distance = gap.norm(dim=1, keepdim=True)
+    normal = gap / distance.clamp_min(1e-6)
+    depth = (reach[:, None] - distance).clamp_min(0)
+    towards = ((speed - moving) * normal).sum(1, keepdim=True).clamp_max(0)
+    return place + depth * normal, speed - torch.where(depth > 0, towards, 0.0) * normal
+
+
+def hidden_depth(screen: Tensor, place: Tensor, size: Tensor) -> Tensor:
+    """How far a body is from being seen: positive where a screen [B, 2], from x to x, covers all of it; [B]."""
+    return torch.minimum(place[:, 0] - screen[:, 0], screen[:, 1] - place[:, 0]) - size
+
+
+@dataclass(frozen=True)
+class Laws:
+    """What geometry says of the next frame: states without gravity, and what gravity adds; both [B, 4].
+
+    `seen` [B, SEEN] is what the learned parts see.
+    """
+
+    free: Tensor
+    law: Tensor
+    seen: Tensor
+
+
+class Expectation(nn.Module):
+    """free + trust(context) law + shared(seen) + (1 - trust(context)) own(context, seen), and a spread.
+
+    `shared` is what a contact does beyond stopping a body, in every context alike; `own`, linear, is the exception of
+    each context. Before training only geometry speaks, with a trust of 0.9 and a spread of one unit.
+    """
+
+    def __init__(self, room: Room, seconds: float, contexts: int, width: int, seed: int) -> None:
+        super().__init__()
+        self.room, self.seconds, self.trust = room, seconds, Trust(contexts)
+        self.shared = Correction(SEEN, width, seed, NUMBERS)
+        self.spread = Correction(SEEN, width, seed + 1, 2)
+        self.own = nn.Parameter(torch.zeros(contexts, SEEN, NUMBERS))
+
+    def laws(self, around: Around, state: Tensor, size: Tensor) -> Laws:
+        """Geometry alone, for states [B, 4] and radii [B]."""
+        free = advance(self.room, around, state, size, self.seconds, 0.0)
+        bound = advance(self.room, around, state, size, self.seconds, self.room.gravity)
+        nothing = replace(around, ledges=around.ledges[:, :0], hand=torch.full_like(around.hand, FAR))
+        endless = replace(self.room, low=-torch.inf, high=torch.inf)
+        loose = advance(endless, nothing, state, size, self.seconds, self.room.gravity)
+        near = advance(self.room, around, state, size + NEARLY, self.seconds, self.room.gravity)
+        rest = torch.cat([state[:, 2:], size[:, None] / 10 - 1, torch.ones_like(size)[:, None]], dim=1)
+        return Laws(free, bound - free, torch.cat([bound - loose, near - bound, rest], dim=1))
+
+    def forward(self, laws: Laws, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The next state [B, 4], the logarithm of the deviation of its place and its velocity [B, 2], and the share
+        of the exception [B, 4]; context is one-hot [B, C]."""
+        trust = self.trust(context)
+        own = torch.einsum("bc,bco->bo", context, torch.einsum("bf,cfo->bco", laws.seen, self.own))
+        share = (1 - trust) * own
+        spread = SPREAD * torch.tanh(self.spread(laws.seen) / SPREAD)
+        return laws.free + trust * laws.law + self.shared(laws.seen) + share, spread, share
+
+
+@dataclass(frozen=True)
+class Watched:
+    """Scenes as they are watched: what a body does, and what is around it."""
+
+    state: Tensor  # [B, T, 4]
+    seen: Tensor  # bool [B, T], true in the first frame; where it is false, the state is not used
+    size: Tensor  # [B]
+    hand: Tensor  # [B, T, 2]
+    ledges: Tensor  # [B, K, 4]
+    screen: Tensor  # [B, 2], from x to x
+    context: Tensor  # [B, C]
+    ledge_radius: float
+    hand_radius: float
+
+    def around(self, frame: int) -> Around:
+        """What is around between a frame and the next; the hand goes where it is seen to go."""
+        hand = self.hand[:, frame]
+        return Around(self.ledges, self.ledge_radius, hand, self.hand[:, frame + 1] - hand, self.hand_radius)
+
+    def among(self, other: Watched) -> Watched:
+        """What these bodies do, among what is around the others."""
+        return replace(other, state=self.state, seen=self.seen, size=self.size)
+
+    @classmethod
+    def join(cls, parts: Sequence[Watched]) -> Watched:
+        """One scene after the other."""
+        values = {field.name: [getattr(part, field.name) for part in parts] for field in fields(cls)}
+        joined: dict[str, Any] = {
+            name: torch.cat(each) if torch.is_tensor(each[0]) else each[0] for name, each in values.items()
+        }
+        return cls(**joined)
+
+
+@torch.no_grad()
+def surprise(expectation: Expectation, watched: Watched) -> Tensor:
+    """How much of what is seen was not expected, [B], in nats: 0 on average where expectations are right.
+
+    A body that is seen surprises by half its squared distance from the expectation in units of the deviation; being
+    seen, or not, by minus the logarithm of its chance. A body that is not seen is believed to go on as expected, and
+    its place becomes less certain with every frame.
+    """
+    believed, doubt = watched.state[:, 0], torch.zeros(len(watched.size), 2)
+    total = torch.zeros(len(watched.size))
+    for frame in range(watched.state.shape[1] - 1):
+        laws = expectation.laws(watched.around(frame), believed, watched.size)
+        mean, spread, _ = expectation(laws, watched.context)
+        doubt = doubt + (2 * spread).exp()
+        seen, state = watched.seen[:, frame + 1], watched.state[:, frame + 1]
+        chance = torch.sigmoid(hidden_depth(watched.screen, mean[:, :2], watched.size) / doubt[:, 0].sqrt())
+        total += -torch.where(seen, 1 - chance, chance).clamp_min(CERTAIN).log()
+        error = (state - mean).square().unflatten(1, (2, 2)).sum(2) / doubt
+        total += torch.where(seen, error.sum(1) / 2 - NUMBERS / 2, 0.0)
+        believed = torch.where(seen[:, None], state, mean)
+        doubt = torch.where(seen[:, None], 0.0, torch.stack([doubt.sum(1), doubt[:, 1]], dim=1))
+    return total

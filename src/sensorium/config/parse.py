@@ -1,0 +1,49 @@
+"""Settings from plain values, faults named by key, value and what is allowed; and settings as canonical text."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from sensorium.config.section import ConfigurationError
+from sensorium.config.sets import SOURCES
+
+
+def parse(model: Any, values: Any) -> Any:
+    """Check plain values and fill in defaults. `model` is a section or a union of them.
+
+    Raises:
+        ConfigurationError: with one line for each fault: the key, the value, what is allowed.
+    """
+    try:
+        return TypeAdapter(model).validate_python(values)
+    except ValidationError as error:
+        raise ConfigurationError("\n".join(_explain(fault) for fault in error.errors())) from None
+
+
+def parse_section(model: Any, text: str) -> Any:
+    """Read one section from JSON, as a rule hands it to a program. `model` is a section or a union of them.
+
+    Raises:
+        ConfigurationError: if the text is no JSON, or as `parse`.
+    """
+    try:
+        values = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ConfigurationError(f"--config is not JSON ({error}): {text[:80]!r}") from error
+    return parse(model, values)
+
+
+def canonical_json(section: BaseModel) -> str:
+    """One line of JSON that is equal for equal settings: defaults filled in, keys sorted."""
+    return json.dumps(section.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+
+
+def _explain(fault: Any) -> str:
+    place = [str(part) for part in fault["loc"] if part not in SOURCES]
+    message = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "value_error":  # a rule over several keys: the message already names key and value
+        return f"config: {'.'.join(place) or 'top level'}: {message}"
+    return f"config: {'.'.join(place)} = {fault['input']!r}: {message}"

@@ -1,0 +1,21 @@
+"""The shape that all transformers share."""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from sensorium.config.section import Section
+
+
+class Transformer(Section):
+    """The shape of a transformer."""
+
+    dim: int = Field(128, ge=8, description="width of every token")
+    layers: int = Field(4, ge=1, description="transformer layers")
+    heads: int = Field(4, ge=1, description="attention heads")
+
+    @model_validator(mode="after")
+    def _heads_fit(self) -> Transformer:
+        if self.dim % (2 * self.heads):  # rotary positions turn pairs of channels
+            raise ValueError(f"heads is {self.heads}: dim ({self.dim}) must be a multiple of 2 * heads")
+        return self

@@ -1,0 +1,77 @@
+"""The settings that every line builds on: where recordings come from, and which lines run.
+
+A line's settings (`perception/config.py`, ...) inherit `WorldSettings` and extend its answers by `super()`;
+`settings.Config` inherits all lines.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from sensorium.config.section import Section
+from sensorium.config.sources import Data, FolderConfig, PlayroomConfig, Source
+
+
+class Lines(Section):
+    """Which lines of the workflow run; results/eval.json holds what is on."""
+
+    representation: bool = Field(True, description="encoders, fusion and their evaluations")
+    finetune: bool = Field(True, description="where representation is on: encoders and fusion trained together, too")
+    generative: bool = Field(True, description="tokenizer, latents, dynamics and their evaluations")
+    agent: bool = Field(False, description="an agent on the dynamics, cloned, then trained in dreams; needs rewards")
+
+    @model_validator(mode="after")
+    def _something_runs(self) -> Lines:
+        if not (self.representation or self.generative):
+            raise ValueError("representation and generative are both off: switch one on")
+        if self.agent and not self.generative:
+            raise ValueError("agent is on, generative is off: the agent dreams with the dynamics; switch it on")
+        return self
+
+
+class WorldSettings(Section):
+    """The recordings, and the questions that every line answers for its part."""
+
+    data: Data = PlayroomConfig()
+    lines: Lines = Lines()
+
+    def sets(self) -> dict[str, Source]:
+        """Every set of recordings that is collected; the world's stands under its source's name."""
+        return {self.data.source: self.data}
+
+    def evaluations_on(self) -> list[str]:
+        """Names of the evaluations that run: of the lines that are on, as far as the source has truth for them."""
+        return []
+
+    def trained(self) -> list[str]:
+        """Folders of the models that the lines train, below results/."""
+        return []
+
+    def windows(self) -> dict[str, int]:
+        """Settings that ask for so many frames of one recording."""
+        return {}
+
+    def places_are_known(self) -> bool:
+        """Whether the truth says where things are: a console's memory and files do not."""
+        return self.data.source == "playroom"
+
+    def streams(self) -> list[str]:
+        """What is tokenized: "video", and "audio" where the recordings have sound."""
+        silent = isinstance(self.data, FolderConfig) and "audio" not in self.data.streams
+        return ["video"] if silent else ["video", "audio"]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _playroom_by_default(cls, values: Any) -> Any:
+        if isinstance(values, dict) and isinstance(values.get("data"), dict):
+            return {**values, "data": {"source": "playroom", **values["data"]}}
+        return values
+
+    @model_validator(mode="after")
+    def _windows_fit(self) -> WorldSettings:
+        for key, frames in self.windows().items():
+            if frames > self.data.frames:
+                raise ValueError(f"{key} is {frames}: it must not exceed data.frames ({self.data.frames})")
+        return self

@@ -1,0 +1,68 @@
+"""Settings of forecasting: the dynamics of the world state, and how they are judged."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from sensorium.config import PlainTraining, Section, Training, WorldSettings
+
+
+class StateDynamicsConfig(Section):
+    """Small recurrent network: the world states of the next frames, from those before and the actions."""
+
+    width: int = Field(256, ge=8, description="width of the recurrent state")
+    context: int = Field(6, ge=2, description="true world states before it goes on alone, in training and when judged")
+    horizon: int = Field(10, ge=1, description="frames that it goes on alone")
+    training: PlainTraining = Training(steps=700, batch=64, lr=2e-3)
+
+
+class MotionConfig(Section):
+    """Where things will be: positions read from world states that the state dynamics foretell."""
+
+    recordings: int = Field(120, ge=2, description="training recordings that the read-out is fitted on")
+    windows: int = Field(480, ge=20, description="foretold windows from test recordings")
+    seed: int = Field(0, ge=0, description="seed of draws and resampling")
+
+
+class CausalConfig(Section):
+    """Other actions, by the state dynamics and in the simulator: what would change, what would not have happened."""
+
+    learned_from: int = Field(
+        100, ge=2, description="new rooms, and as many with a strange hand, that reading is learned in"
+    )
+    rooms: int = Field(160, ge=2, description="other new rooms, which the questions are asked about")
+    windows: int = Field(640, ge=20, description="windows of these rooms that are run again with other actions")
+    moved: float = Field(0.2, gt=0, description="how far a body must get for something to have happened, room widths")
+    seed: int = Field(0, ge=0, description="seed of draws and resampling")
+
+
+class ForecastingEvaluations(Section):
+    """How forecasts of the world state are judged."""
+
+    motion: MotionConfig = MotionConfig()
+    causal: CausalConfig = CausalConfig()
+
+
+class ForecastingSettings(WorldSettings):
+    """The sections of forecasting, and what they ask of the world."""
+
+    state_dynamics: StateDynamicsConfig = StateDynamicsConfig()
+    evaluations: ForecastingEvaluations = ForecastingEvaluations()
+
+    def forecasts(self) -> bool:
+        """Whether the line runs: it needs world states, and a truth that says where things are."""
+        return self.lines.representation and self.places_are_known()
+
+    def evaluations_on(self) -> list[str]:
+        """Names of the evaluations that run, as far as the source has truth for them."""
+        return [*super().evaluations_on(), *(["motion", "causal"] if self.forecasts() else [])]
+
+    def trained(self) -> list[str]:
+        """Folders of the models that this line trains, below results/."""
+        return [*super().trained(), *(["state_dynamics"] if self.forecasts() else [])]
+
+    def windows(self) -> dict[str, int]:
+        """Frames that each setting asks of a recording."""
+        frames = self.state_dynamics.context + self.state_dynamics.horizon
+        own = {"state_dynamics.context + state_dynamics.horizon": frames} if self.forecasts() else {}
+        return super().windows() | own

@@ -1,0 +1,88 @@
+"""Rooms that no recording holds, simulated for questions about a body, with one body each.
+
+Among several bodies it cannot be seen which one a question means: of the largest one's place a reader tells half of
+the variance, whatever it reads, and nine tenths where it is alone. What was asked of it would measure that.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sensorium.artifacts import ArtifactError
+from sensorium.config import PlayroomConfig
+from sensorium.data.sources import playroom
+from sensorium.forecasting.evaluation.forecasts import Passages, Seer
+
+
+class Rooms:
+    """Rooms with one body, as the judged encoders and fusion perceive them.
+
+    Args:
+        seer: what perceives.
+        config: of the recordings.
+        first: number of the first room; from `config.recordings` on, no recording has these bodies.
+        count: how many rooms.
+        led: the hand does in each room what it would have done in the one before, and so no longer goes where the body
+            is: who learns to read places from rooms with habits alone reads the body's from the hand's.
+    """
+
+    def __init__(self, seer: Seer, config: PlayroomConfig, first: int, count: int, *, led: bool = False) -> None:
+        self._config = config.model_copy(update={"min_bodies": 1, "max_bodies": 1})
+        self._rooms = {
+            f"{number:06d}": playroom.simulate(self._config, number) for number in range(first, first + count)
+        }
+        if led:
+            moves = [room["action"] for room in self._rooms.values()]
+            self._rooms = {
+                name: playroom.simulate(self._config, int(name), playroom.Intervention(actions=other))
+                for name, other in zip(self._rooms, moves[-1:] + moves[:-1], strict=True)
+            }
+        self._states = {name: seer.perceive(room) for name, room in self._rooms.items()}
+
+    @property
+    def states(self) -> np.ndarray:
+        """World states of all frames of all rooms, float32 [N, D]."""
+        return np.concatenate(list(self._states.values()))
+
+    @property
+    def truth(self) -> np.ndarray:
+        """truth.state of the same frames, float64 [N, variables]."""
+        return np.concatenate([room["truth.state"] for room in self._rooms.values()]).astype(np.float64)
+
+    def passages(self, frames: int, count: int, rng: np.random.Generator) -> Passages:
+        """About `count` windows, as many of each room; they may overlap."""
+        starts = self._config.frames - frames + 1
+        each = min(starts, -(-count // len(self._rooms)))
+        picked = [(name, int(at)) for name in self._rooms for at in rng.choice(starts, each, replace=False)]
+
+        def cut(arrays: dict[str, np.ndarray]) -> np.ndarray:
+            return np.stack([arrays[name][at : at + frames] for name, at in picked])
+
+        actions, truth = ({name: room[key] for name, room in self._rooms.items()} for key in ("action", "truth.state"))
+        return Passages(
+            np.array([name for name, _ in picked]), np.array([at for _, at in picked]),
+            cut(self._states), cut(actions), cut(truth).astype(np.float64),
+        )  # fmt: skip
+
+    def rerun(self, passages: Passages, actions: np.ndarray, given: int) -> np.ndarray:
+        """True states after the first `given` frames of each window under other actions, float64 [n, H, variables].
+
+        Args:
+            passages: windows of these rooms.
+            actions: [n, T, A]; only those after the first `given` count.
+            given: frames that stay as they were.
+
+        Raises:
+            ArtifactError: if the simulator does not repeat, bit for bit, what came before.
+        """
+        ends = []
+        for name, at, moves in zip(passages.groups.tolist(), passages.start.tolist(), actions, strict=True):
+            whole, before = self._rooms[name]["action"].copy(), self._rooms[name]["truth.state"][: at + given]
+            whole[at + given : at + len(moves)] = moves[given:]
+            again = playroom.simulate(self._config, int(name), playroom.Intervention(actions=whole))["truth.state"]
+            if not np.array_equal(again[: at + given], before, equal_nan=True):
+                raise ArtifactError(
+                    f"room {name}: the simulator does not repeat its first {at + given} frames bit for bit"
+                )
+            ends.append(again[at + given : at + len(moves)])
+        return np.stack(ends).astype(np.float64)

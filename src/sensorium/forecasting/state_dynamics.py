@@ -1,0 +1,108 @@
+"""State dynamics: the next world states from those before and the actions, and how sure that is.
+
+Layouts: B batch, T frames, D width of a world state. Inside, states are turned to axes along which they change
+without correlation, so that a variance for each axis is a full covariance of the state.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sensorium.forecasting.config import StateDynamicsConfig
+from sensorium.generation.dynamics import action_embedding
+from sensorium.models.layers import RMSNorm
+
+STEEPEST = 8.0  # bound of the logarithm of a variance
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """A Gaussian for each frame after the first of a window, on the model's axes.
+
+    Attributes:
+        mean: [B, T - 1, D].
+        log_variance: [B, T - 1, D].
+    """
+
+    mean: Tensor
+    log_variance: Tensor
+
+
+class StateDynamics(nn.Module):
+    """A gated recurrent unit that tells each frame's change, and goes on from what it told itself.
+
+    What a single state does not show, such as speeds, is gathered over the frames that are given. Before training it
+    says that nothing changes.
+
+    Args:
+        config: its section.
+        shapes: {"state": D, "action": {"kind": "continuous" | "discrete", "size": numbers or choices} or None}.
+    """
+
+    mean: Tensor
+    axes: Tensor
+    scale: Tensor
+    spread: Tensor
+
+    def __init__(self, config: StateDynamicsConfig, shapes: dict[str, Any]) -> None:
+        super().__init__()
+        dim, width = int(shapes["state"]), config.width
+        self.see = nn.Linear(dim, width)
+        self.act = action_embedding(shapes["action"], width)
+        self.remember = nn.GRUCell(width, width)
+        self.norm = RMSNorm(width, eps=1e-6)
+        self.think = nn.Linear(width, width)
+        self.tell = nn.Linear(width, 2 * dim)
+        nn.init.zeros_(self.tell.weight)
+        nn.init.zeros_(self.tell.bias)
+        self.register_buffer("mean", torch.zeros(dim))
+        self.register_buffer("axes", torch.eye(dim))
+        self.register_buffer("scale", torch.ones(()))
+        self.register_buffer("spread", torch.ones(()))
+
+    def describe(self, mean: Tensor, change: Tensor, variance: Tensor) -> None:
+        """Set the axes from the training recordings: mean [D], covariance of changes [D, D], mean variance []."""
+        variances, axes = torch.linalg.eigh(change.double())
+        scale = variances.mean().clamp(min=1e-12).sqrt()
+        self.mean.copy_(mean)
+        self.axes.copy_(axes)
+        self.scale.copy_(scale)
+        self.spread.copy_((variance.double().sqrt() / scale).clamp(min=1e-3))
+
+    def turned(self, states: Tensor) -> Tensor:
+        """World states [..., D] on the model's axes, where a frame's change has a mean square of one; float32."""
+        with torch.autocast(states.device.type, enabled=False):  # axes along which little happens need every bit
+            return (states.float() - self.mean) @ self.axes / self.scale
+
+    def states(self, turned: Tensor) -> Tensor:
+        """The way back: [..., D] on the model's axes to world states."""
+        return turned * self.scale @ self.axes.T + self.mean
+
+    def forward(self, turned: Tensor, action: Tensor | None, given: int, noise: Tensor | None = None) -> Forecast:
+        """Foretell each frame from the one before: a true one up to frame `given`, then from what was told.
+
+        Args:
+            turned: [B, T, D] states on the model's axes; only the first `given` frames are read.
+            action: [B, T', ...], action[t] led to frame t; None where nobody acts. T' tells how far to go.
+            given: frames that are true, at least 1.
+            noise: [B, T' - 1, D], what is added to frame t + 1 when the model goes on from it; None: nothing.
+        """
+        frames = turned.shape[1] if action is None else action.shape[1]
+        memory = turned.new_zeros(len(turned), self.remember.hidden_size)
+        before, means, variances = turned[:, 0], [], []
+        for time in range(1, frames):
+            seen = self.see(before / self.spread)
+            if self.act is not None and action is not None:
+                seen = seen + self.act(action[:, time])
+            memory = self.remember(F.silu(seen), memory)
+            change, width = self.tell(F.silu(self.think(self.norm(memory)))).float().chunk(2, dim=-1)
+            told = before + change
+            means.append(told)
+            variances.append(STEEPEST * torch.tanh(width / STEEPEST))
+            before = turned[:, time] if time < given else told if noise is None else told + noise[:, time - 1]
+        return Forecast(torch.stack(means, 1), torch.stack(variances, 1))

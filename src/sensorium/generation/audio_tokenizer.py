@@ -1,0 +1,140 @@
+"""Convolutional sound tokenizer: the sound of each frame to a few bounded continuous tokens, and back, causally.
+
+Layouts: B sounds, T frames, S = T * samples_per_frame samples, N tokens a frame, C numbers a token, W channels,
+L columns of `hop` samples. A column of the hidden layers sees the samples up to its end and none after, and a sample is
+made of the columns up to its own. So a stream is encoded and decoded frame by frame, and what comes out is what
+encoding and decoding the whole would give, if each frame brings the `past` frames before it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sensorium.config import ConfigurationError
+from sensorium.generation.config import AudioTokenizerConfig
+
+SHORTEST_HOP, LONGEST_HOP = 16, 64  # samples a column: shorter than a period of most tones, so that phases are kept
+_TYPICAL = 0.02  # root mean square of a column that an untrained decoder makes
+_QUIETEST = 1e-4  # root mean square below which loudness is not told
+
+
+class AudioTokenizer(nn.Module):
+    """Autoencoder of sound with a bounded bottleneck (tanh); loudness and wave form of a column go separate ways.
+
+    Args:
+        config: its section.
+        shapes: {"samples_per_frame"}.
+
+    Attributes:
+        tokens: N.
+        channels: C.
+        samples_per_frame: samples that frame t covers.
+        past: frames before it that the tokens, or the sound, of a frame depend on.
+
+    Raises:
+        ConfigurationError: if a token's share of a frame cannot be cut into columns.
+    """
+
+    def __init__(self, config: AudioTokenizerConfig, shapes: dict[str, Any]) -> None:
+        super().__init__()
+        self.samples_per_frame, self.tokens, self.channels = (
+            int(shapes["samples_per_frame"]), config.tokens, config.channels,
+        )  # fmt: skip
+        share, rest = divmod(self.samples_per_frame, self.tokens)
+        hops = [hop for hop in range(SHORTEST_HOP, LONGEST_HOP + 1) if share % hop == 0]
+        if rest or not hops:
+            raise ConfigurationError(
+                f"tokenizers.audio.tokens is {self.tokens}: a frame of {self.samples_per_frame} samples must fall into "
+                f"that many parts, and a part into columns of {SHORTEST_HOP} to {LONGEST_HOP} samples"
+            )
+        self.hop = hops[-1]
+        self.columns = share // self.hop  # of one token
+        width = config.width
+        self.shape = nn.Linear(2 * self.hop, width)
+        self.loudness = nn.Linear(1, width)
+        dilations = [2**layer for layer in range(config.layers)]
+        self.encoder = nn.Sequential(
+            *(CausalResidual(width, config.kernel, dilation) for dilation in dilations),
+            ChannelNorm(width),
+            nn.Conv1d(width, 2 * width, self.columns, stride=self.columns),
+            nn.SiLU(),
+            nn.Conv1d(2 * width, self.channels, 1),
+            nn.Tanh(),
+        )
+        self.spread = nn.Conv1d(self.channels, width * self.columns, 1)
+        self.decoder = nn.Sequential(
+            *(CausalResidual(width, config.kernel, dilation) for dilation in dilations), ChannelNorm(width)
+        )
+        self.wave = nn.Linear(width, 2 * self.hop)
+        self.gain = nn.Linear(width, 1)
+        nn.init.zeros_(self.gain.weight)
+        nn.init.constant_(self.gain.bias, math.log(_TYPICAL))
+        reach = (config.kernel - 1) * sum(dilations) + 1  # the one: a column's wave rings on through the next
+        self.past = math.ceil(reach / (self.tokens * self.columns))
+
+    def encode(self, sounds: Tensor) -> Tensor:
+        """Sounds [B, S] in [-1, 1] -> tokens [B, T, N, C] in (-1, 1).
+
+        Raises:
+            ValueError: if S is not a whole number of frames.
+        """
+        if sounds.shape[1] % self.samples_per_frame:
+            raise ValueError(f"{sounds.shape[1]} samples are no whole number of frames of {self.samples_per_frame}")
+        columns = F.pad(sounds.float(), (self.hop, 0)).unfold(1, 2 * self.hop, self.hop)  # [B, L, 2 hop]
+        loudness = (columns.square().mean(-1, keepdim=True) + _QUIETEST**2).sqrt()
+        hidden = self.shape(columns / loudness) + self.loudness((loudness / _TYPICAL).log())
+        return self.encoder(hidden.transpose(1, 2)).transpose(1, 2).unflatten(1, (-1, self.tokens))
+
+    def decode(self, tokens: Tensor) -> Tensor:
+        """Tokens [B, T, N, C] -> sounds float32 [B, S]; about in [-1, 1], to be clamped where they are played."""
+        hidden = self.spread(tokens.flatten(1, 2).transpose(1, 2)).unflatten(
+            1, (-1, self.columns)
+        )  # [B, W, columns, .]
+        hidden = self.decoder(hidden.transpose(2, 3).flatten(2)).transpose(1, 2)  # [B, L, W]
+        waves = self.wave(hidden).float() * self.gain(hidden).float().exp()
+        own, tail = waves.split(self.hop, dim=-1)
+        return (own + F.pad(tail[:, :-1], (0, 0, 1, 0))).flatten(1)
+
+    def forward(self, sounds: Tensor) -> tuple[Tensor, Tensor]:
+        """Sounds [B, S] -> (reconstructions [B, S], tokens [B, T, N, C])."""
+        tokens = self.encode(sounds)
+        return self.decode(tokens), tokens
+
+
+class ChannelNorm(nn.Module):
+    """Divides each column by its root mean square, [B, W, L] -> same; a mean over time would tell the future."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(width, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalised in float32."""
+        return x * torch.rsqrt(x.float().square().mean(1, keepdim=True) + 1e-4).to(x.dtype) * self.scale
+
+
+class CausalResidual(nn.Module):
+    """x + a dilated convolution over the columns up to the own one; [B, W, L] -> same. Starts as the identity."""
+
+    def __init__(self, width: int, kernel: int, dilation: int) -> None:
+        super().__init__()
+        self.history = (kernel - 1) * dilation
+        self.norm = ChannelNorm(width)
+        self.convolution = nn.Conv1d(width, width, kernel, dilation=dilation)
+        self.mix = nn.Conv1d(width, width, 1)
+        nn.init.zeros_(self.mix.weight)
+        nn.init.zeros_(self.mix.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Same shape as x."""
+        return x + self.mix(F.silu(self.convolution(F.pad(self.norm(x), (self.history, 0)))))
+
+
+def to_sounds(audio: Tensor) -> Tensor:
+    """Samples int16 [...] -> float [...] in [-1, 1]."""
+    return audio.float() / 32768

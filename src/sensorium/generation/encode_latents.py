@@ -1,0 +1,123 @@
+"""Encode one stream of one shard of recordings to tokens, once, so the dynamics never run a tokenizer.
+
+Actions and rewards are copied beside the video's tokens, so sets of latents are all that the dynamics need to read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from sensorium.artifacts import ArtifactError, digest
+from sensorium.config import LatentsConfig, canonical_json, parse_section
+from sensorium.data.recording import RecordingSet, write_shard
+from sensorium.data.shards import describe_shard
+from sensorium.generation.audio_tokenizer import AudioTokenizer, to_sounds
+from sensorium.generation.config import AudioTokenizerConfig, VideoTokenizerConfig
+from sensorium.generation.tokenizers import VideoTokenizer, to_images
+from sensorium.models.load import load_model
+from sensorium.training.execution import Execution, add_arguments
+
+REVISION = 2
+FRAMES_A_PASS = 256
+PROGRESS_SECONDS = 10.0
+COPIED = ("action", "reward")
+
+
+def main(argv: list[str]) -> None:
+    """Run `sensorium encode-latents`."""
+    parser = argparse.ArgumentParser(prog="sensorium encode-latents", description=__doc__)
+    parser.add_argument("stream", choices=("video", "audio"), help="what is encoded")
+    parser.add_argument("--config", required=True, metavar="JSON", help="the latents section")
+    parser.add_argument("--data", type=Path, required=True, metavar="MANIFEST", help="the recordings")
+    parser.add_argument("--tokenizer", type=Path, required=True, metavar="MANIFEST", help="the tokenizer")
+    parser.add_argument("--shard", type=int, required=True, metavar="K", help="number of the shard, from 0")
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the shard (.safetensors)")
+    add_arguments(parser)
+    args = parser.parse_args(argv)
+    config = parse_section(LatentsConfig, args.config)
+    encode(config, args.stream, args.data, args.tokenizer, args.shard, args.output, Execution.from_args(args))
+
+
+def encode_video(
+    tokenizer: VideoTokenizer, video: np.ndarray, dtype: str, device: torch.device, frames_a_pass: int = FRAMES_A_PASS
+) -> np.ndarray:
+    """Frames uint8 [T, H, W, 3] -> tokens [T, N, C] of `dtype`.
+
+    Always in fp32, whatever the precision of training: the tokens are data that later stages stand on.
+    """
+    tokens = np.empty((len(video), tokenizer.tokens, tokenizer.channels), dtype)
+    with torch.no_grad():
+        for start in range(0, len(video), frames_a_pass):
+            known = min(start, tokenizer.past)  # frames that were encoded before, on which the next ones depend
+            frames = torch.from_numpy(video[start - known : start + frames_a_pass].copy()).to(device)
+            tokens[start : start + frames_a_pass] = tokenizer.encode(to_images(frames))[known:].cpu().numpy()
+    return tokens
+
+
+def encode_audio(
+    tokenizer: AudioTokenizer, audio: np.ndarray, dtype: str, device: torch.device, frames_a_pass: int = FRAMES_A_PASS
+) -> np.ndarray:
+    """Samples int16 [S] -> tokens [T, N, C] of `dtype`, in fp32 too; how many frames go at once changes nothing."""
+    frames = torch.from_numpy(audio.copy()).unflatten(0, (-1, tokenizer.samples_per_frame))
+    tokens = np.empty((len(frames), tokenizer.tokens, tokenizer.channels), dtype)
+    with torch.no_grad():
+        for start in range(0, len(frames), frames_a_pass):
+            known = min(start, tokenizer.past)  # frames that were encoded before, on which the next ones depend
+            sounds = to_sounds(frames[start - known : start + frames_a_pass].flatten()).to(device)
+            tokens[start : start + frames_a_pass] = tokenizer.encode(sounds[None])[0, known:].cpu().numpy()
+    return tokens
+
+
+def encode(
+    config: LatentsConfig, stream: str, data: Path, tokenizer: Path, shard: int, output: Path, execution: Execution
+) -> None:
+    """Write a shard of latents and its list; `stream` is "video" or "audio".
+
+    Raises:
+        ArtifactError: if an input is missing or does not match its manifest, or the data has no such shard.
+    """
+    device = execution.prepare()
+    recordings = RecordingSet.open(data)
+    model: VideoTokenizer | AudioTokenizer
+    if stream == "video":
+        model = load_model(VideoTokenizer, VideoTokenizerConfig, tokenizer, "tokenizer_video").to(device)
+    else:
+        model = load_model(AudioTokenizer, AudioTokenizerConfig, tokenizer, "tokenizer_audio").to(device)
+    wanted = f"shard-{shard:04d}"
+    entries = [entry for entry in recordings.details["recordings"] if entry["shard"] == wanted]
+    if not entries:
+        known = sorted({entry["shard"] for entry in recordings.details["recordings"]})
+        raise ArtifactError(f"{data}: has no recordings in {wanted}, only in {known[0]} to {known[-1]}")
+    copied = [field for field in COPIED if stream == "video" and recordings.has(field)]
+    frames_a_pass = execution.micro_batch or FRAMES_A_PASS
+    encoded: dict[str, dict[str, np.ndarray]] = {}
+    frames, began = 0, time.monotonic()
+    told = began
+    for done, entry in enumerate(entries, start=1):
+        name = entry["name"]
+        if isinstance(model, AudioTokenizer):
+            latent = encode_audio(model, recordings.field(name, "audio"), config.dtype, device, frames_a_pass)
+        else:
+            latent = encode_video(model, recordings.field(name, "video"), config.dtype, device, frames_a_pass)
+        encoded[name] = {"latent": latent, **{field: recordings.field(name, field) for field in copied}}
+        frames, now = frames + len(latent), time.monotonic()
+        if now - told > PROGRESS_SECONDS or done == len(entries):
+            told, rate = now, frames / max(now - began, 1e-9)
+            left = (len(entries) - done) * frames / done / rate
+            print(
+                f"shard {shard}: {done}/{len(entries)} recordings, {rate:.0f} frames/s, {left:.0f} s left", flush=True
+            )
+    write_shard(output, encoded)
+    describe_shard(
+        output,
+        section_json=canonical_json(config),
+        recordings=[{key: entry[key] for key in ("name", "number", "frames")} for entry in entries],
+        quarantine=[],
+        details={"tokens": model.tokens, "channels": model.channels, "tokenizer": digest(tokenizer)},
+        inputs={"data": digest(data), "tokenizer": digest(tokenizer)},
+    )

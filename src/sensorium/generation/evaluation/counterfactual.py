@@ -1,0 +1,173 @@
+"""Other actions from a moment on: whether the dream changes as the world would.
+
+The simulator runs each recording again twice: with the recorded actions, which must give the recorded frames bit for
+bit, and with those of another recording from the end of the context on. The dynamics dream both several times, with
+the same noise. The true change is the difference of the two true films, the dreamed change that of the mean dreams.
+`change` is the correlation of dreamed and true change over all pixels of a frame, with both means taken as 0 (the
+cosine between them), averaged over the horizon. Floors: no change at all (0), and the change that the actions of a
+third recording bring about in the dream. Ceiling: the change between the two true films as the tokenizer shows them.
+Beside it the share of the true change's energy that the dreamed one explains is told, 1 - |d - d'|^2 / |d|^2: no
+metric, for a dream without any change has 0, and one whose changes are right in part but too strong has less.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from sensorium.artifacts import ArtifactError, read_json
+from sensorium.config import ConfigurationError, PlayroomConfig, canonical_json, parse_section
+from sensorium.data.recording import RecordingSet
+from sensorium.data.sources import playroom
+from sensorium.evaluation.harness import images, require
+from sensorium.evaluation.statistics import measure, write_result
+from sensorium.generation.config import CounterfactualConfig
+from sensorium.generation.evaluation import dream_figures
+from sensorium.generation.evaluation.dreams import Studio, Takes, dream_arguments, strangers, with_actions_of
+from sensorium.randomness import stable_seed
+
+REVISION = 1
+SHOWN = 6  # frames in the picture
+
+
+def main(argv: list[str]) -> None:
+    """Run `sensorium counterfactual`."""
+    args = dream_arguments("counterfactual", __doc__).parse_args(argv)
+    began, config = time.monotonic(), parse_section(CounterfactualConfig, args.config)
+    studio, given, horizon = Studio(args, config), config.context, config.horizon
+    require(studio.recordings, "action", "counterfactual needs a world that somebody steers")
+    rng = np.random.default_rng(stable_seed(config.seed, "counterfactual"))
+    takes = studio.takes(given + horizon, config.windows, rng)
+    groups = takes.groups.tolist()
+    changed, third = (with_actions_of(takes, strangers(takes.groups, rng), given) for _ in range(2))
+
+    truth = rerun(studio, takes, changed, given)
+
+    def dreamed(actions: np.ndarray | None) -> np.ndarray:
+        """The mean dream; its noise is the same for any actions."""
+        each = (studio.dream(takes, horizon, actions, number=number) for number in range(config.dreams))
+        return np.mean([studio.show(takes, tokens) for tokens in each], axis=0)
+
+    dreamt, dreamt_changed, dreamt_third = (dreamed(actions) for actions in (takes.actions, changed, third))
+    change = truth - takes.truth[:, given:]
+    changes = {
+        "dream": dreamt_changed - dreamt,
+        "other actions": dreamt_third - dreamt,
+        "tokenizer": studio.through(np.concatenate([takes.truth[:, :given], truth], 1), given)
+        - studio.pictures(takes.tokens, given),
+    }
+    sums = {name: products(other, change) for name, other in changes.items()}
+    metrics: dict[str, dict[str, Any]] = {}
+    metrics["change"] = measure(
+        "change", sums["dream"], groups, statistic=cosine,
+        floors={"no change": 0.0, "other actions": sums["other actions"]}, ceilings={"tokenizer": sums["tokenizer"]},
+        seed=config.seed,
+    )  # fmt: skip
+
+    each = {name: [cosine(value[:, [h]], np.ones(len(value))) for h in range(horizon)] for name, value in sums.items()}
+    ahead = np.unique(np.linspace(0, horizon - 1, SHOWN).astype(int))
+    most = int(np.argmax((change**2).sum((1, 2, 3, 4))))
+    strips = {
+        "truth": takes.truth[most, given + ahead],
+        "truth,\nother actions": truth[most, ahead],
+        "dream": dreamt[most, ahead],
+        "dream,\nother actions": dreamt_changed[most, ahead],
+        "true change": np.clip(0.5 + change[most, ahead], 0, 1),
+        "dreamed change": np.clip(0.5 + changes["dream"][most, ahead], 0, 1),
+    }
+    lines = {name: np.array(line) for name, line in each.items()}
+    dream_figures.counterfactual(args.figure, lines, strips, (1 + ahead).tolist())
+    notes = {
+        "change_over_horizon": each,
+        "explained": {name: explained(value, np.ones(len(value))) for name, value in sums.items()},
+    }
+    write_result(args.output, "counterfactual", metrics, studio.inputs, time.monotonic() - began, **notes)
+
+
+def rerun(studio: Studio, takes: Takes, changed: np.ndarray, given: int) -> np.ndarray:
+    """What the simulator shows after the context under other actions, float32 [n, horizon, 3, H, W] in [0, 1].
+
+    Args:
+        studio: with the recordings.
+        takes: the windows.
+        changed: their actions, other ones after the context, [n, context + horizon, A].
+        given: frames of the context.
+
+    Raises:
+        ConfigurationError: if the recordings are not of the playroom, the only world that can be run again.
+        ArtifactError: if the simulator does not repeat a recording bit for bit.
+    """
+    again, films = simulator(studio.recordings), []
+    for name, start, moves in zip(takes.groups.tolist(), takes.start.tolist(), changed, strict=True):
+        other = np.array(studio.recordings.field(name, "action"))
+        other[start + given : start + len(moves)] = moves[given:]
+        films.append(again(name, other)["video"][start + given : start + len(moves)])
+    return images(torch.from_numpy(np.stack(films))).numpy()
+
+
+def playroom_settings(recordings: RecordingSet) -> PlayroomConfig:
+    """What the playroom recorded these with.
+
+    Raises:
+        ConfigurationError: if they are not of the playroom, the only world that can be run again.
+    """
+    section = read_json(recordings.manifest)["config"]
+    if section.get("source") != "playroom":
+        raise ConfigurationError(
+            f"{recordings.manifest}: recordings of {section.get('source')!r} cannot be run again, "
+            "only the playroom's can"
+        )
+    config: PlayroomConfig = parse_section(PlayroomConfig, json.dumps(section))
+    return config
+
+
+def simulator(recordings: RecordingSet) -> Callable[[str, np.ndarray], dict[str, np.ndarray]]:
+    """What runs a recording, by its name, again under other actions; before the first time it checks that it can.
+
+    Raises (both at once or when it is called):
+        ConfigurationError: if the recordings are not of the playroom, the only world that can be run again.
+        ArtifactError: if the simulator does not repeat a recording bit for bit.
+    """
+    manifest, config = recordings.manifest, playroom_settings(recordings)
+    numbers = {entry["name"]: int(entry["number"]) for entry in recordings.details["recordings"]}
+    repeated: set[str] = set()
+
+    def again(name: str, actions: np.ndarray) -> dict[str, np.ndarray]:
+        film = recordings.field(name, "video")
+        recorded = playroom.Intervention(actions=np.array(recordings.field(name, "action")))
+        if name not in repeated and not (
+            len(film) == config.frames
+            and np.array_equal(film, playroom.simulate(config, numbers[name], recorded)["video"])
+        ):
+            raise ArtifactError(
+                f"{manifest}: the simulator does not repeat recording {name} ({canonical_json(config)}): it has "
+                "changed since, or ran on another processor; record the set again here"
+            )
+        repeated.add(name)
+        return playroom.simulate(config, numbers[name], playroom.Intervention(actions=actions))
+
+    return again
+
+
+def products(dreamed: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """Energy of the dreamed and of the true change and their product, float64 [n, horizon, 3]."""
+    pairs = ((dreamed, dreamed), (true, true), (dreamed, true))
+    return np.stack([np.einsum("nhcyx,nhcyx->nh", a, b, dtype=np.float64) for a, b in pairs], -1)
+
+
+def cosine(samples: np.ndarray, weights: np.ndarray) -> float:
+    """Mean over the horizon of the cosine between changes, from products [n, H, 3]; 0 where nothing changes."""
+    dreamed, true, both = np.tensordot(weights, samples, axes=(0, 0)).T
+    length = np.sqrt(dreamed * true)
+    return float(np.mean(np.where(length > 1e-9, both / np.maximum(length, 1e-9), 0.0)))
+
+
+def explained(samples: np.ndarray, weights: np.ndarray) -> float:
+    """Share of the energy of true changes that is explained, from products [n, H, 3]."""
+    dreamed, true, both = np.tensordot(weights, samples, axes=(0, 0)).T.sum(1)
+    return float((2 * both - dreamed) / max(true, 1e-9))

@@ -1,0 +1,213 @@
+"""Long dreams, in constant memory: whether their pieces go on looking and moving like pieces of recordings.
+
+Each dream begins with a test recording and goes on under the actions of other recordings, one after the other. It is
+cut into pieces; `distance` is the Fréchet distance of normal distributions, |m - m'|^2 + tr(S + S' - 2 (S S')^(1/2)),
+of the dreams' pieces and of real pieces, the mean over the places of a piece in its dream. A frozen self-trained
+encoder tells a piece's looks (the mean of its features over the frames) and its motion (the mean of their absolute
+changes over 1 and over 4 frames: what flickers changes no more in four frames than in one). Of each the leading
+principal components are taken, and whitened, so the unit is the variety of real pieces. The encoder is the vision
+encoder of this workflow, or the video tokenizer where there is no other: the distance is not the FVD of the
+literature, and compares with nothing but itself. Real pieces are those of training recordings as the tokenizer shows
+them.
+Floors: the last true frame held still, the mean training frame, and the dreams of an untrained network, sampled alike.
+Ceiling: other real pieces, those of the recordings that the dreams begin with. Told beside it: the distance of each
+piece, and its growth from piece to piece.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sensorium.config import parse_section
+from sensorium.evaluation.harness import load_judged
+from sensorium.evaluation.statistics import measure, write_result
+from sensorium.generation.config import DriftConfig
+from sensorium.generation.evaluation import dream_figures
+from sensorium.generation.evaluation.dreams import Studio, Takes, dream_arguments
+from sensorium.perception.config import VisionEncoderConfig
+from sensorium.perception.encoders import VisionEncoder
+from sensorium.randomness import stable_seed
+
+REVISION = 2
+COMPONENTS = 4  # principal components of looks, and as many of the motion at each lag
+LAGS = (1, 4)  # frames
+REAL = 256  # real pieces to compare with
+SHOWN, STILLS = 4, 8  # dreams in the picture, and frames of each
+
+Encoder = Callable[[np.ndarray], np.ndarray]  # pictures [n, T, 3, H, W] -> features [n, T, E]
+
+
+def main(argv: list[str]) -> None:
+    """Run `sensorium drift`."""
+    parser = dream_arguments("drift", __doc__)
+    parser.add_argument(
+        "--encoder", type=Path, nargs="?", metavar="MANIFEST", help="vision encoder; else the tokenizer"
+    )
+    args = parser.parse_args(argv)
+    began, config = time.monotonic(), parse_section(DriftConfig, args.config)
+    studio = Studio(args, config)
+    rng = np.random.default_rng(stable_seed(config.seed, "drift"))
+    encode = encoder(studio, args.encoder)
+    real = studio.takes(studio.past + config.piece, REAL, rng, "training")
+    space = Space(describe(studio.pictures(real.tokens, studio.past), encode))
+
+    takes = studio.takes(config.context + config.piece, config.windows, rng)
+    actions = long_actions(studio, takes, config.frames, rng)
+    stills = np.linspace(0, config.frames // config.piece * config.piece - 1, STILLS).astype(int)  # whole pieces only
+    pieces, pictures = [], []
+    for first, shown in enumerate(long_dream(studio, takes, actions)):
+        pieces.append(space(describe(shown, encode)))
+        pictures += [shown[:SHOWN, still - first * config.piece] for still in stills if still // config.piece == first]
+    last = studio.pictures(takes.tokens[:, : config.context], config.context - 1)
+    average = studio.pictures(studio.mean_tokens()[None, None])
+    floors = {}
+    for name, frame in {"frozen frame": last, "mean frame": average}.items():
+        stuck = np.broadcast_to(frame, (len(last), config.piece, *last.shape[2:]))
+        floors[name] = np.repeat(space(describe(stuck, encode))[:, None], len(pieces), 1)
+    untrained = long_dream(studio, takes, actions, untrained=True)
+    floors["untrained"] = np.stack([space(describe(shown, encode)) for shown in untrained], 1)
+    others = np.concatenate([space(describe(shown, encode)) for shown in real_pieces(studio, takes, config.piece)])
+
+    dreamt, groups = np.stack(pieces, 1), takes.groups.tolist()
+    metric = measure(
+        "distance", dreamt, groups, statistic=distance, higher_is_better=False, floors=floors, centred=True,
+        ceilings={"other real pieces": frechet(others, np.ones(len(others)))}, seed=config.seed,
+    )  # fmt: skip
+    growth = measure(
+        "growth", dreamt, groups, statistic=slope, floors={"none": 0.0}, ceilings={"none": 0.0},
+        higher_is_better=False, centred=True, seed=config.seed,
+    )  # fmt: skip
+    lines = {name: each_piece(values, np.ones(len(values))) for name, values in {"dream": dreamt, **floors}.items()}
+    dream_figures.drift(args.figure, lines, metric["ceiling"], np.stack(pictures, 1), (1 + stills).tolist())
+    notes = {
+        "encoder": "tokenizer_video" if args.encoder is None else "encoder_vision",
+        "distance_of_each_piece": {name: line.tolist() for name, line in lines.items()},
+        "growth_a_piece": {key: growth[key] for key in ("value", "low", "high", "n")},
+    }
+    inputs = studio.inputs | ({} if args.encoder is None else {"encoder": args.encoder})
+    write_result(args.output, "drift", {"distance": metric}, inputs, time.monotonic() - began, **notes)
+
+
+def encoder(studio: Studio, manifest: Path | None) -> Encoder:
+    """The vision encoder, or the tokenizer where there is none: pictures [n, T, 3, H, W] -> features [n, T, E]."""
+    if manifest is None:
+        return lambda pictures: studio.encode(pictures).reshape(*pictures.shape[:2], -1)
+    vision = load_judged(VisionEncoder, VisionEncoderConfig, manifest, "encoder_vision", None, studio.bench)
+
+    def embed(pictures: np.ndarray) -> np.ndarray:
+        return studio.bench.map(vision, pictures.reshape(-1, *pictures.shape[2:])).reshape(*pictures.shape[:2], -1)
+
+    return embed
+
+
+def describe(pictures: np.ndarray, encode: Encoder) -> np.ndarray:
+    """Looks and motion of each piece [n, T, 3, H, W], float64 [n, 1 + lags, E]."""
+    features = encode(np.ascontiguousarray(pictures)).astype(np.float64)
+    motion = [np.abs(features[:, lag:] - features[:, :-lag]).mean(1) for lag in LAGS]
+    return np.stack([features.mean(1), *motion], 1)
+
+
+def long_actions(studio: Studio, takes: Takes, frames: int, rng: np.random.Generator) -> np.ndarray | None:
+    """Each window's actions up to its context's end, then those of random recordings: [n, context + frames, ...]."""
+    if takes.actions is None:
+        return None
+    names, given = studio.recordings.names("test"), studio.config.context
+    rows = []
+    for own in takes.actions:
+        parts, missing = [own[:given]], frames
+        while missing > 0:
+            part = studio.recordings.field(names[rng.integers(len(names))], "action")[:missing]
+            parts.append(part)
+            missing -= len(part)
+        rows.append(np.concatenate(parts))
+    return np.stack(rows)
+
+
+def long_dream(
+    studio: Studio, takes: Takes, actions: np.ndarray | None, untrained: bool = False
+) -> Iterator[np.ndarray]:
+    """Dream on, and forget what was dreamt: one piece after the other, float32 [n, piece, 3, H, W]."""
+    config: Any = studio.config
+    given, device = config.context, studio.bench.device
+
+    def at(first: int, last: int) -> Tensor | None:
+        return None if actions is None else torch.from_numpy(actions[:, first:last]).to(device)
+
+    dreamer = studio.dreamer(untrained=untrained)
+    before = takes.tokens[:, :given]
+    dreamer.begin(torch.from_numpy(before).to(device), at(0, given))
+    for piece in range(config.frames // config.piece):
+        begin = given + piece * config.piece
+        frames = []
+        for frame in range(begin, begin + config.piece):
+            move = at(frame, frame + 1)
+            frames.append(dreamer.step(None if move is None else move[:, 0]).cpu())
+        tokens = np.concatenate([before, torch.cat(frames, 1).float().numpy()], 1)
+        yield studio.pictures(tokens, before.shape[1])
+        before = tokens[:, tokens.shape[1] - studio.past :]
+
+
+def real_pieces(studio: Studio, takes: Takes, piece: int) -> Iterator[np.ndarray]:
+    """The recordings that the dreams begin with, whole, in pieces: float32 [pieces, piece, 3, H, W] of each."""
+    for name in takes.groups.tolist():
+        shown = studio.pictures(np.array(studio.latent(name), np.float32)[None])[0]
+        count = len(shown) // piece
+        yield shown[: count * piece].reshape(count, piece, *shown.shape[1:])
+
+
+class Space:
+    """Leading principal components of looks and of motion of real pieces, whitened together.
+
+    Args:
+        real: their features, [n, parts, E].
+    """
+
+    def __init__(self, real: np.ndarray) -> None:
+        self._centre = real.mean(0)
+        centred = real - self._centre
+        parts = [np.linalg.svd(part, full_matrices=False)[2][:COMPONENTS] for part in centred.swapaxes(0, 1)]
+        self._axes = np.stack(parts)  # [parts, components, E]
+        values, vectors = np.linalg.eigh(np.cov(self._project(centred), rowvar=False))
+        self._whiten = vectors / np.sqrt(np.maximum(values, 1e-12))
+
+    def _project(self, centred: np.ndarray) -> np.ndarray:
+        return np.einsum("npe,pce->npc", centred, self._axes).reshape(len(centred), -1)
+
+    def __call__(self, features: np.ndarray) -> np.ndarray:
+        """Features [n, parts, E] -> [n, D], of mean 0 and covariance 1 over the real pieces."""
+        return self._project(features - self._centre) @ self._whiten
+
+
+def frechet(samples: np.ndarray, weights: np.ndarray) -> float:
+    """Fréchet distance of whitened pieces [n, D] to the real ones, whose mean is 0 and whose covariance is 1.
+
+    With S' = 1 it is |m|^2 + sum over the eigenvalues e of S of (sqrt(e) - 1)^2.
+    """
+    weights = weights / weights.sum()
+    centre = weights @ samples
+    values = np.linalg.eigvalsh((samples - centre).T @ ((samples - centre) * weights[:, None]))
+    return float(centre @ centre + ((np.sqrt(np.maximum(values, 0)) - 1) ** 2).sum())
+
+
+def each_piece(samples: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Fréchet distance of each piece of the dreams [n, P, D], float64 [P]."""
+    return np.array([frechet(samples[:, piece], weights) for piece in range(samples.shape[1])])
+
+
+def distance(samples: np.ndarray, weights: np.ndarray) -> float:
+    """Mean of the distances of the pieces of the dreams [n, P, D]."""
+    return float(each_piece(samples, weights).mean())
+
+
+def slope(samples: np.ndarray, weights: np.ndarray) -> float:
+    """Growth of the distance from one piece to the next: least squares over the pieces of samples [n, P, D]."""
+    distances = each_piece(samples, weights)
+    when = np.arange(len(distances)) - (len(distances) - 1) / 2
+    return float(when @ distances / (when @ when))

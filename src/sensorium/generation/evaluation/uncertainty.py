@@ -1,0 +1,173 @@
+"""Several dreams from one beginning: whether they know how much they do not know.
+
+What the dynamics cannot know of, the tokenizer's own error, is left out: the truth is what the tokenizer shows of it,
+averaged over squares of 4 x 4 pixels, for single pixels tell little but texture.
+
+`crps` is the continuous ranked probability score, E|X - y| - E|X - X'| / 2 with the second mean over pairs of
+different dreams, so its expectation does not hang on their number (Ferro 2014, "Fair scores for ensemble forecasts");
+less is better. Floors: the frame held still, one dream alone and the median of the dreams (these score their absolute
+error), climatology (frames of other recordings as if they were dreams), and the dreams of an untrained network.
+Ceiling: 0, the truth.
+
+Told beside it, with intervals, floors and ceilings, but no metrics, for calibration alone is no skill: climatology has
+it, an untrained network nearly, and a broken one may know well of the errors that it makes itself.
+`spread_error` is Spearman's correlation of the dreams' spread with the error of their mean, over squares, frames and
+windows. Floors: 0, and the error of other recordings so many frames ahead at this place. Ceiling: one dream as the
+truth of the others.
+`rank_error` is how far the histogram of the truth's rank among the dreams lies from a flat one: the share that would
+have to move. `coverage_error` is how far the share of truths between the lowest and the highest of M dreams lies from
+the (M - 1) / (M + 1) of a calibrated ensemble. Floor of both: dreams without spread. Ceiling: one dream as the truth
+of the others. Both look only at what moves: squares that changed within the true window.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+from scipy.stats import rankdata
+
+from sensorium.config import parse_section
+from sensorium.evaluation.statistics import mean, measure, write_result
+from sensorium.generation.config import UncertaintyConfig
+from sensorium.generation.evaluation import dream_figures
+from sensorium.generation.evaluation.dreams import Studio, dream_arguments, strangers
+from sensorium.randomness import stable_seed
+
+REVISION = 1
+SQUARE = 4  # pixels a side
+MOVES = 0.02  # change of a square's brightness within a window, on a 0..1 scale, from which on it counts as moving
+BINS = 8
+TOLD = ("value", "low", "high", "n", "floors", "ceiling", "higher_is_better")
+
+
+def main(argv: list[str]) -> None:
+    """Run `sensorium uncertainty`."""
+    args = dream_arguments("uncertainty", __doc__).parse_args(argv)
+    began, config = time.monotonic(), parse_section(UncertaintyConfig, args.config)
+    studio, given, horizon = Studio(args, config), config.context, config.horizon
+    rng = np.random.default_rng(stable_seed(config.seed, "uncertainty"))
+    takes = studio.takes(given + horizon, config.windows, rng)
+    groups = takes.groups.tolist()
+
+    whole = squares(studio.pictures(takes.tokens))
+    truth = whole[:, given:]  # [n, horizon, D]
+    moves = np.broadcast_to(np.ptp(whole, axis=1, keepdims=True) > MOVES, truth.shape)
+
+    def dreamed(untrained: bool) -> np.ndarray:
+        each = (
+            studio.dream(takes, horizon, takes.actions, number=number, untrained=untrained)
+            for number in range(config.dreams)
+        )
+        return np.stack([squares(studio.show(takes, tokens)) for tokens in each])
+
+    dreams = dreamed(untrained=False)
+    still = np.repeat(whole[:, given - 1 : given], horizon, 1)
+    others = np.stack([truth[strangers(takes.groups, rng)] for _ in range(config.dreams)])
+
+    score = crps(dreams, truth)
+    lines = {
+        "dreams": score,
+        "persistence": np.abs(still - truth),
+        "one dream alone": np.abs(dreams - truth).mean(0),
+        "median dream": np.abs(np.median(dreams, 0) - truth),
+        "climatology": crps(others, truth),
+        "untrained": crps(dreamed(untrained=True), truth),
+    }
+    metrics: dict[str, dict[str, Any]] = {}
+    calibration: dict[str, dict[str, Any]] = {}
+    metrics["crps"] = measure(
+        "crps", score.mean((1, 2)), groups, statistic=mean, higher_is_better=False,
+        floors={name: line.mean((1, 2)) for name, line in lines.items() if name != "dreams"},
+        ceilings={"truth": 0.0}, seed=config.seed,
+    )  # fmt: skip
+
+    spread, error = dreams.std(0, ddof=1), np.abs(dreams.mean(0) - truth)
+    inner_spread, inner_error = dreams[1:].std(0, ddof=1), np.abs(dreams[1:].mean(0) - dreams[0])
+    usual = np.stack([error[takes.groups != group].mean(0) for group in groups])
+    calibration["spread_error"] = measure(
+        "spread_error", moments(spread, error), groups, statistic=correlation,
+        floors={"none": 0.0, "usual error of place and time": moments(usual, error)},
+        ceilings={"a dream as the truth": moments(inner_spread, inner_error)}, seed=config.seed,
+    )  # fmt: skip
+
+    places = {
+        "dreams": histograms(dreams, truth, moves, rng),
+        "a dream as the truth": histograms(dreams[1:], dreams[0], moves, rng),
+        "no spread": histograms(np.broadcast_to(dreams.mean(0), dreams.shape), truth, moves, rng),
+    }
+    for name, statistic in (("rank_error", unevenness), ("coverage_error", miscoverage)):
+        calibration[name] = measure(
+            name, places["dreams"], groups, statistic=statistic, higher_is_better=False,
+            floors={"no spread": places["no spread"]},
+            ceilings={"a dream as the truth": statistic(places["a dream as the truth"], np.ones(len(truth)))},
+            seed=config.seed,
+        )  # fmt: skip
+
+    shares = {name: counts.sum(0) / counts.sum() for name, counts in places.items() if name != "a dream as the truth"}
+    bins = {"dreams": binned(spread, error), "a dream as the truth": binned(inner_spread, inner_error)}
+    dream_figures.uncertainty(args.figure, shares, bins, {name: line.mean((0, 2)) for name, line in lines.items()})
+    notes = {"calibration": {name: {key: record[key] for key in TOLD} for name, record in calibration.items()},
+             "ranks": {name: share.tolist() for name, share in shares.items()},
+             "coverage": float(shares["dreams"][1:-1].sum())}  # fmt: skip
+    write_result(args.output, "uncertainty", metrics, studio.inputs, time.monotonic() - began, **notes)
+
+
+def squares(pictures: np.ndarray) -> np.ndarray:
+    """Pictures [n, T, 3, H, W] -> means of squares, float64 [n, T, D]."""
+    n, frames, channels, height, width = pictures.shape
+    rows, columns = height // SQUARE, width // SQUARE
+    cut = pictures[..., : rows * SQUARE, : columns * SQUARE].reshape(n, frames, channels, rows, SQUARE, columns, SQUARE)
+    return cut.mean((4, 6), dtype=np.float64).reshape(n, frames, -1)
+
+
+def crps(dreams: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Score of dreams [M, ...] for each number of the truth [...]; M >= 2."""
+    members = len(dreams)
+    ordered = np.sort(dreams, axis=0)
+    # the sum over pairs of |X - X'| is a weighted sum of the ordered values
+    weight = 2 * np.arange(members) - members + 1
+    between = 2 * np.tensordot(weight, ordered, axes=(0, 0)) / (members * (members - 1))
+    return np.abs(dreams - truth).mean(0) - 0.5 * between
+
+
+def moments(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Sums that the correlation of the ranks of two arrays [n, ...] is made of, float64 [n, 6]."""
+    x, y = (rankdata(values).reshape(len(values), -1) / values.size for values in (first, second))
+    return np.stack([np.ones_like(x).sum(1), x.sum(1), y.sum(1), (x * x).sum(1), (y * y).sum(1), (x * y).sum(1)], 1)
+
+
+def correlation(samples: np.ndarray, weights: np.ndarray) -> float:
+    """Pearson's correlation from sums [n, 6]; 0 where one side does not vary."""
+    count, x, y, xx, yy, xy = weights @ samples
+    spread = (xx - x * x / count) * (yy - y * y / count)
+    return float((xy - x * y / count) / np.sqrt(spread)) if spread > 1e-9 * count**2 else 0.0
+
+
+def histograms(dreams: np.ndarray, truth: np.ndarray, counted: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """How often the truth has each rank among the dreams [M, n, ...], equals in random order: float64 [n, M + 1]."""
+    below, equal = (dreams < truth).sum(0), (dreams == truth).sum(0)
+    rank = below + np.floor(rng.random(truth.shape) * (equal + 1)).astype(int)
+    rows = [np.bincount(row[use], minlength=len(dreams) + 1) for row, use in zip(rank, counted, strict=True)]
+    return np.stack(rows).astype(np.float64)
+
+
+def unevenness(samples: np.ndarray, weights: np.ndarray) -> float:
+    """Share of a rank histogram [n, M + 1] that would have to move to make it flat."""
+    shares = weights @ samples / (weights @ samples).sum()
+    return float(0.5 * np.abs(shares - 1 / len(shares)).sum())
+
+
+def miscoverage(samples: np.ndarray, weights: np.ndarray) -> float:
+    """Distance of the share of inner ranks from that of a flat histogram [n, M + 1]."""
+    shares = weights @ samples / (weights @ samples).sum()
+    return float(abs(shares[1:-1].sum() - (len(shares) - 2) / len(shares)))
+
+
+def binned(spread: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Root mean squares of spread and error, in bins of equal size along the spread."""
+    order = np.argsort(spread, axis=None, kind="stable")
+    parts = np.array_split(order, BINS)
+    sizes = [[float(np.sqrt(np.mean(values.ravel()[part] ** 2))) for part in parts] for values in (spread, error)]
+    return np.array(sizes[0]), np.array(sizes[1])

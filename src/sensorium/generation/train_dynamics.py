@@ -1,0 +1,93 @@
+"""Train the dynamics: what the next frames will be, from the past and the actions."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from sensorium.artifacts import ArtifactError, digest
+from sensorium.config import parse_section
+from sensorium.data.recording import RecordingSet, Split
+from sensorium.data.windows import JoinedWindows, Windows, join
+from sensorium.generation.config import DynamicsConfig, VideoTokenizerConfig
+from sensorium.generation.dynamics import Dynamics
+from sensorium.generation.dynamics_learner import DynamicsLearner
+from sensorium.generation.tokenizers import VideoTokenizer
+from sensorium.models.load import load_model
+from sensorium.training.execution import Execution, add_arguments
+from sensorium.training.learner import Learner
+from sensorium.training.stage import train_stage
+
+REVISION = 6
+SMALLEST_DEVIATION = 0.01  # a channel that hardly moves must not be blown up to unit deviation
+
+
+def token_statistics(latents: RecordingSet) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Mean, deviation and mean squared change a frame of each channel of a stream in training, float32 [N, C] each."""
+    count = steps = tokens = 0
+    total, squares, changes = 0.0, 0.0, 0.0
+    for name in latents.names("training"):
+        latent = latents.field(name, "latent").astype(np.float64)
+        count, steps, tokens = count + latent[..., 0].size, steps + latent[1:, ..., 0].size, latent.shape[1]
+        total = total + latent.sum((0, 1))
+        squares = squares + np.square(latent).sum((0, 1))
+        changes = changes + np.square(np.diff(latent, axis=0)).sum((0, 1))
+    mean = total / count
+    deviation = np.sqrt(np.maximum(squares / count - np.square(mean), SMALLEST_DEVIATION**2))
+    return tuple(  # type: ignore[return-value]
+        torch.as_tensor(value).float().expand(tokens, -1) for value in (mean, deviation, changes / steps)
+    )
+
+
+def main(argv: list[str]) -> None:
+    """Run `sensorium train-dynamics`.
+
+    Raises:
+        ArtifactError: if an input does not match its manifest, or another tokenizer made the latents.
+    """
+    parser = argparse.ArgumentParser(prog="sensorium train-dynamics", description=__doc__)
+    parser.add_argument("--config", required=True, help="section dynamics, as JSON")
+    parser.add_argument("--latents", type=Path, required=True, help="manifest of the encoded video")
+    parser.add_argument("--tokenizer", type=Path, required=True, help="manifest of the tokenizer that encoded it")
+    parser.add_argument("--sound", type=Path, nargs="?", help="manifest of their encoded sound; none for silent ones")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the artifact")
+    add_arguments(parser)
+    args = parser.parse_args(argv)
+    config = parse_section(DynamicsConfig, args.config)
+    latents = RecordingSet.open(args.latents)
+    sound = RecordingSet.open(args.sound) if args.sound else None
+    if latents.details["tokenizer"] != digest(args.tokenizer):
+        raise ArtifactError(f"{args.latents}: encoded by another tokenizer than {args.tokenizer}; encode again")
+    tokenizer = load_model(VideoTokenizer, VideoTokenizerConfig, args.tokenizer, "tokenizer_video")
+    action = latents.details["action"]
+    shapes = {
+        "video": tokenizer.tokens,
+        "grid": True,
+        "audio": sound.details["tokens"] if sound else 0,
+        "channels": tokenizer.channels,
+        "action": action,
+    }
+
+    def windows(split: Split) -> Windows | JoinedWindows:
+        fields = ("latent", "action") if action else ("latent",)
+        return join(Windows(latents, split, fields, config.long_frames, scene="latent"), args.sound)
+
+    def build() -> tuple[Learner, Windows | JoinedWindows, Windows | JoinedWindows]:
+        dynamics = Dynamics(config, shapes)
+        streams = [token_statistics(encoded) for encoded in (latents, sound) if encoded]
+        dynamics.describe(*(torch.cat(values) for values in zip(*streams, strict=True)))
+        return DynamicsLearner(dynamics, config, tokenizer), windows("training"), windows("validation")
+
+    train_stage(
+        stage="dynamics",
+        revision=REVISION,
+        section=config,
+        inputs={"latents": args.latents, "tokenizer": args.tokenizer} | ({"sound": args.sound} if sound else {}),
+        output=args.output,
+        build=build,
+        execution=Execution.from_args(args),
+        shapes=shapes,
+    )

@@ -1,0 +1,166 @@
+"""Block-causal transformer tokenizer: patches of a clip's frames to bounded continuous tokens, and back.
+
+After Dreamer 4 (Hafner et al. 2025), section 3.1: in the encoder learned latent tokens look at all of their frame while
+patches look at patches only; in the decoder patches look at themselves and the latents, latents at latents only;
+other layers look back in time, each token at its own place. Patches hidden from the encoder train it as a masked
+autoencoder (He et al. 2022, arXiv:2111.06377).
+
+Layouts: B clips, T frames, P patches and N latents a frame, S = P + N, p pixels a side of a patch, D width, C
+numbers a token.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sensorium.config import TOKENIZER_STRIDE
+from sensorium.generation.config import TransformerTokenizerConfig, VideoTokenizerConfig
+from sensorium.models.cache import RingCache
+from sensorium.models.layers import Block, RMSNorm
+
+_WAVES = 6
+
+
+class Tower(nn.Module):
+    """Layers over the tokens of each frame, every n-th over the frames of each token instead.
+
+    Over space, keys start equal to queries: tokens then look at tokens like themselves, which are those of their own
+    place, and where to look need not be found first (after Trockman and Kolter 2023, arXiv:2305.09828).
+    """
+
+    def __init__(self, config: TransformerTokenizerConfig) -> None:
+        super().__init__()
+        self.window, dim = config.frames, config.dim
+        self.over_time = [(layer + 1) % config.time_every == 0 for layer in range(config.layers)]
+        self.blocks = nn.ModuleList()
+        for over_time in self.over_time:
+            kind = {"causal": True, "window": self.window} if over_time else {"rotary": False}
+            block = Block(dim, config.heads, **kind)
+            if not over_time:
+                with torch.no_grad():
+                    block.attention.project.weight[dim : 2 * dim] = block.attention.project.weight[:dim]
+            self.blocks.append(block)
+
+    @property
+    def past(self) -> int:
+        """Frames before a frame that what comes of it depends on."""
+        return sum(self.over_time) * (self.window - 1)
+
+    def forward(self, x: Tensor, visible: Tensor, memory: list[RingCache] | None) -> Tensor:
+        """[B, T, S, D] -> the same.
+
+        Args:
+            x: tokens.
+            visible: bool [S, S], which token of a frame sees which.
+            memory: a cache for each layer over time; x then goes on where the last call ended.
+        """
+        caches = iter(memory or ())
+        for block, over_time in zip(self.blocks, self.over_time, strict=True):
+            if not over_time:
+                x = block(x, visible)
+                continue
+            cache = next(caches, None)
+            x = block(x.transpose(1, 2), cache=cache).transpose(1, 2)
+            if cache is not None:
+                cache.keep(x.shape[1])
+        return x
+
+
+class TransformerTokenizer(nn.Module):
+    """Autoencoder of clips; a frame's tokens, and its picture, depend on it and on frames before it only.
+
+    Latent n is at home at place n of the grid that the dynamics take tokens to lie on: patches and latents know their
+    place by the same function of it, a latent begins as what is seen at its place (hidden patches tell nothing
+    there either), and a patch of the decoder begins as the latent of its place. So training starts at a
+    linear autoencoder of places. Without that, what differs between frames starts as a whisper beside what is
+    the same in all, and hundreds of steps go by at the mean image before attention carries anything.
+
+    Args:
+        section: its section.
+        size: height and width of a frame in pixels, a multiple of the patch and of TOKENIZER_STRIDE.
+
+    Attributes:
+        patches: P.
+        past: frames before a frame that its tokens depend on.
+    """
+
+    places: Tensor
+    pool: Tensor
+    spread: Tensor
+    seen_encoding: Tensor
+    seen_decoding: Tensor
+
+    def __init__(self, section: VideoTokenizerConfig, size: int) -> None:
+        super().__init__()
+        config, channels = section.transformer, section.channels
+        if size % config.patch:
+            raise ValueError(f"patch is {config.patch}: size ({size}) must be a multiple of it")
+        side, grid = size // config.patch, size // TOKENIZER_STRIDE
+        self.patch, self.patches, self.latents = config.patch, side**2, grid**2
+        pixels, dim = 3 * config.patch**2, config.dim
+        self.read_patches = nn.Linear(pixels, dim)
+        self.read_latents = nn.Linear(channels, dim)
+        self.read_places = nn.Linear(4 * _WAVES, dim, bias=False)
+        self.latent, self.hidden, self.blank = (nn.Parameter(0.02 * torch.randn(dim)) for _ in range(3))
+        self.own = nn.Parameter(0.02 * torch.randn(self.patches + self.latents, dim))
+        self.encoder, self.decoder = Tower(config), Tower(config)
+        self.bottleneck = nn.Sequential(RMSNorm(dim, eps=1e-6), nn.Linear(dim, channels), nn.Tanh())
+        self.paint = nn.Sequential(RMSNorm(dim, eps=1e-6), nn.Linear(dim, pixels))
+        self.past = self.encoder.past
+        self.register_buffer("places", torch.cat([_places(side), _places(grid)]), persistent=False)
+        overlap = _overlap(grid, side)
+        self.register_buffer("pool", overlap / overlap.sum(1, keepdim=True), persistent=False)
+        self.register_buffer("spread", overlap.T / overlap.T.sum(1, keepdim=True), persistent=False)
+        is_latent = torch.arange(self.patches + self.latents) >= self.patches
+        self.register_buffer("seen_encoding", is_latent[:, None] | ~is_latent, persistent=False)
+        self.register_buffer("seen_decoding", ~is_latent[:, None] | is_latent, persistent=False)
+
+    def encode(self, images: Tensor, hidden: Tensor | None, memory: list[RingCache] | None) -> Tensor:
+        """Images [B, T, 3, H, W] in [0, 1] -> tokens [B, T, N, C] in (-1, 1); hidden: bool [B, T, P] or None."""
+        batch, time = images.shape[:2]
+        folded = F.pixel_unshuffle(2 * images.flatten(0, 1) - 1, self.patch)
+        patches = self.read_patches(folded.flatten(2).transpose(1, 2)).unflatten(0, (batch, time))
+        if hidden is not None:
+            patches = torch.where(hidden[..., None], self.hidden.to(patches.dtype), patches)
+        latents = self.latent + self.pool @ patches
+        x = self.encoder(self._at_places(patches, latents), self.seen_encoding, memory)
+        return self.bottleneck(x[:, :, self.patches :])
+
+    def decode(self, tokens: Tensor, memory: list[RingCache] | None) -> Tensor:
+        """Tokens [B, T, N, C] -> images [B, T, 3, H, W]."""
+        batch, time = tokens.shape[:2]
+        latents = self.read_latents(tokens)
+        x = self.decoder(self._at_places(self.blank + self.spread @ latents, latents), self.seen_decoding, memory)
+        painted = self.paint(x[:, :, : self.patches]).flatten(0, 1).transpose(1, 2)
+        side = math.isqrt(self.patches)
+        images = F.pixel_shuffle(painted.unflatten(2, (side, side)), self.patch)
+        return (images.unflatten(0, (batch, time)) + 1) / 2
+
+    def remember(self) -> list[RingCache]:
+        """An empty memory for `encode` or `decode`."""
+        tower = self.encoder
+        return [RingCache(tower.window, self.places.device) for over_time in tower.over_time if over_time]
+
+    def _at_places(self, patches: Tensor, latents: Tensor) -> Tensor:
+        return torch.cat([patches, latents], dim=2) + self.read_places(self.places) + self.own
+
+
+def _places(side: int) -> Tensor:
+    """Sines and cosines of the centres of a grid's cells, row by row: [side * side, 4 * _WAVES]."""
+    centres = (torch.arange(side) + 0.5) / side
+    angles = centres[:, None] * torch.pi * 2 ** torch.arange(_WAVES)
+    waves = torch.cat([angles.sin(), angles.cos()], dim=-1)
+    rows, columns = waves[:, None].expand(-1, side, -1), waves[None].expand(side, -1, -1)
+    return torch.cat([rows, columns], dim=-1).flatten(0, 1)
+
+
+def _overlap(rows: int, columns: int) -> Tensor:
+    """Shared areas of the cells of two grids that cover the same square: [rows * rows, columns * columns]."""
+    first, second = torch.arange(rows)[:, None] / rows, torch.arange(columns)[None] / columns
+    line = torch.minimum(first + 1 / rows, second + 1 / columns) - torch.maximum(first, second)
+    line = line.where(line > 1e-6, 0.0)
+    return torch.kron(line, line)

@@ -1,0 +1,125 @@
+"""The downstream tests of encoders and their fusion in one: what fine-tuning is judged by, before and after.
+
+Probes of sight and of hearing where the recordings have labels, retrieval both ways, the reading of the world's truth
+where the source tells it. Windows, candidates and draws of labels are the same for every model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sensorium.data.recording import RecordingSet
+from sensorium.evaluation.harness import Bench, WindowPool, cut, embed_split
+from sensorium.evaluation.statistics import Statistic, balanced_accuracy, mean, r_squared
+from sensorium.perception.config import FinetuningConfig
+from sensorium.perception.encoders import AudioEncoder, VisionEncoder
+from sensorium.perception.evaluation.probe import Task, few_shot_right, labelled_windows, linear_right, pooled_embedding
+from sensorium.perception.evaluation.retrieval import audible, draw_candidates, hit, ranks
+from sensorium.perception.evaluation.world_readout import POSITION, VELOCITY, Drawn, draw, read_out, told_by_senses
+from sensorium.perception.fusion import SENSES, Fusion
+from sensorium.randomness import stable_seed
+
+Embedded = dict[str, dict[str, np.ndarray]]  # recording -> sense -> [T, width]
+DEPTHS = (1, 5)  # of the retrieval's recall
+
+
+@dataclass(frozen=True)
+class Score:
+    """One test taken: samples [n, ...] for a statistic that is 1 at best, and the recording of each."""
+
+    samples: np.ndarray
+    statistic: Statistic
+    groups: list[str]
+
+
+class Battery:
+    """The tests, with their windows drawn.
+
+    Args:
+        recordings: the world's; their test recordings judge.
+        frames: of a window of the fusion.
+        sound_frames: of a window of the audio encoder.
+        config: sizes and seeds of the tests.
+        bench: where networks run.
+    """
+
+    def __init__(
+        self, recordings: RecordingSet, frames: int, sound_frames: int, config: FinetuningConfig, bench: Bench
+    ) -> None:
+        self._recordings, self._config, self._bench = recordings, config, bench
+        labels = recordings.details.get("labels") or {}
+        lengths = {"vision": 1, "audio": sound_frames}
+        self._tasks: dict[str, Task] = {
+            sense: labelled_windows(recordings, sense, length, config.probe)
+            for sense, length in lengths.items()
+            if sense in labels
+        }
+        rng = np.random.default_rng(stable_seed(config.retrieval.seed, "retrieval"))
+        self._pool = WindowPool(recordings, "test", (), frames)
+        self._queries = self._pool.draw(audible(self._pool), config.retrieval.queries, rng)
+        self._partners = self._pool.recording[self._queries]
+        self._candidates = draw_candidates(self._partners, config.retrieval.candidates, rng)
+        self._drawn = draw(recordings, frames, config.world_state) if recordings.has("truth.state") else None
+
+    def take(self, vision: VisionEncoder, audio: AudioEncoder, fusion: Fusion) -> dict[str, Score]:
+        """Every test by name."""
+        encoders: dict[str, VisionEncoder | AudioEncoder] = {"vision": vision, "audio": audio}
+        scores: dict[str, Score] = {}
+        for sense, task in self._tasks.items():
+            scores |= self._probe(sense, task, encoders[sense])
+        embedded = embed_split(self._bench, self._recordings, "test", vision, audio)
+        scores |= self._retrieve(embedded, fusion)
+        if self._drawn:
+            known = embed_split(self._bench, self._recordings, "training", vision, audio)
+            scores |= self._read(self._drawn, [known, embedded], fusion)
+        return scores
+
+    def _probe(self, sense: str, task: Task, encoder: VisionEncoder | AudioEncoder) -> dict[str, Score]:
+        pooled = pooled_embedding(sense, encoder)
+        train, test = (
+            self._bench.run(pool, picked, pooled) for pool, picked in zip(task.pools, task.picked, strict=True)
+        )
+        known, wanted = task.picked_labels
+        groups = task.pools[1].recording[task.picked[1]].tolist()
+        readers = {"linear_probe": linear_right, "few_shot": few_shot_right}
+        return {
+            f"{sense}_{name}": Score(
+                np.stack([reader(train, test, known, wanted, self._config.probe), wanted], 1).astype(float),
+                balanced_accuracy,
+                groups,
+            )
+            for name, reader in readers.items()
+        }
+
+    def _retrieve(self, embedded: Embedded, fusion: Fusion) -> dict[str, Score]:
+        seen, heard = (cut(embedded, sense, self._pool, self._queries) for sense in ("vision", "audio"))
+        images = self._bench.map(fusion.image_embedding, seen)
+        likeness = images @ self._bench.map(fusion.sound_embedding, heard).T
+        groups = self._partners.tolist()
+        return {
+            f"{direction}_r{depth}": Score(hit(ranks(matrix, self._candidates), depth), mean, groups)
+            for direction, matrix in (("image_to_sound", likeness), ("sound_to_image", likeness.T))
+            for depth in DEPTHS
+            if depth < self._candidates.shape[1]
+        }
+
+    def _read(self, drawn: tuple[Drawn, Drawn], embedded: list[Embedded], fusion: Fusion) -> dict[str, Score]:
+        senses = [
+            [cut(values, sense, part.pool, part.picked) for sense in SENSES]
+            for values, part in zip(embedded, drawn, strict=True)
+        ]
+        states = [self._bench.map(lambda *given: fusion(*given)[:, -1], *given) for given in senses]
+        read = read_out(states[0], drawn[0].truth, states[1], drawn[1].truth)
+        kept = told_by_senses(self._recordings, drawn, senses)
+        names = self._recordings.details["state_names"]
+        moving = np.array([bool(VELOCITY.search(name)) for name in names])
+        placed = np.array([bool(POSITION.search(name)) for name in names])
+        chosen = {"state": kept, "position": kept & placed & ~moving, "velocity": kept & moving}
+        groups = drawn[1].groups.tolist()
+        return {
+            f"world_{name}": Score(read[:, columns], r_squared, groups)
+            for name, columns in chosen.items()
+            if columns.any()
+        }

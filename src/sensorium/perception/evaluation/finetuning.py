@@ -1,0 +1,127 @@
+"""What joint training gained and what it harmed: downstream tests before and after, on the same windows.
+
+Every test of the battery (battery.py) is taken by the encoders and the fusion as they were trained one by
+one, and by the joint model. Differences are paired; intervals come from resampling the test recordings, the same for
+all tests. Two metrics, in units of the half-width of an interval, so that they compare tests of every kind:
+
+best_gain    the largest gain. Its interval holds for all tests at once (the largest deviation of any test over the
+             resamples), for the best of many would beat nothing by luck. It passes if it lies above 0, no change.
+worst_harm   the gain of the test that gained least, each by its own 95 % interval, the stricter choice here. A test is
+             harmed if its whole interval lies below 0, which is at -1; the floor is -2, so that the interval clears it
+             exactly if no test is harmed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from sensorium.artifacts import read_json
+from sensorium.config import parse_section
+from sensorium.data.recording import RecordingSet
+from sensorium.evaluation import figures
+from sensorium.evaluation.harness import Bench, arguments, check_pedigree, load_judged
+from sensorium.evaluation.statistics import CONFIDENCE, resampled_weights, write_result
+from sensorium.perception.config import (
+    AudioEncoderConfig,
+    FinetuneConfig,
+    FinetuningConfig,
+    FusionConfig,
+    VisionEncoderConfig,
+)
+from sensorium.perception.encoders import AudioEncoder, VisionEncoder
+from sensorium.perception.evaluation.battery import Battery, Score
+from sensorium.perception.fusion import Fusion
+from sensorium.perception.joint import Joint
+
+REVISION = 1
+NOTHING = 1e-9  # a smaller half-width is that of a test that did not change at all
+HARMED = -2.0
+
+
+def main(argv: list[str]) -> None:
+    """Run `sensorium finetuning`."""
+    inputs = ("data", "vision", "audio", "fusion", "finetuned")
+    args = arguments("finetuning", __doc__, inputs, "the joint model").parse_args(argv)
+    began, config = time.monotonic(), parse_section(FinetuningConfig, args.config)
+    bench, recordings = Bench.prepare(args), RecordingSet.open(args.data)
+    check_pedigree(args.fusion, vision=args.vision, audio=args.audio)
+    check_pedigree(args.finetuned, vision=args.vision, audio=args.audio, fusion=args.fusion)
+    frames, heard = (int(read_json(path)["config"]["frames"]) for path in (args.fusion, args.audio))
+    battery = Battery(recordings, frames, heard, config, bench)
+    before = battery.take(
+        load_judged(VisionEncoder, VisionEncoderConfig, args.vision, "encoder_vision", None, bench),
+        load_judged(AudioEncoder, AudioEncoderConfig, args.audio, "encoder_audio", None, bench),
+        load_judged(Fusion, FusionConfig, args.fusion, "fusion", None, bench),
+    )
+    joint = load_judged(Joint, FinetuneConfig, args.finetuned, "finetuned", args.untrained_seed, bench)
+    after = battery.take(joint.vision, joint.audio, joint.fusion)
+    metrics, table = compare(before, after, config.seed)
+    figures.changes(args.figure, table, "What joint training changed")
+    write_result(
+        args.output, "finetuning", metrics, {name: getattr(args, name) for name in inputs}, time.monotonic() - began,
+        table=table,
+    )  # fmt: skip
+
+
+def compare(
+    before: Mapping[str, Score], after: Mapping[str, Score], seed: int
+) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
+    """The two metrics, and for each test its score before and after and their difference with its 95 % interval."""
+    names = np.unique(np.concatenate([score.groups for score in before.values()]))
+    drawn = resampled_weights(names.tolist(), seed)
+    table: dict[str, dict[str, Any]] = {}
+    points, resampled, best = [], [], []
+    for name, old in before.items():
+        new, weights = after[name], drawn[:, np.searchsorted(names, old.groups)]
+        ones = np.ones(len(old.groups))
+        was, now = (score.statistic(score.samples, ones) for score in (old, new))
+        change = np.array([new.statistic(new.samples, w) - old.statistic(old.samples, w) for w in weights])
+        low, high = np.percentile(change, [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)])
+        table[name] = {
+            "before": was,
+            "after": now,
+            "difference": {"value": now - was, "low": float(low), "high": float(high)},
+        }
+        points.append(now - was)
+        resampled.append(change)
+        best.append(1 - was)
+    point, draws, perfect = np.array(points), np.array(resampled), np.array(best)
+    error = np.maximum(draws.std(1), NOTHING)
+    together = np.quantile(np.abs((draws - draws.mean(1, keepdims=True)) / error[:, None]).max(0), CONFIDENCE)
+    whole = np.maximum(together * error, NOTHING)
+    low, high = (np.array([row["difference"][end] for row in table.values()]) for end in ("low", "high"))
+    own = np.maximum(np.where(point < 0, high - point, point - low), NOTHING)
+    rows, recordings = list(table), len(names)
+    return {
+        "best_gain": _record(point / whole, perfect / whole, 0.0, rows, recordings, best=True),
+        "worst_harm": _record(point / own, perfect / own, HARMED, rows, recordings, best=False),
+    }, table
+
+
+def _record(
+    gains: np.ndarray, perfect: np.ndarray, floor: float, rows: list[str], recordings: int, *, best: bool
+) -> dict[str, Any]:
+    """The extreme of gains in units of their intervals' half-widths, in the form of a metric."""
+    place = int(gains.argmax() if best else gains.argmin())
+    value, margin = float(gains[place]), float(gains[place]) - floor
+    what = "no change" if best else "harm beyond its interval"
+    return {
+        "value": value,
+        "low": value - 1,
+        "high": value + 1,
+        "n": len(gains),
+        "recordings": recordings,
+        "floor": floor,
+        "ceiling": float(perfect.max() if best else perfect.min()),
+        "higher_is_better": True,
+        "margin": {"value": margin, "low": margin - 1, "high": margin + 1},
+        "passed": margin > 1,
+        "floors": {what: floor},
+        "ceilings": {"every test perfect": float(perfect.max() if best else perfect.min())},
+        "references": {},
+        "test": rows[place],
+    }

@@ -1,0 +1,73 @@
+"""What each sense says of a strike: the body at its place in the picture, its sound, and what the hand feels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sensorium.data.recording import RecordingSet
+from sensorium.evaluation.harness import Bench, images, sounds
+from sensorium.perception.encoders import AudioEncoder, VisionEncoder
+from sensorium.perception.evaluation.impacts import Strikes
+
+SETTLING = 3  # frames of sound before the first that is used: as far as the encoder looks back
+BEFORE, AFTER = 1, 2  # frames of sound and touch around a strike
+LONG_BEFORE, LONG_AFTER = 4, 7  # frames in which the hand may carry what it struck, as far as there are any
+EARLIEST, LATEST = max(BEFORE + SETTLING, LONG_BEFORE), AFTER  # room that a strike needs in its recording
+SPEED, CHANGE, PUSH, TOUCHING, RESISTED = slice(2, 4), slice(4, 6), slice(6, 8), 8, slice(10, 12)  # of the body sense
+FAINT = 0.02  # added to a magnitude before its logarithm
+
+
+def sight(bench: Bench, recordings: RecordingSet, strikes: Strikes, vision: VisionEncoder) -> np.ndarray:
+    """The vision encoder's grid where the struck body is, between the four nearest of its places: [n, channels].
+
+    Where to look is given; what is there is not.
+    """
+    pictures = np.stack(
+        [recordings.field(name, "video")[frame] for name, frame in zip(strikes.recording, strikes.frame, strict=True)]
+    )
+
+    def look(video: Tensor, place: Tensor) -> Tensor:
+        grid = vision.grid(images(video)).unflatten(1, (-1, vision.side, vision.side))
+        where = (2 * place.to(grid.dtype) - 1)[:, None, None]
+        found = torch.nn.functional.grid_sample(grid, where, padding_mode="border", align_corners=False)
+        return found[:, :, 0, 0]
+
+    return bench.map(look, pictures, strikes.place)
+
+
+def hearing(
+    bench: Bench, recordings: RecordingSet, strikes: Strikes, embed: AudioEncoder | Callable[[Tensor], Tensor]
+) -> np.ndarray:
+    """Embeddings of the frames around the strike, side by side: [n, (BEFORE + 1 + AFTER) * dim]."""
+    samples = int(recordings.details["samples_per_frame"])
+    first, last = strikes.frame - BEFORE - SETTLING, strikes.frame + AFTER + 1
+    waves = np.stack(
+        [
+            recordings.field(name, "audio")[a * samples : b * samples]
+            for name, a, b in zip(strikes.recording, first, last, strict=True)
+        ]
+    )
+    return bench.map(lambda audio: embed(sounds(audio))[:, SETTLING:].flatten(1), waves)
+
+
+def touch(recordings: RecordingSet, strikes: Strikes) -> np.ndarray:
+    """The playroom's body sense around the strike, its magnitudes as logarithms, and the push over a longer time.
+
+    Masses multiply, so a linear reader needs logarithms: push = mass * change of velocity.
+    """
+    rows = []
+    for name, frame in zip(strikes.recording, strikes.frame, strict=True):
+        body = recordings.field(name, "body")
+        near, far = body[frame - BEFORE : frame + AFTER], body[frame - LONG_BEFORE : frame + LONG_AFTER + 1]
+        sizes = [np.linalg.norm(near[:, part], axis=1) for part in (PUSH, CHANGE, SPEED, RESISTED)]
+        along = near[BEFORE, PUSH] @ near[BEFORE - 1, SPEED] / (sizes[0][BEFORE] + FAINT)
+        pushes = np.linalg.norm(far[:, PUSH], axis=1)
+        lasting = np.sort(pushes[far[:, TOUCHING] > 0]) if far[:, TOUCHING].any() else np.zeros(1)
+        carried = [pushes.sum(), lasting.mean(), np.median(lasting), lasting[0], *np.abs(far[:, PUSH].sum(0))]
+        logarithms = np.log(np.concatenate([*sizes, [abs(along)], carried]) + FAINT)
+        rows.append(np.concatenate([near.ravel(), [along, far[:, TOUCHING].sum()], logarithms]))
+    return np.array(rows)

@@ -1,0 +1,138 @@
+"""Train encoders and fusion together, end to end, from where their own trainings ended."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from sensorium.artifacts import check_pedigree, read_json
+from sensorium.config import parse_section
+from sensorium.data.recording import RecordingSet
+from sensorium.data.windows import JoinedWindows, Windows
+from sensorium.models.load import load_model
+from sensorium.perception.config import AudioEncoderConfig, FinetuneConfig, FusionConfig, VisionEncoderConfig
+from sensorium.perception.encoders import AudioEncoder, VisionEncoder
+from sensorium.perception.fusion import Fusion
+from sensorium.perception.fusion_learner import FIELDS, Telling
+from sensorium.perception.joint import Joint
+from sensorium.perception.joint_learner import JointLearner
+from sensorium.perception.train_fusion import SPLITS, EmbeddedRecordings, embed, measure_changes
+from sensorium.randomness import sample_indices
+from sensorium.training.execution import Execution, add_arguments
+from sensorium.training.stage import train_stage
+
+REVISION = 3
+FITTED = 1024  # windows that the linear heads are fitted on
+ROWS = 64  # of them a pass
+RIDGE = 1e-3  # of that fit, beside the mean square of the states
+
+
+def make(
+    section: FinetuneConfig,
+    shapes: dict[str, Any],
+    recordings: RecordingSet,
+    embedded: EmbeddedRecordings,
+    vision: VisionEncoder,
+    audio: AudioEncoder,
+    fusion: Fusion,
+    device: torch.device,
+) -> tuple[JointLearner, JoinedWindows, JoinedWindows]:
+    """The learner, where the trained parts stand, with training and validation windows.
+
+    Args:
+        section: of the joint stage.
+        shapes: of the joint model.
+        recordings: the world's.
+        embedded: what the encoders say of them.
+        vision, audio, fusion: the trained parts.
+        device: where the heads are fitted.
+    """
+    joint = Joint(section, shapes)
+    for name, part in (("vision", vision), ("audio", audio), ("fusion", fusion)):
+        getattr(joint, name).load_state_dict(part.state_dict())
+    frames = joint.fusion_config.frames + max(joint.fusion_config.offsets)
+    fields = ("video", "audio", *(("body",) if "body" in fusion.widths else ()))
+    training, validation = (
+        JoinedWindows(
+            Windows(recordings, split, fields, frames),
+            **{FIELDS[sense]: Windows(embedded, split, (FIELDS[sense],), frames) for sense in ("vision", "audio")},
+        )
+        for split in SPLITS
+    )
+    telling = Telling(joint.fusion_config, fusion.components)
+    measure_changes(telling, fusion.cpu(), embedded)
+    fit_telling(telling.to(device), fusion.to(device), training, device)
+    learner = JointLearner(section, joint, telling)
+    learner.remember(
+        *([torch.from_numpy(embedded.field(name, FIELDS[sense])) for name in embedded.names("training")]
+          for sense in ("vision", "audio"))
+    )  # fmt: skip
+    return learner, training, validation
+
+
+@torch.no_grad()
+def fit_telling(telling: Telling, fusion: Fusion, windows: JoinedWindows, device: torch.device) -> None:
+    """Fit the heads to a trained fusion by least squares on training windows: learning goes on where it ended."""
+    frames, known, wanted = telling.config.frames, [], []
+    indices = sample_indices(0, 0, min(FITTED, len(windows)), len(windows))
+    for part in np.array_split(indices, -(-len(indices) // ROWS)):
+        batch = {name: values.to(device) for name, values in windows.batch(part).items()}
+        senses = {sense: batch[FIELDS[sense]] for sense in fusion.widths}
+        states = fusion(**{sense: values[:, :frames] for sense, values in senses.items()})
+        asked = telling.wanted([fusion.calibrated(sense, values) for sense, values in senses.items()])
+        first = max(start for start, _ in asked)
+        answers = torch.cat([values[:, first - start :] for start, parts in asked for values in parts], -1)
+        known.append(F.pad(states[:, first:], (0, 1), value=1.0).flatten(0, 1))
+        wanted.append(answers.flatten(0, 1))
+    told, answer = torch.cat(known).double(), torch.cat(wanted).double()
+    gram = told.T @ told
+    ridge = RIDGE * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
+    solved = torch.linalg.solve(gram + ridge, told.T @ answer).float()
+    telling.heads.weight.copy_(solved[:-1].T)
+    telling.heads.bias.copy_(solved[-1])
+
+
+def main(argv: list[str]) -> None:
+    """Run `sensorium finetune`."""
+    parser = argparse.ArgumentParser(prog="sensorium finetune", description=__doc__)
+    parser.add_argument("--config", required=True, help="section finetune, as JSON")
+    parser.add_argument("--data", type=Path, required=True, help="manifest of the recordings")
+    parser.add_argument("--vision", type=Path, required=True, help="manifest of the vision encoder")
+    parser.add_argument("--audio", type=Path, required=True, help="manifest of the audio encoder")
+    parser.add_argument("--fusion", type=Path, required=True, help="manifest of their fusion")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the joint model")
+    add_arguments(parser)
+    args = parser.parse_args(argv)
+    section = parse_section(FinetuneConfig, args.config)
+    execution = Execution.from_args(args)
+    recordings = RecordingSet.open(args.data)
+    check_pedigree(args.fusion, vision=args.vision, audio=args.audio)
+    parts = {"vision": args.vision, "audio": args.audio, "fusion": args.fusion}
+    vision = load_model(VisionEncoder, VisionEncoderConfig, args.vision, "encoder_vision")
+    audio = load_model(AudioEncoder, AudioEncoderConfig, args.audio, "encoder_audio")
+    fusion = load_model(Fusion, FusionConfig, args.fusion, "fusion")
+    shapes: dict[str, Any] = {}
+    for name, path in parts.items():
+        made = read_json(path)
+        shapes[name] = {"config": made["config"], "shapes": made["details"]["shapes"]}
+
+    def build() -> tuple[JointLearner, JoinedWindows, JoinedWindows]:
+        device = execution.prepare()
+        embedded = embed(recordings, vision, audio, device)
+        return make(section, shapes, recordings, embedded, vision, audio, fusion, device)
+
+    train_stage(
+        stage="finetuned",
+        revision=REVISION,
+        section=section,
+        inputs={"data": args.data, **parts},
+        output=args.output,
+        build=build,
+        execution=execution,
+        shapes=shapes,
+    )

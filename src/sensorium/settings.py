@@ -1,0 +1,50 @@
+"""All settings: the sections of the lines, joined. A line is one base class of `Evaluations` and one of `Config`.
+
+Devices, precision, workers and minutes are not here: they belong to profiles and command-line arguments, so
+changing them reruns nothing. Nothing here imports torch, so `snakemake -n` answers at once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sensorium.agent.config import AgentEvaluations, AgentSettings
+from sensorium.config import Section, WorldSettings, parse
+from sensorium.forecasting.config import ForecastingEvaluations, ForecastingSettings
+from sensorium.generation.config import GenerationEvaluations, GenerationSettings
+from sensorium.perception.config import PerceptionEvaluations, PerceptionSettings
+from sensorium.studies.config import Studies
+
+
+class Evaluations(
+    # the last base comes first in the workflow
+    AgentEvaluations,
+    GenerationEvaluations,
+    ForecastingEvaluations,
+    PerceptionEvaluations,
+    Section,
+):
+    """How trained models are judged: one section an evaluation."""
+
+
+class Config(
+    AgentSettings,
+    GenerationSettings,
+    ForecastingSettings,
+    PerceptionSettings,
+    WorldSettings,
+):
+    """The whole configuration of Sensorium."""
+
+    evaluations: Evaluations = Evaluations()
+    studies: Studies = Studies()
+
+
+def validate(values: dict[str, Any]) -> Config:
+    """Check a plain configuration and fill in defaults.
+
+    Raises:
+        ConfigurationError: with one line for each fault: the key, the value, what is allowed.
+    """
+    config: Config = parse(Config, values)
+    return config

@@ -1,7 +1,7 @@
 """The configuration: everything that changes a result, and nothing that does not.
 
 Each stage has one section, each section one model. Devices, precision, workers and minutes are not
-here: they belong to profiles and command-line arguments, so changing them never reruns anything.
+here: profiles and command-line arguments hold them, so changing them never reruns anything.
 This module never imports torch, so `snakemake -n` stays fast.
 """
 
@@ -183,19 +183,21 @@ __all__ = [
 
 
 class Lines(Section):
-    """Which halves of the workflow run; results/eval.json holds what is on."""
+    """The lines of the workflow that run; results/eval.json holds their evaluations."""
 
-    representation: bool = Field(True, description="encoders, fusion and their evaluations")
-    finetune: bool = Field(True, description="where representation is on: encoders and fusion trained together, too")
-    generative: bool = Field(True, description="tokenizer, latents, dynamics and their evaluations")
-    agent: bool = Field(False, description="an agent on the dynamics, cloned, then trained in dreams; needs rewards")
+    representation: bool = Field(True, description="train encoders, fusion and state dynamics, and evaluate them")
+    finetune: bool = Field(True, description="with representation: also train encoders and fusion together")
+    generative: bool = Field(True, description="train tokenizers, encode latents, train dynamics, and evaluate them")
+    agent: bool = Field(False, description="train an agent with the dynamics: cloned, then in dreams; needs rewards")
 
     @model_validator(mode="after")
     def _something_runs(self) -> Lines:
         if not (self.representation or self.generative):
             raise ValueError("representation and generative are both off: switch one on")
         if self.agent and not self.generative:
-            raise ValueError("agent is on, generative is off: the agent dreams with the dynamics; switch it on")
+            raise ValueError(
+                "agent is on, generative is off: the agent is trained in dreams of the dynamics; switch it on"
+            )
         return self
 
 
@@ -216,41 +218,41 @@ class Config(Section):
     studies: Studies = Studies()
 
     def sets(self) -> dict[str, Source]:
-        """Every set of recordings that is collected: the world, under its source's name, and an encoder's own."""
+        """All sets that are collected: the recordings of the world, named by their source, and the encoders' own."""
         own = {"vision": self.encoders.vision.data, "audio": self.encoders.audio.data}
         return {self.data.source: self.data, **{name: data for name, data in own.items() if data is not None}}
 
     def probed_set(self, modality: str) -> str | None:
-        """The set whose labels an encoder is probed for: its own, else the world's; None if neither has labels."""
-        # a console's memory holds state, but no classes; files tell nothing but themselves
+        """The set that labels an encoder's probe: its own, else the world's; None if neither has labels."""
+        # a console's memory holds state but no classes; files have no labels
         labelled = [name for name, data in self.sets().items() if isinstance(data, PlayroomConfig | LabelledSet)]
         return next((name for name in (modality, self.data.source) if name in labelled), None)
 
     def evaluations_on(self) -> list[str]:
-        """Names of the evaluations that run: of the lines that are on, as far as the source has truth for them."""
+        """Names of the evaluations that run: those of the lines that are on, if the source has the truth they need."""
         probes = [f"probe_{modality}" for modality in ("vision", "audio") if self.probed_set(modality)]
         state = [] if isinstance(self.data, FolderConfig) else ["world_state"]
         few = ["few_shot"] if probes else []
         bodies = ["properties"] if isinstance(self.data, PlayroomConfig) else []
         if isinstance(self.data, PlayroomConfig) and self.data.max_bodies - self.data.min_bodies >= 2:
-            bodies.append("zero_shot")  # withholds two classes seen, and a third must be left
+            bodies.append("zero_shot")  # it withholds two visual classes, and a third must remain
         joint = ["finetuning"] if self.lines.finetune else []
         moving = ["motion", "causal"] if self.places_are_known() else []
         senses = [*probes, "retrieval", *few, *bodies, *state, *joint, *moving]
         representation = senses if self.lines.representation else []
         sound = ["sound_reconstruction"] if "audio" in self.streams() else []
         dreams = ["reconstruction", *sound, "rollout", "uncertainty", "drift"]
-        if self.data.source == "playroom":  # the only world that can be run again with one thing changed
+        if self.data.source == "playroom":  # the only world that can be simulated again with other actions
             dreams.append("counterfactual")
         generative = dreams if self.lines.generative else []
         return representation + generative + (["agent_return"] if self.lines.agent else [])
 
     def places_are_known(self) -> bool:
-        """Whether the truth tells where things are: memory of a console and files do not."""
+        """Whether the truth has the positions of things; a console's memory and files have none."""
         return self.data.source == "playroom"
 
     def streams(self) -> list[str]:
-        """What the generative line tokenizes: "video", and "audio" where the recordings have sound."""
+        """Streams that the generative line tokenizes: "video", and "audio" if the recordings have sound."""
         silent = isinstance(self.data, FolderConfig) and "audio" not in self.data.streams
         return ["video"] if silent else ["video", "audio"]
 
@@ -274,7 +276,7 @@ class Config(Section):
         if vision.data and vision.neighbours + 1 > vision.data.frames:
             raise ValueError(
                 f"encoders.vision.neighbours is {vision.neighbours}: encoders.vision.data has {vision.data.frames} "
-                f"frames that belong together, so it must be at most {vision.data.frames - 1}"
+                f"consecutive frames, so it must be at most {vision.data.frames - 1}"
             )
         if audio.data and audio.frames > audio.data.frames:
             raise ValueError(
@@ -305,7 +307,7 @@ class Config(Section):
         if hidden >= self.fusion.frames:
             raise ValueError(
                 f"evaluations.world_state.hidden is {hidden}: it must be below fusion.frames ({self.fusion.frames}), "
-                "for something must be seen first"
+                "because the state must see something first"
             )
         for key, frames in windows.items():
             if frames > self.data.frames:
@@ -317,13 +319,13 @@ class Config(Section):
         vision, audio = self.encoders.vision.data, self.encoders.audio.data
         if vision and vision.size != self.data.size:
             raise ValueError(
-                f"encoders.vision.data.size is {vision.size}: it must be data.size ({self.data.size}), for the same "
-                "encoder looks at the recordings"
+                f"encoders.vision.data.size is {vision.size}: it must be data.size ({self.data.size}), because "
+                "the same encoder also embeds the recordings"
             )
         if audio and self.data.source == "atari":
             raise ValueError(
-                "encoders.audio.data is set while data.source is atari: a console's sound has its own rate, so its "
-                "encoder must learn from it; leave encoders.audio.data out"
+                "encoders.audio.data is set while data.source is atari: a console's sound has its own rate, so the "
+                "encoder must be trained on that sound; leave encoders.audio.data out"
             )
         for modality, stream, own in (("vision", "video", vision), ("audio", "audio", audio)):
             if isinstance(own, FolderConfig) and stream not in own.streams:
@@ -335,13 +337,13 @@ def validate(values: dict[str, Any]) -> Config:
     """Check a plain configuration and fill in defaults.
 
     Raises:
-        ConfigurationError: with one line for each fault: the key, the value, what is allowed.
+        ConfigurationError: one line for each fault, with the key, the value and what is allowed.
     """
     return _parse(Config, values)
 
 
 def parse_section(model: Any, text: str) -> Any:
-    """Read one section from JSON, as a rule hands it to a stage. `model` is a section or a union of them."""
+    """Parse one section from JSON, as rules pass it to stages. `model` is a section or a union of sections."""
     try:
         values = json.loads(text)
     except json.JSONDecodeError as error:

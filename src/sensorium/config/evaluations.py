@@ -1,4 +1,4 @@
-"""How trained models are judged: one section an evaluation."""
+"""The evaluations of trained models: one section for each."""
 
 from __future__ import annotations
 
@@ -12,97 +12,103 @@ from sensorium.config.section import Section
 class ProbeConfig(Section):
     """Linear and few-shot probes of the frozen encoders."""
 
-    samples: int = Field(1500, ge=20, description="labelled windows taken from each of training and test recordings")
-    labels: int = Field(25, ge=1, description="labelled windows a class in the linear probe")
-    shots: int = Field(5, ge=1, description="examples a class in the few-shot probe")
-    trials: int = Field(50, ge=2, description="draws of labelled windows to average")
-    supervised_steps: int = Field(300, ge=1, description="steps of the supervised network that sets the ceiling")
-    seed: int = Field(0, ge=0, description="seed of draws and resampling")
+    samples: int = Field(
+        1500, ge=20, description="labelled windows from training recordings, and as many from test recordings"
+    )
+    labels: int = Field(25, ge=1, description="labelled windows of each class for the linear probe")
+    shots: int = Field(5, ge=1, description="examples of each class for the few-shot probe")
+    trials: int = Field(50, ge=2, description="random draws of labelled windows, averaged")
+    supervised_steps: int = Field(300, ge=1, description="training steps of the supervised network that is the ceiling")
+    seed: int = Field(0, ge=0, description="seed of random draws and of the bootstrap")
 
 
 class RetrievalConfig(Section):
     """Image-to-sound and sound-to-image retrieval among windows of different recordings."""
 
     queries: int = Field(1000, ge=10, description="query windows from test recordings")
-    candidates: int = Field(100, ge=2, description="candidates a query, the true one among them")
-    seed: int = Field(0, ge=0, description="seed of draws and resampling")
+    candidates: int = Field(100, ge=2, description="candidates for each query, the true one included")
+    seed: int = Field(0, ge=0, description="seed of random draws and of the bootstrap")
 
 
 class FewShotConfig(Section):
-    """Episodes of few-shot classification from frozen encoders and fusion."""
+    """Few-shot classification with frozen encoders and fusion."""
 
-    samples: int = Field(1000, ge=20, description="labelled windows of test recordings, of each sense")
-    episodes: int = Field(600, ge=10, description="episodes with one example a class, and as many with five")
-    seed: int = Field(0, ge=0, description="seed of draws and resampling")
+    samples: int = Field(1000, ge=20, description="labelled windows from test recordings, for each sense")
+    episodes: int = Field(600, ge=10, description="one-shot episodes, and as many five-shot episodes")
+    seed: int = Field(0, ge=0, description="seed of random draws and of the bootstrap")
 
 
 class PropertiesConfig(Section):
-    """What senses tell of the properties of bodies that the hand strikes."""
+    """Readout of bodies' properties from the senses at impacts of the hand."""
 
-    training: int = Field(3000, ge=20, description="strikes in training recordings that the read-out learns from")
-    test: int = Field(1200, ge=20, description="strikes in test recordings, at most")
-    seed: int = Field(0, ge=0, description="seed of draws and resampling")
+    training: int = Field(3000, ge=20, description="impacts in training recordings that the readout is fitted on")
+    test: int = Field(1200, ge=20, description="largest number of impacts in test recordings")
+    seed: int = Field(0, ge=0, description="seed of random draws and of the bootstrap")
 
 
 class ZeroShotConfig(Section):
-    """Kinds that were never met: classes seen and heard in combinations that are withheld."""
+    """Zero-shot recognition of combinations of visual and sound class that are withheld from the readout."""
 
-    samples: int = Field(3000, ge=20, description="labelled windows taken from each of training and test recordings")
-    seed: int = Field(0, ge=0, description="seed of draws and resampling")
+    samples: int = Field(
+        3000, ge=20, description="labelled windows from training recordings, and as many from test recordings"
+    )
+    seed: int = Field(0, ge=0, description="seed of random draws and of the bootstrap")
 
 
 class WorldStateConfig(Section):
-    """Linear read-out of simulator or console truth from the world state."""
+    """Linear readout of the ground truth (simulator or console) from the world state."""
 
-    samples: int = Field(2000, ge=20, description="windows taken from each of training and test recordings")
-    hidden: int = Field(8, ge=1, description="last frames of a window without sight, where belief is read")
-    seed: int = Field(0, ge=0, description="seed of draws and resampling")
+    samples: int = Field(2000, ge=20, description="windows from training recordings, and as many from test recordings")
+    hidden: int = Field(8, ge=1, description="frames without sight at the end of a window, for the metric belief")
+    seed: int = Field(0, ge=0, description="seed of random draws and of the bootstrap")
 
 
 class FinetuningConfig(Section):
-    """What joint training gains and what it harms: the same downstream tests before and after."""
+    """Effect of joint training: the same downstream evaluations before and after."""
 
     probe: ProbeConfig = ProbeConfig(trials=30)
     retrieval: RetrievalConfig = RetrievalConfig(queries=400, candidates=20)
     world_state: WorldStateConfig = WorldStateConfig()
-    seed: int = Field(0, ge=0, description="seed of resampling")
+    seed: int = Field(0, ge=0, description="seed of the bootstrap")
 
 
 class ReconstructionConfig(Section):
     """Tokenizer reconstruction of test frames."""
 
     frames: int = Field(1000, ge=10, description="frames from test recordings")
-    seed: int = Field(0, ge=0, description="seed of draws and resampling")
+    seed: int = Field(0, ge=0, description="seed of random draws and of the bootstrap")
 
 
 class SoundReconstructionConfig(Section):
     """Tokenizer reconstruction of test sounds."""
 
     windows: int = Field(240, ge=10, description="windows from test recordings")
-    frames: int = Field(16, ge=1, description="frames of sound in a window")
-    seed: int = Field(0, ge=0, description="seed of draws and resampling")
+    frames: int = Field(16, ge=1, description="frames in each window")
+    seed: int = Field(0, ge=0, description="seed of random draws and of the bootstrap")
 
 
 class DreamConfig(Section):
-    """What all evaluations of dreams share."""
+    """Settings that all evaluations of dreams share."""
 
-    windows: int = Field(ge=8, description="dreamed windows from test recordings")
-    context: int = Field(6, ge=1, description="true frames before the dream begins")
-    denoising_steps: Literal[1, 2, 4, 8, 16, 32, 64] = Field(4, description="Euler steps a dreamed frame")
-    context_noise: float = Field(0.1, ge=0, lt=1, description="noise share that context frames carry while dreaming")
-    stillness: float = Field(
-        0.0, ge=0, description="video tokens whose change is below this share of the usual stay; 0: none"
+    windows: int = Field(ge=8, description="windows from test recordings, each dreamed")
+    context: int = Field(6, ge=1, description="recorded frames before the dream begins")
+    denoising_steps: Literal[1, 2, 4, 8, 16, 32, 64] = Field(4, description="Euler steps for each dreamed frame")
+    context_noise: float = Field(
+        0.1, ge=0, lt=1, description="share of noise mixed into the frames that the dynamics see"
     )
-    seed: int = Field(0, ge=0, description="seed of draws and resampling")
+    stillness: float = Field(
+        0.0, ge=0, description="keep a video token if it changes by less than this share of its usual change; 0: off"
+    )
+    seed: int = Field(0, ge=0, description="seed of random draws and of the bootstrap")
 
 
 class RolloutConfig(DreamConfig):
-    """Dreams beside truth: PSNR and SSIM over the horizon, true and shuffled actions, few and many steps."""
+    """Dreams compared with recordings: PSNR and SSIM over the horizon, effect of actions, few and many steps."""
 
-    windows: int = Field(240, ge=8, description="dreamed windows from test recordings")
-    denoising_steps: Literal[1, 2, 4, 8, 16, 32, 64] = Field(1, description="Euler steps a dreamed frame")
+    windows: int = Field(240, ge=8, description="windows from test recordings, each dreamed")
+    denoising_steps: Literal[1, 2, 4, 8, 16, 32, 64] = Field(1, description="Euler steps for each dreamed frame")
     horizon: int = Field(16, ge=1, description="dreamed frames")
-    fine_windows: int = Field(64, ge=8, description="windows that are dreamed in 4 and in 64 steps a frame too")
+    fine_windows: int = Field(64, ge=8, description="windows that are also dreamed in 4 and in 64 steps for each frame")
 
     @model_validator(mode="after")
     def _some_are_fine(self) -> RolloutConfig:
@@ -112,30 +118,30 @@ class RolloutConfig(DreamConfig):
 
 
 class UncertaintyConfig(DreamConfig):
-    """Several dreams from one beginning: whether their spread tells how wrong they are."""
+    """Several dreams from one context: whether their spread predicts their error."""
 
-    windows: int = Field(64, ge=8, description="beginnings from test recordings")
+    windows: int = Field(64, ge=8, description="contexts from test recordings")
     horizon: int = Field(16, ge=1, description="dreamed frames")
-    dreams: int = Field(8, ge=3, description="dreams from each beginning")
+    dreams: int = Field(8, ge=3, description="dreams from each context")
 
 
 class CounterfactualConfig(DreamConfig):
-    """Other actions from a moment on, in the dream and in the simulator: whether the same changes."""
+    """Other actions after the context: whether the dream changes as the simulator does."""
 
-    windows: int = Field(80, ge=8, description="test recordings that are run again with other actions")
+    windows: int = Field(80, ge=8, description="test recordings that are simulated again with other actions")
     horizon: int = Field(8, ge=1, description="dreamed frames")
-    dreams: int = Field(4, ge=1, description="dreams whose mean is compared, of each beginning and choice of actions")
+    dreams: int = Field(4, ge=1, description="dreams for each context and choice of actions; their mean is compared")
 
 
 class DriftConfig(DreamConfig):
-    """Long dreams: whether their pieces go on looking and moving like pieces of recordings."""
+    """Long dreams: whether their pieces still look and move like pieces of recordings."""
 
-    windows: int = Field(32, ge=8, description="long dreams, each from a test recording of its own")
+    windows: int = Field(32, ge=8, description="long dreams, each from a different test recording")
     stillness: float = Field(
-        0.7, ge=0, description="video tokens whose change is below this share of the usual stay; 0: none"
+        0.7, ge=0, description="keep a video token if it changes by less than this share of its usual change; 0: off"
     )
-    frames: int = Field(64, ge=32, le=10000, description="frames of each dream")
-    piece: int = Field(16, ge=8, description="frames of a piece")
+    frames: int = Field(64, ge=32, le=10000, description="frames in each dream")
+    piece: int = Field(16, ge=8, description="frames in each piece")
 
     @model_validator(mode="after")
     def _pieces_fit(self) -> DriftConfig:
@@ -145,36 +151,38 @@ class DriftConfig(DreamConfig):
 
 
 class AgentReturnConfig(Section):
-    """What policies earn in the real environment, in scenes that nobody recorded."""
+    """Returns of policies in the real environment, in scenes that no recording shows."""
 
-    episodes: int = Field(64, ge=8, description="episodes each policy plays, all policies the same ones")
-    windows: int = Field(256, ge=20, description="test windows whose rewards are told")
-    context_noise: float = Field(0.1, ge=0, lt=1, description="noise share that frames carry which were seen")
-    seed: int = Field(0, ge=0, description="seed of the scenes, of drawn actions and of resampling")
+    episodes: int = Field(64, ge=8, description="episodes for each policy; all policies play the same ones")
+    windows: int = Field(256, ge=20, description="windows from test recordings whose rewards are predicted")
+    context_noise: float = Field(
+        0.1, ge=0, lt=1, description="share of noise mixed into the frames that the agent sees"
+    )
+    seed: int = Field(0, ge=0, description="seed of scenes, of sampled actions and of the bootstrap")
 
 
 class MotionConfig(Section):
-    """Where things will be: positions read from world states that the state dynamics foretell."""
+    """Where things will be: readout of positions from predicted world states."""
 
-    recordings: int = Field(120, ge=2, description="training recordings that the read-out is fitted on")
-    windows: int = Field(480, ge=20, description="foretold windows from test recordings")
-    seed: int = Field(0, ge=0, description="seed of draws and resampling")
+    recordings: int = Field(120, ge=2, description="training recordings that the readout is fitted on")
+    windows: int = Field(480, ge=20, description="windows from test recordings, each predicted")
+    seed: int = Field(0, ge=0, description="seed of random draws and of the bootstrap")
 
 
 class CausalConfig(Section):
-    """Other actions, by the state dynamics and in the simulator: what would change, what would not have happened."""
+    """Interventions and counterfactuals: the state dynamics compared with the simulator under other actions."""
 
     learned_from: int = Field(
-        100, ge=2, description="new rooms, and as many with a strange hand, that reading is learned in"
+        100, ge=2, description="new rooms that the readout is fitted on, and as many with the hand of another room"
     )
-    rooms: int = Field(160, ge=2, description="other new rooms, which the questions are asked about")
-    windows: int = Field(640, ge=20, description="windows of these rooms that are run again with other actions")
-    moved: float = Field(0.2, gt=0, description="how far a body must get for something to have happened, room widths")
-    seed: int = Field(0, ge=0, description="seed of draws and resampling")
+    rooms: int = Field(160, ge=2, description="other new rooms, for the evaluation itself")
+    windows: int = Field(640, ge=20, description="windows from those rooms, simulated again with other actions")
+    moved: float = Field(0.2, gt=0, description="distance that counts as an event if a body covers it, in room widths")
+    seed: int = Field(0, ge=0, description="seed of random draws and of the bootstrap")
 
 
 class Evaluations(Section):
-    """One section an evaluation."""
+    """The evaluations, one section for each."""
 
     probe: ProbeConfig = ProbeConfig()
     retrieval: RetrievalConfig = RetrievalConfig()

@@ -1,4 +1,4 @@
-"""What is trained: encoders, tokenizers, latents, fusion, dynamics."""
+"""The models and their trainings: encoders, tokenizers, latents, fusion, dynamics."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from sensorium.config.sets import AudioData, VisionData
 
 
 class VisionAugmentation(Section):
-    """Batched augmentations of images, drawn anew for every view."""
+    """Random augmentation of images, different for every view."""
 
-    crop: float = Field(0.6, gt=0, le=1, description="smallest area of the random crop")
-    flip: float = Field(0.5, ge=0, le=1, description="chance of a horizontal flip")
-    jitter: float = Field(0.4, ge=0, le=1, description="strength of brightness, contrast and saturation changes")
-    grayscale: float = Field(0.2, ge=0, le=1, description="chance that a view loses its colour")
-    rotation: float = Field(0.0, ge=0, le=180, description="largest turn, in degrees")
+    crop: float = Field(0.6, gt=0, le=1, description="smallest share of the area that a random crop keeps")
+    flip: float = Field(0.5, ge=0, le=1, description="probability of a horizontal flip")
+    jitter: float = Field(0.4, ge=0, le=1, description="strength of changes in brightness, contrast and saturation")
+    grayscale: float = Field(0.2, ge=0, le=1, description="probability that a view loses its colour")
+    rotation: float = Field(0.0, ge=0, le=180, description="largest rotation, in degrees")
     shear: float = Field(0.0, ge=0, lt=1, description="largest shear, as the tangent of its angle")
-    bend: float = Field(0.0, ge=0, le=0.5, description="deviation of a smooth random displacement, in half widths")
+    bend: float = Field(0.0, ge=0, le=0.5, description="std of a smooth random displacement, in half widths")
 
 
 class AudioAugmentation(Section):
-    """Batched augmentations of sound, drawn anew for every view."""
+    """Random augmentation of sound, different for every view."""
 
     shift: float = Field(0.4, ge=0, le=0.5, description="largest time shift, as a fraction of the window")
     pitch: float = Field(1.0, ge=0, le=12, description="largest pitch shift, in semitones")
@@ -36,54 +36,54 @@ class AudioAugmentation(Section):
 
 
 class Contrast(Section):
-    """What two views of a moment must share: NT-Xent with a variance term, or VICReg."""
+    """The contrastive objective: NT-Xent with a variance term, or VICReg."""
 
     objective: Literal["nt_xent", "vicreg"] = Field(
-        "nt_xent", description="nt_xent: tell the partner from all others; vicreg: agree, vary and not repeat"
+        "nt_xent", description="nt_xent: find the partner among all others; vicreg: invariance, variance, covariance"
     )
-    temperature: float = Field(0.1, gt=0, description="temperature of NT-Xent")
+    temperature: float = Field(0.1, gt=0, description="with nt_xent: its temperature")
     variance_weight: float = Field(
-        1.0, ge=0, description="weight beside NT-Xent of the hinge on each dimension's deviation"
+        1.0, ge=0, description="with nt_xent: weight of the hinge loss on each dimension's std"
     )
-    projection: int = Field(64, ge=2, description="width of the projection that is contrasted")
+    projection: int = Field(64, ge=2, description="width of the projection that the loss compares")
 
 
 class VisionPriors(Section):
-    """What the first layer sees beside, or in place of, red, green and blue; each can be switched off."""
+    """Inputs of the first layer in addition to red, green and blue, or instead of them."""
 
     colour: bool = Field(False, description="opponent colours of logarithmic cone responses in place of RGB")
-    edges: bool = Field(False, description="energies of quadrature Gabor filters: 4 orientations, 2 scales")
-    depth: bool = Field(False, description="depth cues of the content: texture, height of the foot, extent")
+    edges: bool = Field(False, description="energies of quadrature Gabor filters (4 orientations, 2 scales)")
+    depth: bool = Field(False, description="depth cues in the image: texture, height of the lower edge, extent")
 
 
 class AudioPriors(Section):
-    """What the first layer hears beside the log-mel spectrogram."""
+    """Inputs of the first layer in addition to the log-mel spectrogram."""
 
-    onset: bool = Field(False, description="the rise of every band since the column before")
+    onset: bool = Field(False, description="increase of every band since the previous column")
 
 
 class VisionEncoderConfig(Section):
-    """Contrastive vision encoder: one frame to one embedding."""
+    """Contrastive vision encoder: one embedding for each frame."""
 
-    width: int = Field(24, ge=4, description="channels of the first convolution; doubled at each halving")
+    width: int = Field(24, ge=4, description="channels of the first convolution; doubled whenever resolution halves")
     dim: int = Field(128, ge=4, description="width of the embedding")
-    neighbours: int = Field(12, ge=0, description="the two views may lie this many frames apart")
+    neighbours: int = Field(12, ge=0, description="largest distance between the two views, in frames")
     priors: VisionPriors = VisionPriors()
-    data: VisionData | None = Field(None, description="pictures of its own to learn from; null: the recordings of data")
+    data: VisionData | None = Field(None, description="other pictures to learn from; null: the recordings")
     augmentation: VisionAugmentation = VisionAugmentation()
     contrast: Contrast = Contrast()
     training: PlainTraining = Training(steps=800, batch=128, lr=2e-3)
 
 
 class AudioEncoderConfig(Section):
-    """Contrastive audio encoder: a window of sound to one embedding a frame."""
+    """Contrastive audio encoder: one embedding for each frame of a window of sound."""
 
-    width: int = Field(24, ge=4, description="channels of the first convolution; doubled at each halving")
+    width: int = Field(24, ge=4, description="channels of the first convolution; doubled whenever resolution halves")
     dim: int = Field(128, ge=4, description="width of the embedding")
     mels: int = Field(64, ge=8, description="bands of the log-mel spectrogram")
-    frames: int = Field(4, ge=2, description="frames of sound in a window")
+    frames: int = Field(4, ge=2, description="frames in each window")
     priors: AudioPriors = AudioPriors()
-    data: AudioData | None = Field(None, description="sounds of its own to learn from; null: the recordings of data")
+    data: AudioData | None = Field(None, description="other sounds to learn from; null: the recordings")
     augmentation: AudioAugmentation = AudioAugmentation()
     contrast: Contrast = Contrast()
     training: PlainTraining = Training(steps=500, batch=128, lr=2e-3)
@@ -97,7 +97,7 @@ class Encoders(Section):
 
 
 class Transformer(Section):
-    """The shape of a transformer."""
+    """The size of a transformer."""
 
     dim: int = Field(128, ge=8, description="width of every token")
     layers: int = Field(4, ge=1, description="transformer layers")
@@ -111,29 +111,36 @@ class Transformer(Section):
 
 
 class TransformerTokenizerConfig(Transformer):
-    """Block-causal transformer over clips, trained as a masked autoencoder; read where kind is transformer."""
+    """With kind transformer: block-causal transformer over clips, trained as a masked autoencoder."""
 
     dim: int = Field(96, ge=8, description="width of every token")
-    layers: int = Field(3, ge=1, description="transformer layers of the encoder, and as many of the decoder")
-    patch: int = Field(8, ge=2, description="pixels a side of a patch")
+    layers: int = Field(3, ge=1, description="transformer layers of the encoder, and of the decoder")
+    patch: int = Field(8, ge=2, description="height and width of a patch, in pixels")
     time_every: int = Field(3, ge=1, description="every n-th layer attends over time, the others over space")
-    frames: int = Field(2, ge=1, description="frames of a training clip, and frames that a layer over time sees")
-    mask: float = Field(0.9, ge=0, lt=1, description="largest share of a frame's patches that is hidden in training")
-    mask_warmup: int = Field(200, ge=0, description="steps until that share may be reached")
+    frames: int = Field(2, ge=1, description="frames in a training clip; also the context length of layers over time")
+    mask: float = Field(0.9, ge=0, lt=1, description="largest share of a frame's patches that is masked in training")
+    mask_warmup: int = Field(200, ge=0, description="steps over which the largest share grows to `mask`")
 
 
 class VideoTokenizerConfig(Section):
-    """Autoencoder: each frame to a grid of bounded continuous tokens."""
+    """Video autoencoder: each frame becomes a grid of bounded continuous tokens."""
 
-    kind: Literal["convolutional", "transformer"] = Field("convolutional", description="single frames, or clips")
+    kind: Literal["convolutional", "transformer"] = Field(
+        "convolutional", description="convolutional: on single frames; transformer: on clips"
+    )
     width: int = Field(
-        32, ge=4, description="channels of the first convolution, doubled at each halving; where kind is convolutional"
+        32,
+        ge=4,
+        description="with kind convolutional: channels of the first convolution; doubled whenever resolution halves",
     )
     transformer: TransformerTokenizerConfig = TransformerTokenizerConfig()
-    channels: int = Field(16, ge=1, description="numbers a token")
-    perceptual_weight: float = Field(0.2, ge=0, description="weight of the perceptual term beside the squared error")
+    channels: int = Field(16, ge=1, description="channels of each token")
+    perceptual_weight: float = Field(
+        0.2, ge=0, description="weight of the perceptual loss relative to the squared error"
+    )
     lpips: str | None = Field(
-        None, description="safetensors file of LPIPS weights (docs/data.md) for that term; none: an error of edges"
+        None,
+        description="safetensors file of LPIPS weights (docs/data.md) for the perceptual loss; null: error of edges",
     )
     training: Training = Training(steps=1500, batch=64, lr=2e-3)
 
@@ -145,20 +152,22 @@ class VideoTokenizerConfig(Section):
 
 
 class AudioTokenizerConfig(Section):
-    """Causal convolutional autoencoder: the sound of each frame to a few bounded continuous tokens."""
+    """Causal convolutional autoencoder: the sound of each frame becomes a few bounded continuous tokens."""
 
-    tokens: int = Field(4, ge=1, description="tokens a frame, each for its share of the frame's time")
-    channels: int = Field(16, ge=1, description="numbers a token, as many as tokenizers.video.channels")
+    tokens: int = Field(4, ge=1, description="tokens for each frame; each covers an equal part of the frame's time")
+    channels: int = Field(16, ge=1, description="channels of each token; must equal tokenizers.video.channels")
     width: int = Field(96, ge=4, description="channels of the convolutions")
-    layers: int = Field(3, ge=1, description="residual layers each of encoder and decoder; each doubles the dilation")
-    kernel: int = Field(5, ge=1, description="columns that a convolution sees")
-    frames: int = Field(8, ge=1, description="frames in a training window")
-    wave_weight: float = Field(4.0, ge=0, description="weight of the wave's error beside that of its spectrum")
+    layers: int = Field(
+        3, ge=1, description="residual layers of the encoder, and of the decoder; each doubles the dilation"
+    )
+    kernel: int = Field(5, ge=1, description="kernel length of the convolutions, in columns")
+    frames: int = Field(8, ge=1, description="frames in each training window")
+    wave_weight: float = Field(4.0, ge=0, description="weight of the waveform error relative to the spectral error")
     training: PlainTraining = Training(steps=800, batch=12, lr=5e-3)
 
 
 class Tokenizers(Section):
-    """One tokenizer for each stream that the dynamics dream."""
+    """One tokenizer for each stream that the dynamics predict."""
 
     video: VideoTokenizerConfig = VideoTokenizerConfig()
     audio: AudioTokenizerConfig = AudioTokenizerConfig()
@@ -168,84 +177,101 @@ class Tokenizers(Section):
         if self.audio.channels != self.video.channels:
             raise ValueError(
                 f"audio.channels is {self.audio.channels}: it must be video.channels ({self.video.channels}), "
-                "for the dynamics dream both in one sequence"
+                "because the dynamics predict both in one sequence"
             )
         return self
 
 
 class LatentsConfig(Section):
-    """Tokens of every recording, encoded once."""
+    """The tokens of all recordings, encoded once and stored."""
 
     dtype: Literal["float16", "float32"] = Field("float16", description="number format on disk")
 
 
 class FusionConfig(Transformer):
-    """Causal transformer over vision, sound and body: a world state for each frame."""
+    """Causal transformer over vision, sound and body; its output is a world state for each frame."""
 
     layers: int = Field(3, ge=1, description="transformer layers")
-    frames: int = Field(16, ge=4, description="frames in a training window")
-    components: int = Field(128, ge=4, description="principal components taken of a sense that has more dimensions")
+    frames: int = Field(16, ge=4, description="frames in each training window")
+    components: int = Field(
+        128, ge=4, description="principal components to which a sense with more dimensions is reduced"
+    )
     offsets: tuple[int, ...] = Field(
-        (-2, -1, 1, 4), min_length=1, description="frames back and ahead: the world state must tell the change to there"
+        (-2, -1, 1, 4),
+        min_length=1,
+        description="frames back (negative) and ahead; the world state predicts the change from now to each",
     )
     vision_weight: float = Field(
-        0.5, gt=0, lt=1, description="share of vision in what must be told; others share alike"
+        0.5, gt=0, lt=1, description="weight of vision in the prediction loss; the other senses share the rest equally"
     )
     mask: float = Field(
-        0.15, ge=0, lt=1, description="chance that a sense is hidden in a window, so the others must serve"
+        0.15, ge=0, lt=1, description="probability that a sense is masked in a window, so the others must suffice"
     )
     occlusion: float = Field(
-        0.3, ge=0, le=1, description="chance that sight is lost for a stretch of a window, so the state must remember"
+        0.3,
+        ge=0,
+        le=1,
+        description="probability that vision is masked for part of a window, so the state must remember",
     )
-    temperature: float = Field(0.2, gt=0, description="temperature of the image-sound alignment")
-    alignment_weight: float = Field(1.0, ge=0, description="weight of the image-sound alignment beside prediction")
+    temperature: float = Field(0.2, gt=0, description="temperature of the image-sound contrastive loss")
+    alignment_weight: float = Field(
+        1.0, ge=0, description="weight of the image-sound contrastive loss relative to the prediction loss"
+    )
     training: Training = Training(steps=600, batch=64, lr=2e-3)
 
     @model_validator(mode="after")
     def _offsets_fit(self) -> FusionConfig:
         if 0 in self.offsets or len(set(self.offsets)) < len(self.offsets):
-            raise ValueError(f"offsets is {self.offsets}: frames other than 0, each once")
+            raise ValueError(f"offsets is {self.offsets}: use frames other than 0, each once")
         if max(self.offsets) < 1 or -min(self.offsets) >= self.frames:
             raise ValueError(
-                f"offsets is {self.offsets}: one at least lies ahead, and none further back than frames ({self.frames})"
+                f"offsets is {self.offsets}: at least one lies ahead, and none further back than frames ({self.frames})"
             )
         return self
 
 
 class FinetuneConfig(Section):
-    """Encoders and fusion trained together, end to end, from where their own trainings ended."""
+    """Encoders and fusion trained together, end to end, initialised from the separately trained parts."""
 
     frozen: tuple[Literal["vision", "audio", "fusion"], ...] = Field(
-        (), max_length=2, description="parts that stay as they are"
+        (), max_length=2, description="parts that are not trained"
     )
-    alignment_weight: float = Field(0.2, ge=0, description="weight of the image-sound alignment beside prediction")
+    alignment_weight: float = Field(
+        0.2, ge=0, description="weight of the image-sound contrastive loss relative to the prediction loss"
+    )
     keep_weight: float = Field(
-        1.0, ge=0, description="weight of each encoder's embedding staying what it was, in units of its variances"
+        1.0, ge=0, description="weight of the squared drift of each encoder's embedding, in units of its variances"
     )
-    jitter: float = Field(0.2, ge=0, le=1, description="strength of brightness, contrast and saturation changes")
+    jitter: float = Field(0.2, ge=0, le=1, description="strength of changes in brightness, contrast and saturation")
     noise: float = Field(40.0, ge=0, le=80, description="lowest signal-to-noise ratio of the sound, in decibels")
     training: Training = Training(steps=120, batch=32, lr=1e-3, warmup=20, ema=0.98)
 
 
 class DynamicsConfig(Transformer):
-    """Space-time transformer over video and sound tokens, trained by shortcut forcing and steered by actions."""
+    """Space-time transformer over video and sound tokens, trained by shortcut forcing, conditioned on actions."""
 
     layers: int = Field(4, ge=1, description="transformer layers")
-    key_heads: int = Field(2, ge=1, description="heads of keys and values, each shared by heads / key_heads others")
+    key_heads: int = Field(2, ge=1, description="heads of keys and values; each serves heads / key_heads query heads")
     time_every: int = Field(2, ge=1, description="every n-th layer attends over time, the others over space")
-    window: int = Field(12, ge=2, description="frames that time layers see, in training and in a dream alike")
-    soft_cap: float = Field(50.0, ge=0, description="smooth bound of attention logits; 0: none")
-    registers: int = Field(2, ge=0, description="extra learned tokens a frame")
-    frames: int = Field(8, ge=2, description="frames of a short training clip")
-    long_frames: int = Field(
-        16, ge=2, description="frames of a long one; a window of the batch is one long or several short"
+    window: int = Field(
+        12, ge=2, description="context length of layers over time, in frames, in training and in dreams"
     )
-    long_every: int = Field(4, ge=1, description="every n-th step trains long clips")
-    images: float = Field(0.1, ge=0, lt=1, description="share of windows whose frames are trained alone")
-    bootstrap: float = Field(0.25, ge=0, le=1, description="share of windows that learn long denoising steps")
-    unlabelled: float = Field(0.1, ge=0, lt=1, description="chance that a window trains without its actions")
+    soft_cap: float = Field(50.0, ge=0, description="soft bound on attention logits; 0: no bound")
+    registers: int = Field(2, ge=0, description="additional learned tokens for each frame")
+    frames: int = Field(8, ge=2, description="frames in a short training clip")
+    long_frames: int = Field(
+        16,
+        ge=2,
+        description="frames in a long training clip; a window of the batch is one long clip or several short ones",
+    )
+    long_every: int = Field(4, ge=1, description="every n-th step trains on long clips")
+    images: float = Field(0.1, ge=0, lt=1, description="share of windows whose frames are trained as single images")
+    bootstrap: float = Field(
+        0.25, ge=0, le=1, description="share of windows that train long denoising steps (the shortcut objective)"
+    )
+    unlabelled: float = Field(0.1, ge=0, lt=1, description="probability that a window is trained without its actions")
     dreamed: float = Field(
-        0.25, ge=0, le=1, description="chance that a window reads half of its context as it dreams it"
+        0.25, ge=0, le=1, description="probability that half of a window's context is the model's own prediction"
     )
     training: Training = Training(steps=2100, batch=4, lr=1e-3, muon=3.0, ema=0.995)
 
@@ -269,9 +295,11 @@ class DynamicsConfig(Transformer):
 
 
 class StateDynamicsConfig(Section):
-    """Small recurrent network: the world states of the next frames, from those before and the actions."""
+    """Small recurrent network that predicts the next world states from earlier ones and actions."""
 
     width: int = Field(256, ge=8, description="width of the recurrent state")
-    context: int = Field(6, ge=2, description="true world states before it goes on alone, in training and when judged")
-    horizon: int = Field(10, ge=1, description="frames that it goes on alone")
+    context: int = Field(
+        6, ge=2, description="given world states before the prediction begins, in training and evaluation"
+    )
+    horizon: int = Field(10, ge=1, description="frames that are predicted, each from the prediction before")
     training: PlainTraining = Training(steps=700, batch=64, lr=2e-3)

@@ -69,7 +69,9 @@ class VisionEncoderConfig(Section):
     dim: int = Field(128, ge=4, description="width of the embedding")
     neighbours: int = Field(12, ge=0, description="largest distance between the two views, in frames")
     priors: VisionPriors = VisionPriors()
-    data: VisionData | None = Field(None, description="other pictures to learn from; null: the recordings")
+    data: VisionData | None = Field(
+        None, description="other pictures to learn from (docs/data.md); null: the recordings"
+    )
     augmentation: VisionAugmentation = VisionAugmentation()
     contrast: Contrast = Contrast()
     training: PlainTraining = Training(steps=800, batch=128, lr=2e-3)
@@ -83,7 +85,7 @@ class AudioEncoderConfig(Section):
     mels: int = Field(64, ge=8, description="bands of the log-mel spectrogram")
     frames: int = Field(4, ge=2, description="frames in each window")
     priors: AudioPriors = AudioPriors()
-    data: AudioData | None = Field(None, description="other sounds to learn from; null: the recordings")
+    data: AudioData | None = Field(None, description="other sounds to learn from (docs/data.md); null: the recordings")
     augmentation: AudioAugmentation = AudioAugmentation()
     contrast: Contrast = Contrast()
     training: PlainTraining = Training(steps=500, batch=128, lr=2e-3)

@@ -65,7 +65,7 @@ class PlayroomConfig(Recordings):
     max_bodies: int = Field(4, ge=1, le=4, description="most bodies in a room")
     task: Literal["none", "left", "lift", "touch", "loud"] = Field(
         "none",
-        description="what is rewarded: the hand at the left wall, bodies high up, touching a body, loud impacts",
+        description="reward for the hand at the left wall, bodies high up, touching a body, or loud impacts",
     )
 
     @model_validator(mode="after")

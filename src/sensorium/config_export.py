@@ -283,8 +283,11 @@ def generated(root: Path) -> dict[Path, str]:
 
 
 def _between_marks(page: str, lines: list[str]) -> str:
+    """The page with new tables, and links to their headings before them."""
     before, _, rest = page.partition(BEGIN)
-    return "\n".join([before + BEGIN, *lines, "", END]) + rest.partition(END)[2]
+    headings = [line.removeprefix("## ") for line in lines if line.startswith("## ")]
+    links = ", ".join(f"[{heading}](#{heading.lower().replace(' ', '-')})" for heading in headings)
+    return "\n".join([before + BEGIN, "", f"Tables: {links}.", *lines, "", END]) + rest.partition(END)[2]
 
 
 def main() -> None:

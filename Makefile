@@ -76,7 +76,7 @@ lock: env ## pin the newest versions that envs/requirements.in allows
 	uv pip compile envs/requirements.in --upgrade --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-annotate --no-header --output-file envs/requirements.lock
 
-config: env ## regenerate config/config.yaml, its table and its schema from the models
+config: env ## regenerate config.yaml, studies.yaml, their tables and the schema from the models
 	python -m sensorium.config_export
 
 clean: ## remove the environment and all caches, but no results

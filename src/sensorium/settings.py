@@ -24,7 +24,7 @@ class Evaluations(
     PerceptionEvaluations,
     Section,
 ):
-    """How trained models are judged: one section an evaluation."""
+    """The evaluations of trained models: one section for each."""
 
 
 class Config(
@@ -44,7 +44,7 @@ def validate(values: dict[str, Any]) -> Config:
     """Check a plain configuration and fill in defaults.
 
     Raises:
-        ConfigurationError: with one line for each fault: the key, the value, what is allowed.
+        ConfigurationError: one line for each fault, with the key, the value and what is allowed.
     """
     config: Config = parse(Config, values)
     return config

@@ -37,14 +37,50 @@ def overlay(base: dict, other: dict) -> dict:
     return merged
 
 
+def written(values: dict, prefix: str = "") -> list[str]:
+    """The dotted keys of all values that are no dictionaries."""
+    below = [(prefix + key, value) for key, value in values.items()]
+    return [leaf for key, value in below for leaf in (written(value, f"{key}.") if isinstance(value, dict) else [key])]
+
+
 def preset(name: str) -> Config:
     """A preset as the workflow sees it: laid over the default file."""
     default = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     return validate(overlay(default, yaml.safe_load((ROOT / f"config/{name}.yaml").read_text())))
 
 
-def test_the_default_file_holds_the_defaults():
-    assert validate(yaml.safe_load((ROOT / "config/config.yaml").read_text())) == Config()
+def test_the_default_file_holds_the_defaults_of_all_but_the_studies():
+    values = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    assert set(values) == set(Config.model_fields) - {"studies"}
+    assert validate(values) == Config()
+
+
+def test_the_file_of_the_studies_holds_their_defaults():
+    values = yaml.safe_load((ROOT / "config/studies.yaml").read_text())
+    assert validate(values) == Config()
+    leaves = {key for key, _, value in walk(Config().studies) if not isinstance(value, Section)}
+    assert leaves == set(written(values["studies"]))
+
+
+def test_the_file_of_the_studies_is_laid_over_any_preset():
+    studies = yaml.safe_load((ROOT / "config/studies.yaml").read_text())
+    studies["studies"]["curiosity"]["seeds"] = 3
+    tiny = yaml.safe_load((ROOT / "config/tiny.yaml").read_text())
+    config = validate(overlay(overlay(yaml.safe_load((ROOT / "config/config.yaml").read_text()), tiny), studies))
+    assert config.studies.curiosity.seeds == 3
+    assert config.dynamics == preset("tiny").dynamics
+
+
+def test_every_key_stands_in_a_table():
+    pages = {name: (ROOT / f"config/{name}.md").read_text() for name in ("README", "evaluations", "studies")}
+    assert len(pages["README"].splitlines()) <= 250
+    for key, _, value in walk(Config()):
+        if not isinstance(value, Section):
+            page = pages.get(key.split(".")[0], pages["README"])
+            sections = [f"`{key.rsplit('.', count)[0]}`" for count in range(1, key.count(".") + 1)]
+            shared = f"| `{key.rpartition('.')[2]}` |" in page and sections[0] in page
+            # its own row, or a row that it shares with other sections, or that of a section explained elsewhere
+            assert f"| `{key}` |" in page or shared or any(f"| {each} |" in page for each in sections), key
 
 
 def test_presets_change_the_source_by_an_overlay():

@@ -9,25 +9,35 @@ from sensorium.generation.config import GenerationSettings
 
 
 class CloningConfig(Section):
-    """Agent tokens in the dynamics: the recorded actions and rewards told, while the dynamics go on learning."""
+    """Behaviour cloning: agent tokens in the dynamics predict recorded actions and rewards."""
 
-    distances: int = Field(8, ge=1, description="actions and rewards that are told at once, this many frames ahead")
-    action_weight: float = Field(1.0, gt=0, description="weight of the actions beside the dynamics")
-    reward_weight: float = Field(1.0, gt=0, description="weight of the rewards beside the dynamics")
+    distances: int = Field(8, ge=1, description="frames ahead for which actions and rewards are predicted")
+    action_weight: float = Field(
+        1.0, gt=0, description="weight of the action loss relative to the loss of the dynamics"
+    )
+    reward_weight: float = Field(
+        1.0, gt=0, description="weight of the reward loss relative to the loss of the dynamics"
+    )
     training: Training = Training(steps=800, batch=8, lr=1e-3, ema=0.99)
 
 
 class ImaginationConfig(Section):
-    """Policy and value trained on dreams; the cloned policy is the frozen prior."""
+    """Policy and value, trained in dreams; the cloned policy is the frozen prior."""
 
-    context: int = Field(6, ge=1, description="true frames before a dream begins")
+    context: int = Field(6, ge=1, description="recorded frames before a dream begins")
     horizon: int = Field(12, ge=2, description="dreamed frames")
-    denoising_steps: int = Field(2, ge=1, description="Euler steps a dreamed frame: 1, 2, 4, ... 64")
-    context_noise: float = Field(0.1, ge=0, lt=1, description="noise share that frames carry which are there")
-    discount: float = Field(0.95, gt=0, le=1, description="what a reward one frame later is worth")
-    mixing: float = Field(0.95, ge=0, le=1, description="lambda of the returns; 1: imagined rewards, 0: the next value")
-    balance: float = Field(0.5, ge=0, le=1, description="weight of good actions against bad ones")
-    prior_weight: float = Field(0.3, ge=0, description="weight of the divergence from the cloned policy")
+    denoising_steps: int = Field(2, ge=1, description="Euler steps for each dreamed frame: 1, 2, 4, ... 64")
+    context_noise: float = Field(
+        0.1, ge=0, lt=1, description="share of noise mixed into the frames that the dynamics see"
+    )
+    discount: float = Field(0.95, gt=0, le=1, description="discount factor of rewards, for each frame")
+    mixing: float = Field(
+        0.95, ge=0, le=1, description="lambda of the returns; 1: all dreamed rewards, 0: one reward, then the value"
+    )
+    balance: float = Field(
+        0.5, ge=0, le=1, description="weight of actions with a positive advantage; the others get 1 - balance"
+    )
+    prior_weight: float = Field(0.3, ge=0, description="weight of the KL divergence from the cloned policy")
     training: Training = Training(steps=300, batch=64, lr=1e-3, weight_decay=0.0)
 
     @model_validator(mode="after")
@@ -38,19 +48,21 @@ class ImaginationConfig(Section):
 
 
 class AgentConfig(Section):
-    """What the agent learns from recordings, and what from dreams."""
+    """The agent: cloned from recordings, then trained in dreams."""
 
     cloning: CloningConfig = CloningConfig()
     imagination: ImaginationConfig = ImaginationConfig()
 
 
 class AgentReturnConfig(Section):
-    """What policies earn in the real environment, in scenes that nobody recorded."""
+    """Returns of policies in the real environment, in scenes that no recording shows."""
 
-    episodes: int = Field(64, ge=8, description="episodes each policy plays, all policies the same ones")
-    windows: int = Field(256, ge=20, description="test windows whose rewards are told")
-    context_noise: float = Field(0.1, ge=0, lt=1, description="noise share that frames carry which were seen")
-    seed: int = Field(0, ge=0, description="seed of the scenes, of drawn actions and of resampling")
+    episodes: int = Field(64, ge=8, description="episodes for each policy; all policies play the same ones")
+    windows: int = Field(256, ge=20, description="windows from test recordings whose rewards are predicted")
+    context_noise: float = Field(
+        0.1, ge=0, lt=1, description="share of noise mixed into the frames that the agent sees"
+    )
+    seed: int = Field(0, ge=0, description="seed of scenes, of sampled actions and of the bootstrap")
 
 
 class AgentEvaluations(Section):

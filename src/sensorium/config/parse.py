@@ -15,7 +15,7 @@ def parse(model: Any, values: Any) -> Any:
     """Check plain values and fill in defaults. `model` is a section or a union of them.
 
     Raises:
-        ConfigurationError: with one line for each fault: the key, the value, what is allowed.
+        ConfigurationError: one line for each fault, with the key, the value and what is allowed.
     """
     try:
         return TypeAdapter(model).validate_python(values)

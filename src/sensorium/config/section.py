@@ -1,4 +1,4 @@
-"""What every section of the configuration is, and the one that every training has."""
+"""The base class of all sections, and the section that every training has."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class ConfigurationError(ValueError):
 
 
 class Section(BaseModel):
-    """A frozen part of the configuration that refuses keys it does not know."""
+    """A frozen part of the configuration; an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -25,19 +25,23 @@ class Section(BaseModel):
 
 
 class Training(Section):
-    """The optimisation of one stage (AdamW, Muon where asked for, linear warm-up, cosine decay)."""
+    """Optimisation of one training: AdamW or Muon, linear warm-up, cosine decay."""
 
     steps: int = Field(1000, ge=1, description="optimiser steps")
-    batch: int = Field(64, ge=2, description="global batch, in windows; never depends on the device")
+    batch: int = Field(64, ge=2, description="global batch, in windows; the same on every device")
     lr: float = Field(1e-3, gt=0, le=1, description="peak learning rate")
     muon: float = Field(
-        0.0, ge=0, description="rate of Muon in units of lr, for matrices of transformer blocks; 0: AdamW for all"
+        0.0,
+        ge=0,
+        description="Muon's learning rate in units of lr, for matrices of transformer blocks; 0: AdamW for all",
     )
-    final_lr: float = Field(0.05, ge=0, le=1, description="last learning rate, as a fraction of lr")
+    final_lr: float = Field(0.05, ge=0, le=1, description="learning rate at the end, as a fraction of lr")
     warmup: int = Field(50, ge=0, description="steps of linear warm-up")
     weight_decay: float = Field(0.01, ge=0, description="decoupled weight decay on matrices and kernels")
-    clip: float = Field(1.0, gt=0, description="largest gradient norm")
-    ema: float = Field(0.0, ge=0, lt=1, description="decay of the weight average that is exported; 0: none")
+    clip: float = Field(1.0, gt=0, description="gradient norm above which gradients are scaled down")
+    ema: float = Field(
+        0.0, ge=0, lt=1, description="decay of the moving average of weights that is exported; 0: no average"
+    )
     seed: int = Field(0, ge=0, description="seed of initial weights, data order, augmentation and noise")
 
     @model_validator(mode="after")
@@ -48,10 +52,10 @@ class Training(Section):
 
 
 def without_muon(training: Training) -> Training:
-    """The optimisation of something that has no transformer blocks.
+    """Return the training of a model without transformer blocks unchanged.
 
     Raises:
-        ValueError: if Muon is asked for.
+        ValueError: if it uses Muon.
     """
     if training.muon:
         raise ValueError(f"muon is {training.muon}: there are no transformer blocks here; set it to 0")

@@ -1,4 +1,4 @@
-"""Labelled sets of pictures and of sounds as their publishers lay them out: an encoder may learn from one by itself."""
+"""Labelled sets of pictures and of sounds, in the layout of their publishers; an encoder may learn from one alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SPEECH_FOLDER = "SpeechCommands/speech_commands_v0.02"
 
 
 class LabelledSet(Source):
-    """What every labelled set shares."""
+    """Settings that all labelled sets share."""
 
     source: str
     path: str = Field(min_length=1, description="the folder that holds the set")
@@ -24,14 +24,14 @@ class LabelledSet(Source):
         """Paths below the folder.
 
         Raises:
-            ConfigurationError: naming the first that is missing.
+            ConfigurationError: if one is missing; the message names the first.
         """
         paths = [Path(self.path) / name for name in names]
         for path in paths:
             if not path.exists():
                 raise ConfigurationError(
-                    f"config: path = {self.path!r}: {path} is not there; source {self.source!r} wants "
-                    f"{', '.join(names)} in that folder, and nothing is downloaded for you (docs/data.md)"
+                    f"config: path = {self.path!r}: {path} is not there; source {self.source!r} needs "
+                    f"{', '.join(names)} in that folder; nothing is downloaded automatically (docs/data.md)"
                 )
         return paths
 
@@ -40,17 +40,19 @@ class LabelledSet(Source):
         found = sorted(each for each in folder.iterdir() if each.is_dir()) if folder.is_dir() else []
         if len(found) < 2:
             raise ConfigurationError(
-                f"config: path = {self.path!r}: {len(found)} folders in it; a folder for each of two or more classes "
-                "is needed"
+                f"config: path = {self.path!r}: {len(found)} folders in it; one for each class is needed, and at "
+                "least two classes"
             )
         return found
 
 
 class PictureSet(LabelledSet):
-    """A labelled set of pictures; each is one frame, and stands in no order with others."""
+    """A labelled set of pictures; each is a recording of one frame."""
 
     size: int = Field(32, ge=16, le=256, description="height and width of a picture, in pixels")
-    validation_fraction: float = Field(0.1, gt=0, lt=0.5, description="share of what is not for tests, for validation")
+    validation_fraction: float = Field(
+        0.1, gt=0, lt=0.5, description="share of the items outside the test split that is for validation"
+    )
 
     @model_validator(mode="after")
     def _size_fits(self) -> PictureSet:
@@ -60,18 +62,18 @@ class PictureSet(LabelledSet):
 
     @property
     def frames(self) -> int:
-        """Frames that belong together: a picture is alone."""
+        """Frames in each recording: a picture has one."""
         return 1
 
 
 class Cifar100Config(PictureSet):
-    """CIFAR-100: 60,000 pictures of 32x32 in 100 classes, in the Python form of its publisher."""
+    """CIFAR-100: 60,000 pictures of 32x32 in 100 classes, in the publisher's Python format."""
 
     source: Literal["cifar100"] = Field("cifar100", description="labelled pictures of CIFAR-100")
-    recordings: int = Field(60_000, ge=8, description="pictures to take, a like share of each published split")
+    recordings: int = Field(60_000, ge=8, description="pictures to use, the same share of each published split")
 
     def files(self) -> list[Path]:
-        """The two parts and the names of the classes."""
+        """The files of both splits and of the class names."""
         return self._existing(*(f"{CIFAR_FOLDER}/{name}" for name in ("train", "test", "meta")))
 
 
@@ -79,37 +81,39 @@ class ImageNetConfig(PictureSet):
     """ImageNet (ILSVRC 2012): train/CLASS/*.JPEG and val/CLASS/*.JPEG, and torchvision's meta.bin for class names."""
 
     source: Literal["imagenet"] = Field("imagenet", description="labelled pictures of ImageNet")
-    recordings: int = Field(1_331_167, ge=8, description="pictures to take, a like share of each published split")
+    recordings: int = Field(1_331_167, ge=8, description="pictures to use, the same share of each published split")
 
     def files(self) -> list[Path]:
-        """The two folders, whose dates stand for a million files, and meta.bin if it is there."""
+        """The two folders, whose dates represent a million files, and meta.bin if it exists."""
         folders, meta = self._existing("train", "val"), Path(self.path) / "meta.bin"
         return [*folders, meta] if meta.exists() else folders
 
 
 class PictureFoldersConfig(PictureSet):
-    """Pictures in a folder for each class: CLASS/**/*.{jpg,png,...}."""
+    """Pictures in one folder for each class: CLASS/**/*.{jpg,png,...}."""
 
-    source: Literal["picture_folders"] = Field("picture_folders", description="pictures in a folder for each class")
-    recordings: int = Field(ge=8, description="pictures to take")
+    source: Literal["picture_folders"] = Field("picture_folders", description="pictures in one folder for each class")
+    recordings: int = Field(ge=8, description="pictures to use")
     test_fraction: float = Field(0.25, gt=0, lt=0.5, description="share of pictures for the evaluations")
 
     def files(self) -> list[Path]:
-        """The folders of the classes, whose dates stand for what is in them."""
+        """The folders of the classes, whose dates represent their content."""
         return self._class_folders()
 
 
 class SoundSet(LabelledSet):
-    """A labelled set of short sounds, each a recording of its own."""
+    """A labelled set of short sounds; each is a recording."""
 
-    frames: int = Field(16, ge=2, description="frames a recording (16 a second); shorter sounds end in silence")
+    frames: int = Field(
+        16, ge=2, description="frames in each recording (16 per second); shorter sounds are padded with silence"
+    )
 
 
 class SpeechCommandsConfig(SoundSet):
-    """Speech Commands 0.02: 105,829 words in 35 classes, with the published lists for validation and test."""
+    """Speech Commands 0.02: 105,829 words in 35 classes, with the published validation and test lists."""
 
     source: Literal["speech_commands"] = Field("speech_commands", description="spoken words of Speech Commands")
-    recordings: int = Field(105_829, ge=8, description="sounds to take, a like share of each published split")
+    recordings: int = Field(105_829, ge=8, description="sounds to use, the same share of each published split")
 
     def files(self) -> list[Path]:
         """The folder of the classes and the two lists."""
@@ -119,15 +123,17 @@ class SpeechCommandsConfig(SoundSet):
 
 
 class SoundFoldersConfig(SoundSet):
-    """Sounds in a folder for each class: CLASS/**/*.{wav,flac,ogg,...}."""
+    """Sounds in one folder for each class: CLASS/**/*.{wav,flac,ogg,...}."""
 
-    source: Literal["sound_folders"] = Field("sound_folders", description="sounds in a folder for each class")
-    recordings: int = Field(ge=8, description="sounds to take")
-    validation_fraction: float = Field(0.1, gt=0, lt=0.5, description="share of what is not for tests, for validation")
+    source: Literal["sound_folders"] = Field("sound_folders", description="sounds in one folder for each class")
+    recordings: int = Field(ge=8, description="sounds to use")
+    validation_fraction: float = Field(
+        0.1, gt=0, lt=0.5, description="share of the items outside the test split that is for validation"
+    )
     test_fraction: float = Field(0.25, gt=0, lt=0.5, description="share of sounds for the evaluations")
 
     def files(self) -> list[Path]:
-        """The folders of the classes, whose dates stand for what is in them."""
+        """The folders of the classes, whose dates represent their content."""
         return self._class_folders()
 
 
@@ -158,6 +164,6 @@ SOURCES = (
 
 
 class LatentsConfig(Section):
-    """Tokens of every recording, encoded once."""
+    """The tokens of all recordings, encoded once and stored."""
 
     dtype: Literal["float16", "float32"] = Field("float16", description="number format on disk")

@@ -1,4 +1,4 @@
-"""Where recordings come from: one section a source of whole episodes. Sets of labelled items: config/sets.py."""
+"""Sources of recordings (whole episodes), one section for each. Sets of labelled items: config/sets.py."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ from pydantic import Field, model_validator
 
 from sensorium.config.section import ConfigurationError, Section
 
-UNLOADABLE_GAMES = frozenset({"combat", "joust", "maze_craze", "warlords"})  # they abort the whole process
+UNLOADABLE_GAMES = frozenset({"combat", "joust", "maze_craze", "warlords"})  # loading them aborts the process
 VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".webm"})
 SOUND_SUFFIXES = frozenset({".aac", ".flac", ".m4a", ".mp3", ".ogg", ".opus", ".wav"})
-TOKENIZER_STRIDE = 8  # pixels a side that one video token stands for
+TOKENIZER_STRIDE = 8  # height and width of the patch behind one video token, in pixels
 
 
 class Source(Section):
-    """What every source shares."""
+    """Settings that all sources share."""
 
     recordings: int = Field(800, ge=8, description="recordings (episodes) to collect")
-    shards: int = Field(2, ge=1, description="files, and parallel jobs, the set is split into")
-    max_bad_fraction: float = Field(0.01, ge=0, le=1, description="share of quarantined recordings that stops the run")
-    seed: int = Field(0, ge=0, description="seed of the recordings and of their split")
+    shards: int = Field(2, ge=1, description="parts that the set is split into; each is a file and a parallel job")
+    max_bad_fraction: float = Field(
+        0.01, ge=0, le=1, description="share of quarantined recordings above which the run stops"
+    )
+    seed: int = Field(0, ge=0, description="seed of the recordings and of their splitss")
 
     @model_validator(mode="after")
     def _shards_fit(self) -> Source:
@@ -30,14 +32,14 @@ class Source(Section):
         return self
 
     def files(self) -> list[Path]:
-        """Files and folders whose change makes the recordings out of date; a simulator has none."""
+        """Files and folders that the recordings depend on; a simulator has none."""
         return []
 
 
 class Recordings(Source):
-    """What every source of episodes shares."""
+    """Settings that all sources of episodes share."""
 
-    frames: int = Field(64, ge=16, description="frames a recording")
+    frames: int = Field(64, ge=16, description="frames in each recording")
     size: int = Field(32, ge=16, le=256, description="height and width of a frame, in pixels")
     validation_fraction: float = Field(0.1, gt=0, lt=0.5, description="share of recordings for validation")
     test_fraction: float = Field(0.2, gt=0, lt=0.5, description="share of recordings for the evaluations")
@@ -56,14 +58,14 @@ class Recordings(Source):
 
 
 class PlayroomConfig(Recordings):
-    """The embedded simulator: bodies in a room, a hand that pushes, impact sound, full truth."""
+    """The embedded simulator: bodies in a room, a hand that pushes them, impact sounds, full ground truth."""
 
     source: Literal["playroom"] = Field("playroom", description="where recordings come from: playroom, atari or folder")
     min_bodies: int = Field(1, ge=1, le=4, description="fewest bodies in a room")
     max_bodies: int = Field(4, ge=1, le=4, description="most bodies in a room")
     task: Literal["none", "left", "lift", "touch", "loud"] = Field(
         "none",
-        description="what is rewarded: the hand at the left wall, bodies high up, touching one, loud impacts",
+        description="reward for the hand at the left wall, bodies high up, touching a body, or loud impacts",
     )
 
     @model_validator(mode="after")
@@ -80,7 +82,7 @@ class AtariConfig(Recordings):
     games: tuple[str, ...] = Field(
         ("breakout", "seaquest"), min_length=1, description="ROM names, as ale-py ships them"
     )
-    repeat_action: float = Field(0.75, ge=0, lt=1, description="chance that the policy keeps its last action")
+    repeat_action: float = Field(0.75, ge=0, lt=1, description="probability that the policy repeats its last action")
 
     @model_validator(mode="after")
     def _games_load(self) -> AtariConfig:
@@ -91,19 +93,19 @@ class AtariConfig(Recordings):
 
 
 class FolderConfig(Recordings):
-    """Files of a folder, one recording a file: videos with sound, or sounds alone."""
+    """Files in a folder, each a recording: videos with sound, or sounds alone."""
 
     source: Literal["folder"] = Field("folder", description="where recordings come from: playroom, atari or folder")
-    path: str = Field(min_length=1, description="the folder; every media file below it is taken, in order of its path")
+    path: str = Field(min_length=1, description="the folder; all media files below it are used, sorted by path")
     streams: tuple[Literal["video", "audio"], ...] = Field(
-        ("video", "audio"), min_length=1, description="what every file must hold, and what is read from it"
+        ("video", "audio"), min_length=1, description="streams that every file must have and that are read from it"
     )
 
     def files(self) -> list[Path]:
-        """The files that are read, one a recording, in order.
+        """The files that are read, one for each recording, in order.
 
         Raises:
-            ConfigurationError: if there is no such folder, or it has fewer media files than recordings.
+            ConfigurationError: if the folder does not exist or has fewer media files than recordings.
         """
         suffixes = VIDEO_SUFFIXES if "video" in self.streams else VIDEO_SUFFIXES | SOUND_SUFFIXES
         folder = Path(self.path)
@@ -112,7 +114,7 @@ class FolderConfig(Recordings):
         files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in suffixes)
         if len(files) < self.recordings:
             raise ConfigurationError(
-                f"config: data.recordings = {self.recordings}: {folder} has {len(files)} files of the kinds "
+                f"config: data.recordings = {self.recordings}: {folder} has {len(files)} files of the types "
                 f"{', '.join(sorted(suffixes))}; set data.recordings to at most that number"
             )
         return files[: self.recordings]

@@ -8,7 +8,7 @@ from sensorium.config.section import Section
 
 
 class Transformer(Section):
-    """The shape of a transformer."""
+    """The size of a transformer."""
 
     dim: int = Field(128, ge=8, description="width of every token")
     layers: int = Field(4, ge=1, description="transformer layers")

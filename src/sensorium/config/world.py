@@ -15,19 +15,21 @@ from sensorium.config.sources import Data, FolderConfig, PlayroomConfig, Source
 
 
 class Lines(Section):
-    """Which lines of the workflow run; results/eval.json holds what is on."""
+    """The lines of the workflow that run; results/eval.json holds their evaluations."""
 
-    representation: bool = Field(True, description="encoders, fusion and their evaluations")
-    finetune: bool = Field(True, description="where representation is on: encoders and fusion trained together, too")
-    generative: bool = Field(True, description="tokenizer, latents, dynamics and their evaluations")
-    agent: bool = Field(False, description="an agent on the dynamics, cloned, then trained in dreams; needs rewards")
+    representation: bool = Field(True, description="train encoders, fusion and state dynamics, and evaluate them")
+    finetune: bool = Field(True, description="with representation: also train encoders and fusion together")
+    generative: bool = Field(True, description="train tokenizers, encode latents, train dynamics, and evaluate them")
+    agent: bool = Field(False, description="train an agent with the dynamics: cloned, then in dreams; needs rewards")
 
     @model_validator(mode="after")
     def _something_runs(self) -> Lines:
         if not (self.representation or self.generative):
             raise ValueError("representation and generative are both off: switch one on")
         if self.agent and not self.generative:
-            raise ValueError("agent is on, generative is off: the agent dreams with the dynamics; switch it on")
+            raise ValueError(
+                "agent is on, generative is off: the agent is trained in dreams of the dynamics; switch it on"
+            )
         return self
 
 
@@ -42,7 +44,7 @@ class WorldSettings(Section):
         return {self.data.source: self.data}
 
     def evaluations_on(self) -> list[str]:
-        """Names of the evaluations that run: of the lines that are on, as far as the source has truth for them."""
+        """Names of the evaluations that run: those of the lines that are on, if the source has the truth they need."""
         return []
 
     def trained(self) -> list[str]:

@@ -8,32 +8,34 @@ from sensorium.config import PlainTraining, Section, Training, WorldSettings
 
 
 class StateDynamicsConfig(Section):
-    """Small recurrent network: the world states of the next frames, from those before and the actions."""
+    """Small recurrent network that predicts the next world states from earlier ones and actions."""
 
     width: int = Field(256, ge=8, description="width of the recurrent state")
-    context: int = Field(6, ge=2, description="true world states before it goes on alone, in training and when judged")
-    horizon: int = Field(10, ge=1, description="frames that it goes on alone")
+    context: int = Field(
+        6, ge=2, description="given world states before the prediction begins, in training and evaluation"
+    )
+    horizon: int = Field(10, ge=1, description="frames that are predicted, each from the prediction before")
     training: PlainTraining = Training(steps=700, batch=64, lr=2e-3)
 
 
 class MotionConfig(Section):
-    """Where things will be: positions read from world states that the state dynamics foretell."""
+    """Where things will be: readout of positions from predicted world states."""
 
-    recordings: int = Field(120, ge=2, description="training recordings that the read-out is fitted on")
-    windows: int = Field(480, ge=20, description="foretold windows from test recordings")
-    seed: int = Field(0, ge=0, description="seed of draws and resampling")
+    recordings: int = Field(120, ge=2, description="training recordings that the readout is fitted on")
+    windows: int = Field(480, ge=20, description="windows from test recordings, each predicted")
+    seed: int = Field(0, ge=0, description="seed of random draws and of the bootstrap")
 
 
 class CausalConfig(Section):
-    """Other actions, by the state dynamics and in the simulator: what would change, what would not have happened."""
+    """Interventions and counterfactuals: the state dynamics compared with the simulator under other actions."""
 
     learned_from: int = Field(
-        100, ge=2, description="new rooms, and as many with a strange hand, that reading is learned in"
+        100, ge=2, description="new rooms that the readout is fitted on, and as many with the hand of another room"
     )
-    rooms: int = Field(160, ge=2, description="other new rooms, which the questions are asked about")
-    windows: int = Field(640, ge=20, description="windows of these rooms that are run again with other actions")
-    moved: float = Field(0.2, gt=0, description="how far a body must get for something to have happened, room widths")
-    seed: int = Field(0, ge=0, description="seed of draws and resampling")
+    rooms: int = Field(160, ge=2, description="other new rooms, for the evaluation itself")
+    windows: int = Field(640, ge=20, description="windows from those rooms, simulated again with other actions")
+    moved: float = Field(0.2, gt=0, description="distance that counts as an event if a body covers it, in room widths")
+    seed: int = Field(0, ge=0, description="seed of random draws and of the bootstrap")
 
 
 class ForecastingEvaluations(Section):

@@ -10,29 +10,36 @@ from sensorium.config import LatentsConfig, PlainTraining, Section, Training, Tr
 
 
 class TransformerTokenizerConfig(Transformer):
-    """Block-causal transformer over clips, trained as a masked autoencoder; read where kind is transformer."""
+    """With kind transformer: block-causal transformer over clips, trained as a masked autoencoder."""
 
     dim: int = Field(96, ge=8, description="width of every token")
-    layers: int = Field(3, ge=1, description="transformer layers of the encoder, and as many of the decoder")
-    patch: int = Field(8, ge=2, description="pixels a side of a patch")
+    layers: int = Field(3, ge=1, description="transformer layers of the encoder, and of the decoder")
+    patch: int = Field(8, ge=2, description="height and width of a patch, in pixels")
     time_every: int = Field(3, ge=1, description="every n-th layer attends over time, the others over space")
-    frames: int = Field(2, ge=1, description="frames of a training clip, and frames that a layer over time sees")
-    mask: float = Field(0.9, ge=0, lt=1, description="largest share of a frame's patches that is hidden in training")
-    mask_warmup: int = Field(200, ge=0, description="steps until that share may be reached")
+    frames: int = Field(2, ge=1, description="frames in a training clip; also the context length of layers over time")
+    mask: float = Field(0.9, ge=0, lt=1, description="largest share of a frame's patches that is masked in training")
+    mask_warmup: int = Field(200, ge=0, description="steps over which the largest share grows to `mask`")
 
 
 class VideoTokenizerConfig(Section):
-    """Autoencoder: each frame to a grid of bounded continuous tokens."""
+    """Video autoencoder: each frame becomes a grid of bounded continuous tokens."""
 
-    kind: Literal["convolutional", "transformer"] = Field("convolutional", description="single frames, or clips")
+    kind: Literal["convolutional", "transformer"] = Field(
+        "convolutional", description="convolutional: on single frames; transformer: on clips"
+    )
     width: int = Field(
-        32, ge=4, description="channels of the first convolution, doubled at each halving; where kind is convolutional"
+        32,
+        ge=4,
+        description="with kind convolutional: channels of the first convolution; doubled whenever resolution halves",
     )
     transformer: TransformerTokenizerConfig = TransformerTokenizerConfig()
-    channels: int = Field(16, ge=1, description="numbers a token")
-    perceptual_weight: float = Field(0.2, ge=0, description="weight of the perceptual term beside the squared error")
+    channels: int = Field(16, ge=1, description="channels of each token")
+    perceptual_weight: float = Field(
+        0.2, ge=0, description="weight of the perceptual loss relative to the squared error"
+    )
     lpips: str | None = Field(
-        None, description="safetensors file of LPIPS weights (docs/data.md) for that term; none: an error of edges"
+        None,
+        description="safetensors file of LPIPS weights (docs/data.md) for the perceptual loss; null: error of edges",
     )
     training: Training = Training(steps=1500, batch=64, lr=2e-3)
 
@@ -44,20 +51,22 @@ class VideoTokenizerConfig(Section):
 
 
 class AudioTokenizerConfig(Section):
-    """Causal convolutional autoencoder: the sound of each frame to a few bounded continuous tokens."""
+    """Causal convolutional autoencoder: the sound of each frame becomes a few bounded continuous tokens."""
 
-    tokens: int = Field(4, ge=1, description="tokens a frame, each for its share of the frame's time")
-    channels: int = Field(16, ge=1, description="numbers a token, as many as tokenizers.video.channels")
+    tokens: int = Field(4, ge=1, description="tokens for each frame; each covers an equal part of the frame's time")
+    channels: int = Field(16, ge=1, description="channels of each token; must equal tokenizers.video.channels")
     width: int = Field(96, ge=4, description="channels of the convolutions")
-    layers: int = Field(3, ge=1, description="residual layers each of encoder and decoder; each doubles the dilation")
-    kernel: int = Field(5, ge=1, description="columns that a convolution sees")
-    frames: int = Field(8, ge=1, description="frames in a training window")
-    wave_weight: float = Field(4.0, ge=0, description="weight of the wave's error beside that of its spectrum")
+    layers: int = Field(
+        3, ge=1, description="residual layers of the encoder, and of the decoder; each doubles the dilation"
+    )
+    kernel: int = Field(5, ge=1, description="kernel length of the convolutions, in columns")
+    frames: int = Field(8, ge=1, description="frames in each training window")
+    wave_weight: float = Field(4.0, ge=0, description="weight of the waveform error relative to the spectral error")
     training: PlainTraining = Training(steps=800, batch=12, lr=5e-3)
 
 
 class Tokenizers(Section):
-    """One tokenizer for each stream that the dynamics dream."""
+    """One tokenizer for each stream that the dynamics predict."""
 
     video: VideoTokenizerConfig = VideoTokenizerConfig()
     audio: AudioTokenizerConfig = AudioTokenizerConfig()
@@ -67,30 +76,36 @@ class Tokenizers(Section):
         if self.audio.channels != self.video.channels:
             raise ValueError(
                 f"audio.channels is {self.audio.channels}: it must be video.channels ({self.video.channels}), "
-                "for the dynamics dream both in one sequence"
+                "because the dynamics predict both in one sequence"
             )
         return self
 
 
 class DynamicsConfig(Transformer):
-    """Space-time transformer over video and sound tokens, trained by shortcut forcing and steered by actions."""
+    """Space-time transformer over video and sound tokens, trained by shortcut forcing, conditioned on actions."""
 
     layers: int = Field(4, ge=1, description="transformer layers")
-    key_heads: int = Field(2, ge=1, description="heads of keys and values, each shared by heads / key_heads others")
+    key_heads: int = Field(2, ge=1, description="heads of keys and values; each serves heads / key_heads query heads")
     time_every: int = Field(2, ge=1, description="every n-th layer attends over time, the others over space")
-    window: int = Field(12, ge=2, description="frames that time layers see, in training and in a dream alike")
-    soft_cap: float = Field(50.0, ge=0, description="smooth bound of attention logits; 0: none")
-    registers: int = Field(2, ge=0, description="extra learned tokens a frame")
-    frames: int = Field(8, ge=2, description="frames of a short training clip")
-    long_frames: int = Field(
-        16, ge=2, description="frames of a long one; a window of the batch is one long or several short"
+    window: int = Field(
+        12, ge=2, description="context length of layers over time, in frames, in training and in dreams"
     )
-    long_every: int = Field(4, ge=1, description="every n-th step trains long clips")
-    images: float = Field(0.1, ge=0, lt=1, description="share of windows whose frames are trained alone")
-    bootstrap: float = Field(0.25, ge=0, le=1, description="share of windows that learn long denoising steps")
-    unlabelled: float = Field(0.1, ge=0, lt=1, description="chance that a window trains without its actions")
+    soft_cap: float = Field(50.0, ge=0, description="soft bound on attention logits; 0: no bound")
+    registers: int = Field(2, ge=0, description="additional learned tokens for each frame")
+    frames: int = Field(8, ge=2, description="frames in a short training clip")
+    long_frames: int = Field(
+        16,
+        ge=2,
+        description="frames in a long training clip; a window of the batch is one long clip or several short ones",
+    )
+    long_every: int = Field(4, ge=1, description="every n-th step trains on long clips")
+    images: float = Field(0.1, ge=0, lt=1, description="share of windows whose frames are trained as single images")
+    bootstrap: float = Field(
+        0.25, ge=0, le=1, description="share of windows that train long denoising steps (the shortcut objective)"
+    )
+    unlabelled: float = Field(0.1, ge=0, lt=1, description="probability that a window is trained without its actions")
     dreamed: float = Field(
-        0.25, ge=0, le=1, description="chance that a window reads half of its context as it dreams it"
+        0.25, ge=0, le=1, description="probability that half of a window's context is the model's own prediction"
     )
     training: Training = Training(steps=2100, batch=4, lr=1e-3, muon=3.0, ema=0.995)
 
@@ -117,37 +132,39 @@ class ReconstructionConfig(Section):
     """Tokenizer reconstruction of test frames."""
 
     frames: int = Field(1000, ge=10, description="frames from test recordings")
-    seed: int = Field(0, ge=0, description="seed of draws and resampling")
+    seed: int = Field(0, ge=0, description="seed of random draws and of the bootstrap")
 
 
 class SoundReconstructionConfig(Section):
     """Tokenizer reconstruction of test sounds."""
 
     windows: int = Field(240, ge=10, description="windows from test recordings")
-    frames: int = Field(16, ge=1, description="frames of sound in a window")
-    seed: int = Field(0, ge=0, description="seed of draws and resampling")
+    frames: int = Field(16, ge=1, description="frames in each window")
+    seed: int = Field(0, ge=0, description="seed of random draws and of the bootstrap")
 
 
 class DreamConfig(Section):
-    """What all evaluations of dreams share."""
+    """Settings that all evaluations of dreams share."""
 
-    windows: int = Field(ge=8, description="dreamed windows from test recordings")
-    context: int = Field(6, ge=1, description="true frames before the dream begins")
-    denoising_steps: Literal[1, 2, 4, 8, 16, 32, 64] = Field(4, description="Euler steps a dreamed frame")
-    context_noise: float = Field(0.1, ge=0, lt=1, description="noise share that context frames carry while dreaming")
-    stillness: float = Field(
-        0.0, ge=0, description="video tokens whose change is below this share of the usual stay; 0: none"
+    windows: int = Field(ge=8, description="windows from test recordings, each dreamed")
+    context: int = Field(6, ge=1, description="recorded frames before the dream begins")
+    denoising_steps: Literal[1, 2, 4, 8, 16, 32, 64] = Field(4, description="Euler steps for each dreamed frame")
+    context_noise: float = Field(
+        0.1, ge=0, lt=1, description="share of noise mixed into the frames that the dynamics see"
     )
-    seed: int = Field(0, ge=0, description="seed of draws and resampling")
+    stillness: float = Field(
+        0.0, ge=0, description="keep a video token if it changes by less than this share of its usual change; 0: off"
+    )
+    seed: int = Field(0, ge=0, description="seed of random draws and of the bootstrap")
 
 
 class RolloutConfig(DreamConfig):
-    """Dreams beside truth: PSNR and SSIM over the horizon, true and shuffled actions, few and many steps."""
+    """Dreams compared with recordings: PSNR and SSIM over the horizon, effect of actions, few and many steps."""
 
-    windows: int = Field(240, ge=8, description="dreamed windows from test recordings")
-    denoising_steps: Literal[1, 2, 4, 8, 16, 32, 64] = Field(1, description="Euler steps a dreamed frame")
+    windows: int = Field(240, ge=8, description="windows from test recordings, each dreamed")
+    denoising_steps: Literal[1, 2, 4, 8, 16, 32, 64] = Field(1, description="Euler steps for each dreamed frame")
     horizon: int = Field(16, ge=1, description="dreamed frames")
-    fine_windows: int = Field(64, ge=8, description="windows that are dreamed in 4 and in 64 steps a frame too")
+    fine_windows: int = Field(64, ge=8, description="windows that are also dreamed in 4 and in 64 steps for each frame")
 
     @model_validator(mode="after")
     def _some_are_fine(self) -> RolloutConfig:
@@ -157,30 +174,30 @@ class RolloutConfig(DreamConfig):
 
 
 class UncertaintyConfig(DreamConfig):
-    """Several dreams from one beginning: whether their spread tells how wrong they are."""
+    """Several dreams from one context: whether their spread predicts their error."""
 
-    windows: int = Field(64, ge=8, description="beginnings from test recordings")
+    windows: int = Field(64, ge=8, description="contexts from test recordings")
     horizon: int = Field(16, ge=1, description="dreamed frames")
-    dreams: int = Field(8, ge=3, description="dreams from each beginning")
+    dreams: int = Field(8, ge=3, description="dreams from each context")
 
 
 class CounterfactualConfig(DreamConfig):
-    """Other actions from a moment on, in the dream and in the simulator: whether the same changes."""
+    """Other actions after the context: whether the dream changes as the simulator does."""
 
-    windows: int = Field(80, ge=8, description="test recordings that are run again with other actions")
+    windows: int = Field(80, ge=8, description="test recordings that are simulated again with other actions")
     horizon: int = Field(8, ge=1, description="dreamed frames")
-    dreams: int = Field(4, ge=1, description="dreams whose mean is compared, of each beginning and choice of actions")
+    dreams: int = Field(4, ge=1, description="dreams for each context and choice of actions; their mean is compared")
 
 
 class DriftConfig(DreamConfig):
-    """Long dreams: whether their pieces go on looking and moving like pieces of recordings."""
+    """Long dreams: whether their pieces still look and move like pieces of recordings."""
 
-    windows: int = Field(32, ge=8, description="long dreams, each from a test recording of its own")
+    windows: int = Field(32, ge=8, description="long dreams, each from a different test recording")
     stillness: float = Field(
-        0.7, ge=0, description="video tokens whose change is below this share of the usual stay; 0: none"
+        0.7, ge=0, description="keep a video token if it changes by less than this share of its usual change; 0: off"
     )
-    frames: int = Field(64, ge=32, le=10000, description="frames of each dream")
-    piece: int = Field(16, ge=8, description="frames of a piece")
+    frames: int = Field(64, ge=32, le=10000, description="frames in each dream")
+    piece: int = Field(16, ge=8, description="frames in each piece")
 
     @model_validator(mode="after")
     def _pieces_fit(self) -> DriftConfig:
@@ -214,7 +231,7 @@ class GenerationSettings(WorldSettings):
             return super().evaluations_on()
         sound = ["sound_reconstruction"] if "audio" in self.streams() else []
         own = ["reconstruction", *sound, "rollout", "uncertainty", "drift"]
-        if self.data.source == "playroom":  # the only world that can be run again with one thing changed
+        if self.data.source == "playroom":  # the only world that can be simulated again with other actions
             own.append("counterfactual")
         return [*super().evaluations_on(), *own]
 

@@ -24,54 +24,56 @@ from sensorium.config import (
 
 
 class Contrast(Section):
-    """What two views of a moment must share: NT-Xent with a variance term, or VICReg."""
+    """The contrastive objective: NT-Xent with a variance term, or VICReg."""
 
     objective: Literal["nt_xent", "vicreg"] = Field(
-        "nt_xent", description="nt_xent: tell the partner from all others; vicreg: agree, vary and not repeat"
+        "nt_xent", description="nt_xent: find the partner among all others; vicreg: invariance, variance, covariance"
     )
-    temperature: float = Field(0.1, gt=0, description="temperature of NT-Xent")
+    temperature: float = Field(0.1, gt=0, description="with nt_xent: its temperature")
     variance_weight: float = Field(
-        1.0, ge=0, description="weight beside NT-Xent of the hinge on each dimension's deviation"
+        1.0, ge=0, description="with nt_xent: weight of the hinge loss on each dimension's std"
     )
-    projection: int = Field(64, ge=2, description="width of the projection that is contrasted")
+    projection: int = Field(64, ge=2, description="width of the projection that the loss compares")
 
 
 class VisionPriors(Section):
-    """What the first layer sees beside, or in place of, red, green and blue; each can be switched off."""
+    """Inputs of the first layer in addition to red, green and blue, or instead of them."""
 
     colour: bool = Field(False, description="opponent colours of logarithmic cone responses in place of RGB")
-    edges: bool = Field(False, description="energies of quadrature Gabor filters: 4 orientations, 2 scales")
-    depth: bool = Field(False, description="depth cues of the content: texture, height of the foot, extent")
+    edges: bool = Field(False, description="energies of quadrature Gabor filters (4 orientations, 2 scales)")
+    depth: bool = Field(False, description="depth cues in the image: texture, height of the lower edge, extent")
 
 
 class AudioPriors(Section):
-    """What the first layer hears beside the log-mel spectrogram."""
+    """Inputs of the first layer in addition to the log-mel spectrogram."""
 
-    onset: bool = Field(False, description="the rise of every band since the column before")
+    onset: bool = Field(False, description="increase of every band since the previous column")
 
 
 class VisionEncoderConfig(Section):
-    """Contrastive vision encoder: one frame to one embedding."""
+    """Contrastive vision encoder: one embedding for each frame."""
 
-    width: int = Field(24, ge=4, description="channels of the first convolution; doubled at each halving")
+    width: int = Field(24, ge=4, description="channels of the first convolution; doubled whenever resolution halves")
     dim: int = Field(128, ge=4, description="width of the embedding")
-    neighbours: int = Field(12, ge=0, description="the two views may lie this many frames apart")
+    neighbours: int = Field(12, ge=0, description="largest distance between the two views, in frames")
     priors: VisionPriors = VisionPriors()
-    data: VisionData | None = Field(None, description="pictures of its own to learn from; null: the recordings of data")
+    data: VisionData | None = Field(
+        None, description="other pictures to learn from (docs/data.md); null: the recordings"
+    )
     augmentation: VisionAugmentation = VisionAugmentation()
     contrast: Contrast = Contrast()
     training: PlainTraining = Training(steps=800, batch=128, lr=2e-3)
 
 
 class AudioEncoderConfig(Section):
-    """Contrastive audio encoder: a window of sound to one embedding a frame."""
+    """Contrastive audio encoder: one embedding for each frame of a window of sound."""
 
-    width: int = Field(24, ge=4, description="channels of the first convolution; doubled at each halving")
+    width: int = Field(24, ge=4, description="channels of the first convolution; doubled whenever resolution halves")
     dim: int = Field(128, ge=4, description="width of the embedding")
     mels: int = Field(64, ge=8, description="bands of the log-mel spectrogram")
-    frames: int = Field(4, ge=2, description="frames of sound in a window")
+    frames: int = Field(4, ge=2, description="frames in each window")
     priors: AudioPriors = AudioPriors()
-    data: AudioData | None = Field(None, description="sounds of its own to learn from; null: the recordings of data")
+    data: AudioData | None = Field(None, description="other sounds to learn from (docs/data.md); null: the recordings")
     augmentation: AudioAugmentation = AudioAugmentation()
     contrast: Contrast = Contrast()
     training: PlainTraining = Training(steps=500, batch=128, lr=2e-3)
@@ -85,49 +87,60 @@ class Encoders(Section):
 
 
 class FusionConfig(Transformer):
-    """Causal transformer over vision, sound and body: a world state for each frame."""
+    """Causal transformer over vision, sound and body; its output is a world state for each frame."""
 
     layers: int = Field(3, ge=1, description="transformer layers")
-    frames: int = Field(16, ge=4, description="frames in a training window")
-    components: int = Field(128, ge=4, description="principal components taken of a sense that has more dimensions")
+    frames: int = Field(16, ge=4, description="frames in each training window")
+    components: int = Field(
+        128, ge=4, description="principal components to which a sense with more dimensions is reduced"
+    )
     offsets: tuple[int, ...] = Field(
-        (-2, -1, 1, 4), min_length=1, description="frames back and ahead: the world state must tell the change to there"
+        (-2, -1, 1, 4),
+        min_length=1,
+        description="frames back (negative) and ahead; the world state predicts the change from now to each",
     )
     vision_weight: float = Field(
-        0.5, gt=0, lt=1, description="share of vision in what must be told; others share alike"
+        0.5, gt=0, lt=1, description="weight of vision in the prediction loss; the other senses share the rest equally"
     )
     mask: float = Field(
-        0.15, ge=0, lt=1, description="chance that a sense is hidden in a window, so the others must serve"
+        0.15, ge=0, lt=1, description="probability that a sense is masked in a window, so the others must suffice"
     )
     occlusion: float = Field(
-        0.3, ge=0, le=1, description="chance that sight is lost for a stretch of a window, so the state must remember"
+        0.3,
+        ge=0,
+        le=1,
+        description="probability that vision is masked for part of a window, so the state must remember",
     )
-    temperature: float = Field(0.2, gt=0, description="temperature of the image-sound alignment")
-    alignment_weight: float = Field(1.0, ge=0, description="weight of the image-sound alignment beside prediction")
+    temperature: float = Field(0.2, gt=0, description="temperature of the image-sound contrastive loss")
+    alignment_weight: float = Field(
+        1.0, ge=0, description="weight of the image-sound contrastive loss relative to the prediction loss"
+    )
     training: Training = Training(steps=600, batch=64, lr=2e-3)
 
     @model_validator(mode="after")
     def _offsets_fit(self) -> FusionConfig:
         if 0 in self.offsets or len(set(self.offsets)) < len(self.offsets):
-            raise ValueError(f"offsets is {self.offsets}: frames other than 0, each once")
+            raise ValueError(f"offsets is {self.offsets}: use frames other than 0, each once")
         if max(self.offsets) < 1 or -min(self.offsets) >= self.frames:
             raise ValueError(
-                f"offsets is {self.offsets}: one at least lies ahead, and none further back than frames ({self.frames})"
+                f"offsets is {self.offsets}: at least one lies ahead, and none further back than frames ({self.frames})"
             )
         return self
 
 
 class FinetuneConfig(Section):
-    """Encoders and fusion trained together, end to end, from where their own trainings ended."""
+    """Encoders and fusion trained together, end to end, initialised from the separately trained parts."""
 
     frozen: tuple[Literal["vision", "audio", "fusion"], ...] = Field(
-        (), max_length=2, description="parts that stay as they are"
+        (), max_length=2, description="parts that are not trained"
     )
-    alignment_weight: float = Field(0.2, ge=0, description="weight of the image-sound alignment beside prediction")
+    alignment_weight: float = Field(
+        0.2, ge=0, description="weight of the image-sound contrastive loss relative to the prediction loss"
+    )
     keep_weight: float = Field(
-        1.0, ge=0, description="weight of each encoder's embedding staying what it was, in units of its variances"
+        1.0, ge=0, description="weight of the squared drift of each encoder's embedding, in units of its variances"
     )
-    jitter: float = Field(0.2, ge=0, le=1, description="strength of brightness, contrast and saturation changes")
+    jitter: float = Field(0.2, ge=0, le=1, description="strength of changes in brightness, contrast and saturation")
     noise: float = Field(40.0, ge=0, le=80, description="lowest signal-to-noise ratio of the sound, in decibels")
     training: Training = Training(steps=120, batch=32, lr=1e-3, warmup=20, ema=0.98)
 
@@ -135,60 +148,64 @@ class FinetuneConfig(Section):
 class ProbeConfig(Section):
     """Linear and few-shot probes of the frozen encoders."""
 
-    samples: int = Field(1500, ge=20, description="labelled windows taken from each of training and test recordings")
-    labels: int = Field(25, ge=1, description="labelled windows a class in the linear probe")
-    shots: int = Field(5, ge=1, description="examples a class in the few-shot probe")
-    trials: int = Field(50, ge=2, description="draws of labelled windows to average")
-    supervised_steps: int = Field(300, ge=1, description="steps of the supervised network that sets the ceiling")
-    seed: int = Field(0, ge=0, description="seed of draws and resampling")
+    samples: int = Field(
+        1500, ge=20, description="labelled windows from training recordings, and as many from test recordings"
+    )
+    labels: int = Field(25, ge=1, description="labelled windows of each class for the linear probe")
+    shots: int = Field(5, ge=1, description="examples of each class for the few-shot probe")
+    trials: int = Field(50, ge=2, description="random draws of labelled windows, averaged")
+    supervised_steps: int = Field(300, ge=1, description="training steps of the supervised network that is the ceiling")
+    seed: int = Field(0, ge=0, description="seed of random draws and of the bootstrap")
 
 
 class RetrievalConfig(Section):
     """Image-to-sound and sound-to-image retrieval among windows of different recordings."""
 
     queries: int = Field(1000, ge=10, description="query windows from test recordings")
-    candidates: int = Field(100, ge=2, description="candidates a query, the true one among them")
-    seed: int = Field(0, ge=0, description="seed of draws and resampling")
+    candidates: int = Field(100, ge=2, description="candidates for each query, the true one included")
+    seed: int = Field(0, ge=0, description="seed of random draws and of the bootstrap")
 
 
 class FewShotConfig(Section):
-    """Episodes of few-shot classification from frozen encoders and fusion."""
+    """Few-shot classification with frozen encoders and fusion."""
 
-    samples: int = Field(1000, ge=20, description="labelled windows of test recordings, of each sense")
-    episodes: int = Field(600, ge=10, description="episodes with one example a class, and as many with five")
-    seed: int = Field(0, ge=0, description="seed of draws and resampling")
+    samples: int = Field(1000, ge=20, description="labelled windows from test recordings, for each sense")
+    episodes: int = Field(600, ge=10, description="one-shot episodes, and as many five-shot episodes")
+    seed: int = Field(0, ge=0, description="seed of random draws and of the bootstrap")
 
 
 class PropertiesConfig(Section):
-    """What senses tell of the properties of bodies that the hand strikes."""
+    """Readout of bodies' properties from the senses at impacts of the hand."""
 
-    training: int = Field(3000, ge=20, description="strikes in training recordings that the read-out learns from")
-    test: int = Field(1200, ge=20, description="strikes in test recordings, at most")
-    seed: int = Field(0, ge=0, description="seed of draws and resampling")
+    training: int = Field(3000, ge=20, description="impacts in training recordings that the readout is fitted on")
+    test: int = Field(1200, ge=20, description="largest number of impacts in test recordings")
+    seed: int = Field(0, ge=0, description="seed of random draws and of the bootstrap")
 
 
 class ZeroShotConfig(Section):
-    """Kinds that were never met: classes seen and heard in combinations that are withheld."""
+    """Zero-shot recognition of combinations of visual and sound class that are withheld from the readout."""
 
-    samples: int = Field(3000, ge=20, description="labelled windows taken from each of training and test recordings")
-    seed: int = Field(0, ge=0, description="seed of draws and resampling")
+    samples: int = Field(
+        3000, ge=20, description="labelled windows from training recordings, and as many from test recordings"
+    )
+    seed: int = Field(0, ge=0, description="seed of random draws and of the bootstrap")
 
 
 class WorldStateConfig(Section):
-    """Linear read-out of simulator or console truth from the world state."""
+    """Linear readout of the ground truth (simulator or console) from the world state."""
 
-    samples: int = Field(2000, ge=20, description="windows taken from each of training and test recordings")
-    hidden: int = Field(8, ge=1, description="last frames of a window without sight, where belief is read")
-    seed: int = Field(0, ge=0, description="seed of draws and resampling")
+    samples: int = Field(2000, ge=20, description="windows from training recordings, and as many from test recordings")
+    hidden: int = Field(8, ge=1, description="frames without sight at the end of a window, for the metric belief")
+    seed: int = Field(0, ge=0, description="seed of random draws and of the bootstrap")
 
 
 class FinetuningConfig(Section):
-    """What joint training gains and what it harms: the same downstream tests before and after."""
+    """Effect of joint training: the same downstream evaluations before and after."""
 
     probe: ProbeConfig = ProbeConfig(trials=30)
     retrieval: RetrievalConfig = RetrievalConfig(queries=400, candidates=20)
     world_state: WorldStateConfig = WorldStateConfig()
-    seed: int = Field(0, ge=0, description="seed of resampling")
+    seed: int = Field(0, ge=0, description="seed of the bootstrap")
 
 
 class PerceptionEvaluations(Section):
@@ -217,7 +234,7 @@ class PerceptionSettings(WorldSettings):
         return super().sets() | {name: data for name, data in own.items() if data is not None}
 
     def probed_set(self, modality: str) -> str | None:
-        """The set whose labels an encoder is probed for: its own, else the world's; None if neither has labels."""
+        """The set that labels an encoder's probe: its own, else the world's; None if neither has labels."""
         # a console's memory holds state, but no classes; files carry no labels
         labelled = [name for name, data in self.sets().items() if isinstance(data, PlayroomConfig | LabelledSet)]
         return next((name for name in (modality, self.data.source) if name in labelled), None)
@@ -230,7 +247,7 @@ class PerceptionSettings(WorldSettings):
         few = ["few_shot"] if probes else []
         bodies = ["properties"] if isinstance(self.data, PlayroomConfig) else []
         if isinstance(self.data, PlayroomConfig) and self.data.max_bodies - self.data.min_bodies >= 2:
-            bodies.append("zero_shot")  # withholds two classes seen, and a third must be left
+            bodies.append("zero_shot")  # it withholds two visual classes, and a third must remain
         state = [] if isinstance(self.data, FolderConfig) else ["world_state"]
         joint = ["finetuning"] if self.lines.finetune else []
         return [*super().evaluations_on(), *probes, "retrieval", *few, *bodies, *state, *joint]
@@ -256,7 +273,7 @@ class PerceptionSettings(WorldSettings):
         if vision.data and vision.neighbours + 1 > vision.data.frames:
             raise ValueError(
                 f"encoders.vision.neighbours is {vision.neighbours}: encoders.vision.data has {vision.data.frames} "
-                f"frames that belong together, so it must be at most {vision.data.frames - 1}"
+                f"consecutive frames, so it must be at most {vision.data.frames - 1}"
             )
         if audio.data and audio.frames > audio.data.frames:
             raise ValueError(
@@ -267,7 +284,7 @@ class PerceptionSettings(WorldSettings):
         if hidden >= self.fusion.frames:
             raise ValueError(
                 f"evaluations.world_state.hidden is {hidden}: it must be below fusion.frames ({self.fusion.frames}), "
-                "for something must be seen first"
+                "because the state must see something first"
             )
         return self
 
@@ -276,13 +293,13 @@ class PerceptionSettings(WorldSettings):
         vision, audio = self.encoders.vision.data, self.encoders.audio.data
         if vision and vision.size != self.data.size:
             raise ValueError(
-                f"encoders.vision.data.size is {vision.size}: it must be data.size ({self.data.size}), for the same "
-                "encoder looks at the recordings"
+                f"encoders.vision.data.size is {vision.size}: it must be data.size ({self.data.size}), because "
+                "the same encoder also embeds the recordings"
             )
         if audio and self.data.source == "atari":
             raise ValueError(
-                "encoders.audio.data is set while data.source is atari: a console's sound has its own rate, so its "
-                "encoder must learn from it; leave encoders.audio.data out"
+                "encoders.audio.data is set while data.source is atari: a console's sound has its own rate, so the "
+                "encoder must be trained on that sound; leave encoders.audio.data out"
             )
         for modality, stream, own in (("vision", "video", vision), ("audio", "audio", audio)):
             if isinstance(own, FolderConfig) and stream not in own.streams:

@@ -69,7 +69,7 @@ def markdown(record: Mapping[str, Any]) -> str:
     lines += [
         "",
         f"Seeds {seeds[0]} to {seeds[-1]}, revision {record['revision']}, commit `{record['commit']}`; settings: "
-        f"`studies.{record['name']}` in [config.yaml](../config/config.yaml). Made by: "
+        f"`studies.{record['name']}` in [studies.yaml](../config/studies.yaml). Made by: "
         f"`snakemake --profile local -j1 results/studies/{record['name']}.json`, then "
         f"`sensorium study-tables results/studies/{record['name']}.json`.",
     ]

@@ -26,28 +26,19 @@ report: "workflow/report/workflow.rst"
 include: "rules/common.smk"  # validates the configuration before anything else
 #
 # recordings
-include: "rules/collect.smk"
+include: "rules/data.smk"
 #
-# the representation line: what a sense means
-include: "rules/train_encoder.smk"
-include: "rules/train_fusion.smk"
-include: "rules/finetune.smk"
-include: "rules/train_state_dynamics.smk"
+# the lines: each evaluation stands beside the training that it judges
+include: "rules/perception.smk"  # encoders, fusion, fine-tuning
+include: "rules/forecasting.smk"  # dynamics of the world state
+include: "rules/generation.smk"  # tokenizers, latents, dynamics that dream
+include: "rules/agent.smk"  # cloning, then training in dreams
 #
-# the generative line: what happens next
-include: "rules/train_tokenizer.smk"
-include: "rules/encode_latents.smk"
-include: "rules/train_dynamics.smk"
-include: "rules/train_agent.smk"
-#
-# the proof
-include: "rules/evaluate_senses.smk"
-include: "rules/evaluate_dreams.smk"
-include: "rules/evaluate.smk"
-include: "rules/figures.smk"
+# every evaluation in one file, and the training curves
+include: "rules/results.smk"
 #
 # experiments over many seeds, targets of their own
-include: "rules/study.smk"
+include: "rules/studies.smk"
 
 
 rule all:

@@ -4,8 +4,8 @@
     snakemake --profile slurm results/eval.json       everything, on a cluster
     snakemake -n                                      what would run, and why
 
-One stage is one rule, one section of config/config.yaml and one module of src/sensorium. Science stands in config/,
-where and on how much it runs in profiles/.
+One stage is one rule, one section of config/config.yaml and one module of src/sensorium. What changes a result stands
+in config/; where and on how much it runs stands in profiles/.
 """
 
 from snakemake.utils import min_version
@@ -16,7 +16,7 @@ min_version("9.27")
 configfile: "config/config.yaml"
 
 
-# Looked at only with --sdm apptainer: a file beside this one, made of what `make image` builds (docs/container.md).
+# Used only with --sdm apptainer: a file beside this one, made from what `make image` builds (docs/container.md).
 container: "sensorium.sif"
 
 
@@ -42,7 +42,7 @@ include: "rules/studies.smk"
 
 
 rule all:
-    """Every evaluation that is switched on, and the figures of the report."""
+    """Run every evaluation that is switched on and draw the training curves."""
     default_target: True
     input:
         evaluations="results/eval.json",

@@ -4,8 +4,8 @@
     snakemake --profile slurm results/eval.json       everything, on a cluster
     snakemake -n                                      what would run, and why
 
-One stage is one rule, one section of config/config.yaml and one module of src/sensorium. Science stands in config/,
-where and on how much it runs in profiles/.
+One stage is one rule, one section of config/config.yaml and one module of src/sensorium. What changes a result stands
+in config/; where and on how much it runs stands in profiles/.
 """
 
 from snakemake.utils import min_version
@@ -16,7 +16,7 @@ min_version("9.27")
 configfile: "config/config.yaml"
 
 
-# Looked at only with --sdm apptainer: a file beside this one, made of what `make image` builds (docs/container.md).
+# Used only with --sdm apptainer: a file beside this one, made from what `make image` builds (docs/container.md).
 container: "sensorium.sif"
 
 
@@ -26,32 +26,23 @@ report: "workflow/report/workflow.rst"
 include: "rules/common.smk"  # validates the configuration before anything else
 #
 # recordings
-include: "rules/collect.smk"
+include: "rules/data.smk"
 #
-# the representation line: what a sense means
-include: "rules/train_encoder.smk"
-include: "rules/train_fusion.smk"
-include: "rules/finetune.smk"
-include: "rules/train_state_dynamics.smk"
+# the lines: each evaluation stands beside the training that it judges
+include: "rules/perception.smk"  # encoders, fusion, fine-tuning
+include: "rules/forecasting.smk"  # dynamics of the world state
+include: "rules/generation.smk"  # tokenizers, latents, dynamics that dream
+include: "rules/agent.smk"  # cloning, then training in dreams
 #
-# the generative line: what happens next
-include: "rules/train_tokenizer.smk"
-include: "rules/encode_latents.smk"
-include: "rules/train_dynamics.smk"
-include: "rules/train_agent.smk"
-#
-# the proof
-include: "rules/evaluate_senses.smk"
-include: "rules/evaluate_dreams.smk"
-include: "rules/evaluate.smk"
-include: "rules/figures.smk"
+# every evaluation in one file, and the training curves
+include: "rules/results.smk"
 #
 # experiments over many seeds, targets of their own
-include: "rules/study.smk"
+include: "rules/studies.smk"
 
 
 rule all:
-    """Every evaluation that is switched on, and the figures of the report."""
+    """Run every evaluation that is switched on and draw the training curves."""
     default_target: True
     input:
         evaluations="results/eval.json",

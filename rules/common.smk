@@ -1,4 +1,6 @@
-"""The only functions of the workflow: the validated settings, and what each rule takes of them."""
+"""The only functions and constants of the workflow: validated settings, shared inputs, resources and commands."""
+
+from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
@@ -13,8 +15,6 @@ except ConfigurationError as error:
 
 SETS = SETTINGS.sets()
 STUDIES = list(type(SETTINGS.studies).model_fields)
-DATA = f"results/data/{SETTINGS.data.source}/manifest.json"
-SHARDS = [f"{number:04d}" for number in range(SETTINGS.data.shards)]
 
 
 wildcard_constraints:
@@ -25,12 +25,76 @@ wildcard_constraints:
     study="|".join(STUDIES),
 
 
+# -- settings
+
+
 def section(path):
-    """Canonical JSON of one section: equal settings give equal text, so a restyled YAML reruns nothing."""
+    """Canonical JSON of a section, so a restyled YAML reruns nothing; `path` may name wildcards."""
+    if "{" in path:
+        return lambda wildcards: section(path.format(**wildcards))
     part = SETTINGS
     for name in path.split("."):
         part = getattr(part, name)
     return canonical_json(part)
+
+
+def is_on(line):
+    """Whether a line is switched on; a line that was removed is off."""
+    return getattr(SETTINGS.lines, line, False)
+
+
+# -- commands: a rule's wildcards are the positional arguments of its program, and each of its named inputs is an
+# argument. An input without a name only has to exist.
+
+TRAIN = (
+    "sensorium --log {log} --ranks {resources.gpu} {params.program} --config {params.config:q} {params.inputs} "
+    "--output {params.folder} --threads {threads} --max-minutes {resources.runtime}"
+)
+EVALUATE = (
+    "sensorium --log {log} {params.program} --config {params.config:q} {params.inputs} {params.outputs} "
+    "--threads {threads}"
+)
+# The program stops at `runtime`, in minutes; a training saves its state before, and the next job continues it.
+GPU_4H = {"gpu": 1, "mem_mb": 8000, "runtime": 240}
+GPU_1H = {"gpu": 1, "mem_mb": 8000, "runtime": 60}
+
+
+def flags(files):
+    """One flag for each named file; what a rule calls `result` is the output of its program."""
+    return " ".join(f"--{name.replace('_', '-').replace('result', 'output')} {paths}" for name, paths in files.items())
+
+
+def called(name):
+    """Params that spell a command. Snakemake does not record params that depend on files: they cause no rerun."""
+    return {
+        "program": lambda wildcards, input: " ".join([name.replace("_", "-"), *wildcards]),
+        "inputs": lambda wildcards, input: flags(input),
+        "outputs": lambda wildcards, output: flags(output),
+    }
+
+
+def training(name, config):
+    """Params of a training: its section, its revision, its command and the folder of its artifact."""
+    folder = subpath(output.manifest, parent=True)
+    return {"config": config, "revision": revision(name), "folder": folder, **called(name)}
+
+
+def evaluation(name):
+    """Params of an evaluation: its section, its revision and its command."""
+    return {"config": section(f"evaluations.{name}"), "revision": revision(name), **called(name)}
+
+
+def in_report(path, category, caption=None, **labels):
+    """A file of an evaluation that the report shows; unless given, label and caption follow from the file's name."""
+    name = Path(path).stem
+    labels = {"evaluation": name.replace("_", " "), **labels}
+    return report(path, caption=f"../workflow/report/{caption or name}.rst", category=category, labels=labels)
+
+
+# -- recordings
+
+DATA = f"results/data/{SETTINGS.data.source}/manifest.json"
+SHARDS = [f"{number:04d}" for number in range(SETTINGS.data.shards)]
 
 
 def set_section(wildcards):
@@ -47,14 +111,20 @@ def source_files(wildcards):
 
 
 def shards(suffix):
-    """Files of one kind, one a shard of a set."""
+    """Files of one kind, one for each shard of a set."""
     return lambda wildcards: [
         f"results/data/{wildcards.set}/shard-{number:04d}.{suffix}" for number in range(SETS[wildcards.set].shards)
     ]
 
 
+# -- perception, and forecasting on its world states
+
+ENCODERS = {"data": DATA, **{sense: f"results/encoders/{sense}/manifest.json" for sense in ("vision", "audio")}}
+WORLD_STATE = {**ENCODERS, "fusion": "results/fusion/manifest.json"}
+
+
 def learned_from(wildcards):
-    """Manifest of what an encoder learns from: its own set, if it has one, else the world's recordings."""
+    """Manifest of the recordings that train an encoder: those of its own set, if it has one, else the world's."""
     return f"results/data/{wildcards.modality}/manifest.json" if wildcards.modality in SETS else DATA
 
 
@@ -64,50 +134,36 @@ def probed_for(wildcards):
 
 
 def own_labels(modality):
-    """Manifest of the set whose classes a sense is asked for, where that is not the world."""
+    """Manifest of the set that provides the classes of a sense, where that set is not the world's recordings."""
     own = modality in SETS and SETTINGS.probed_set(modality) == modality
     return [f"results/data/{modality}/manifest.json"] if own else []
 
 
-def encoder_section(wildcards):
-    """The section of the encoder of one modality."""
-    return section(f"encoders.{wildcards.modality}")
+# -- generation, and the agent on its dynamics
 
 
-def study_section(wildcards):
-    """The section of one study."""
-    return section(f"studies.{wildcards.study}")
-
-
-def study_revision(wildcards):
-    """The REVISION of one study."""
-    return revision(wildcards.study)
-
-
-def tokenizer_section(wildcards):
-    """The section of the tokenizer of one stream."""
-    return section(f"tokenizers.{wildcards.stream}")
+def of_sound(kind):
+    """Manifest of the latents or of the tokenizer of sound, if the recordings have sound."""
+    return lambda wildcards: [f"results/{kind}/audio/manifest.json"] if "audio" in SETTINGS.streams() else []
 
 
 def lpips_weights(wildcards):
-    """Weights of the perceptual distance that a user named, where there is one to learn by."""
+    """Weights of the perceptual distance, if the configuration names a file of them."""
     weights = SETTINGS.tokenizers.video.lpips
     return [weights] if weights and wildcards.stream == "video" else []
 
 
-def sound_latents(wildcards):
-    """Manifest of the encoded sound that is dreamed beside the video, if there is any."""
-    return ["results/latents/audio/manifest.json"] if "audio" in SETTINGS.streams() else []
+def feature_encoder(wildcards):
+    """The encoder whose features long dreams are compared in; without perception, the tokenizer's features serve."""
+    return [ENCODERS["vision"]] if is_on("representation") else []
 
 
-def sound_tokenizer(wildcards):
-    """Manifest of the tokenizer of that sound, if there is any."""
-    return ["results/tokenizers/audio/manifest.json"] if "audio" in SETTINGS.streams() else []
+LATENTS = {"latents": "results/latents/video/manifest.json", "sound": of_sound("latents")}
+TOKENIZER = "results/tokenizers/video/manifest.json"
+DREAMS = {"data": DATA, **LATENTS, "tokenizer": TOKENIZER, "dynamics": "results/dynamics/manifest.json"}
 
 
-def looking_encoder(wildcards):
-    """The encoder whose features long dreams are judged by; without the representation line it is the tokenizer."""
-    return ["results/encoders/vision/manifest.json"] if SETTINGS.lines.representation else []
+# -- results
 
 
 def evaluation_results(wildcards):
@@ -116,12 +172,22 @@ def evaluation_results(wildcards):
 
 
 def trained_manifests(wildcards):
-    """Manifests of the models that the switched-on lines train."""
-    finetuned = ["finetuned"] if SETTINGS.lines.finetune else []
-    foreseen = ["state_dynamics"] if "motion" in SETTINGS.evaluations_on() else []
-    parts = ["encoders/vision", "encoders/audio", "fusion", *finetuned, *foreseen]
-    representation = parts if SETTINGS.lines.representation else []
-    tokenizers = [f"tokenizers/{stream}" for stream in SETTINGS.streams()]
-    generative = [*tokenizers, "dynamics"] if SETTINGS.lines.generative else []
-    agent = ["clone", "agent"] if SETTINGS.lines.agent else []
-    return [f"results/{name}/manifest.json" for name in representation + generative + agent]
+    """Manifests of the models that are trained by the lines that are switched on."""
+    names = []
+    if is_on("representation"):
+        names += ["encoders/vision", "encoders/audio", "fusion"]
+        names += ["finetuned"] if is_on("finetune") else []
+        names += ["state_dynamics"] if "motion" in SETTINGS.evaluations_on() else []
+    if is_on("generative"):
+        names += [*(f"tokenizers/{stream}" for stream in SETTINGS.streams()), "dynamics"]
+    if is_on("agent"):
+        names += ["clone", "agent"]
+    return [f"results/{name}/manifest.json" for name in names]
+
+
+# -- studies
+
+
+def study_revision(wildcards):
+    """The REVISION of one study."""
+    return revision(wildcards.study)

@@ -48,6 +48,10 @@ def test_the_snakefile_stays_short():
     assert len((ROOT / "Snakefile").read_text().splitlines()) <= 80
 
 
+def test_the_rules_stay_short():
+    assert sum(len(path.read_text().splitlines()) for path in (ROOT / "rules").glob("*.smk")) <= 950
+
+
 def test_functions_of_the_workflow_live_in_one_place():
     for path in [ROOT / "Snakefile", *(ROOT / "rules").glob("*.smk")]:
         if path.name != "common.smk":

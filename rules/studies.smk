@@ -14,7 +14,7 @@ rule study:
         mem_mb=4000,
         runtime=120,
     params:
-        config=study_section,
+        config=section("studies.{study}"),
         revision=study_revision,
     message:
         "Studying {wildcards.study}"
@@ -33,6 +33,6 @@ ruleorder: study_with_journal > study
 
 
 rule studies:
-    """Every study."""
+    """Run every study."""
     input:
         expand("results/studies/{study}.json", study=STUDIES),

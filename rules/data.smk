@@ -1,8 +1,8 @@
-"""Recordings: what is seen, heard, felt and done, with the truth behind it."""
+"""Recordings: video, sound, body and actions on one clock, with the simulator's truth where there is one."""
 
 
 rule collect:
-    """Record one shard of a source; a shard depends on the seed and its number alone."""
+    """Record one shard of a source."""
     input:
         files=source_files,
     output:
@@ -26,7 +26,7 @@ rule collect:
 
 
 rule index_recordings:
-    """Join the shards: splits by recording, rates, digests, and what had to be kept out."""
+    """Join the shards of a set: splits by recording, rates, digests and the quarantine list."""
     input:
         shards=shards("safetensors"),
         recordings=shards("json"),

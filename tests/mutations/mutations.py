@@ -20,14 +20,16 @@ from pathlib import Path
 from mutants import MUTANTS, SOURCES, Mutant
 
 ROOT = Path(__file__).parents[2]
+UNIT = ROOT / "tests/unit"
 GREEN, RED = 0, 1  # pytest's exit codes; others mean that no test could tell
 
 
 def run_tests(tests: Sequence[str], folder: Path) -> tuple[int, str]:
-    """Run tests of tests/unit on the sources in a folder: pytest's exit code, and the end of what it said."""
-    words = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *(f"tests/unit/{t}" for t in tests)]
+    """Run tests, FILE::TEST below tests/unit, on the sources in a folder: pytest's exit code, and the end of its output."""
+    places = [f"{next(UNIT.rglob(test.partition('::')[0]))}::{test.partition('::')[2]}" for test in tests]
+    argv = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *places]
     environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout[-2000:]
 
 

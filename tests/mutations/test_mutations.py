@@ -7,9 +7,7 @@ from pathlib import Path
 import pytest
 from mutants import MUTANTS, Mutant
 
-from mutations import killed, run_tests
-
-UNIT = Path(__file__).parents[1] / "unit"
+from mutations import ROOT, UNIT, killed, run_tests
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
@@ -18,7 +16,7 @@ def test_a_mutant_differs_and_its_tests_exist(mutant: Mutant) -> None:
     compile(mutant.text(), mutant.file, "exec")
     for test in mutant.tests:
         file, _, name = test.partition("::")
-        assert f"def {name}(" in (UNIT / file).read_text()
+        assert f"def {name}(" in next(UNIT.rglob(file)).read_text()
 
 
 @pytest.mark.parametrize("mutant", [m for m in MUTANTS if m.cheap], ids=lambda mutant: mutant.name)
@@ -39,4 +37,4 @@ def test_a_mutant_of_text_that_is_gone_is_refused() -> None:
 
 
 def test_a_test_that_does_not_exist_judges_nothing() -> None:
-    assert run_tests(["test_physics.py::test_that_is_not_there"], UNIT.parents[1] / "src")[0] not in (0, 1)
+    assert run_tests(["test_physics.py::test_that_is_not_there"], ROOT / "src")[0] not in (0, 1)

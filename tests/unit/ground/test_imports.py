@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).parents[2] / "src/sensorium"
+SOURCE = Path(__file__).parents[3] / "src/sensorium"
 # A room may import every room below it, and itself.
 FLOORS = (
     {"config", "artifacts", "schedules", "randomness"},

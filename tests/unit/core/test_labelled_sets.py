@@ -24,7 +24,7 @@ from sensorium.data.recording import SPLITS, STILLS, RecordingSet
 from sensorium.data.sounds import read_sound
 from sensorium.data.sources.cifar100 import HarmlessUnpickler
 
-SHARED = Path(__file__).parents[3] / "shared/data"
+SHARED = Path(__file__).parents[4] / "shared/data"
 SPEECH = "SpeechCommands/speech_commands_v0.02"
 
 

@@ -20,7 +20,7 @@ from sensorium.config_export import walk
 from sensorium.generation.config import DynamicsConfig
 from sensorium.settings import Config, validate
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CIFAR = {"source": "cifar100", "path": "x"}
 DREAMS = ["rollout", "uncertainty", "drift"]
 SPEECH = {"source": "speech_commands", "path": "x"}

@@ -236,17 +236,17 @@ def test_a_blind_encoder_earns_chance_from_rooms() -> None:
     assert rooms.probe(Counts())[0] < 0.6
 
 
-REAL = Path(__file__).parents[2] / Path(SpokenDigitsConfig().archive).parent
+REAL = Path(__file__).parents[3] / Path(SpokenDigitsConfig().archive).parent
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the archives of real words and drawings are not here")
 def test_real_archives_are_what_the_studies_expect() -> None:
-    words = read_words(Path(__file__).parents[2] / SpokenDigitsConfig().archive)
+    words = read_words(Path(__file__).parents[3] / SpokenDigitsConfig().archive)
     assert (words.rate, len(words.names), np.bincount(words.speaker).tolist()) == (8000, 4, [500] * 4)
     assert np.bincount(words.digit).tolist() == [200] * 10
     some = patches(words.sounds[::100], words.rate)
     assert some.isfinite().all()
     assert 0.3 < some.std() < 3
-    drawings = handwriting.read(Path(__file__).parents[2] / HandwritingConfig().archive, 28)
+    drawings = handwriting.read(Path(__file__).parents[3] / HandwritingConfig().archive, 28)
     assert (len(drawings.images), len(drawings.names), len(set(drawings.character))) == (2720, 5, 136)
     assert np.bincount(drawings.writer).tolist() == [136] * 20

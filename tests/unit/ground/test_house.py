@@ -11,7 +11,7 @@ from sensorium.config_export import generated
 from sensorium.programs import EVALUATIONS, OTHERS, PROGRAMS, TRAININGS, revision
 from sensorium.studies.config import Studies
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 LISTED = ("*.py", "*.smk", "*.sh", "Snakefile", "Makefile", "Dockerfile")
 LISTED += ("*.md", "*.rst", "*.yaml", "*.yml", "*.toml", "*.in", "*.cff")
 

@@ -16,7 +16,7 @@ from sensorium.studies import study, study_tables
 from sensorium.studies.config import Studies
 from sensorium.studies.findings import Findings, Table, estimate, markdown, over_seeds
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 STORED = sorted((DOCS / "studies").glob("*.json"))
 VALUES = np.array([0.7, 0.8, 0.75, 0.9])
 FOUND = Findings(

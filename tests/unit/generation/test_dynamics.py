@@ -201,7 +201,7 @@ def test_a_world_without_sound_and_without_a_grid(inputs):
 
 def test_the_paper_sized_preset_builds():
     """As many parameters as Dreamer 4's dynamics, grouped keys apart; on the meta device, which holds shapes alone."""
-    preset = yaml.safe_load((Path(__file__).parents[2] / "config/h200.yaml").read_text())
+    preset = yaml.safe_load((Path(__file__).parents[3] / "config/h200.yaml").read_text())
     config = validate(preset)
     tokens = (config.data.size // TOKENIZER_STRIDE) ** 2
     shapes = SHAPES | {"video": tokens, "audio": 4, "channels": config.tokenizers.video.channels}

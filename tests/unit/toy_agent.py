@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from toy_world import DETAILS, DYNAMICS, FRAMES, SAMPLES, SIZE, ToyWorld, fit, picture, write_model
+from toy_generation import DYNAMICS
+from toy_world import DETAILS, FRAMES, SAMPLES, SIZE, ToyWorld, fit, picture, write_model
 
 from sensorium.agent.agent import Actor, Agent
 from sensorium.agent.cloning_learner import CloningLearner
@@ -60,16 +61,23 @@ class ToyEnvironment:
 def add_agent(world: ToyWorld, folder: Path) -> None:
     """Manifests of a clone (trained by its own learner) and of an agent that goes right more often, in `world`."""
     torch.manual_seed(0)
-    shapes = {"video": 4, "grid": True, "audio": 0, "channels": world.tokens.shape[-1], "action": DETAILS["action"]}
+    shapes = {
+        "video": 4,
+        "grid": True,
+        "audio": 0,
+        "channels": world.generation.tokens.shape[-1],
+        "action": DETAILS["action"],
+    }
     shapes = {"dynamics": {"config": DYNAMICS.model_dump(mode="json"), "shapes": shapes}}
     agent = Agent(CLONING, shapes)
     agent.dynamics.load_state_dict(load_model(Dynamics, DynamicsConfig, world.dynamics, "dynamics").state_dict())
-    learner = CloningLearner(agent, CLONING, DYNAMICS, world.video_tokenizer)
+    learner = CloningLearner(agent, CLONING, DYNAMICS, world.generation.video_tokenizer)
     latents, frames = RecordingSet.open(world.latents), DYNAMICS.long_frames + CLONING.distances
     windows = Windows(latents, "training", ("latent", "action", "reward"), frames, scene="latent")
+    rng = np.random.default_rng(0)
 
     def loss(step: int) -> torch.Tensor:
-        batch = windows.batch(world.rng.integers(0, len(windows), 16))
+        batch = windows.batch(rng.integers(0, len(windows), 16))
         return learner(batch, Draw(0, step, 0, 16, 16, torch.device("cpu")))[0]
 
     fit([agent], 200, loss)

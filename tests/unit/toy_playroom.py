@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
-from toy_world import AUDIO, ENCODER_SHAPES, SIZE, SOUND_SHAPES, VISION, fit, write_model
+from toy_perception import AUDIO, VISION
+from toy_world import ENCODER_SHAPES, SIZE, SOUND_SHAPES, fit, write_model
 
 from sensorium.artifacts import write_manifest
 from sensorium.config import PlayroomConfig, canonical_json

@@ -1,4 +1,6 @@
-"""A world small enough to learn in seconds, and models of it trained with its labels: what evaluations are tested on.
+"""A world small enough to learn in seconds, on which models are trained with its labels to test the evaluations.
+
+Models of a line are trained in a file of the line (`toy_perception.py`, ...), when a test first asks for one.
 
 A square or a cross moves as the actions tell it; where it stops at a wall it chirps, upwards the one, downwards the
 other, and the brighter the room, the higher. Place, colour and pitch do not give the shape away.
@@ -7,37 +9,29 @@ other, and the brighter the room, the higher. Place, colour and pitch do not giv
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from sensorium.artifacts import digest, write_manifest
-from sensorium.config import LatentsConfig, PlayroomConfig, Section, canonical_json
+from sensorium.config import PlayroomConfig, Section, canonical_json
 from sensorium.data.recording import KIND, RecordingSet, write_shard
-from sensorium.generation.config import DynamicsConfig, VideoTokenizerConfig
-from sensorium.generation.dynamics import Dynamics
-from sensorium.generation.tokenizers import VideoTokenizer, to_images
-from sensorium.perception.config import AudioEncoderConfig, FusionConfig, VisionEncoderConfig
-from sensorium.perception.encoders import AudioEncoder, VisionEncoder
-from sensorium.perception.fusion import Fusion
+
+if TYPE_CHECKING:
+    from toy_generation import ToyGeneration
+    from toy_perception import ToyPerception
 
 SIZE, FRAMES, RATE, SAMPLES = 16, 32, 16000, 1000
 RECORDINGS = 60
 SPLITS = ["training"] * 36 + ["validation"] * 4 + ["test"] * 20
 SHAPES = (np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], bool), np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], bool))
-AUDIO = AudioEncoderConfig(width=8, dim=16, mels=24, frames=4)
-VISION = VisionEncoderConfig(width=8, dim=32)
-TOKENIZER = VideoTokenizerConfig(width=16, channels=16)
-FUSION = FusionConfig(dim=32, layers=1, heads=2, frames=8)
-DYNAMICS = DynamicsConfig(dim=64, layers=2, time_every=2, heads=2, key_heads=1, window=8, long_frames=8)
 ENCODER_SHAPES = {"size": SIZE}
 SOUND_SHAPES = {"sample_rate": RATE, "samples_per_frame": SAMPLES}
-FUSION_SHAPES = {"vision": 256, "audio": 16, "body": 2}
 
 
 def picture(place: np.ndarray, kind: int, paper: np.ndarray, ink: np.ndarray) -> np.ndarray:
@@ -150,140 +144,76 @@ def fit(modules: list[nn.Module], steps: int, loss: Callable[[int], Tensor], lr:
 
 
 class ToyWorld:
-    """Manifests of recordings, latents and trained models under a folder."""
+    """Manifests of recordings and of trained models under a folder.
+
+    Attributes:
+        data: manifest of the recordings.
+        recordings: the recordings by name.
+        training: those of the training split.
+        images, sounds, actions, body, truth: of the training split, stacked.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self._seed(0)
-        names = [f"toy-{number:03d}" for number in range(RECORDINGS)]
-        recordings = {name: recording(number) for number, name in enumerate(names)}
+        self.folder = folder
+        self.recordings = {f"toy-{number:03d}": recording(number) for number in range(RECORDINGS)}
         self.data = write_recordings(
-            folder / "data", recordings, PlayroomConfig(recordings=RECORDINGS, size=SIZE, frames=FRAMES)
+            folder / "data", self.recordings, PlayroomConfig(recordings=RECORDINGS, size=SIZE, frames=FRAMES)
         )
-        self.training = [recordings[name] for name in RecordingSet.open(self.data).names("training")]
+        self.training = [self.recordings[name] for name in RecordingSet.open(self.data).names("training")]
         stacked = {field: torch.from_numpy(np.stack([r[field] for r in self.training])) for field in self.training[0]}
-        self.images = to_images(stacked["video"])  # [R, T, 3, H, W]
+        self.images = stacked["video"].movedim(-1, -3).float() / 255  # [R, T, 3, H, W]
         self.sounds = stacked["audio"].float() / 32768
         self.truth = {field: stacked[f"truth.{field}"] for field in ("vision_label", "audio_label", "state")}
         self.actions, self.body = stacked["action"], stacked["body"]
-        self.vision = write_model(folder / "vision", self._vision(), "encoder_vision", VISION, ENCODER_SHAPES)
-        self.audio = write_model(folder / "audio", self._audio(), "encoder_audio", AUDIO, SOUND_SHAPES)
-        self.fusion = write_model(
-            folder / "fusion", self._fusion(), "fusion", FUSION, FUSION_SHAPES, vision=self.vision, audio=self.audio
-        )
-        self.tokenizer = write_model(
-            folder / "tokenizer", self._tokenizer(), "tokenizer_video", TOKENIZER, ENCODER_SHAPES
-        )
-        with torch.no_grad():
-            latents = {
-                name: {
-                    "latent": self.video_tokenizer.encode(to_images(torch.from_numpy(r["video"]))).half().numpy(),
-                    "action": r["action"],
-                    "reward": r["reward"],
-                }
-                for name, r in recordings.items()
-            }
-        self.latents = write_recordings(
-            folder / "latents", latents, LatentsConfig(), data=self.data, tokenizer=self.tokenizer
-        )
-        self.tokens = torch.from_numpy(
-            np.stack([latents[name]["latent"] for name in names[: len(self.training)]])
-        ).float()
-        shapes = {
-            "video": 4, "grid": True, "audio": 0, "channels": TOKENIZER.channels, "action": DETAILS["action"]
-        }  # fmt: skip
-        self.dynamics = write_model(
-            folder / "dynamics", self._dynamics(shapes), "dynamics", DYNAMICS, shapes, latents=self.latents
-        )
 
-    def _seed(self, part: int) -> None:
-        """Draws that do not depend on how many were taken before."""
-        torch.manual_seed(part)
-        self.rng = np.random.default_rng(part)
+    @cached_property
+    def perception(self) -> ToyPerception:
+        """Encoders and fusion; trained now, without a trace in the random numbers of the test that asks."""
+        from toy_perception import ToyPerception
 
-    def _rows(self, count: int, frames: int) -> tuple[Tensor, Tensor]:
+        with torch.random.fork_rng():
+            return ToyPerception(self)
+
+    @cached_property
+    def generation(self) -> ToyGeneration:
+        """Tokenizer, latents and dynamics; likewise."""
+        from toy_generation import ToyGeneration
+
+        with torch.random.fork_rng():
+            return ToyGeneration(self)
+
+    @property
+    def vision(self) -> Path:
+        """Manifest of the vision encoder."""
+        return self.perception.vision
+
+    @property
+    def audio(self) -> Path:
+        """Manifest of the audio encoder."""
+        return self.perception.audio
+
+    @property
+    def fusion(self) -> Path:
+        """Manifest of the fusion."""
+        return self.perception.fusion
+
+    @property
+    def tokenizer(self) -> Path:
+        """Manifest of the video tokenizer."""
+        return self.generation.tokenizer
+
+    @property
+    def latents(self) -> Path:
+        """Manifest of the encoded video."""
+        return self.generation.latents
+
+    @property
+    def dynamics(self) -> Path:
+        """Manifest of the dynamics."""
+        return self.generation.dynamics
+
+    def rows(self, rng: np.random.Generator, count: int, frames: int) -> tuple[Tensor, Tensor]:
         """Random recordings [count, 1] and the frames of a random window of each [count, frames]."""
-        start = self.rng.integers(0, FRAMES - frames + 1, count)
-        picked = self.rng.integers(0, len(self.training), count)
+        start = rng.integers(0, FRAMES - frames + 1, count)
+        picked = rng.integers(0, len(self.training), count)
         return torch.from_numpy(picked)[:, None], torch.from_numpy(start)[:, None] + torch.arange(frames)
-
-    def _vision(self) -> nn.Module:
-        self.encoder = VisionEncoder(VISION, ENCODER_SHAPES)
-        head = nn.Linear(VISION.dim, 5)
-
-        def loss(step: int) -> Tensor:
-            rows, times = self._rows(64, 1)
-            answer = head(self.encoder(self.images[rows, times][:, 0]))
-            kind = F.cross_entropy(answer[:, :2], self.truth["vision_label"][rows, times][:, 0])
-            place_and_light = self.truth["state"][rows, times][:, 0, [0, 1, 4]] / torch.tensor([8, 8, 0.5]) - 1
-            return kind + 4 * F.mse_loss(answer[:, 2:], place_and_light)
-
-        fit([self.encoder, head], 250, loss)
-        return self.encoder
-
-    def _audio(self) -> nn.Module:
-        self.listener = AudioEncoder(AUDIO, SOUND_SHAPES)
-        head = nn.Linear(AUDIO.dim, 4)
-
-        def loss(step: int) -> Tensor:
-            rows = torch.from_numpy(self.rng.integers(0, len(self.training), 4))
-            answer, label = head(self.listener(self.sounds[rows])), self.truth["audio_label"][rows]
-            light = (answer[..., 3] - self.truth["state"][rows, :, 4])[label >= 0]
-            return F.cross_entropy(answer[..., :3].flatten(0, 1), label.flatten() + 1) + 4 * light.square().mean()
-
-        fit([self.listener, head], 300, loss)
-        return self.listener
-
-    def _fusion(self) -> nn.Module:
-        fusion, head = Fusion(FUSION, FUSION_SHAPES), nn.Linear(FUSION.dim, 4)
-        with torch.no_grad():
-            seen = self.encoder.grid(self.images.flatten(0, 1)).unflatten(0, self.images.shape[:2])
-            heard = self.listener(self.sounds)
-        for sense, values in (("vision", seen), ("audio", heard), ("body", self.body)):
-            flat = values.flatten(0, 1)
-            fusion.calibrate(sense, flat.mean(0), flat.T.cov())
-        wanted = self.truth["state"][:, :, :4]
-        wanted = (wanted - wanted.mean((0, 1))) / wanted.std((0, 1))
-
-        def loss(step: int) -> Tensor:
-            rows, times = self._rows(64, FUSION.frames)
-            state = head(fusion(seen[rows, times], heard[rows, times], self.body[rows, times]))
-            scores = fusion.image_embedding(seen[rows, times]) @ fusion.sound_embedding(heard[rows, times]).T / 0.2
-            same = torch.arange(64)
-            contrast = F.cross_entropy(scores, same) + F.cross_entropy(scores.T, same)
-            return F.mse_loss(state, wanted[rows, times]) + contrast
-
-        fit([fusion, head], 200, loss)
-        return fusion
-
-    def _tokenizer(self) -> nn.Module:
-        self._seed(4)
-        self.video_tokenizer = VideoTokenizer(TOKENIZER, ENCODER_SHAPES)
-
-        def loss(step: int) -> Tensor:
-            rows, times = self._rows(48, 1)
-            pictures = self.images[rows, times][:, 0]
-            return F.mse_loss(self.video_tokenizer(pictures)[0], pictures)
-
-        fit([self.video_tokenizer], 1200, loss, lr=5e-3)
-        return self.video_tokenizer
-
-    def _dynamics(self, shapes: dict[str, Any]) -> nn.Module:
-        self._seed(5)
-        dynamics = Dynamics(DYNAMICS, shapes)
-        flat = self.tokens.flatten(0, 2)
-        dynamics.mean.copy_(flat.mean(0))
-        dynamics.deviation.copy_(flat.std(0))
-        clean = dynamics.standardise(self.tokens)
-
-        def loss(step: int) -> Tensor:
-            rows, times = self._rows(32, DYNAMICS.frames)
-            target = clean[rows, times]
-            kind, level = torch.rand(2, 32, DYNAMICS.frames)  # half of the frames nearly clean, most others noise
-            tau = torch.where(kind < 0.5, 0.8 + 0.2 * level, torch.where(kind < 0.8, 0.0, 0.95 * level))
-            noise = torch.randn(target.shape)
-            noised = tau[..., None, None] * target + (1 - tau[..., None, None]) * noise
-            size = torch.full_like(tau, 1 / 64)  # and no scene: by it so few recordings would be known by heart
-            return F.mse_loss(dynamics(noised, tau, size, self.actions[rows, times])[0], target)
-
-        fit([dynamics], 2600, loss, lr=4e-3)
-        return dynamics

@@ -10,19 +10,9 @@ import numpy as np
 import pytest
 import torch
 import toy_world
-from toy_world import (
-    AUDIO,
-    DETAILS,
-    DYNAMICS,
-    ENCODER_SHAPES,
-    FUSION,
-    FUSION_SHAPES,
-    SIZE,
-    SOUND_SHAPES,
-    TOKENIZER,
-    VISION,
-    write_model,
-)
+from toy_generation import DYNAMICS, TOKENIZER
+from toy_perception import AUDIO, FUSION, FUSION_SHAPES, VISION
+from toy_world import DETAILS, ENCODER_SHAPES, SIZE, SOUND_SHAPES, write_model
 
 import sensorium
 from sensorium.artifacts import ArtifactError

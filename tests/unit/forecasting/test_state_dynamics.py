@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from toy_world import DETAILS, FUSION, ToyWorld, fit, recording, write_model
+from toy_perception import FUSION
+from toy_world import DETAILS, ToyWorld, fit, recording, write_model
 
 from sensorium.artifacts import ArtifactError
 from sensorium.config import PlayroomConfig, canonical_json
@@ -157,7 +158,7 @@ def foreseen(world: ToyWorld, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shapes = {"state": FUSION.dim, "action": DETAILS["action"]}
     learner = StateDynamicsLearner(WIDER, shapes)
     fusion = load_model(Fusion, FusionConfig, world.fusion, "fusion")
-    embedded = train_state_dynamics.embed(recordings, world.encoder, world.listener, fusion, CPU)
+    embedded = train_state_dynamics.embed(recordings, world.perception.encoder, world.perception.listener, fusion, CPU)
     train_state_dynamics.describe(learner, embedded)
     windows = Windows(embedded, "training", ("state", "action"), 8)
 

@@ -11,7 +11,8 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from toy_world import DETAILS, DYNAMICS, RECORDINGS, SIZE, TOKENIZER, ToyWorld, recording, write_model, write_recordings
+from toy_generation import DYNAMICS, TOKENIZER
+from toy_world import DETAILS, RECORDINGS, SIZE, ToyWorld, recording, write_model, write_recordings
 
 from sensorium.artifacts import ArtifactError
 from sensorium.config import ConfigurationError, FolderConfig, PlayroomConfig, Section, canonical_json

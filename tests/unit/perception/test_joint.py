@@ -9,16 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from toy_world import (
-    FUSION,
-    FUSION_SHAPES,
-    RECORDINGS,
-    SIZE,
-    ToyWorld,
-    recording,
-    write_model,
-    write_recordings,
-)
+from toy_perception import FUSION, FUSION_SHAPES
+from toy_world import RECORDINGS, SIZE, ToyWorld, recording, write_model, write_recordings
 
 from sensorium.artifacts import ArtifactError
 from sensorium.config import PlayroomConfig, Training, canonical_json

@@ -1,0 +1,85 @@
+"""Tokenizer, latents and dynamics of the toy world."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from toy_world import DETAILS, ENCODER_SHAPES, ToyWorld, fit, write_model, write_recordings
+
+from sensorium.config import LatentsConfig
+from sensorium.generation.config import DynamicsConfig, VideoTokenizerConfig
+from sensorium.generation.dynamics import Dynamics
+from sensorium.generation.tokenizers import VideoTokenizer, to_images
+
+TOKENIZER = VideoTokenizerConfig(width=16, channels=16)
+DYNAMICS = DynamicsConfig(dim=64, layers=2, time_every=2, heads=2, key_heads=1, window=8, long_frames=8)
+
+
+class ToyGeneration:
+    """Manifests: tokenizer, latents, dynamics; and the tokenizer itself, and the tokens of the training split."""
+
+    def __init__(self, world: ToyWorld) -> None:
+        self.world, folder = world, world.folder
+        self.tokenizer = write_model(
+            folder / "tokenizer", self._tokenizer(), "tokenizer_video", TOKENIZER, ENCODER_SHAPES
+        )
+        with torch.no_grad():
+            latents = {
+                name: {
+                    "latent": self.video_tokenizer.encode(to_images(torch.from_numpy(r["video"]))).half().numpy(),
+                    "action": r["action"],
+                    "reward": r["reward"],
+                }
+                for name, r in world.recordings.items()
+            }
+        self.latents = write_recordings(
+            folder / "latents", latents, LatentsConfig(), data=world.data, tokenizer=self.tokenizer
+        )
+        training = list(latents)[: len(world.training)]
+        self.tokens = torch.from_numpy(np.stack([latents[name]["latent"] for name in training])).float()
+        shapes = {"video": 4, "grid": True, "audio": 0, "channels": TOKENIZER.channels, "action": DETAILS["action"]}
+        self.dynamics = write_model(
+            folder / "dynamics", self._dynamics(shapes), "dynamics", DYNAMICS, shapes, latents=self.latents
+        )
+
+    def _seed(self, part: int) -> None:
+        """Draws that do not depend on how many were taken before."""
+        torch.manual_seed(part)
+        self.rng = np.random.default_rng(part)
+
+    def _tokenizer(self) -> nn.Module:
+        self._seed(4)
+        self.video_tokenizer = VideoTokenizer(TOKENIZER, ENCODER_SHAPES)
+
+        def loss(step: int) -> Tensor:
+            rows, times = self.world.rows(self.rng, 48, 1)
+            pictures = self.world.images[rows, times][:, 0]
+            return F.mse_loss(self.video_tokenizer(pictures)[0], pictures)
+
+        fit([self.video_tokenizer], 1200, loss, lr=5e-3)
+        return self.video_tokenizer
+
+    def _dynamics(self, shapes: dict[str, Any]) -> nn.Module:
+        self._seed(5)
+        dynamics = Dynamics(DYNAMICS, shapes)
+        flat = self.tokens.flatten(0, 2)
+        dynamics.mean.copy_(flat.mean(0))
+        dynamics.deviation.copy_(flat.std(0))
+        clean = dynamics.standardise(self.tokens)
+
+        def loss(step: int) -> Tensor:
+            rows, times = self.world.rows(self.rng, 32, DYNAMICS.frames)
+            target = clean[rows, times]
+            kind, level = torch.rand(2, 32, DYNAMICS.frames)  # half of the frames nearly clean, most others noise
+            tau = torch.where(kind < 0.5, 0.8 + 0.2 * level, torch.where(kind < 0.8, 0.0, 0.95 * level))
+            noise = torch.randn(target.shape)
+            noised = tau[..., None, None] * target + (1 - tau[..., None, None]) * noise
+            size = torch.full_like(tau, 1 / 64)  # and no scene: by it so few recordings would be known by heart
+            return F.mse_loss(dynamics(noised, tau, size, self.world.actions[rows, times])[0], target)
+
+        fit([dynamics], 2600, loss, lr=4e-3)
+        return dynamics

@@ -1,8 +1,8 @@
-"""Does it learn? The whole workflow over several seeds, every metric beside its floor, as a table.
+"""Does it learn? The whole workflow over several seeds, every metric with its floor and ceiling, as tables.
 
     python benchmarks/learning.py                         seeds 0, 1, 2 of the default experiment
     python benchmarks/learning.py --seeds 3 4 --configfile config/tiny.yaml
-    python benchmarks/learning.py --docs                  ... and put the table and its figures into docs/
+    python benchmarks/learning.py --docs                  ... and put the tables and their figures into docs/
 
 A seed is that of the recordings and their split, of every training and of every evaluation. Runs lie in
 studies/learning/seed-N and go on where they were stopped. Exit 1 if any metric of any seed failed.
@@ -14,6 +14,7 @@ import argparse
 import json
 import subprocess
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,45 @@ ROOT = Path(__file__).resolve().parents[1]
 DEFAULT = ROOT / "config/config.yaml"
 PAGE, FIGURES = ROOT / "docs/results.md", ROOT / "docs/learning.json"
 KEPT = ("value", "low", "high", "floor", "ceiling", "margin", "higher_is_better", "passed")
+LINES = {  # line of work -> its evaluations
+    "perception": (
+        "probe_vision",
+        "probe_audio",
+        "few_shot",
+        "zero_shot",
+        "properties",
+        "retrieval",
+        "world_state",
+        "finetuning",
+    ),
+    "forecasting": ("motion", "causal"),
+    "generation": (
+        "reconstruction",
+        "sound_reconstruction",
+        "rollout",
+        "uncertainty",
+        "counterfactual",
+        "drift",
+    ),
+    "agent": ("agent_return",),
+}
+UNITS = {  # unit -> patterns of "evaluation.metric"
+    "dB": ("*.psnr*", "*.snr", "*.log_spectral_distance", "rollout.action_effect", "rollout.few_steps"),
+    "SSIM": ("*.ssim*",),
+    "accuracy": ("probe_*", "few_shot.*", "zero_shot.*"),
+    "R^2": ("properties.*", "world_state.*"),
+    "rank": ("retrieval.*_median_rank",),
+    "share found": ("retrieval.*_r1", "retrieval.*_r5", "retrieval.*_r10"),
+    "half-widths": ("finetuning.*",),
+    "correlation": ("motion.spread_error",),
+    "room widths": ("motion.*_error", "motion.action_effect", "causal.abduction"),
+    "nats": ("motion.likelihood",),
+    "cosine": ("causal.*_effect", "counterfactual.*"),
+    "AUC": ("causal.but_for",),
+    "full scale": ("uncertainty.crps",),
+    "none": ("drift.*",),
+    "reward": ("agent_return.*",),
+}
 
 
 def seeded(section: Section, seed: int) -> dict[str, Any]:
@@ -56,46 +96,90 @@ def run(folder: Path, seed: int, presets: list[Path]) -> dict[str, Any]:
     }
 
 
-def table(seeds: dict[str, dict[str, Any]]) -> str:
-    """Markdown: for every metric and seed the value, its best floor and the interval of the margin between them."""
-    lines = ["| metric | " + " | ".join(f"seed {seed}: value, floor, margin" for seed in seeds) + " | passed |"]
-    lines.append("|---|" + "---|" * (len(seeds) + 1))
-    for name in next(iter(seeds.values())):
+def line_of(metric: str) -> str:
+    """The line of work that an "evaluation.metric" belongs to.
+
+    Raises:
+        SystemExit: if no line has that evaluation.
+    """
+    evaluation = metric.partition(".")[0]
+    for line, evaluations in LINES.items():
+        if evaluation in evaluations:
+            return line
+    raise SystemExit(f"{metric}: no line of work has the evaluation {evaluation}; add it to LINES in {__file__}")
+
+
+def unit_of(metric: str) -> str:
+    """Unit of an "evaluation.metric".
+
+    Raises:
+        SystemExit: if none is written down for it.
+    """
+    for unit, patterns in UNITS.items():
+        if any(fnmatch(metric, pattern) for pattern in patterns):
+            return unit
+    raise SystemExit(f"{metric}: has no unit; add it to UNITS in {__file__}")
+
+
+def digits(number: float, sign: str = "-") -> str:
+    """Three significant digits; with `sign` "+" positive numbers have theirs, too."""
+    return f"{number:{sign}#.3g}".rstrip(".")
+
+
+def table(seeds: dict[str, dict[str, Any]], line: str) -> str:
+    """Markdown: for every metric of a line of work its value, floor and ceiling (means over the seeds) and verdict."""
+    rows = [
+        "| metric | unit | value | floor | ceiling | margin, at least | passed |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, first in next(iter(seeds.values())).items():
+        if line_of(name) != line:
+            continue
         found = [metrics[name] for metrics in seeds.values()]
-        cells = [
-            f"{m['value']:.3f}, {m['floor']:.3f}, [{m['margin']['low']:+.3f}, {m['margin']['high']:+.3f}]"
-            for m in found
-        ]
+        value, floor, ceiling = (
+            digits(sum(metric[key] for metric in found) / len(found)) for key in ("value", "floor", "ceiling")
+        )
+        margin = digits(min(metric["margin"]["low"] for metric in found), "+")
         passed = sum(metric["passed"] for metric in found)
-        lines.append(f"| {name} | " + " | ".join(cells) + f" | {passed} of {len(found)} |")
-    return "\n".join(lines) + "\n"
+        verdict = f"{passed} of {len(found)}" if passed == len(found) else f"**{passed} of {len(found)}**"
+        sign = "" if first["higher_is_better"] else " (less is better)"
+        rows.append(f"| {name}{sign} | {unit_of(name)} | {value} | {floor} | {ceiling} | {margin} | {verdict} |")
+    return "\n".join(rows)
 
 
-def with_table(page: str, seeds: dict[str, dict[str, Any]]) -> str:
-    """The page with the table of the seeds between its marks."""
-    return between(page, "learning", table(seeds).rstrip(), str(PAGE))
+def lines_in(seeds: dict[str, dict[str, Any]]) -> list[str]:
+    """Lines of work that have a metric, in the order of LINES."""
+    there = {line_of(name) for name in next(iter(seeds.values()))}
+    return [line for line in LINES if line in there]
+
+
+def with_tables(page: str, seeds: dict[str, dict[str, Any]]) -> str:
+    """The page with the table of each line of work between its marks."""
+    for line in lines_in(seeds):
+        page = between(page, f"learning: {line}", table(seeds, line), str(PAGE))
+    return page
 
 
 def publish(seeds: dict[str, dict[str, Any]]) -> None:
-    """Write the table into docs/results.md, and what it is made of beside it."""
+    """Write the tables into docs/results.md, and the figures that they are made of into docs/learning.json."""
     kept = {
         seed: {name: {key: metric[key] for key in KEPT} for name, metric in metrics.items()}
         for seed, metrics in seeds.items()
     }
     FIGURES.write_text(json.dumps({"commit": commit(), "seeds": kept}, indent=1, sort_keys=True) + "\n")
-    PAGE.write_text(with_table(PAGE.read_text(), kept))
+    PAGE.write_text(with_tables(PAGE.read_text(), kept))
 
 
 def main() -> int:
-    """Run every seed, print the table and write it beside the runs."""
+    """Run every seed, print the tables and write them beside the runs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--configfile", type=Path, nargs="*", default=[], help="presets, laid over config.yaml")
     parser.add_argument("--output", type=Path, default=ROOT / "studies/learning")
-    parser.add_argument("--docs", action="store_true", help="put the table into docs/results.md")
+    parser.add_argument("--docs", action="store_true", help="put the tables into docs/results.md")
     args = parser.parse_args()
     seeds = {str(seed): run(args.output / f"seed-{seed}", seed, args.configfile) for seed in args.seeds}
-    text = table(seeds)
+    text = "\n\n".join(f"{line}\n\n{table(seeds, line)}" for line in lines_in(seeds)) + "\n"
     (args.output / "table.md").write_text(text)
     print(text)
     if args.docs:

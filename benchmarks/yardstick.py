@@ -1,9 +1,9 @@
 """Whether each part of the mind does what it claims: figures, controls that must fail and tests, as one table in docs.
 
-    python benchmarks/yardstick.py             runs the tests and writes the table into docs/science.md
+    python benchmarks/yardstick.py             runs the tests and writes the table into docs/yardstick.md
 
 Figures are those of docs/learning.json (benchmarks/learning.py) and docs/studies/ (`make studies`). Exit 1 if a test
-fails; figures that do not pass are told in the table.
+fails; figures that do not pass are counted in the table.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sensorium.studies.study import commit
 from sensorium.studies.study_tables import between
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE, LEARNING, STUDIES = (ROOT / "docs" / name for name in ("science.md", "learning.json", "studies"))
+PAGE, LEARNING, STUDIES = (ROOT / "docs" / name for name in ("yardstick.md", "learning.json", "studies"))
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ def figures(row: Row, learned: dict[str, dict[str, Any]], studies: dict[str, Any
     Raises:
         SystemExit: if a pattern meets no metric, or a study has no result.
     """
-    told, controls = [], []
+    shown, controls = [], []
     for pattern in row.metrics:
         names = [name for name in next(iter(learned.values())) if fnmatch(name, pattern)]
         if not names:
@@ -189,16 +189,16 @@ def figures(row: Row, learned: dict[str, dict[str, Any]], studies: dict[str, Any
             found = [metrics[name] for metrics in learned.values()]
             value, floor = (sum(metric[key] for metric in found) / len(found) for key in ("value", "floor"))
             passed = sum(metric["passed"] for metric in found)
-            told.append(f"{name} {value:.3f} ({floor:.3f}), {passed} of {len(found)}")
+            shown.append(f"{name} {value:.3f} ({floor:.3f}), {passed} of {len(found)}")
     for study in row.studies:
         if study not in studies:
             raise SystemExit(f"{row.part}: no result of the study {study} in {STUDIES}; make it with: make studies")
         metrics, failing = studies[study]["metrics"], studies[study]["controls"]
         passed = sum(metric["passed"] for metric in metrics.values())
-        told.append(f"study {study}: {passed} of {len(metrics)} metrics pass, {len(studies[study]['seeds'])} seeds")
+        shown.append(f"study {study}: {passed} of {len(metrics)} metrics pass, {len(studies[study]['seeds'])} seeds")
         failed = sum(not metric["passed"] for metric in failing.values())
         controls.append(f"{study}: {failed} of {len(failing)}")
-    return "<br>".join(told), "<br>".join(controls)
+    return "<br>".join(shown), "<br>".join(controls)
 
 
 def table(learned: dict[str, dict[str, Any]], studies: dict[str, Any], outcomes: dict[str, str]) -> str:
@@ -208,9 +208,9 @@ def table(learned: dict[str, dict[str, Any]], studies: dict[str, Any], outcomes:
         "|---|---|---|---|",
     ]
     for row in ROWS:
-        told, controls = figures(row, learned, studies)
+        shown, controls = figures(row, learned, studies)
         tests = "<br>".join(f"{name.partition('::')[2]} {outcomes[name]}" for name in row.tests)
-        lines.append(f"| {row.part} | {told} | {controls} | {tests} |")
+        lines.append(f"| {row.part} | {shown} | {controls} | {tests} |")
     return "\n".join(lines)
 
 
@@ -240,7 +240,7 @@ def main() -> int:
     studies = {path.stem: json.loads(path.read_text()) for path in STUDIES.glob("*.json")}
     note = (
         f"Seeds {', '.join(record['seeds'])} of the default experiment at commit `{record['commit']}`, studies at the "
-        f"commits that [studies.md](studies.md) tells, tests at `{commit()}`. Made by `python benchmarks/yardstick.py`."
+        f"commits named in [studies.md](studies.md), tests at `{commit()}`. Made by `python benchmarks/yardstick.py`."
     )
     text = f"{table(record['seeds'], studies, found)}\n\n{note}"
     PAGE.write_text(between(PAGE.read_text(), "yardstick", text, str(PAGE)))

@@ -47,7 +47,7 @@ def run(config: BabblingConfig) -> Findings:
         row: dict[str, Cell] = {
             "choice by": name,
             "held-out property error": estimate(np.array([life.property_error() for life in found])),
-            "foretold error, first visit": estimate(errors[:, 0]),
+            "prediction error, first visit": estimate(errors[:, 0]),
             "last visit": estimate(errors[:, 1]),
         }
         shares = {what: np.array([life.share_of(what) for life in found]) for what in OBJECTS + ACTIONS}

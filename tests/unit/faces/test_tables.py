@@ -19,25 +19,32 @@ def learned() -> dict:
     return json.loads((ROOT / "docs/learning.json").read_text())["seeds"]
 
 
-def test_the_table_of_seeds_is_what_the_figures_say() -> None:
+def test_the_tables_of_results_are_what_the_figures_say() -> None:
     import learning
 
     page = (ROOT / "docs/results.md").read_text()
-    assert learning.with_table(page, learned()) == page
-    figures = learned()
-    metric = next(iter(figures["0"].values()))
-    metric["value"] += 1
-    assert learning.with_table(page, figures) != page
+    assert learning.with_tables(page, learned()) == page
+    for name in learned()["0"]:
+        figures = learned()
+        figures["0"][name]["value"] += 1
+        assert learning.with_tables(page, figures) != page, name
+
+
+def test_a_metric_that_no_line_of_work_has_is_named() -> None:
+    import learning
+
+    with pytest.raises(SystemExit, match=r"nothing\.x: no line of work"):
+        learning.with_tables("", {"0": {"nothing.x": {}}})
 
 
 def test_the_yardstick_is_what_figures_and_studies_say() -> None:
     import yardstick
 
-    page = (ROOT / "docs/science.md").read_text()
+    page = (ROOT / "docs/yardstick.md").read_text()
     studies = {path.stem: json.loads(path.read_text()) for path in (ROOT / "docs/studies").glob("*.json")}
     for row in yardstick.ROWS:
-        told, controls = yardstick.figures(row, learned(), studies)
-        assert f"| {row.part} | {told} | {controls} | " in page, row.part
+        shown, controls = yardstick.figures(row, learned(), studies)
+        assert f"| {row.part} | {shown} | {controls} | " in page, row.part
         for test in row.tests:
             file, _, function = test.partition("::")
             assert f"def {function}(" in (ROOT / "tests" / file).read_text(), test

@@ -9,7 +9,6 @@ import ast
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -56,20 +55,35 @@ def revision(stage: str) -> int:
 def atomic_path(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; on success it is synced to disk and takes the name `path`.
 
+    The file gets the permissions of any new file there, whoever wrote it: safetensors writes its files with mode 0600,
+    and then nobody else of a group could read a model.
     A failure removes the temporary file and leaves whatever stood at `path` untouched.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    mode = _mode_of_new_files(temporary)
     try:
         yield temporary
+        if temporary.stat().st_mode & 0o777 != mode:
+            temporary.chmod(mode)
         sync(temporary)
         os.replace(temporary, path)
         sync(path.parent)
     finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary, ignore_errors=True)
-        else:
-            temporary.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
+
+
+def _mode_of_new_files(path: Path) -> int:
+    """Permissions of a new file at `path`, by the umask and the folder's own defaults; leaves nothing there.
+
+    Python can read the umask only by setting it, which all threads of a process would notice.
+    """
+    path.unlink(missing_ok=True)
+    path.touch()
+    try:
+        return path.stat().st_mode & 0o777
+    finally:
+        path.unlink()
 
 
 def sync(path: Path) -> None:

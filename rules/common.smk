@@ -2,8 +2,8 @@
 
 from snakemake.exceptions import WorkflowError
 
-from sensorium.artifacts import revision
 from sensorium.config import ConfigurationError, canonical_json, validate
+from sensorium.programs import revision
 
 try:
     SETTINGS = validate(config)

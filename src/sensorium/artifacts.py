@@ -5,7 +5,6 @@ Nothing here is ever unpickled, and this module never imports torch.
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 import os
@@ -22,6 +21,8 @@ RECORDED_PACKAGES = ("torch", "numpy", "safetensors", "pymunk", "ale-py")
 class ArtifactError(Exception):
     """An input that does not match its manifest: the message names the file and the way out (exit 65)."""
 
+    exit_code = 65
+
 
 def digest(path: Path) -> str:
     """SHA-256 of a file's content, in hexadecimal."""
@@ -33,22 +34,6 @@ def fingerprint(section_json: str, input_digests: Mapping[str, str], revision: i
     """Address of a run: equal exactly when settings, inputs and the stage's behaviour are equal."""
     record = json.dumps([section_json, dict(input_digests), revision], sort_keys=True)
     return hashlib.sha256(record.encode()).hexdigest()[:16]
-
-
-def revision(stage: str) -> int:
-    """REVISION of a stage, read from its source so that no torch is imported.
-
-    Args:
-        stage: the module's name in `sensorium.stages`, `sensorium.evaluation` or `sensorium.studies`.
-    """
-    here = Path(__file__).parent
-    for room in ("stages", "evaluation", "studies"):
-        source = here / room / f"{stage}.py"
-        if source.exists():
-            for node in ast.parse(source.read_text()).body:
-                if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == "REVISION":
-                    return int(ast.literal_eval(node.value))
-    raise LookupError(f"no module {stage!r} with a REVISION in sensorium.stages, .evaluation or .studies")
 
 
 @contextmanager

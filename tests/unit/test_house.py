@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sensorium.artifacts import revision
-from sensorium.cli import ROOMS
 from sensorium.config import Studies
 from sensorium.config_export import generated
+from sensorium.programs import EVALUATIONS, OTHERS, PROGRAMS, TRAININGS, revision
 
 ROOT = Path(__file__).parents[2]
 LISTED = ("*.py", "*.smk", "*.sh", "Snakefile", "Makefile", "Dockerfile")
@@ -71,9 +70,7 @@ def test_generated_files_are_in_step(path):
     assert path.read_text() == generated(ROOT)[path], f"{path} is out of step with sensorium.config; run: make config"
 
 
-@pytest.mark.parametrize(
-    "name", [name.replace("-", "_") for room, names in ROOMS.items() if room != "interactive" for name in names]
-)
+@pytest.mark.parametrize("name", [*TRAININGS, *EVALUATIONS, *OTHERS])
 def test_every_command_of_the_workflow_has_a_module_with_a_revision(name):
     assert revision(name) >= 1
 
@@ -84,11 +81,11 @@ def test_every_study_has_a_module_with_a_revision(name):
     assert revision(name) >= 1
 
 
-def test_every_stage_module_is_a_command():
-    for room, names in ROOMS.items():
-        for path in (ROOT / "src/sensorium" / room).glob("*.py"):
-            if "\nREVISION = " in path.read_text():
-                assert path.stem.replace("_", "-") in names or path.stem in Studies.model_fields, path
+def test_every_module_with_a_revision_is_a_program_or_a_study():
+    known = {*PROGRAMS.values(), *(f"sensorium.studies.{name}" for name in Studies.model_fields)}
+    for path in (ROOT / "src/sensorium").rglob("*.py"):
+        if "\nREVISION = " in path.read_text():
+            assert ".".join(path.relative_to(ROOT / "src").with_suffix("").parts) in known, path
 
 
 def test_the_lock_has_hashes_and_no_index():

@@ -16,13 +16,14 @@ LEVELS = {
     "training": 2,
     "world_model": 2,
     **dict.fromkeys(("stages", "evaluation"), 3),
+    "programs": 3,
     **dict.fromkeys(("studies", "interactive"), 4),
     "cli": 5,
     "__main__": 6,
 }
 WITHOUT_TORCH = [
     *(SOURCE / "config").glob("*.py"),
-    *(SOURCE / f"{n}.py" for n in ("__init__", "artifacts", "config_export", "cli")),
+    *(SOURCE / f"{n}.py" for n in ("__init__", "artifacts", "config_export", "cli", "programs")),
 ]
 
 
@@ -75,7 +76,7 @@ def test_the_ground_floor_needs_no_torch(path):
     modules |= {str(node.module) for node in top if isinstance(node, ast.ImportFrom)}
     assert not [module for module in modules if module.startswith("torch")]
     own = {module for module in modules if module.startswith("sensorium.")}
-    assert all(module.split(".")[1] in ("config", "artifacts") for module in own)
+    assert all(module.split(".")[1] in ("config", "artifacts", "programs") for module in own)
 
 
 def test_the_executor_and_the_package_know_nothing_of_each_other():

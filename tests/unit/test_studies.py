@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sensorium.artifacts import ArtifactError, revision
+from sensorium.artifacts import ArtifactError
 from sensorium.config import ConfigurationError, Studies
+from sensorium.programs import revision
 from sensorium.studies import study, study_tables
 from sensorium.studies.findings import Findings, Table, estimate, markdown, over_seeds
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 
-from sensorium.artifacts import revision
 from sensorium.config import Studies, parse_section
 from sensorium.evaluation.statistics import write_result
+from sensorium.programs import revision
 from sensorium.studies.findings import Findings, Table, markdown
 
 REVISION = 1

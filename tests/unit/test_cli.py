@@ -16,6 +16,7 @@ from sensorium.config import ConfigurationError
 from sensorium.data.quarantine import BadDataError
 from sensorium.evaluation.statistics import StatisticsError
 from sensorium.programs import PROGRAMS
+from sensorium.training.checkpoint import StorageError
 from sensorium.training.health import UnhealthyError
 from sensorium.training.interrupt import StoppedEarly
 from sensorium.training.launch import RankDied
@@ -43,6 +44,7 @@ def code_of(*argv: str) -> int:
         (StatisticsError("not a number"), 70),
         (OSError(errno.ENOSPC, "No space left on device", "x.bin"), 74),
         (OSError(errno.EROFS, "Read-only file system", "x.bin"), 74),
+        (StorageError("checkpoints/step-00000003: cannot write"), 74),
         (StoppedEarly("saved at step 3"), 75),
         (ConfigurationError("lr"), 78),
     ],

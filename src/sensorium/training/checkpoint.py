@@ -31,6 +31,8 @@ _NAME = re.compile(r"step-(\d{8,})")
 class StorageError(OSError):
     """Results could not be written: the message names the path, the reason and the way out."""
 
+    exit_code = 74
+
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:

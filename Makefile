@@ -11,7 +11,7 @@ STAMP := .venv/.sensorium
 
 IMAGE ?= sensorium
 ENGINE ?= $(firstword $(foreach name,podman docker,$(if $(shell command -v $(name)),$(name))))
-# How this machine finds packages is handed to the build as secrets, which no layer keeps.
+# The machine's settings for finding packages are passed to the build as secrets, which no layer keeps.
 FOUND = $(firstword $(wildcard $(1)))
 RESOLVER := $(call FOUND,$(HOME)/.config/pip/pip.conf /etc/pip.conf) \
 	$(call FOUND,$(HOME)/.config/uv/uv.toml /etc/uv/uv.toml) $(call FOUND,/etc/ssl/certs/ca-certificates.crt)
@@ -45,7 +45,7 @@ studies: env ## every study, many seeds each -> results/studies, then the tables
 	snakemake --profile local -j1 studies
 	sensorium study-tables results/studies/*.json
 
-test: check ## every check and every test
+test: check ## run every check and every test
 	pytest tests/unit tests/interactive tests/mutations --numprocesses 2 --dist loadfile
 	pytest tests/workflow tests/container
 	pytest tests/cluster --numprocesses 4 --dist loadfile  # they mostly wait
@@ -76,7 +76,7 @@ lock: env ## pin the newest versions that envs/requirements.in allows
 	uv pip compile envs/requirements.in --upgrade --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-annotate --no-header --output-file envs/requirements.lock
 
-config: env ## regenerate config/config.yaml, its table and its schema from the models
+config: env ## generate config/config.yaml, its table and its schema from the pydantic models
 	python -m sensorium.config_export
 
 clean: ## remove the environment and all caches, but no results

@@ -1,4 +1,4 @@
-"""Artifacts on disk: digests, fingerprints, manifests, atomic writes, tensors as safetensors.
+"""Artifacts on disk: digests, fingerprints, manifests and atomic writes.
 
 Nothing here is ever unpickled, and this module never imports torch.
 """
@@ -31,14 +31,14 @@ def digest(path: Path) -> str:
 
 
 def fingerprint(section_json: str, input_digests: Mapping[str, str], revision: int) -> str:
-    """Address of a run: equal exactly when settings, inputs and the stage's behaviour are equal."""
+    """Address of a run: equal exactly if settings, inputs and the stage's REVISION are equal."""
     record = json.dumps([section_json, dict(input_digests), revision], sort_keys=True)
     return hashlib.sha256(record.encode()).hexdigest()[:16]
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; on success it is synced to disk and takes the name `path`.
+    """Yield a temporary path next to `path`; on success the file is synced to disk and renamed to `path`.
 
     The file gets the permissions of any new file there, whoever wrote it: safetensors writes its files with mode 0600,
     and then nobody else of a group could read a model.
@@ -72,7 +72,7 @@ def _mode_of_new_files(path: Path) -> int:
 
 
 def sync(path: Path) -> None:
-    """Force a file's content, or a folder's list of names, to disk."""
+    """Flush a file's content, or a folder's list of names, to disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -81,7 +81,11 @@ def sync(path: Path) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON atomically; NaN and infinity are refused, for they are not JSON."""
+    """Write JSON atomically.
+
+    Raises:
+        ValueError: if a number is NaN or infinite, because JSON has neither.
+    """
     text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False)
     with atomic_path(path) as temporary:
         temporary.write_text(text + "\n")
@@ -110,7 +114,7 @@ def write_manifest(
     files: Mapping[str, Path],
     details: Mapping[str, Any],
 ) -> None:
-    """Describe an artifact: what it is, from which settings and inputs it came, digests of its files.
+    """Describe an artifact: its kind, the settings and inputs that made it, and the digests of its files.
 
     Args:
         folder: where `manifest.json` goes.
@@ -118,7 +122,7 @@ def write_manifest(
         section_json: canonical JSON of the section that made it.
         inputs: name of each input manifest -> digest of that manifest.
         files: name of each file -> its path, inside `folder`.
-        details: whatever else a reader of the artifact needs (JSON).
+        details: further JSON values that a reader of the artifact needs.
     """
     write_json(
         folder / MANIFEST,
@@ -144,7 +148,7 @@ def _version(package: str) -> str:
 
 
 def read_manifest(path: Path, kind: str) -> dict[str, Any]:
-    """Read a manifest and check that it is of the wanted kind.
+    """Read a manifest and check its kind.
 
     Raises:
         ArtifactError: if it is missing, not JSON, or of another kind.
@@ -157,10 +161,10 @@ def read_manifest(path: Path, kind: str) -> dict[str, Any]:
 
 
 def verified_file(manifest_path: Path, manifest: Mapping[str, Any], name: str) -> Path:
-    """Path of one file of an artifact, after its digest was found right.
+    """Path of one file of an artifact, after a check of its digest.
 
     Raises:
-        ArtifactError: if the file is missing or its content is not what the manifest says.
+        ArtifactError: if the file is missing or its digest differs from the manifest's.
     """
     entry = manifest["files"][name]
     path = manifest_path.parent / entry["path"]

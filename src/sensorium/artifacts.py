@@ -180,10 +180,14 @@ def verified_file(manifest_path: Path, manifest: Mapping[str, Any], name: str) -
 
 
 def check_pedigree(manifest: Path, **inputs: Path) -> None:
-    """Refuse an artifact that was made from others than the evaluation is given: together they mean nothing.
+    """Check that an artifact was made from exactly these inputs, because parts of different trainings do not fit.
+
+    Args:
+        manifest: of the artifact.
+        inputs: name of each input as the manifest records it -> the manifest that should have been used.
 
     Raises:
-        ArtifactError: naming the artifact and the input.
+        ArtifactError: naming the artifact and the first input that differs.
     """
     made_from = read_json(manifest)["inputs"]
     for name, path in inputs.items():

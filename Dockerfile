@@ -7,8 +7,8 @@ FROM ${BASE_IMAGE}
 ENV PATH=/opt/venv/bin:$PATH
 WORKDIR /sensorium
 
-# What is pinned changes seldom, so it lies below what changes often. The installers stand in /tmp for a while, and
-# tools of development are taken out again. Secrets are files of the building machine; each may be missing.
+# Pinned packages change seldom, so their layer comes before the sources. The installers are kept in /tmp until the end
+# of the step, and tools of development are uninstalled. Secrets are files of the building machine; each may be missing.
 COPY envs ./envs
 RUN --mount=type=cache,id=uv,target=/root/.cache/uv \
     --mount=type=secret,id=pip.conf --mount=type=secret,id=uv.toml --mount=type=secret,id=ca-certificates.crt \
@@ -37,12 +37,12 @@ COPY workflow ./workflow
 COPY config ./config
 COPY profiles ./profiles
 COPY container/entrypoint.sh /usr/local/bin/sensorium-workflow
-# Any user may run it, so nothing belongs to one; the links put everything that is written into results.
+# Any user may run the image, so no file depends on its owner. The links direct everything that is written to results.
 RUN ln -s profiles/local profiles/slurm results/.snakemake results/logs . \
     && install -d -m 1777 results \
     && chmod -R a+rX /sensorium
 
-# HOME and USER serve users whom the image does not know; the NVIDIA names let the container runtime hand in a GPU.
+# HOME and USER serve users that the image does not know. The NVIDIA variables let the container runtime add a GPU.
 ENV HOME=/tmp USER=sensorium NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
 USER 1000:1000
 ENTRYPOINT ["sensorium-workflow"]

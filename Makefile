@@ -11,7 +11,7 @@ STAMP := .venv/.sensorium
 
 IMAGE ?= sensorium
 ENGINE ?= $(firstword $(foreach name,podman docker,$(if $(shell command -v $(name)),$(name))))
-# How this machine finds packages is handed to the build as secrets, which no layer keeps.
+# The machine's settings for finding packages are passed to the build as secrets, which no layer keeps.
 FOUND = $(firstword $(wildcard $(1)))
 RESOLVER := $(call FOUND,$(HOME)/.config/pip/pip.conf /etc/pip.conf) \
 	$(call FOUND,$(HOME)/.config/uv/uv.toml /etc/uv/uv.toml) $(call FOUND,/etc/ssl/certs/ca-certificates.crt)
@@ -45,7 +45,7 @@ studies: env ## every study, many seeds each -> results/studies, then the tables
 	snakemake --profile local -j1 studies
 	sensorium study-tables results/studies/*.json
 
-test: check ## every check and every test
+test: check ## run every check and every test
 	pytest tests/unit tests/interactive tests/mutations --numprocesses 2 --dist loadfile
 	pytest tests/workflow tests/container
 	pytest tests/cluster --numprocesses 4 --dist loadfile  # they mostly wait

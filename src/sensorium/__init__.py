@@ -1,4 +1,4 @@
-"""Sensorium: a world model trained from recordings, that sees, hears, feels its body and imagines what comes next.
+"""Sensorium: a world model, trained from recordings, that sees, hears, feels its body and imagines the next frames.
 
 In a notebook, after `snakemake --profile local -j1`:
 
@@ -7,14 +7,14 @@ In a notebook, after `snakemake --profile local -j1`:
     >>> seen = model.perceive(video, audio, body, actions)   # uint8 [T,H,W,3], int16 [S], float [T,P], float [T,A]
     >>> seen.world.shape                                      # the state of the world at each frame, [T, D]
     (40, 128)
-    >>> dream = model.imagine(actions_to_come)                # float [F,A]: what would follow if one did this?
+    >>> dream = model.imagine(actions_to_come)                # float [F,A]: what would follow from these actions?
     >>> dream.video.shape                                     # uint8 [F,H,W,3]
     (16, 32, 32, 3)
     >>> import matplotlib.pyplot as plt
     >>> plt.imshow(dream.video[-1])
 
-A sense that you do not have is left out: `model.perceive(video)`. `sensorium.load("results/finetuned")` perceives by
-the encoders and the fusion that were trained together. `examples/perceive_and_imagine.py` is a whole script.
+Leave out a sense that you do not have: `model.perceive(video)`. `sensorium.load("results/finetuned")` perceives with
+the encoders and the fusion that were trained together. `examples/perceive_and_imagine.py` is a complete script.
 """
 
 from __future__ import annotations
@@ -31,17 +31,18 @@ __all__ = ["load"]
 def load(folder: str | PathLike[str] = "results", device: str | None = None) -> WorldModel:
     """The model that a workflow has trained.
 
-    Each part is read when it is first needed: a folder with encoders and fusion perceives; one with tokenizers and
-    dynamics alone imagines, with `after=sensorium.world_model.Perception(video=..., actions=...)`.
+    Each part is read when it is first needed. A folder with encoders and fusion is enough to perceive. One with
+    tokenizers and dynamics is enough to imagine, with
+    `after=sensorium.world_model.Perception(video=..., actions=...)`.
 
     Args:
-        folder: the workflow's results; or "results/finetuned", to perceive by the encoders and the fusion that were
-            trained together, and to imagine by what lies beside that folder.
+        folder: the workflow's results; or "results/finetuned", to perceive with the encoders and the fusion that were
+            trained together, and to imagine with the parts next to that folder.
         device: "cpu", "cuda", "cuda:1", ...; None: the GPU if there is one.
 
     Raises:
         ArtifactError: if there is no such folder.
     """
-    from sensorium.world_model import WorldModel  # brings torch: not at `import sensorium`, for the workflow does that
+    from sensorium.world_model import WorldModel  # not at the top: it imports torch, which the workflow does not need
 
     return WorldModel(folder, device)

@@ -1,4 +1,4 @@
-"""Artifacts on disk: digests, fingerprints, manifests, atomic writes, tensors as safetensors.
+"""Artifacts on disk: digests, fingerprints, manifests and atomic writes.
 
 Nothing here is ever unpickled, and this module never imports torch.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -22,6 +21,8 @@ RECORDED_PACKAGES = ("torch", "numpy", "safetensors", "pymunk", "ale-py")
 class ArtifactError(Exception):
     """An input that does not match its manifest: the message names the file and the way out (exit 65)."""
 
+    exit_code = 65
+
 
 def digest(path: Path) -> str:
     """SHA-256 of a file's content, in hexadecimal."""
@@ -30,33 +31,48 @@ def digest(path: Path) -> str:
 
 
 def fingerprint(section_json: str, input_digests: Mapping[str, str], revision: int) -> str:
-    """Address of a run: equal exactly when settings, inputs and the stage's behaviour are equal."""
+    """Address of a run: equal exactly if settings, inputs and the stage's REVISION are equal."""
     record = json.dumps([section_json, dict(input_digests), revision], sort_keys=True)
     return hashlib.sha256(record.encode()).hexdigest()[:16]
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; on success it is synced to disk and takes the name `path`.
+    """Yield a temporary path next to `path`; on success the file is synced to disk and renamed to `path`.
 
+    The file gets the permissions of any new file there, whoever wrote it: safetensors writes its files with mode 0600,
+    and then nobody else of a group could read a model.
     A failure removes the temporary file and leaves whatever stood at `path` untouched.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    mode = _mode_of_new_files(temporary)
     try:
         yield temporary
+        if temporary.stat().st_mode & 0o777 != mode:
+            temporary.chmod(mode)
         sync(temporary)
         os.replace(temporary, path)
         sync(path.parent)
     finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary, ignore_errors=True)
-        else:
-            temporary.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
+
+
+def _mode_of_new_files(path: Path) -> int:
+    """Permissions of a new file at `path`, by the umask and the folder's own defaults; leaves nothing there.
+
+    Python can read the umask only by setting it, which all threads of a process would notice.
+    """
+    path.unlink(missing_ok=True)
+    path.touch()
+    try:
+        return path.stat().st_mode & 0o777
+    finally:
+        path.unlink()
 
 
 def sync(path: Path) -> None:
-    """Force a file's content, or a folder's list of names, to disk."""
+    """Flush a file's content, or a folder's list of names, to disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -65,7 +81,11 @@ def sync(path: Path) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON atomically; NaN and infinity are refused, for they are not JSON."""
+    """Write JSON atomically.
+
+    Raises:
+        ValueError: if a number is NaN or infinite, because JSON has neither.
+    """
     text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False)
     with atomic_path(path) as temporary:
         temporary.write_text(text + "\n")
@@ -94,7 +114,7 @@ def write_manifest(
     files: Mapping[str, Path],
     details: Mapping[str, Any],
 ) -> None:
-    """Describe an artifact: what it is, from which settings and inputs it came, digests of its files.
+    """Describe an artifact: its kind, the settings and inputs that made it, and the digests of its files.
 
     Args:
         folder: where `manifest.json` goes.
@@ -102,7 +122,7 @@ def write_manifest(
         section_json: canonical JSON of the section that made it.
         inputs: name of each input manifest -> digest of that manifest.
         files: name of each file -> its path, inside `folder`.
-        details: whatever else a reader of the artifact needs (JSON).
+        details: further JSON values that a reader of the artifact needs.
     """
     write_json(
         folder / MANIFEST,
@@ -128,7 +148,7 @@ def _version(package: str) -> str:
 
 
 def read_manifest(path: Path, kind: str) -> dict[str, Any]:
-    """Read a manifest and check that it is of the wanted kind.
+    """Read a manifest and check its kind.
 
     Raises:
         ArtifactError: if it is missing, not JSON, or of another kind.
@@ -141,10 +161,10 @@ def read_manifest(path: Path, kind: str) -> dict[str, Any]:
 
 
 def verified_file(manifest_path: Path, manifest: Mapping[str, Any], name: str) -> Path:
-    """Path of one file of an artifact, after its digest was found right.
+    """Path of one file of an artifact, after a check of its digest.
 
     Raises:
-        ArtifactError: if the file is missing or its content is not what the manifest says.
+        ArtifactError: if the file is missing or its digest differs from the manifest's.
     """
     entry = manifest["files"][name]
     path = manifest_path.parent / entry["path"]
@@ -160,10 +180,14 @@ def verified_file(manifest_path: Path, manifest: Mapping[str, Any], name: str) -
 
 
 def check_pedigree(manifest: Path, **inputs: Path) -> None:
-    """Refuse an artifact that was made from others than the evaluation is given: together they mean nothing.
+    """Check that an artifact was made from exactly these inputs, because parts of different trainings do not fit.
+
+    Args:
+        manifest: of the artifact.
+        inputs: name of each input as the manifest records it -> the manifest that should have been used.
 
     Raises:
-        ArtifactError: naming the artifact and the input.
+        ArtifactError: naming the artifact and the first input that differs.
     """
     made_from = read_json(manifest)["inputs"]
     for name, path in inputs.items():

@@ -1,7 +1,8 @@
 """Randomness as a function of (seed, step, name, row), never a state that must be saved.
 
-A step draws every random number for the whole global batch and keeps the rows at hand, so neither the
-micro-batch nor the number of ranks changes what a sample receives, and a resumed run draws what it would have drawn.
+Each step draws its random numbers for the whole global batch and then selects the rows that are computed here. So a
+sample receives the same numbers whatever the micro-batch and the number of ranks, and a resumed run draws the same
+numbers as one that was never stopped.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from torch import Tensor
 
 
 def stable_seed(*parts: int | str) -> int:
-    """A 63-bit seed that depends on nothing but its parts (unlike `hash`, equal in every process)."""
+    """A 63-bit seed that depends on its parts alone; unlike `hash`, it is equal in every process."""
     text = "\x1f".join(str(part) for part in parts).encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") >> 1
 
@@ -27,7 +28,7 @@ def _order(seed: int, epoch: int, count: int) -> np.ndarray:
 
 
 def sample_indices(seed: int, step: int, batch: int, count: int) -> np.ndarray:
-    """Indices of the windows of one step: shuffled epochs laid end to end, cut into batches.
+    """Indices of the windows of one step: shuffled epochs are concatenated and cut into batches.
 
     Args:
         seed: the stage's seed.
@@ -36,7 +37,10 @@ def sample_indices(seed: int, step: int, batch: int, count: int) -> np.ndarray:
         count: windows to choose from.
 
     Returns:
-        int64 [batch]; within an epoch no window comes twice.
+        int64 [batch]; no window occurs twice within an epoch.
+
+    Raises:
+        ValueError: if there are no windows.
     """
     if count < 1:
         raise ValueError(f"no windows to sample from (count is {count})")
@@ -49,7 +53,10 @@ def sample_indices(seed: int, step: int, batch: int, count: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Draw:
-    """Random numbers of the rows [start, stop) of one step's global batch of `total` rows."""
+    """Random numbers of the rows [start, stop) of one step's global batch of `total` rows.
+
+    Equal names give equal numbers, so each use within a step needs a name of its own.
+    """
 
     seed: int
     step: int
@@ -59,7 +66,7 @@ class Draw:
     device: torch.device
 
     def rows(self, start: int, stop: int) -> Draw:
-        """The same step's draw for rows [start, stop), counted from this draw's first row."""
+        """The same step's draw for rows [start, stop); row 0 is this draw's first row."""
         return replace(self, start=self.start + start, stop=self.start + stop)
 
     def normal(self, name: str, *shape: int) -> Tensor:

@@ -9,11 +9,14 @@ def learning_rate(step: int, *, steps: int, warmup: int, peak: float, final: flo
     """Linear warm-up, then cosine decay (Loshchilov and Hutter 2017, arXiv:1608.03983, equation 5, one period).
 
     Args:
-        step: number of the step about to be made, from 0.
+        step: number of the coming step, from 0.
         steps: steps of the whole run.
         warmup: steps until the peak is reached.
         peak: largest learning rate.
         final: last learning rate, as a fraction of the peak.
+
+    Returns:
+        The learning rate of that step.
     """
     if step < warmup:
         return peak * (step + 1) / warmup
@@ -22,5 +25,5 @@ def learning_rate(step: int, *, steps: int, warmup: int, peak: float, final: flo
 
 
 def average_decay(step: int, decay: float) -> float:
-    """Decay of the weight average at a step: small at first, so the random initial weights are soon forgotten."""
+    """Decay of the weight average at a step: small at first, so that the random initial weights soon fade."""
     return min(decay, (1 + step) / (10 + step))

@@ -1,4 +1,4 @@
-"""Submitting, following and cancelling jobs: SLURM's on one side, this machine's processes on the other."""
+"""Submitting, following and cancelling jobs: jobs of SLURM, processes of this machine, or calls in this process."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ LOCAL_MINUTES = 365 * 24 * 60
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be submitted.
+    """A job to submit.
 
     Attributes:
         name: of the rule or group.
         command: the shell command by which Snakemake runs one of its jobs.
         resources: of the Snakemake job.
         threads: of the Snakemake job.
-        comment: by which the job can be found in the queue.
+        comment: identifies the job in the queue.
     """
 
     name: str
@@ -41,14 +41,19 @@ class Request:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended, by its own account."""
+    """How a job ended, as the job itself recorded it.
+
+    Attributes:
+        success: whether its command succeeded.
+        when: seconds since the epoch.
+    """
 
     success: bool
     when: float
 
 
 def read_outcome(handle: submitit.Job[None]) -> Outcome | None:
-    """What a job left behind at its end; None if it has not ended, or was killed."""
+    """The outcome that a job recorded at its end; None if it has not ended, or was killed."""
     path = handle.paths.result_pickle
     try:
         return Outcome(pickle_load(path)[0] == "success", path.stat().st_mtime)
@@ -65,15 +70,15 @@ class Backend(Protocol):
         """Submit a job.
 
         Raises:
-            ResourceError: if its resources make no sense.
-            SchedulerError: if it was refused, or the scheduler cannot be reached.
+            ResourceError: if a resource has an impossible value.
+            SchedulerError: if the job was refused, or the scheduler cannot be reached.
         """
 
     def outcome(self, handle: submitit.Job[None]) -> Outcome | None:
-        """How a job ended, by its own account; None if it has not said so (yet)."""
+        """The outcome that a job has recorded; None if there is none (yet)."""
 
     def states(self, handles: Collection[submitit.Job[None]]) -> dict[str, str]:
-        """SLURM's state of each job that is known, by id.
+        """State of each known job in SLURM's terms, by id.
 
         Raises:
             SchedulerError: if the scheduler does not answer.
@@ -91,7 +96,7 @@ class SlurmBackend:
     """Jobs of SLURM.
 
     Args:
-        folder: of logs and job files, seen by all nodes.
+        folder: of logs and job files; every node must see it.
         settings: of the executor.
     """
 
@@ -128,11 +133,11 @@ class SlurmBackend:
         return self.handle(job.job_id)
 
     def handle(self, job_id: str) -> submitit.Job[None]:
-        """A job that was submitted before; one of its tasks runs Snakemake, however many it has."""
+        """A job that was submitted before; only its first task runs Snakemake, however many tasks it has."""
         return SlurmJob(self._folder, job_id, tasks=(0,))
 
     def outcome(self, handle: submitit.Job[None]) -> Outcome | None:
-        """What the job left behind."""
+        """The outcome that the job has recorded."""
         return read_outcome(handle)
 
     def states(self, handles: Collection[submitit.Job[None]]) -> dict[str, str]:
@@ -145,7 +150,7 @@ class SlurmBackend:
 
 
 class LocalBackend:
-    """Processes of this machine, by submitit's own controller. They end with the main process.
+    """Processes of this machine, started by submitit's own controller. They end with the main process.
 
     Args:
         folder: of logs and job files.
@@ -171,7 +176,7 @@ class LocalBackend:
         return executor.submit(SnakemakeTask(request.command, self._settings.max_requeues))
 
     def outcome(self, handle: submitit.Job[None]) -> Outcome | None:
-        """What the job left behind."""
+        """The outcome that the job has recorded."""
         return read_outcome(handle)
 
     def states(self, handles: Collection[submitit.Job[None]]) -> dict[str, str]:
@@ -179,13 +184,13 @@ class LocalBackend:
         return {handle.job_id: "FAILED" if handle.done() else "RUNNING" for handle in handles}
 
     def cancel(self, handles: Collection[submitit.Job[None]]) -> None:
-        """Interrupt jobs; a training saves and leaves."""
+        """Interrupt jobs; a training saves its state and ends."""
         for handle in handles:
             handle.cancel(check=False)
 
 
 class DebugBackend:
-    """No jobs at all: each is run at once, here, with its output on the terminal.
+    """No jobs at all: each is run at once in this process, with its output on the terminal.
 
     Args:
         folder: of job files.

@@ -1,4 +1,4 @@
-"""The executor: submits Snakemake's jobs, follows them, takes up those of a main process that was killed."""
+"""The executor: submits Snakemake's jobs, follows them, and re-attaches to those of a main process that was killed."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 from snakemake_interface_executor_plugins.utils import format_cli_arg
+from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from snakemake_executor_plugin_submitit.backend import Backend, DebugBackend, LocalBackend, Request, SlurmBackend
 from snakemake_executor_plugin_submitit.registry import Record, Registry, command_digest, job_key
@@ -27,12 +28,13 @@ BACKENDS: dict[str, type[SlurmBackend] | type[LocalBackend] | type[DebugBackend]
     "local": LocalBackend,
     "debug": DebugBackend,
 }
-FORGOTTEN_SECONDS = 300  # accounts may hear of a job late
-CANCEL_SECONDS = 180  # of a job that is to make room, SLURM's KillWait included
+FORGOTTEN_SECONDS = 300  # the accounts may list a job late
+CANCEL_SECONDS = 180  # until a cancelled job has ended, SLURM's KillWait included
+LONGEST_SILENCE = 300.0  # seconds between two queries while the scheduler does not answer
 TAIL_LINES = 40
 WHY = {
     "TIMEOUT": "its time limit was reached and nothing in it saved its state on SIGUSR2: raise its runtime",
-    "OUT_OF_MEMORY": "it used more memory than it asked for: raise its mem_mb",
+    "OUT_OF_MEMORY": "it used more memory than it had requested: raise its mem_mb",
     "CANCELLED": "it was cancelled",
     "PREEMPTED": "it was preempted, and this cluster does not requeue",
     "NODE_FAIL": "its node failed, and this cluster does not requeue",
@@ -53,15 +55,15 @@ class Executor(RemoteExecutor):
         self._backend: Backend = BACKENDS[self._settings.cluster](self._folder, self._settings)
         self._registry = Registry(self._folder / "jobs")
         self._live: dict[str, submitit.Job[None] | None] = {}  # None while it is being submitted
-        self._overdue: dict[str, float] = {}  # since when a job that left no result is not running
+        self._overdue: dict[str, float] = {}  # since when a job without a result has not been running
         self._unreachable_since: float | None = None
-        self._ask_again = 0.0
-        if "SLURM_JOB_ID" in os.environ:  # within a job: its own limits must not become those of new jobs
+        self._next_query = 0.0
+        if "SLURM_JOB_ID" in os.environ:  # inside a job, whose limits must not become those of new jobs
             for name in [name for name in os.environ if name.startswith("SLURM_") and name != "SLURM_CONF"]:
                 del os.environ[name]
 
     def get_job_args(self, job: Any, **kwargs: Any) -> str:
-        """Arguments of the nested Snakemake; unlike the base's they name no file that dies with this process."""
+        """Arguments of the nested Snakemake; unlike the base class's, they name no file that ends with this process."""
         files = [str(path) for path in job.get_wait_for_files()]
         arguments = RealExecutor.get_job_args(self, job, **kwargs)
         if len(files) <= 20:
@@ -71,11 +73,11 @@ class Executor(RemoteExecutor):
         return f"{arguments} {format_cli_arg('--wait-for-files-file', str(path))}"
 
     def run_job(self, job: Any) -> None:
-        """Submit a job, or take up the one that an earlier process submitted for the same work."""
+        """Submit a job, or re-attach to the one that an earlier process submitted for the same work."""
         key, digest = job_key(job, Path.cwd()), command_digest(job)
         info = SubmittedJobInfo(job, aux={"key": key})
         try:
-            handle = self._take_up(job, key, digest) or self._submit(job, key, digest)
+            handle = self._reattach(job, key, digest) or self._submit(job, key, digest)
         except (SchedulerError, ResourceError) as error:
             self._forget(key)
             self.logger.error(f"{_title(job)} was not submitted: {error}")
@@ -86,13 +88,13 @@ class Executor(RemoteExecutor):
         self.report_job_submission(info)
 
     async def check_active_jobs(self, active_jobs: list[SubmittedJobInfo]) -> AsyncGenerator[SubmittedJobInfo, None]:
-        """Report the jobs that have ended; yield the others."""
+        """Report the jobs that have ended and yield the others."""
         outcomes = {info.external_jobid: self._backend.outcome(info.aux["handle"]) for info in active_jobs}
-        silent = [info.aux["handle"] for info in active_jobs if outcomes[info.external_jobid] is None]
+        pending = [info.aux["handle"] for info in active_jobs if outcomes[info.external_jobid] is None]
         states: dict[str, str] | None = {}
-        if silent:
+        if pending:
             async with self.status_rate_limiter:
-                states = self._states(silent)
+                states = self._states(pending)
         for info in active_jobs:
             outcome = outcomes[info.external_jobid]
             why = None if outcome or states is None else self._why_ended(info.external_jobid, states)
@@ -106,7 +108,7 @@ class Executor(RemoteExecutor):
                 self._report_failure(info, why or "it failed")
 
     def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:
-        """Cancel everything that has not ended, also what is being submitted or looked at just now."""
+        """Cancel every job that has not ended, also those that are being submitted or queried at the moment."""
         try:
             handles = [handle or self._half_submitted(key) for key, handle in self._live.items()]
         except SchedulerError as error:
@@ -144,14 +146,14 @@ class Executor(RemoteExecutor):
         self.logger.info(f"{_title(job)} is {self._backend.what} {handle.job_id}, log: {_shown(handle.paths.stdout)}")
         return handle
 
-    def _take_up(self, job: Any, key: str, digest: str) -> submitit.Job[None] | None:
+    def _reattach(self, job: Any, key: str, digest: str) -> submitit.Job[None] | None:
         """The job of an earlier process for the same work, if it runs or has ended well since this process began."""
         record, backend = self._registry.read(key), self._backend
         if record is None or not isinstance(backend, SlurmBackend):
             return None
         what = f"looking for an earlier job of {_title(job)}"
         job_id = record.job_id or patiently(lambda: backend.scheduler.find(_comment(key)), self._patience, what)
-        if job_id is None:  # killed before it was submitted
+        if job_id is None:  # that process was killed before it had submitted the job
             return None
         handle = backend.handle(job_id)
         state = patiently(lambda: backend.states([handle]), self._patience, what).get(job_id, "UNKNOWN")
@@ -164,7 +166,7 @@ class Executor(RemoteExecutor):
                 return handle
             if not record.cancelled:
                 self.logger.info(f"{title}, runs another command: cancelled.")
-            self._make_room(backend, handle, title)
+            self._cancel_and_wait(backend, handle, title)
         elif outcome and outcome.success and record.command == digest:
             if not job.output or outcome.when >= self._started:
                 self.logger.info(f"{title}, has ended well meanwhile.")
@@ -175,14 +177,23 @@ class Executor(RemoteExecutor):
         self._registry.forget(key)
         return None
 
-    def _make_room(self, backend: SlurmBackend, handle: submitit.Job[None], title: str) -> None:
-        """Cancel a job and wait for its end, lest two of them write the same files."""
+    def _cancel_and_wait(self, backend: SlurmBackend, handle: submitit.Job[None], title: str) -> None:
+        """Cancel a job and wait for its end, so that no two jobs write the same files.
+
+        Raises:
+            SchedulerError: if it still runs after CANCEL_SECONDS.
+        """
         patiently(lambda: backend.cancel([handle]), self._patience, f"cancelling {title}")
-        end = time.monotonic() + CANCEL_SECONDS
-        while patiently(lambda: backend.states([handle]), self._patience, title).get(handle.job_id) in ALIVE:
-            if time.monotonic() > end:
-                raise SchedulerError(f"{title}, was cancelled but still runs; try again when it has ended")
-            time.sleep(1)
+        attempts = Retrying(
+            retry=retry_if_result(lambda states: states.get(handle.job_id) in ALIVE),
+            wait=wait_fixed(1),
+            stop=stop_after_delay(CANCEL_SECONDS),
+        )
+        try:
+            attempts(lambda: patiently(lambda: backend.states([handle]), self._patience, title))
+        except RetryError as error:
+            message = f"{title}, was cancelled but still runs; try again when it has ended"
+            raise SchedulerError(message) from error
 
     @property
     def _patience(self) -> float:
@@ -191,36 +202,38 @@ class Executor(RemoteExecutor):
     def _states(self, handles: list[submitit.Job[None]]) -> dict[str, str] | None:
         """States by id; None while the scheduler cannot be reached.
 
+        It returns instead of waiting between queries, because jobs that have recorded their end need no scheduler.
+
         Raises:
             WorkflowError: if it could not be reached for too long.
         """
         now = time.monotonic()
-        if now < self._ask_again:
+        if now < self._next_query:
             return None
         try:
             states = self._backend.states(handles)
         except SchedulerError as error:
             self._unreachable_since = self._unreachable_since or now
-            away = now - self._unreachable_since
-            if away > self._patience:
+            unreachable = now - self._unreachable_since
+            if unreachable > self._patience:
                 raise WorkflowError(
                     f"The scheduler could not be reached for {self._settings.patience} minutes ({error}). Submitted "
                     "jobs go on without Snakemake; start it again and it finds them."
                 ) from error
-            pause = min(300.0, max(1.0, away))  # so the pauses double
-            self._ask_again = now + pause
+            pause = min(LONGEST_SILENCE, max(1.0, unreachable))  # so the pauses double
+            self._next_query = now + pause
             self.logger.warning(f"The scheduler does not answer; asking again in {pause:.0f} s ({error})")
             return None
         self._unreachable_since = None
         return states
 
     def _why_ended(self, job_id: str, states: dict[str, str]) -> str | None:
-        """Why a job that left no result does not run; None while it does or may."""
+        """Why a job without a result does not run; None while it runs or may still run."""
         state = states.get(job_id, "UNKNOWN")
         if state in ALIVE:
             self._overdue.pop(job_id, None)
             return None
-        # Files of other nodes are seen late, and so are accounts.
+        # Files of other nodes become visible late, and so do accounts.
         latency = self.workflow.execution_settings.latency_wait
         wait = {"UNKNOWN": FORGOTTEN_SECONDS, "COMPLETED": latency, "FAILED": latency}.get(state, 0)
         if time.monotonic() - self._overdue.setdefault(job_id, time.monotonic()) < wait:

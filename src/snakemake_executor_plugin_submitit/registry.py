@@ -1,4 +1,4 @@
-"""Records of submitted jobs, by which a restarted Snakemake finds them again."""
+"""Records of submitted jobs; a restarted Snakemake finds its jobs by them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Record:
 
     Attributes:
         name: of the rule or group.
-        command: digest of what it does.
-        job_id: SLURM's; None while it is being submitted.
-        cancelled: whether it was told to end.
+        command: digest of what the job does.
+        job_id: SLURM's; None while the job is being submitted.
+        cancelled: whether the executor has cancelled it.
     """
 
     name: str
@@ -29,10 +29,10 @@ class Record:
 
 
 class Registry:
-    """One small JSON file for each submitted job whose end nobody has seen yet.
+    """One small JSON file for each submitted job whose end has not been reported yet.
 
     Args:
-        folder: made when needed.
+        folder: of the files; it is created if missing.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -47,7 +47,7 @@ class Registry:
             return None
 
     def write(self, key: str, record: Record) -> None:
-        """Write a record, at once or not at all."""
+        """Write a record atomically."""
         temporary = self._path(key).with_suffix(".new")
         temporary.write_text(json.dumps(asdict(record)))
         os.replace(temporary, self._path(key))
@@ -66,12 +66,12 @@ def members(job: Any) -> list[Any]:
 
 
 def job_key(job: Any, folder: Path) -> str:
-    """Names a job for ever: its rules and wildcards, and the folder it works in."""
+    """A lasting name of a job: the digest of its rules and wildcards and of the folder in which it works."""
     return _digest([str(folder), *(str(member.get_target_spec()) for member in members(job))])[:16]
 
 
 def command_digest(job: Any) -> str:
-    """Tells whether a job still does the same: commands, parameters, inputs and outputs, but no resources."""
+    """Digest of what a job does: its commands, parameters, inputs and outputs, without its resources."""
     return _digest(
         [
             [

@@ -1,4 +1,4 @@
-"""Standard resources of a Snakemake job -> options of sbatch, as the official SLURM executor understands them."""
+"""Standard resources of a Snakemake job -> options of sbatch, equal to those of the official SLURM executor."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from snakemake_interface_common.exceptions import WorkflowError
 
-# resource -> option that takes its value as it is
+# resource -> option with the same value
 PLAIN = {
     "slurm_partition": "partition",
     "slurm_account": "account",
@@ -20,20 +20,20 @@ PLAIN = {
     "tasks": "ntasks",
     "tasks_per_node": "ntasks-per-node",
 }
-# Options by which the executor signals, finds and follows a job.
+# Options that the executor itself sets, to signal, find and follow a job.
 OURS = {"signal", "requeue", "no-requeue", "array", "output", "error", "open-mode", "comment", "parsable", "wrap"}
 MODEL = re.compile(r"[\w.-]+")
 
 
 class ResourceError(WorkflowError):
-    """A resource has a value that SLURM cannot be asked for."""
+    """A resource has a value that no option of sbatch can express."""
 
 
 def sbatch_options(rule: str, resources: Mapping[str, Any], threads: int) -> dict[str, str | int | bool]:
     """Options of sbatch, without their leading dashes, for a job with these resources.
 
     Args:
-        rule: name for messages.
+        rule: name of the rule, for messages.
         resources: of the Snakemake job.
         threads: of the Snakemake job.
 
@@ -61,7 +61,7 @@ def sbatch_options(rule: str, resources: Mapping[str, Any], threads: int) -> dic
 
 
 def cpus_per_task(options: Mapping[str, str | int | bool]) -> list[str]:
-    """The option that gives a step of the job its CPUs: since SLURM 22.05 steps do not inherit it."""
+    """The option that gives a step of the job its CPUs; since SLURM 22.05 steps do not inherit it."""
     return [f"--{name}={options[name]}" for name in ("cpus-per-task",) if name in options]
 
 
@@ -73,7 +73,7 @@ def _count(rule: str, resources: Mapping[str, Any], name: str, default: int = 1)
 
 
 def _gpus(rule: str, resources: Mapping[str, Any], nodes: int) -> str | None:
-    """`gpu` counts the whole job's GPUs; every node gets the same number of them."""
+    """GPUs of each node, with their type if one is given: `gpu` counts those of the whole job."""
     model, total = resources.get("gpu_model"), resources.get("gpu", 1 if resources.get("gpu_model") else 0)
     if not total:
         return None
@@ -86,7 +86,7 @@ def _gpus(rule: str, resources: Mapping[str, Any], nodes: int) -> str | None:
 
 
 def _cpus(resources: Mapping[str, Any], threads: int, has_gpus: bool) -> dict[str, str | int | bool]:
-    """CPUs of each task: its own resource, or threads; a negative number asks for nothing, as some sites want it."""
+    """CPUs of each task: its own resource, or threads. A negative number sets no option; some clusters require that."""
     if has_gpus and resources.get("cpus_per_gpu") and not resources.get("cpus_per_task"):
         name, value = "cpus-per-gpu", resources["cpus_per_gpu"]
     else:
@@ -96,14 +96,16 @@ def _cpus(resources: Mapping[str, Any], threads: int, has_gpus: bool) -> dict[st
 
 def _extra(rule: str, text: str | None) -> dict[str, str | int | bool]:
     """`slurm_extra`: further options in their long form, separated by spaces."""
-    words = shlex.split(text or "")
-    if len(words) == 1 and " " in words[0]:  # quoted once more for the shell of the official executor
-        words = shlex.split(words[0])
+    arguments = shlex.split(text or "")
+    if len(arguments) == 1 and " " in arguments[0]:  # quoted once more for the shell of the official executor
+        arguments = shlex.split(arguments[0])
     options: dict[str, str | int | bool] = {}
-    for word in words:
-        name, equals, value = word.removeprefix("--").partition("=")
-        if not word.startswith("--"):
-            raise ResourceError(f"rule {rule}: slurm_extra={text!r}: write {word!r} in its long form, --option=value")
+    for argument in arguments:
+        name, equals, value = argument.removeprefix("--").partition("=")
+        if not argument.startswith("--"):
+            raise ResourceError(
+                f"rule {rule}: slurm_extra={text!r}: write {argument!r} in its long form, --option=value"
+            )
         if name in OURS:
             raise ResourceError(f"rule {rule}: slurm_extra={text!r}: --{name} is set by the executor; leave it out")
         options[name] = value if equals else True

@@ -1,23 +1,25 @@
-"""What SLURM says about jobs: one query for all of them; finding and cancelling them."""
+"""SLURM's tools: the state of all jobs by one query; finding and cancelling jobs; patience while SLURM is down."""
 
 from __future__ import annotations
 
 import logging
 import shutil
 import subprocess
-import time
 from collections.abc import Callable, Collection
 from typing import TypeVar
+
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_before_delay, wait_exponential
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-# A job in one of these states goes on, or will.
+LONGEST_PAUSE = 60.0  # seconds between two attempts
+# A job in one of these states runs, or will run.
 ALIVE = frozenset(
     "PENDING CONFIGURING RUNNING COMPLETING REQUEUED REQUEUE_FED REQUEUE_HOLD RESIZING RESV_DEL_HOLD SIGNALING "
     "SPECIAL_EXIT STAGE_OUT STOPPED SUSPENDED".split()
 )
-# What the tools say when the scheduler is busy or down: the same call may work later.
+# Messages of the tools when the scheduler is busy or down: the same call may work later.
 PASSING = (
     "unable to contact slurm controller",
     "unable to connect",
@@ -33,7 +35,7 @@ PASSING = (
 
 
 class SchedulerError(Exception):
-    """One of SLURM's tools failed; this tells nothing about the jobs."""
+    """One of SLURM's tools failed; this implies nothing about the jobs."""
 
     @property
     def passing(self) -> bool:
@@ -42,30 +44,38 @@ class SchedulerError(Exception):
 
 
 def is_passing(message: str) -> bool:
-    """Whether a tool's message speaks of a scheduler that cannot be reached now."""
+    """Whether a tool's message means that the scheduler cannot be reached at the moment."""
     return any(text in message.lower() for text in PASSING)
 
 
 def patiently(call: Callable[[], T], seconds: float, what: str) -> T:
-    """Repeat a call, waiting twice as long each time, while the scheduler cannot be reached.
+    """Repeat a call while the scheduler cannot be reached, after pauses that double from one second on.
+
+    Args:
+        call: may be repeated without harm.
+        seconds: until no further attempt is made.
+        what: the call does, for the log.
 
     Raises:
-        SchedulerError: if it still cannot be reached after `seconds`, or for another reason at once.
+        SchedulerError: if the scheduler still cannot be reached after `seconds`; at once if the call failed otherwise.
     """
-    end, pause = time.monotonic() + seconds, 1.0
-    while True:
-        try:
-            return call()
-        except SchedulerError as error:
-            if not error.passing or time.monotonic() + pause > end:
-                raise
-            log.warning("%s: %s; trying again in %.0f s", what, error, pause)
-        time.sleep(pause)
-        pause = min(2 * pause, 60.0)
+
+    def warn(state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        log.warning("%s: %s; trying again in %.0f s", what, error, state.upcoming_sleep)
+
+    attempts = Retrying(
+        retry=retry_if_exception(lambda error: isinstance(error, SchedulerError) and error.passing),
+        wait=wait_exponential(max=LONGEST_PAUSE),
+        stop=stop_before_delay(seconds),
+        before_sleep=warn,
+        reraise=True,
+    )
+    return attempts(call)
 
 
 class Scheduler:
-    """SLURM's tools. Uses the accounts (sacct) where there are some, else only the queue (squeue)."""
+    """SLURM's tools: the accounts (sacct) where the cluster has them, else the queue (squeue) alone."""
 
     def __init__(self) -> None:
         self._accounting = shutil.which("sacct") is not None
@@ -73,8 +83,8 @@ class Scheduler:
     def states(self, ids: Collection[str]) -> dict[str, str]:
         """The state of each job that SLURM knows, by id.
 
-        A job that was preempted, or whose node died, ends in the accounts shortly before it is in the queue again;
-        so what looks ended there is looked up in the queue as well, which is right about what goes on.
+        The accounts end a job that was preempted, or whose node died, shortly before the queue has it again. So jobs
+        that look ended in the accounts are looked up in the queue as well; the queue is right about what runs.
 
         Raises:
             SchedulerError: if SLURM does not answer.
@@ -84,7 +94,7 @@ class Scheduler:
         return known | self._queue(ended) if ended else known
 
     def find(self, comment: str) -> str | None:
-        """Id of one's own queued or running job with this comment.
+        """Id of the user's queued or running job with this comment; None if there is none.
 
         Raises:
             SchedulerError: if SLURM does not answer.
@@ -96,7 +106,7 @@ class Scheduler:
         return None
 
     def cancel(self, ids: Collection[str]) -> None:
-        """Cancel jobs; those that have ended already do no harm.
+        """Cancel jobs; to cancel one that has ended is no error.
 
         Raises:
             SchedulerError: if SLURM does not answer.

@@ -8,7 +8,7 @@ from snakemake_interface_executor_plugins.settings import CommonSettings, Execut
 
 @dataclass
 class ExecutorSettings(ExecutorSettingsBase):
-    """How jobs are submitted and followed; what each of them needs stands in its resources."""
+    """How jobs are submitted and followed; the needs of a single job are its resources."""
 
     cluster: str = field(
         default="slurm",
@@ -20,7 +20,9 @@ class ExecutorSettings(ExecutorSettingsBase):
     )
     signal_delay: int = field(
         default=120,
-        metadata={"help": "Seconds before the time limit at which a job is asked to save (a third of it at most)"},
+        metadata={
+            "help": "Seconds before the time limit at which a job is signalled to save (at most a third of the limit)"
+        },
     )
     max_requeues: int = field(
         default=50,

@@ -1,8 +1,8 @@
-"""What runs inside a job: a nested Snakemake, the signals it gets, and the requeue.
+"""What runs inside a job: a nested Snakemake, the signals that reach it, and the requeue.
 
 SLURM sends SIGUSR2 to every process of a job before its time limit, and SIGTERM when it preempts, requeues or cancels.
 A program that saves its state on such a signal ends with a failure; then this task puts the job back into the queue
-and the same command goes on from the saved state. Programs that know nothing of SIGUSR2 do not get to see it.
+and the same command goes on from the saved state. Programs without a handler for SIGUSR2 never receive it.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from typing import NoReturn
 
 import submitit
 from submitit.local.local import LOCAL_REQUEUE_RETURN_CODE
+from tenacity import Retrying, retry_if_result, wait_exponential
 
 LIMIT = signal.SIGUSR2
 STRAGGLERS_SECONDS = 600
+LONGEST_PAUSE = 30.0  # seconds between two requests for a requeue
 PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -30,7 +32,7 @@ class JobFailed(Exception):
 
 
 class SnakemakeTask:
-    """A callable that submitit carries to the job. It holds nothing but text and a number.
+    """A callable that submitit pickles and sends to the job. It holds only a string and a number.
 
     Args:
         command: the shell command by which Snakemake runs one of its jobs.
@@ -47,12 +49,12 @@ class SnakemakeTask:
         Raises:
             JobFailed: names the exit code, or the number of requeues.
         """
-        if "SUBMITIT_EXECUTOR" not in os.environ:  # cluster=debug: in the main process, whose signals are its own
+        if "SUBMITIT_EXECUTOR" not in os.environ:  # cluster=debug runs in the main process and leaves its signals alone
             return self._finish(_start(self.command).wait())
-        sys.tracebacklimit = 0  # the end of the log is for the program's own words
+        sys.tracebacklimit = 0  # so that the log ends with the program's own messages
         environment = submitit.JobEnvironment()
         result = environment.paths.result_pickle
-        if result.exists():  # SLURM started an ended job again: its node died before the end was noted
+        if result.exists():  # the job ended, but its node died before SLURM noted it, so SLURM started it again
             sys.exit(0)
         result.with_name(f"{result.name}.save_tmp").unlink(missing_ok=True)  # of a run that was killed while writing
         _adopt_orphans()
@@ -80,35 +82,34 @@ class SnakemakeTask:
         if cause is not LIMIT and _state(job) != "RUNNING":
             sys.exit(1)  # SLURM has cancelled or requeued the job already
         self._count(environment.paths.folder, cause)
-        pause = 1.0
-        while subprocess.run(["scontrol", "requeue", job], check=False).returncode:
-            time.sleep(pause)  # until SLURM answers or ends the job
-            pause = min(2 * pause, 30.0)
+        # Without a limit: SLURM answers at some time, or ends the job.
+        attempts = Retrying(retry=retry_if_result(bool), wait=wait_exponential(max=LONGEST_PAUSE))
+        attempts(lambda: subprocess.run(["scontrol", "requeue", job], check=False).returncode)
         sys.exit(1)
 
     def _count(self, folder: Path, cause: signal.Signals) -> None:
-        past = folder / "requeues"
-        lines = past.read_text().splitlines() if past.exists() else []
+        record = folder / "requeues"
+        lines = record.read_text().splitlines() if record.exists() else []
         if len(lines) >= self.max_requeues:
             raise JobFailed(
                 f"requeued {len(lines)} times without coming to an end; if it does make progress, start again with "
                 "a greater --submitit-max-requeues: it goes on from its last save"
             )
-        past.write_text("\n".join([*lines, f"{time.strftime('%F %T')} {cause.name}"]) + "\n")
+        record.write_text("\n".join([*lines, f"{time.strftime('%F %T')} {cause.name}"]) + "\n")
         print(f"stopped by {cause.name} with its state saved: requeue {len(lines) + 1}", flush=True)
 
 
 class _Signals:
-    """Notes the signals that ask a job to stop, while it is watched.
+    """Collects the signals that request a stop, while a job is watched.
 
     Attributes:
-        stopping: the last of them.
+        stopping: the last of them; None before the first.
     """
 
     def __init__(self) -> None:
         self.stopping: signal.Signals | None = None
         self._new: list[signal.Signals] = []
-        self._told: set[int] = set()
+        self._signalled: set[int] = set()
         for number in (LIMIT, signal.SIGTERM):
             signal.signal(number, self._note)
 
@@ -120,7 +121,7 @@ class _Signals:
 
         Args:
             nested: the process.
-            relay: whether to send signals on, where nobody but this process gets them.
+            relay: whether to pass signals on, because they reach this process alone.
         """
         while True:
             try:
@@ -132,27 +133,28 @@ class _Signals:
                 print(f"{self.stopping.name}: what saves its state and ends goes on after a requeue", flush=True)
             if code is not None:
                 return code
-            self._tell(relay)
+            self._repeat(relay)
 
-    def _tell(self, relay: bool) -> None:
-        """Tell programs of the signal that have not heard it: those that were not yet ready for it when it came."""
+    def _repeat(self, relay: bool) -> None:
+        """Send the signal to programs that were not ready for it when it came: they had no handler for it then."""
         if self.stopping is LIMIT or (relay and self.stopping):
-            late = [pid for pid in _descendants() if pid not in self._told and _catches(pid, self.stopping)]
-            self._told.update(late)
+            late = [pid for pid in _descendants() if pid not in self._signalled and _catches(pid, self.stopping)]
+            self._signalled.update(late)
             _send(self.stopping, late)
 
 
 def _start(command: str) -> subprocess.Popen[bytes]:
-    # Whatever does not handle the signal inherits that it is ignored, instead of dying of it.
+    # Programs without a handler inherit that the signal is ignored; otherwise it would kill them.
     return subprocess.Popen(["bash", "-c", command], preexec_fn=lambda: signal.signal(LIMIT, signal.SIG_IGN))
 
 
 def _adopt_orphans() -> None:
-    """Become the parent of processes whose parent dies: a shell dies of SIGTERM before its program has saved."""
+    """Become the parent of processes whose parent dies: SIGTERM kills a shell before its program has saved."""
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def _wait_for_stragglers() -> None:
+    """Wait until the programs that are still saving have ended."""
     end = time.monotonic() + STRAGGLERS_SECONDS
     try:
         while time.monotonic() < end:

@@ -10,6 +10,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 class ConfigurationError(ValueError):
     """A configuration that cannot run: the message names the key, the value and what is allowed."""
 
+    exit_code = 78
+
 
 class Section(BaseModel):
     """A frozen part of the configuration; an unknown key is an error."""

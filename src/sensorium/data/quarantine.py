@@ -26,6 +26,8 @@ class BadRecordingError(Exception):
 class BadDataError(Exception):
     """Too much of the data is bad, or too little is left (exit 65)."""
 
+    exit_code = 65
+
 
 def check(fields: Fields, details: Mapping[str, Any], frames: int) -> str | None:
     """Reason to keep a recording out, or None if it is fit.

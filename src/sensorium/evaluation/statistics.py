@@ -27,6 +27,8 @@ Score = float | np.ndarray  # a constant, or samples shaped like those of the va
 class StatisticsError(ArithmeticError):
     """A score that is not a number: the message names the metric and what was measured."""
 
+    exit_code = 70
+
 
 def mean(samples: np.ndarray, weights: np.ndarray) -> float:
     """Weighted mean of samples [n]."""

@@ -1,4 +1,4 @@
-"""Spoken words as pictures of equal size: cut to where they sound, as log-mel bands, stretched to the same columns.
+"""Spoken words as pictures of equal size: log-mel bands, silence cut off at both ends, stretched to the same width.
 
 Layouts: B batch, M bands, N columns, S samples.
 """
@@ -24,16 +24,24 @@ from sensorium.studies.config import WordAugmentation
 
 BANDS, COLUMNS = 40, 48
 WINDOW, HOP = 256, 80  # samples; at 8 kHz 32 ms and 10 ms
-QUIET = 25.0  # decibels below its loudest moment at which a word begins and ends
-LOUDNESS = 0.1  # root mean square that every word is brought to
-FAINT = 1e-2  # power added to every band: what is softer than this is silence
+QUIET = 25.0  # decibels; a word begins and ends where it is this far below its loudest moment
+LOUDNESS = 0.1  # root mean square to which every word is scaled
+FAINT = 1e-2  # power added to every band: anything softer counts as silence
 TOGETHER = 50  # words a pass of the vocoder
 PATH_KNOTS, BAND_KNOTS = 6, 5  # knots of a random path through time and through the bands
 
 
 @dataclass(frozen=True)
 class Words:
-    """Spoken words: float32 [S] each, and the digit and speaker of each, int64 [n]."""
+    """Spoken words.
+
+    Attributes:
+        sounds: one a word, float32 [S], of different lengths.
+        rate: samples a second.
+        digit: spoken digit of each word, int64 [n].
+        speaker: index of each word's speaker in `names`, int64 [n].
+        names: of the speakers.
+    """
 
     sounds: list[Tensor]
     rate: int
@@ -43,29 +51,34 @@ class Words:
 
 
 def read_words(archive: Path) -> Words:
-    """Words of an archive SET/DIGIT/DIGIT_SPEAKER_TAKE.wav, of one sample rate.
+    """Words of an archive SET/DIGIT/DIGIT_SPEAKER_TAKE.wav, of one sample rate, in the order of their names.
+
+    The archive is read once, in the order in which it was written: to seek back in a compressed file means to unpack
+    it again from its start.
 
     Raises:
         ArtifactError: if there is no such archive, or it holds fewer than two speakers or two rates.
     """
     if not archive.is_file():
         raise ArtifactError(f"{archive}: no such archive; set studies.spoken_digits.archive")
-    with tarfile.open(archive) as file:
-        found = []
-        for member in sorted(file.getmembers(), key=lambda member: member.name):
-            if member.name.endswith(".wav") and (opened := file.extractfile(member)) is not None:
+    found = []
+    with archive.open("rb") as packed, tarfile.open(fileobj=packed, mode="r|*") as files:
+        for member in files:
+            if member.name.endswith(".wav") and (opened := files.extractfile(member)) is not None:
                 wave, rate = soundfile.read(io.BytesIO(opened.read()), dtype="float32")
-                digit, name, _ = Path(member.name).stem.split("_")
-                found.append((torch.from_numpy(wave), rate, int(digit), name))
-    rates, names = {each[1] for each in found}, sorted({each[3] for each in found})
+                found.append((member.name, torch.from_numpy(wave), rate))
+    found.sort(key=lambda each: each[0])
+    labels = [Path(path).stem.split("_") for path, _, _ in found]
+    rates, names = {rate for _, _, rate in found}, sorted({name for _, name, _ in labels})
     if len(names) < 2 or len(rates) != 1:
         raise ArtifactError(f"{archive}: {len(names)} speakers and sample rates {sorted(rates)}; wanted 2 and one")
-    speaker = np.array([names.index(each[3]) for each in found])
-    return Words([each[0] for each in found], rates.pop(), np.array([each[2] for each in found]), speaker, names)
+    digit = np.array([int(digit) for digit, _, _ in labels])
+    speaker = np.array([names.index(name) for _, name, _ in labels])
+    return Words([sound for _, sound, _ in found], rates.pop(), digit, speaker, names)
 
 
 def trimmed(sound: Tensor) -> Tensor:
-    """From the first to the last moment that is no more than QUIET decibels below the loudest."""
+    """The part of a sound [S] between its first and last moment within QUIET decibels of the loudest."""
     padded = F.pad(sound, (0, max(0, WINDOW - len(sound))))
     power = padded.unfold(0, WINDOW, HOP).square().mean(1)
     loud = (power >= power.max() * 10 ** (-QUIET / 10)).nonzero()[:, 0]
@@ -100,18 +113,18 @@ def voices(words: Words, config: WordAugmentation, seed: int) -> Tensor:
         for voice in range(config.voices):
             draw = Draw(seed, number * config.voices + voice, 0, len(rows), len(rows), torch.device("cpu"))
             change = 2 * draw.uniform("voice", 2) - 1
-            spoken = change_voice(
-                batch, config.pitch * change[:, 0], torch.ones(len(rows)), config.formant * change[:, 1]
-            )  # fmt: skip
+            pitch, formant = config.pitch * change[:, 0], config.formant * change[:, 1]
+            spoken = change_voice(batch, pitch, torch.ones(len(rows)), formant)
             for place, row in enumerate(rows):
                 result[row, voice] = patch(spoken[place, : len(words.sounds[row])], bank).half()
     return result
 
 
 def augment_patches(bands: Tensor, config: WordAugmentation, draw: Draw, view: str) -> Tensor:
-    """One random view of each patch [B, BANDS, COLUMNS]: part of it, at an uneven pace, through another microphone.
+    """One random view of each patch [B, BANDS, COLUMNS]: a crop of it, at an uneven pace, by another microphone.
 
-    Time is cut and warped, bands are warped and raised or lowered, noise is added, a stretch of each is hidden.
+    Time is cropped and warped, bands are warped and raised or lowered, noise is added, and one stretch of time and
+    one of bands are masked.
     """
     rows = len(bands)
     part = 1 - config.crop * draw.uniform(f"{view}.part")
@@ -120,9 +133,8 @@ def augment_patches(bands: Tensor, config: WordAugmentation, draw: Draw, view: s
     wander[:, [0, -1]] = 0
     time = torch.linspace(-1, 1, COLUMNS) * part[:, None] + place[:, None] + _curve(wander, COLUMNS)
     band = torch.linspace(-1, 1, BANDS) + _curve(config.warp * draw.normal(f"{view}.bands", BAND_KNOTS), BANDS)
-    grid = torch.stack(
-        [time[:, None].expand(rows, BANDS, COLUMNS), band[:, :, None].expand(rows, BANDS, COLUMNS)], dim=3
-    )
+    across, down = (axis.expand(rows, BANDS, COLUMNS) for axis in (time[:, None], band[:, :, None]))
+    grid = torch.stack([across, down], dim=3)
     moved = F.grid_sample(bands[:, None], grid, padding_mode="border", align_corners=True)[:, 0]
     moved = moved + _curve(config.channel * draw.normal(f"{view}.channel", PATH_KNOTS), BANDS)[:, :, None]
     noise = 10 ** (config.noise * draw.uniform(f"{view}.noise")) * FAINT

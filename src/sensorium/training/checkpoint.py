@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from sensorium.artifacts import digest, sync
+from sensorium.artifacts import atomic_path, digest, sync, write_json
 
 log = logging.getLogger(__name__)
 TENSORS, STATE = "tensors.safetensors", "state.json"
@@ -30,6 +30,8 @@ _NAME = re.compile(r"step-(\d{8,})")
 
 class StorageError(OSError):
     """Results could not be written: the message names the path, the reason and the way out."""
+
+    exit_code = 74
 
 
 @contextmanager
@@ -87,11 +89,10 @@ class Checkpoints:
             try:
                 shutil.rmtree(temporary, ignore_errors=True)
                 temporary.mkdir(parents=True)
-                save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, temporary / TENSORS)
+                with atomic_path(temporary / TENSORS) as path:
+                    save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, path)
                 state = {"step": step, "sha256": digest(temporary / TENSORS), "values": dict(values)}
-                (temporary / STATE).write_text(json.dumps(state, indent=1, sort_keys=True, allow_nan=False))
-                for path in (temporary / TENSORS, temporary / STATE, temporary):
-                    sync(path)
+                write_json(temporary / STATE, state)
                 shutil.rmtree(target, ignore_errors=True)
                 os.rename(temporary, target)
                 sync(self.folder)

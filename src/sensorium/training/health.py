@@ -22,6 +22,8 @@ ADVICE = "lower training.lr or training.clip, raise training.warmup, or run with
 class UnhealthyError(Exception):
     """A run that diverged or collapsed (exit 70): what was seen, its value, and what to try."""
 
+    exit_code = 70
+
 
 @dataclass(frozen=True)
 class Verdict:

@@ -13,6 +13,8 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
 class StoppedEarly(Exception):
     """The stage stopped before its end with its state saved (exit 75): the same command goes on."""
 
+    exit_code = 75
+
 
 class Interrupt:
     """Collects reasons to stop while it is entered; nothing is done inside a signal handler but noting the name.

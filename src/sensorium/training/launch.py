@@ -31,6 +31,8 @@ LAST_NODE_SECONDS = 60
 class RankDied(Exception):
     """A rank ended without a reason of its own; the others were stopped."""
 
+    exit_code = 1
+
 
 def launch(ranks: int, words: Sequence[str]) -> int:
     """Run `sensorium WORDS` as several ranks; return their exit code.

@@ -1,12 +1,16 @@
-"""What SLURM's tools say, told by stand-ins: with and without accounts, about jobs that come back, out of reach."""
+"""SLURM's tools, replaced by stand-ins: with and without accounts, for jobs that come back, out of reach."""
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from snakemake_executor_plugin_submitit import task
 from snakemake_executor_plugin_submitit.backend import Request, SlurmBackend
+from snakemake_executor_plugin_submitit.executor import CANCEL_SECONDS, Executor
 from snakemake_executor_plugin_submitit.scheduler import Scheduler, SchedulerError, patiently
 from snakemake_executor_plugin_submitit.settings import ExecutorSettings
 
@@ -79,8 +83,16 @@ def test_a_half_submitted_job_is_found_by_its_comment(tool):
     assert Scheduler().find("snakemake xyz") is None
 
 
-def test_patience_is_for_what_may_pass(monkeypatch):
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
+@pytest.fixture
+def pauses(monkeypatch) -> list[float]:
+    """A clock that jumps instead of waiting; the pauses are collected."""
+    waited: list[float] = []
+    monkeypatch.setattr("time.sleep", waited.append)
+    monkeypatch.setattr("time.monotonic", lambda: 1000 + sum(waited))
+    return waited
+
+
+def test_patience_is_for_what_may_pass(pauses):
     answers = [SchedulerError(UNREACHABLE), SchedulerError("Socket timed out"), "well"]
 
     def call() -> str:
@@ -98,7 +110,55 @@ def test_patience_is_for_what_may_pass(monkeypatch):
         patiently(call, 0, "asking")
 
 
-def test_a_machine_without_slurm_is_told(tool, tmp_path):
+@pytest.mark.parametrize("seconds", [20, 300])
+def test_pauses_double_up_to_a_minute_and_end_in_time(pauses, caplog, seconds):
+    def call() -> str:
+        raise SchedulerError(UNREACHABLE)
+
+    with pytest.raises(SchedulerError, match="Unable"):
+        patiently(call, seconds, "asking")
+    assert pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60][: len(pauses)]
+    assert seconds / 2 < sum(pauses) < seconds
+    assert "asking: slurm_load_jobs error: Unable to contact" in caplog.messages[0]
+    assert [message.rpartition("; ")[2] for message in caplog.messages][:3] == [
+        f"trying again in {pause} s" for pause in (1, 2, 4)
+    ]
+
+
+def test_a_requeue_is_repeated_until_slurm_accepts_it(pauses, monkeypatch, tmp_path):
+    codes, calls = [1] * 7 + [0], []
+
+    def run(command: list[str], check: bool) -> SimpleNamespace:
+        calls.append(command)
+        return SimpleNamespace(returncode=codes.pop(0))
+
+    monkeypatch.setattr(subprocess, "run", run)
+    environment = SimpleNamespace(cluster="slurm", job_id="7", paths=SimpleNamespace(folder=tmp_path))
+    with pytest.raises(SystemExit) as leaving:
+        task.SnakemakeTask("true", 3)._requeue(environment, task.LIMIT)
+    assert leaving.value.code == 1
+    assert calls == [["scontrol", "requeue", "7"]] * 8
+    assert pauses == [1, 2, 4, 8, 16, 30, 30]
+    assert len((tmp_path / "requeues").read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_cancelled_job_is_waited_for(pauses, ends):
+    states = [{"7": "RUNNING"}, {"7": "COMPLETING"}, {}]
+    backend = SimpleNamespace(
+        cancel=lambda handles: None, states=lambda handles: states.pop(0) if ends else {"7": "RUNNING"}
+    )
+    executor, handle = SimpleNamespace(_patience=60.0), SimpleNamespace(job_id="7")
+    if ends:
+        Executor._cancel_and_wait(executor, backend, handle, "a job")
+        assert pauses == [1, 1]
+    else:
+        with pytest.raises(SchedulerError, match="a job, was cancelled but still runs"):
+            Executor._cancel_and_wait(executor, backend, handle, "a job")
+        assert sum(pauses) == CANCEL_SECONDS
+
+
+def test_a_machine_without_slurm_is_named(tool, tmp_path):
     backend = SlurmBackend(tmp_path, ExecutorSettings())
     with pytest.raises(SchedulerError, match="is this a login node of a SLURM cluster"):
         backend.submit(Request("rule", "true", {}, 1, "snakemake abc"))

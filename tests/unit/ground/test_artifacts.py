@@ -14,7 +14,6 @@ from sensorium.artifacts import (
     fingerprint,
     read_json,
     read_manifest,
-    revision,
     verified_file,
     write_json,
     write_manifest,
@@ -107,9 +106,3 @@ def test_a_broken_manifest_is_refused(manifest, text):
     manifest.write_text(text)
     with pytest.raises(ArtifactError, match="manifest"):
         read_manifest(manifest, "fusion")
-
-
-def test_revision_is_read_without_importing():
-    assert revision("collect") >= 1
-    with pytest.raises(LookupError, match="no_such_stage"):
-        revision("no_such_stage")

@@ -14,21 +14,24 @@ from sensorium.artifacts import ArtifactError
 from sensorium.cli import main
 from sensorium.config import ConfigurationError
 from sensorium.data.quarantine import BadDataError
+from sensorium.evaluation.statistics import StatisticsError
 from sensorium.programs import PROGRAMS
+from sensorium.training.checkpoint import StorageError
 from sensorium.training.health import UnhealthyError
 from sensorium.training.interrupt import StoppedEarly
+from sensorium.training.launch import RankDied
 
 
 @pytest.fixture
 def stage(monkeypatch):
     """Replace the work of `sensorium summary` by a function."""
-    module = importlib.import_module("sensorium.evaluation.summary")
+    module = importlib.import_module(PROGRAMS["summary"])
     return lambda work: monkeypatch.setattr(module, "main", work)
 
 
-def code_of(*words: str) -> int:
+def code_of(*argv: str) -> int:
     with pytest.raises(SystemExit) as leaving:
-        main(words)
+        main(argv)
     return int(leaving.value.code or 0)
 
 
@@ -38,8 +41,10 @@ def code_of(*words: str) -> int:
         (ArtifactError("digest"), 65),
         (BadDataError("too many"), 65),
         (UnhealthyError("collapsed"), 70),
+        (StatisticsError("not a number"), 70),
         (OSError(errno.ENOSPC, "No space left on device", "x.bin"), 74),
         (OSError(errno.EROFS, "Read-only file system", "x.bin"), 74),
+        (StorageError("checkpoints/step-00000003: cannot write"), 74),
         (StoppedEarly("saved at step 3"), 75),
         (ConfigurationError("lr"), 78),
     ],
@@ -50,9 +55,9 @@ def test_errors_have_their_exit_codes_and_no_traceback(stage, capsys, error, cod
 
     stage(work)
     assert code_of("summary") == code
-    said = capsys.readouterr().err
-    assert said.startswith("sensorium summary: ")
-    assert "Traceback" not in said
+    printed = capsys.readouterr().err
+    assert printed.startswith("sensorium summary: ")
+    assert "Traceback" not in printed
 
 
 def test_success_is_zero_and_arguments_arrive(stage):
@@ -97,9 +102,34 @@ def test_the_log_holds_the_traceback_of_a_defect(stage, tmp_path, capsys):
     assert "Traceback" in log.read_text()
 
 
-@pytest.mark.parametrize("words", [("dance",), (), ("--log",)])
-def test_wrong_arguments_are_two(words, capsys):
-    assert code_of(*words) == 2
+@pytest.mark.parametrize("argv", [("dance",), (), ("--log",), ("--ranks", "2", "summary")])
+def test_wrong_arguments_are_two(argv, capsys):
+    assert code_of(*argv) == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(RankDied("rank 1 of 2 ended by SIGKILL"), 1), (ConfigurationError("--ranks 2: one node"), 78)]
+)
+def test_a_launch_that_fails_has_its_exit_code(monkeypatch, capsys, error, code):
+    def launch(ranks: int, argv: list[str]) -> int:
+        assert (ranks, argv) == (2, ["--ranks", "2", "train-agent"])
+        raise error
+
+    monkeypatch.delenv("RANK", raising=False)
+    monkeypatch.setattr("sensorium.training.launch.launch", launch)
+    assert code_of("--ranks", "2", "train-agent") == code
+    assert capsys.readouterr().err == f"sensorium: {error}\n"
+
+
+@pytest.mark.parametrize("rank", ["0", "1"])
+def test_of_ranks_that_stop_together_the_first_reports_it(stage, monkeypatch, capsys, rank):
+    def work(argv):
+        raise StoppedEarly("saved at step 3")
+
+    stage(work)
+    monkeypatch.setenv("RANK", rank)
+    assert code_of("--ranks", "2", "summary") == 75
+    assert capsys.readouterr().err == ("sensorium summary: saved at step 3\n" if rank == "0" else "")
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
@@ -116,8 +146,8 @@ def test_every_command_explains_itself(name, capsys):
     [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE"), ({"GOMP_SPINCOUNT": "1000"}, "None")],
     ids=("none", "policy", "count"),
 )
-def test_waiting_threads_sleep_unless_told_otherwise(given, policy):
-    """Told before torch is there to read it."""
+def test_waiting_threads_sleep_unless_the_user_decides(given, policy):
+    """It is set before torch is loaded and reads it."""
     program = "import os, sys; from sensorium import cli\n"
     program += "cli._run = lambda *_: print(os.environ.get('OMP_WAIT_POLICY'), 'torch' in sys.modules) or 0\n"
     program += "cli.main(['summary'])"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +14,8 @@ from sensorium.programs import EVALUATIONS, OTHERS, PROGRAMS, TRAININGS, revisio
 from sensorium.studies.config import Studies
 
 ROOT = Path(__file__).parents[3]
+LONGEST_FILE, LONGEST_FUNCTION = 350, 60  # lines
+MOST_EXEMPTIONS = 10  # places where the formatter is switched off
 LISTED = ("*.py", "*.smk", "*.sh", "Snakefile", "Makefile", "Dockerfile")
 LISTED += ("*.md", "*.rst", "*.yaml", "*.yml", "*.toml", "*.in", "*.cff")
 
@@ -42,6 +46,39 @@ def test_no_file_is_longer_than_400_lines():
         if path.suffix in (".py", ".smk") and (n := len(path.read_text().splitlines())) > 400
     }
     assert not long
+
+
+def test_files_of_the_package_are_short():
+    lengths = {path: len(path.read_text().splitlines()) for path in (ROOT / "src").rglob("*.py")}
+    found = offenders(lengths, LONGEST_FILE)
+    assert not found, "\n".join(found)
+
+
+def test_functions_of_the_package_are_short():
+    """From the first line of its signature to its last line, docstring included."""
+    lengths = {}
+    for path in (ROOT / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                lengths[path, node.name, node.lineno] = int(node.end_lineno or 0) - node.lineno + 1
+    found = offenders(lengths, LONGEST_FUNCTION)
+    assert not found, "\n".join(found)
+
+
+def test_the_package_is_formatted_by_its_formatter():
+    counts = {path: path.read_text().count("# fmt: ") for path in (ROOT / "src").rglob("*.py")}
+    assert sum(counts.values()) <= MOST_EXEMPTIONS, "\n".join(offenders(counts, 0))
+
+
+def offenders(sizes: dict[Any, int], limit: int) -> list[str]:
+    """What is larger than a limit, the largest first."""
+    found = sorted(((size, key) for key, size in sizes.items() if size > limit), key=lambda each: -each[0])
+    return [f"{size} {shown(key)}" for size, key in found]
+
+
+def shown(key: Path | tuple[Path, str, int]) -> str:
+    path, *place = key if isinstance(key, tuple) else (key,)
+    return ":".join([str(path.relative_to(ROOT)), *map(str, place)])
 
 
 def test_the_snakefile_stays_short():

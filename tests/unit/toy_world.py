@@ -200,7 +200,13 @@ class ToyWorld:
             "video": 4, "grid": True, "audio": 0, "channels": TOKENIZER.channels, "action": DETAILS["action"]
         }  # fmt: skip
         self.dynamics = write_model(
-            folder / "dynamics", self._dynamics(shapes), "dynamics", DYNAMICS, shapes, latents=self.latents
+            folder / "dynamics",
+            self._dynamics(shapes),
+            "dynamics",
+            DYNAMICS,
+            shapes,
+            latents=self.latents,
+            tokenizer=self.tokenizer,
         )
 
     def _seed(self, part: int) -> None:

@@ -20,11 +20,7 @@ import torch
 from sensorium.artifacts import read_json
 from sensorium.config import (
     AgentReturnConfig,
-    AudioTokenizerConfig,
-    CloningConfig,
     Data,
-    ImaginationConfig,
-    VideoTokenizerConfig,
     parse_section,
 )
 from sensorium.data import sources
@@ -37,7 +33,6 @@ from sensorium.evaluation.harness import (
     WindowPool,
     arguments,
     check_pedigree,
-    load_judged,
     require,
 )
 from sensorium.evaluation.play import Player, Random, Script, Senses, Watcher, play
@@ -45,6 +40,7 @@ from sensorium.evaluation.statistics import measure, write_result
 from sensorium.models.agent import Actor, Agent
 from sensorium.models.audio_tokenizer import AudioTokenizer
 from sensorium.models.dream import Dreamer
+from sensorium.models.load import load
 from sensorium.models.tokenizers import VideoTokenizer
 from sensorium.objectives.forcing import tokens_of
 from sensorium.randomness import stable_seed
@@ -67,13 +63,13 @@ def main(argv: list[str]) -> None:
     check_pedigree(args.clone, latents=args.latents, **sound)
     check_pedigree(args.agent, clone=args.clone)
     seed = args.untrained_seed
-    clone = load_judged(Agent, CloningConfig, args.clone, "clone", None, bench)
-    actor = load_judged(Actor, ImaginationConfig, args.agent, "agent", seed, bench)
-    tokenizer = load_judged(VideoTokenizer, VideoTokenizerConfig, args.tokenizer, "tokenizer_video", None, bench)
+    clone = load(Agent, args.clone).to(bench.device)
+    actor = load(Actor, args.agent, seed).to(bench.device)
+    tokenizer = load(VideoTokenizer, args.tokenizer).to(bench.device)
     hearing = None
     if args.sound:
         check_pedigree(args.sound, tokenizer=args.hearing)
-        hearing = load_judged(AudioTokenizer, AudioTokenizerConfig, args.hearing, "tokenizer_audio", None, bench)
+        hearing = load(AudioTokenizer, args.hearing).to(bench.device)
 
     world: Any = parse_section(Data, json.dumps(read_json(args.data)["config"]))
     environments = [sources.module(world.source).environment(world) for _ in range(config.episodes)]
@@ -118,7 +114,7 @@ def _reward_error(
     tokens, action, truth = tokens_of(batch).numpy(), batch["action"].numpy(), batch["reward"][:, -1].numpy()
 
     def errors(weights: int | None) -> np.ndarray:
-        agent = load_judged(Agent, CloningConfig, manifest, "clone", weights, bench)
+        agent = load(Agent, manifest, weights).to(bench.device)
 
         def tell(seen: torch.Tensor, done: torch.Tensor) -> torch.Tensor:
             dreamer = Dreamer(agent.dynamics, context_noise=config.context_noise, seed=config.seed, agent=agent.token)

@@ -32,7 +32,7 @@ from sklearn.decomposition import PCA
 from torch import Tensor
 
 from sensorium.artifacts import ArtifactError, read_json
-from sensorium.config import AudioEncoderConfig, FewShotConfig, FusionConfig, VisionEncoderConfig, parse_section
+from sensorium.config import FewShotConfig, parse_section
 from sensorium.data.recording import RecordingSet
 from sensorium.data.sources.playroom.materials import SHAPES
 from sensorium.evaluation import figures
@@ -42,17 +42,17 @@ from sensorium.evaluation.harness import (
     WindowPool,
     arguments,
     check_pedigree,
-    cut,
-    embed_split,
     images,
-    load_judged,
     sounds,
 )
 from sensorium.evaluation.probe import BEFORE, pooled_embedding
-from sensorium.evaluation.statistics import mean, measure, write_result
+from sensorium.evaluation.reading import cut, embed_split
+from sensorium.evaluation.scores import mean
+from sensorium.evaluation.statistics import measure, write_result
 from sensorium.evaluation.strikes import kinds, tells_strikes
 from sensorium.models.encoders import AudioEncoder, VisionEncoder
 from sensorium.models.fusion import SENSES, Fusion
+from sensorium.models.load import load
 from sensorium.randomness import stable_seed
 
 REVISION = 1
@@ -133,15 +133,13 @@ class Line:
         self._ear = self._audio(None)
 
     def _vision(self, seed: int | None) -> VisionEncoder:
-        return load_judged(
-            VisionEncoder, VisionEncoderConfig, self._manifests[0], "encoder_vision", seed, self._bench
-        )  # fmt: skip
+        return load(VisionEncoder, self._manifests[0], seed).to(self._bench.device)
 
     def _audio(self, seed: int | None) -> AudioEncoder:
-        return load_judged(AudioEncoder, AudioEncoderConfig, self._manifests[1], "encoder_audio", seed, self._bench)
+        return load(AudioEncoder, self._manifests[1], seed).to(self._bench.device)
 
     def _fusion(self, seed: int | None) -> Fusion:
-        return load_judged(Fusion, FusionConfig, self._manifests[2], "fusion", seed, self._bench)
+        return load(Fusion, self._manifests[2], seed).to(self._bench.device)
 
     def sight(self, recordings: RecordingSet, config: FewShotConfig) -> tuple[Task, Views]:
         """Single pictures."""
@@ -176,7 +174,7 @@ class Line:
 
         def states(seed: int | None, fusions: Mapping[str, int | None]) -> Views:
             embedded = embed_split(self._bench, recordings, "test", self._vision(seed), self._audio(seed))
-            given = [cut(embedded, sense, pool, task.picked) for sense in SENSES]
+            given = [cut(embedded, sense, pool.places(task.picked), pool.frames) for sense in SENSES]
             return {name: self._read(self._fusion(other), given) for name, other in fusions.items()}
 
         views = states(self._seeds["judged"], {"judged": self._seeds["judged"], "untrained fusion": FLOOR_SEEDS[0]})

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sensorium.artifacts import ArtifactError, read_json
-from sensorium.config import AudioEncoderConfig, ProbeConfig, VisionEncoderConfig, parse_section
+from sensorium.config import ProbeConfig, parse_section
 from sensorium.data.recording import RecordingSet
 from sensorium.evaluation import figures
 from sensorium.evaluation.harness import (
@@ -32,12 +32,13 @@ from sensorium.evaluation.harness import (
     WindowPool,
     arguments,
     images,
-    load_judged,
     require,
     sounds,
 )
-from sensorium.evaluation.statistics import balanced_accuracy, measure, write_result
+from sensorium.evaluation.scores import balanced_accuracy
+from sensorium.evaluation.statistics import measure, write_result
 from sensorium.models.encoders import AudioEncoder, VisionEncoder
+from sensorium.models.load import load
 from sensorium.randomness import sample_indices, stable_seed
 
 REVISION = 1
@@ -86,8 +87,8 @@ def probe(
 
     def network(seed: int | None) -> nn.Module:
         if sense == "vision":
-            return load_judged(VisionEncoder, VisionEncoderConfig, manifest, "encoder_vision", seed, bench)
-        return load_judged(AudioEncoder, AudioEncoderConfig, manifest, "encoder_audio", seed, bench)
+            return load(VisionEncoder, manifest, seed).to(bench.device)
+        return load(AudioEncoder, manifest, seed).to(bench.device)
 
     frames = 1 if sense == "vision" else int(read_json(manifest)["config"]["frames"])
     task = labelled_windows(recordings, sense, frames, config)

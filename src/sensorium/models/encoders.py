@@ -15,14 +15,18 @@ from torch.nn import functional as F
 from torchaudio.functional import melscale_fbanks
 
 from sensorium.config import AudioEncoderConfig, ConfigurationError, VisionEncoderConfig
+from sensorium.models.load import Loadable
 from sensorium.models.priors import SightPriors, onset_flux
 
 COLUMNS = 4  # columns of the spectrogram in a video frame
 GROUPS = 4
 
 
-class VisionEncoder(nn.Module):
+class VisionEncoder(Loadable):
     """Images float [B, 3, H, W] in [0, 1] -> embeddings [B, dim]."""
+
+    Config = VisionEncoderConfig
+    kind = "encoder_vision"
 
     def __init__(self, config: VisionEncoderConfig, shapes: dict[str, Any]) -> None:
         super().__init__()
@@ -99,8 +103,11 @@ class LogMel(nn.Module):
             return (energy + 1e-4).log10() / 2
 
 
-class AudioEncoder(nn.Module):
+class AudioEncoder(Loadable):
     """Sounds float [B, S] in [-1, 1] -> one embedding a frame, [B, S / samples_per_frame, dim], causal in time."""
+
+    Config = AudioEncoderConfig
+    kind = "encoder_audio"
 
     def __init__(self, config: AudioEncoderConfig, shapes: dict[str, Any]) -> None:
         super().__init__()

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from sensorium.config import TOKENIZER_STRIDE, VideoTokenizerConfig
 from sensorium.models.cache import RingCache
 from sensorium.models.convolutional_tokenizer import ConvolutionalTokenizer
+from sensorium.models.load import Loadable
 from sensorium.models.transformer_tokenizer import TransformerTokenizer
 
 
-class VideoTokenizer(nn.Module):
+class VideoTokenizer(Loadable):
     """The tokenizer that its section asks for.
 
     Args:
@@ -31,6 +32,9 @@ class VideoTokenizer(nn.Module):
             encoded or decoded piece by piece, each piece with so many frames before it.
         patches: patches a frame that may be hidden from the encoder; 0 where none may.
     """
+
+    Config = VideoTokenizerConfig
+    kind = "tokenizer_video"
 
     def __init__(self, config: VideoTokenizerConfig, shapes: dict[str, Any]) -> None:
         super().__init__()

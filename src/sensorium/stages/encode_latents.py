@@ -13,11 +13,11 @@ import numpy as np
 import torch
 
 from sensorium.artifacts import ArtifactError, digest
-from sensorium.config import AudioTokenizerConfig, LatentsConfig, VideoTokenizerConfig, canonical_json, parse_section
+from sensorium.config import LatentsConfig, canonical_json, parse_section
 from sensorium.data.recording import RecordingSet, write_shard
 from sensorium.data.shards import describe_shard
 from sensorium.models.audio_tokenizer import AudioTokenizer, to_sounds
-from sensorium.models.load import load_model
+from sensorium.models.load import load
 from sensorium.models.tokenizers import VideoTokenizer, to_images
 from sensorium.training.execution import Execution, add_arguments
 
@@ -84,9 +84,9 @@ def encode(
     recordings = RecordingSet.open(data)
     model: VideoTokenizer | AudioTokenizer
     if stream == "video":
-        model = load_model(VideoTokenizer, VideoTokenizerConfig, tokenizer, "tokenizer_video").to(device)
+        model = load(VideoTokenizer, tokenizer).to(device)
     else:
-        model = load_model(AudioTokenizer, AudioTokenizerConfig, tokenizer, "tokenizer_audio").to(device)
+        model = load(AudioTokenizer, tokenizer).to(device)
     wanted = f"shard-{shard:04d}"
     entries = [entry for entry in recordings.details["recordings"] if entry["shard"] == wanted]
     if not entries:

@@ -11,13 +11,13 @@ import torch
 from torch.nn import functional as F
 
 from sensorium.artifacts import check_pedigree, read_json
-from sensorium.config import AudioEncoderConfig, FinetuneConfig, FusionConfig, VisionEncoderConfig, parse_section
+from sensorium.config import FinetuneConfig, parse_section
 from sensorium.data.recording import RecordingSet
 from sensorium.data.windows import JoinedWindows, Windows
 from sensorium.models.encoders import AudioEncoder, VisionEncoder
 from sensorium.models.fusion import Fusion
 from sensorium.models.joint import Joint
-from sensorium.models.load import load_model
+from sensorium.models.load import load
 from sensorium.objectives.alignment import FIELDS, Telling
 from sensorium.objectives.joint import JointLearner
 from sensorium.randomness import sample_indices
@@ -112,9 +112,9 @@ def main(argv: list[str]) -> None:
     recordings = RecordingSet.open(args.data)
     check_pedigree(args.fusion, vision=args.vision, audio=args.audio)
     parts = {"vision": args.vision, "audio": args.audio, "fusion": args.fusion}
-    vision = load_model(VisionEncoder, VisionEncoderConfig, args.vision, "encoder_vision")
-    audio = load_model(AudioEncoder, AudioEncoderConfig, args.audio, "encoder_audio")
-    fusion = load_model(Fusion, FusionConfig, args.fusion, "fusion")
+    vision = load(VisionEncoder, args.vision)
+    audio = load(AudioEncoder, args.audio)
+    fusion = load(Fusion, args.fusion)
     shapes: dict[str, Any] = {}
     for name, path in parts.items():
         made = read_json(path)

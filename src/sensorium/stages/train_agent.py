@@ -6,11 +6,11 @@ import argparse
 from pathlib import Path
 
 from sensorium.artifacts import read_manifest
-from sensorium.config import CloningConfig, ImaginationConfig, parse_section
+from sensorium.config import ImaginationConfig, parse_section
 from sensorium.data.recording import RecordingSet, Split
 from sensorium.data.windows import JoinedWindows, Windows, join
 from sensorium.models.agent import Actor, Agent
-from sensorium.models.load import load_model
+from sensorium.models.load import load
 from sensorium.objectives.imagination import ImaginationLearner
 from sensorium.objectives.learner import Learner
 from sensorium.stages.train_clone import check_streams
@@ -38,7 +38,7 @@ def main(argv: list[str]) -> None:
     latents = RecordingSet.open(args.latents)
     streams = {"latents": args.latents} | ({"sound": args.sound} if args.sound else {})
     check_streams(args.clone, read_manifest(args.clone, "clone"), streams)
-    clone = load_model(Agent, CloningConfig, args.clone, "clone")
+    clone = load(Agent, args.clone)
     shapes = {
         "dim": clone.dynamics.dim,
         "distances": len(clone.policy.distances),

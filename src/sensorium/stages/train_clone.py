@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from sensorium.artifacts import ArtifactError, digest, read_manifest
-from sensorium.config import CloningConfig, DynamicsConfig, VideoTokenizerConfig, parse_section
+from sensorium.config import CloningConfig, DynamicsConfig, parse_section
 from sensorium.data.recording import RecordingSet, Split
 from sensorium.data.windows import JoinedWindows, Windows, join
 from sensorium.models.agent import Agent
 from sensorium.models.dynamics import Dynamics
-from sensorium.models.load import load_model
+from sensorium.models.load import load
 from sensorium.models.tokenizers import VideoTokenizer
 from sensorium.objectives.cloning import CloningLearner
 from sensorium.objectives.learner import Learner
@@ -61,7 +61,7 @@ def main(argv: list[str]) -> None:
     before = read_manifest(args.dynamics, "dynamics")
     streams = {"latents": args.latents} | ({"sound": args.sound} if args.sound else {})
     check_streams(args.dynamics, before, streams)
-    tokenizer = load_model(VideoTokenizer, VideoTokenizerConfig, args.tokenizer, "tokenizer_video")
+    tokenizer = load(VideoTokenizer, args.tokenizer)
     section = parse_section(DynamicsConfig, json.dumps(before["config"]))
     shapes = {"dynamics": {"config": before["config"], "shapes": before["details"]["shapes"]}}
 
@@ -71,7 +71,7 @@ def main(argv: list[str]) -> None:
 
     def build() -> tuple[Learner, Windows | JoinedWindows, Windows | JoinedWindows]:
         agent = Agent(config, shapes)
-        agent.dynamics.load_state_dict(load_model(Dynamics, DynamicsConfig, args.dynamics, "dynamics").state_dict())
+        agent.dynamics.load_state_dict(load(Dynamics, args.dynamics).state_dict())
         return CloningLearner(agent, config, section, tokenizer), windows("training"), windows("validation")
 
     train_stage(

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 
 from sensorium.artifacts import ArtifactError, digest
-from sensorium.config import DynamicsConfig, VideoTokenizerConfig, parse_section
+from sensorium.config import DynamicsConfig, parse_section
 from sensorium.data.recording import RecordingSet, Split
 from sensorium.data.windows import JoinedWindows, Windows, join
 from sensorium.models.dynamics import Dynamics
-from sensorium.models.load import load_model
+from sensorium.models.load import load
 from sensorium.models.tokenizers import VideoTokenizer
 from sensorium.objectives.forcing import DynamicsLearner
 from sensorium.objectives.learner import Learner
@@ -60,7 +60,7 @@ def main(argv: list[str]) -> None:
     sound = RecordingSet.open(args.sound) if args.sound else None
     if latents.details["tokenizer"] != digest(args.tokenizer):
         raise ArtifactError(f"{args.latents}: encoded by another tokenizer than {args.tokenizer}; encode again")
-    tokenizer = load_model(VideoTokenizer, VideoTokenizerConfig, args.tokenizer, "tokenizer_video")
+    tokenizer = load(VideoTokenizer, args.tokenizer)
     action = latents.details["action"]
     shapes = {
         "video": tokenizer.tokens,

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sensorium.config import AudioEncoderConfig, FusionConfig, VisionEncoderConfig, parse_section
+from sensorium.config import FusionConfig, parse_section
 from sensorium.data.recording import RecordingSet, Split
 from sensorium.data.windows import Windows
 from sensorium.models.embed import EmbeddedRecordings, embed_recording
 from sensorium.models.encoders import AudioEncoder, VisionEncoder
 from sensorium.models.fusion import Fusion
-from sensorium.models.load import load_model
+from sensorium.models.load import load
 from sensorium.objectives.alignment import FIELDS, FusionLearner, Telling
 from sensorium.training.execution import Execution, add_arguments
 from sensorium.training.stage import train_stage
@@ -76,8 +76,8 @@ def main(argv: list[str]) -> None:
     section = parse_section(FusionConfig, args.config)
     execution = Execution.from_args(args)
     recordings = RecordingSet.open(args.data)
-    vision = load_model(VisionEncoder, VisionEncoderConfig, args.vision, "encoder_vision")
-    audio = load_model(AudioEncoder, AudioEncoderConfig, args.audio, "encoder_audio")
+    vision = load(VisionEncoder, args.vision)
+    audio = load(AudioEncoder, args.audio)
     shapes = {
         "vision": vision.head.in_features,
         "audio": audio.head.out_features,

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sensorium.config import AudioEncoderConfig, FusionConfig, StateDynamicsConfig, VisionEncoderConfig, parse_section
+from sensorium.config import StateDynamicsConfig, parse_section
 from sensorium.data.recording import RecordingSet, Split
 from sensorium.data.windows import Windows
 from sensorium.models.embed import EmbeddedRecordings, embed_recording, fuse
 from sensorium.models.encoders import AudioEncoder, VisionEncoder
 from sensorium.models.fusion import Fusion
-from sensorium.models.load import load_model
+from sensorium.models.load import load
 from sensorium.objectives.foresight import StateDynamicsLearner
 from sensorium.training.execution import Execution, add_arguments
 from sensorium.training.stage import train_stage
@@ -62,9 +62,9 @@ def main(argv: list[str]) -> None:
     section = parse_section(StateDynamicsConfig, args.config)
     execution = Execution.from_args(args)
     recordings = RecordingSet.open(args.data)
-    vision = load_model(VisionEncoder, VisionEncoderConfig, args.vision, "encoder_vision")
-    audio = load_model(AudioEncoder, AudioEncoderConfig, args.audio, "encoder_audio")
-    fusion = load_model(Fusion, FusionConfig, args.fusion, "fusion")
+    vision = load(VisionEncoder, args.vision)
+    audio = load(AudioEncoder, args.audio)
+    fusion = load(Fusion, args.fusion)
     shapes = {"state": len(fusion.norm.weight), "action": recordings.details["action"]}
 
     def build() -> tuple[StateDynamicsLearner, Windows, Windows]:

@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from sensorium.artifacts import check_pedigree, read_json
+from sensorium.artifacts import read_json
 from sensorium.config import FinetuneConfig, parse_section
 from sensorium.data.recording import RecordingSet
 from sensorium.data.windows import JoinedWindows, Windows
 from sensorium.models.encoders import AudioEncoder, VisionEncoder
 from sensorium.models.fusion import Fusion
 from sensorium.models.joint import Joint
-from sensorium.models.load import load
+from sensorium.models.parts import Parts
 from sensorium.objectives.alignment import FIELDS, Telling
 from sensorium.objectives.joint import JointLearner
 from sensorium.randomness import sample_indices
@@ -110,11 +110,9 @@ def main(argv: list[str]) -> None:
     section = parse_section(FinetuneConfig, args.config)
     execution = Execution.from_args(args)
     recordings = RecordingSet.open(args.data)
-    check_pedigree(args.fusion, vision=args.vision, audio=args.audio)
     parts = {"vision": args.vision, "audio": args.audio, "fusion": args.fusion}
-    vision = load(VisionEncoder, args.vision)
-    audio = load(AudioEncoder, args.audio)
-    fusion = load(Fusion, args.fusion)
+    given = Parts({"encoders/vision": args.vision, "encoders/audio": args.audio, "fusion": args.fusion})
+    vision, audio, fusion = given.load(VisionEncoder), given.load(AudioEncoder), given.load(Fusion)
     shapes: dict[str, Any] = {}
     for name, path in parts.items():
         made = read_json(path)

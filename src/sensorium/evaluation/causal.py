@@ -129,7 +129,9 @@ def judge(bench: Bench, config: CausalConfig) -> Result:
         metrics["but_for"] = responsibility(said, takes.groups[happened].tolist(), config.seed)
 
     notes = {
-        "explained": {thing: {name: explained(value) for name, value in of.items()} for thing, of in sums.items()},
+        "explained": {
+            thing: {name: explained(value.sum((0, 1))) for name, value in of.items()} for thing, of in sums.items()
+        },
         "share_of_noise_kept": kept,
         "counterfactual_error": {
             name: {thing: float(np.sqrt(errors[:, :, k].mean())) for k, thing in enumerate(things)}

@@ -85,7 +85,10 @@ def judge(bench: Bench, config: CounterfactualConfig) -> Result:
     lines = {name: np.array(line) for name, line in each.items()}
     notes = {
         "change_over_horizon": each,
-        "explained": {name: explained(value) for name, value in sums.items()},
+        "explained": {
+            name: explained(np.tensordot(np.ones(len(value)), value, axes=(0, 0)).sum(0))
+            for name, value in sums.items()
+        },
     }
     times = (1 + ahead).tolist()
     return Result(metrics, lambda path: dream_figures.counterfactual(path, lines, strips, times), notes)

@@ -73,10 +73,11 @@ class Parts:
             path = self.path(place)
             if place not in self._used:
                 read_json(path)  # a broken manifest is named here
-                self._used[place] = digest(path)
-                for made, source in ((place, other) for other in self._used):
-                    self._check(made, source)
-                    self._check(source, made)
+                used = {**self._used, place: digest(path)}
+                for other, content in used.items():
+                    self._check(place, other, content)
+                    self._check(other, place, used[place])
+                self._used = used
         return path
 
     def load(self, cls: type[Model], untrained_seed: int | None = None) -> Model:
@@ -109,10 +110,10 @@ class Parts:
             self._recordings[place] = RecordingSet.open(self.use(place))
         return self._recordings[place]
 
-    def _check(self, made: str, source: str) -> None:
-        """Refuse a part that should have been made from another one, used with it, and was not."""
+    def _check(self, made: str, source: str, content: str) -> None:
+        """Refuse a part that should have been made from another one, with this digest, and was not."""
         for role, place in MADE_FROM.get(made, {}).items():
-            if place == source and read_json(self.path(made)).get("inputs", {}).get(role) != self._used[source]:
+            if place == source and read_json(self.path(made)).get("inputs", {}).get(role) != content:
                 raise ArtifactError(
                     f"{self.path(made)}: not made from {self.path(source)} as it is now; pass the right one, or "
                     f"{_way_out(made, again=True)}"

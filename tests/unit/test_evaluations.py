@@ -26,6 +26,7 @@ from sensorium.config import (
 from sensorium.data.recording import RecordingSet
 from sensorium.evaluation import agent_return, probe, reconstruction, retrieval, rollout, world_state
 from sensorium.evaluation.harness import WindowPool
+from sensorium.evaluation.labelled import labelled_windows
 from sensorium.evaluation.matching import draw_candidates, ranks
 from sensorium.evaluation.scores import ssim
 
@@ -124,7 +125,7 @@ def test_recordings_without_labels_are_refused(world: ToyWorld) -> None:
     recordings = RecordingSet.open(world.data)
     recordings.details = {**recordings.details, "labels": {}}
     with pytest.raises(ArtifactError, match="no labels for vision"):
-        probe.labelled_windows(recordings, "vision", 1, ProbeConfig())
+        labelled_windows(recordings, "vision", 1, ProbeConfig())
 
 
 def test_models_of_another_line_are_refused(world: ToyWorld, tmp_path: Path) -> None:

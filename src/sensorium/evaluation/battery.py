@@ -13,8 +13,14 @@ import numpy as np
 from sensorium.config import FinetuningConfig
 from sensorium.data.recording import RecordingSet
 from sensorium.evaluation.harness import Bench, WindowPool
+from sensorium.evaluation.labelled import (
+    LabelledWindows,
+    few_shot_right,
+    labelled_windows,
+    linear_right,
+    pooled_embedding,
+)
 from sensorium.evaluation.matching import audible, draw_candidates, hit, ranks
-from sensorium.evaluation.probe import Task, few_shot_right, labelled_windows, linear_right, pooled_embedding
 from sensorium.evaluation.reading import POSITION, VELOCITY, Embedded, cut, draw, embed_split, worth_reading
 from sensorium.evaluation.readout import paired
 from sensorium.evaluation.sample import Sample
@@ -53,7 +59,7 @@ class Battery:
         self._recordings, self._config, self._bench = recordings, config, bench
         labels = recordings.details.get("labels") or {}
         lengths = {"vision": 1, "audio": sound_frames}
-        self._tasks: dict[str, Task] = {
+        self._tasks: dict[str, LabelledWindows] = {
             sense: labelled_windows(recordings, sense, length, config.probe)
             for sense, length in lengths.items()
             if sense in labels
@@ -77,7 +83,7 @@ class Battery:
             scores |= self._read(self._drawn, [known, embedded], fusion)
         return scores
 
-    def _probe(self, sense: str, task: Task, encoder: VisionEncoder | AudioEncoder) -> dict[str, Score]:
+    def _probe(self, sense: str, task: LabelledWindows, encoder: VisionEncoder | AudioEncoder) -> dict[str, Score]:
         pooled = pooled_embedding(sense, encoder)
         train, test = (
             self._bench.run(pool, picked, pooled) for pool, picked in zip(task.pools, task.picked, strict=True)

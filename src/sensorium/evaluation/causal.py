@@ -30,9 +30,9 @@ import numpy as np
 from sklearn.linear_model import Ridge
 
 from sensorium.config import CausalConfig
+from sensorium.data.sources.playroom.rerun import playroom_settings
 from sensorium.evaluation import motion_figures
 from sensorium.evaluation.contract import Evaluation, Result
-from sensorium.evaluation.counterfactual import playroom_settings
 from sensorium.evaluation.foretold import INPUTS, Forecaster
 from sensorium.evaluation.harness import Bench, require
 from sensorium.evaluation.readout import Readout

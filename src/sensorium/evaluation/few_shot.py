@@ -45,8 +45,9 @@ from sensorium.evaluation.harness import (
     images,
     sounds,
 )
-from sensorium.evaluation.probe import BEFORE, pooled_embedding
+from sensorium.evaluation.labelled import BEFORE, pooled_embedding
 from sensorium.evaluation.reading import cut, embed_split
+from sensorium.evaluation.readout import nearest
 from sensorium.evaluation.scores import mean
 from sensorium.evaluation.statistics import measure, write_result
 from sensorium.evaluation.strikes import kinds, tells_strikes
@@ -305,6 +306,5 @@ def answers(rows: np.ndarray, support: np.ndarray, query: np.ndarray) -> np.ndar
     right = np.empty(query.shape)
     for number, (shown, asked) in enumerate(zip(support, query, strict=True)):
         means = rows[shown].mean(1)
-        distance = (means**2).sum(1) - 2 * rows[asked] @ means.T  # the query's own length changes no order
-        right[number] = distance.argmin(-1) == np.arange(len(means))[:, None]
+        right[number] = nearest(rows[asked], means) == np.arange(len(means))[:, None]
     return right

@@ -27,7 +27,7 @@ from sensorium.config import ZeroShotConfig, parse_section
 from sensorium.data.recording import RecordingSet, Split
 from sensorium.evaluation import figures
 from sensorium.evaluation.harness import FLOOR_SEEDS, Bench, WindowPool, arguments
-from sensorium.evaluation.probe import BEFORE, pooled_embedding
+from sensorium.evaluation.labelled import BEFORE, pooled_embedding
 from sensorium.evaluation.readout import JointReadout, one_hot
 from sensorium.evaluation.scores import balanced_accuracy
 from sensorium.evaluation.statistics import Score, measure, write_result

@@ -25,7 +25,7 @@ from sensorium.data.sources.playroom import render
 from sensorium.data.sources.playroom.materials import MATERIALS, PROPERTIES, TEXTURES
 from sensorium.data.sources.playroom.physics import FRAMES_PER_SECOND, Habit, Motion, Room
 from sensorium.data.sources.playroom.scene import OWN_TEXTURE, ROOM, Body, Scene, draw_scene
-from sensorium.evaluation.statistics import psnr
+from sensorium.evaluation.scores import psnr
 from sensorium.interactive.world import positive
 
 FIRST = 50_000  # the first room

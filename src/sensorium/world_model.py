@@ -16,15 +16,12 @@ import torch
 from numpy.typing import ArrayLike
 from torch import nn
 
-from sensorium.artifacts import MANIFEST, ArtifactError, digest, read_json
-from sensorium.config import Section
+from sensorium.artifacts import MANIFEST, ArtifactError, read_json
 from sensorium.generation.audio_tokenizer import AudioTokenizer, to_sounds
-from sensorium.generation.config import AudioTokenizerConfig, DynamicsConfig, VideoTokenizerConfig
 from sensorium.generation.dream import dream
 from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.tokenizers import VideoTokenizer, to_images
-from sensorium.models.load import load_model
-from sensorium.perception.config import AudioEncoderConfig, FinetuneConfig, FusionConfig, VisionEncoderConfig
+from sensorium.models.parts import Parts
 from sensorium.perception.embed import FULL_SCALE, fuse, hear, see
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.fusion import Fusion
@@ -92,11 +89,13 @@ class WorldModel:
             raise ArtifactError(
                 f"{self.folder}: no such folder; make the workflow's results with: snakemake --profile local -j1"
             )
-        self._finetuned: Path | None = None
-        if (self.folder / MANIFEST).exists() and read_json(self.folder / MANIFEST).get("kind") == "finetuned":
-            self._finetuned = self.folder / MANIFEST
-            self.folder = self.folder.resolve().parent
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self._finetuned: Parts | None = None
+        own = self.folder / MANIFEST
+        if own.exists() and read_json(own).get("kind") == Joint.kind:
+            self._finetuned = Parts({"finetuned": own}, self.device)
+            self.folder = self.folder.resolve().parent
+        self._parts = Parts(self.folder, self.device)
         self._last: Perception | None = None
 
     def perceive(
@@ -178,7 +177,7 @@ class WorldModel:
         after = after or self._last
         if after is None or after.video is None:
             raise ValueError("a dream goes on from what was seen: call perceive with a video first, or pass after=")
-        shapes = self._manifest("dynamics")["details"]["shapes"]
+        shapes = self._parts.manifest("dynamics")["details"]["shapes"]
         moves = None
         if shapes["action"] is None:
             horizon = len(np.asarray(actions))
@@ -190,100 +189,58 @@ class WorldModel:
             moves = torch.from_numpy(np.concatenate(parts)).to(self.device)[None]
         if not horizon:
             raise ValueError("actions is empty: one action for each frame to imagine")
-        size = int(self._manifest("tokenizers/video")["details"]["shapes"]["size"])
+        size = int(self._parts.manifest("tokenizers/video")["details"]["shapes"]["size"])
         video = _checked("video", after.video, (None, size, size, 3), "uint8")
-        seen = self._tokenizer.encode(to_images(torch.from_numpy(video).to(self.device)))
+        tokenizer = self._parts.load(VideoTokenizer)
+        seen = tokenizer.encode(to_images(torch.from_numpy(video).to(self.device)))
         given = len(seen)
         context = seen[None]
-        if "audio" in self._dynamics.streams:
+        dynamics = self._parts.load(Dynamics)
+        if "audio" in dynamics.streams:
             if after.sound is None:
                 raise ValueError("this model dreams with sound: call perceive with the audio of the video too")
-            heard = self._sound_tokenizer.encode(to_sounds(torch.from_numpy(after.sound).to(self.device))[None])
+            ear = self._parts.load(AudioTokenizer)
+            heard = ear.encode(to_sounds(torch.from_numpy(after.sound).to(self.device))[None])
             context = torch.cat([context, heard], dim=2)
-        kept = self._dynamics.window  # frames that a dream looks back on
+        kept = dynamics.window  # frames that a dream looks back on
         if moves is not None:
             moves = moves[:, max(0, given - kept) :]
-        dreamed = dream(self._dynamics, context[:, -kept:], moves, horizon, denoising_steps=denoising_steps, seed=seed)
-        tokens = self._dynamics.split(dreamed)
+        dreamed = dream(dynamics, context[:, -kept:], moves, horizon, denoising_steps=denoising_steps, seed=seed)
+        tokens = dynamics.split(dreamed)
         # decoded with what was seen and heard before: a tokenizer may look back, and a sound rings on
-        shown = self._tokenizer.decode(torch.cat([seen, tokens["video"][0]]))[given:]
+        shown = tokenizer.decode(torch.cat([seen, tokens["video"][0]]))[given:]
         pictures = (255 * shown.clamp(0, 1)).round().byte()
         sound = None
         if "audio" in tokens:
-            whole = self._sound_tokenizer.decode(torch.cat([heard, tokens["audio"]], dim=1))[0]
+            whole = ear.decode(torch.cat([heard, tokens["audio"]], dim=1))[0]
             samples = (FULL_SCALE * whole).round().clamp(-FULL_SCALE, FULL_SCALE - 1).short().cpu().numpy()
-            sound = samples[given * self._sound_tokenizer.samples_per_frame :]
+            sound = samples[given * ear.samples_per_frame :]
         return Imagination(video=pictures.permute(0, 2, 3, 1).cpu().numpy(), sound=sound)
 
-    # the parts, each read when it is first needed
+    # encoders and fusion: those that were trained one by one, or together
 
     @cached_property
     def _joint(self) -> Joint | None:
         """Encoders and fusion that were trained together, if they were asked for."""
-        if self._finetuned is None:
-            return None
-        return load_model(Joint, FinetuneConfig, self._finetuned, "finetuned").to(self.device)
+        return None if self._finetuned is None else self._finetuned.load(Joint)
 
     def _picture_size(self) -> int:
         """Height and width of the pictures that the eyes were trained on."""
         if self._finetuned is None:
-            return int(self._manifest("encoders/vision")["details"]["shapes"]["size"])
-        return int(read_json(self._finetuned)["details"]["shapes"]["vision"]["shapes"]["size"])
+            return int(self._parts.manifest("encoders/vision")["details"]["shapes"]["size"])
+        return int(self._finetuned.manifest("finetuned")["details"]["shapes"]["vision"]["shapes"]["size"])
 
-    @cached_property
+    @property
     def _vision(self) -> VisionEncoder:
-        if self._joint is not None:
-            return self._joint.vision
-        return self._part("encoders/vision", VisionEncoder, VisionEncoderConfig, "encoder_vision")
+        return self._parts.load(VisionEncoder) if self._joint is None else self._joint.vision
 
-    @cached_property
+    @property
     def _audio(self) -> AudioEncoder:
-        if self._joint is not None:
-            return self._joint.audio
-        return self._part("encoders/audio", AudioEncoder, AudioEncoderConfig, "encoder_audio")
+        return self._parts.load(AudioEncoder) if self._joint is None else self._joint.audio
 
-    @cached_property
+    @property
     def _fusion(self) -> Fusion:
-        if self._joint is not None:
-            return self._joint.fusion
-        return self._part(
-            "fusion", Fusion, FusionConfig, "fusion", made_from={"vision": "encoders/vision", "audio": "encoders/audio"}
-        )
-
-    @cached_property
-    def _tokenizer(self) -> VideoTokenizer:
-        return self._part("tokenizers/video", VideoTokenizer, VideoTokenizerConfig, "tokenizer_video")
-
-    @cached_property
-    def _sound_tokenizer(self) -> AudioTokenizer:
-        return self._part("tokenizers/audio", AudioTokenizer, AudioTokenizerConfig, "tokenizer_audio")
-
-    @cached_property
-    def _dynamics(self) -> Dynamics:
-        return self._part("dynamics", Dynamics, DynamicsConfig, "dynamics", made_from={"tokenizer": "tokenizers/video"})
-
-    def _part(
-        self, name: str, cls: type[Model], config: type[Section], kind: str, made_from: dict[str, str] | None = None
-    ) -> Model:
-        made = self._manifest(name)["inputs"]
-        for role, part in (made_from or {}).items():
-            self._manifest(part)
-            if made.get(role) != digest(self.folder / part / MANIFEST):
-                raise ArtifactError(
-                    f"{self.folder / name}: not made from {self.folder / part} as it is now; "
-                    f"make it again with: snakemake --profile local -j1 results/{name}/{MANIFEST}"
-                )
-        return load_model(cls, config, self.folder / name / MANIFEST, kind).to(self.device)
-
-    def _manifest(self, name: str) -> dict[str, Any]:
-        path = self.folder / name / MANIFEST
-        if not path.exists():
-            raise ArtifactError(
-                f"{path}: not there, and this needs it; make it with: "
-                f"snakemake --profile local -j1 results/{name}/{MANIFEST}"
-            )
-        manifest: dict[str, Any] = read_json(path)
-        return manifest
+        return self._parts.load(Fusion) if self._joint is None else self._joint.fusion
 
 
 def _checked(name: str, values: ArrayLike, shape: tuple[int | None, ...], kind: str) -> np.ndarray:

@@ -15,9 +15,8 @@ from sensorium.agent.config import CloningConfig, ImaginationConfig
 from sensorium.data.environment import Observation
 from sensorium.data.recording import RecordingSet
 from sensorium.data.windows import Windows
-from sensorium.generation.config import DynamicsConfig
 from sensorium.generation.dynamics import Dynamics
-from sensorium.models.load import load_model
+from sensorium.models.load import load
 from sensorium.randomness import Draw
 
 CLONING, IMAGINATION = CloningConfig(distances=2), ImaginationConfig()
@@ -70,7 +69,7 @@ def add_agent(world: ToyWorld, folder: Path) -> None:
     }
     shapes = {"dynamics": {"config": DYNAMICS.model_dump(mode="json"), "shapes": shapes}}
     agent = Agent(CLONING, shapes)
-    agent.dynamics.load_state_dict(load_model(Dynamics, DynamicsConfig, world.dynamics, "dynamics").state_dict())
+    agent.dynamics.load_state_dict(load(Dynamics, world.dynamics).state_dict())
     learner = CloningLearner(agent, CLONING, DYNAMICS, world.generation.video_tokenizer)
     latents, frames = RecordingSet.open(world.latents), DYNAMICS.long_frames + CLONING.distances
     windows = Windows(latents, "training", ("latent", "action", "reward"), frames, scene="latent")
@@ -81,10 +80,14 @@ def add_agent(world: ToyWorld, folder: Path) -> None:
         return learner(batch, Draw(0, step, 0, 16, 16, torch.device("cpu")))[0]
 
     fit([agent], 200, loss)
-    world.clone = write_model(folder / "clone", agent, "clone", CLONING, shapes, latents=world.latents)
+    world.clone = write_model(
+        folder / "clone", agent, "clone", CLONING, shapes, latents=world.latents, tokenizer=world.tokenizer
+    )
     told = {"dim": DYNAMICS.dim, "distances": CLONING.distances, "action": DETAILS["action"]}
     actor = Actor(IMAGINATION, told)
     actor.policy.load_state_dict(agent.policy.state_dict())
     with torch.no_grad():
         actor.policy.distances[0].bias[agent.code.bins - 1] += 3.0  # the right-most command
-    world.agent = write_model(folder / "agent", actor, "agent", IMAGINATION, told, clone=world.clone)
+    world.agent = write_model(
+        folder / "agent", actor, "agent", IMAGINATION, told, latents=world.latents, clone=world.clone
+    )

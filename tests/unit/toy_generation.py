@@ -43,7 +43,13 @@ class ToyGeneration:
         self.tokens = torch.from_numpy(np.stack([latents[name]["latent"] for name in training])).float()
         shapes = {"video": 4, "grid": True, "audio": 0, "channels": TOKENIZER.channels, "action": DETAILS["action"]}
         self.dynamics = write_model(
-            folder / "dynamics", self._dynamics(shapes), "dynamics", DYNAMICS, shapes, latents=self.latents
+            folder / "dynamics",
+            self._dynamics(shapes),
+            "dynamics",
+            DYNAMICS,
+            shapes,
+            latents=self.latents,
+            tokenizer=self.tokenizer,
         )
 
     def _seed(self, part: int) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from sensorium.artifacts import write_json
 from sensorium.config import Section, Training
+from sensorium.models.load import Loadable
 from sensorium.randomness import Draw
 from sensorium.training.execution import Execution
 from sensorium.training.learner import Audio, Batch, CoupledLearner, Gate, Image, Learner, Metrics
@@ -44,8 +45,11 @@ class ToyConfig(Section):
     training: Training = Training(steps=40, batch=16, warmup=5, lr=1e-2, ema=0.9)
 
 
-class ToyModel(nn.Module):
+class ToyModel(Loadable):
     """Two layers."""
+
+    Config = ToyConfig
+    kind = "toy"
 
     def __init__(self, config: ToyConfig, shapes: dict[str, Any]) -> None:
         super().__init__()

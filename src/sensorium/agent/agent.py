@@ -23,6 +23,7 @@ from sensorium.config import parse_section
 from sensorium.generation.config import DynamicsConfig
 from sensorium.generation.dynamics import Dynamics
 from sensorium.models.layers import RMSNorm
+from sensorium.models.load import Loadable
 
 _ACTION_BINS = 11  # a part of a continuous action, from -1 to 1
 
@@ -93,13 +94,16 @@ class Scalar(Head):
         return expectation(self(state, distance), self.bins)
 
 
-class Agent(nn.Module):
+class Agent(Loadable):
     """Dynamics with an agent in them, the policy and the rewards that were cloned from recordings.
 
     Args:
         config: its section.
         shapes: {"dynamics": {"config": its section, "shapes": its shapes}}: what the dynamics were before.
     """
+
+    Config = CloningConfig
+    kind = "clone"
 
     def __init__(self, config: CloningConfig, shapes: dict[str, Any]) -> None:
         super().__init__()
@@ -119,13 +123,16 @@ class Agent(nn.Module):
         return prediction, states[:, :, 0]
 
 
-class Actor(nn.Module):
+class Actor(Loadable):
     """What imagination trains: a policy that starts as the cloned one, and the value of its states.
 
     Args:
         config: its section.
         shapes: {"dim": D, "distances": of the cloned policy, "action": as in the recordings}.
     """
+
+    Config = ImaginationConfig
+    kind = "agent"
 
     def __init__(self, config: ImaginationConfig, shapes: dict[str, Any]) -> None:
         super().__init__()

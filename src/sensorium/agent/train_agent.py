@@ -6,14 +6,14 @@ import argparse
 from pathlib import Path
 
 from sensorium.agent.agent import Actor, Agent
-from sensorium.agent.config import CloningConfig, ImaginationConfig
+from sensorium.agent.config import ImaginationConfig
 from sensorium.agent.imagination_learner import ImaginationLearner
 from sensorium.agent.train_clone import check_streams
 from sensorium.artifacts import read_manifest
 from sensorium.config import parse_section
 from sensorium.data.recording import RecordingSet, Split
 from sensorium.data.windows import JoinedWindows, Windows, join
-from sensorium.models.load import load_model
+from sensorium.models.load import load
 from sensorium.training.execution import Execution, add_arguments
 from sensorium.training.learner import Learner
 from sensorium.training.stage import train_stage
@@ -39,7 +39,7 @@ def main(argv: list[str]) -> None:
     latents = RecordingSet.open(args.latents)
     streams = {"latents": args.latents} | ({"sound": args.sound} if args.sound else {})
     check_streams(args.clone, read_manifest(args.clone, "clone"), streams)
-    clone = load_model(Agent, CloningConfig, args.clone, "clone")
+    clone = load(Agent, args.clone)
     shapes = {
         "dim": clone.dynamics.dim,
         "distances": len(clone.policy.distances),

@@ -15,10 +15,10 @@ from sensorium.artifacts import ArtifactError, digest, read_manifest
 from sensorium.config import parse_section
 from sensorium.data.recording import RecordingSet, Split
 from sensorium.data.windows import JoinedWindows, Windows, join
-from sensorium.generation.config import DynamicsConfig, VideoTokenizerConfig
+from sensorium.generation.config import DynamicsConfig
 from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.tokenizers import VideoTokenizer
-from sensorium.models.load import load_model
+from sensorium.models.load import load
 from sensorium.training.execution import Execution, add_arguments
 from sensorium.training.learner import Learner
 from sensorium.training.stage import train_stage
@@ -63,7 +63,7 @@ def main(argv: list[str]) -> None:
     before = read_manifest(args.dynamics, "dynamics")
     streams = {"latents": args.latents} | ({"sound": args.sound} if args.sound else {})
     check_streams(args.dynamics, before, streams)
-    tokenizer = load_model(VideoTokenizer, VideoTokenizerConfig, args.tokenizer, "tokenizer_video")
+    tokenizer = load(VideoTokenizer, args.tokenizer)
     section = parse_section(DynamicsConfig, json.dumps(before["config"]))
     shapes = {"dynamics": {"config": before["config"], "shapes": before["details"]["shapes"]}}
 
@@ -73,7 +73,7 @@ def main(argv: list[str]) -> None:
 
     def build() -> tuple[Learner, Windows | JoinedWindows, Windows | JoinedWindows]:
         agent = Agent(config, shapes)
-        agent.dynamics.load_state_dict(load_model(Dynamics, DynamicsConfig, args.dynamics, "dynamics").state_dict())
+        agent.dynamics.load_state_dict(load(Dynamics, args.dynamics).state_dict())
         return CloningLearner(agent, config, section, tokenizer), windows("training"), windows("validation")
 
     train_stage(

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sensorium.artifacts import ArtifactError
 from sensorium.artifacts import check_pedigree as check_pedigree  # part of the harness too
-from sensorium.config import Section
 from sensorium.data.recording import RecordingSet, Split
 from sensorium.data.windows import Windows
-from sensorium.models.load import load_model
-from sensorium.perception.embed import FULL_SCALE, embed_recording
-from sensorium.perception.encoders import AudioEncoder, VisionEncoder
+from sensorium.evaluation.sample import Sample
+from sensorium.models.parts import Parts
+from sensorium.perception.embed import FULL_SCALE
 from sensorium.randomness import stable_seed
 from sensorium.training.execution import Execution, add_arguments
 
-Model = TypeVar("Model", bound=nn.Module)
+Anything = TypeVar("Anything")
 FLOOR_SEEDS = tuple(stable_seed("untrained", number) for number in range(3))  # the best of three is the floor
 ROWS = 64  # windows a pass where --micro-batch does not say
 
@@ -45,26 +44,53 @@ def arguments(name: str, description: str | None, inputs: Sequence[str], control
         )
     parser.add_argument("--output", required=True, type=Path, metavar="JSON", help="where the result goes")
     parser.add_argument("--figure", required=True, type=Path, metavar="PNG", help="where the picture goes")
-    parser.add_argument(
-        "--untrained-seed", type=int, metavar="N",
-        help=f"negative control: judge {control} with fresh weights of this seed; every metric should fail",
-    )  # fmt: skip
+    control_help = f"negative control: judge {control} with fresh weights of this seed; every metric should fail"
+    parser.add_argument("--untrained-seed", type=int, metavar="N", help=control_help)
     add_arguments(parser)
     return parser
 
 
 @dataclass(frozen=True)
 class Bench:
-    """Where networks are run, and how many windows a pass; always in float32, so that results agree between devices."""
+    """What an evaluation is given: the trained parts, and where and how networks run.
+
+    Networks run in float32, so that results agree between devices.
+
+    Attributes:
+        device: where.
+        execution: how many windows a pass, how many threads.
+        parts: the trained parts and recordings that were given.
+        args: all parsed arguments, for options of an evaluation's own.
+    """
 
     device: torch.device
     execution: Execution
+    parts: Parts = field(default_factory=lambda: Parts({}))
+    args: argparse.Namespace = field(default_factory=argparse.Namespace)
 
     @classmethod
-    def prepare(cls, args: argparse.Namespace) -> Bench:
-        """From parsed arguments."""
+    def prepare(cls, args: argparse.Namespace, manifests: Mapping[str, Path] | None = None) -> Bench:
+        """From parsed arguments, with the manifests of the parts by their places in the results.
+
+        Raises:
+            ArtifactError: if a part is missing, or was not made from the other ones.
+        """
         execution = Execution.from_args(args)
-        return cls(execution.prepare(), execution)
+        device = execution.prepare()
+        parts = Parts(manifests or {}, device)
+        if manifests:
+            parts.use(*manifests)
+        return cls(device, execution, parts, args)
+
+    @property
+    def untrained_seed(self) -> int | None:
+        """Seed of the fresh weights that are judged as a negative control; None: the trained model is judged."""
+        seed: int | None = getattr(self.args, "untrained_seed", None)
+        return seed
+
+    def untrained(self, score: Callable[[int], Anything]) -> dict[str, Anything]:
+        """What `score` gives for each seed of the untrained networks that are floors, by the name of the floor."""
+        return {f"untrained {number}": score(seed) for number, seed in enumerate(FLOOR_SEEDS)}
 
     @torch.no_grad()
     def run(self, pool: WindowPool, indices: np.ndarray, network: Callable[..., Tensor]) -> np.ndarray:
@@ -113,6 +139,26 @@ class WindowPool:
         """Up to `count` numbers of allowed windows, spread evenly over the recordings, in order."""
         return spread(self.recording, allowed, count, rng)
 
+    def sample(self, count: int, rng: np.random.Generator, allowed: np.ndarray | None = None) -> Sample:
+        """Up to `count` windows with the pool's fields, [n, frames, ...] each, spread evenly over the recordings.
+
+        Args:
+            count: how many at most.
+            rng: draws them.
+            allowed: which windows may be drawn, bool [windows]; None: all.
+        """
+        picked = self.draw(np.ones(len(self), bool) if allowed is None else allowed, count, rng)
+        return self.rows(picked)
+
+    def rows(self, indices: np.ndarray) -> Sample:
+        """The windows `indices` with the pool's fields."""
+        fields = {name: values.numpy() for name, values in self.windows.batch(indices).items()}
+        return self.places(indices).having(**fields)
+
+    def places(self, indices: np.ndarray) -> Sample:
+        """The windows `indices` without their fields."""
+        return Sample(self.recording[indices], self.start[indices])
+
     def batches(self, indices: np.ndarray, size: int) -> Iterator[dict[str, Tensor]]:
         """The windows `indices`, `size` a batch, as `Windows.batch` gives them."""
         for start in range(0, len(indices), size):
@@ -124,41 +170,9 @@ def spread(names: np.ndarray, allowed: np.ndarray, count: int, rng: np.random.Ge
     chosen = rng.permutation(np.flatnonzero(allowed))
     order = np.argsort(names[chosen], kind="stable")
     _, first, length = np.unique(names[chosen][order], return_index=True, return_counts=True)
-    turn = np.empty(len(chosen), np.int64)  # the how-manieth of its recording a row is
-    turn[order] = np.arange(len(chosen)) - np.repeat(first, length)
-    return np.sort(chosen[np.argsort(turn, kind="stable")][:count])
-
-
-def load_judged(
-    cls: type[Model], config_cls: type[Section], manifest: Path, kind: str, seed: int | None, bench: Bench
-) -> Model:
-    """A model on the bench's device: as trained, or with fresh weights of a seed.
-
-    Fresh weights keep the trained model's buffers (means and deviations of its inputs): those are measured, not
-    learned, and without them an untrained network would be a weaker floor than it can be.
-    """
-    model = load_model(cls, config_cls, manifest, kind, seed)
-    if seed is not None:
-        trained = load_model(cls, config_cls, manifest, kind)
-        model.load_state_dict(dict(trained.named_buffers()), strict=False)
-    return model.to(bench.device)
-
-
-def embed_split(
-    bench: Bench, recordings: RecordingSet, split: Split, vision: VisionEncoder, audio: AudioEncoder
-) -> dict[str, dict[str, np.ndarray]]:
-    """What the senses say of every frame of a split: recording -> sense -> float32 [T, width]."""
-    return {name: embed_recording(recordings, name, vision, audio, bench.device) for name in recordings.names(split)}
-
-
-def cut(
-    embedded: dict[str, dict[str, np.ndarray]], sense: str, pool: WindowPool, indices: np.ndarray
-) -> np.ndarray | None:
-    """Windows `indices` of a sense's embeddings, [n, frames, dim]; None for a sense that is missing."""
-    if sense not in next(iter(embedded.values())):
-        return None
-    places = zip(pool.recording[indices].tolist(), pool.start[indices].tolist(), strict=True)
-    return np.stack([embedded[name][sense][start : start + pool.frames] for name, start in places])
+    rank = np.empty(len(chosen), np.int64)  # of each row within its recording
+    rank[order] = np.arange(len(chosen)) - np.repeat(first, length)
+    return np.sort(chosen[np.argsort(rank, kind="stable")][:count])
 
 
 def images(video: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from sensorium.artifacts import ArtifactError, digest, write_json
+from sensorium.evaluation.scores import mean
 
 DRAWS = 1000
 CONFIDENCE = 0.95
@@ -28,59 +29,6 @@ class StatisticsError(ArithmeticError):
     """A score that is not a number: the message names the metric and what was measured."""
 
     exit_code = 70
-
-
-def mean(samples: np.ndarray, weights: np.ndarray) -> float:
-    """Weighted mean of samples [n]."""
-    return float(np.dot(samples, weights) / weights.sum())
-
-
-def median(samples: np.ndarray, weights: np.ndarray) -> float:
-    """Weighted median of samples [n]: the mid-point where half of the weight lies on either side."""
-    order = np.argsort(samples, kind="stable")
-    ordered, mass = samples[order], np.cumsum(weights[order])
-    half = 0.5 * mass[-1]
-    lower, upper = np.searchsorted(mass, half, side="left"), np.searchsorted(mass, half, side="right")
-    return float(0.5 * (ordered[lower] + ordered[min(upper, len(ordered) - 1)]))
-
-
-def balanced_accuracy(samples: np.ndarray, weights: np.ndarray) -> float:
-    """Mean over classes of the share that was right; samples [n, 2] hold (right, class)."""
-    right, labels = samples[:, 0], samples[:, 1]
-    shares = []
-    for label in np.unique(labels):
-        weight = weights * (labels == label)
-        if weight.sum() > 0:
-            shares.append(np.dot(right, weight) / weight.sum())
-    return float(np.mean(shares))
-
-
-def psnr(samples: np.ndarray, weights: np.ndarray) -> float:
-    """Peak signal-to-noise ratio in dB of mean squared errors on a 0..1 scale.
-
-    Args:
-        samples: [n], or [n, H] for a horizon of H frames, whose H ratios are averaged.
-        weights: [n].
-    """
-    errors = np.tensordot(weights, samples, axes=(0, 0)) / weights.sum()
-    return float(np.mean(-10 * np.log10(np.maximum(errors, 1e-12))))
-
-
-def r_squared(samples: np.ndarray, weights: np.ndarray) -> float:
-    """Mean coefficient of determination over D variables; a variable that predicts worse than its mean is below 0.
-
-    Args:
-        samples: [n, D, 2], truth and prediction; NaN where the truth is not defined.
-        weights: [n].
-    """
-    defined = np.isfinite(samples).all(-1)
-    weight = defined * weights[:, None]
-    truth, predicted = np.where(defined[..., None], samples, 0).transpose(2, 0, 1)
-    centre = (weight * truth).sum(0) / np.maximum(weight.sum(0), 1e-12)
-    total = (weight * (truth - centre) ** 2).sum(0)
-    residual = (weight * (truth - predicted) ** 2).sum(0)
-    varies = total > 1e-12
-    return float(np.mean(1 - residual[varies] / total[varies]))
 
 
 def resampled_weights(groups: Sequence[str], seed: int, draws: int = DRAWS) -> np.ndarray:

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from sensorium.forecasting.config import StateDynamicsConfig
 from sensorium.generation.dynamics import action_embedding
 from sensorium.models.layers import RMSNorm
+from sensorium.models.load import Loadable
 
 STEEPEST = 8.0  # bound of the logarithm of a variance
 
@@ -33,7 +34,7 @@ class Forecast:
     log_variance: Tensor
 
 
-class StateDynamics(nn.Module):
+class StateDynamics(Loadable):
     """A gated recurrent unit that tells each frame's change, and goes on from what it told itself.
 
     What a single state does not show, such as speeds, is gathered over the frames that are given. Before training it
@@ -48,6 +49,9 @@ class StateDynamics(nn.Module):
     axes: Tensor
     scale: Tensor
     spread: Tensor
+
+    Config = StateDynamicsConfig
+    kind = "state_dynamics"
 
     def __init__(self, config: StateDynamicsConfig, shapes: dict[str, Any]) -> None:
         super().__init__()

@@ -13,8 +13,7 @@ from sensorium.data.recording import RecordingSet, Split
 from sensorium.data.windows import Windows
 from sensorium.forecasting.config import StateDynamicsConfig
 from sensorium.forecasting.state_dynamics_learner import StateDynamicsLearner
-from sensorium.models.load import load_model
-from sensorium.perception.config import AudioEncoderConfig, FusionConfig, VisionEncoderConfig
+from sensorium.models.load import load
 from sensorium.perception.embed import EmbeddedRecordings, embed_recording, fuse
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.fusion import Fusion
@@ -64,9 +63,9 @@ def main(argv: list[str]) -> None:
     section = parse_section(StateDynamicsConfig, args.config)
     execution = Execution.from_args(args)
     recordings = RecordingSet.open(args.data)
-    vision = load_model(VisionEncoder, VisionEncoderConfig, args.vision, "encoder_vision")
-    audio = load_model(AudioEncoder, AudioEncoderConfig, args.audio, "encoder_audio")
-    fusion = load_model(Fusion, FusionConfig, args.fusion, "fusion")
+    vision = load(VisionEncoder, args.vision)
+    audio = load(AudioEncoder, args.audio)
+    fusion = load(Fusion, args.fusion)
     shapes = {"state": len(fusion.norm.weight), "action": recordings.details["action"]}
 
     def build() -> tuple[StateDynamicsLearner, Windows, Windows]:

@@ -17,13 +17,14 @@ from torch.nn import functional as F
 
 from sensorium.config import ConfigurationError
 from sensorium.generation.config import AudioTokenizerConfig
+from sensorium.models.load import Loadable
 
 SHORTEST_HOP, LONGEST_HOP = 16, 64  # samples a column: shorter than a period of most tones, so that phases are kept
 _TYPICAL = 0.02  # root mean square of a column that an untrained decoder makes
 _QUIETEST = 1e-4  # root mean square below which loudness is not told
 
 
-class AudioTokenizer(nn.Module):
+class AudioTokenizer(Loadable):
     """Autoencoder of sound with a bounded bottleneck (tanh); loudness and wave form of a column go separate ways.
 
     Args:
@@ -39,6 +40,9 @@ class AudioTokenizer(nn.Module):
     Raises:
         ConfigurationError: if a token's share of a frame cannot be cut into columns.
     """
+
+    Config = AudioTokenizerConfig
+    kind = "tokenizer_audio"
 
     def __init__(self, config: AudioTokenizerConfig, shapes: dict[str, Any]) -> None:
         super().__init__()

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from sensorium.generation.config import DynamicsConfig
 from sensorium.models.cache import Cache, PastCache, RingCache
 from sensorium.models.layers import Block, RMSNorm
+from sensorium.models.load import Loadable
 
 STEPS = 64  # the finest sampling; step sizes are 1/64, 1/32, ... 1
 _SIGNAL_WAVES = 16
@@ -59,7 +60,7 @@ class Past:
         return Past(caches, (mean, variance), self.stem[which].detach())
 
 
-class Dynamics(nn.Module):
+class Dynamics(Loadable):
     """Denoiser of token windows, steered by actions.
 
     A frame's tokens are: its noised video and sound tokens, the registers, one token of its signal level tau and step
@@ -91,6 +92,9 @@ class Dynamics(nn.Module):
     mean: Tensor
     deviation: Tensor
     change: Tensor
+
+    Config = DynamicsConfig
+    kind = "dynamics"
 
     def __init__(self, config: DynamicsConfig, shapes: dict[str, Any]) -> None:
         super().__init__()

@@ -17,9 +17,8 @@ from sensorium.config import LatentsConfig, canonical_json, parse_section
 from sensorium.data.recording import RecordingSet, write_shard
 from sensorium.data.shards import describe_shard
 from sensorium.generation.audio_tokenizer import AudioTokenizer, to_sounds
-from sensorium.generation.config import AudioTokenizerConfig, VideoTokenizerConfig
 from sensorium.generation.tokenizers import VideoTokenizer, to_images
-from sensorium.models.load import load_model
+from sensorium.models.load import load
 from sensorium.training.execution import Execution, add_arguments
 
 REVISION = 2
@@ -85,9 +84,9 @@ def encode(
     recordings = RecordingSet.open(data)
     model: VideoTokenizer | AudioTokenizer
     if stream == "video":
-        model = load_model(VideoTokenizer, VideoTokenizerConfig, tokenizer, "tokenizer_video").to(device)
+        model = load(VideoTokenizer, tokenizer).to(device)
     else:
-        model = load_model(AudioTokenizer, AudioTokenizerConfig, tokenizer, "tokenizer_audio").to(device)
+        model = load(AudioTokenizer, tokenizer).to(device)
     wanted = f"shard-{shard:04d}"
     entries = [entry for entry in recordings.details["recordings"] if entry["shard"] == wanted]
     if not entries:

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from sensorium.config import TOKENIZER_STRIDE
 from sensorium.generation.config import VideoTokenizerConfig
 from sensorium.generation.convolutional_tokenizer import ConvolutionalTokenizer
 from sensorium.generation.transformer_tokenizer import TransformerTokenizer
 from sensorium.models.cache import RingCache
+from sensorium.models.load import Loadable
 
 
-class VideoTokenizer(nn.Module):
+class VideoTokenizer(Loadable):
     """The tokenizer that its section asks for.
 
     Args:
@@ -32,6 +33,9 @@ class VideoTokenizer(nn.Module):
             encoded or decoded piece by piece, each piece with so many frames before it.
         patches: patches a frame that may be hidden from the encoder; 0 where none may.
     """
+
+    Config = VideoTokenizerConfig
+    kind = "tokenizer_video"
 
     def __init__(self, config: VideoTokenizerConfig, shapes: dict[str, Any]) -> None:
         super().__init__()

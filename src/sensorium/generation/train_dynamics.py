@@ -12,11 +12,11 @@ from sensorium.artifacts import ArtifactError, digest
 from sensorium.config import parse_section
 from sensorium.data.recording import RecordingSet, Split
 from sensorium.data.windows import JoinedWindows, Windows, join
-from sensorium.generation.config import DynamicsConfig, VideoTokenizerConfig
+from sensorium.generation.config import DynamicsConfig
 from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.dynamics_learner import DynamicsLearner
 from sensorium.generation.tokenizers import VideoTokenizer
-from sensorium.models.load import load_model
+from sensorium.models.load import load
 from sensorium.training.execution import Execution, add_arguments
 from sensorium.training.learner import Learner
 from sensorium.training.stage import train_stage
@@ -61,7 +61,7 @@ def main(argv: list[str]) -> None:
     sound = RecordingSet.open(args.sound) if args.sound else None
     if latents.details["tokenizer"] != digest(args.tokenizer):
         raise ArtifactError(f"{args.latents}: encoded by another tokenizer than {args.tokenizer}; encode again")
-    tokenizer = load_model(VideoTokenizer, VideoTokenizerConfig, args.tokenizer, "tokenizer_video")
+    tokenizer = load(VideoTokenizer, args.tokenizer)
     action = latents.details["action"]
     shapes = {
         "video": tokenizer.tokens,

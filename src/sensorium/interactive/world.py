@@ -14,15 +14,14 @@ from torch import Tensor
 from sensorium.artifacts import MANIFEST, ArtifactError, digest, read_json
 from sensorium.config import ConfigurationError
 from sensorium.data.recording import RecordingSet
-from sensorium.evaluation.harness import check_pedigree
 from sensorium.generation.audio_tokenizer import AudioTokenizer
-from sensorium.generation.config import AudioTokenizerConfig, DynamicsConfig, RolloutConfig, VideoTokenizerConfig
+from sensorium.generation.config import RolloutConfig
 from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.interactive.actions import Action
 from sensorium.interactive.senses import Senses
 from sensorium.models.layers import lay_by_columns
-from sensorium.models.load import load_model
+from sensorium.models.parts import Parts
 from sensorium.training.execution import Execution
 
 RESULTS = Path("results")
@@ -60,24 +59,24 @@ class World:
         """
         execution = Execution(device=args.device, threads=args.threads, compile="on" if args.compile else "off")
         device = execution.prepare()
-        latents = RecordingSet.open(args.latents)
-        data = args.data or recordings_of(args.latents)
-        recordings = RecordingSet.open(data)
-        tokenizer = load_model(VideoTokenizer, VideoTokenizerConfig, args.tokenizer, "tokenizer_video")
-        dynamics = load_model(Dynamics, DynamicsConfig, args.dynamics, "dynamics")
-        check_pedigree(args.latents, data=data, tokenizer=args.tokenizer)
-        check_pedigree(args.dynamics, latents=args.latents)
+        given = {
+            "latents/video": args.latents,
+            "data": args.data or recordings_of(args.latents),
+            "tokenizers/video": args.tokenizer,
+            "dynamics": args.dynamics,
+            "latents/audio": args.sound,
+            "tokenizers/audio": args.sound_tokenizer,
+        }
+        parts = Parts(given, device)
+        latents, recordings = parts.recordings("latents/video"), parts.recordings()
+        tokenizer, dynamics = parts.load(VideoTokenizer), parts.load(Dynamics)
         sound, hearing = None, None
         if "audio" in dynamics.streams:
-            sound = RecordingSet.open(args.sound)
-            hearing = load_model(AudioTokenizer, AudioTokenizerConfig, args.sound_tokenizer, "tokenizer_audio")
-            hearing = hearing.to(device)
-            check_pedigree(args.sound, data=data, tokenizer=args.sound_tokenizer)
-            check_pedigree(args.dynamics, sound=args.sound)
+            sound, hearing = parts.recordings("latents/audio"), parts.load(AudioTokenizer)
         if device.type == "cpu":
             lay_by_columns(dynamics)
         execution.compile_modules([dynamics], device)
-        return cls(recordings, latents, sound, dynamics.to(device), tokenizer.to(device), hearing, device)
+        return cls(recordings, latents, sound, dynamics, tokenizer, hearing, device)
 
     @property
     def action(self) -> Action | None:

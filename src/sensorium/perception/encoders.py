@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sensorium.models.load import Loadable
 from sensorium.models.spectrogram import LogMel
 from sensorium.perception.config import AudioEncoderConfig, VisionEncoderConfig
 from sensorium.perception.priors import SightPriors, onset_flux
@@ -19,8 +20,11 @@ from sensorium.perception.priors import SightPriors, onset_flux
 GROUPS = 4
 
 
-class VisionEncoder(nn.Module):
+class VisionEncoder(Loadable):
     """Images float [B, 3, H, W] in [0, 1] -> embeddings [B, dim]."""
+
+    Config = VisionEncoderConfig
+    kind = "encoder_vision"
 
     def __init__(self, config: VisionEncoderConfig, shapes: dict[str, Any]) -> None:
         super().__init__()
@@ -61,8 +65,11 @@ class Residual(nn.Module):
         return x + self.branch(x)
 
 
-class AudioEncoder(nn.Module):
+class AudioEncoder(Loadable):
     """Sounds float [B, S] in [-1, 1] -> one embedding a frame, [B, S / samples_per_frame, dim], causal in time."""
+
+    Config = AudioEncoderConfig
+    kind = "encoder_audio"
 
     def __init__(self, config: AudioEncoderConfig, shapes: dict[str, Any]) -> None:
         super().__init__()

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from sensorium.artifacts import check_pedigree, read_json
+from sensorium.artifacts import read_json
 from sensorium.config import parse_section
 from sensorium.data.recording import RecordingSet
 from sensorium.data.windows import JoinedWindows, Windows
-from sensorium.models.load import load_model
-from sensorium.perception.config import AudioEncoderConfig, FinetuneConfig, FusionConfig, VisionEncoderConfig
+from sensorium.models.parts import Parts
+from sensorium.perception.config import FinetuneConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.fusion import Fusion
 from sensorium.perception.fusion_learner import FIELDS, Telling
@@ -111,11 +111,9 @@ def main(argv: list[str]) -> None:
     section = parse_section(FinetuneConfig, args.config)
     execution = Execution.from_args(args)
     recordings = RecordingSet.open(args.data)
-    check_pedigree(args.fusion, vision=args.vision, audio=args.audio)
     parts = {"vision": args.vision, "audio": args.audio, "fusion": args.fusion}
-    vision = load_model(VisionEncoder, VisionEncoderConfig, args.vision, "encoder_vision")
-    audio = load_model(AudioEncoder, AudioEncoderConfig, args.audio, "encoder_audio")
-    fusion = load_model(Fusion, FusionConfig, args.fusion, "fusion")
+    given = Parts({"encoders/vision": args.vision, "encoders/audio": args.audio, "fusion": args.fusion})
+    vision, audio, fusion = given.load(VisionEncoder), given.load(AudioEncoder), given.load(Fusion)
     shapes: dict[str, Any] = {}
     for name, path in parts.items():
         made = read_json(path)

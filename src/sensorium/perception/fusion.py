@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sensorium.models.layers import Block, RMSNorm
+from sensorium.models.load import Loadable
 from sensorium.perception.config import FusionConfig
 from sensorium.perception.encoders import BodyEncoder
 
@@ -19,13 +20,16 @@ SENSES = ("vision", "audio", "body")
 _HEAD_LAYERS = 2
 
 
-class Fusion(nn.Module):
+class Fusion(Loadable):
     """Causal transformer over time; each frame is the sum of what its senses say.
 
     It keeps an affine map for every sense, measured on the training recordings, so callers pass embeddings as the
     encoders give them: a wide sense is reduced to its principal components, a narrow one standardised. A sense that
     is hidden or missing is replaced by a learned token.
     """
+
+    Config = FusionConfig
+    kind = "fusion"
 
     def __init__(self, config: FusionConfig, shapes: dict[str, Any]) -> None:
         super().__init__()

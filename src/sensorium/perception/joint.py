@@ -7,20 +7,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
+from sensorium.models.load import Loadable
 from sensorium.perception.config import AudioEncoderConfig, FinetuneConfig, FusionConfig, VisionEncoderConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.fusion import Fusion
 
 
-class Joint(nn.Module):
+class Joint(Loadable):
     """Vision encoder, audio encoder and fusion.
 
     Args:
         config: of the joint stage; it changes nothing of the shape.
         shapes: for each of vision, audio and fusion the "config" and the "shapes" that it was made with.
     """
+
+    Config = FinetuneConfig
+    kind = "finetuned"
 
     def __init__(self, config: FinetuneConfig, shapes: dict[str, Any]) -> None:
         super().__init__()

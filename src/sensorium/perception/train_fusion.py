@@ -11,8 +11,8 @@ import torch
 from sensorium.config import parse_section
 from sensorium.data.recording import RecordingSet, Split
 from sensorium.data.windows import Windows
-from sensorium.models.load import load_model
-from sensorium.perception.config import AudioEncoderConfig, FusionConfig, VisionEncoderConfig
+from sensorium.models.load import load
+from sensorium.perception.config import FusionConfig
 from sensorium.perception.embed import EmbeddedRecordings, embed_recording
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.fusion import Fusion
@@ -77,8 +77,8 @@ def main(argv: list[str]) -> None:
     section = parse_section(FusionConfig, args.config)
     execution = Execution.from_args(args)
     recordings = RecordingSet.open(args.data)
-    vision = load_model(VisionEncoder, VisionEncoderConfig, args.vision, "encoder_vision")
-    audio = load_model(AudioEncoder, AudioEncoderConfig, args.audio, "encoder_audio")
+    vision = load(VisionEncoder, args.vision)
+    audio = load(AudioEncoder, args.audio)
     shapes = {
         "vision": vision.head.in_features,
         "audio": audio.head.out_features,

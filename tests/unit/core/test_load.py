@@ -11,7 +11,8 @@ from toys import SHAPES, ToyConfig, ToyModel
 
 from sensorium.artifacts import ArtifactError, write_manifest
 from sensorium.config import canonical_json
-from sensorium.models.load import load_model
+from sensorium.models.load import load
+from sensorium.perception.fusion import Fusion
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def test_round_trip(exported: tuple[ToyModel, Path]) -> None:
     model, manifest = exported
     torch.manual_seed(1)
     state = torch.random.get_rng_state()
-    loaded = load_model(ToyModel, ToyConfig, manifest, "toy")
+    loaded = load(ToyModel, manifest)
     assert torch.equal(torch.random.get_rng_state(), state)
     assert not loaded.training
     assert not any(p.requires_grad for p in loaded.parameters())
@@ -40,7 +41,7 @@ def test_round_trip(exported: tuple[ToyModel, Path]) -> None:
 
 def test_untrained(exported: tuple[ToyModel, Path]) -> None:
     model, manifest = exported
-    one, same, other = (load_model(ToyModel, ToyConfig, manifest, "toy", untrained_seed=seed) for seed in (1, 1, 2))
+    one, same, other = (load(ToyModel, manifest, untrained_seed=seed) for seed in (1, 1, 2))
     assert torch.equal(one.last.weight, same.last.weight)
     assert not torch.equal(one.last.weight, other.last.weight)
     assert not torch.equal(one.last.weight, model.last.weight)
@@ -49,10 +50,10 @@ def test_untrained(exported: tuple[ToyModel, Path]) -> None:
 def test_what_does_not_fit_is_refused(exported: tuple[ToyModel, Path]) -> None:
     _, manifest = exported
     with pytest.raises(ArtifactError, match=r"expected the manifest of a 'fusion'"):
-        load_model(ToyModel, ToyConfig, manifest, "fusion")
+        load(Fusion, manifest)
     weights = manifest.with_name("model.safetensors")
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
     weights.write_bytes(content)
     with pytest.raises(ArtifactError, match=r"its content is not what"):
-        load_model(ToyModel, ToyConfig, manifest, "toy")
+        load(ToyModel, manifest)

@@ -11,16 +11,8 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score, r2_score
 
 from sensorium.artifacts import ArtifactError, digest, write_json
-from sensorium.evaluation.statistics import (
-    StatisticsError,
-    balanced_accuracy,
-    measure,
-    median,
-    psnr,
-    r_squared,
-    resampled_weights,
-    write_result,
-)
+from sensorium.evaluation.scores import balanced_accuracy, median, psnr, r_squared
+from sensorium.evaluation.statistics import StatisticsError, measure, resampled_weights, write_result
 from sensorium.generation.evaluation.drift import frechet
 
 RNG = np.random.default_rng(0)

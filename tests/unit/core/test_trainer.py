@@ -21,7 +21,7 @@ from toys import SHAPES, ToyConfig, ToyContrast, ToyLearner, ToyModel, ToyWindow
 
 from sensorium.artifacts import ArtifactError
 from sensorium.config import ConfigurationError, Training
-from sensorium.models.load import load_model
+from sensorium.models.load import load
 from sensorium.randomness import Draw
 from sensorium.training import trainer as trainer_module
 from sensorium.training.distributed import World
@@ -83,10 +83,10 @@ def test_it_learns_and_logs(straight: Path) -> None:
     assert list((folder / "tb").glob("events*"))
     assert "loss" in (folder / "train.log").read_text()
     assert sorted(p.name for p in (folder / "checkpoints").iterdir()) == ["step-00000040"]
-    model = load_model(ToyModel, ToyConfig, straight / "manifest.json", "toy")
+    model = load(ToyModel, straight / "manifest.json")
     batch = ToyWindows(24)._x
     error = functional.mse_loss(model(batch), batch.sin().sum(1, keepdim=True))
-    untrained = load_model(ToyModel, ToyConfig, straight / "manifest.json", "toy", untrained_seed=1)
+    untrained = load(ToyModel, straight / "manifest.json", untrained_seed=1)
     assert error < 0.5 * functional.mse_loss(untrained(batch), batch.sin().sum(1, keepdim=True))
 
 

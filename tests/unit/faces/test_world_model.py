@@ -253,7 +253,8 @@ def test_parts_that_do_not_belong_together_are_refused(tmp_path: Path, fields: d
     perception(tmp_path)
     manifest = tmp_path / "encoders/vision/manifest.json"
     manifest.write_text(manifest.read_text() + "\n")
-    with pytest.raises(ArtifactError, match=r"fusion: not made from .*encoders/vision as it is now"):
+    expected = r"fusion/manifest.json: not made from .*vision/manifest.json as it is now.* results/fusion/manifest.json"
+    with pytest.raises(ArtifactError, match=expected):
         sensorium.load(tmp_path).perceive(fields["video"])
 
 

@@ -18,14 +18,13 @@ from sensorium.config import PlayroomConfig, canonical_json
 from sensorium.data.recording import RecordingSet
 from sensorium.data.sources import playroom
 from sensorium.data.windows import Windows
+from sensorium.evaluation.scores import correlation, cosine, explained, products, rank_moments
 from sensorium.forecasting import train_state_dynamics
 from sensorium.forecasting.config import CausalConfig, MotionConfig, StateDynamicsConfig
 from sensorium.forecasting.evaluation import causal, motion
-from sensorium.forecasting.evaluation.forecasts import INPUTS
 from sensorium.forecasting.state_dynamics import StateDynamics
 from sensorium.forecasting.state_dynamics_learner import StateDynamicsLearner, likelihood
-from sensorium.models.load import load_model
-from sensorium.perception.config import FusionConfig
+from sensorium.models.load import load
 from sensorium.perception.fusion import Fusion
 from sensorium.randomness import Draw, sample_indices
 
@@ -157,7 +156,7 @@ def foreseen(world: ToyWorld, tmp_path_factory: pytest.TempPathFactory) -> Path:
     recordings = RecordingSet.open(world.data)
     shapes = {"state": FUSION.dim, "action": DETAILS["action"]}
     learner = StateDynamicsLearner(WIDER, shapes)
-    fusion = load_model(Fusion, FusionConfig, world.fusion, "fusion")
+    fusion = load(Fusion, world.fusion)
     embedded = train_state_dynamics.embed(recordings, world.perception.encoder, world.perception.listener, fusion, CPU)
     train_state_dynamics.describe(learner, embedded)
     windows = Windows(embedded, "training", ("state", "action"), 8)
@@ -178,7 +177,7 @@ def evaluate(world: ToyWorld, foreseen: Path, folder: Path, *more: str, name: st
         "causal": CausalConfig(learned_from=30, rooms=20, windows=60),
     }
     words = ["--config", canonical_json(section[name]), "--device", "cpu", "--threads", "1"]
-    for key in INPUTS:
+    for key in ("data", "vision", "audio", "fusion", "state-dynamics"):
         words += [f"--{key}", str(foreseen if key == "state-dynamics" else getattr(world, key))]
     MODULES[name].main([*words, "--output", str(folder / "r.json"), "--figure", str(folder / "f.png"), *more])
     return json.loads((folder / "r.json").read_text())
@@ -253,10 +252,10 @@ def test_areas_and_cosines_by_hand() -> None:
     assert causal.area(samples, np.array([0.0, 1, 0, 1])) == 0.5  # no case was drawn
     assert causal.area(np.stack([np.zeros(4), samples[:, 1]], 1), np.ones(4)) == 0.5
     change = np.random.default_rng(0).normal(size=(6, 3, 2))
-    assert causal.cosine(causal.products(2 * change, change), np.ones(6)) == pytest.approx(1)
-    assert causal.cosine(causal.products(0 * change, change), np.ones(6)) == 0
-    assert causal.explained(causal.products(change, change)) == pytest.approx(1)
-    assert causal.explained(causal.products(2 * change, change)) == pytest.approx(0)
+    assert cosine(products(2 * change, change), np.ones(6)) == pytest.approx(1)
+    assert cosine(products(0 * change, change), np.ones(6)) == 0
+    assert explained(products(change, change).sum((0, 1))) == pytest.approx(1)
+    assert explained(products(2 * change, change).sum((0, 1))) == pytest.approx(0)
 
 
 def test_motion_refuses_what_does_not_belong_together(world: ToyWorld, foreseen: Path, tmp_path: Path) -> None:
@@ -283,6 +282,6 @@ def test_coverage_likelihood_and_ranks_by_hand() -> None:
     square = variance * rng.standard_normal((4000, 3)) ** 2
     assert motion.coverage(square, variance) == pytest.approx({"50%": 0.5, "90%": 0.9}, abs=0.02)
     assert motion.surprise(square, variance).mean() < motion.surprise(square, np.ones(3)).mean()
-    moments = motion.rank_moments(variance, np.sqrt(variance) + 100 * np.arange(3))
-    assert motion.correlation(moments, np.ones(4000)) == pytest.approx(1)
-    assert motion.correlation(motion.rank_moments(np.ones((9, 2)), rng.random((9, 2))), np.ones(9)) == 0
+    moments = rank_moments(variance, np.sqrt(variance) + 100 * np.arange(3), within_columns=True)
+    assert correlation(moments, np.ones(4000)) == pytest.approx(1)
+    assert correlation(rank_moments(np.ones((9, 2)), rng.random((9, 2)), within_columns=True), np.ones(9)) == 0

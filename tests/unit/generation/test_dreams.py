@@ -15,23 +15,17 @@ from toy_generation import DYNAMICS, TOKENIZER
 from toy_world import DETAILS, RECORDINGS, SIZE, ToyWorld, recording, write_model, write_recordings
 
 from sensorium.artifacts import ArtifactError
-from sensorium.config import ConfigurationError, FolderConfig, PlayroomConfig, Section, canonical_json
+from sensorium.config import ConfigurationError, FolderConfig, LatentsConfig, PlayroomConfig, Section, canonical_json
 from sensorium.data.recording import RecordingSet
 from sensorium.data.sources import playroom
 from sensorium.evaluation.harness import FLOOR_SEEDS
-from sensorium.generation.config import (
-    CounterfactualConfig,
-    DriftConfig,
-    DynamicsConfig,
-    LatentsConfig,
-    RolloutConfig,
-    UncertaintyConfig,
-)
+from sensorium.evaluation.sample import of_other_recordings
+from sensorium.evaluation.scores import correlation, cosine, crps, explained, products, rank_moments
+from sensorium.generation.config import CounterfactualConfig, DriftConfig, RolloutConfig, UncertaintyConfig
 from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.evaluation import counterfactual, drift, rollout, uncertainty
-from sensorium.generation.evaluation.dreams import INPUTS, strangers
 from sensorium.generation.evaluation.poison import POISONS, with_shuffled_block
-from sensorium.models.load import load_model
+from sensorium.models.load import load
 
 MODULES = {"rollout": rollout, "uncertainty": uncertainty, "counterfactual": counterfactual, "drift": drift}
 SECTIONS: dict[str, Section] = {
@@ -51,7 +45,7 @@ METRICS = {
 def evaluate(world: Any, name: str, folder: Path, *more: str) -> dict[str, Any]:
     """Run one evaluation by its command line; its result."""
     words = ["--config", canonical_json(SECTIONS[name]), "--device", "cpu", "--threads", "1"]
-    for key in INPUTS:
+    for key in ("data", "latents", "tokenizer", "dynamics"):
         words += [f"--{key}", str(getattr(world, key))]
     if name == "rollout":
         words += ["--video", str(folder / "film.mp4")]
@@ -132,7 +126,7 @@ def test_silent_recordings_without_actions_are_dreamt_all_the_same(world: ToyWor
     silent.data = write_recordings(tmp_path / "data", films, PlayroomConfig(recordings=RECORDINGS, size=SIZE))
     inputs = {"data": silent.data, "tokenizer": silent.tokenizer}
     silent.latents = write_recordings(tmp_path / "latents", tokens, LatentsConfig(), **inputs)
-    dynamics = load_model(Dynamics, DynamicsConfig, world.dynamics, "dynamics")
+    dynamics = load(Dynamics, world.dynamics)
     shapes = {"video": 4, "grid": True, "audio": 0, "channels": TOKENIZER.channels, "action": DETAILS["action"]}
     folder = tmp_path / "dynamics"
     silent.dynamics = write_model(folder, dynamics, "dynamics", DYNAMICS, shapes, latents=silent.latents)
@@ -164,7 +158,7 @@ def test_long_dreams_like_recordings_pass_and_poisoned_ones_are_further_off(
             return
         rng = np.random.default_rng(0)
         for _ in range(studio.config.frames // studio.config.piece):
-            yield studio.pictures(studio.takes(studio.past + studio.config.piece, 20, rng).tokens, studio.past)
+            yield studio.pictures(studio.sample(studio.past + studio.config.piece, 20, rng)["tokens"], studio.past)
 
     monkeypatch.setattr(drift, "long_dream", replayed)
     assert evaluate(world, "drift", tmp_path)["metrics"]["distance"]["passed"]
@@ -193,15 +187,15 @@ def test_what_the_simulator_does_not_repeat_is_refused(world: ToyWorld, tmp_path
         counterfactual.rerun(studio, SimpleNamespace(), np.zeros(0), 1)
 
 
-def test_shuffled_actions_come_from_strangers() -> None:
+def test_shuffled_actions_come_from_other_recordings() -> None:
     """Never from the same recording."""
     groups = np.repeat(["a", "b", "c"], 4)
-    assert (groups[strangers(groups, np.random.default_rng(0))] != groups).all()
+    assert (groups[of_other_recordings(groups, np.random.default_rng(0))] != groups).all()
 
 
 def test_one_shuffled_block_keeps_its_numbers(world: ToyWorld) -> None:
     """The same entries in another order, in one block alone."""
-    dynamics = load_model(Dynamics, DynamicsConfig, world.dynamics, "dynamics")
+    dynamics = load(Dynamics, world.dynamics)
     poisoned = with_shuffled_block(dynamics)
     changed = set()
     for (name, before), after in zip(dynamics.named_parameters(), poisoned.parameters(), strict=True):
@@ -217,8 +211,8 @@ def test_scores_of_known_ensembles() -> None:
     truth = rng.normal(size=20000)
     dreams = rng.normal(size=(8, 20000))
     ones = np.ones(20000)
-    assert uncertainty.crps(dreams, truth).mean() == pytest.approx(1 / np.sqrt(np.pi), abs=0.02)
-    assert uncertainty.crps(np.stack([truth, truth]), truth) == pytest.approx(0)
+    assert crps(dreams, truth).mean() == pytest.approx(1 / np.sqrt(np.pi), abs=0.02)
+    assert crps(np.stack([truth, truth]), truth) == pytest.approx(0)
     counted = np.ones((20000, 1), bool)
     for spread, wrong in ((1.0, 0.0), (0.1, 0.7)):
         ranks = uncertainty.histograms(spread * dreams[..., None], truth[:, None], counted, rng)
@@ -226,17 +220,17 @@ def test_scores_of_known_ensembles() -> None:
         assert uncertainty.unevenness(ranks, ones) == pytest.approx(wrong, abs=0.04)
         assert uncertainty.miscoverage(ranks, ones) == pytest.approx(wrong, abs=0.04)
     x = rng.normal(size=(50, 4))
-    assert uncertainty.correlation(uncertainty.moments(x, np.exp(x)), np.ones(50)) == pytest.approx(1)
-    assert uncertainty.correlation(uncertainty.moments(x, 0 * x), np.ones(50)) == 0
+    assert correlation(rank_moments(x, np.exp(x)), np.ones(50)) == pytest.approx(1)
+    assert correlation(rank_moments(x, 0 * x), np.ones(50)) == 0
 
 
 def test_changes_that_are_half_right() -> None:
     """Twice the true change points the same way, and explains nothing."""
     true = np.random.default_rng(0).normal(size=(5, 3, 3, 4, 4))
-    doubled = counterfactual.products(2 * true, true)
-    assert counterfactual.cosine(doubled, np.ones(5)) == pytest.approx(1)
-    assert counterfactual.explained(doubled, np.ones(5)) == pytest.approx(0)
-    assert counterfactual.cosine(counterfactual.products(0 * true, true), np.ones(5)) == 0
+    doubled = products(2 * true, true)
+    assert cosine(doubled, np.ones(5)) == pytest.approx(1)
+    assert explained(doubled.sum((0, 1))) == pytest.approx(0)
+    assert cosine(products(0 * true, true), np.ones(5)) == 0
 
 
 def test_frechet_distance_of_known_distributions() -> None:

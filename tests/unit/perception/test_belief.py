@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from sensorium.config import ConfigurationError
 from sensorium.evaluation.harness import Bench
+from sensorium.evaluation.sample import Sample
 from sensorium.perception.config import WorldStateConfig
 from sensorium.perception.evaluation.belief import Belief
-from sensorium.perception.evaluation.world_readout import Drawn
 from sensorium.settings import Config, validate
 
 FRAMES, HIDDEN = 12, 6
@@ -40,16 +40,15 @@ class Mind(nn.Module):
         return torch.stack(states, 1)
 
 
-def windows(seed: int, count: int = 240) -> tuple[Drawn, list[np.ndarray | None]]:
+def windows(seed: int, count: int = 240) -> tuple[Sample, list[np.ndarray | None]]:
     """Bodies that fly straight, at speeds of their own; what is seen is where they are, a little wrong."""
     rng = np.random.default_rng(seed)
     speed = rng.normal(0, 0.15, (count, 1, 2))
     place = rng.normal(0, 1, (count, 1, 2)) + speed * np.arange(FRAMES)[:, None]
     truth = np.concatenate([place, np.broadcast_to(speed, place.shape)], -1)
-    pool: Any = SimpleNamespace(frames=FRAMES, values=lambda _, frame: truth[:, frame])
     seen = (place + rng.normal(0, 0.01, place.shape)).astype(np.float32)
     groups = np.array([f"r{number // 8}" for number in range(count)])
-    return Drawn(pool, np.arange(count), truth[:, -1], groups), [seen, None, None]
+    return Sample(groups, np.zeros(count, np.int64), {"truth.state": truth}), [seen, None, None]
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +59,8 @@ def belief() -> Belief:
 
 def measured(belief: Belief, kind: str) -> dict[str, Any]:
     mind: Any = Mind(kind)
-    return belief.metric(mind, [Mind("forgets")], WorldStateConfig(hidden=HIDDEN))  # type: ignore[list-item]
+    untrained: Any = {"untrained 0": Mind("forgets")}
+    return belief.metric(mind, untrained, WorldStateConfig(hidden=HIDDEN))
 
 
 def test_who_reckons_on_knows_more_than_what_was_seen_last(belief: Belief) -> None:

@@ -18,7 +18,7 @@ from sensorium.data.recording import RecordingSet
 from sensorium.data.sources import playroom
 from sensorium.data.sources.playroom.materials import MATERIALS, PROPERTIES, SHAPES
 from sensorium.data.sources.playroom.scene import area, draw_scene
-from sensorium.evaluation.readout import Senses, one_hot
+from sensorium.evaluation.readout import JointReadout, one_hot
 from sensorium.perception.config import PropertiesConfig
 from sensorium.perception.evaluation import properties
 from sensorium.perception.evaluation.impacts import Strikes, draw_strikes, frames_of, kinds, strikes_for
@@ -91,10 +91,10 @@ def test_a_read_out_combines_senses_and_ignores_noise() -> None:
         "noise": rng.normal(size=(900, 80)),
     }
     wanted, groups = hidden.sum(1, keepdims=True), np.repeat(np.arange(90), 10)
-    given = Senses({k: v[:600] for k, v in views.items()}, {k: v[600:] for k, v in views.items()})
+    given = JointReadout({k: v[:600] for k, v in views.items()}, {k: v[600:] for k, v in views.items()})
 
     def r2(*names: str) -> float:
-        told = given.read(names, {"sum": wanted[:600]}, groups[:600])["sum"]
+        told = given(names, {"sum": wanted[:600]}, groups[:600])["sum"]
         return 1 - float(((told - wanted[600:]) ** 2).mean() / wanted[600:].var())
 
     assert r2("first", "second") > 0.97
@@ -121,7 +121,7 @@ def test_mass_passes_only_where_it_takes_more_than_one_sense(felt: bool) -> None
     rng = np.random.default_rng(0)
     training, test = made_up(200, rng), made_up(120, rng)
 
-    def senses(trained: bool) -> Senses:
+    def senses(trained: bool) -> JointReadout:
         parts = []
         for strikes in (training, test):
             true = properties.properties(strikes)
@@ -130,7 +130,7 @@ def test_mass_passes_only_where_it_takes_more_than_one_sense(felt: bool) -> None
             push = true["mass"] + 0.8 * rng.normal(size=true["mass"].shape) if felt else noise[:, :1]
             hearing = heard if trained else rng.normal(size=heard.shape)
             parts.append({"sight": rng.normal(size=(len(strikes), 6)), "hearing": hearing, "touch": push})
-        return Senses(*parts)
+        return JointReadout(*parts)
 
     metrics, alone = properties.judge(properties.Reader(training, test), senses(True), [senses(False)] * 3, 0)
     assert metrics["mass"]["passed"] == felt

@@ -15,8 +15,8 @@ from toy_world import RECORDINGS, SIZE, ToyWorld, recording, write_model, write_
 from sensorium.artifacts import ArtifactError
 from sensorium.config import PlayroomConfig, Training, canonical_json
 from sensorium.data.recording import RecordingSet
-from sensorium.evaluation.statistics import mean
-from sensorium.models.load import load_model
+from sensorium.evaluation.scores import mean
+from sensorium.models.load import load
 from sensorium.perception import finetune
 from sensorium.perception.config import FinetuneConfig, FinetuningConfig, ProbeConfig, RetrievalConfig, WorldStateConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
@@ -42,7 +42,7 @@ JUDGED = FinetuningConfig(
 @pytest.fixture(scope="module")
 def start(world: ToyWorld, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A fusion of the toy world's encoders that was calibrated and not trained: there is much to gain."""
-    trained = load_model(Fusion, type(FUSION), world.fusion, "fusion")
+    trained = load(Fusion, world.fusion)
     torch.manual_seed(5)
     fusion = Fusion(FUSION, FUSION_SHAPES)
     fusion.load_state_dict(dict(trained.named_buffers()), strict=False)
@@ -80,9 +80,9 @@ def make(world: ToyWorld, config: FinetuneConfig, rows: int = 16) -> tuple[Joint
     """The learner as the stage makes it, and a batch."""
     recordings = RecordingSet.open(world.data)
     manifests = {name: json.loads(getattr(world, name).read_text()) for name in PARTS}
-    vision = load_model(VisionEncoder, finetune.VisionEncoderConfig, world.vision, "encoder_vision")
-    audio = load_model(AudioEncoder, finetune.AudioEncoderConfig, world.audio, "encoder_audio")
-    fusion = load_model(Fusion, finetune.FusionConfig, world.fusion, "fusion")
+    vision = load(VisionEncoder, world.vision)
+    audio = load(AudioEncoder, world.audio)
+    fusion = load(Fusion, world.fusion)
     shapes = {name: {"config": made["config"], "shapes": made["details"]["shapes"]} for name, made in manifests.items()}
     embedded = embed(recordings, vision, audio, CPU)
     torch.manual_seed(0)
@@ -188,12 +188,10 @@ def test_training_on_the_sounds_of_other_recordings_is_harm(world: ToyWorld, tmp
 
 def test_frozen_parts_are_exported_as_they_were(world: ToyWorld, tmp_path: Path) -> None:
     config = FinetuneConfig(frozen=("vision",), training=Training(steps=3, batch=8, warmup=1))
-    joint = load_model(Joint, FinetuneConfig, train(world, world.fusion, tmp_path / "j", config), "finetuned")
+    joint = load(Joint, train(world, world.fusion, tmp_path / "j", config))
     for part in PARTS:
         cls = {"vision": VisionEncoder, "audio": AudioEncoder, "fusion": Fusion}[part]
-        section = {"vision": finetune.VisionEncoderConfig, "audio": finetune.AudioEncoderConfig,
-                   "fusion": finetune.FusionConfig}[part]  # fmt: skip
-        before = load_model(cls, section, getattr(world, part), "fusion" if part == "fusion" else f"encoder_{part}")
+        before = load(cls, getattr(world, part))
         same = all(
             torch.equal(a, b) for a, b in zip(getattr(joint, part).parameters(), before.parameters(), strict=True)
         )

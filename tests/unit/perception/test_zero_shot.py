@@ -13,7 +13,7 @@ from toy_world import ToyWorld
 
 from sensorium.artifacts import ArtifactError
 from sensorium.config import canonical_json
-from sensorium.evaluation.readout import Senses, one_hot
+from sensorium.evaluation.readout import JointReadout, one_hot
 from sensorium.perception.config import ZeroShotConfig
 from sensorium.perception.evaluation.zero_shot import Labelled, Perceived, Trials, judge, main
 
@@ -46,13 +46,15 @@ def test_attributes_that_were_met_tell_kinds_that_were_not(monkeypatch: pytest.M
     rng = np.random.default_rng(0)
     training, test = windows(1200, rng), windows(600, rng)
     clear, blurred = ([senses(part, blur, rng) for part in (training, test)] for blur in (0.01, 100))
-    trials, learned, read = Trials(training, test, SEEN, HEARD), [], Senses.read
+    trials, learned, read = Trials(training, test, SEEN, HEARD), [], JointReadout.__call__
 
-    def spy(given: Senses, names: Any, wanted: dict[str, np.ndarray], groups: np.ndarray) -> dict[str, np.ndarray]:
+    def spy(
+        given: JointReadout, names: Any, wanted: dict[str, np.ndarray], groups: np.ndarray
+    ) -> dict[str, np.ndarray]:
         learned.append((wanted["vision"].argmax(1), wanted["audio"].argmax(1)))
         return read(given, names, wanted, groups)
 
-    monkeypatch.setattr(Senses, "read", spy)
+    monkeypatch.setattr(JointReadout, "__call__", spy)
     record = judge(trials, clear, [blurred] * 3, 0)
     assert len(trials.withheld) == 6, "every pair of classes heard"
     for kinds, (seen, heard) in zip(trials.withheld, learned, strict=False):

@@ -3,22 +3,20 @@
 Every policy plays the same episodes, in scenes that no recording shows. `episode_return` is the sum of an episode's
 rewards under the policy that was trained in dreams. Floors: the cloned policy it started from, and random actions.
 Ceiling: a scripted player who sees the truth, where somebody wrote one; otherwise the best episode of any policy.
-Reference: the policy behind the recordings. `reward_error` is the mean squared error of the reward that the agent tells
-of the last frame of test windows; floors: their mean, and an untrained agent; ceiling: 0.
+Reference: the policy behind the recordings. `reward_error` is the mean squared error of the reward that the agent
+predicts for the last frame of test windows; floors: their mean, and an untrained agent; ceiling: 0.
 """
 
 from __future__ import annotations
 
 import json
-import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from sensorium.agent.agent import Actor, Agent
-from sensorium.agent.config import AgentReturnConfig, CloningConfig, ImaginationConfig
+from sensorium.agent.config import AgentReturnConfig
 from sensorium.agent.evaluation.players import Player, Random, Script, Senses, Watcher, play
 from sensorium.artifacts import read_json
 from sensorium.config import Data, parse_section
@@ -26,105 +24,112 @@ from sensorium.data import sources
 from sensorium.data.recording import RecordingSet
 from sensorium.data.windows import join
 from sensorium.evaluation import figures
-from sensorium.evaluation.harness import (
-    FLOOR_SEEDS,
-    Bench,
-    WindowPool,
-    arguments,
-    check_pedigree,
-    load_judged,
-    require,
-)
-from sensorium.evaluation.statistics import measure, write_result
+from sensorium.evaluation.contract import DATA, Evaluation, Input, Result
+from sensorium.evaluation.harness import FLOOR_SEEDS, Bench, WindowPool, require
+from sensorium.evaluation.statistics import measure
 from sensorium.generation.audio_tokenizer import AudioTokenizer
-from sensorium.generation.config import AudioTokenizerConfig, VideoTokenizerConfig
 from sensorium.generation.dream import Dreamer
 from sensorium.generation.dynamics_learner import tokens_of
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.randomness import stable_seed
 
 REVISION = 1
+SOUND = "latents/audio"
+EVALUATION = Evaluation(
+    __name__,
+    AgentReturnConfig,
+    inputs=(
+        DATA,
+        Input("latents", "latents/video"),
+        Input("tokenizer", "tokenizers/video"),
+        Input("clone", "clone"),
+        Input("agent", "agent"),
+        Input("sound", SOUND, required=False, help="manifest of the encoded sound"),
+        Input("hearing", "tokenizers/audio", required=False, help="manifest of the sound's tokenizer"),
+    ),
+    control="the agent: its tokens, its policy, its rewards",
+)
+main = EVALUATION.main
 
 
-def main(argv: list[str]) -> None:
-    """Run `sensorium agent-return`."""
-    inputs = ("data", "latents", "tokenizer", "clone", "agent")
-    parser = arguments("agent-return", __doc__, inputs, "the agent: its tokens, its policy, its rewards")
-    parser.add_argument("--sound", type=Path, nargs="?", metavar="MANIFEST", help="manifest of the encoded sound")
-    parser.add_argument("--hearing", type=Path, nargs="?", metavar="MANIFEST", help="manifest of the sound's tokenizer")
-    args = parser.parse_args(argv)
-    began, config = time.monotonic(), parse_section(AgentReturnConfig, args.config)
-    bench, recordings, latents = Bench.prepare(args), RecordingSet.open(args.data), RecordingSet.open(args.latents)
+def judge(bench: Bench, config: AgentReturnConfig) -> Result:
+    """What policies earn in the real environment, and how wrong the agent's rewards are."""
+    recordings = bench.parts.recordings()
     require(recordings, "reward", "record a game, or set data.task")
-    check_pedigree(args.latents, data=args.data, tokenizer=args.tokenizer)
-    sound = {"sound": args.sound} if args.sound else {}
-    check_pedigree(args.clone, latents=args.latents, **sound)
-    check_pedigree(args.agent, clone=args.clone)
-    seed = args.untrained_seed
-    clone = load_judged(Agent, CloningConfig, args.clone, "clone", None, bench)
-    actor = load_judged(Actor, ImaginationConfig, args.agent, "agent", seed, bench)
-    tokenizer = load_judged(VideoTokenizer, VideoTokenizerConfig, args.tokenizer, "tokenizer_video", None, bench)
-    hearing = None
-    if args.sound:
-        check_pedigree(args.sound, tokenizer=args.hearing)
-        hearing = load_judged(AudioTokenizer, AudioTokenizerConfig, args.hearing, "tokenizer_audio", None, bench)
-
-    world: Any = parse_section(Data, json.dumps(read_json(args.data)["config"]))
-    environments = [sources.module(world.source).environment(world) for _ in range(config.episodes)]
-    numbers = range(world.recordings, world.recordings + config.episodes)  # recordings have the numbers before
-    rest = environments[0].rest()
-    drawn = stable_seed(config.seed, "agent-return")
-    watch = {
-        name: Watcher(clone, policy, Senses(tokenizer, hearing), rest, config.context_noise, drawn)
-        for name, policy in (("agent", actor.policy), ("cloned policy", clone.policy))
-    }
-    players: dict[str, Player] = {
-        **watch, "random actions": Random(recordings.details["action"], drawn), "recorded policy": Script("habit")
-    }  # fmt: skip
-    environments[0].reset(numbers[0])
-    if environments[0].expert() is not None:
-        players["scripted player"] = Script("expert")
-    earned = {name: play(environments, player, numbers) for name, player in players.items()}
+    earned = episodes(bench, config)
     sums = {name: rewards.sum(1) for name, rewards in earned.items()}
     best = sums.get("scripted player", np.full(config.episodes, max(float(total.max()) for total in sums.values())))
     metrics = {
         "episode_return": measure(
-            "episode_return", sums["agent"], [f"episode {number}" for number in numbers],
-            floors={name: sums[name] for name in ("cloned policy", "random actions")}, ceilings={"best": best},
-            references={"recorded policy": sums["recorded policy"]}, seed=config.seed,
+            "episode_return",
+            sums["agent"],
+            [f"episode {number}" for number in numbers_of(recordings, config)],
+            floors={name: sums[name] for name in ("cloned policy", "random actions")},
+            ceilings={"best": best},
+            references={"recorded policy": sums["recorded policy"]},
+            seed=config.seed,
         ),
-        "reward_error": _reward_error(config, bench, latents, args.sound, args.clone, seed),
-    }  # fmt: skip
-    figures.earnings(args.figure, earned)
-    named = {name: getattr(args, name) for name in inputs} | sound
-    write_result(args.output, "agent_return", metrics, named, time.monotonic() - began)
+        "reward_error": reward_error(bench, config),
+    }
+    return Result(metrics, lambda path: figures.earnings(path, earned))
 
 
-def _reward_error(
-    config: AgentReturnConfig, bench: Bench, latents: RecordingSet, sound: Path | None, manifest: Path, seed: int | None
-) -> dict[str, Any]:
-    """How well the reward of a window's last frame is told from the window."""
-    frames = int(read_json(manifest)["details"]["shapes"]["dynamics"]["config"]["window"])
-    pool = WindowPool(latents, "test", ("latent", "action", "reward"), frames)
+def world_of(recordings: RecordingSet) -> Any:
+    """The section that the recordings were made with."""
+    return parse_section(Data, json.dumps(read_json(recordings.manifest)["config"]))
+
+
+def numbers_of(recordings: RecordingSet, config: AgentReturnConfig) -> range:
+    """Numbers of the episodes' scenes; the recordings have those before."""
+    first = world_of(recordings).recordings
+    return range(first, first + config.episodes)
+
+
+def episodes(bench: Bench, config: AgentReturnConfig) -> dict[str, np.ndarray]:
+    """Rewards of each player, [E, T], in the same episodes."""
+    recordings, parts = bench.parts.recordings(), bench.parts
+    world, numbers = world_of(recordings), numbers_of(recordings, config)
+    clone, actor = parts.load(Agent), parts.load(Actor, bench.untrained_seed)
+    tokenizer = parts.load(VideoTokenizer)
+    hearing = parts.load(AudioTokenizer) if SOUND in parts else None
+    environments = [sources.module(world.source).environment(world) for _ in range(config.episodes)]
+    rest = environments[0].rest()
+    drawn = stable_seed(config.seed, "agent-return")
+    players: dict[str, Player] = {
+        name: Watcher(clone, policy, Senses(tokenizer, hearing), rest, config.context_noise, drawn)
+        for name, policy in (("agent", actor.policy), ("cloned policy", clone.policy))
+    }
+    players["random actions"] = Random(recordings.details["action"], drawn)
+    players["recorded policy"] = Script("habit")
+    environments[0].reset(numbers[0])
+    if environments[0].expert() is not None:
+        players["scripted player"] = Script("expert")
+    return {name: play(environments, player, numbers) for name, player in players.items()}
+
+
+def reward_error(bench: Bench, config: AgentReturnConfig) -> dict[str, Any]:
+    """How well the reward of a window's last frame is predicted from the window."""
+    frames = int(bench.parts.manifest("clone")["details"]["shapes"]["dynamics"]["config"]["window"])
+    pool = WindowPool(bench.parts.recordings("latents/video"), "test", ("latent", "action", "reward"), frames)
     rng = np.random.default_rng(stable_seed(config.seed, "agent-return"))
     picked = pool.draw(np.ones(len(pool), bool), config.windows, rng)
-    batch = join(pool.windows, sound).batch(picked)
+    batch = join(pool.windows, bench.parts.path(SOUND) if SOUND in bench.parts else None).batch(picked)
     tokens, action, truth = tokens_of(batch).numpy(), batch["action"].numpy(), batch["reward"][:, -1].numpy()
 
     def errors(weights: int | None) -> np.ndarray:
-        agent = load_judged(Agent, CloningConfig, manifest, "clone", weights, bench)
+        agent = bench.parts.load(Agent, weights)
 
-        def tell(seen: torch.Tensor, done: torch.Tensor) -> torch.Tensor:
+        def predict(seen: torch.Tensor, done: torch.Tensor) -> torch.Tensor:
             dreamer = Dreamer(agent.dynamics, context_noise=config.context_noise, seed=config.seed, agent=agent.token)
             dreamer.begin(seen, done)
             read = dreamer.keep()
             assert read is not None
             return agent.reward.mean(read[:, 0])
 
-        return (bench.map(tell, tokens, action) - truth) ** 2
+        return (bench.map(predict, tokens, action) - truth) ** 2
 
     return measure(
-        "reward_error", errors(seed), pool.recording[picked].tolist(), higher_is_better=False,
+        "reward_error", errors(bench.untrained_seed), pool.recording[picked].tolist(), higher_is_better=False,
         floors={"mean": (truth - truth.mean()) ** 2, "untrained": errors(FLOOR_SEEDS[0])}, ceilings={"known": 0.0},
         seed=config.seed,
     )  # fmt: skip

@@ -23,59 +23,59 @@ Told beside: the share of the true change that is explained; errors of places, e
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from sklearn.linear_model import Ridge
 
-from sensorium.artifacts import read_json
-from sensorium.config import parse_section
-from sensorium.evaluation.harness import arguments, require
-from sensorium.evaluation.statistics import measure, write_result
+from sensorium.data.sources.playroom.rerun import playroom_settings
+from sensorium.evaluation.contract import Evaluation, Result
+from sensorium.evaluation.harness import Bench, require
+from sensorium.evaluation.readout import Readout
+from sensorium.evaluation.sample import Sample, of_other_recordings, with_actions_of
+from sensorium.evaluation.scores import cosine, explained, products, root_mean
+from sensorium.evaluation.statistics import measure
 from sensorium.forecasting.config import CausalConfig
 from sensorium.forecasting.evaluation import motion_figures
-from sensorium.forecasting.evaluation.forecasts import INPUTS, Passages, ReadOut, Seer
+from sensorium.forecasting.evaluation.forecasts import INPUTS, Forecaster
 from sensorium.forecasting.evaluation.rooms import Rooms
-from sensorium.generation.evaluation.counterfactual import playroom_settings
-from sensorium.generation.evaluation.dreams import strangers
 from sensorium.randomness import stable_seed
 
 REVISION = 2
+EVALUATION = Evaluation(__name__, CausalConfig, inputs=INPUTS, control="the state dynamics")
+main = EVALUATION.main
+
 FICKLE = "nearest"  # the largest body, where there is one
 CALLED = {"largest": "body"}
 OBSERVED = 2000  # windows that the observational regressor is fitted on
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the noise
 
 
-def main(argv: list[str]) -> None:
-    """Run `sensorium causal`."""
-    args = arguments("causal", __doc__, INPUTS, "the state dynamics").parse_args(argv)
-    began, config = time.monotonic(), parse_section(CausalConfig, args.config)
-    seer = Seer(args)
-    require(seer.recordings, "action", "causal needs a world that somebody steers")
-    world, settings = playroom_settings(seer.recordings), read_json(args.state_dynamics)["config"]
+def judge(bench: Bench, config: CausalConfig) -> Result:
+    """Effects of actions, counterfactuals and responsibility."""
+    forecaster = Forecaster(bench)
+    require(forecaster.recordings, "action", "causal needs a world that somebody steers")
+    world, settings = playroom_settings(forecaster.recordings), bench.parts.manifest("state_dynamics")["config"]
     given, horizon = int(settings["context"]), int(settings["horizon"])
     rng = np.random.default_rng(stable_seed(config.seed, "causal"))
 
-    rooms = Rooms(seer, world, world.recordings, config.rooms)
+    rooms = Rooms(forecaster, world, world.recordings, config.rooms)
     first = world.recordings + config.rooms
-    others = Rooms(seer, world, first, config.learned_from)
-    led = Rooms(seer, world, first + config.learned_from, config.learned_from, led=True)
-    foresight = Foresight(seer, (others, led), given)
+    others = Rooms(forecaster, world, first, config.learned_from)
+    led = Rooms(forecaster, world, first + config.learned_from, config.learned_from, led=True)
+    foresight = Foresight(forecaster, (others, led), given)
     things, places = foresight.things, foresight.places
-    tried, known = (others.passages(given + horizon, count, rng) for count in (config.windows // 2, OBSERVED))
+    tried, known = (others.sample(given + horizon, count, rng) for count in (config.windows // 2, OBSERVED))
     kept = foresight.share(tried, others, exchanged(tried, given, rng))
     observe = displacements(known, places, given)
 
-    takes = rooms.passages(given + horizon, config.windows, rng)
-    groups, actions = takes.groups.tolist(), takes.actions
-    assert actions is not None
+    takes = rooms.sample(given + horizon, config.windows, rng)
+    groups, actions = takes.groups.tolist(), takes["action"]
     changed, third = (exchanged(takes, given, rng) for _ in range(2))
     rest = actions.copy()
     rest[:, given:] = 0
-    fact = takes.truth[:, given:][..., places]
+    fact = takes["truth.state"][:, given:][..., places]
     true_changed, true_rest = (rooms.rerun(takes, moves, given)[..., places] for moves in (changed, rest))
     as_is, other, astray = (foresight.foretold(takes, moves) for moves in (actions, changed, third))
     observed = observe(changed) - observe(actions)
@@ -108,14 +108,14 @@ def main(argv: list[str]) -> None:
     missed = {name: ((places - true_changed) ** 2).sum(-1) for name, places in answers.items()}
     model, *floors = (errors.mean((1, 2)) for errors in missed.values())
     metrics["abduction"] = measure(
-        "abduction", model, groups, statistic=root,
+        "abduction", model, groups, statistic=root_mean,
         floors=dict(zip(list(missed)[1:], floors, strict=True)),
         ceilings={"reading what happened": ((seen[:, given:] - fact) ** 2).sum(-1).mean((1, 2))},
         higher_is_better=False, seed=config.seed,
     )  # fmt: skip
 
     body = len(things) - 1
-    start, start_seen = takes.truth[:, given - 1][..., places][:, body], seen[:, given - 1, body]
+    start, start_seen = takes["truth.state"][:, given - 1][..., places][:, body], seen[:, given - 1, body]
     happened = distance(fact, start, body) > config.moved
     stayed = distance(true_rest, start, body) <= config.moved
     near = {
@@ -129,7 +129,9 @@ def main(argv: list[str]) -> None:
         metrics["but_for"] = responsibility(said, takes.groups[happened].tolist(), config.seed)
 
     notes = {
-        "explained": {thing: {name: explained(value) for name, value in of.items()} for thing, of in sums.items()},
+        "explained": {
+            thing: {name: explained(value.sum((0, 1))) for name, value in of.items()} for thing, of in sums.items()
+        },
         "share_of_noise_kept": kept,
         "counterfactual_error": {
             name: {thing: float(np.sqrt(errors[:, :, k].mean())) for k, thing in enumerate(things)}
@@ -146,41 +148,42 @@ def main(argv: list[str]) -> None:
         for name, value in of.items()
     }
     ahead = {name: np.sqrt(errors.mean((0, 2))) for name, errors in missed.items()}
-    motion_figures.causal(args.figure, lines, ahead, said["model"], config.moved)
-    write_result(args.output, "causal", metrics, seer.inputs, time.monotonic() - began, **notes)
+    return Result(metrics, lambda path: motion_figures.causal(path, lines, ahead, said["model"], config.moved), notes)
 
 
 class Foresight:
     """Places of things, read from world states that are seen or foretold.
 
     Args:
-        seer: the judged state dynamics.
+        forecaster: the judged state dynamics.
         rooms: in which reading is learned.
         given: frames of the context.
     """
 
-    def __init__(self, seer: Seer, rooms: Sequence[Rooms], given: int) -> None:
-        kept = [number for number, thing in enumerate(seer.things) if thing != FICKLE]
-        self.things = [CALLED.get(seer.things[number], seer.things[number]) for number in kept]
-        self.places = seer.columns("x", "y")[kept]
-        self._seer, self._given = seer, given
+    def __init__(self, forecaster: Forecaster, rooms: Sequence[Rooms], given: int) -> None:
+        kept = [number for number, thing in enumerate(forecaster.things) if thing != FICKLE]
+        self.things = [CALLED.get(forecaster.things[number], forecaster.things[number]) for number in kept]
+        self.places = forecaster.columns("x", "y")[kept]
+        self._forecaster, self._given = forecaster, given
         states, truth = (np.concatenate([getattr(part, key) for part in rooms]) for key in ("states", "truth"))
-        self._read = ReadOut(seer.turned(states), truth, self.places.ravel())
+        self._read = Readout(forecaster.turned(states), truth[:, self.places.ravel()], standardise=False)
 
-    def seen(self, takes: Passages) -> np.ndarray:
+    def seen(self, takes: Sample) -> np.ndarray:
         """Places in all frames as they were seen, [n, T, K, 2]."""
-        return self._positions(self._seer.turned(takes.states))
+        return self._positions(self._forecaster.turned(takes["state"]))
 
-    def foretold(self, takes: Passages, actions: np.ndarray, kept: float = 0.0) -> np.ndarray:
+    def foretold(self, takes: Sample, actions: np.ndarray, kept: float = 0.0) -> np.ndarray:
         """Places after the context under these actions, with a share of what the window's own frames were off by."""
         if not kept:
-            return self._positions(self._seer.foretell(takes.states, actions, self._given)[0][:, self._given - 1 :])
-        told = self._seer.foretell(takes.states, takes.actions, takes.states.shape[1])[0]
-        noise = kept * (self._seer.turned(takes.states)[:, 1:] - told)
-        mean = self._seer.foretell(takes.states, actions, self._given, noise=noise)[0]
+            return self._positions(
+                self._forecaster.forecast(takes["state"], actions, self._given)[0][:, self._given - 1 :]
+            )
+        told = self._forecaster.forecast(takes["state"], takes["action"], takes["state"].shape[1])[0]
+        noise = kept * (self._forecaster.turned(takes["state"])[:, 1:] - told)
+        mean = self._forecaster.forecast(takes["state"], actions, self._given, noise=noise)[0]
         return self._positions((mean + noise)[:, self._given - 1 :])
 
-    def share(self, takes: Passages, rooms: Rooms, changed: np.ndarray) -> float:
+    def share(self, takes: Sample, rooms: Rooms, changed: np.ndarray) -> float:
         """The share of the noise with which other actions' outcomes are foretold best in these rooms."""
         truth = rooms.rerun(takes, changed, self._given)[..., self.places]
         errors = [float(((self.foretold(takes, changed, share) - truth) ** 2).mean()) for share in SHARES]
@@ -199,19 +202,15 @@ def responsibility(said: dict[str, np.ndarray], groups: Sequence[str], seed: int
     )  # fmt: skip
 
 
-def exchanged(takes: Passages, given: int, rng: np.random.Generator) -> np.ndarray:
+def exchanged(takes: Sample, given: int, rng: np.random.Generator) -> np.ndarray:
     """The actions of each window up to its context's end, then those of another room's window."""
-    assert takes.actions is not None
-    changed = takes.actions.copy()
-    changed[:, given:] = takes.actions[strangers(takes.groups, rng), given:]
-    return changed
+    return with_actions_of(takes["action"], of_other_recordings(takes.groups, rng), given)
 
 
-def displacements(takes: Passages, places: np.ndarray, given: int) -> Callable[[np.ndarray], np.ndarray]:
+def displacements(takes: Sample, places: np.ndarray, given: int) -> Callable[[np.ndarray], np.ndarray]:
     """From actions [n, T, A] to displacements after the context, flattened, as they go together in these windows."""
-    assert takes.actions is not None
-    moved = takes.truth[:, given:][..., places] - takes.truth[:, given - 1 : given][..., places]
-    regressor = Ridge(10.0).fit(flat(takes.actions[:, given:]), flat(moved))
+    moved = takes["truth.state"][:, given:][..., places] - takes["truth.state"][:, given - 1 : given][..., places]
+    regressor = Ridge(10.0).fit(flat(takes["action"][:, given:]), flat(moved))
     return lambda actions: regressor.predict(flat(actions[:, given:]))
 
 
@@ -223,29 +222,6 @@ def flat(values: np.ndarray) -> np.ndarray:
 def distance(places: np.ndarray, start: np.ndarray, thing: int) -> np.ndarray:
     """How far from its start [n, 2] a thing ends up, by places [n, T, K, 2]: [n]."""
     return np.linalg.norm(places[:, -1, thing] - start, axis=-1)
-
-
-def products(foretold: np.ndarray, true: np.ndarray) -> np.ndarray:
-    """Squares of foretold and true change [n, H, 2] and their product, float64 [n, H, 3]."""
-    return np.stack([(a * b).sum(-1) for a, b in ((foretold, foretold), (true, true), (foretold, true))], -1)
-
-
-def cosine(samples: np.ndarray, weights: np.ndarray) -> float:
-    """Mean over the horizon of the cosine between changes, from products [n, H, 3]; 0 where nothing changes."""
-    foretold, true, both = np.tensordot(weights, samples, axes=(0, 0)).T
-    length = np.sqrt(foretold * true)
-    return float(np.mean(np.where(length > 1e-12, both / np.maximum(length, 1e-12), 0.0)))
-
-
-def explained(samples: np.ndarray) -> float:
-    """Share of the squares of true changes that is explained, from products [n, H, 3]."""
-    foretold, true, both = samples.sum((0, 1))
-    return float((2 * both - foretold) / max(true, 1e-12))
-
-
-def root(squares: np.ndarray, weights: np.ndarray) -> float:
-    """Root of the weighted mean of squares [n]."""
-    return float(np.sqrt(np.dot(squares, weights) / weights.sum()))
 
 
 def area(samples: np.ndarray, weights: np.ndarray) -> float:

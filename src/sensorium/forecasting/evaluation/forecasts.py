@@ -1,80 +1,54 @@
-"""What evaluations of the state dynamics share: windows of world states, forecasts, and a read-out of positions.
+"""What evaluations of the state dynamics share: windows of world states, and forecasts.
 
-Layouts: n windows, T frames (C given, H foretold), D width of a world state, K things, each with two coordinates.
+Layouts: n windows, T frames (C given, H forecast), D width of a world state, K things, each with two coordinates.
 """
 
 from __future__ import annotations
 
-import argparse
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import torch
-from sklearn.linear_model import RidgeCV
 from torch import Tensor
 
 from sensorium.artifacts import ArtifactError
-from sensorium.data.recording import RecordingSet, Split
-from sensorium.evaluation.harness import Bench, WindowPool, check_pedigree, load_judged, require
-from sensorium.forecasting.config import StateDynamicsConfig
+from sensorium.data.recording import Split
+from sensorium.evaluation.contract import Input
+from sensorium.evaluation.harness import Bench, WindowPool, require
+from sensorium.evaluation.sample import Sample
 from sensorium.forecasting.state_dynamics import StateDynamics
-from sensorium.perception.config import AudioEncoderConfig, FusionConfig, VisionEncoderConfig
 from sensorium.perception.embed import EmbeddedRecordings, embed_recording, fuse, hear, see
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
+from sensorium.perception.evaluation.world_readout import FUSED
 from sensorium.perception.fusion import Fusion
 
-INPUTS = ("data", "vision", "audio", "fusion", "state-dynamics")
-STRENGTHS = tuple(10.0**power for power in range(0, 5))  # of the ridge, chosen by leave-one-out
+INPUTS = (*FUSED, Input("state-dynamics", "state_dynamics"))
 PLACE = re.compile(r"(?P<thing>\w+)_x$")
 
 
-@dataclass(frozen=True)
-class Passages:
-    """Windows of recordings as world states.
-
-    Attributes:
-        groups: name of each one's recording, [n].
-        start: its first frame, int64 [n].
-        states: float32 [n, T, D].
-        actions: [n, T, ...], action[t] led to frame t; None in a world that nobody steers.
-        truth: truth.state, float64 [n, T, variables].
-    """
-
-    groups: np.ndarray
-    start: np.ndarray
-    states: np.ndarray
-    actions: np.ndarray | None
-    truth: np.ndarray
-
-
-class Seer:
+class Forecaster:
     """The state dynamics with all that leads to its input.
 
     Args:
-        args: parsed arguments of an evaluation with `INPUTS`.
+        bench: with the parts of `INPUTS`.
 
     Raises:
-        ArtifactError: if the manifests do not belong together, or the recordings do not tell positions.
+        ArtifactError: if the recordings hold no positions.
     """
 
-    def __init__(self, args: argparse.Namespace) -> None:
-        senses = {"vision": args.vision, "audio": args.audio}
-        check_pedigree(args.fusion, **senses)
-        check_pedigree(args.state_dynamics, data=args.data, fusion=args.fusion, **senses)
-        self.bench, self.recordings = Bench.prepare(args), RecordingSet.open(args.data)
-        require(self.recordings, "truth.state", "its places cannot be judged; use a source that tells them")
+    def __init__(self, bench: Bench) -> None:
+        self.bench, self.recordings = bench, bench.parts.recordings()
+        require(self.recordings, "truth.state", "its places cannot be judged; use a source that records them")
         self.names = list(self.recordings.details["state_names"])
         self.things = [match["thing"] for name in self.names if (match := PLACE.match(name))]
         if not self.things:
-            raise ArtifactError(f"{args.data}: truth.state tells no positions (NAME_x, NAME_y): nothing to judge by")
-        self.inputs = {name: getattr(args, name.replace("-", "_")) for name in INPUTS}
-        self._path, self._seed = args.state_dynamics, args.untrained_seed
+            raise ArtifactError(
+                f"{self.recordings.manifest}: truth.state holds no positions (NAME_x, NAME_y): nothing to judge by"
+            )
         self._models: dict[int | None, StateDynamics] = {}
-        self._vision = load_judged(VisionEncoder, VisionEncoderConfig, args.vision, "encoder_vision", None, self.bench)
-        self._audio = load_judged(AudioEncoder, AudioEncoderConfig, args.audio, "encoder_audio", None, self.bench)
-        self._fusion = load_judged(Fusion, FusionConfig, args.fusion, "fusion", None, self.bench)
+        self._vision, self._audio = bench.parts.load(VisionEncoder), bench.parts.load(AudioEncoder)
+        self._fusion = bench.parts.load(Fusion)
 
     def columns(self, *suffixes: str) -> np.ndarray:
         """Where the variables THING_SUFFIX of the truth stand, int [K, suffixes]; -1 for those that it lacks."""
@@ -106,31 +80,30 @@ class Seer:
                     kept[name][field] = np.array(self.recordings.field(name, field))
         return EmbeddedRecordings(self.recordings, kept)
 
-    def passages(
+    def sample(
         self, embedded: EmbeddedRecordings, split: Split, frames: int, count: int, rng: np.random.Generator
-    ) -> Passages:
-        """Up to `count` windows whose truth is defined throughout, spread evenly over the recordings."""
-        steered = self.recordings.has("action")
-        pool = WindowPool(embedded, split, ("state", "truth.state", *(("action",) if steered else ())), frames)
-        batch = pool.windows.batch(np.arange(len(pool)))
-        truth = batch["truth.state"].numpy().astype(np.float64)
+    ) -> Sample:
+        """Up to `count` windows whose positions are defined throughout, spread evenly over the recordings.
+
+        Their fields: "state" float32 [n, T, D], "truth.state" float64 [n, T, variables], and "action" [n, T, ...],
+        of which action[t] led to frame t, in a world that somebody steers.
+        """
+        fields = ("state", "truth.state", *(("action",) if self.recordings.has("action") else ()))
+        pool = WindowPool(embedded, split, fields, frames)
+        every = pool.rows(np.arange(len(pool)))
+        truth = every["truth.state"].astype(np.float64)
         defined = np.asarray(np.isfinite(truth[:, :, self.columns("x", "y").ravel()]).all((1, 2)))
         picked = pool.draw(defined, count, rng)
-        return Passages(
-            pool.recording[picked], pool.start[picked], batch["state"].numpy()[picked],
-            batch["action"].numpy()[picked] if steered else None, truth[picked],
-        )  # fmt: skip
+        return every.rows(picked).having(**{"truth.state": truth[picked]})
 
     def model(self, untrained_seed: int | None = None) -> StateDynamics:
         """The judged state dynamics, or one with fresh weights of a seed, as a floor."""
-        seed = self._seed if untrained_seed is None else untrained_seed
+        seed = self.bench.untrained_seed if untrained_seed is None else untrained_seed
         if seed not in self._models:
-            self._models[seed] = load_judged(
-                StateDynamics, StateDynamicsConfig, self._path, "state_dynamics", seed, self.bench
-            )
+            self._models[seed] = self.bench.parts.load(StateDynamics, seed)
         return self._models[seed]
 
-    def foretell(
+    def forecast(
         self,
         states: np.ndarray,
         actions: np.ndarray | None,
@@ -149,8 +122,8 @@ class Seer:
         model = self.model(untrained_seed)
 
         def network(states: Tensor, actions: Tensor | None, noise: Tensor | None) -> Tensor:
-            forecast = model(model.turned(states), actions, given, noise)
-            return torch.stack([forecast.mean, forecast.log_variance.exp()], 1)
+            ahead = model(model.turned(states), actions, given, noise)
+            return torch.stack([ahead.mean, ahead.log_variance.exp()], 1)
 
         mean, variance = self.bench.map(network, states, actions, noise).transpose(1, 0, 2, 3)
         return mean, variance
@@ -158,30 +131,3 @@ class Seer:
     def turned(self, states: np.ndarray) -> np.ndarray:
         """World states [..., D] on the model's axes."""
         return self.bench.map(self.model().turned, states)
-
-
-class ReadOut:
-    """Linear maps from a state on the model's axes to the variables of the truth, by ridge regression.
-
-    Args:
-        states: [n, D], on the model's axes.
-        truth: [n, variables]; NaN where it is not defined.
-        columns: the variables to read.
-    """
-
-    def __init__(self, states: np.ndarray, truth: np.ndarray, columns: np.ndarray) -> None:
-        weights, offsets = [], []
-        for column in columns:
-            rows = np.isfinite(truth[:, column])
-            ridge = RidgeCV(STRENGTHS).fit(states[rows].astype(np.float64), truth[rows, column])
-            weights.append(ridge.coef_)
-            offsets.append(ridge.intercept_)
-        self._weights, self._offsets = np.stack(weights, 1), np.array(offsets)
-
-    def __call__(self, states: np.ndarray) -> np.ndarray:
-        """[..., D] -> [..., variables]."""
-        return states @ self._weights + self._offsets
-
-    def variance(self, variance: np.ndarray) -> np.ndarray:
-        """Variances on the axes [..., D] -> variances of what is read, without the read-out's own error."""
-        return variance @ self._weights**2

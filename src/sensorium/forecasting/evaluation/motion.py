@@ -21,49 +21,49 @@ recordings), and the likelihood of positions.
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import numpy as np
-from scipy.stats import norm, rankdata
+from scipy.stats import norm
 
-from sensorium.artifacts import read_json
-from sensorium.config import parse_section
 from sensorium.data.sources.playroom.physics import FRAMES_PER_SECOND
 from sensorium.data.sources.playroom.scene import GRAVITY, ROOM, WALL
-from sensorium.evaluation.harness import FLOOR_SEEDS, arguments
-from sensorium.evaluation.statistics import mean, measure, write_result
+from sensorium.evaluation.contract import Evaluation, Result
+from sensorium.evaluation.harness import FLOOR_SEEDS, Bench
+from sensorium.evaluation.readout import Readout
+from sensorium.evaluation.sample import Sample, of_other_recordings, with_actions_of
+from sensorium.evaluation.scores import correlation, mean, rank_moments, root_mean
+from sensorium.evaluation.statistics import measure
 from sensorium.forecasting.config import MotionConfig
 from sensorium.forecasting.evaluation import motion_figures
-from sensorium.forecasting.evaluation.forecasts import INPUTS, Passages, ReadOut, Seer
-from sensorium.generation.evaluation.dreams import strangers
-from sensorium.generation.evaluation.uncertainty import correlation
+from sensorium.forecasting.evaluation.forecasts import INPUTS, Forecaster
 from sensorium.randomness import stable_seed
 
 REVISION = 1
+EVALUATION = Evaluation(__name__, MotionConfig, inputs=INPUTS, control="the state dynamics")
+main = EVALUATION.main
+
 SHARES = (0.5, 0.9)
 DRAG = 0.75  # share of velocity that the playroom's air leaves after a second
 HAND = "hand"
 
 
-def main(argv: list[str]) -> None:
-    """Run `sensorium motion`."""
-    args = arguments("motion", __doc__, INPUTS, "the state dynamics").parse_args(argv)
-    began, config = time.monotonic(), parse_section(MotionConfig, args.config)
-    seer = Seer(args)
-    settings = read_json(args.state_dynamics)["config"]
+def judge(bench: Bench, config: MotionConfig) -> Result:
+    """Forecasts of positions and of world states, and how sure they are."""
+    forecaster = Forecaster(bench)
+    settings = bench.parts.manifest("state_dynamics")["config"]
     given, horizon = int(settings["context"]), int(settings["horizon"])
     rng = np.random.default_rng(stable_seed(config.seed, "motion"))
 
-    places, speeds = seer.columns("x", "y"), seer.columns("vx", "vy")
-    told = seer.embedded("training", config.recordings)
+    places, speeds = forecaster.columns("x", "y"), forecaster.columns("vx", "vy")
+    told = forecaster.embedded("training", config.recordings)
     names = told.names("training")
-    learnt = seer.turned(np.concatenate([told.field(name, "state") for name in names]))
+    learnt = forecaster.turned(np.concatenate([told.field(name, "state") for name in names]))
     known = np.concatenate([told.field(name, "truth.state") for name in names]).astype(np.float64)
-    read = ReadOut(learnt, known, places.ravel())
+    read = Readout(learnt, known[:, places.ravel()], standardise=False)
     usual = np.nanmean(known[:, places], axis=0)  # [K, 2]
     checks, takes = (
-        seer.passages(seer.embedded(split), split, given + horizon, config.windows, rng)  # type: ignore[arg-type]
+        forecaster.sample(forecaster.embedded(split), split, given + horizon, config.windows, rng)  # type: ignore[arg-type]
         for split in ("validation", "test")
     )
     groups = takes.groups.tolist()
@@ -72,20 +72,20 @@ def main(argv: list[str]) -> None:
     def positions(turned: np.ndarray) -> np.ndarray:
         return read(turned).reshape(*turned.shape[:2], things, 2)
 
-    def ahead(some: Passages, actions: np.ndarray | None, seed: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-        foretold = seer.foretell(some.states, actions, given, untrained_seed=seed)
+    def ahead(some: Sample, actions: np.ndarray | None, seed: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        foretold = forecaster.forecast(some["state"], actions, given, untrained_seed=seed)
         return foretold[0][:, given - 1 :], foretold[1][:, given - 1 :]
 
-    seen, seen_check = seer.turned(takes.states), seer.turned(checks.states)
-    told_mean, told_variance = ahead(takes, takes.actions)
-    check_mean, _ = ahead(checks, checks.actions)
-    blank_mean, blank_variance = ahead(takes, takes.actions, FLOOR_SEEDS[0])
+    seen, seen_check = forecaster.turned(takes["state"]), forecaster.turned(checks["state"])
+    told_mean, told_variance = ahead(takes, takes.get("action"))
+    check_mean, _ = ahead(checks, checks.get("action"))
+    blank_mean, blank_variance = ahead(takes, takes.get("action"), FLOOR_SEEDS[0])
     future, future_check = seen[:, given:], seen_check[:, given:]
     held, held_check = (np.repeat(turned[:, given - 1 : given], horizon, 1) for turned in (seen, seen_check))
 
-    truth = takes.truth[:, given:][..., places]  # [n, H, K, 2]
+    truth = takes["truth.state"][:, given:][..., places]  # [n, H, K, 2]
     before = positions(seen[:, :given])
-    moving = before_velocity(seer, learnt, known, speeds, seen[:, given - 1]) if (speeds >= 0).all() else None
+    moving = before_velocity(forecaster, learnt, known, speeds, seen[:, given - 1]) if (speeds >= 0).all() else None
     guesses = {
         "model": positions(told_mean),
         "last position": np.repeat(before[:, -1:], horizon, 1),
@@ -95,14 +95,13 @@ def main(argv: list[str]) -> None:
         "untrained": positions(blank_mean),
         "true states": positions(future),
     }
-    if takes.actions is not None:
-        moved = takes.actions.copy()
-        moved[:, given:] = takes.actions[strangers(takes.groups, rng), given:]
+    if takes.get("action") is not None:
+        moved = with_actions_of(takes["action"], of_other_recordings(takes.groups, rng), given)
         guesses["other actions"] = positions(ahead(takes, moved)[0])
     errors = {name: ((guess - truth) ** 2).sum(-1) for name, guess in guesses.items()}  # [n, H, K]
 
     metrics: dict[str, dict[str, Any]] = {}
-    rest = [number for number, thing in enumerate(seer.things) if thing != HAND]
+    rest = [number for number, thing in enumerate(forecaster.things) if thing != HAND]
     chosen = {"position_error": list(range(things))} | ({"body_error": rest} if 0 < len(rest) < things else {})
     for name, which in chosen.items():
         samples = {key: error[:, :, which].mean((1, 2)) for key, error in errors.items()}
@@ -137,18 +136,18 @@ def main(argv: list[str]) -> None:
     drawn = np.sqrt((told_variance * rng.standard_normal(told_variance.shape) ** 2).mean(2))
     change = np.sqrt(((seen[:, given - 1] - seen[:, given - 2]) ** 2).mean(1))[:, None]
     metrics["spread_error"] = measure(
-        "spread_error", rank_moments(spread, error), groups, statistic=correlation,
-        floors={"none": 0.0, "last change": rank_moments(np.broadcast_to(change, error.shape), error)},
-        ceilings={"errors as foretold": rank_moments(spread, drawn)}, seed=config.seed,
+        "spread_error", ranked(spread, error), groups, statistic=correlation,
+        floors={"none": 0.0, "last change": ranked(np.broadcast_to(change, error.shape), error)},
+        ceilings={"errors as foretold": ranked(spread, drawn)}, seed=config.seed,
     )  # fmt: skip
 
-    own = ((positions(future_check) - checks.truth[:, given:][..., places]) ** 2).mean((0, 1))  # [K, 2]
+    own = ((positions(future_check) - checks["truth.state"][:, given:][..., places]) ** 2).mean((0, 1))  # [K, 2]
     wide = own + read.variance(told_variance).reshape(truth.shape)
-    wide_check = ((positions(check_mean) - checks.truth[:, given:][..., places]) ** 2).mean(0)  # [H, K, 2]
+    wide_check = ((positions(check_mean) - checks["truth.state"][:, given:][..., places]) ** 2).mean(0)  # [H, K, 2]
     away = (guesses["model"] - truth) ** 2
     notes = {
         "error_over_horizon": {
-            name: {thing: np.sqrt(error[:, :, k].mean(0)).tolist() for k, thing in enumerate(seer.things)}
+            name: {thing: np.sqrt(error[:, :, k].mean(0)).tolist() for k, thing in enumerate(forecaster.things)}
             for name, error in errors.items()
         },
         "calibration": {
@@ -159,20 +158,25 @@ def main(argv: list[str]) -> None:
             "likelihood of positions": float(surprise(away, wide).mean()),
             "likelihood of positions, constant variance": float(surprise(away, wide_check).mean()),
             "correlation within each frame ahead, positions": correlation(
-                rank_moments(np.sqrt(wide.sum(-1)), np.sqrt(away.sum(-1))), np.ones(len(away))
+                ranked(np.sqrt(wide.sum(-1)), np.sqrt(away.sum(-1))), np.ones(len(away))
             ),
         },
     }
     covered = {"world state": (square, told_variance), "positions": (away, wide)}
-    motion_figures.motion(args.figure, {name: np.sqrt(e.mean((0, 2))) for name, e in errors.items()}, covered)
-    write_result(args.output, "motion", metrics, seer.inputs, time.monotonic() - began, **notes)
+    lines = {name: np.sqrt(e.mean((0, 2))) for name, e in errors.items()}
+    return Result(metrics, lambda path: motion_figures.motion(path, lines, covered), notes)
 
 
 def before_velocity(
-    seer: Seer, states: np.ndarray, truth: np.ndarray, speeds: np.ndarray, last: np.ndarray
+    forecaster: Forecaster, states: np.ndarray, truth: np.ndarray, speeds: np.ndarray, last: np.ndarray
 ) -> np.ndarray:
     """Velocities [n, K, 2], a second, read from the last states given, [n, D]."""
-    return ReadOut(states, truth, speeds.ravel())(last).reshape(len(last), *speeds.shape)
+    return Readout(states, truth[:, speeds.ravel()], standardise=False)(last).reshape(len(last), *speeds.shape)
+
+
+def ranked(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """`scores.rank_moments` within each frame ahead."""
+    return rank_moments(first, second, within_columns=True)
 
 
 def straight(positions: np.ndarray, horizon: int) -> np.ndarray:
@@ -192,11 +196,6 @@ def ballistic(position: np.ndarray, velocity: np.ndarray, horizon: int) -> np.nd
     return np.stack(path, 1)
 
 
-def root_mean(samples: np.ndarray, weights: np.ndarray) -> float:
-    """Root of the weighted mean of squares [n]."""
-    return float(np.sqrt(np.dot(samples, weights) / weights.sum()))
-
-
 def excess(samples: np.ndarray, weights: np.ndarray) -> float:
     """How much larger the second root mean square is than the first; squares [n, 2]."""
     return root_mean(samples[:, 1], weights) - root_mean(samples[:, 0], weights)
@@ -212,9 +211,3 @@ def surprise(square: np.ndarray, variance: np.ndarray) -> np.ndarray:
 def coverage(square: np.ndarray, variance: np.ndarray) -> dict[str, float]:
     """Share of squared errors within the intervals of Gaussians, for each of SHARES."""
     return {f"{share:.0%}": float((square <= norm.ppf(0.5 + share / 2) ** 2 * variance).mean()) for share in SHARES}
-
-
-def rank_moments(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Sums that `uncertainty.correlation` takes, of ranks among the n rows of [n, ...], column by column."""
-    x, y = (rankdata(values, axis=0).reshape(len(values), -1) / len(values) for values in (first, second))
-    return np.stack([np.ones_like(x).sum(1), x.sum(1), y.sum(1), (x * x).sum(1), (y * y).sum(1), (x * y).sum(1)], 1)

@@ -11,22 +11,25 @@ import numpy as np
 from sensorium.artifacts import ArtifactError
 from sensorium.config import PlayroomConfig
 from sensorium.data.sources import playroom
-from sensorium.forecasting.evaluation.forecasts import Passages, Seer
+from sensorium.evaluation.sample import Sample
+from sensorium.forecasting.evaluation.forecasts import Forecaster
 
 
 class Rooms:
     """Rooms with one body, as the judged encoders and fusion perceive them.
 
     Args:
-        seer: what perceives.
+        forecaster: what perceives.
         config: of the recordings.
         first: number of the first room; from `config.recordings` on, no recording has these bodies.
         count: how many rooms.
-        led: the hand does in each room what it would have done in the one before, and so no longer goes where the body
-            is: who learns to read places from rooms with habits alone reads the body's from the hand's.
+        led: the hand does in each room what it would have done in the one before, so it no longer goes where the body
+            is. A readout fitted in rooms with habits alone reads the body's place from the hand's.
     """
 
-    def __init__(self, seer: Seer, config: PlayroomConfig, first: int, count: int, *, led: bool = False) -> None:
+    def __init__(
+        self, forecaster: Forecaster, config: PlayroomConfig, first: int, count: int, *, led: bool = False
+    ) -> None:
         self._config = config.model_copy(update={"min_bodies": 1, "max_bodies": 1})
         self._rooms = {
             f"{number:06d}": playroom.simulate(self._config, number) for number in range(first, first + count)
@@ -37,7 +40,7 @@ class Rooms:
                 name: playroom.simulate(self._config, int(name), playroom.Intervention(actions=other))
                 for name, other in zip(self._rooms, moves[-1:] + moves[:-1], strict=True)
             }
-        self._states = {name: seer.perceive(room) for name, room in self._rooms.items()}
+        self._states = {name: forecaster.perceive(room) for name, room in self._rooms.items()}
 
     @property
     def states(self) -> np.ndarray:
@@ -49,7 +52,7 @@ class Rooms:
         """truth.state of the same frames, float64 [N, variables]."""
         return np.concatenate([room["truth.state"] for room in self._rooms.values()]).astype(np.float64)
 
-    def passages(self, frames: int, count: int, rng: np.random.Generator) -> Passages:
+    def sample(self, frames: int, count: int, rng: np.random.Generator) -> Sample:
         """About `count` windows, as many of each room; they may overlap."""
         starts = self._config.frames - frames + 1
         each = min(starts, -(-count // len(self._rooms)))
@@ -59,16 +62,14 @@ class Rooms:
             return np.stack([arrays[name][at : at + frames] for name, at in picked])
 
         actions, truth = ({name: room[key] for name, room in self._rooms.items()} for key in ("action", "truth.state"))
-        return Passages(
-            np.array([name for name, _ in picked]), np.array([at for _, at in picked]),
-            cut(self._states), cut(actions), cut(truth).astype(np.float64),
-        )  # fmt: skip
+        fields = {"state": cut(self._states), "action": cut(actions), "truth.state": cut(truth).astype(np.float64)}
+        return Sample(np.array([name for name, _ in picked]), np.array([at for _, at in picked]), fields)
 
-    def rerun(self, passages: Passages, actions: np.ndarray, given: int) -> np.ndarray:
+    def rerun(self, sample: Sample, actions: np.ndarray, given: int) -> np.ndarray:
         """True states after the first `given` frames of each window under other actions, float64 [n, H, variables].
 
         Args:
-            passages: windows of these rooms.
+            sample: windows of these rooms.
             actions: [n, T, A]; only those after the first `given` count.
             given: frames that stay as they were.
 
@@ -76,7 +77,7 @@ class Rooms:
             ArtifactError: if the simulator does not repeat, bit for bit, what came before.
         """
         ends = []
-        for name, at, moves in zip(passages.groups.tolist(), passages.start.tolist(), actions, strict=True):
+        for name, at, moves in zip(sample.groups.tolist(), sample.start.tolist(), actions, strict=True):
             whole, before = self._rooms[name]["action"].copy(), self._rooms[name]["truth.state"][: at + given]
             whole[at + given : at + len(moves)] = moves[given:]
             again = playroom.simulate(self._config, int(name), playroom.Intervention(actions=whole))["truth.state"]

@@ -12,39 +12,37 @@ metric, for a dream without any change has 0, and one whose changes are right in
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 
-from sensorium.artifacts import ArtifactError, read_json
-from sensorium.config import ConfigurationError, PlayroomConfig, canonical_json, parse_section
-from sensorium.data.recording import RecordingSet
-from sensorium.data.sources import playroom
-from sensorium.evaluation.harness import images, require
-from sensorium.evaluation.statistics import measure, write_result
+from sensorium.data.sources.playroom.rerun import simulator
+from sensorium.evaluation.contract import Evaluation, Result
+from sensorium.evaluation.harness import Bench, images, require
+from sensorium.evaluation.sample import Sample, of_other_recordings, with_actions_of
+from sensorium.evaluation.scores import cosine, explained, products
+from sensorium.evaluation.statistics import measure
 from sensorium.generation.config import CounterfactualConfig
 from sensorium.generation.evaluation import dream_figures
-from sensorium.generation.evaluation.dreams import Studio, Takes, dream_arguments, strangers, with_actions_of
+from sensorium.generation.evaluation.dreams import INPUTS, Studio, add_poison
 from sensorium.randomness import stable_seed
 
 REVISION = 1
+EVALUATION = Evaluation(__name__, CounterfactualConfig, inputs=INPUTS, control="the dynamics", options=add_poison)
+main = EVALUATION.main
+
 SHOWN = 6  # frames in the picture
 
 
-def main(argv: list[str]) -> None:
-    """Run `sensorium counterfactual`."""
-    args = dream_arguments("counterfactual", __doc__).parse_args(argv)
-    began, config = time.monotonic(), parse_section(CounterfactualConfig, args.config)
-    studio, given, horizon = Studio(args, config), config.context, config.horizon
+def judge(bench: Bench, config: CounterfactualConfig) -> Result:
+    """How alike the dreamed and the true change under other actions are."""
+    studio, given, horizon = Studio(bench, config), config.context, config.horizon
     require(studio.recordings, "action", "counterfactual needs a world that somebody steers")
     rng = np.random.default_rng(stable_seed(config.seed, "counterfactual"))
-    takes = studio.takes(given + horizon, config.windows, rng)
+    takes = studio.sample(given + horizon, config.windows, rng)
     groups = takes.groups.tolist()
-    changed, third = (with_actions_of(takes, strangers(takes.groups, rng), given) for _ in range(2))
+    changed, third = (with_actions_of(takes["action"], of_other_recordings(takes.groups, rng), given) for _ in range(2))
 
     truth = rerun(studio, takes, changed, given)
 
@@ -53,13 +51,13 @@ def main(argv: list[str]) -> None:
         each = (studio.dream(takes, horizon, actions, number=number) for number in range(config.dreams))
         return np.mean([studio.show(takes, tokens) for tokens in each], axis=0)
 
-    dreamt, dreamt_changed, dreamt_third = (dreamed(actions) for actions in (takes.actions, changed, third))
-    change = truth - takes.truth[:, given:]
+    dreamt, dreamt_changed, dreamt_third = (dreamed(actions) for actions in (takes.get("action"), changed, third))
+    change = truth - takes["pictures"][:, given:]
     changes = {
         "dream": dreamt_changed - dreamt,
         "other actions": dreamt_third - dreamt,
-        "tokenizer": studio.through(np.concatenate([takes.truth[:, :given], truth], 1), given)
-        - studio.pictures(takes.tokens, given),
+        "tokenizer": studio.through(np.concatenate([takes["pictures"][:, :given], truth], 1), given)
+        - studio.pictures(takes["tokens"], given),
     }
     sums = {name: products(other, change) for name, other in changes.items()}
     metrics: dict[str, dict[str, Any]] = {}
@@ -73,7 +71,7 @@ def main(argv: list[str]) -> None:
     ahead = np.unique(np.linspace(0, horizon - 1, SHOWN).astype(int))
     most = int(np.argmax((change**2).sum((1, 2, 3, 4))))
     strips = {
-        "truth": takes.truth[most, given + ahead],
+        "truth": takes["pictures"][most, given + ahead],
         "truth,\nother actions": truth[most, ahead],
         "dream": dreamt[most, ahead],
         "dream,\nother actions": dreamt_changed[most, ahead],
@@ -81,15 +79,18 @@ def main(argv: list[str]) -> None:
         "dreamed change": np.clip(0.5 + changes["dream"][most, ahead], 0, 1),
     }
     lines = {name: np.array(line) for name, line in each.items()}
-    dream_figures.counterfactual(args.figure, lines, strips, (1 + ahead).tolist())
     notes = {
         "change_over_horizon": each,
-        "explained": {name: explained(value, np.ones(len(value))) for name, value in sums.items()},
+        "explained": {
+            name: explained(np.tensordot(np.ones(len(value)), value, axes=(0, 0)).sum(0))
+            for name, value in sums.items()
+        },
     }
-    write_result(args.output, "counterfactual", metrics, studio.inputs, time.monotonic() - began, **notes)
+    times = (1 + ahead).tolist()
+    return Result(metrics, lambda path: dream_figures.counterfactual(path, lines, strips, times), notes)
 
 
-def rerun(studio: Studio, takes: Takes, changed: np.ndarray, given: int) -> np.ndarray:
+def rerun(studio: Studio, takes: Sample, changed: np.ndarray, given: int) -> np.ndarray:
     """What the simulator shows after the context under other actions, float32 [n, horizon, 3, H, W] in [0, 1].
 
     Args:
@@ -108,66 +109,3 @@ def rerun(studio: Studio, takes: Takes, changed: np.ndarray, given: int) -> np.n
         other[start + given : start + len(moves)] = moves[given:]
         films.append(again(name, other)["video"][start + given : start + len(moves)])
     return images(torch.from_numpy(np.stack(films))).numpy()
-
-
-def playroom_settings(recordings: RecordingSet) -> PlayroomConfig:
-    """What the playroom recorded these with.
-
-    Raises:
-        ConfigurationError: if they are not of the playroom, the only world that can be run again.
-    """
-    section = read_json(recordings.manifest)["config"]
-    if section.get("source") != "playroom":
-        raise ConfigurationError(
-            f"{recordings.manifest}: recordings of {section.get('source')!r} cannot be run again, "
-            "only the playroom's can"
-        )
-    config: PlayroomConfig = parse_section(PlayroomConfig, json.dumps(section))
-    return config
-
-
-def simulator(recordings: RecordingSet) -> Callable[[str, np.ndarray], dict[str, np.ndarray]]:
-    """What runs a recording, by its name, again under other actions; before the first time it checks that it can.
-
-    Raises (both at once or when it is called):
-        ConfigurationError: if the recordings are not of the playroom, the only world that can be run again.
-        ArtifactError: if the simulator does not repeat a recording bit for bit.
-    """
-    manifest, config = recordings.manifest, playroom_settings(recordings)
-    numbers = {entry["name"]: int(entry["number"]) for entry in recordings.details["recordings"]}
-    repeated: set[str] = set()
-
-    def again(name: str, actions: np.ndarray) -> dict[str, np.ndarray]:
-        film = recordings.field(name, "video")
-        recorded = playroom.Intervention(actions=np.array(recordings.field(name, "action")))
-        if name not in repeated and not (
-            len(film) == config.frames
-            and np.array_equal(film, playroom.simulate(config, numbers[name], recorded)["video"])
-        ):
-            raise ArtifactError(
-                f"{manifest}: the simulator does not repeat recording {name} ({canonical_json(config)}): it has "
-                "changed since, or ran on another processor; record the set again here"
-            )
-        repeated.add(name)
-        return playroom.simulate(config, numbers[name], playroom.Intervention(actions=actions))
-
-    return again
-
-
-def products(dreamed: np.ndarray, true: np.ndarray) -> np.ndarray:
-    """Energy of the dreamed and of the true change and their product, float64 [n, horizon, 3]."""
-    pairs = ((dreamed, dreamed), (true, true), (dreamed, true))
-    return np.stack([np.einsum("nhcyx,nhcyx->nh", a, b, dtype=np.float64) for a, b in pairs], -1)
-
-
-def cosine(samples: np.ndarray, weights: np.ndarray) -> float:
-    """Mean over the horizon of the cosine between changes, from products [n, H, 3]; 0 where nothing changes."""
-    dreamed, true, both = np.tensordot(weights, samples, axes=(0, 0)).T
-    length = np.sqrt(dreamed * true)
-    return float(np.mean(np.where(length > 1e-9, both / np.maximum(length, 1e-9), 0.0)))
-
-
-def explained(samples: np.ndarray, weights: np.ndarray) -> float:
-    """Share of the energy of true changes that is explained, from products [n, H, 3]."""
-    dreamed, true, both = np.tensordot(weights, samples, axes=(0, 0)).T.sum(1)
-    return float((2 * both - dreamed) / max(true, 1e-9))

@@ -7,99 +7,70 @@ Layouts: n windows, T frames, N tokens a frame, C numbers a token. Everything th
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from sensorium.artifacts import ArtifactError
-from sensorium.data.recording import RecordingSet, Split
-from sensorium.evaluation.harness import FLOOR_SEEDS, Bench, WindowPool, arguments, check_pedigree, images, load_judged
-from sensorium.generation.config import DreamConfig, DynamicsConfig, VideoTokenizerConfig
+from sensorium.data.recording import Split
+from sensorium.evaluation.contract import DATA, Input
+from sensorium.evaluation.harness import FLOOR_SEEDS, Bench, WindowPool, images
+from sensorium.evaluation.sample import Sample
+from sensorium.generation.config import DreamConfig
 from sensorium.generation.dream import Dreamer
 from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.evaluation.poison import POISONS, AnyDreamer, Frozen, Mean, with_shuffled_block
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.randomness import stable_seed
 
-INPUTS = ("data", "latents", "tokenizer", "dynamics")
+INPUTS = (
+    DATA,
+    Input("latents", "latents/video"),
+    Input("tokenizer", "tokenizers/video"),
+    Input("dynamics", "dynamics"),
+    Input("sound", "latents/audio", required=False, help="manifest of the encoded sound"),
+)
 
 
-def dream_arguments(name: str, description: str | None) -> argparse.ArgumentParser:
-    """The arguments of an evaluation of dreams."""
-    parser = arguments(name, description, INPUTS, "the dynamics")
-    parser.add_argument(
-        "--poison", choices=POISONS,
-        help="negative control: judge the dynamics with one block's weights shuffled, or dreams of a frozen frame, "
-        "or of the mean frame; every metric should be worse",
-    )  # fmt: skip
-    parser.add_argument("--sound", type=Path, nargs="?", metavar="MANIFEST", help="manifest of the encoded sound")
-    return parser
-
-
-@dataclass(frozen=True)
-class Takes:
-    """Windows of recordings, with their tokens.
-
-    Attributes:
-        groups: name of each one's recording, [n].
-        start: its first frame, int64 [n].
-        truth: float32 [n, T, 3, H, W] in [0, 1].
-        tokens: float32 [n, T, N, C], video first, then sound, where the dynamics dream it.
-        actions: [n, T, ...], action[t] led to frame t; None in a world that nobody steers.
-        audio: int16 [n, T * samples_per_frame], or None in silent recordings.
-    """
-
-    groups: np.ndarray
-    start: np.ndarray
-    truth: np.ndarray
-    tokens: np.ndarray
-    actions: np.ndarray | None
-    audio: np.ndarray | None
-
-    def some(self, rows: np.ndarray) -> Takes:
-        """Some of the windows."""
-        parts: dict[str, Any] = {name: None if value is None else value[rows] for name, value in vars(self).items()}
-        return Takes(**parts)
+def add_poison(parser: argparse.ArgumentParser) -> None:
+    """The negative controls that are harder than an untrained network."""
+    meaning = (
+        "negative control: judge the dynamics with one block's weights shuffled, or dreams of a frozen frame, "
+        "or of the mean frame; every metric should be worse"
+    )
+    parser.add_argument("--poison", choices=POISONS, help=meaning)
 
 
 class Studio:
     """Where dreams are made and shown.
 
     Args:
-        args: parsed arguments of `dream_arguments`.
+        bench: with the parts of `INPUTS`, and the argument of `add_poison`.
         config: of the evaluation.
-
-    Raises:
-        ArtifactError: if the manifests do not belong together.
     """
 
-    def __init__(self, args: argparse.Namespace, config: DreamConfig) -> None:
-        check_pedigree(args.latents, data=args.data, tokenizer=args.tokenizer)
-        sound = {} if args.sound is None else {"sound": args.sound}
-        check_pedigree(args.dynamics, latents=args.latents, **sound)
-        self.bench, self.config = Bench.prepare(args), config
-        self.recordings = RecordingSet.open(args.data)
-        self._streams = [RecordingSet.open(path) for path in (args.latents, *sound.values())]
-        self.inputs = {name: getattr(args, name) for name in INPUTS} | sound
-        self._args = args
-        self._tokenizer = load_judged(
-            VideoTokenizer, VideoTokenizerConfig, args.tokenizer, "tokenizer_video", None, self.bench
-        )
-        self._dynamics: dict[int | None, Dynamics] = {}
+    def __init__(self, bench: Bench, config: DreamConfig) -> None:
+        self.bench, self.config = bench, config
+        self.recordings = bench.parts.recordings()
+        places = [place for place in ("latents/video", "latents/audio") if place in bench.parts]
+        self._streams = [bench.parts.recordings(place) for place in places]
+        self._tokenizer = bench.parts.load(VideoTokenizer)
 
-    def takes(self, frames: int, count: int, rng: np.random.Generator, split: Split = "test") -> Takes:
+    def sample(self, frames: int, count: int, rng: np.random.Generator, split: Split = "test") -> Sample:
         """Up to `count` windows, spread evenly over the recordings of a split.
+
+        Their fields:
+            pictures: float32 [n, T, 3, H, W] in [0, 1].
+            tokens: float32 [n, T, N, C], video first, then sound, where the dynamics dream it.
+            action: [n, T, ...], action[t] led to frame t; absent in a world that nobody steers.
+            audio: int16 [n, T * samples_per_frame]; absent in silent recordings.
 
         Raises:
             ArtifactError: if the latents are not those of the recordings.
         """
-        steered, heard = self.recordings.has("action"), self.recordings.has("audio")
-        fields = ("video", *(("audio",) if heard else ()), *(("action",) if steered else ()))
+        fields = ("video", *(field for field in ("audio", "action") if self.recordings.has(field)))
         pool = WindowPool(self.recordings, split, fields, frames)
         streams = [WindowPool(stream, split, ("latent",), frames) for stream in self._streams]
         for stream in streams:
@@ -109,16 +80,11 @@ class Studio:
                     "delete it and run the same command again"
                 )
         picked = pool.draw(np.ones(len(pool), bool), count, rng)
-        batch = pool.windows.batch(picked)
-        return Takes(
-            groups=pool.recording[picked],
-            start=pool.start[picked],
-            truth=images(batch["video"]).numpy(),
-            tokens=np.concatenate(
-                [stream.windows.batch(picked)["latent"].float().numpy() for stream in streams], axis=2
-            ),
-            actions=batch["action"].numpy() if steered else None,
-            audio=batch["audio"].numpy() if heard else None,
+        drawn = pool.rows(picked)
+        latents = [stream.windows.batch(picked)["latent"].float().numpy() for stream in streams]
+        known = {field: drawn[field] for field in fields if field != "video"}
+        return pool.places(picked).having(
+            pictures=images(torch.from_numpy(drawn["video"])).numpy(), tokens=np.concatenate(latents, axis=2), **known
         )
 
     def latent(self, name: str) -> np.ndarray:
@@ -127,7 +93,7 @@ class Studio:
 
     def mean_tokens(self) -> np.ndarray:
         """Tokens of the mean training frame, float32 [N, C]."""
-        return self._judged(None).mean.cpu().numpy()
+        return self.bench.parts.load(Dynamics).mean.cpu().numpy()
 
     @property
     def past(self) -> int:
@@ -149,10 +115,10 @@ class Studio:
         """Pictures [n, T, 3, H, W] as the tokenizer shows them, from frame `first` on."""
         return self.pictures(self.encode(pictures), first)
 
-    def show(self, takes: Takes, dreamed: np.ndarray) -> np.ndarray:
+    def show(self, sample: Sample, dreamed: np.ndarray) -> np.ndarray:
         """What dreamed tokens [n, horizon, N, C] show after the context of their windows."""
         given = self.config.context
-        return self.pictures(np.concatenate([takes.tokens[:, :given], dreamed], 1), given)
+        return self.pictures(np.concatenate([sample["tokens"][:, :given], dreamed], 1), given)
 
     def dreamer(self, number: int = 0, steps: int | None = None, untrained: bool = False) -> AnyDreamer:
         """What dreams: the judged one, whatever the arguments made of it, or an untrained one as a floor.
@@ -162,36 +128,37 @@ class Studio:
             steps: denoising steps; None: as the section says.
             untrained: fresh weights of a seed of the floors.
         """
-        if not untrained and self._args.poison == "frozen":
+        poison = None if untrained else self.bench.args.poison
+        if poison == "frozen":
             return Frozen()
-        dynamics = self._untrained if untrained else self._judged(self._args.untrained_seed)
-        if not untrained and self._args.poison == "mean":
+        dynamics = self._untrained if untrained else self._judged
+        if poison == "mean":
             return Mean(dynamics.mean)
-        if not untrained and self._args.poison == "block":
+        if poison == "block":
             dynamics = with_shuffled_block(dynamics)
         return Dreamer(
-            dynamics, denoising_steps=steps or self.config.denoising_steps, context_noise=self.config.context_noise,
-            stillness=self.config.stillness, seed=stable_seed(self.config.seed, "dream", number),
-        )  # fmt: skip
+            dynamics,
+            denoising_steps=steps or self.config.denoising_steps,
+            context_noise=self.config.context_noise,
+            stillness=self.config.stillness,
+            seed=stable_seed(self.config.seed, "dream", number),
+        )
 
-    def _judged(self, seed: int | None) -> Dynamics:
-        """The dynamics as trained, or with fresh weights of a seed."""
-        if seed not in self._dynamics:
-            self._dynamics[seed] = load_judged(
-                Dynamics, DynamicsConfig, self._args.dynamics, "dynamics", seed, self.bench
-            )
-        return self._dynamics[seed]
+    @cached_property
+    def _judged(self) -> Dynamics:
+        """The dynamics as trained, or with the fresh weights that the arguments ask for."""
+        return self.bench.parts.load(Dynamics, self.bench.untrained_seed)
 
     @cached_property
     def _untrained(self) -> Dynamics:
         """Fresh weights without the blocks, whose output a last layer of zeros ignores: the same dreams, far sooner."""
-        dynamics = load_judged(Dynamics, DynamicsConfig, self._args.dynamics, "dynamics", FLOOR_SEEDS[0], self.bench)
+        dynamics = self.bench.parts.load(Dynamics, FLOOR_SEEDS[0])
         dynamics.blocks, dynamics.over_time = nn.ModuleList(), []
         return dynamics
 
     def dream(
         self,
-        takes: Takes,
+        sample: Sample,
         horizon: int,
         actions: np.ndarray | None,
         *,
@@ -202,7 +169,7 @@ class Studio:
         """Tokens of `horizon` frames after the context of each window, float32 [n, horizon, N, C].
 
         Args:
-            takes: the windows; the context is as long as the section says.
+            sample: the windows; the context is as long as the section says.
             horizon: frames to dream.
             actions: [n, context + horizon, ...]; None to dream without.
             number, steps, untrained: as for `dreamer`.
@@ -215,18 +182,4 @@ class Studio:
             frames = [dreamer.step(None if moves is None else moves[:, given + time]) for time in range(horizon)]
             return torch.cat(frames, dim=1)
 
-        return self.bench.map(imagine, takes.tokens[:, :given], actions)
-
-
-def strangers(groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """For each window one of another recording, int64 [n]."""
-    return np.array([rng.choice(np.flatnonzero(groups != group)) for group in groups])
-
-
-def with_actions_of(takes: Takes, others: np.ndarray, given: int) -> np.ndarray:
-    """The actions of each window up to its context's end, then those of window others[i]."""
-    if takes.actions is None:
-        raise ValueError("these recordings have no actions to exchange")
-    changed = takes.actions.copy()
-    changed[:, given:] = takes.actions[others, given:]
-    return changed
+        return self.bench.map(imagine, sample["tokens"][:, :given], actions)

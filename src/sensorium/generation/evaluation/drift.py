@@ -16,26 +16,34 @@ piece, and its growth from piece to piece.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from sensorium.config import parse_section
-from sensorium.evaluation.harness import load_judged
-from sensorium.evaluation.statistics import measure, write_result
+from sensorium.evaluation.contract import Evaluation, Input, Result
+from sensorium.evaluation.harness import Bench
+from sensorium.evaluation.sample import Sample
+from sensorium.evaluation.statistics import measure
 from sensorium.generation.config import DriftConfig
 from sensorium.generation.evaluation import dream_figures
-from sensorium.generation.evaluation.dreams import Studio, Takes, dream_arguments
-from sensorium.perception.config import VisionEncoderConfig
-from sensorium.perception.encoders import VisionEncoder
+from sensorium.generation.evaluation.dreams import INPUTS, Studio, add_poison
 from sensorium.randomness import stable_seed
 
 REVISION = 2
+ENCODER = "encoders/vision"
+EVALUATION = Evaluation(
+    __name__,
+    DriftConfig,
+    inputs=(*INPUTS, Input("encoder", ENCODER, required=False, help="vision encoder; else the tokenizer")),
+    control="the dynamics",
+    options=add_poison,
+)
+main = EVALUATION.main
+
 COMPONENTS = 4  # principal components of looks, and as many of the motion at each lag
 LAGS = (1, 4)  # frames
 REAL = 256  # real pieces to compare with
@@ -44,28 +52,22 @@ SHOWN, STILLS = 4, 8  # dreams in the picture, and frames of each
 Encoder = Callable[[np.ndarray], np.ndarray]  # pictures [n, T, 3, H, W] -> features [n, T, E]
 
 
-def main(argv: list[str]) -> None:
-    """Run `sensorium drift`."""
-    parser = dream_arguments("drift", __doc__)
-    parser.add_argument(
-        "--encoder", type=Path, nargs="?", metavar="MANIFEST", help="vision encoder; else the tokenizer"
-    )
-    args = parser.parse_args(argv)
-    began, config = time.monotonic(), parse_section(DriftConfig, args.config)
-    studio = Studio(args, config)
+def judge(bench: Bench, config: DriftConfig) -> Result:
+    """The distance of long dreams' pieces from real ones."""
+    studio = Studio(bench, config)
     rng = np.random.default_rng(stable_seed(config.seed, "drift"))
-    encode = encoder(studio, args.encoder)
-    real = studio.takes(studio.past + config.piece, REAL, rng, "training")
-    space = Space(describe(studio.pictures(real.tokens, studio.past), encode))
+    encode = encoder(studio)
+    real = studio.sample(studio.past + config.piece, REAL, rng, "training")
+    space = Space(describe(studio.pictures(real["tokens"], studio.past), encode))
 
-    takes = studio.takes(config.context + config.piece, config.windows, rng)
+    takes = studio.sample(config.context + config.piece, config.windows, rng)
     actions = long_actions(studio, takes, config.frames, rng)
     stills = np.linspace(0, config.frames // config.piece * config.piece - 1, STILLS).astype(int)  # whole pieces only
     pieces, pictures = [], []
     for first, shown in enumerate(long_dream(studio, takes, actions)):
         pieces.append(space(describe(shown, encode)))
         pictures += [shown[:SHOWN, still - first * config.piece] for still in stills if still // config.piece == first]
-    last = studio.pictures(takes.tokens[:, : config.context], config.context - 1)
+    last = studio.pictures(takes["tokens"][:, : config.context], config.context - 1)
     average = studio.pictures(studio.mean_tokens()[None, None])
     floors = {}
     for name, frame in {"frozen frame": last, "mean frame": average}.items():
@@ -85,21 +87,21 @@ def main(argv: list[str]) -> None:
         higher_is_better=False, centred=True, seed=config.seed,
     )  # fmt: skip
     lines = {name: each_piece(values, np.ones(len(values))) for name, values in {"dream": dreamt, **floors}.items()}
-    dream_figures.drift(args.figure, lines, metric["ceiling"], np.stack(pictures, 1), (1 + stills).tolist())
+    strips, times = np.stack(pictures, 1), (1 + stills).tolist()
     notes = {
-        "encoder": "tokenizer_video" if args.encoder is None else "encoder_vision",
+        "encoder": "encoder_vision" if ENCODER in bench.parts else "tokenizer_video",
         "distance_of_each_piece": {name: line.tolist() for name, line in lines.items()},
         "growth_a_piece": {key: growth[key] for key in ("value", "low", "high", "n")},
     }
-    inputs = studio.inputs | ({} if args.encoder is None else {"encoder": args.encoder})
-    write_result(args.output, "drift", {"distance": metric}, inputs, time.monotonic() - began, **notes)
+    draw = partial(dream_figures.drift, lines=lines, real=metric["ceiling"], strips=strips, shown=times)
+    return Result({"distance": metric}, draw, notes)
 
 
-def encoder(studio: Studio, manifest: Path | None) -> Encoder:
+def encoder(studio: Studio) -> Encoder:
     """The vision encoder, or the tokenizer where there is none: pictures [n, T, 3, H, W] -> features [n, T, E]."""
-    if manifest is None:
+    if ENCODER not in studio.bench.parts:
         return lambda pictures: studio.encode(pictures).reshape(*pictures.shape[:2], -1)
-    vision = load_judged(VisionEncoder, VisionEncoderConfig, manifest, "encoder_vision", None, studio.bench)
+    vision = studio.bench.parts.load_any(ENCODER)
 
     def embed(pictures: np.ndarray) -> np.ndarray:
         return studio.bench.map(vision, pictures.reshape(-1, *pictures.shape[2:])).reshape(*pictures.shape[:2], -1)
@@ -114,13 +116,13 @@ def describe(pictures: np.ndarray, encode: Encoder) -> np.ndarray:
     return np.stack([features.mean(1), *motion], 1)
 
 
-def long_actions(studio: Studio, takes: Takes, frames: int, rng: np.random.Generator) -> np.ndarray | None:
+def long_actions(studio: Studio, takes: Sample, frames: int, rng: np.random.Generator) -> np.ndarray | None:
     """Each window's actions up to its context's end, then those of random recordings: [n, context + frames, ...]."""
-    if takes.actions is None:
+    if "action" not in takes:
         return None
     names, given = studio.recordings.names("test"), studio.config.context
     rows = []
-    for own in takes.actions:
+    for own in takes["action"]:
         parts, missing = [own[:given]], frames
         while missing > 0:
             part = studio.recordings.field(names[rng.integers(len(names))], "action")[:missing]
@@ -131,7 +133,7 @@ def long_actions(studio: Studio, takes: Takes, frames: int, rng: np.random.Gener
 
 
 def long_dream(
-    studio: Studio, takes: Takes, actions: np.ndarray | None, untrained: bool = False
+    studio: Studio, takes: Sample, actions: np.ndarray | None, untrained: bool = False
 ) -> Iterator[np.ndarray]:
     """Dream on, and forget what was dreamt: one piece after the other, float32 [n, piece, 3, H, W]."""
     config: Any = studio.config
@@ -141,7 +143,7 @@ def long_dream(
         return None if actions is None else torch.from_numpy(actions[:, first:last]).to(device)
 
     dreamer = studio.dreamer(untrained=untrained)
-    before = takes.tokens[:, :given]
+    before = takes["tokens"][:, :given]
     dreamer.begin(torch.from_numpy(before).to(device), at(0, given))
     for piece in range(config.frames // config.piece):
         begin = given + piece * config.piece
@@ -154,7 +156,7 @@ def long_dream(
         before = tokens[:, tokens.shape[1] - studio.past :]
 
 
-def real_pieces(studio: Studio, takes: Takes, piece: int) -> Iterator[np.ndarray]:
+def real_pieces(studio: Studio, takes: Sample, piece: int) -> Iterator[np.ndarray]:
     """The recordings that the dreams begin with, whole, in pieces: float32 [pieces, piece, 3, H, W] of each."""
     for name in takes.groups.tolist():
         shown = studio.pictures(np.array(studio.latent(name), np.float32)[None])[0]

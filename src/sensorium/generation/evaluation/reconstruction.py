@@ -1,8 +1,6 @@
 """How much of a frame survives the tokenizer: PSNR and SSIM on frames of test recordings.
 
-PSNR is that of the mean squared error over frames, in dB on a 0..1 scale. SSIM: Wang, Bovik, Sheikh and Simoncelli,
-"Image quality assessment: from error visibility to structural similarity", 2004, with an 11 x 11 Gaussian window of
-deviation 1.5 on each colour channel, averaged.
+PSNR is that of the mean squared error over frames, in dB on a 0..1 scale. SSIM as in `scores.ssim`.
 Floors: the mean training image, and three untrained tokenizers. Ceiling: the frames rounded to 8 bits, whose
 error of 1/12 of a squared step makes 58.9 dB; no 8-bit recording tells more. References: principal components fitted
 on training frames, as many as the tokens hold numbers (they are optimal among linear codes, and not quantised); and
@@ -16,23 +14,21 @@ import time
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.nn import functional as F
 
 from sensorium.config import parse_section
 from sensorium.data.recording import RecordingSet
 from sensorium.evaluation import figures
-from sensorium.evaluation.harness import FLOOR_SEEDS, Bench, WindowPool, arguments, images, load_judged
+from sensorium.evaluation.harness import FLOOR_SEEDS, Bench, WindowPool, arguments, images
 from sensorium.evaluation.reference_codecs import jpeg, principal_components
-from sensorium.evaluation.statistics import mean, measure, psnr, write_result
-from sensorium.generation.config import ReconstructionConfig, VideoTokenizerConfig
+from sensorium.evaluation.scores import mean, psnr, squared_error, ssim
+from sensorium.evaluation.statistics import measure, write_result
+from sensorium.generation.config import ReconstructionConfig
 from sensorium.generation.tokenizers import VideoTokenizer
+from sensorium.models.load import load
 from sensorium.randomness import stable_seed
 
 REVISION = 2
 EIGHT_BIT_ERROR = 1 / 12 / 255**2
-WINDOW, DEVIATION = 11, 1.5
 PCA_FRAMES = 1500
 SHOWN = 8
 BITS_A_NUMBER = 16  # of a latent on disk
@@ -43,7 +39,7 @@ def main(argv: list[str]) -> None:
     args = arguments("reconstruction", __doc__, ("data", "tokenizer"), "the tokenizer").parse_args(argv)
     began, config = time.monotonic(), parse_section(ReconstructionConfig, args.config)
     bench, recordings = Bench.prepare(args), RecordingSet.open(args.data)
-    tokenizer = load_judged(VideoTokenizer, VideoTokenizerConfig, args.tokenizer, "tokenizer_video", None, bench)
+    tokenizer = load(VideoTokenizer, args.tokenizer).to(bench.device)
     rng = np.random.default_rng(stable_seed(config.seed, "reconstruction"))
     training = WindowPool(recordings, "training", ("video",), 1)
     pool = WindowPool(recordings, "test", ("video",), tokenizer.frames)
@@ -54,7 +50,7 @@ def main(argv: list[str]) -> None:
     examples = bench.run(training, seen, lambda batch: images(batch["video"][:, 0]))
 
     def reconstructed(seed: int | None) -> np.ndarray:
-        judged = load_judged(VideoTokenizer, VideoTokenizerConfig, args.tokenizer, "tokenizer_video", seed, bench)
+        judged = load(VideoTokenizer, args.tokenizer, seed).to(bench.device)
         return bench.map(lambda frames: judged(frames)[0][:, -1].clamp(0, 1), clips)
 
     judged = reconstructed(args.untrained_seed)
@@ -68,7 +64,7 @@ def main(argv: list[str]) -> None:
     groups = pool.recording[picked].tolist()
     for name, score, statistic, ceiling in (
         ("psnr", squared_error, psnr, np.full(len(truth), EIGHT_BIT_ERROR)),
-        ("ssim", similarity, mean, 1.0),
+        ("ssim", ssim, mean, 1.0),
     ):
         metrics[name] = measure(
             name, score(truth, judged), groups, statistic=statistic,
@@ -81,29 +77,3 @@ def main(argv: list[str]) -> None:
     figures.image_grid(args.figure, rows, f"Reconstruction from {numbers} numbers a frame")
     inputs = {"data": args.data, "tokenizer": args.tokenizer}
     write_result(args.output, "reconstruction", metrics, inputs, time.monotonic() - began, numbers_a_frame=numbers)
-
-
-def squared_error(truth: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Mean squared error of each frame, float64 [n]."""
-    return ((truth - other) ** 2).mean((1, 2, 3), dtype=np.float64)
-
-
-def similarity(truth: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """SSIM of each frame, float64 [n]; images float [n, 3, H, W] in [0, 1]."""
-    first, second = torch.from_numpy(truth), torch.from_numpy(np.ascontiguousarray(other))
-    offset = torch.arange(WINDOW) - WINDOW // 2
-    line = torch.exp(-0.5 * (offset / DEVIATION) ** 2)
-    line = line / line.sum()
-
-    def blur(x: Tensor) -> Tensor:
-        kernel = line.expand(x.shape[1], 1, 1, WINDOW)
-        return F.conv2d(F.conv2d(x, kernel, groups=x.shape[1]), kernel.transpose(2, 3), groups=x.shape[1])
-
-    scores = []
-    for a, b in zip(first.split(256), second.split(256), strict=True):
-        mean_a, mean_b = blur(a), blur(b)
-        variance_a, variance_b = blur(a * a) - mean_a**2, blur(b * b) - mean_b**2
-        covariance = blur(a * b) - mean_a * mean_b
-        contrast = (2 * covariance + 0.03**2) / (variance_a + variance_b + 0.03**2)
-        scores.append((contrast * (2 * mean_a * mean_b + 0.01**2) / (mean_a**2 + mean_b**2 + 0.01**2)).mean((1, 2, 3)))
-    return torch.cat(scores).double().numpy()

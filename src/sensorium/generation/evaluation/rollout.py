@@ -14,113 +14,175 @@ dreamed frames; its floor is 0.
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sensorium.config import parse_section
+from sensorium.evaluation.contract import Evaluation, Output, Result
 from sensorium.evaluation.films import write_movie
-from sensorium.evaluation.harness import FULL_SCALE
-from sensorium.evaluation.statistics import mean, measure, psnr, write_result
+from sensorium.evaluation.harness import Bench
+from sensorium.evaluation.sample import Sample, of_other_recordings, with_actions_of
+from sensorium.evaluation.scores import mean, psnr, ssim
+from sensorium.evaluation.statistics import measure
 from sensorium.generation.config import RolloutConfig
 from sensorium.generation.evaluation import dream_figures
-from sensorium.generation.evaluation.dreams import Studio, dream_arguments, strangers, with_actions_of
-from sensorium.generation.evaluation.reconstruction import similarity
+from sensorium.generation.evaluation.dreams import INPUTS, Studio, add_poison
+from sensorium.perception.embed import FULL_SCALE
 from sensorium.randomness import stable_seed
 
 REVISION = 2
+EVALUATION = Evaluation(
+    __name__,
+    RolloutConfig,
+    inputs=INPUTS,
+    control="the dynamics",
+    outputs=(Output("video", "MP4", "where the film goes: truth | dream"),),
+    options=add_poison,
+)
+main = EVALUATION.main
+
 SHOWN = 6  # windows in the film; the first half of them in the picture
 FEW, FINE = 4, 64  # denoising steps that are compared
 NEAR = 8  # frames over which they are compared: many steps take long
 ALLOWED = 1.0  # dB that few steps may lose
+FLOORS = ("persistence", "untrained")
+REFERENCES = ("persistence of the raw frame", "shuffled actions")
+
+Pictures = dict[str, np.ndarray]  # what is shown -> [n, horizon, 3, H, W]
+Errors = dict[str, np.ndarray]  # what is shown -> mean squared error [n, horizon]
 
 
-def main(argv: list[str]) -> None:
-    """Run `sensorium rollout`."""
-    parser = dream_arguments("rollout", __doc__)
-    parser.add_argument("--video", required=True, type=Path, metavar="MP4", help="where the film goes: truth | dream")
-    args = parser.parse_args(argv)
-    began, config = time.monotonic(), parse_section(RolloutConfig, args.config)
-    studio, given, horizon = Studio(args, config), config.context, config.horizon
+def judge(bench: Bench, config: RolloutConfig) -> Result:
+    """PSNR and SSIM of dreams, of few steps, and the effect of the actions."""
+    studio, given, horizon = Studio(bench, config), config.context, config.horizon
     rng = np.random.default_rng(stable_seed(config.seed, "rollout"))
-    takes = studio.takes(given + horizon, config.windows, rng)
-    target, groups = takes.truth[:, given:], takes.groups.tolist()
-
-    def error(pictures: np.ndarray) -> np.ndarray:
-        return ((pictures - target) ** 2).mean((2, 3, 4), dtype=np.float64)  # [n, horizon]
-
-    def likeness(pictures: np.ndarray) -> np.ndarray:
-        flat = [frames.reshape(-1, *frames.shape[2:]) for frames in (target, pictures)]
-        return similarity(*flat).reshape(-1, horizon).mean(1)
-
-    pictures = {
-        "dream": studio.show(takes, studio.dream(takes, horizon, takes.actions)),
-        "persistence": np.repeat(studio.pictures(takes.tokens[:, :given], given - 1), horizon, 1),
-        "tokenizer": studio.pictures(takes.tokens, given),
-        "persistence of the raw frame": np.repeat(takes.truth[:, given - 1 : given], horizon, 1),
-        "untrained": studio.show(takes, studio.dream(takes, horizon, takes.actions, untrained=True)),
+    sample = studio.sample(given + horizon, config.windows, rng)
+    pictures = shown_frames(studio, sample, horizon, rng)
+    target = sample["pictures"][:, given:]
+    errors = {name: squared_errors(frames, target) for name, frames in pictures.items()}
+    metrics = {
+        **errors_metrics(errors, sample.names, config.seed),
+        "ssim_mean": ssim_metric(pictures, target, sample.names, config.seed),
     }
-    if takes.actions is not None:
-        others = with_actions_of(takes, strangers(takes.groups, rng), given)
-        pictures["shuffled actions"] = studio.show(takes, studio.dream(takes, horizon, others))
-    errors = {name: error(shown) for name, shown in pictures.items()}
-    references = [name for name in ("persistence of the raw frame", "shuffled actions") if name in pictures]
-
-    metrics: dict[str, dict[str, Any]] = {}
-    for name, at in {"psnr_mean": slice(None), "psnr_1": slice(0, 1), "psnr_last": slice(-1, None)}.items():
-        metrics[name] = measure(
-            name, errors["dream"][:, at], groups, statistic=psnr,
-            floors={key: errors[key][:, at] for key in ("persistence", "untrained")},
-            ceilings={"tokenizer": errors["tokenizer"][:, at]},
-            references={key: errors[key][:, at] for key in references}, seed=config.seed,
-        )  # fmt: skip
-    alike = {name: likeness(shown) for name, shown in pictures.items()}
-    metrics["ssim_mean"] = measure(
-        "ssim_mean", alike["dream"], groups, statistic=mean,
-        floors={key: alike[key] for key in ("persistence", "untrained")}, ceilings={"tokenizer": alike["tokenizer"]},
-        references={key: alike[key] for key in references}, seed=config.seed,
-    )  # fmt: skip
     if "shuffled actions" in errors:
-        metrics["action_effect"] = measure(
-            "action_effect", np.stack([errors["dream"], errors["shuffled actions"]], 1), groups,
-            statistic=psnr_difference, floors={"no effect": 0.0},
-            ceilings={"tokenizer": np.stack([errors["tokenizer"], errors["shuffled actions"]], 1)}, seed=config.seed,
-        )  # fmt: skip
+        metrics["action_effect"] = action_effect(errors, sample.names, config.seed)
+    metrics["few_steps"] = few_steps(studio, sample, errors, min(NEAR, horizon), config)
 
-    few = np.linspace(0, len(target) - 1, min(config.fine_windows, len(target))).astype(int)
-    some = takes.some(few)
-    near = min(NEAR, horizon)
-    coarse, fine = (
-        ((studio.show(some, studio.dream(some, near, some.actions, steps=steps)) - target[few, :near]) ** 2).mean(
-            (2, 3, 4), dtype=np.float64
-        )
-        for steps in (FEW, FINE)
-    )
-    metrics["few_steps"] = measure(
-        "few_steps", coarse, some.groups.tolist(), statistic=psnr,
-        floors={
-            f"{FINE} steps less {ALLOWED:g} dB": fine * 10 ** (ALLOWED / 10),
-            **{key: errors[key][few, :near] for key in ("persistence", "untrained")},
-        },
-        ceilings={"tokenizer": errors["tokenizer"][few, :near]}, references={f"{FINE} steps": fine},
-        seed=config.seed,
-    )  # fmt: skip
-
-    shown = np.linspace(0, len(target) - 1, SHOWN).astype(int)
-    film, whole = takes.truth[shown], np.concatenate([takes.truth[shown, :given], pictures["dream"][shown]], 1)
-    lines = [*(name for name in errors if name != "untrained"), "untrained"]
-    dream_figures.rollout(
-        args.figure, {name: errors[name] for name in lines}, film[: SHOWN // 2], whole[: SHOWN // 2], given
-    )
+    filmed = np.linspace(0, len(sample) - 1, SHOWN).astype(int)
+    truth = sample["pictures"][filmed]
+    dreams = np.concatenate([truth[:, :given], pictures["dream"][filmed]], 1)
+    sounds = sample["audio"][filmed] / FULL_SCALE if "audio" in sample else None
     details = studio.recordings.details
     rates = int(details["frames_per_second"]), int(details["sample_rate"])
-    sounds = None if takes.audio is None else takes.audio[shown] / FULL_SCALE
-    write_movie(args.video, film, whole, given, sounds, rates)
-    curves = {key: [psnr(value[:, [h]], np.ones(len(value))) for h in range(horizon)] for key, value in errors.items()}
-    seconds = time.monotonic() - began
-    write_result(args.output, "rollout", metrics, studio.inputs, seconds, psnr_over_horizon=curves)
+    lines = {name: errors[name] for name in [*(name for name in errors if name != "untrained"), "untrained"]}
+    curves = {
+        name: [psnr(values[:, [h]], np.ones(len(values))) for h in range(horizon)] for name, values in errors.items()
+    }
+    half = SHOWN // 2
+    return Result(
+        metrics,
+        lambda path: dream_figures.rollout(path, lines, truth[:half], dreams[:half], given),
+        notes={"psnr_over_horizon": curves},
+        files={"video": lambda path: write_movie(path, truth, dreams, given, sounds, rates)},
+    )
+
+
+def shown_frames(studio: Studio, sample: Sample, horizon: int, rng: np.random.Generator) -> Pictures:
+    """The frames after the context, as dreamed and as floors, ceiling and references have them."""
+    given, tokens, actions = studio.config.context, sample["tokens"], sample.get("action")
+    pictures = {
+        "dream": studio.show(sample, studio.dream(sample, horizon, actions)),
+        "persistence": np.repeat(studio.pictures(tokens[:, :given], given - 1), horizon, 1),
+        "tokenizer": studio.pictures(tokens, given),
+        "persistence of the raw frame": np.repeat(sample["pictures"][:, given - 1 : given], horizon, 1),
+        "untrained": studio.show(sample, studio.dream(sample, horizon, actions, untrained=True)),
+    }
+    if actions is not None:
+        others = with_actions_of(actions, of_other_recordings(sample.groups, rng), given)
+        pictures["shuffled actions"] = studio.show(sample, studio.dream(sample, horizon, others))
+    return pictures
+
+
+def squared_errors(pictures: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Mean squared error of each frame, float64 [n, horizon]; pictures [n, horizon, 3, H, W]."""
+    return ((pictures - target) ** 2).mean((2, 3, 4), dtype=np.float64)
+
+
+def errors_metrics(errors: Errors, names: list[str], seed: int) -> dict[str, dict[str, Any]]:
+    """PSNR over the whole horizon, of the first dreamed frame and of the last."""
+    parts = {"psnr_mean": slice(None), "psnr_1": slice(0, 1), "psnr_last": slice(-1, None)}
+    return {
+        metric: measure(
+            metric,
+            errors["dream"][:, part],
+            names,
+            statistic=psnr,
+            floors={key: errors[key][:, part] for key in FLOORS},
+            ceilings={"tokenizer": errors["tokenizer"][:, part]},
+            references={key: errors[key][:, part] for key in REFERENCES if key in errors},
+            seed=seed,
+        )
+        for metric, part in parts.items()
+    }
+
+
+def ssim_metric(pictures: Pictures, target: np.ndarray, names: list[str], seed: int) -> dict[str, Any]:
+    """SSIM, the mean over the dreamed frames."""
+
+    def similarity(frames: np.ndarray) -> np.ndarray:
+        flat = [part.reshape(-1, *part.shape[2:]) for part in (target, frames)]
+        return ssim(*flat).reshape(target.shape[:2]).mean(1)
+
+    scores = {name: similarity(frames) for name, frames in pictures.items()}
+    return measure(
+        "ssim_mean",
+        scores["dream"],
+        names,
+        statistic=mean,
+        floors={key: scores[key] for key in FLOORS},
+        ceilings={"tokenizer": scores["tokenizer"]},
+        references={key: scores[key] for key in REFERENCES if key in scores},
+        seed=seed,
+    )
+
+
+def action_effect(errors: Errors, names: list[str], seed: int) -> dict[str, Any]:
+    """How much worse dreams are under the actions of another recording."""
+    shuffled = errors["shuffled actions"]
+    return measure(
+        "action_effect",
+        np.stack([errors["dream"], shuffled], 1),
+        names,
+        statistic=psnr_difference,
+        floors={"no effect": 0.0},
+        ceilings={"tokenizer": np.stack([errors["tokenizer"], shuffled], 1)},
+        seed=seed,
+    )
+
+
+def few_steps(studio: Studio, sample: Sample, errors: Errors, near: int, config: RolloutConfig) -> dict[str, Any]:
+    """PSNR of the first `near` frames in few denoising steps, against many."""
+    few = np.linspace(0, len(sample) - 1, min(config.fine_windows, len(sample))).astype(int)
+    some = sample.rows(few)
+    target = some["pictures"][:, config.context :][:, :near]
+
+    def error(steps: int) -> np.ndarray:
+        return squared_errors(studio.show(some, studio.dream(some, near, some.get("action"), steps=steps)), target)
+
+    coarse, fine = error(FEW), error(FINE)
+    return measure(
+        "few_steps",
+        coarse,
+        some.names,
+        statistic=psnr,
+        floors={
+            f"{FINE} steps less {ALLOWED:g} dB": fine * 10 ** (ALLOWED / 10),
+            **{key: errors[key][few, :near] for key in FLOORS},
+        },
+        ceilings={"tokenizer": errors["tokenizer"][few, :near]},
+        references={f"{FINE} steps": fine},
+        seed=config.seed,
+    )
 
 
 def psnr_difference(samples: np.ndarray, weights: np.ndarray) -> float:

@@ -23,10 +23,12 @@ from sensorium.artifacts import atomic_path
 from sensorium.config import parse_section
 from sensorium.data.recording import RecordingSet
 from sensorium.evaluation import figures
-from sensorium.evaluation.harness import FLOOR_SEEDS, Bench, WindowPool, arguments, load_judged, require, sounds
-from sensorium.evaluation.statistics import mean, measure, write_result
+from sensorium.evaluation.harness import FLOOR_SEEDS, Bench, WindowPool, arguments, require, sounds
+from sensorium.evaluation.scores import mean
+from sensorium.evaluation.statistics import measure, write_result
 from sensorium.generation.audio_tokenizer import AudioTokenizer
-from sensorium.generation.config import AudioTokenizerConfig, SoundReconstructionConfig
+from sensorium.generation.config import SoundReconstructionConfig
+from sensorium.models.load import load
 from sensorium.models.spectrogram import LogMel
 from sensorium.randomness import stable_seed
 
@@ -60,13 +62,13 @@ def main(argv: list[str]) -> None:
     spectrogram = LogMel(BANDS, rate, samples).to(bench.device)
 
     def reconstructed(seed: int | None) -> np.ndarray:
-        tokenizer = load_judged(AudioTokenizer, AudioTokenizerConfig, args.tokenizer, "tokenizer_audio", seed, bench)
+        tokenizer = load(AudioTokenizer, args.tokenizer, seed).to(bench.device)
         return bench.map(lambda rows: tokenizer(rows)[0].clamp(-1, 1), truth)
 
     def spectra(waves: np.ndarray) -> np.ndarray:
         return 20 * bench.map(spectrogram, waves)  # LogMel counts in units of 20 dB
 
-    tokenizer = load_judged(AudioTokenizer, AudioTokenizerConfig, args.tokenizer, "tokenizer_audio", None, bench)
+    tokenizer = load(AudioTokenizer, args.tokenizer).to(bench.device)
     numbers = tokenizer.tokens * tokenizer.channels
     judged = reconstructed(args.untrained_seed)
     floors = {"silence": np.zeros_like(truth)}

@@ -22,49 +22,51 @@ of the others. Both look only at what moves: squares that changed within the tru
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
 
-from sensorium.config import parse_section
-from sensorium.evaluation.statistics import mean, measure, write_result
+from sensorium.evaluation.contract import Evaluation, Result
+from sensorium.evaluation.harness import Bench
+from sensorium.evaluation.sample import of_other_recordings
+from sensorium.evaluation.scores import correlation, crps, mean, rank_moments
+from sensorium.evaluation.statistics import measure
 from sensorium.generation.config import UncertaintyConfig
 from sensorium.generation.evaluation import dream_figures
-from sensorium.generation.evaluation.dreams import Studio, dream_arguments, strangers
+from sensorium.generation.evaluation.dreams import INPUTS, Studio, add_poison
 from sensorium.randomness import stable_seed
 
 REVISION = 1
+EVALUATION = Evaluation(__name__, UncertaintyConfig, inputs=INPUTS, control="the dynamics", options=add_poison)
+main = EVALUATION.main
+
 SQUARE = 4  # pixels a side
 MOVES = 0.02  # change of a square's brightness within a window, on a 0..1 scale, from which on it counts as moving
 BINS = 8
 TOLD = ("value", "low", "high", "n", "floors", "ceiling", "higher_is_better")
 
 
-def main(argv: list[str]) -> None:
-    """Run `sensorium uncertainty`."""
-    args = dream_arguments("uncertainty", __doc__).parse_args(argv)
-    began, config = time.monotonic(), parse_section(UncertaintyConfig, args.config)
-    studio, given, horizon = Studio(args, config), config.context, config.horizon
+def judge(bench: Bench, config: UncertaintyConfig) -> Result:
+    """The score of the dreams, and how well they are calibrated."""
+    studio, given, horizon = Studio(bench, config), config.context, config.horizon
     rng = np.random.default_rng(stable_seed(config.seed, "uncertainty"))
-    takes = studio.takes(given + horizon, config.windows, rng)
+    takes = studio.sample(given + horizon, config.windows, rng)
     groups = takes.groups.tolist()
 
-    whole = squares(studio.pictures(takes.tokens))
+    whole = squares(studio.pictures(takes["tokens"]))
     truth = whole[:, given:]  # [n, horizon, D]
     moves = np.broadcast_to(np.ptp(whole, axis=1, keepdims=True) > MOVES, truth.shape)
 
     def dreamed(untrained: bool) -> np.ndarray:
         each = (
-            studio.dream(takes, horizon, takes.actions, number=number, untrained=untrained)
+            studio.dream(takes, horizon, takes.get("action"), number=number, untrained=untrained)
             for number in range(config.dreams)
         )
         return np.stack([squares(studio.show(takes, tokens)) for tokens in each])
 
     dreams = dreamed(untrained=False)
     still = np.repeat(whole[:, given - 1 : given], horizon, 1)
-    others = np.stack([truth[strangers(takes.groups, rng)] for _ in range(config.dreams)])
+    others = np.stack([truth[of_other_recordings(takes.groups, rng)] for _ in range(config.dreams)])
 
     score = crps(dreams, truth)
     lines = {
@@ -87,9 +89,9 @@ def main(argv: list[str]) -> None:
     inner_spread, inner_error = dreams[1:].std(0, ddof=1), np.abs(dreams[1:].mean(0) - dreams[0])
     usual = np.stack([error[takes.groups != group].mean(0) for group in groups])
     calibration["spread_error"] = measure(
-        "spread_error", moments(spread, error), groups, statistic=correlation,
-        floors={"none": 0.0, "usual error of place and time": moments(usual, error)},
-        ceilings={"a dream as the truth": moments(inner_spread, inner_error)}, seed=config.seed,
+        "spread_error", rank_moments(spread, error), groups, statistic=correlation,
+        floors={"none": 0.0, "usual error of place and time": rank_moments(usual, error)},
+        ceilings={"a dream as the truth": rank_moments(inner_spread, inner_error)}, seed=config.seed,
     )  # fmt: skip
 
     places = {
@@ -107,11 +109,11 @@ def main(argv: list[str]) -> None:
 
     shares = {name: counts.sum(0) / counts.sum() for name, counts in places.items() if name != "a dream as the truth"}
     bins = {"dreams": binned(spread, error), "a dream as the truth": binned(inner_spread, inner_error)}
-    dream_figures.uncertainty(args.figure, shares, bins, {name: line.mean((0, 2)) for name, line in lines.items()})
+    scores = {name: line.mean((0, 2)) for name, line in lines.items()}
     notes = {"calibration": {name: {key: record[key] for key in TOLD} for name, record in calibration.items()},
              "ranks": {name: share.tolist() for name, share in shares.items()},
              "coverage": float(shares["dreams"][1:-1].sum())}  # fmt: skip
-    write_result(args.output, "uncertainty", metrics, studio.inputs, time.monotonic() - began, **notes)
+    return Result(metrics, lambda path: dream_figures.uncertainty(path, shares, bins, scores), notes)
 
 
 def squares(pictures: np.ndarray) -> np.ndarray:
@@ -120,29 +122,6 @@ def squares(pictures: np.ndarray) -> np.ndarray:
     rows, columns = height // SQUARE, width // SQUARE
     cut = pictures[..., : rows * SQUARE, : columns * SQUARE].reshape(n, frames, channels, rows, SQUARE, columns, SQUARE)
     return cut.mean((4, 6), dtype=np.float64).reshape(n, frames, -1)
-
-
-def crps(dreams: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Score of dreams [M, ...] for each number of the truth [...]; M >= 2."""
-    members = len(dreams)
-    ordered = np.sort(dreams, axis=0)
-    # the sum over pairs of |X - X'| is a weighted sum of the ordered values
-    weight = 2 * np.arange(members) - members + 1
-    between = 2 * np.tensordot(weight, ordered, axes=(0, 0)) / (members * (members - 1))
-    return np.abs(dreams - truth).mean(0) - 0.5 * between
-
-
-def moments(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Sums that the correlation of the ranks of two arrays [n, ...] is made of, float64 [n, 6]."""
-    x, y = (rankdata(values).reshape(len(values), -1) / values.size for values in (first, second))
-    return np.stack([np.ones_like(x).sum(1), x.sum(1), y.sum(1), (x * x).sum(1), (y * y).sum(1), (x * y).sum(1)], 1)
-
-
-def correlation(samples: np.ndarray, weights: np.ndarray) -> float:
-    """Pearson's correlation from sums [n, 6]; 0 where one side does not vary."""
-    count, x, y, xx, yy, xy = weights @ samples
-    spread = (xx - x * x / count) * (yy - y * y / count)
-    return float((xy - x * y / count) / np.sqrt(spread)) if spread > 1e-9 * count**2 else 0.0
 
 
 def histograms(dreams: np.ndarray, truth: np.ndarray, counted: np.ndarray, rng: np.random.Generator) -> np.ndarray:

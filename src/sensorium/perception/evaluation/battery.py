@@ -11,17 +11,33 @@ from dataclasses import dataclass
 import numpy as np
 
 from sensorium.data.recording import RecordingSet
-from sensorium.evaluation.harness import Bench, WindowPool, cut, embed_split
-from sensorium.evaluation.statistics import Statistic, balanced_accuracy, mean, r_squared
+from sensorium.evaluation.harness import Bench, WindowPool
+from sensorium.evaluation.labelled import (
+    LabelledWindows,
+    few_shot_right,
+    labelled_windows,
+    linear_right,
+    pooled_embedding,
+)
+from sensorium.evaluation.matching import audible, draw_candidates, hit, ranks
+from sensorium.evaluation.readout import paired
+from sensorium.evaluation.sample import Sample
+from sensorium.evaluation.scores import balanced_accuracy, mean, r_squared
+from sensorium.evaluation.statistics import Statistic
 from sensorium.perception.config import FinetuningConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
-from sensorium.perception.evaluation.probe import Task, few_shot_right, labelled_windows, linear_right, pooled_embedding
-from sensorium.perception.evaluation.retrieval import audible, draw_candidates, hit, ranks
-from sensorium.perception.evaluation.world_readout import POSITION, VELOCITY, Drawn, draw, read_out, told_by_senses
+from sensorium.perception.evaluation.world_readout import (
+    POSITION,
+    VELOCITY,
+    Embedded,
+    cut,
+    draw,
+    embed_split,
+    worth_reading,
+)
 from sensorium.perception.fusion import SENSES, Fusion
 from sensorium.randomness import stable_seed
 
-Embedded = dict[str, dict[str, np.ndarray]]  # recording -> sense -> [T, width]
 DEPTHS = (1, 5)  # of the retrieval's recall
 
 
@@ -51,16 +67,15 @@ class Battery:
         self._recordings, self._config, self._bench = recordings, config, bench
         labels = recordings.details.get("labels") or {}
         lengths = {"vision": 1, "audio": sound_frames}
-        self._tasks: dict[str, Task] = {
+        self._tasks: dict[str, LabelledWindows] = {
             sense: labelled_windows(recordings, sense, length, config.probe)
             for sense, length in lengths.items()
             if sense in labels
         }
         rng = np.random.default_rng(stable_seed(config.retrieval.seed, "retrieval"))
         self._pool = WindowPool(recordings, "test", (), frames)
-        self._queries = self._pool.draw(audible(self._pool), config.retrieval.queries, rng)
-        self._partners = self._pool.recording[self._queries]
-        self._candidates = draw_candidates(self._partners, config.retrieval.candidates, rng)
+        self._queries = self._pool.places(self._pool.draw(audible(self._pool), config.retrieval.queries, rng))
+        self._candidates = draw_candidates(self._queries.groups, config.retrieval.candidates, rng)
         self._drawn = draw(recordings, frames, config.world_state) if recordings.has("truth.state") else None
 
     def take(self, vision: VisionEncoder, audio: AudioEncoder, fusion: Fusion) -> dict[str, Score]:
@@ -76,7 +91,7 @@ class Battery:
             scores |= self._read(self._drawn, [known, embedded], fusion)
         return scores
 
-    def _probe(self, sense: str, task: Task, encoder: VisionEncoder | AudioEncoder) -> dict[str, Score]:
+    def _probe(self, sense: str, task: LabelledWindows, encoder: VisionEncoder | AudioEncoder) -> dict[str, Score]:
         pooled = pooled_embedding(sense, encoder)
         train, test = (
             self._bench.run(pool, picked, pooled) for pool, picked in zip(task.pools, task.picked, strict=True)
@@ -94,10 +109,10 @@ class Battery:
         }
 
     def _retrieve(self, embedded: Embedded, fusion: Fusion) -> dict[str, Score]:
-        seen, heard = (cut(embedded, sense, self._pool, self._queries) for sense in ("vision", "audio"))
+        seen, heard = (cut(embedded, sense, self._queries, self._pool.frames) for sense in ("vision", "audio"))
         images = self._bench.map(fusion.image_embedding, seen)
         likeness = images @ self._bench.map(fusion.sound_embedding, heard).T
-        groups = self._partners.tolist()
+        groups = self._queries.names
         return {
             f"{direction}_r{depth}": Score(hit(ranks(matrix, self._candidates), depth), mean, groups)
             for direction, matrix in (("image_to_sound", likeness), ("sound_to_image", likeness.T))
@@ -105,19 +120,20 @@ class Battery:
             if depth < self._candidates.shape[1]
         }
 
-    def _read(self, drawn: tuple[Drawn, Drawn], embedded: list[Embedded], fusion: Fusion) -> dict[str, Score]:
+    def _read(self, drawn: tuple[Sample, Sample], embedded: list[Embedded], fusion: Fusion) -> dict[str, Score]:
         senses = [
-            [cut(values, sense, part.pool, part.picked) for sense in SENSES]
+            [cut(values, sense, part, self._pool.frames) for sense in SENSES]
             for values, part in zip(embedded, drawn, strict=True)
         ]
         states = [self._bench.map(lambda *given: fusion(*given)[:, -1], *given) for given in senses]
-        read = read_out(states[0], drawn[0].truth, states[1], drawn[1].truth)
-        kept = told_by_senses(self._recordings, drawn, senses)
+        truth = [part["truth.state"][:, -1] for part in drawn]
+        read = paired(states[0], truth[0], states[1], truth[1])
+        kept = worth_reading(self._recordings, drawn, senses)
         names = self._recordings.details["state_names"]
         moving = np.array([bool(VELOCITY.search(name)) for name in names])
         placed = np.array([bool(POSITION.search(name)) for name in names])
         chosen = {"state": kept, "position": kept & placed & ~moving, "velocity": kept & moving}
-        groups = drawn[1].groups.tolist()
+        groups = drawn[1].names
         return {
             f"world_{name}": Score(read[:, columns], r_squared, groups)
             for name, columns in chosen.items()

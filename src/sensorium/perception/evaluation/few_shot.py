@@ -42,17 +42,18 @@ from sensorium.evaluation.harness import (
     WindowPool,
     arguments,
     check_pedigree,
-    cut,
-    embed_split,
     images,
-    load_judged,
     sounds,
 )
-from sensorium.evaluation.statistics import mean, measure, write_result
-from sensorium.perception.config import AudioEncoderConfig, FewShotConfig, FusionConfig, VisionEncoderConfig
+from sensorium.evaluation.labelled import BEFORE, pooled_embedding
+from sensorium.evaluation.readout import nearest
+from sensorium.evaluation.scores import mean
+from sensorium.evaluation.statistics import measure, write_result
+from sensorium.models.load import load
+from sensorium.perception.config import FewShotConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.evaluation.impacts import kinds, tells_strikes
-from sensorium.perception.evaluation.probe import BEFORE, pooled_embedding
+from sensorium.perception.evaluation.world_readout import cut, embed_split
 from sensorium.perception.fusion import SENSES, Fusion
 from sensorium.randomness import stable_seed
 
@@ -134,15 +135,13 @@ class Line:
         self._ear = self._audio(None)
 
     def _vision(self, seed: int | None) -> VisionEncoder:
-        return load_judged(
-            VisionEncoder, VisionEncoderConfig, self._manifests[0], "encoder_vision", seed, self._bench
-        )  # fmt: skip
+        return load(VisionEncoder, self._manifests[0], seed).to(self._bench.device)
 
     def _audio(self, seed: int | None) -> AudioEncoder:
-        return load_judged(AudioEncoder, AudioEncoderConfig, self._manifests[1], "encoder_audio", seed, self._bench)
+        return load(AudioEncoder, self._manifests[1], seed).to(self._bench.device)
 
     def _fusion(self, seed: int | None) -> Fusion:
-        return load_judged(Fusion, FusionConfig, self._manifests[2], "fusion", seed, self._bench)
+        return load(Fusion, self._manifests[2], seed).to(self._bench.device)
 
     def sight(self, recordings: RecordingSet, config: FewShotConfig) -> tuple[Task, Views]:
         """Single pictures."""
@@ -177,7 +176,7 @@ class Line:
 
         def states(seed: int | None, fusions: Mapping[str, int | None]) -> Views:
             embedded = embed_split(self._bench, recordings, "test", self._vision(seed), self._audio(seed))
-            given = [cut(embedded, sense, pool, task.picked) for sense in SENSES]
+            given = [cut(embedded, sense, pool.places(task.picked), pool.frames) for sense in SENSES]
             return {name: self._read(self._fusion(other), given) for name, other in fusions.items()}
 
         views = states(self._seeds["judged"], {"judged": self._seeds["judged"], "untrained fusion": FLOOR_SEEDS[0]})
@@ -308,6 +307,5 @@ def answers(rows: np.ndarray, support: np.ndarray, query: np.ndarray) -> np.ndar
     right = np.empty(query.shape)
     for number, (shown, asked) in enumerate(zip(support, query, strict=True)):
         means = rows[shown].mean(1)
-        distance = (means**2).sum(1) - 2 * rows[asked] @ means.T  # the query's own length changes no order
-        right[number] = distance.argmin(-1) == np.arange(len(means))[:, None]
+        right[number] = nearest(rows[asked], means) == np.arange(len(means))[:, None]
     return right

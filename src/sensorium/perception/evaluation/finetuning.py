@@ -23,15 +23,10 @@ from sensorium.artifacts import read_json
 from sensorium.config import parse_section
 from sensorium.data.recording import RecordingSet
 from sensorium.evaluation import figures
-from sensorium.evaluation.harness import Bench, arguments, check_pedigree, load_judged
+from sensorium.evaluation.harness import Bench, arguments, check_pedigree
 from sensorium.evaluation.statistics import CONFIDENCE, resampled_weights, write_result
-from sensorium.perception.config import (
-    AudioEncoderConfig,
-    FinetuneConfig,
-    FinetuningConfig,
-    FusionConfig,
-    VisionEncoderConfig,
-)
+from sensorium.models.load import load
+from sensorium.perception.config import FinetuningConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.evaluation.battery import Battery, Score
 from sensorium.perception.fusion import Fusion
@@ -53,11 +48,11 @@ def main(argv: list[str]) -> None:
     frames, heard = (int(read_json(path)["config"]["frames"]) for path in (args.fusion, args.audio))
     battery = Battery(recordings, frames, heard, config, bench)
     before = battery.take(
-        load_judged(VisionEncoder, VisionEncoderConfig, args.vision, "encoder_vision", None, bench),
-        load_judged(AudioEncoder, AudioEncoderConfig, args.audio, "encoder_audio", None, bench),
-        load_judged(Fusion, FusionConfig, args.fusion, "fusion", None, bench),
+        load(VisionEncoder, args.vision).to(bench.device),
+        load(AudioEncoder, args.audio).to(bench.device),
+        load(Fusion, args.fusion).to(bench.device),
     )
-    joint = load_judged(Joint, FinetuneConfig, args.finetuned, "finetuned", args.untrained_seed, bench)
+    joint = load(Joint, args.finetuned, args.untrained_seed).to(bench.device)
     after = battery.take(joint.vision, joint.audio, joint.fusion)
     metrics, table = compare(before, after, config.seed)
     figures.changes(args.figure, table, "What joint training changed")

@@ -10,55 +10,40 @@ Ceiling: the same architecture trained with the labels; what the labels and this
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 
-from sensorium.artifacts import ArtifactError, read_json
+from sensorium.artifacts import read_json
 from sensorium.config import parse_section
 from sensorium.data.recording import RecordingSet
 from sensorium.evaluation import figures
 from sensorium.evaluation.harness import (
     FLOOR_SEEDS,
     Bench,
-    WindowPool,
     arguments,
-    images,
-    load_judged,
-    require,
-    sounds,
 )
-from sensorium.evaluation.statistics import balanced_accuracy, measure, write_result
-from sensorium.perception.config import AudioEncoderConfig, ProbeConfig, VisionEncoderConfig
+from sensorium.evaluation.labelled import (
+    LabelledWindows,
+    few_shot_right,
+    labelled_windows,
+    linear_right,
+    pooled_embedding,
+)
+from sensorium.evaluation.scores import balanced_accuracy
+from sensorium.evaluation.statistics import measure, write_result
+from sensorium.models.load import load
+from sensorium.perception.config import ProbeConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.randomness import sample_indices, stable_seed
 
 REVISION = 1
-BEFORE = 1  # frames of sound heard before the labelled one: an impact starts within its frame
 SUPERVISED_BATCH, SUPERVISED_RATE = 64, 2e-3
-
-
-@dataclass(frozen=True)
-class Task:
-    """Labelled windows of one sense: windows `train` and `test` of two pools, with the labels of all windows."""
-
-    pools: tuple[WindowPool, WindowPool]
-    labels: tuple[np.ndarray, np.ndarray]
-    picked: tuple[np.ndarray, np.ndarray]
-    classes: list[str]
-
-    @property
-    def picked_labels(self) -> tuple[np.ndarray, np.ndarray]:
-        """Labels of the picked windows."""
-        return self.labels[0][self.picked[0]], self.labels[1][self.picked[1]]
 
 
 def main(argv: list[str]) -> None:
@@ -87,8 +72,8 @@ def probe(
 
     def network(seed: int | None) -> nn.Module:
         if sense == "vision":
-            return load_judged(VisionEncoder, VisionEncoderConfig, manifest, "encoder_vision", seed, bench)
-        return load_judged(AudioEncoder, AudioEncoderConfig, manifest, "encoder_audio", seed, bench)
+            return load(VisionEncoder, manifest, seed).to(bench.device)
+        return load(AudioEncoder, manifest, seed).to(bench.device)
 
     frames = 1 if sense == "vision" else int(read_json(manifest)["config"]["frames"])
     task = labelled_windows(recordings, sense, frames, config)
@@ -127,82 +112,8 @@ def probe(
     return metrics, task.classes
 
 
-def labelled_windows(recordings: RecordingSet, sense: str, frames: int, config: ProbeConfig) -> Task:
-    """Labelled windows of training and of test recordings."""
-    field = f"truth.{sense}_label"
-    labels_of = recordings.details.get("labels") or {}
-    if sense not in labels_of:
-        raise ArtifactError(
-            f"{recordings.manifest}: no labels for {sense}; probes need a source that has them (playroom)"
-        )
-    require(recordings, field, "collect the data again")
-    data_field = "video" if sense == "vision" else "audio"
-    offset = 0 if sense == "vision" else BEFORE
-    rng = np.random.default_rng(stable_seed(config.seed, "probe", sense))
-    train = WindowPool(recordings, "training", (data_field,), frames)
-    test = WindowPool(recordings, "test", (data_field,), frames)
-    labels = train.values(field, offset), test.values(field, offset)
-    known = np.intersect1d(labels[0][labels[0] >= 0], labels[1][labels[1] >= 0])
-    if len(known) < 2:
-        raise ArtifactError(
-            f"{recordings.manifest}: {len(known)} classes of {field} occur in both training and test recordings, "
-            "a probe needs 2; raise data.recordings"
-        )
-    picked = tuple(
-        pool.draw(np.isin(values, known), config.samples, rng)
-        for pool, values in zip((train, test), labels, strict=True)
-    )
-    return Task((train, test), labels, (picked[0], picked[1]), labels_of[sense]["classes"])
-
-
-def pooled_embedding(sense: str, encoder: nn.Module) -> Callable[[dict[str, Tensor]], Tensor]:
-    """From a batch to one embedding a window, [B, dim]; a sound's is the mean over its frames."""
-    if sense == "vision":
-        return lambda batch: encoder(images(batch["video"][:, 0]))
-    return lambda batch: encoder(sounds(batch["audio"])).mean(1)
-
-
-def linear_right(
-    train: np.ndarray, test: np.ndarray, train_labels: np.ndarray, test_labels: np.ndarray, config: ProbeConfig
-) -> np.ndarray:
-    """Share of the draws of labelled examples whose logistic regression answers each test row rightly, [n].
-
-    Few labels, as when labels are dear: with thousands of them random features of simple data are nearly as good.
-    """
-    scaler = StandardScaler().fit(train)
-    train, test = scaler.transform(train), scaler.transform(test)
-    right = np.zeros(len(test))
-    for support in supports(train_labels, config.labels, config, "linear probe"):
-        rows = np.concatenate(support)
-        reader = LogisticRegression(C=0.1, max_iter=300).fit(train[rows], train_labels[rows])
-        right += reader.predict(test) == test_labels
-    return right / config.trials
-
-
-def supports(labels: np.ndarray, size: int, config: ProbeConfig, purpose: str) -> Iterator[list[np.ndarray]]:
-    """Draws of up to `size` examples of every class, the same draws for every network."""
-    rng = np.random.default_rng(stable_seed(config.seed, purpose))
-    for _ in range(config.trials):
-        yield [rng.permutation(np.flatnonzero(labels == label))[:size] for label in np.unique(labels)]
-
-
-def few_shot_right(
-    train: np.ndarray, test: np.ndarray, train_labels: np.ndarray, test_labels: np.ndarray, config: ProbeConfig
-) -> np.ndarray:
-    """Share of the draws of support examples in which each test row lies nearest to its own class's mean, [n]."""
-    scaler = StandardScaler().fit(train)
-    train, test = scaler.transform(train), scaler.transform(test)
-    classes = np.unique(train_labels)
-    right = np.zeros(len(test))
-    for support in supports(train_labels, config.shots, config, "few shot"):
-        means = np.stack([train[rows].mean(0) for rows in support])
-        distance = (means**2).sum(1) - 2 * test @ means.T  # the rows' own length changes no order
-        right += classes[distance.argmin(1)] == test_labels
-    return right / config.trials
-
-
 def train_supervised(
-    sense: str, encoder: nn.Module, task: Task, config: ProbeConfig, bench: Bench
+    sense: str, encoder: nn.Module, task: LabelledWindows, config: ProbeConfig, bench: Bench
 ) -> tuple[nn.Module, np.ndarray]:
     """Train encoder and linear head on every labelled training window; returns the encoder and its test answers."""
     pool, labels = task.pools[0], task.labels[0]

@@ -32,10 +32,12 @@ from sensorium.data.recording import RecordingSet
 from sensorium.data.sources.playroom.materials import MATERIALS, PROPERTIES, SHAPES
 from sensorium.data.sources.playroom.scene import ROOM, area
 from sensorium.evaluation import figures
-from sensorium.evaluation.harness import FLOOR_SEEDS, Bench, arguments, load_judged
-from sensorium.evaluation.readout import Senses, one_hot
-from sensorium.evaluation.statistics import Score, Statistic, balanced_accuracy, measure, r_squared, write_result
-from sensorium.perception.config import AudioEncoderConfig, PropertiesConfig, VisionEncoderConfig
+from sensorium.evaluation.harness import FLOOR_SEEDS, Bench, arguments
+from sensorium.evaluation.readout import JointReadout, one_hot
+from sensorium.evaluation.scores import balanced_accuracy, r_squared
+from sensorium.evaluation.statistics import Score, Statistic, measure, write_result
+from sensorium.models.load import load
+from sensorium.perception.config import PropertiesConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.evaluation import impact_senses
 from sensorium.perception.evaluation.impacts import Strikes, strikes_for
@@ -55,10 +57,10 @@ def main(argv: list[str]) -> None:
     bench, recordings = Bench.prepare(args), RecordingSet.open(args.data)
     training, test = strikes_for(recordings, impact_senses.EARLIEST, impact_senses.LATEST, config)
 
-    def heard_and_seen(seed: int | None) -> Senses:
-        vision = load_judged(VisionEncoder, VisionEncoderConfig, args.vision, "encoder_vision", seed, bench)
-        audio = load_judged(AudioEncoder, AudioEncoderConfig, args.audio, "encoder_audio", seed, bench)
-        return Senses(*(perceived(bench, recordings, part, vision, audio) for part in (training, test)))
+    def heard_and_seen(seed: int | None) -> JointReadout:
+        vision = load(VisionEncoder, args.vision, seed).to(bench.device)
+        audio = load(AudioEncoder, args.audio, seed).to(bench.device)
+        return JointReadout(*(perceived(bench, recordings, part, vision, audio) for part in (training, test)))
 
     records, alone = judge(
         Reader(training, test), heard_and_seen(args.untrained_seed), [heard_and_seen(seed) for seed in FLOOR_SEEDS],
@@ -76,7 +78,7 @@ def main(argv: list[str]) -> None:
 
 
 def judge(
-    reader: Reader, judged: Senses, untrained: list[Senses], seed: int
+    reader: Reader, judged: JointReadout, untrained: list[JointReadout], seed: int
 ) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
     """A metric for each property from all senses, and what each sense tells alone: property -> sense -> record."""
     ways = (*((sense,) for sense in SENSES), SENSES)
@@ -137,9 +139,9 @@ class Reader:
         """Recording of each test body."""
         return list(self._test.recording[self._first])
 
-    def read(self, given: Senses, used: tuple[str, ...]) -> dict[str, np.ndarray]:
+    def read(self, given: JointReadout, used: tuple[str, ...]) -> dict[str, np.ndarray]:
         """Property -> truth and value read for each test body, as its statistic takes them."""
-        told = given.read(used, self._wanted, self._training.recording)
+        told = given(used, self._wanted, self._training.recording)
         return {name: self._judge(name, values) for name, values in told.items()}
 
     def events(self, name: str, seed: int) -> np.ndarray:

@@ -1,118 +1,91 @@
-"""Reading the world's truth from states by ridge regression: windows, what is worth reading, and the reading itself."""
+"""What evaluations of the world state share: windows with their truth, senses embedded, variables worth reading."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 import numpy as np
-from sklearn.linear_model import RidgeCV
-from sklearn.preprocessing import StandardScaler
 
 from sensorium.artifacts import ArtifactError
 from sensorium.data.recording import RecordingSet, Split
-from sensorium.evaluation.harness import Bench, WindowPool, cut, embed_split
-from sensorium.evaluation.statistics import r_squared
+from sensorium.evaluation.contract import DATA, Input
+from sensorium.evaluation.harness import Bench, WindowPool
+from sensorium.evaluation.readout import paired
+from sensorium.evaluation.sample import Sample
+from sensorium.evaluation.scores import r_squared_each
 from sensorium.perception.config import WorldStateConfig
+from sensorium.perception.embed import embed_recording
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.fusion import SENSES
 from sensorium.randomness import stable_seed
 
+ENCODERS = (DATA, Input("vision", "encoders/vision"), Input("audio", "encoders/audio"))
+FUSED = (*ENCODERS, Input("fusion", "fusion"))
 GIVEN = 0.9  # R^2 from the body sense above which a variable is no achievement
 VELOCITY, POSITION = re.compile(r"_v[xy]$"), re.compile(r"_[xy]$")
-STRENGTHS = tuple(10.0**power for power in range(-1, 5))  # of the ridge, chosen by leave-one-out
+
+Embedded = dict[str, dict[str, np.ndarray]]  # recording -> sense -> [T, width]
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """Windows of one split and the truth of their last frames.
-
-    Attributes:
-        pool: of all windows.
-        picked: numbers of those drawn, [n].
-        truth: of each window's last frame, float64 [n, D]; NaN where it is not defined.
-        groups: recording of each window, [n].
-    """
-
-    pool: WindowPool
-    picked: np.ndarray
-    truth: np.ndarray
-    groups: np.ndarray
-
-    def truth_at(self, frame: int) -> np.ndarray:
-        """The truth of another frame of the windows, counted from their first, [n, D]."""
-        return self.pool.values("truth.state", frame)[self.picked].astype(np.float64)
+def embed_split(
+    bench: Bench, recordings: RecordingSet, split: Split, vision: VisionEncoder, audio: AudioEncoder
+) -> Embedded:
+    """The encoders' embeddings of every frame of a split, and its body sense, float32 [T, width] each."""
+    return {name: embed_recording(recordings, name, vision, audio, bench.device) for name in recordings.names(split)}
 
 
-def draw(recordings: RecordingSet, frames: int, config: WorldStateConfig) -> tuple[Drawn, Drawn]:
-    """Windows to fit a reading on, of training recordings, and to judge it by, of test recordings."""
+def cut(embedded: Embedded, sense: str, sample: Sample, frames: int) -> np.ndarray | None:
+    """A sense's embeddings of windows of `frames` frames, [n, frames, width]; None for a sense that is missing."""
+    if sense not in next(iter(embedded.values())):
+        return None
+    return sample.cut({name: senses[sense] for name, senses in embedded.items()}, frames)
+
+
+def draw(recordings: RecordingSet, frames: int, config: WorldStateConfig) -> tuple[Sample, Sample]:
+    """Windows of training recordings, to fit a readout on, and of test recordings, with their "truth.state" float64."""
     rng = np.random.default_rng(stable_seed(config.seed, "world state"))
 
-    def of(split: Split) -> Drawn:
-        pool = WindowPool(recordings, split, (), frames)
-        picked = pool.draw(np.ones(len(pool), bool), config.samples, rng)
-        last = pool.values("truth.state", frames - 1)[picked].astype(np.float64)
-        return Drawn(pool, picked, last, pool.recording[picked])
+    def of(split: Split) -> Sample:
+        sample = WindowPool(recordings, split, ("truth.state",), frames).sample(config.samples, rng)
+        return sample.having(**{"truth.state": sample["truth.state"].astype(np.float64)})
 
     return of("training"), of("test")
 
 
 def perceive(
-    bench: Bench, recordings: RecordingSet, drawn: Drawn, vision: VisionEncoder, audio: AudioEncoder
+    bench: Bench, recordings: RecordingSet, split: Split, sample: Sample, vision: VisionEncoder, audio: AudioEncoder
 ) -> list[np.ndarray | None]:
-    """What vision, audio and body say of every frame of the windows, [n, frames, width] each; None where missing."""
-    embedded = embed_split(bench, recordings, drawn.pool.windows.split, vision, audio)
-    return [cut(embedded, sense, drawn.pool, drawn.picked) for sense in SENSES]
+    """Vision, audio and body of every frame of the windows, [n, frames, width] each; None where missing."""
+    embedded = embed_split(bench, recordings, split, vision, audio)
+    return [cut(embedded, sense, sample, sample["truth.state"].shape[1]) for sense in SENSES]
 
 
-def told_by_senses(
-    recordings: RecordingSet, drawn: tuple[Drawn, Drawn], senses: list[list[np.ndarray | None]]
+def worth_reading(
+    recordings: RecordingSet, drawn: tuple[Sample, Sample], senses: list[list[np.ndarray | None]]
 ) -> np.ndarray:
-    """Which variables [D] are worth reading: they change, and the body sense does not give them away.
+    """Which variables [D] of the last frame are worth reading: they change, and the body sense does not hold them.
 
     Raises:
         ArtifactError: if there is none.
     """
-    kept = lively(drawn[0].truth, drawn[0].groups) & lively(drawn[1].truth, drawn[1].groups)
+    truth = [part["truth.state"][:, -1] for part in drawn]
+    kept = lively(truth[0], drawn[0].groups) & lively(truth[1], drawn[1].groups)
     body = [values[:, -1] for given in senses if (values := given[SENSES.index("body")]) is not None]
     if body:
-        kept &= ~(r_squared_each(read_out(body[0], drawn[0].truth, body[1], drawn[1].truth)) > GIVEN)
+        kept &= ~(r_squared_each(paired(body[0], truth[0], body[1], truth[1])) > GIVEN)
     if not kept.any():
         raise ArtifactError(
-            f"{recordings.manifest}: no variable of truth.state varies and is not told by the body; nothing to read"
+            f"{recordings.manifest}: every variable of truth.state is constant or read from the body; nothing to judge"
         )
     return kept
 
 
 def lively(truth: np.ndarray, groups: np.ndarray) -> np.ndarray:
     """Which variables [D] change within at least half of the recordings."""
-    changes = []
-    for name in np.unique(groups):
-        values = truth[groups == name]
-        changes.append([np.ptp(column[np.isfinite(column)]) > 1e-6 if np.isfinite(column).any() else False
-                        for column in values.T])  # fmt: skip
+    changes = [[_varies(column) for column in truth[groups == name].T] for name in np.unique(groups)]
     return np.mean(changes, axis=0) >= 0.5
 
 
-def read_out(train: np.ndarray, truth: np.ndarray, test: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Truth and linear prediction for test rows, float [n, D, 2]; NaN where the truth is not defined."""
-    scaler = StandardScaler().fit(train)
-    train, test = scaler.transform(train), scaler.transform(test)
-    predicted = np.zeros_like(wanted)
-    known, of = np.unique(np.isfinite(truth), axis=1, return_inverse=True)
-    for number, rows in enumerate(known.T):  # variables that are defined in the same rows share one decomposition
-        columns = of.ravel() == number
-        if rows.sum() > 1:
-            ridge = RidgeCV(STRENGTHS, alpha_per_target=True).fit(train[rows], truth[np.ix_(rows, columns)])
-            predicted[:, columns] = ridge.predict(test).reshape(len(test), -1)
-    return np.stack([wanted, predicted], -1)
-
-
-def r_squared_each(samples: np.ndarray) -> np.ndarray:
-    """R^2 of each of D variables, samples [n, D, 2]; 0 for a variable that does not vary."""
-    scores = []
-    for column in range(samples.shape[1]):
-        defined = np.isfinite(samples[:, column]).all(-1)
-        varies = defined.any() and np.ptp(samples[defined, column, 0]) > 1e-6
-        scores.append(r_squared(samples[:, column : column + 1], np.ones(len(samples))) if varies else 0.0)
-    return np.array(scores)
+def _varies(values: np.ndarray) -> bool:
+    defined = values[np.isfinite(values)]
+    return bool(len(defined) and np.ptp(defined) > 1e-6)

@@ -26,12 +26,14 @@ from sensorium.artifacts import ArtifactError, read_json
 from sensorium.config import parse_section
 from sensorium.data.recording import RecordingSet, Split
 from sensorium.evaluation import figures
-from sensorium.evaluation.harness import FLOOR_SEEDS, Bench, WindowPool, arguments, load_judged
-from sensorium.evaluation.readout import Senses, one_hot
-from sensorium.evaluation.statistics import Score, balanced_accuracy, measure, write_result
-from sensorium.perception.config import AudioEncoderConfig, VisionEncoderConfig, ZeroShotConfig
+from sensorium.evaluation.harness import FLOOR_SEEDS, Bench, WindowPool, arguments
+from sensorium.evaluation.labelled import BEFORE, pooled_embedding
+from sensorium.evaluation.readout import JointReadout, one_hot
+from sensorium.evaluation.scores import balanced_accuracy
+from sensorium.evaluation.statistics import Score, measure, write_result
+from sensorium.models.load import load
+from sensorium.perception.config import ZeroShotConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
-from sensorium.perception.evaluation.probe import BEFORE, pooled_embedding
 from sensorium.randomness import stable_seed
 
 REVISION = 1
@@ -71,8 +73,8 @@ def main(argv: list[str]) -> None:
     drawn = [draw(recordings, split, frames, config.samples, rng) for split in ("training", "test")]
 
     def perceived(seed: int | None) -> list[Perceived]:
-        vision = load_judged(VisionEncoder, VisionEncoderConfig, args.vision, "encoder_vision", seed, bench)
-        audio = load_judged(AudioEncoder, AudioEncoderConfig, args.audio, "encoder_audio", seed, bench)
+        vision = load(VisionEncoder, args.vision, seed).to(bench.device)
+        audio = load(AudioEncoder, args.audio, seed).to(bench.device)
         networks = {
             sense: pooled_embedding(sense, encoder) for sense, encoder in (("vision", vision), ("audio", audio))
         }
@@ -167,7 +169,7 @@ class Trials:
         (training, test), found = perceived, []
         for kinds, rows in zip(self.withheld, self._rows, strict=True):
             kept = ~np.isin(self._learned, kinds)
-            given = Senses(
+            given = JointReadout(
                 {sense: values[kept] for sense, values in training.items()},
                 {sense: values[rows] for sense, values in test.items()},
             )
@@ -175,7 +177,7 @@ class Trials:
             if shuffled is not None:
                 attributes = shuffled.permutation(attributes)
             wanted = {sense: attributes[:, columns] for sense, columns in self.columns.items()}
-            told = given.read(tuple(training), wanted, self._training.recording[kept])
+            told = given(tuple(training), wanted, self._training.recording[kept])
             found.append(np.concatenate([told[sense] for sense in self.columns], 1))
         return found
 

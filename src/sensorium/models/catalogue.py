@@ -1,0 +1,48 @@
+"""The parts that a workflow trains: where each stands in the results, what reads it, what it was made from.
+
+This file names classes by text and never imports torch, so a program that finds a model by its manifest imports no
+line that it does not use.
+"""
+
+from __future__ import annotations
+
+# kind of a manifest -> where it stands in the results
+PLACES = {
+    "encoder_vision": "encoders/vision",
+    "encoder_audio": "encoders/audio",
+    "fusion": "fusion",
+    "finetuned": "finetuned",
+    "state_dynamics": "state_dynamics",
+    "tokenizer_video": "tokenizers/video",
+    "tokenizer_audio": "tokenizers/audio",
+    "dynamics": "dynamics",
+    "clone": "clone",
+    "agent": "agent",
+}
+
+# kind of a manifest -> the class that reads it, for programs that take more than one kind of model
+CLASSES = {
+    "encoder_vision": "sensorium.perception.encoders:VisionEncoder",
+    "encoder_audio": "sensorium.perception.encoders:AudioEncoder",
+    "tokenizer_video": "sensorium.generation.tokenizers:VideoTokenizer",
+    "tokenizer_audio": "sensorium.generation.audio_tokenizer:AudioTokenizer",
+}
+
+# place -> the inputs that its manifest records, by role, and the place where each belongs.
+# The data of encoders, tokenizers, fusion and fine-tuning are not listed: they may have learned from another set than
+# the one they are judged on. Everything listed must be the very file that is used beside it.
+MADE_FROM = {
+    "fusion": {"vision": "encoders/vision", "audio": "encoders/audio"},
+    "finetuned": {"vision": "encoders/vision", "audio": "encoders/audio", "fusion": "fusion"},
+    "state_dynamics": {"data": "data", "vision": "encoders/vision", "audio": "encoders/audio", "fusion": "fusion"},
+    "latents/video": {"data": "data", "tokenizer": "tokenizers/video"},
+    "latents/audio": {"data": "data", "tokenizer": "tokenizers/audio"},
+    "dynamics": {"latents": "latents/video", "sound": "latents/audio", "tokenizer": "tokenizers/video"},
+    "clone": {
+        "latents": "latents/video",
+        "sound": "latents/audio",
+        "tokenizer": "tokenizers/video",
+        "dynamics": "dynamics",
+    },
+    "agent": {"latents": "latents/video", "sound": "latents/audio", "clone": "clone"},
+}

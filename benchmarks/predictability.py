@@ -21,6 +21,7 @@ import numpy as np
 import pymunk
 
 from sensorium.config import PlayroomConfig
+from sensorium.data.sample_formats import WHITE
 from sensorium.data.sources.playroom import render
 from sensorium.data.sources.playroom.materials import MATERIALS, PROPERTIES, TEXTURES
 from sensorium.data.sources.playroom.physics import FRAMES_PER_SECOND, Habit, Motion, Room
@@ -67,7 +68,7 @@ def guess(
             shape.friction, shape.elasticity = material.friction, material.elasticity
     disturb(room.hand, pixels * ROOM / size, 1.0, rng)
     film = render.draw(scene, Motion.join([room.step(action) for action in actions[start : start + AHEAD]]), size)
-    return film.astype(np.float32) / 255
+    return film.astype(np.float32) / WHITE
 
 
 def main() -> None:
@@ -85,7 +86,7 @@ def main() -> None:
         room, habit = Room(scene), Habit(scene)
         moments = [room.step(habit.act(room)) for _ in range(FRAMES)]
         actions, start = [moment.action for moment in moments], int(rng.integers(16, FRAMES - AHEAD))
-        film = render.draw(scene, Motion.join(moments), args.size).astype(np.float32) / 255
+        film = render.draw(scene, Motion.join(moments), args.size).astype(np.float32) / WHITE
         truth = film[start : start + AHEAD]
         errors["the last frame", ""].append(np.square(film[start - 1] - truth).mean((1, 2, 3)))
         for looks, pixels in product((False, True), DEVIATIONS):

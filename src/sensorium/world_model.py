@@ -27,15 +27,16 @@ from sensorium.config import (
     VideoTokenizerConfig,
     VisionEncoderConfig,
 )
-from sensorium.models.audio_tokenizer import AudioTokenizer, to_sounds
+from sensorium.data.sample_formats import to_audio, to_images, to_sounds, to_video
+from sensorium.models.audio_tokenizer import AudioTokenizer
 from sensorium.models.dream import dream
 from sensorium.models.dynamics import Dynamics
-from sensorium.models.embed import FULL_SCALE, fuse, hear, see
+from sensorium.models.embed import fuse, hear, see
 from sensorium.models.encoders import AudioEncoder, VisionEncoder
 from sensorium.models.fusion import Fusion
 from sensorium.models.joint import Joint
 from sensorium.models.load import load_model
-from sensorium.models.tokenizers import VideoTokenizer, to_images
+from sensorium.models.tokenizers import VideoTokenizer
 
 Model = TypeVar("Model", bound=nn.Module)
 FLOATS = tuple(np.dtype(kind) for kind in ("float16", "float32", "float64"))
@@ -138,7 +139,7 @@ class WorldModel:
             samples = self._audio.samples_per_frame
             audio = _checked("audio", audio, (None,), "int16 or float")
             if audio.dtype != np.int16:
-                audio = np.round(audio * FULL_SCALE).clip(-FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+                audio = to_audio(torch.from_numpy(audio)).numpy()
             if len(audio) % samples:
                 raise ValueError(f"audio has {len(audio)} samples: this model wants {samples} for each frame")
             senses["audio"] = heard = hear(self._audio, audio, self.device)
@@ -214,13 +215,12 @@ class WorldModel:
         tokens = self._dynamics.split(dreamed)
         # decoded with what was seen and heard before: a tokenizer may look back, and a sound rings on
         shown = self._tokenizer.decode(torch.cat([seen, tokens["video"][0]]))[given:]
-        pictures = (255 * shown.clamp(0, 1)).round().byte()
         sound = None
         if "audio" in tokens:
             whole = self._sound_tokenizer.decode(torch.cat([heard, tokens["audio"]], dim=1))[0]
-            samples = (FULL_SCALE * whole).round().clamp(-FULL_SCALE, FULL_SCALE - 1).short().cpu().numpy()
+            samples = to_audio(whole).cpu().numpy()
             sound = samples[given * self._sound_tokenizer.samples_per_frame :]
-        return Imagination(video=pictures.permute(0, 2, 3, 1).cpu().numpy(), sound=sound)
+        return Imagination(video=to_video(shown).cpu().numpy(), sound=sound)
 
     # the parts, each read when it is first needed
 

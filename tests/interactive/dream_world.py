@@ -23,10 +23,11 @@ from sensorium.config import (
     canonical_json,
 )
 from sensorium.data.recording import KIND, write_shard
+from sensorium.data.sample_formats import to_images, to_sounds
 from sensorium.interactive.world import World, add_arguments
-from sensorium.models.audio_tokenizer import AudioTokenizer, to_sounds
+from sensorium.models.audio_tokenizer import AudioTokenizer
 from sensorium.models.dynamics import Dynamics
-from sensorium.models.tokenizers import VideoTokenizer, to_images
+from sensorium.models.tokenizers import VideoTokenizer
 
 SIZE, FRAMES, CHANNELS, SAMPLES, RATE = 16, 20, 3, 1000, 16000
 SPLITS = ("training", "validation", "test", "test", "test")

@@ -16,11 +16,12 @@ from sensorium.config import (
     VideoTokenizerConfig,
 )
 from sensorium.data.environment import Observation
+from sensorium.data.sample_formats import to_images, to_sounds
 from sensorium.evaluation.play import Senses
 from sensorium.models.agent import ActionCode, Actor, Agent, divergence, log_chance, pick
-from sensorium.models.audio_tokenizer import AudioTokenizer, to_sounds
+from sensorium.models.audio_tokenizer import AudioTokenizer
 from sensorium.models.dream import Dreamer
-from sensorium.models.tokenizers import VideoTokenizer, to_images
+from sensorium.models.tokenizers import VideoTokenizer
 from sensorium.objectives.cloning import CloningLearner
 from sensorium.objectives.imagination import ImaginationLearner
 from sensorium.randomness import Draw

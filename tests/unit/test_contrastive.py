@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sensorium.config import AudioEncoderConfig, Contrast, Training, VisionEncoderConfig
+from sensorium.data.sample_formats import WHITE
 from sensorium.objectives.collapse import effective_rank, mean_difference, relative_deviation
 from sensorium.objectives.contrastive import (
     AudioContrast,
@@ -29,7 +30,7 @@ def vision() -> tuple[ContrastiveLearner, dict[str, Tensor]]:
     torch.manual_seed(0)
     config = VisionEncoderConfig(width=8, dim=32, training=Training(steps=100))
     blobs = torch.rand(16, 1, 4, 4, 3).repeat_interleave(8, 2).repeat_interleave(8, 3).expand(-1, 3, -1, -1, -1)
-    return VisionContrast(config, SHAPES), {"video": (blobs * 255).byte()}
+    return VisionContrast(config, SHAPES), {"video": (blobs * WHITE).byte()}
 
 
 def audio() -> tuple[ContrastiveLearner, dict[str, Tensor]]:

@@ -13,9 +13,10 @@ from torch import nn
 from sensorium.artifacts import ArtifactError, digest, write_manifest
 from sensorium.config import AudioTokenizerConfig, LatentsConfig, Section, VideoTokenizerConfig, canonical_json
 from sensorium.data.recording import SPLITS, RecordingSet
+from sensorium.data.sample_formats import to_images, to_sounds
 from sensorium.data.windows import Windows
-from sensorium.models.audio_tokenizer import AudioTokenizer, to_sounds
-from sensorium.models.tokenizers import VideoTokenizer, to_images
+from sensorium.models.audio_tokenizer import AudioTokenizer
+from sensorium.models.tokenizers import VideoTokenizer
 from sensorium.stages import collect, encode_latents, index
 from sensorium.stages.train_dynamics import token_statistics
 

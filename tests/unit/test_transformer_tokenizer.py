@@ -11,7 +11,8 @@ import torch
 from test_tokenizers import SIZE, discs, draw
 
 from sensorium.config import Training, TransformerTokenizerConfig, VideoTokenizerConfig
-from sensorium.models.tokenizers import VideoTokenizer, to_images
+from sensorium.data.sample_formats import to_images
+from sensorium.models.tokenizers import VideoTokenizer
 from sensorium.objectives.learner import Batch, Learner
 from sensorium.objectives.reconstruction import TokenizerLearner
 from sensorium.randomness import Draw

@@ -11,6 +11,7 @@ from toy_world import DETAILS, DYNAMICS, FRAMES, SAMPLES, SIZE, ToyWorld, fit, p
 from sensorium.config import CloningConfig, DynamicsConfig, ImaginationConfig
 from sensorium.data.environment import Observation
 from sensorium.data.recording import RecordingSet
+from sensorium.data.sample_formats import WHITE
 from sensorium.data.windows import Windows
 from sensorium.models.agent import Actor, Agent
 from sensorium.models.dynamics import Dynamics
@@ -51,7 +52,7 @@ class ToyEnvironment:
         return np.array([1, 0], np.float32)
 
     def _observe(self) -> Observation:
-        frame = np.round(255 * picture(self._place, self._kind, self._paper, self._ink)).astype(np.uint8)
+        frame = np.round(WHITE * picture(self._place, self._kind, self._paper, self._ink)).astype(np.uint8)
         sound, body = np.zeros(SAMPLES, np.int16), np.zeros(2, np.float32)
         return Observation(frame, sound, body, float(self._place[0] / SIZE), self._frame == FRAMES)
 

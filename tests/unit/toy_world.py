@@ -29,10 +29,11 @@ from sensorium.config import (
     canonical_json,
 )  # fmt: skip
 from sensorium.data.recording import KIND, RecordingSet, write_shard
+from sensorium.data.sample_formats import FULL_SCALE, LARGEST_SAMPLE, WHITE, to_images, to_sounds
 from sensorium.models.dynamics import Dynamics
 from sensorium.models.encoders import AudioEncoder, VisionEncoder
 from sensorium.models.fusion import Fusion
-from sensorium.models.tokenizers import VideoTokenizer, to_images
+from sensorium.models.tokenizers import VideoTokenizer
 
 SIZE, FRAMES, RATE, SAMPLES = 16, 32, 16000, 1000
 RECORDINGS = 60
@@ -84,8 +85,8 @@ def recording(number: int, actions: np.ndarray | None = None) -> dict[str, np.nd
         place = new
         video[frame] = picture(place, kind, paper, ink)
     return {
-        "video": np.round(255 * video).astype(np.uint8),
-        "audio": np.round(32767 * sound).clip(-32768, 32767).astype(np.int16).reshape(-1),
+        "video": np.round(WHITE * video).astype(np.uint8),
+        "audio": np.round(LARGEST_SAMPLE * sound).clip(-FULL_SCALE, LARGEST_SAMPLE).astype(np.int16).reshape(-1),
         "action": action,
         "body": rng.normal(size=(FRAMES, 2)).astype(np.float32),
         "reward": state[:, 0] / SIZE,
@@ -170,7 +171,7 @@ class ToyWorld:
         self.training = [recordings[name] for name in RecordingSet.open(self.data).names("training")]
         stacked = {field: torch.from_numpy(np.stack([r[field] for r in self.training])) for field in self.training[0]}
         self.images = to_images(stacked["video"])  # [R, T, 3, H, W]
-        self.sounds = stacked["audio"].float() / 32768
+        self.sounds = to_sounds(stacked["audio"])
         self.truth = {field: stacked[f"truth.{field}"] for field in ("vision_label", "audio_label", "state")}
         self.actions, self.body = stacked["action"], stacked["body"]
         self.vision = write_model(folder / "vision", self._vision(), "encoder_vision", VISION, ENCODER_SHAPES)

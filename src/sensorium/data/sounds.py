@@ -10,8 +10,8 @@ import torch
 from torchaudio.functional import resample
 
 from sensorium.data.quarantine import BadRecordingError
+from sensorium.data.sample_formats import to_audio
 
-FULL_SCALE = 32768  # of 16 bits: what is stored so comes back sample by sample
 RIFF_HEADER, CHUNK_HEADER = 12, 8
 
 
@@ -44,7 +44,7 @@ def read_sound(path: Path, samples: int, sample_rate: int) -> tuple[np.ndarray, 
         mono = resample(torch.from_numpy(mono), rate, sample_rate).numpy()
     mono = mono[:samples]
     result = np.zeros(samples, np.int16)
-    result[: len(mono)] = np.round(mono * FULL_SCALE).clip(-FULL_SCALE, FULL_SCALE - 1)
+    result[: len(mono)] = to_audio(torch.from_numpy(mono)).numpy()
     return result, len(mono)
 
 

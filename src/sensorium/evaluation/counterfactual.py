@@ -23,10 +23,11 @@ import torch
 from sensorium.artifacts import ArtifactError, read_json
 from sensorium.config import ConfigurationError, CounterfactualConfig, PlayroomConfig, canonical_json, parse_section
 from sensorium.data.recording import RecordingSet
+from sensorium.data.sample_formats import to_images
 from sensorium.data.sources import playroom
 from sensorium.evaluation import dream_figures
 from sensorium.evaluation.dreams import Studio, Takes, dream_arguments, strangers, with_actions_of
-from sensorium.evaluation.harness import images, require
+from sensorium.evaluation.harness import require
 from sensorium.evaluation.statistics import measure, write_result
 from sensorium.randomness import stable_seed
 
@@ -106,7 +107,7 @@ def rerun(studio: Studio, takes: Takes, changed: np.ndarray, given: int) -> np.n
         other = np.array(studio.recordings.field(name, "action"))
         other[start + given : start + len(moves)] = moves[given:]
         films.append(again(name, other)["video"][start + given : start + len(moves)])
-    return images(torch.from_numpy(np.stack(films))).numpy()
+    return to_images(torch.from_numpy(np.stack(films))).numpy()
 
 
 def playroom_settings(recordings: RecordingSet) -> PlayroomConfig:

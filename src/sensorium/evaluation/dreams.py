@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from sensorium.artifacts import ArtifactError
 from sensorium.config import DreamConfig, DynamicsConfig, VideoTokenizerConfig
 from sensorium.data.recording import RecordingSet, Split
-from sensorium.evaluation.harness import FLOOR_SEEDS, Bench, WindowPool, arguments, check_pedigree, images, load_judged
+from sensorium.data.sample_formats import to_images
+from sensorium.evaluation.harness import FLOOR_SEEDS, Bench, WindowPool, arguments, check_pedigree, load_judged
 from sensorium.evaluation.poison import POISONS, AnyDreamer, Frozen, Mean, with_shuffled_block
 from sensorium.models.dream import Dreamer
 from sensorium.models.dynamics import Dynamics
@@ -113,7 +114,7 @@ class Studio:
         return Takes(
             groups=pool.recording[picked],
             start=pool.start[picked],
-            truth=images(batch["video"]).numpy(),
+            truth=to_images(batch["video"]).numpy(),
             tokens=np.concatenate(
                 [stream.windows.batch(picked)["latent"].float().numpy() for stream in streams], axis=2
             ),

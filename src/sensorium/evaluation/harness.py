@@ -17,7 +17,7 @@ from sensorium.artifacts import check_pedigree as check_pedigree  # part of the 
 from sensorium.config import Section
 from sensorium.data.recording import RecordingSet, Split
 from sensorium.data.windows import Windows
-from sensorium.models.embed import FULL_SCALE, embed_recording
+from sensorium.models.embed import embed_recording
 from sensorium.models.encoders import AudioEncoder, VisionEncoder
 from sensorium.models.load import load_model
 from sensorium.randomness import stable_seed
@@ -159,16 +159,6 @@ def cut(
         return None
     places = zip(pool.recording[indices].tolist(), pool.start[indices].tolist(), strict=True)
     return np.stack([embedded[name][sense][start : start + pool.frames] for name, start in places])
-
-
-def images(video: Tensor) -> Tensor:
-    """uint8 [..., H, W, 3] -> float [..., 3, H, W] in [0, 1]."""
-    return video.movedim(-1, -3).float() / 255
-
-
-def sounds(audio: Tensor) -> Tensor:
-    """int16 [B, S] -> float [B, S] in [-1, 1]."""
-    return audio.float() / FULL_SCALE
 
 
 def require(recordings: RecordingSet, field: str, way_out: str) -> None:

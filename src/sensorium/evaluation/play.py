@@ -12,10 +12,11 @@ import numpy as np
 import torch
 
 from sensorium.data.environment import Environment, Observation
+from sensorium.data.sample_formats import to_images, to_sounds
 from sensorium.models.agent import Agent, Policy, pick
-from sensorium.models.audio_tokenizer import AudioTokenizer, to_sounds
+from sensorium.models.audio_tokenizer import AudioTokenizer
 from sensorium.models.dream import Dreamer
-from sensorium.models.tokenizers import VideoTokenizer, to_images
+from sensorium.models.tokenizers import VideoTokenizer
 
 
 class Player(Protocol):

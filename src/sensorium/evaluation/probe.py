@@ -25,16 +25,15 @@ from torch.nn import functional as F
 from sensorium.artifacts import ArtifactError, read_json
 from sensorium.config import AudioEncoderConfig, ProbeConfig, VisionEncoderConfig, parse_section
 from sensorium.data.recording import RecordingSet
+from sensorium.data.sample_formats import to_images, to_sounds
 from sensorium.evaluation import figures
 from sensorium.evaluation.harness import (
     FLOOR_SEEDS,
     Bench,
     WindowPool,
     arguments,
-    images,
     load_judged,
     require,
-    sounds,
 )
 from sensorium.evaluation.statistics import balanced_accuracy, measure, write_result
 from sensorium.models.encoders import AudioEncoder, VisionEncoder
@@ -157,8 +156,8 @@ def labelled_windows(recordings: RecordingSet, sense: str, frames: int, config: 
 def pooled_embedding(sense: str, encoder: nn.Module) -> Callable[[dict[str, Tensor]], Tensor]:
     """From a batch to one embedding a window, [B, dim]; a sound's is the mean over its frames."""
     if sense == "vision":
-        return lambda batch: encoder(images(batch["video"][:, 0]))
-    return lambda batch: encoder(sounds(batch["audio"])).mean(1)
+        return lambda batch: encoder(to_images(batch["video"][:, 0]))
+    return lambda batch: encoder(to_sounds(batch["audio"])).mean(1)
 
 
 def linear_right(

@@ -22,15 +22,16 @@ from torch.nn import functional as F
 
 from sensorium.config import ReconstructionConfig, VideoTokenizerConfig, parse_section
 from sensorium.data.recording import RecordingSet
+from sensorium.data.sample_formats import WHITE, to_images
 from sensorium.evaluation import figures
 from sensorium.evaluation.codes import jpeg, principal_components
-from sensorium.evaluation.harness import FLOOR_SEEDS, Bench, WindowPool, arguments, images, load_judged
+from sensorium.evaluation.harness import FLOOR_SEEDS, Bench, WindowPool, arguments, load_judged
 from sensorium.evaluation.statistics import mean, measure, psnr, write_result
 from sensorium.models.tokenizers import VideoTokenizer
 from sensorium.randomness import stable_seed
 
 REVISION = 2
-EIGHT_BIT_ERROR = 1 / 12 / 255**2
+EIGHT_BIT_ERROR = 1 / 12 / WHITE**2
 WINDOW, DEVIATION = 11, 1.5
 PCA_FRAMES = 1500
 SHOWN = 8
@@ -48,9 +49,9 @@ def main(argv: list[str]) -> None:
     pool = WindowPool(recordings, "test", ("video",), tokenizer.frames)
     picked = pool.draw(np.ones(len(pool), bool), config.frames, rng)
     seen = training.draw(np.ones(len(training), bool), PCA_FRAMES, rng)
-    clips = bench.run(pool, picked, lambda batch: images(batch["video"]))
+    clips = bench.run(pool, picked, lambda batch: to_images(batch["video"]))
     truth = clips[:, -1]
-    examples = bench.run(training, seen, lambda batch: images(batch["video"][:, 0]))
+    examples = bench.run(training, seen, lambda batch: to_images(batch["video"][:, 0]))
 
     def reconstructed(seed: int | None) -> np.ndarray:
         judged = load_judged(VideoTokenizer, VideoTokenizerConfig, args.tokenizer, "tokenizer_video", seed, bench)

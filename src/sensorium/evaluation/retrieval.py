@@ -15,10 +15,12 @@ import time
 from typing import Any
 
 import numpy as np
+import torch
 
 from sensorium.artifacts import ArtifactError, read_json
 from sensorium.config import AudioEncoderConfig, FusionConfig, RetrievalConfig, VisionEncoderConfig, parse_section
 from sensorium.data.recording import RecordingSet
+from sensorium.data.sample_formats import to_sounds
 from sensorium.evaluation import figures
 from sensorium.evaluation.harness import (
     FLOOR_SEEDS,
@@ -31,7 +33,6 @@ from sensorium.evaluation.harness import (
     load_judged,
 )
 from sensorium.evaluation.statistics import Statistic, mean, measure, median, write_result
-from sensorium.models.embed import FULL_SCALE
 from sensorium.models.encoders import AudioEncoder, VisionEncoder
 from sensorium.models.fusion import Fusion
 from sensorium.randomness import stable_seed
@@ -79,7 +80,7 @@ def main(argv: list[str]) -> None:
             groups.tolist(), config.seed,
         )  # fmt: skip
     figures.retrieval(
-        args.figure, [row["video"][0].numpy() for row in raw], [row["audio"][0].numpy() / FULL_SCALE for row in raw],
+        args.figure, [row["video"][0].numpy() for row in raw], [to_sounds(row["audio"][0]).numpy() for row in raw],
         int(recordings.details["sample_rate"]), scores, candidates,
     )  # fmt: skip
     inputs = {name: getattr(args, name) for name in ("data", "vision", "audio", "fusion")}
@@ -99,7 +100,7 @@ def audible(pool: WindowPool) -> np.ndarray:
     samples = int(pool.recordings.details["samples_per_frame"])
     flags = []
     for name in dict.fromkeys(pool.recording.tolist()):
-        sound = pool.recordings.field(name, "audio").reshape(-1, samples).astype(np.float32) / FULL_SCALE
+        sound = to_sounds(torch.from_numpy(pool.recordings.field(name, "audio").copy())).reshape(-1, samples).numpy()
         loud = np.sqrt((sound**2).mean(1)) >= AUDIBLE
         flags.append(np.lib.stride_tricks.sliding_window_view(loud, pool.frames).any(1))
     return np.concatenate(flags)

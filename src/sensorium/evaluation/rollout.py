@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from sensorium.config import RolloutConfig, parse_section
+from sensorium.data.sample_formats import to_sounds
 from sensorium.evaluation import dream_figures
 from sensorium.evaluation.dreams import Studio, dream_arguments, strangers, with_actions_of
-from sensorium.evaluation.harness import FULL_SCALE
 from sensorium.evaluation.movie import write_movie
 from sensorium.evaluation.reconstruction import similarity
 from sensorium.evaluation.statistics import mean, measure, psnr, write_result
@@ -115,7 +116,7 @@ def main(argv: list[str]) -> None:
     )
     details = studio.recordings.details
     rates = int(details["frames_per_second"]), int(details["sample_rate"])
-    sounds = None if takes.audio is None else takes.audio[shown] / FULL_SCALE
+    sounds = None if takes.audio is None else to_sounds(torch.from_numpy(takes.audio[shown])).numpy()
     write_movie(args.video, film, whole, given, sounds, rates)
     curves = {key: [psnr(value[:, [h]], np.ones(len(value))) for h in range(horizon)] for key, value in errors.items()}
     seconds = time.monotonic() - began

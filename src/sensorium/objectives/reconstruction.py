@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sensorium.config import VideoTokenizerConfig
-from sensorium.models.tokenizers import VideoTokenizer, to_images
+from sensorium.data.sample_formats import to_images
+from sensorium.models.tokenizers import VideoTokenizer
 from sensorium.objectives.collapse import effective_rank, mean_difference
 from sensorium.objectives.learner import Audio, Batch, Gate, Image, Learner, Metrics
 from sensorium.objectives.normalise import RunningScale

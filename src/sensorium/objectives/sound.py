@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sensorium.models.audio_tokenizer import AudioTokenizer, to_sounds
+from sensorium.data.sample_formats import to_sounds
+from sensorium.models.audio_tokenizer import AudioTokenizer
 from sensorium.objectives.collapse import mean_difference
 from sensorium.objectives.learner import Audio, Batch, Gate, Image, Learner, Metrics
 from sensorium.randomness import Draw

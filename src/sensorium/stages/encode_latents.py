@@ -15,10 +15,11 @@ import torch
 from sensorium.artifacts import ArtifactError, digest
 from sensorium.config import AudioTokenizerConfig, LatentsConfig, VideoTokenizerConfig, canonical_json, parse_section
 from sensorium.data.recording import RecordingSet, write_shard
+from sensorium.data.sample_formats import to_images, to_sounds
 from sensorium.data.shards import describe_shard
-from sensorium.models.audio_tokenizer import AudioTokenizer, to_sounds
+from sensorium.models.audio_tokenizer import AudioTokenizer
 from sensorium.models.load import load_model
-from sensorium.models.tokenizers import VideoTokenizer, to_images
+from sensorium.models.tokenizers import VideoTokenizer
 from sensorium.training.execution import Execution, add_arguments
 
 REVISION = 2

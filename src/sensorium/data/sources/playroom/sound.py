@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.signal import lfilter
 
+from sensorium.data.sample_formats import LARGEST_SAMPLE
 from sensorium.data.sources.playroom.materials import MATERIALS, PROPERTIES, REFERENCE_SIZE
 from sensorium.data.sources.playroom.physics import FRAMES_PER_SECOND, SUBSTEPS, Impact
 from sensorium.data.sources.playroom.scene import Body, Scene
@@ -71,7 +72,7 @@ class Synthesiser:
             strikes = np.zeros(samples)
             np.add.at(strikes, [(impacts[i].step - first) * SAMPLES_PER_STEP for i in struck], amplitudes[struck])
             sound += bell.ring(strikes)
-        return np.round(sound * 32767).astype(np.int16)
+        return np.round(sound * LARGEST_SAMPLE).astype(np.int16)
 
 
 class _Background:

@@ -32,8 +32,8 @@ from sklearn.linear_model import Ridge
 
 from sensorium.artifacts import read_json
 from sensorium.config import CausalConfig, parse_section
+from sensorium.data.sources.playroom.rerun import playroom_settings
 from sensorium.evaluation import motion_figures
-from sensorium.evaluation.counterfactual import playroom_settings
 from sensorium.evaluation.dreams import strangers
 from sensorium.evaluation.foretold import INPUTS, Passages, ReadOut, Seer
 from sensorium.evaluation.harness import arguments, require

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sensorium.config import AudioEncoderConfig, Contrast, Training, VisionEncoderConfig
 from sensorium.data.sample_formats import WHITE
-from sensorium.objectives.collapse import effective_rank, mean_difference, relative_deviation
+from sensorium.objectives.collapse import effective_rank, mean_difference, relative_std
 from sensorium.objectives.contrastive import (
     AudioContrast,
     ContrastiveLearner,
@@ -98,8 +98,8 @@ def test_measures_of_collapse() -> None:
     assert effective_rank(line) == pytest.approx(1, abs=1e-2)
     assert effective_rank(torch.ones(64, 16)) == 0
     assert math.isnan(effective_rank(features / 0))
-    assert relative_deviation(features) == pytest.approx(1, abs=0.05)
-    assert relative_deviation(features + 100) < 0.05
+    assert relative_std(features) == pytest.approx(1, abs=0.05)
+    assert relative_std(features + 100) < 0.05
     assert mean_difference(features) == pytest.approx(1, abs=0.05)
     assert mean_difference(features + 100) < 0.01
 

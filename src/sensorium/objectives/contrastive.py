@@ -12,7 +12,7 @@ from sensorium.config import AudioEncoderConfig, Contrast, VisionEncoderConfig
 from sensorium.data.augment import augment_images, augment_sounds
 from sensorium.data.sample_formats import to_images, to_sounds
 from sensorium.models.encoders import AudioEncoder, VisionEncoder
-from sensorium.objectives.collapse import effective_rank, mean_difference, relative_deviation
+from sensorium.objectives.collapse import effective_rank, mean_difference, relative_std
 from sensorium.objectives.learner import Audio, Batch, CoupledLearner, Gate, Image, Metrics
 from sensorium.randomness import Draw
 
@@ -72,7 +72,7 @@ def collapse_gates(embeddings: Tensor, wide: float = 3.0) -> list[Gate]:
     """The three signs of a collapsed encoder, on embeddings [N, dim] of different inputs."""
     advice = "a lower lr, a higher variance_weight or weaker augmentation"
     return [
-        Gate("embedding_deviation", relative_deviation(embeddings), 0.05, advice),
+        Gate("embedding_deviation", relative_std(embeddings), 0.05, advice),
         Gate("effective_rank", effective_rank(embeddings), wide, advice),
         Gate("output_difference", mean_difference(embeddings), 0.02, advice),
     ]

@@ -40,7 +40,7 @@ class JointLearner(CoupledLearner):
     Args:
         config: of the joint stage.
         joint: the trained encoders and fusion, to be changed.
-        telling: heads fitted to that fusion (`fit_telling`).
+        telling: heads fitted to that fusion (`finetune.fit_heads`).
     """
 
     kept: Tensor

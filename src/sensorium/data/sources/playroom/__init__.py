@@ -21,7 +21,7 @@ from sensorium.data.sources.playroom.physics import (
     Habit,
     Impact,
     Motion,
-    Room,
+    RoomSimulation,
     run,
 )
 from sensorium.data.sources.playroom.scene import ROOM, SLOTS, Intervention, Scene, draw_scene
@@ -95,19 +95,19 @@ class PlayroomEnvironment:
     def reset(self, number: int) -> Observation:
         """Draw the scene of recording `number`, before anything moves."""
         self._scene = draw_scene(self._config, number)
-        self._room, self._habit = Room(self._scene), Habit(self._scene)
+        self._room, self._habit = RoomSimulation(self._scene), Habit(self._scene)
         self._loudness, self._synthesiser = sound.Loudness(self._scene), sound.Synthesiser(self._scene)
-        self._frame, self._moments = 0, [self._room.now(self.rest())]
+        self._frame, self._states = 0, [self._room.now(self.rest())]
         return self._observe(np.zeros(sound.SAMPLES_PER_FRAME, np.int16), 0.0)
 
     def step(self, action: np.ndarray) -> Observation:
         """Simulate one frame with a velocity command, float [2], which is clipped to [-1, 1]."""
-        moment = self._room.step(np.clip(np.asarray(action, np.float32), -1, 1))
-        self._moments = [self._moments[-1], moment] if self._frame else [moment]
+        state = self._room.step(np.clip(np.asarray(action, np.float32), -1, 1))
+        self._states = [self._states[-1], state] if self._frame else [state]
         self._frame += 1
-        amplitudes = self._loudness.of(moment.impacts)
-        earned = tasks.rewards(self._config.task, Motion.join([moment]), np.array([amplitudes.sum()]))
-        return self._observe(self._synthesiser.play(moment.impacts, amplitudes), float(earned[0]))
+        amplitudes = self._loudness.of(state.impacts)
+        earned = tasks.rewards(self._config.task, Motion.join([state]), np.array([amplitudes.sum()]))
+        return self._observe(self._synthesiser.play(state.impacts, amplitudes), float(earned[0]))
 
     def rest(self) -> np.ndarray:
         """A hand that stays where it is."""
@@ -122,8 +122,8 @@ class PlayroomEnvironment:
         return tasks.expert(self._config.task, self._room, self._frame)
 
     def _observe(self, samples: np.ndarray, reward: float) -> Observation:
-        motion, size = Motion.join(self._moments), self._config.size
-        frame = render.draw(self._scene, Motion.join(self._moments[-1:]), size)[0]
+        motion, size = Motion.join(self._states), self._config.size
+        frame = render.draw(self._scene, Motion.join(self._states[-1:]), size)[0]
         return Observation(frame, samples, _body_sense(motion)[-1], reward, self._frame >= self._config.frames)
 
 

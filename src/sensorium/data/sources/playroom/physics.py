@@ -47,7 +47,7 @@ class Impact:
 
 
 @dataclass(frozen=True)
-class Moment:
+class RoomState:
     """The room at the end of a frame, and the impacts of that frame: N = SLOTS bodies, NaN where a slot is empty."""
 
     position: np.ndarray  # float64 [N, 2]
@@ -75,17 +75,17 @@ class Motion:
     impacts: tuple[Impact, ...]
 
     @classmethod
-    def join(cls, moments: Sequence[Moment]) -> Motion:
-        """The motion that consists of T consecutive moments."""
+    def join(cls, states: Sequence[RoomState]) -> Motion:
+        """The motion that consists of T consecutive states."""
         names = ("position", "velocity", "angle", "hand_position", "hand_velocity", "push", "action")
         return cls(
-            **{name: np.stack([getattr(moment, name) for moment in moments]) for name in names},
-            struck=np.array([any(impact.other == OTHER_HAND for impact in moment.impacts) for moment in moments]),
-            impacts=tuple(impact for moment in moments for impact in moment.impacts),
+            **{name: np.stack([getattr(state, name) for state in states]) for name in names},
+            struck=np.array([any(impact.other == OTHER_HAND for impact in state.impacts) for state in states]),
+            impacts=tuple(impact for state in states for impact in state.impacts),
         )
 
 
-class Room:
+class RoomSimulation:
     """A scene in motion, frame by frame."""
 
     def __init__(self, scene: Scene) -> None:
@@ -100,7 +100,7 @@ class Room:
         self._listener.attach(space)
         self._frame = 0
 
-    def step(self, action: np.ndarray) -> Moment:
+    def step(self, action: np.ndarray) -> RoomState:
         """Simulate one frame with a velocity command, float32 [2] in [-1, 1]."""
         listener = self._listener
         self._drive.velocity = _drive_velocity(action, self.hand)
@@ -111,7 +111,7 @@ class Room:
         self._frame += 1
         return self.now(action)
 
-    def now(self, action: np.ndarray) -> Moment:
+    def now(self, action: np.ndarray) -> RoomState:
         """The present state of the room, with the action and the impacts of the last frame."""
         position, velocity, angle = np.full((SLOTS, 2), np.nan), np.full((SLOTS, 2), np.nan), np.full(SLOTS, np.nan)
         for slot, body in enumerate(self.bodies):
@@ -119,7 +119,7 @@ class Room:
                 position[slot], velocity[slot], angle[slot] = body.position, body.velocity, body.angle
         hand, listener = self.hand, self._listener
         place, speed, push = np.array(hand.position), np.array(hand.velocity), np.array(listener.push)
-        return Moment(position, velocity, angle, place, speed, push, action, tuple(listener.impacts))
+        return RoomState(position, velocity, angle, place, speed, push, action, tuple(listener.impacts))
 
 
 class Habit:
@@ -128,7 +128,7 @@ class Habit:
     def __init__(self, scene: Scene) -> None:
         self._scene, self._frame = scene, 0
 
-    def act(self, room: Room) -> np.ndarray:
+    def act(self, room: RoomSimulation) -> np.ndarray:
         """The action, float32 [2], that leads to the next frame; call it once for each frame."""
         frame = min(self._frame, len(self._scene.wander) - 1)
         self._frame += 1
@@ -140,7 +140,7 @@ class Habit:
 
 def run(scene: Scene, frames: int) -> Motion:
     """Simulate `frames` frames of a scene, with the actions that it has or else those of the policy."""
-    room, habit = Room(scene), Habit(scene)
+    room, habit = RoomSimulation(scene), Habit(scene)
     return Motion.join([room.step(habit.act(room)) for _ in range(frames)])
 
 

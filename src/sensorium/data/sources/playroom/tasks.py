@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sensorium.data.sources.playroom.physics import Motion, Room
+from sensorium.data.sources.playroom.physics import Motion, RoomSimulation
 from sensorium.data.sources.playroom.scene import HAND_RADIUS, ROOM
 
 _LEFT = 0.25  # of the room's width; nearer to the left wall the hand is rewarded
@@ -35,7 +35,7 @@ def rewards(task: str, motion: Motion, loud: np.ndarray) -> np.ndarray:
     return earned.astype(np.float32)
 
 
-def expert(task: str, room: Room, frame: int) -> np.ndarray:
+def expert(task: str, room: RoomSimulation, frame: int) -> np.ndarray:
     """A good action, float32 [2], by simple rules from the true positions; not an optimal one."""
     hand = np.array(room.hand.position)
     bodies = np.array([body.position for body in room.bodies if body is not None])

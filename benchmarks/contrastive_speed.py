@@ -24,6 +24,7 @@ from torchvision.transforms.functional import to_pil_image
 
 from sensorium.config import VisionAugmentation
 from sensorium.data.augment import augment_images
+from sensorium.data.sample_formats import WHITE, to_unit_range
 from sensorium.perception.contrastive_learner import nt_xent
 from sensorium.randomness import Draw
 from sensorium.training.execution import Execution
@@ -38,7 +39,7 @@ def main() -> None:
     args = parser.parse_args()
     Execution(device="cpu", threads=1).prepare()  # as every training does; the peer runs in the same process
     torch.manual_seed(0)
-    pixels = (torch.rand(BATCH, 3, SIZE // 8, SIZE // 8) * 255).byte()
+    pixels = (torch.rand(BATCH, 3, SIZE // 8, SIZE // 8) * WHITE).byte()
     pixels = pixels.repeat_interleave(8, 2).repeat_interleave(8, 3)
     pictures = [to_pil_image(image) for image in pixels]
     strength = VisionAugmentation(crop=0.2, flip=0.5, jitter=0.4, grayscale=0.2)
@@ -49,7 +50,7 @@ def main() -> None:
     draw = Draw(0, 0, 0, BATCH, BATCH, torch.device("cpu"))
 
     def ours() -> Views:
-        images = pixels.float() / 255
+        images = to_unit_range(pixels)
         return augment_images(images, strength, draw, "first"), augment_images(images, strength, draw, "second")
 
     def theirs() -> Views:

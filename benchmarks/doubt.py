@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from scipy.stats import spearmanr
 
+from sensorium.data.sample_formats import WHITE
 from sensorium.generation.dream import Dreamer
 from sensorium.interactive.session import usual_doubt
 from sensorium.interactive.world import World, add_arguments, positive
@@ -63,7 +64,7 @@ def main() -> None:
         """Pictures of frames after the context as [n, frames, numbers], and doubts [n, frames]."""
         clips = [world.senses().show(world.dynamics.split(clip)) for clip in torch.cat([context, coming], 1)]
         pictures = np.stack([clip.pictures[args.context :].reshape(args.frames, -1) for clip in clips])
-        return pictures / 255, np.stack([clip.doubts[args.context :] for clip in clips])
+        return pictures / WHITE, np.stack([clip.doubts[args.context :] for clip in clips])
 
     first, instability = dreams(world, tokens, actions, args, args.seed)
     second, _ = dreams(world, tokens, actions, args, args.seed + 1)

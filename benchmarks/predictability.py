@@ -21,9 +21,10 @@ import numpy as np
 import pymunk
 
 from sensorium.config import PlayroomConfig
+from sensorium.data.sample_formats import WHITE
 from sensorium.data.sources.playroom import render
 from sensorium.data.sources.playroom.materials import MATERIALS, PROPERTIES, TEXTURES
-from sensorium.data.sources.playroom.physics import FRAMES_PER_SECOND, Habit, Motion, Room
+from sensorium.data.sources.playroom.physics import FRAMES_PER_SECOND, Habit, Motion, RoomSimulation
 from sensorium.data.sources.playroom.scene import OWN_TEXTURE, ROOM, Body, Scene, draw_scene
 from sensorium.evaluation.scores import psnr
 from sensorium.interactive.world import positive
@@ -54,7 +55,7 @@ def guess(
     scene: Scene, actions: list[np.ndarray], start: int, size: int, pixels: float, looks: bool, rng: np.random.Generator
 ) -> np.ndarray:
     """The AHEAD frames after `start`, float32 [AHEAD, size, size, 3] in [0, 1], from one guess of the room there."""
-    room = Room(scene)
+    room = RoomSimulation(scene)
     for action in actions[:start]:
         room.step(action)
     for spec, body in zip(scene.bodies, room.bodies, strict=True):
@@ -67,7 +68,7 @@ def guess(
             shape.friction, shape.elasticity = material.friction, material.elasticity
     disturb(room.hand, pixels * ROOM / size, 1.0, rng)
     film = render.draw(scene, Motion.join([room.step(action) for action in actions[start : start + AHEAD]]), size)
-    return film.astype(np.float32) / 255
+    return film.astype(np.float32) / WHITE
 
 
 def main() -> None:
@@ -82,10 +83,10 @@ def main() -> None:
     errors = defaultdict(list)
     for number in range(FIRST, FIRST + args.rooms):
         scene, rng = draw_scene(config, number), np.random.default_rng((args.seed, number))
-        room, habit = Room(scene), Habit(scene)
+        room, habit = RoomSimulation(scene), Habit(scene)
         moments = [room.step(habit.act(room)) for _ in range(FRAMES)]
         actions, start = [moment.action for moment in moments], int(rng.integers(16, FRAMES - AHEAD))
-        film = render.draw(scene, Motion.join(moments), args.size).astype(np.float32) / 255
+        film = render.draw(scene, Motion.join(moments), args.size).astype(np.float32) / WHITE
         truth = film[start : start + AHEAD]
         errors["the last frame", ""].append(np.square(film[start - 1] - truth).mean((1, 2, 3)))
         for looks, pixels in product((False, True), DEVIATIONS):

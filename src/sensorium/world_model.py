@@ -17,12 +17,13 @@ from numpy.typing import ArrayLike
 from torch import nn
 
 from sensorium.artifacts import MANIFEST, ArtifactError, read_json
-from sensorium.generation.audio_tokenizer import AudioTokenizer, to_sounds
+from sensorium.data.sample_formats import to_audio, to_images, to_sounds, to_video
+from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.generation.dream import dream
 from sensorium.generation.dynamics import Dynamics
-from sensorium.generation.tokenizers import VideoTokenizer, to_images
+from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.models.parts import Parts
-from sensorium.perception.embed import FULL_SCALE, fuse, hear, see
+from sensorium.perception.embed import fuse, hear, see
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.fusion import Fusion
 from sensorium.perception.joint import Joint
@@ -130,7 +131,7 @@ class WorldModel:
             samples = self._audio.samples_per_frame
             audio = _checked("audio", audio, (None,), "int16 or float")
             if audio.dtype != np.int16:
-                audio = np.round(audio * FULL_SCALE).clip(-FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+                audio = to_audio(torch.from_numpy(audio)).numpy()
             if len(audio) % samples:
                 raise ValueError(f"audio has {len(audio)} samples: this model wants {samples} for each frame")
             senses["audio"] = heard = hear(self._audio, audio, self.device)
@@ -209,13 +210,12 @@ class WorldModel:
         tokens = dynamics.split(dreamed)
         # decoded with what was seen and heard before: a tokenizer may look back, and a sound rings on
         shown = tokenizer.decode(torch.cat([seen, tokens["video"][0]]))[given:]
-        pictures = (255 * shown.clamp(0, 1)).round().byte()
         sound = None
         if "audio" in tokens:
             whole = ear.decode(torch.cat([heard, tokens["audio"]], dim=1))[0]
-            samples = (FULL_SCALE * whole).round().clamp(-FULL_SCALE, FULL_SCALE - 1).short().cpu().numpy()
+            samples = to_audio(whole).cpu().numpy()
             sound = samples[given * ear.samples_per_frame :]
-        return Imagination(video=pictures.permute(0, 2, 3, 1).cpu().numpy(), sound=sound)
+        return Imagination(video=to_video(shown).cpu().numpy(), sound=sound)
 
     # encoders and fusion: those that were trained one by one, or together
 

@@ -14,7 +14,8 @@ from torch import nn
 from sensorium.artifacts import digest, write_manifest
 from sensorium.config import PlayroomConfig, Section, canonical_json
 from sensorium.data.recording import KIND, write_shard
-from sensorium.generation.audio_tokenizer import AudioTokenizer, to_sounds
+from sensorium.data.sample_formats import to_images, to_sounds
+from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.generation.config import (
     AudioTokenizerConfig,
     DynamicsConfig,
@@ -23,7 +24,7 @@ from sensorium.generation.config import (
     VideoTokenizerConfig,
 )
 from sensorium.generation.dynamics import Dynamics
-from sensorium.generation.tokenizers import VideoTokenizer, to_images
+from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.interactive.world import World, add_arguments
 
 SIZE, FRAMES, CHANNELS, SAMPLES, RATE = 16, 20, 3, 1000, 16000

@@ -11,6 +11,7 @@ import pytest
 from dream_world import CONSOLE, FRAMES, SAMPLES, open_world, write_world
 
 from sensorium.cli import main
+from sensorium.data.sample_formats import FULL_SCALE
 from sensorium.evaluation.films import DREAMING, GAP, SCALE, WATCHING
 from sensorium.interactive.session import Session
 
@@ -121,7 +122,7 @@ def test_the_film_sounds(loud_place, monkeypatch, tmp_path):
     world = open_world()
     session = Session(world, "toy-2", context=6, denoising_steps=2, seed=0)
     move = world.latents.field("toy-2", "action")[5]
-    sound = np.concatenate([session.beginning.sound, *(session.step(move).sound for _ in range(10))]) / 32768
+    sound = np.concatenate([session.beginning.sound, *(session.step(move).sound for _ in range(10))]) / FULL_SCALE
     for part in (slice(0, 6 * SAMPLES), slice(6 * SAMPLES, None)):
         assert np.corrcoef(heard[part], sound[part])[0, 1] > 0.8  # AAC changes it a little, and noise most
 

@@ -13,6 +13,7 @@ from dream_world import CLIPS, CONSOLE, SAMPLES, TOKENIZER, open_world, write_wo
 
 from sensorium.artifacts import ArtifactError
 from sensorium.config import ConfigurationError
+from sensorium.data.sample_formats import FULL_SCALE, WHITE
 from sensorium.generation.dream import dream
 from sensorium.generation.dynamics import Dynamics
 from sensorium.interactive.senses import Senses
@@ -63,11 +64,11 @@ def test_a_session_is_a_dream(tmp_path, monkeypatch, config):
     with torch.no_grad():
         images = world.tokenizer.decode(streams["video"])[5:].clamp(0, 1)
         whole = world.hearing.decode(streams["audio"][None])[0, 5 * SAMPLES :]
-    pictures = (255 * images.permute(0, 2, 3, 1)).numpy()
+    pictures = (WHITE * images.permute(0, 2, 3, 1)).numpy()
     assert np.abs(np.stack([moment.picture for moment in moments]) - pictures).max() <= 0.51
     sound = np.concatenate([moment.sound for moment in moments])
     assert sound.dtype == np.int16
-    assert np.abs(sound - 32768 * whole.numpy()).max() <= 1
+    assert np.abs(sound - FULL_SCALE * whole.numpy()).max() <= 1
     assert np.abs(sound).max() > 100  # or silence would do
     shown = world.senses().show(streams)
     assert np.allclose(shown.doubts[5:], [moment.doubt for moment in moments], rtol=1e-3)

@@ -14,6 +14,7 @@ from sensorium.agent.cloning_learner import CloningLearner
 from sensorium.agent.config import CloningConfig, ImaginationConfig
 from sensorium.data.environment import Observation
 from sensorium.data.recording import RecordingSet
+from sensorium.data.sample_formats import WHITE
 from sensorium.data.windows import Windows
 from sensorium.generation.dynamics import Dynamics
 from sensorium.models.load import load
@@ -52,7 +53,7 @@ class ToyEnvironment:
         return np.array([1, 0], np.float32)
 
     def _observe(self) -> Observation:
-        frame = np.round(255 * picture(self._place, self._kind, self._paper, self._ink)).astype(np.uint8)
+        frame = np.round(WHITE * picture(self._place, self._kind, self._paper, self._ink)).astype(np.uint8)
         sound, body = np.zeros(SAMPLES, np.int16), np.zeros(2, np.float32)
         return Observation(frame, sound, body, float(self._place[0] / SIZE), self._frame == FRAMES)
 

@@ -11,9 +11,10 @@ from torch.nn import functional as F
 from toy_world import DETAILS, ENCODER_SHAPES, ToyWorld, fit, write_model, write_recordings
 
 from sensorium.config import LatentsConfig
+from sensorium.data.sample_formats import to_images
 from sensorium.generation.config import DynamicsConfig, VideoTokenizerConfig
 from sensorium.generation.dynamics import Dynamics
-from sensorium.generation.tokenizers import VideoTokenizer, to_images
+from sensorium.generation.tokenizers import VideoTokenizer
 
 TOKENIZER = VideoTokenizerConfig(width=16, channels=16)
 DYNAMICS = DynamicsConfig(dim=64, layers=2, time_every=2, heads=2, key_heads=1, window=8, long_frames=8)

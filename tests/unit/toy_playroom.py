@@ -14,6 +14,7 @@ from toy_world import ENCODER_SHAPES, SIZE, SOUND_SHAPES, fit, write_model
 from sensorium.artifacts import write_manifest
 from sensorium.config import PlayroomConfig, canonical_json
 from sensorium.data.recording import KIND, RecordingSet, write_shard
+from sensorium.data.sample_formats import to_sounds
 from sensorium.data.sources import playroom
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.evaluation.impacts import draw_strikes
@@ -51,7 +52,7 @@ class ToyPlayroom:
         strikes = draw_strikes(self.recordings, "training", 2, 2, 2000, np.random.default_rng(0))
         parts = zip(strikes.recording, strikes.frame, strict=True)
         sounds = np.stack([self.recordings.field(n, "audio")[1000 * (f - 2) : 1000 * (f + 3)] for n, f in parts])
-        heard, material = torch.from_numpy(sounds).float() / 32768, torch.from_numpy(strikes.material)
+        heard, material = to_sounds(torch.from_numpy(sounds)), torch.from_numpy(strikes.material)
         size = torch.from_numpy((strikes.size - strikes.size.mean()) / strikes.size.std()).float()
         ear, head = AudioEncoder(AUDIO, SOUND_SHAPES), nn.Linear(AUDIO.dim, 5)
         rng = np.random.default_rng(0)

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from sensorium.artifacts import digest, write_manifest
 from sensorium.config import PlayroomConfig, Section, canonical_json
 from sensorium.data.recording import KIND, RecordingSet, write_shard
+from sensorium.data.sample_formats import FULL_SCALE, LARGEST_SAMPLE, WHITE, to_images, to_sounds
 
 if TYPE_CHECKING:
     from toy_generation import ToyGeneration
@@ -70,8 +71,8 @@ def recording(number: int, actions: np.ndarray | None = None) -> dict[str, np.nd
         place = new
         video[frame] = picture(place, kind, paper, ink)
     return {
-        "video": np.round(255 * video).astype(np.uint8),
-        "audio": np.round(32767 * sound).clip(-32768, 32767).astype(np.int16).reshape(-1),
+        "video": np.round(WHITE * video).astype(np.uint8),
+        "audio": np.round(LARGEST_SAMPLE * sound).clip(-FULL_SCALE, LARGEST_SAMPLE).astype(np.int16).reshape(-1),
         "action": action,
         "body": rng.normal(size=(FRAMES, 2)).astype(np.float32),
         "reward": state[:, 0] / SIZE,
@@ -161,8 +162,8 @@ class ToyWorld:
         )
         self.training = [self.recordings[name] for name in RecordingSet.open(self.data).names("training")]
         stacked = {field: torch.from_numpy(np.stack([r[field] for r in self.training])) for field in self.training[0]}
-        self.images = stacked["video"].movedim(-1, -3).float() / 255  # [R, T, 3, H, W]
-        self.sounds = stacked["audio"].float() / 32768
+        self.images = to_images(stacked["video"])  # [R, T, 3, H, W]
+        self.sounds = to_sounds(stacked["audio"])
         self.truth = {field: stacked[f"truth.{field}"] for field in ("vision_label", "audio_label", "state")}
         self.actions, self.body = stacked["action"], stacked["body"]
 

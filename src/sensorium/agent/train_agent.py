@@ -1,4 +1,4 @@
-"""Train the agent in dreams: policy and value, with the cloned policy as frozen prior."""
+"""Train the agent's policy and value in dreams, with the cloned policy as a frozen prior."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def main(argv: list[str]) -> None:
     """
     parser = argparse.ArgumentParser(prog="sensorium train-agent", description=__doc__)
     parser.add_argument("--config", required=True, help="section agent.imagination, as JSON")
-    parser.add_argument("--latents", type=Path, required=True, help="manifest of the encoded video: dreams begin there")
-    parser.add_argument("--sound", type=Path, nargs="?", help="manifest of their encoded sound; none for silent ones")
+    parser.add_argument("--latents", type=Path, required=True, help="manifest of the encoded video, where dreams begin")
+    parser.add_argument("--sound", type=Path, nargs="?", help="manifest of the encoded sound; none if silent")
     parser.add_argument("--clone", type=Path, required=True, help="manifest of the clone")
     parser.add_argument("--output", type=Path, required=True, help="folder of the artifact")
     add_arguments(parser)

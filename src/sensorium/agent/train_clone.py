@@ -1,4 +1,4 @@
-"""Train the clone: agent tokens in the dynamics that tell what the recorded player does next, and what it earns."""
+"""Train the clone: agent tokens in the dynamics that predict the recorded player's next actions and rewards."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ REVISION = 3
 
 
 def check_streams(manifest: Path, content: Mapping[str, Any], streams: Mapping[str, Path]) -> None:
-    """Refuse a model that was trained on other tokens than those given, or with sound where none is given.
+    """Refuse a model that was trained on other tokens than the given ones, or with sound if none is given.
 
     Raises:
         ArtifactError: naming the model and the tokens.
     """
     for name in ("latents", "sound"):
-        made, given = content["inputs"].get(name), streams.get(name)
-        if made != (digest(given) if given else None):
+        trained_on, given = content["inputs"].get(name), streams.get(name)
+        if trained_on != (digest(given) if given else None):
             raise ArtifactError(
                 f"{manifest}: not trained on {given or 'silent recordings'} as --{name}; train it again"
             )
@@ -50,7 +50,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--config", required=True, help="section agent.cloning, as JSON")
     parser.add_argument("--latents", type=Path, required=True, help="manifest of the encoded video")
     parser.add_argument("--tokenizer", type=Path, required=True, help="manifest of the tokenizer that encoded it")
-    parser.add_argument("--sound", type=Path, nargs="?", help="manifest of their encoded sound; none for silent ones")
+    parser.add_argument("--sound", type=Path, nargs="?", help="manifest of the encoded sound; none if silent")
     parser.add_argument("--dynamics", type=Path, required=True, help="manifest of the dynamics")
     parser.add_argument("--output", type=Path, required=True, help="folder of the artifact")
     add_arguments(parser)

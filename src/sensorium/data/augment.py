@@ -1,4 +1,4 @@
-"""Augmentations of images and sounds: whole batches at once, on the device, random by `Draw` alone.
+"""Augmentations of images and sounds, on whole batches and on the device; all randomness comes from a `Draw`.
 
 Layouts: B batch, H height, W width, S samples of sound.
 """
@@ -15,9 +15,9 @@ from sensorium.config import AudioAugmentation, VisionAugmentation
 from sensorium.data.vocoder import change_voice
 from sensorium.randomness import Draw
 
-KNOTS = 4  # knots a side of the displacement that bends an image
+KNOTS = 4  # per side of the displacement field that bends an image
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
-QUIETEST_NOISE = 20.0  # decibels between the loudest and the quietest background noise
+QUIETEST_NOISE = 20.0  # decibels that the quietest background noise lies below the loudest
 
 
 def augment_images(images: Tensor, config: VisionAugmentation, draw: Draw, view: str) -> Tensor:
@@ -27,7 +27,7 @@ def augment_images(images: Tensor, config: VisionAugmentation, draw: Draw, view:
         images: float [B, 3, H, W] in [0, 1].
         config: strengths.
         draw: random numbers of these B rows.
-        view: names the view, so that two views of one step differ.
+        view: name of the view, by which the two views of one step differ.
 
     Returns:
         float [B, 3, H, W] in [0, 1].
@@ -45,9 +45,9 @@ def augment_images(images: Tensor, config: VisionAugmentation, draw: Draw, view:
 
 
 def crop_and_flip(images: Tensor, side: Tensor, place: Tensor, mirror: Tensor) -> Tensor:
-    """Cut a square of relative side `side` [B] centred at `place` [B, 2] (x, y in [-1, 1]) and resize it to H, W.
+    """Crop a square of relative side `side` [B], centred at `place` [B, 2] (x, y in [-1, 1]), and resize it to H, W.
 
-    `mirror` [B] is -1 where the result is flipped left to right, else 1.
+    `mirror` [B] is -1 for images that are flipped left to right, else 1.
     """
     height, width = images.shape[2:]
     x = place[:, :1] + (side * mirror)[:, None] * pixel_centres(width, images.device)
@@ -57,12 +57,12 @@ def crop_and_flip(images: Tensor, side: Tensor, place: Tensor, mirror: Tensor) -
 
 
 def pixel_centres(count: int, device: torch.device) -> Tensor:
-    """Where the pixels of a row lie in a picture that reaches from -1 to 1, [count]."""
+    """Coordinates of the pixels of a row in an image that spans -1 to 1, [count]."""
     return (2 * torch.arange(count, device=device) + 1) / count - 1
 
 
 def distort(images: Tensor, config: VisionAugmentation, draw: Draw, view: str) -> Tensor:
-    """Turn, shear and bend each image around its centre, smoothly and at random."""
+    """Rotate, shear and bend each image around its centre, smoothly and at random."""
     change = 2 * draw.uniform(f"{view}.distort", 2) - 1
     angle, shear = math.radians(config.rotation) * change[:, 0], config.shear * change[:, 1]
     cosine, sine, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
@@ -94,10 +94,10 @@ def augment_sounds(sounds: Tensor, config: AudioAugmentation, draw: Draw, view: 
         sounds: float [B, S] in [-1, 1].
         config: strengths.
         draw: random numbers of these B rows.
-        view: names the view, so that two views of one step differ.
+        view: name of the view, by which the two views of one step differ.
 
     Returns:
-        float [B, S]; loud results may leave [-1, 1], for clipping would be one more distortion.
+        float [B, S]; loud sounds may exceed [-1, 1], because clipping would distort them.
     """
     length = sounds.shape[1]
     change = 2 * draw.uniform(f"{view}.change", 4) - 1
@@ -122,7 +122,7 @@ def add_noise(sounds: Tensor, noise: Tensor, ratio: Tensor) -> Tensor:
 
 
 def shift_time(sounds: Tensor, delay: Tensor) -> Tensor:
-    """Delay each sound [B, S] by `delay` int64 [B] samples (negative: earlier), silence where it has no past."""
+    """Delay each sound [B, S] by `delay` int64 [B] samples (negative: advance it); fill with silence."""
     source = torch.arange(sounds.shape[1], device=sounds.device)[None] - delay[:, None]
     inside = (source >= 0) & (source < sounds.shape[1])
     return sounds.gather(1, source.clamp(0, sounds.shape[1] - 1)) * inside

@@ -1,12 +1,11 @@
-"""Collect one shard of recordings: simulate or read each, check it, write the good, list the bad.
+"""Collect one shard of recordings: simulate or read each one, check it, write it if it is good, list it if it is bad.
 
-Beside shard-0000.safetensors stands shard-0000.json, which tells `index` what the shard holds.
+Next to shard-0000.safetensors it writes shard-0000.json, from which `index` learns what the shard holds.
 """
 
 from __future__ import annotations
 
 import argparse
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +13,12 @@ import numpy as np
 
 from sensorium.config import AnyData, Source, canonical_json, parse_section
 from sensorium.data import sources
+from sensorium.data.progress import Progress
 from sensorium.data.quarantine import BadRecordingError, check, refuse_too_many
 from sensorium.data.recording import join_stills, write_shard
 from sensorium.data.shards import describe_shard
 
 REVISION = 3
-PROGRESS_SECONDS = 10.0
 
 
 def main(argv: list[str]) -> None:
@@ -36,7 +35,7 @@ def main(argv: list[str]) -> None:
 
 
 def numbers_of_shard(config: Source, shard: int) -> range:
-    """Numbers of the recordings in a shard: neighbours stay together, sizes differ by one at most."""
+    """Numbers of the recordings in a shard: consecutive, and the sizes of shards differ by at most one."""
     return range(shard * config.recordings // config.shards, (shard + 1) * config.recordings // config.shards)
 
 
@@ -49,10 +48,10 @@ def collect(config: Any, shard: int, output: Path) -> None:
     source = sources.module(config.source)
     details, splits = source.details(config), sources.splits(config)
     numbers = numbers_of_shard(config, shard)
+    progress = Progress(shard, len(numbers))
     recordings: dict[str, dict[str, np.ndarray]] = {}
     listed: list[dict[str, Any]] = []
     quarantine: list[dict[str, str]] = []
-    began = told = time.monotonic()
     for done, number in enumerate(numbers, start=1):
         name = f"{config.source}-{number:06d}"
         try:
@@ -69,14 +68,7 @@ def collect(config: Any, shard: int, output: Path) -> None:
             quarantine.append({"name": name, "reason": reason})
             print(f"quarantine: {name}: {reason}", flush=True)
             refuse_too_many(quarantine, config.recordings, config.max_bad_fraction)
-        now = time.monotonic()
-        if now - told > PROGRESS_SECONDS or done == len(numbers):
-            told, rate = now, done / max(now - began, 1e-9)
-            print(
-                f"shard {shard}: {done}/{len(numbers)} recordings, {len(quarantine)} bad, "
-                f"{rate * config.frames:.0f} frames/s, {(len(numbers) - done) / rate:.0f} s left",
-                flush=True,
-            )
+        progress.update(done, done * config.frames, bad=len(quarantine))
     if details.get("still"):
         recordings, listed = join_stills(recordings, listed)
     write_shard(output, recordings)

@@ -1,6 +1,6 @@
 """Index the shards of a set: check them, join their lists, count the quarantine, write the manifest.
 
-With --like the set was made from another one (latents from recordings) and takes over its splits and its details.
+With --like the set was made from another one (latents from recordings) and inherits its splits and details.
 """
 
 from __future__ import annotations
@@ -22,9 +22,11 @@ def main(argv: list[str]) -> None:
     """Run `sensorium index`."""
     parser = argparse.ArgumentParser(prog="sensorium index", description=__doc__)
     parser.add_argument("--config", required=True, metavar="JSON", help="the section that made the shards")
-    parser.add_argument("--shards", required=True, type=Path, nargs="+", metavar="JSON", help="the shards' lists")
+    parser.add_argument("--shards", required=True, type=Path, nargs="+", metavar="JSON", help="the lists of the shards")
     parser.add_argument("--like", type=Path, metavar="MANIFEST", help="the set that this one was made from")
-    parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="manifest.json, beside the shards")
+    parser.add_argument(
+        "--output", required=True, type=Path, metavar="FILE", help="manifest.json, in the folder of the shards"
+    )
     args = parser.parse_args(argv)
     if any(path.parent.resolve() != args.output.parent.resolve() for path in args.shards):
         parser.error("--shards and --output must be in one folder: a manifest names its files relative to itself")
@@ -78,5 +80,5 @@ def index(section: Any, shards: list[Path], output: Path, like: Path | None = No
     counts = {
         split: sum(entry["split"] == split for entry in recordings) for split in ("training", "validation", "test")
     }
-    told = ", ".join(f"{count} {split}" for split, count in counts.items())
-    print(f"{output}: {len(recordings)} recordings ({told}), {len(quarantine)} in quarantine", flush=True)
+    split_counts = ", ".join(f"{count} {split}" for split, count in counts.items())
+    print(f"{output}: {len(recordings)} recordings ({split_counts}), {len(quarantine)} in quarantine", flush=True)

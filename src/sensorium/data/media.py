@@ -1,6 +1,6 @@
-"""Reading media files with PyAV: the beginning of each as a recording, and all of it to see whether it is whole.
+"""Reading media files with PyAV: the beginning of each becomes a recording.
 
-Every packet of a file is read, even where only its beginning is wanted, because a broken end is a fault worth telling.
+All packets of a file are read, although only its beginning is used, because a damaged end is a fault to report.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import numpy as np
 
 from sensorium.data.quarantine import BadRecordingError
 
-END_TOLERANCE = 0.25  # seconds by which containers round or pad what they say of their length
-STRICT = {"err_detect": "crccheck+explode"}  # decoders conceal damage unless told not to
+END_TOLERANCE = 0.25  # seconds; containers round or pad the length in their header
+STRICT = {"err_detect": "crccheck+explode"}  # by default decoders conceal damage
 
 
 def read_media(
@@ -26,11 +26,11 @@ def read_media(
 
     Args:
         path: the file.
-        streams: "video", "audio" or both: what to read.
+        streams: which to read: "video", "audio" or both.
         frames: frames T to read.
-        frame_rate: frames a second; of the file's own frames each takes the last that was shown by then.
+        frame_rate: frames a second; each frame is the file's latest one at that time.
         sample_rate: samples a second, to which the sound is resampled, in mono.
-        size: side of a frame, in pixels, cut square from the middle.
+        size: side of a frame in pixels; frames are cropped to their middle square.
 
     Returns:
         video uint8 [T, size, size, 3] and audio int16 [T * sample_rate / frame_rate], or one of the two.
@@ -42,7 +42,7 @@ def read_media(
         with av.open(str(path)) as container:
             return _Reader(container, streams, frames, frame_rate, sample_rate, size).read()
     except (av.FFmpegError, OSError, ValueError) as error:
-        # EOFError of FFmpeg and the like: the file ended, or made no sense, before its time
+        # the file ended too early, or could not be parsed
         raise BadRecordingError(f"{path.name}: unreadable: {getattr(error, 'strerror', None) or error}") from None
     except BadRecordingError as error:
         raise BadRecordingError(f"{path.name}: {error}") from None
@@ -63,51 +63,51 @@ class _Reader:
         self._container = container
         self._frames, self._frame_rate, self._sample_rate, self._size = frames, frame_rate, sample_rate, size
         self._origin = (container.start_time or 0) / av.time_base
-        self._wanted = {}
+        self._streams = {}
         for kind in streams:
             found = next((stream for stream in container.streams if stream.type == kind), None)
             if found is None:
                 raise BadRecordingError(f"no {kind} stream")
             found.codec_context.options = STRICT
-            self._wanted[kind] = found
+            self._streams[kind] = found
         self._pictures: list[np.ndarray] = []
         self._shown: np.ndarray | None = None
         self._sound = np.zeros(frames * sample_rate // frame_rate, np.int16)
-        self._heard = 0
+        self._samples = 0  # of self._sound that are filled
         self._resampler = av.AudioResampler(format="s16", layout="mono", rate=sample_rate)
 
     def read(self) -> dict[str, np.ndarray]:
         end = 0.0
-        video = self._wanted.get("video")
+        video = self._streams.get("video")
         rate = video.average_rate if isinstance(video, av.VideoStream) else None
         frame_length = 1 / float(rate or self._frame_rate)
-        for packet in self._container.demux(*self._wanted.values()):
+        for packet in self._container.demux(*self._streams.values()):
             if packet.is_corrupt:
                 raise BadRecordingError("truncated or damaged: a packet is not whole")
             for frame in packet.decode():
-                # the end by decoded frames: some containers stamp their last packet with nonsense
+                # taken from decoded frames, because the last packet of some containers has a wrong time
                 if isinstance(frame, av.VideoFrame):
-                    self._see(frame)
+                    self._add_picture(frame)
                     end = max(end, self._time(frame) + frame_length)
                 elif isinstance(frame, av.AudioFrame):
-                    self._hear(frame)
+                    self._add_sound(frame)
                     end = max(end, self._time(frame) + frame.samples / frame.sample_rate)
         if self._container.duration is not None:
             length = self._container.duration / av.time_base
             if end < length - END_TOLERANCE:
                 raise BadRecordingError(f"truncated: {end:.2f} of {length:.2f} seconds")
-        if "audio" in self._wanted:
-            self._hear(None)
+        if "audio" in self._streams:
+            self._add_sound(None)
         if self._shown is not None:
             while len(self._pictures) < min(self._frames, int(end * self._frame_rate)):
                 self._pictures.append(self._shown)
         samples = self._sample_rate // self._frame_rate
         result: dict[str, np.ndarray] = {}
-        if "video" in self._wanted:
+        if "video" in self._streams:
             result["video"] = np.array(self._pictures, np.uint8).reshape(-1, self._size, self._size, 3)
-        if "audio" in self._wanted:
+        if "audio" in self._streams:
             result["audio"] = self._sound
-        shortest = min(len(self._pictures) if kind == "video" else self._heard // samples for kind in self._wanted)
+        shortest = min(len(self._pictures) if kind == "video" else self._samples // samples for kind in self._streams)
         if shortest < self._frames:
             raise BadRecordingError(f"too short: {shortest} of {self._frames} frames")
         return result
@@ -116,8 +116,8 @@ class _Reader:
         """Seconds from the beginning of the file to the beginning of a frame."""
         return float(frame.time or 0.0) - self._origin
 
-    def _see(self, frame: av.VideoFrame) -> None:
-        """Fill the places on the clock up to this frame with the frame before it."""
+    def _add_picture(self, frame: av.VideoFrame) -> None:
+        """Repeat the frame before this one up to the time of this one."""
         due = min(self._frames, math.ceil(self._time(frame) * self._frame_rate))
         while self._shown is not None and len(self._pictures) < due:
             self._pictures.append(self._shown)
@@ -129,12 +129,12 @@ class _Reader:
             square = np.ascontiguousarray(picture[top : top + side, left : left + side])
             self._shown = cv2.resize(square, (self._size, self._size), interpolation=cv2.INTER_AREA)
 
-    def _hear(self, frame: av.AudioFrame | None) -> None:
-        """Resample a frame and put it behind the others; None: what the resampler still holds."""
-        if frame is not None and self._heard == 0:  # sound that starts after the picture: silence until then
-            self._heard = min(len(self._sound), max(0, round(self._time(frame) * self._sample_rate)))
-        if self._heard < len(self._sound):
+    def _add_sound(self, frame: av.AudioFrame | None) -> None:
+        """Resample a frame and append it; None: append what the resampler still holds."""
+        if frame is not None and self._samples == 0:  # sound that starts after the picture: begin with silence
+            self._samples = min(len(self._sound), max(0, round(self._time(frame) * self._sample_rate)))
+        if self._samples < len(self._sound):
             for piece in self._resampler.resample(frame):
-                samples = piece.to_ndarray().reshape(-1)[: len(self._sound) - self._heard]
-                self._sound[self._heard : self._heard + len(samples)] = samples
-                self._heard += len(samples)
+                samples = piece.to_ndarray().reshape(-1)[: len(self._sound) - self._samples]
+                self._sound[self._samples : self._samples + len(samples)] = samples
+                self._samples += len(samples)

@@ -1,4 +1,4 @@
-"""Reading picture files with Pillow, which says of a file that is cut off that it is."""
+"""Reading picture files with Pillow, which detects truncated files."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from sensorium.data.quarantine import BadRecordingError
 
 
 def read_picture(path: Path, size: int) -> np.ndarray:
-    """A picture's middle square, uint8 [size, size, 3].
+    """The middle square of a picture, uint8 [size, size, 3].
 
     Raises:
-        BadRecordingError: if the file cannot be read, or not to its end.
+        BadRecordingError: if the file cannot be read, or is truncated.
     """
     try:
         with Image.open(path) as picture:
-            picture.draft("RGB", (size, size))  # a JPEG is decoded at the smallest scale that is no smaller than this
+            picture.draft("RGB", (size, size))  # decode a JPEG at its smallest scale of at least this size
             pixels = np.asarray(picture.convert("RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise BadRecordingError(f"{path.parent.name}/{path.name}: unreadable: {error}") from None
@@ -27,7 +27,7 @@ def read_picture(path: Path, size: int) -> np.ndarray:
 
 
 def square(pixels: np.ndarray, size: int) -> np.ndarray:
-    """The middle square of uint8 [H, W, 3], as uint8 [size, size, 3]: averaged where it shrinks."""
+    """The middle square of uint8 [H, W, 3], resized to uint8 [size, size, 3]; pixels are averaged when it shrinks."""
     height, width = pixels.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2

@@ -1,11 +1,10 @@
-"""What makes a recording unfit, and when there are too many of those.
+"""Checks of recordings, and the limit on bad ones.
 
-A bad recording is named, counted and left out; nothing stands in for it. The checks look for faults of the
-medium, not for dull content: a room in which nothing was struck is rightly silent, and so is a game between two
-effects. So digital silence (all zero) is a fault only where the source says that it never is silent
-(`details["may_be_silent"]` is false: a sound track of all zeros is a dead track), while a sound stuck at any other
-value is a fault everywhere. A video whose frames are all equal is a fault too, for what is filmed moves; of a set of
-pictures (`details["still"]`), one of a single colour is.
+A bad recording is named, counted and left out; it is never replaced. The checks look for technical faults, not for
+dull content. Digital silence (all samples zero) is no fault in itself: a room in which nothing was struck is silent,
+and so is a game between two effects. It is a fault only if the source declares that it is never silent
+(`details["may_be_silent"]` is false). A sound that is stuck at another value is always a fault. A video whose frames
+are all equal is a fault; in a set of pictures (`details["still"]`), a picture of a single colour is one.
 """
 
 from __future__ import annotations
@@ -16,25 +15,25 @@ from typing import Any
 import numpy as np
 
 Fields = Mapping[str, np.ndarray]
-SHOWN = 3  # reasons that a message spells out
+SHOWN = 3  # bad recordings that a message names
 
 
 class BadRecordingError(Exception):
-    """One recording cannot be had; the message is the reason. It goes to quarantine."""
+    """A recording cannot be read or made, and goes to quarantine; the message is the reason."""
 
 
 class BadDataError(Exception):
-    """Too much of the data is bad, or too little is left (exit 65)."""
+    """Too many recordings are bad, or too few are left (exit 65)."""
 
     exit_code = 65
 
 
 def check(fields: Fields, details: Mapping[str, Any], frames: int) -> str | None:
-    """Reason to keep a recording out, or None if it is fit.
+    """The reason to leave a recording out, or None if it is good.
 
     Args:
         fields: field -> array, as `data.recording` describes them.
-        details: what the source promises: size, samples_per_frame, action, body, may_be_silent.
+        details: of the source: size, samples_per_frame, action, body, may_be_silent.
         frames: frames T that the recording should have.
     """
     for examine in CHECKS:
@@ -55,7 +54,7 @@ def _wrong_type(fields: Fields, details: Mapping[str, Any], frames: int) -> str 
 
 
 def _expected(details: Mapping[str, Any]) -> dict[str, tuple[Any, tuple[int, ...]]]:
-    """Field -> dtype and shape after the leading dimension, as far as the details promise the field."""
+    """Field -> dtype and shape after the leading dimension, for the fields that follow from the details."""
     expected: dict[str, tuple[Any, tuple[int, ...]]] = {}
     if details.get("size"):
         expected["video"] = (np.uint8, (details["size"], details["size"], 3))
@@ -96,7 +95,7 @@ def _non_finite(fields: Fields, details: Mapping[str, Any], frames: int) -> str 
     for field, array in fields.items():
         if array.dtype.kind != "f":
             continue
-        # NaN in a truth means "undefined here"; anywhere else, and infinity everywhere, it is a fault.
+        # In the truth, NaN means "undefined here". In other fields it is a fault, and infinity is one in all fields.
         bad = np.isinf(array) if field.startswith("truth.") else ~np.isfinite(array)
         if bad.any():
             return f"non-finite {field}: {int(bad.sum())} of {array.size} values"
@@ -132,13 +131,13 @@ CHECKS: tuple[Callable[[Fields, Mapping[str, Any], int], str | None], ...] = (
 
 
 def refuse_too_many(quarantine: Sequence[Mapping[str, str]], total: int, max_bad_fraction: float) -> None:
-    """Stop where more than `max_bad_fraction` of `total` recordings are bad.
+    """Raise an error if more than `max_bad_fraction` of `total` recordings are bad.
 
     Args:
         quarantine: entries {"name", "reason"}.
 
     Raises:
-        BadDataError: with the count, the first reasons and the way out.
+        BadDataError: naming the count, the first reasons and the way out.
     """
     if len(quarantine) <= max_bad_fraction * total:
         return

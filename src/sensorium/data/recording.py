@@ -1,4 +1,4 @@
-"""Recordings on disk: many to a safetensors shard, read by memory map without copying.
+"""Recordings on disk: each safetensors shard holds many, which are read by memory map without copying.
 
 A recording is one episode on one clock. Frame t covers the audio samples
 [t * samples_per_frame, (t + 1) * samples_per_frame), and action[t] is the action that led to frame t.
@@ -6,7 +6,7 @@ A recording is one episode on one clock. Frame t covers the audio samples
     video   uint8   [T, H, W, 3]            action  float32 [T, A] or int64 [T]
     audio   int16   [T * samples_per_frame] body    float32 [T, P]
     latent  float16 [T, N, C]               reward  float32 [T]
-    truth.* any     [T, ...]                what the source knows and no model may train on
+    truth.* any     [T, ...]                truth that evaluations read and no model may train on
 
 In a shard the tensor "<recording>/<field>" holds one field of one recording.
 """
@@ -30,19 +30,26 @@ Split = Literal["training", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("training", "validation", "test")
 KIND = "recordings"
 DTYPES = {
-    "F64": np.float64, "F32": np.float32, "F16": np.float16, "I64": np.int64, "I32": np.int32, "I16": np.int16,
-    "I8": np.int8, "U8": np.uint8, "BOOL": np.bool_,
-}  # fmt: skip
-STILLS = 16  # pictures that are stored as one recording
+    "F64": np.float64,
+    "F32": np.float32,
+    "F16": np.float16,
+    "I64": np.int64,
+    "I32": np.int32,
+    "I16": np.int16,
+    "I8": np.int8,
+    "U8": np.uint8,
+    "BOOL": np.bool_,
+}
+STILLS = 16  # single pictures in one recording
 LENGTH_BYTES = 8  # a safetensors file begins with the length of its JSON header
 RECORDING_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
 def write_shard(path: Path, recordings: Mapping[str, Mapping[str, np.ndarray]]) -> None:
-    """Write recordings (name -> field -> array) to one shard; whole or not at all.
+    """Write recordings (name -> field -> array) to one shard. A shard on disk is always complete.
 
     Raises:
-        ValueError: if a name holds anything but letters, digits, dot, dash and underscore.
+        ValueError: if a name has a character other than letters, digits, dot, dash and underscore.
     """
     tensors = {}
     for name, fields in recordings.items():
@@ -57,14 +64,17 @@ def write_shard(path: Path, recordings: Mapping[str, Mapping[str, np.ndarray]]) 
 def join_stills(
     recordings: Mapping[str, Mapping[str, np.ndarray]], listed: list[dict[str, Any]]
 ) -> tuple[dict[str, dict[str, np.ndarray]], list[dict[str, Any]]]:
-    """Join pictures that stand alone, each a recording of one frame, to recordings of STILLS frames.
+    """Join single pictures, each a recording of one frame, to recordings of STILLS frames.
 
-    A million recordings of a frame would make a manifest that takes minutes to read. The frames of a joined one are
-    no film: who reads it takes windows of one frame. All of them are of one split; order and number of pictures stay.
+    A manifest with a million recordings of one frame would take minutes to read. The frames of a joined recording are
+    no film, so windows on it must have one frame. They all belong to one split. The order of the pictures is kept.
 
     Args:
         recordings: name -> field -> array of one frame.
         listed: their entries {"name", "number", "frames", "split"}, in order.
+
+    Returns:
+        the joined recordings and their entries.
     """
     joined: dict[str, dict[str, np.ndarray]] = {}
     entries: list[dict[str, Any]] = []
@@ -82,10 +92,10 @@ def join_stills(
 
 
 def read_shard(path: Path) -> dict[str, dict[str, np.ndarray]]:
-    """Read-only views, recording -> field -> array, into a memory map of a shard.
+    """Recording -> field -> array of a shard: read-only views of its memory map.
 
     Raises:
-        ArtifactError: if the file is missing, truncated, or no safetensors file.
+        ArtifactError: if the file is missing, truncated, or not a safetensors file.
     """
     way_out = f"delete {path} and run the same command again"
     try:
@@ -118,11 +128,11 @@ def read_shard(path: Path) -> dict[str, dict[str, np.ndarray]]:
 
 
 class RecordingSet:
-    """A set of recordings behind one manifest.
+    """A set of recordings with one manifest.
 
     Attributes:
         manifest: path of the manifest.
-        details: what the manifest says of the set: frames_per_second, sample_rate, samples_per_frame, size,
+        details: of the set, from the manifest: frames_per_second, sample_rate, samples_per_frame, size,
             action, body, labels, state_names, source, licence, quarantine, recordings.
     """
 
@@ -143,7 +153,7 @@ class RecordingSet:
 
     @classmethod
     def open(cls, manifest: Path) -> RecordingSet:
-        """Verify every shard against the manifest, then map it.
+        """Verify every shard against the manifest, and map it into memory.
 
         Raises:
             ArtifactError: if the manifest or a shard is missing, of another kind, or changed.
@@ -153,11 +163,11 @@ class RecordingSet:
         return cls(manifest, content["details"], shards)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # A worker that was spawned maps the files itself: pickling the views would copy the whole set.
+        # A spawned worker maps the files itself, because pickling the views would copy the whole set.
         return RecordingSet, (self.manifest, self.details, self._shards)
 
     def names(self, split: Split) -> list[str]:
-        """Names of the recordings of a split, in the order of the manifest."""
+        """Names of the recordings of a split, in the manifest's order."""
         if split not in SPLITS:
             raise ValueError(f"split is {split!r}: it must be one of {SPLITS}")
         return [name for name, entry in self._entries.items() if entry["split"] == split]

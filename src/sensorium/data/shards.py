@@ -1,4 +1,4 @@
-"""The list that stands beside each shard, and how lists become the manifest of a set."""
+"""The list of each shard's recordings, from which the manifest of a set is made, and the draw of splits."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ def describe_shard(
     details: Mapping[str, Any],
     inputs: Mapping[str, str],
 ) -> None:
-    """Write the list (.json) beside a shard.
+    """Write the list of a shard, next to it, as .json.
 
     Args:
         shard: the shard, already written.
         section_json: canonical JSON of the settings it was made with.
-        recordings: entries {"name", "number", "frames"}, and "split" unless another set gives it.
-        quarantine: entries {"name", "reason"} of what was left out.
-        details: what holds for the whole set; equal in all its shards.
-        inputs: name of each input manifest -> its digest; equal in all its shards.
+        recordings: entries {"name", "number", "frames"}, and "split" unless it comes from another set.
+        quarantine: entries {"name", "reason"} of the recordings that were left out.
+        details: of the whole set, so equal for all its shards.
+        inputs: name of each input manifest -> its digest; equal for all shards of a set.
     """
     write_json(
         shard.with_suffix(".json"),
@@ -51,8 +51,8 @@ def read_lists(paths: Sequence[Path], section_json: str) -> list[dict[str, Any]]
     """Read the lists of all shards of a set and check each against its shard.
 
     Raises:
-        ArtifactError: if a list or shard is missing, a shard's content is not what its list says, or shards come
-            from different settings or inputs.
+        ArtifactError: if a list or shard is missing, a shard does not match its list, or the shards were made with
+            different settings or inputs.
     """
     lists: list[dict[str, Any]] = []
     for path in paths:
@@ -78,10 +78,10 @@ def read_lists(paths: Sequence[Path], section_json: str) -> list[dict[str, Any]]
 
 
 def draw_splits(seed: int, total: int, validation_fraction: float, test_fraction: float) -> list[Split]:
-    """Split of each recording by its number: a function of the seed, whatever the shards.
+    """Split of each recording, by its number: a function of the seed and not of the shards.
 
-    The counts are exact (rounded, and at least one); the quarantine is no part of it, so one bad recording moves no
-    other to another split.
+    The counts are exact (rounded, at least one). The quarantine is not considered, so a bad recording does not move
+    others to another split.
     """
     test, validation = max(1, round(test_fraction * total)), max(1, round(validation_fraction * total))
     order = np.random.default_rng(stable_seed(seed, "split")).permutation(total)
@@ -92,10 +92,10 @@ def draw_splits(seed: int, total: int, validation_fraction: float, test_fraction
 
 
 def refuse_empty_splits(recordings: Sequence[Mapping[str, Any]]) -> None:
-    """Every split needs a recording.
+    """Raise an error if a split has no recording.
 
     Raises:
-        BadDataError: naming the split that has none left.
+        BadDataError: naming the split.
     """
     for split in SPLITS:
         if not any(entry["split"] == split for entry in recordings):

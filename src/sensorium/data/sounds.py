@@ -10,19 +10,19 @@ import torch
 from torchaudio.functional import resample
 
 from sensorium.data.quarantine import BadRecordingError
+from sensorium.data.sample_formats import to_audio
 
-FULL_SCALE = 32768  # of 16 bits: what is stored so comes back sample by sample
 RIFF_HEADER, CHUNK_HEADER = 12, 8
 
 
 def read_sound(path: Path, samples: int, sample_rate: int) -> tuple[np.ndarray, int]:
-    """The beginning of a sound, in mono; a shorter one ends in silence.
+    """The beginning of a sound, in mono, padded with silence.
 
     Returns:
-        int16 [samples], and how many of them the file has.
+        int16 [samples], and how many of them come from the file.
 
     Raises:
-        BadRecordingError: if the file cannot be read, is cut off, or is empty.
+        BadRecordingError: if the file cannot be read, is truncated, or is empty.
     """
     name = f"{path.parent.name}/{path.name}"
     try:
@@ -31,7 +31,7 @@ def read_sound(path: Path, samples: int, sample_rate: int) -> tuple[np.ndarray, 
             wave = file.read(dtype="float32", always_2d=True)
     except (OSError, RuntimeError) as error:  # soundfile.SoundFileError is a RuntimeError
         raise BadRecordingError(f"{name}: unreadable: {error}") from None
-    if path.suffix.lower() == ".wav":  # libsndfile takes the end of the file for the end of the sound
+    if path.suffix.lower() == ".wav":  # libsndfile does not notice that a WAV file is truncated
         missing = _missing_bytes(path)
         if missing:
             raise BadRecordingError(f"{name}: truncated: {missing} bytes are missing")
@@ -39,17 +39,17 @@ def read_sound(path: Path, samples: int, sample_rate: int) -> tuple[np.ndarray, 
         raise BadRecordingError(f"{name}: truncated: {len(wave)} of {promised} samples")
     if not len(wave):
         raise BadRecordingError(f"{name}: empty")
-    mono = wave[: samples * rate // sample_rate + rate].mean(1)  # a second more than wanted, for the filter's sake
+    mono = wave[: samples * rate // sample_rate + rate].mean(1)  # a second more, for the filter
     if rate != sample_rate:
         mono = resample(torch.from_numpy(mono), rate, sample_rate).numpy()
     mono = mono[:samples]
     result = np.zeros(samples, np.int16)
-    result[: len(mono)] = np.round(mono * FULL_SCALE).clip(-FULL_SCALE, FULL_SCALE - 1)
+    result[: len(mono)] = to_audio(torch.from_numpy(mono)).numpy()
     return result, len(mono)
 
 
 def _missing_bytes(path: Path) -> int:
-    """Bytes that the data chunk of a RIFF file promises beyond the file's end."""
+    """By how many bytes the data chunk of a RIFF file exceeds the file."""
     size = path.stat().st_size
     with path.open("rb") as file:
         if file.read(RIFF_HEADER)[:4] != b"RIFF":

@@ -1,4 +1,4 @@
-"""A phase vocoder: pitch, tempo and formants of sounds, each changed by itself.
+"""A phase vocoder, which changes pitch, tempo and formants of sounds independently.
 
 Layouts: B batch, S samples of sound, K frames of a spectrum, Q frequencies.
 """
@@ -11,26 +11,26 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-SPECTRUM = 256  # samples of the vocoder's window; short, for impacts must stay sharp
-DETAIL = 20  # cepstral coefficients of an envelope: a voice's pitch below rate / 20 stays out of it
-LARGEST_GAIN = 4.0  # nepers by which a band may be raised or lowered when formants move
+SPECTRUM = 256  # samples of the vocoder's window; short, so that impacts stay sharp
+DETAIL = 20  # cepstral coefficients of an envelope: a pitch below rate / 20 leaves no trace in it
+LARGEST_GAIN = 4.0  # nepers, up or down, of a band when formants move
 
 
 def change_voice(sounds: Tensor, semitones: Tensor, tempo: Tensor, formants: Tensor | None = None) -> Tensor:
-    """Raise pitch, tempo and formants of each sound, independently of each other.
+    """Change pitch, tempo and formants of each sound independently.
 
-    A phase vocoder (Flanagan & Golden 1966) plays at tempo / pitch without changing pitch, then resampling by
-    the pitch ratio changes both. Between neighbouring analysis frames the phase turns as it did in the source;
-    analysis and synthesis hop are equal, so the turn is the product of two unit phasors, and needs no unwrapping.
+    A phase vocoder (Flanagan & Golden 1966) first changes the duration by pitch / tempo without changing the pitch;
+    resampling by the pitch ratio then changes both. Between neighbouring frames the phase advances as in the source.
+    Analysis and synthesis hop are equal, so the advance is a product of unit phasors and needs no unwrapping.
 
     Args:
         sounds: float [B, S].
         semitones: [B]; 12 doubles every frequency.
         tempo: [B]; 2 plays twice as fast.
-        formants: [B], in semitones: how far the spectral envelope moves; None: as far as the pitch.
+        formants: [B], shift of the spectral envelope in semitones; None: as much as the pitch.
 
     Returns:
-        float [B, S]: the first S samples, silence where the source has ended.
+        float [B, S]: the first S samples, padded with silence.
     """
     length, hop = sounds.shape[1], SPECTRUM // 2
     pitch = 2 ** (semitones / 12)
@@ -60,9 +60,9 @@ def change_voice(sounds: Tensor, semitones: Tensor, tempo: Tensor, formants: Ten
 
 
 def formant_gain(magnitude: Tensor, ratio: Tensor) -> Tensor:
-    """Factor that moves the envelope of spectra [B, Q, K] up by `ratio` [B] and leaves their partials where they are.
+    """Gain that shifts the envelope of spectra [B, Q, K] up by `ratio` [B] without moving their partials.
 
-    The envelope is the spectrum's logarithm without its fast ripple: the first cepstral coefficients (Oppenheim 1969).
+    The envelope is the log spectrum, smoothed by keeping its first cepstral coefficients (Oppenheim 1969).
     """
     cepstrum = torch.fft.irfft((magnitude + 1e-5).log(), dim=1)
     slow = torch.zeros(cepstrum.shape[1], device=magnitude.device)
@@ -81,7 +81,7 @@ def formant_gain(magnitude: Tensor, ratio: Tensor) -> Tensor:
 
 
 def interpolate(sounds: Tensor, place: Tensor) -> Tensor:
-    """Read sounds [B, S] at fractional samples `place` [B, N] by Catmull-Rom cubics; silence beyond the end."""
+    """Sounds [B, S] at fractional samples `place` [B, N], by Catmull-Rom interpolation; silence beyond the end."""
     inside = place < sounds.shape[1]
     before = place.floor().long()
     x = (place - before).to(sounds.dtype)
@@ -90,6 +90,6 @@ def interpolate(sounds: Tensor, place: Tensor) -> Tensor:
     def at(offset: int) -> Tensor:
         return padded.gather(1, (before + offset).clamp(0, padded.shape[1] - 1))
 
-    a, b, c, d = at(0), at(1), at(2), at(3)  # padded by one: these are samples n-1, n, n+1, n+2
+    a, b, c, d = at(0), at(1), at(2), at(3)  # samples n-1, n, n+1, n+2, because of the padding
     value = b + 0.5 * x * (c - a + x * (2 * a - 5 * b + 4 * c - d + x * (3 * (b - c) + d - a)))
     return value * inside

@@ -1,8 +1,8 @@
-"""Windows of recordings: from numbers to batches.
+"""Windows of recordings, and batches of them.
 
-A set of windows is a list that is never written down: window i is a (recording, first frame) that follows from
-counts. A batch of a training step is a function of (seed, step) alone, so any number of workers gives the same
-batches and a run resumes from any step at no cost.
+Window i is a pair (recording, first frame) that is computed from i; no list of windows is stored. The batch of a
+training step is a function of (seed, step) alone, so any number of workers gives the same batches, and a run can
+resume from any step.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ class Windows:
     Args:
         recordings: the set.
         split: "training", "validation" or "test".
-        fields: fields a batch holds.
+        fields: that a batch has.
         frames: frames T of a window.
         stride: frames between the starts of neighbouring windows.
-        scene: a field with an entry a frame; a batch holds one entry more, of the recording's up to the window's first.
+        scene: a field with one entry per frame. A batch then has "scene" too: for each window the entry of a random
+            frame of its recording, not later than the window's first frame.
 
     Raises:
         ConfigurationError: if no recording of the split is long enough.
@@ -63,7 +64,7 @@ class Windows:
                 f"({len(lengths)} recordings, the longest has {longest} frames): "
                 f"use shorter windows or longer recordings"
             )
-        # frame t of a field covers the entries [t * n, (t + 1) * n); n is 0 for what belongs to a whole recording
+        # frame t of a field covers the entries [t * n, (t + 1) * n); n is 0 for a field of a whole recording
         self._arrays = {field: [recordings.field(name, field) for name in self._names] for field in fields}
         self._entries = {field: self._entries_a_frame(field) for field in fields}
         if scene is not None and self._entries.get(scene) != 1:
@@ -105,8 +106,8 @@ class Windows:
 
         Returns:
             for each field its values, dtype as on disk: video uint8 [B, T, H, W, 3], audio int16
-            [B, T * samples_per_frame], others [B, T, ...] (or [B, ...] for what belongs to a whole recording);
-            "index" int64 [B]; and "scene" [B, ...] where there is one, which depends on the window's number alone.
+            [B, T * samples_per_frame], others [B, T, ...] (or [B, ...] for a field of a whole recording);
+            "index" int64 [B]; and "scene" [B, ...], if `scene` is set, a function of the window's number alone.
         """
         indices = np.asarray(indices, dtype=np.int64)
         recording, start = self._locate(indices)
@@ -134,8 +135,8 @@ class JoinedWindows:
     """Windows of the same frames from two sets of the same recordings, such as encoded video and encoded sound.
 
     Args:
-        first: the windows whose fields keep their names.
-        others: name -> windows of one field, which gets that name.
+        first: windows whose fields keep their names.
+        others: name -> windows of one field, which gets this name.
 
     Raises:
         ArtifactError: if the sets hold different recordings.
@@ -153,13 +154,13 @@ class JoinedWindows:
         return len(self._first)
 
     def batch(self, indices: np.ndarray) -> dict[str, Tensor]:
-        """Windows by number, as `Windows.batch` gives them, with a field for each of the others."""
+        """Windows by number, as from `Windows.batch`, with one more field for each of the others."""
         named = {name: other.batch(indices)[other.fields[0]] for name, other in self._others.items()}
         return self._first.batch(indices) | named
 
 
 def join(video: Windows, sound: Path | None) -> Windows | JoinedWindows:
-    """Windows of encoded video with the encoded sound of the same frames, if there is any."""
+    """Windows of encoded video, joined with the encoded sound of the same frames if there is any."""
     if sound is None:
         return video
     return JoinedWindows(video, sound=Windows(RecordingSet.open(sound), video.split, ("latent",), video.frames))
@@ -174,7 +175,7 @@ class StepBatches(Dataset[dict[str, Tensor]]):
         windows: the windows to draw from.
         seed: the stage's seed.
         batch: rows of the global batch.
-        rows: which of them to read, [start, stop); None: all.
+        rows: of the global batch to read, [start, stop); None: all.
     """
 
     def __init__(

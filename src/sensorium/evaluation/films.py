@@ -9,8 +9,10 @@ from pathlib import Path
 
 import av
 import numpy as np
+import torch
 
 from sensorium.artifacts import atomic_path
+from sensorium.data.sample_formats import to_video
 
 SCALE, GAP = 4, 8  # pixels
 DREAMING, WATCHING = (240, 140, 20), (110, 110, 110)  # colour of the bar: orange while it dreams
@@ -28,7 +30,7 @@ def write_movie(
         sounds: float [n, S] in [-1, 1], what belongs to the true frames; None makes a silent film.
         rates: frames a second, samples a second.
     """
-    pairs = np.round(255 * np.stack([truth, dreams], 2)).astype(np.uint8).transpose(0, 1, 2, 4, 5, 3)
+    pairs = to_video(torch.from_numpy(np.stack([truth, dreams], 2))).numpy()
     shown = (_row(list(pair), time >= given) for window in pairs for time, pair in enumerate(window))
     _write(path, shown, None if sounds is None else sounds.reshape(-1), rates)
 

@@ -18,7 +18,6 @@ from sensorium.data.recording import RecordingSet, Split
 from sensorium.data.windows import Windows
 from sensorium.evaluation.sample import Sample
 from sensorium.models.parts import Parts
-from sensorium.perception.embed import FULL_SCALE
 from sensorium.randomness import stable_seed
 from sensorium.training.execution import Execution, add_arguments
 
@@ -173,16 +172,6 @@ def spread(names: np.ndarray, allowed: np.ndarray, count: int, rng: np.random.Ge
     rank = np.empty(len(chosen), np.int64)  # of each row within its recording
     rank[order] = np.arange(len(chosen)) - np.repeat(first, length)
     return np.sort(chosen[np.argsort(rank, kind="stable")][:count])
-
-
-def images(video: Tensor) -> Tensor:
-    """uint8 [..., H, W, 3] -> float [..., 3, H, W] in [0, 1]."""
-    return video.movedim(-1, -3).float() / 255
-
-
-def sounds(audio: Tensor) -> Tensor:
-    """int16 [B, S] -> float [B, S] in [-1, 1]."""
-    return audio.float() / FULL_SCALE
 
 
 def require(recordings: RecordingSet, field: str, way_out: str) -> None:

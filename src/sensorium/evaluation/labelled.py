@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from sensorium.artifacts import ArtifactError
 from sensorium.data.recording import RecordingSet
-from sensorium.evaluation.harness import WindowPool, images, require, sounds
+from sensorium.data.sample_formats import to_images, to_sounds
+from sensorium.evaluation.harness import WindowPool, require
 from sensorium.evaluation.readout import nearest
 from sensorium.perception.config import ProbeConfig
 from sensorium.randomness import stable_seed
@@ -66,8 +67,8 @@ def labelled_windows(recordings: RecordingSet, sense: str, frames: int, config: 
 def pooled_embedding(sense: str, encoder: nn.Module) -> Callable[[dict[str, Tensor]], Tensor]:
     """From a batch to one embedding a window, [B, dim]; a sound's is the mean over its frames."""
     if sense == "vision":
-        return lambda batch: encoder(images(batch["video"][:, 0]))
-    return lambda batch: encoder(sounds(batch["audio"])).mean(1)
+        return lambda batch: encoder(to_images(batch["video"][:, 0]))
+    return lambda batch: encoder(to_sounds(batch["audio"])).mean(1)
 
 
 def linear_right(

@@ -6,10 +6,11 @@ Layouts: n queries, C candidates of each, the own partner first.
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 from sensorium.artifacts import ArtifactError
+from sensorium.data.sample_formats import to_sounds
 from sensorium.evaluation.harness import WindowPool
-from sensorium.perception.embed import FULL_SCALE
 
 AUDIBLE = 0.02  # root mean square of the loudest frame, full scale 1
 FEWEST = 2
@@ -20,7 +21,7 @@ def audible(pool: WindowPool) -> np.ndarray:
     samples = int(pool.recordings.details["samples_per_frame"])
     flags = []
     for name in dict.fromkeys(pool.recording.tolist()):
-        sound = pool.recordings.field(name, "audio").reshape(-1, samples).astype(np.float32) / FULL_SCALE
+        sound = to_sounds(torch.from_numpy(pool.recordings.field(name, "audio").copy())).reshape(-1, samples).numpy()
         loud = np.sqrt((sound**2).mean(1)) >= AUDIBLE
         flags.append(np.lib.stride_tricks.sliding_window_view(loud, pool.frames).any(1))
     return np.concatenate(flags)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from io import BytesIO
 
 import numpy as np
+import torch
 from PIL import Image
 from sklearn.decomposition import PCA
+
+from sensorium.data.sample_formats import to_images, to_video
 
 _SCAN = b"\xff\xda"  # the marker before a picture's own data; tables and sizes stand before it
 _SAMPLINGS = ("4:4:4", "4:2:0")
@@ -32,12 +35,12 @@ def jpeg(truth: np.ndarray, size: int) -> np.ndarray:
     Returns:
         float32 [n, 3, H, W]; with colour at full or at half resolution, whichever is closer to the frame.
     """
-    frames = np.rint(255 * truth.transpose(0, 2, 3, 1)).astype(np.uint8)
+    frames = to_video(torch.from_numpy(truth)).numpy()
     coded = np.empty_like(frames)
     for index, frame in enumerate(frames):
         candidates = [_best_fit(frame, size, sampling) for sampling in _SAMPLINGS]
         coded[index] = min(candidates, key=lambda picture: float(np.square(picture.astype(int) - frame).mean()))
-    return coded.transpose(0, 3, 1, 2).astype(np.float32) / 255
+    return to_images(torch.from_numpy(coded)).numpy()
 
 
 def _best_fit(frame: np.ndarray, size: int, sampling: str) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Train the state dynamics: what the next world states will be, from those before and the actions."""
+"""Train the state dynamics, which predict the next world states from earlier ones and the actions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SPLITS: tuple[Split, ...] = ("training", "validation")
 def embed(
     recordings: RecordingSet, vision: VisionEncoder, audio: AudioEncoder, fusion: Fusion, device: torch.device
 ) -> EmbeddedRecordings:
-    """World states and, where somebody acts, actions of training and validation recordings."""
+    """World states and, if there are any, actions of the training and validation recordings."""
     vision, audio, fusion = vision.to(device), audio.to(device), fusion.to(device)
     embedded = {}
     for name in (name for split in SPLITS for name in recordings.names(split)):
@@ -38,7 +38,7 @@ def embed(
 
 
 def describe(learner: StateDynamicsLearner, embedded: RecordingSet) -> None:
-    """Measure on the training recordings how world states are spread, and how they change from frame to frame."""
+    """Set mean, variance and frame-to-frame change of world states from the training recordings."""
     states = [torch.from_numpy(embedded.field(name, "state")).double() for name in embedded.names("training")]
     frames = sum(len(part) for part in states)
     mean = torch.stack([part.sum(0) for part in states]).sum(0) / frames

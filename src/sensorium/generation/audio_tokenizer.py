@@ -137,8 +137,3 @@ class CausalResidual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Same shape as x."""
         return x + self.mix(F.silu(self.convolution(F.pad(self.norm(x), (self.history, 0)))))
-
-
-def to_sounds(audio: Tensor) -> Tensor:
-    """Samples int16 [...] -> float [...] in [-1, 1]."""
-    return audio.float() / 32768

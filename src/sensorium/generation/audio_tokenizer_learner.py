@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sensorium.generation.audio_tokenizer import AudioTokenizer, to_sounds
+from sensorium.data.sample_formats import to_sounds
+from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.randomness import Draw
 from sensorium.training.collapse import mean_difference
 from sensorium.training.learner import Audio, Batch, Gate, Image, Learner, Metrics

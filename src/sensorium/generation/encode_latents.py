@@ -1,12 +1,11 @@
-"""Encode one stream of one shard of recordings to tokens, once, so the dynamics never run a tokenizer.
+"""Encode one stream of one shard of recordings to tokens, so that trainings on tokens need not run the tokenizer.
 
-Actions and rewards are copied beside the video's tokens, so sets of latents are all that the dynamics need to read.
+Actions and rewards are copied next to the tokens of the video, so trainings on tokens read only sets of latents.
 """
 
 from __future__ import annotations
 
 import argparse
-import time
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +13,17 @@ import torch
 
 from sensorium.artifacts import ArtifactError, digest
 from sensorium.config import LatentsConfig, canonical_json, parse_section
+from sensorium.data.progress import Progress
 from sensorium.data.recording import RecordingSet, write_shard
+from sensorium.data.sample_formats import to_images, to_sounds
 from sensorium.data.shards import describe_shard
-from sensorium.generation.audio_tokenizer import AudioTokenizer, to_sounds
-from sensorium.generation.tokenizers import VideoTokenizer, to_images
+from sensorium.generation.audio_tokenizer import AudioTokenizer
+from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.models.load import load
 from sensorium.training.execution import Execution, add_arguments
 
 REVISION = 2
 FRAMES_A_PASS = 256
-PROGRESS_SECONDS = 10.0
 COPIED = ("action", "reward")
 
 
@@ -47,28 +47,28 @@ def encode_video(
 ) -> np.ndarray:
     """Frames uint8 [T, H, W, 3] -> tokens [T, N, C] of `dtype`.
 
-    Always in fp32, whatever the precision of training: the tokens are data that later stages stand on.
+    Always in fp32, whatever the precision of training, because later stages use the tokens as data.
     """
     tokens = np.empty((len(video), tokenizer.tokens, tokenizer.channels), dtype)
     with torch.no_grad():
         for start in range(0, len(video), frames_a_pass):
-            known = min(start, tokenizer.past)  # frames that were encoded before, on which the next ones depend
-            frames = torch.from_numpy(video[start - known : start + frames_a_pass].copy()).to(device)
-            tokens[start : start + frames_a_pass] = tokenizer.encode(to_images(frames))[known:].cpu().numpy()
+            context = min(start, tokenizer.past)  # frames of the last pass, on which the next tokens depend
+            frames = torch.from_numpy(video[start - context : start + frames_a_pass].copy()).to(device)
+            tokens[start : start + frames_a_pass] = tokenizer.encode(to_images(frames))[context:].cpu().numpy()
     return tokens
 
 
 def encode_audio(
     tokenizer: AudioTokenizer, audio: np.ndarray, dtype: str, device: torch.device, frames_a_pass: int = FRAMES_A_PASS
 ) -> np.ndarray:
-    """Samples int16 [S] -> tokens [T, N, C] of `dtype`, in fp32 too; how many frames go at once changes nothing."""
+    """Samples int16 [S] -> tokens [T, N, C] of `dtype`, in fp32 too; `frames_a_pass` does not change them."""
     frames = torch.from_numpy(audio.copy()).unflatten(0, (-1, tokenizer.samples_per_frame))
     tokens = np.empty((len(frames), tokenizer.tokens, tokenizer.channels), dtype)
     with torch.no_grad():
         for start in range(0, len(frames), frames_a_pass):
-            known = min(start, tokenizer.past)  # frames that were encoded before, on which the next ones depend
-            sounds = to_sounds(frames[start - known : start + frames_a_pass].flatten()).to(device)
-            tokens[start : start + frames_a_pass] = tokenizer.encode(sounds[None])[0, known:].cpu().numpy()
+            context = min(start, tokenizer.past)  # frames of the last pass, on which the next tokens depend
+            sounds = to_sounds(frames[start - context : start + frames_a_pass].flatten()).to(device)
+            tokens[start : start + frames_a_pass] = tokenizer.encode(sounds[None])[0, context:].cpu().numpy()
     return tokens
 
 
@@ -95,8 +95,7 @@ def encode(
     copied = [field for field in COPIED if stream == "video" and recordings.has(field)]
     frames_a_pass = execution.micro_batch or FRAMES_A_PASS
     encoded: dict[str, dict[str, np.ndarray]] = {}
-    frames, began = 0, time.monotonic()
-    told = began
+    frames, progress = 0, Progress(shard, len(entries))
     for done, entry in enumerate(entries, start=1):
         name = entry["name"]
         if isinstance(model, AudioTokenizer):
@@ -104,13 +103,8 @@ def encode(
         else:
             latent = encode_video(model, recordings.field(name, "video"), config.dtype, device, frames_a_pass)
         encoded[name] = {"latent": latent, **{field: recordings.field(name, field) for field in copied}}
-        frames, now = frames + len(latent), time.monotonic()
-        if now - told > PROGRESS_SECONDS or done == len(entries):
-            told, rate = now, frames / max(now - began, 1e-9)
-            left = (len(entries) - done) * frames / done / rate
-            print(
-                f"shard {shard}: {done}/{len(entries)} recordings, {rate:.0f} frames/s, {left:.0f} s left", flush=True
-            )
+        frames += len(latent)
+        progress.update(done, frames)
     write_shard(output, encoded)
     describe_shard(
         output,

@@ -92,8 +92,3 @@ class VideoTokenizer(Loadable):
 def _clips(x: Tensor, own: int) -> Tensor:
     """[..., T, *own dimensions] -> [B, T, *own dimensions]."""
     return x.reshape(-1, *x.shape[-own - 1 :])
-
-
-def to_images(video: Tensor) -> Tensor:
-    """Frames uint8 [..., H, W, 3] -> images float [..., 3, H, W] in [0, 1]."""
-    return video.movedim(-1, -3).float() / 255

@@ -1,4 +1,4 @@
-"""Train the dynamics: what the next frames will be, from the past and the actions."""
+"""Train the dynamics, which predict the tokens of the next frames from those of earlier frames and the actions."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from sensorium.training.learner import Learner
 from sensorium.training.stage import train_stage
 
 REVISION = 6
-SMALLEST_DEVIATION = 0.01  # a channel that hardly moves must not be blown up to unit deviation
+SMALLEST_STD = 0.01  # a channel that hardly varies is not scaled up to unit variance
 
 
 def token_statistics(latents: RecordingSet) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Mean, deviation and mean squared change a frame of each channel of a stream in training, float32 [N, C] each."""
+    """Mean, std and mean squared change per frame of each channel in the training recordings: float32 [N, C] each."""
     count = steps = tokens = 0
     total, squares, changes = 0.0, 0.0, 0.0
     for name in latents.names("training"):
@@ -36,9 +36,9 @@ def token_statistics(latents: RecordingSet) -> tuple[torch.Tensor, torch.Tensor,
         squares = squares + np.square(latent).sum((0, 1))
         changes = changes + np.square(np.diff(latent, axis=0)).sum((0, 1))
     mean = total / count
-    deviation = np.sqrt(np.maximum(squares / count - np.square(mean), SMALLEST_DEVIATION**2))
+    std = np.sqrt(np.maximum(squares / count - np.square(mean), SMALLEST_STD**2))
     return tuple(  # type: ignore[return-value]
-        torch.as_tensor(value).float().expand(tokens, -1) for value in (mean, deviation, changes / steps)
+        torch.as_tensor(value).float().expand(tokens, -1) for value in (mean, std, changes / steps)
     )
 
 
@@ -52,7 +52,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--config", required=True, help="section dynamics, as JSON")
     parser.add_argument("--latents", type=Path, required=True, help="manifest of the encoded video")
     parser.add_argument("--tokenizer", type=Path, required=True, help="manifest of the tokenizer that encoded it")
-    parser.add_argument("--sound", type=Path, nargs="?", help="manifest of their encoded sound; none for silent ones")
+    parser.add_argument("--sound", type=Path, nargs="?", help="manifest of the encoded sound; none if silent")
     parser.add_argument("--output", type=Path, required=True, help="folder of the artifact")
     add_arguments(parser)
     args = parser.parse_args(argv)

@@ -1,4 +1,4 @@
-"""Train the tokenizer of one stream, the video's or the sound's, on windows."""
+"""Train the tokenizer of one stream, video or audio, on windows."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ REVISION = 3
 
 
 def main(argv: list[str]) -> None:
-    """Run the stage from its command line."""
+    """Run `sensorium train-tokenizer`."""
     parser = argparse.ArgumentParser(prog="sensorium train-tokenizer", description=__doc__)
-    parser.add_argument("stream", choices=("video", "audio"), help="what is tokenized")
-    parser.add_argument("--config", required=True, help="its section of tokenizers, as JSON")
+    parser.add_argument("stream", choices=("video", "audio"), help="the stream to tokenize")
+    parser.add_argument("--config", required=True, help="section tokenizers.STREAM, as JSON")
     parser.add_argument("--data", type=Path, required=True, help="manifest of the recordings")
     parser.add_argument("--output", type=Path, required=True, help="folder of the artifact")
     add_arguments(parser)

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from sensorium.data.sample_formats import to_images
 from sensorium.generation.config import VideoTokenizerConfig
-from sensorium.generation.tokenizers import VideoTokenizer, to_images
+from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.randomness import Draw
 from sensorium.training.collapse import effective_rank, mean_difference
 from sensorium.training.learner import Audio, Batch, Gate, Image, Learner, Metrics

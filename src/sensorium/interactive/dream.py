@@ -6,13 +6,14 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from sensorium.config import ConfigurationError
+from sensorium.data.sample_formats import to_sounds
 from sensorium.evaluation.films import write_dream
 from sensorium.interactive.actions import POLICIES, plan, read_actions
 from sensorium.interactive.session import Session
 from sensorium.interactive.world import World, add_arguments, positive, settings
-from sensorium.perception.embed import FULL_SCALE
 
 FRAMES = 64  # dreamed where neither the recording nor a file says how many
 
@@ -43,7 +44,7 @@ def main(argv: list[str]) -> None:
     sound = None
     if session.beginning.sound is not None:
         heard = [session.beginning.sound, *(moment.sound for moment in moments if moment.sound is not None)]
-        sound = np.concatenate(heard) / FULL_SCALE
+        sound = to_sounds(torch.from_numpy(np.concatenate(heard))).numpy()
     write_dream(args.output, pictures, args.context, sound, world.rates)
     print(f"{args.output}: {args.context} frames of {name}, then {len(moments)} dreamed ones")
 

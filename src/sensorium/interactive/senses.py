@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sensorium.data.sample_formats import to_audio, to_video
 from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.generation.tokenizers import VideoTokenizer
-from sensorium.perception.embed import FULL_SCALE
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Senses:
         seen = streams["video"]
         images = self._tokenizer.decode(seen, self._painted).clamp(0, 1)
         away = (self._tokenizer.encode(images, memory=self._read) - seen) / self._deviation
-        pictures = (255 * images).round().byte().permute(0, 2, 3, 1).contiguous()
+        pictures = to_video(images).contiguous()
         return Shown(
             pictures.cpu().numpy(),
             away.square().mean((1, 2)).sqrt().cpu().numpy(),
@@ -60,4 +60,4 @@ class Senses:
         known = tokens[None] if self._heard is None else torch.cat([self._heard, tokens[None]], dim=1)
         self._heard = known[:, max(0, known.shape[1] - hearing.past) :]
         new = hearing.decode(known)[0, -len(tokens) * hearing.samples_per_frame :]
-        return (FULL_SCALE * new).round().clamp(-FULL_SCALE, FULL_SCALE - 1).short().cpu().numpy()
+        return to_audio(new).cpu().numpy()

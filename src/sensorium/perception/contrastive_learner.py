@@ -9,10 +9,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sensorium.data.augment import augment_images, augment_sounds
+from sensorium.data.sample_formats import to_images, to_sounds
 from sensorium.perception.config import AudioEncoderConfig, Contrast, VisionEncoderConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.randomness import Draw
-from sensorium.training.collapse import effective_rank, mean_difference, relative_deviation
+from sensorium.training.collapse import effective_rank, mean_difference, relative_std
 from sensorium.training.learner import Audio, Batch, CoupledLearner, Gate, Image, Metrics
 
 AGREE, VARY = 25.0, 25.0  # VICReg's weights of invariance and variance, where that of covariance is 1
@@ -71,7 +72,7 @@ def collapse_gates(embeddings: Tensor, wide: float = 3.0) -> list[Gate]:
     """The three signs of a collapsed encoder, on embeddings [N, dim] of different inputs."""
     advice = "a lower lr, a higher variance_weight or weaker augmentation"
     return [
-        Gate("embedding_deviation", relative_deviation(embeddings), 0.05, advice),
+        Gate("embedding_deviation", relative_std(embeddings), 0.05, advice),
         Gate("effective_rank", effective_rank(embeddings), wide, advice),
         Gate("output_difference", mean_difference(embeddings), 0.02, advice),
     ]
@@ -133,14 +134,14 @@ class VisionContrast(ContrastiveLearner):
         video = batch["video"]
         rows = torch.arange(len(video), device=video.device)
         chosen = draw.integers("frames", video.shape[1], 2)
-        first, second = (_images(video[rows, chosen[:, side]]) for side in (0, 1))
+        first, second = (to_images(video[rows, chosen[:, side]]) for side in (0, 1))
         return (
             augment_images(first, self.augmentation, draw, "first"),
             augment_images(second, self.augmentation, draw, "second"),
         )
 
     def samples(self, batch: Batch) -> Tensor:
-        return _images(batch["video"][:, 0])
+        return to_images(batch["video"][:, 0])
 
     def show(self, batch: Batch) -> dict[str, Image | Audio]:
         """Eight frames above and two views of each below."""
@@ -171,7 +172,7 @@ class AudioContrast(ContrastiveLearner):
         return self.encoder.pool(self.encoder(inputs))
 
     def samples(self, batch: Batch) -> Tensor:
-        return batch["audio"].float() / 32768
+        return to_sounds(batch["audio"])
 
     def show(self, batch: Batch) -> dict[str, Image | Audio]:
         """The loudest sound of the batch, one view of it, and both spectrograms."""
@@ -186,7 +187,3 @@ class AudioContrast(ContrastiveLearner):
             "view": Audio(view[0], self.rate),
             "spectrograms": Image(picture.expand(3, -1, -1)),
         }
-
-
-def _images(frames: Tensor) -> Tensor:
-    return frames.permute(0, 3, 1, 2).float() / 255

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 
 from sensorium.data.recording import RecordingSet
+from sensorium.data.sample_formats import to_images, to_sounds
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.fusion import Fusion
 
-FULL_SCALE = 32768.0
 IMAGES_A_PASS = 512
 WINDOWS_A_PASS = 64
 
@@ -52,8 +52,8 @@ def embed_recording(
 def see(vision: VisionEncoder, video: np.ndarray, device: torch.device) -> tuple[np.ndarray, np.ndarray]:
     """Frames uint8 [T, H, W, 3] -> the encoder's grid and its embedding of each, float32 [T, width] and [T, dim]."""
     grids, embeddings = [], []
-    for images in torch.from_numpy(video).split(IMAGES_A_PASS):
-        grid = vision.grid(images.to(device).permute(0, 3, 1, 2).float() / 255)
+    for frames in torch.from_numpy(video).split(IMAGES_A_PASS):
+        grid = vision.grid(to_images(frames.to(device)))
         grids.append(grid.float().cpu())
         embeddings.append(vision.head(grid).float().cpu())
     return torch.cat(grids).numpy(), torch.cat(embeddings).numpy()
@@ -62,7 +62,7 @@ def see(vision: VisionEncoder, video: np.ndarray, device: torch.device) -> tuple
 @torch.no_grad()
 def hear(audio: AudioEncoder, sound: np.ndarray, device: torch.device) -> np.ndarray:
     """Sound int16 [T * samples_per_frame] -> the encoder's embedding of each frame, float32 [T, dim]."""
-    return audio(torch.from_numpy(sound).to(device)[None].float() / FULL_SCALE)[0].float().cpu().numpy()
+    return audio(to_sounds(torch.from_numpy(sound).to(device))[None])[0].float().cpu().numpy()
 
 
 @torch.no_grad()

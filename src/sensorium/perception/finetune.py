@@ -1,4 +1,4 @@
-"""Train encoders and fusion together, end to end, from where their own trainings ended."""
+"""Train encoders and fusion together, end to end, initialised from the separately trained parts."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from sensorium.training.execution import Execution, add_arguments
 from sensorium.training.stage import train_stage
 
 REVISION = 3
-FITTED = 1024  # windows that the linear heads are fitted on
-ROWS = 64  # of them a pass
-RIDGE = 1e-3  # of that fit, beside the mean square of the states
+FIT_WINDOWS = 1024  # on which the linear heads are fitted
+FIT_ROWS = 64  # windows of a pass
+RIDGE = 1e-3  # regularisation of that fit, relative to the mean square of the states
 
 
 def make(
@@ -42,13 +42,13 @@ def make(
     fusion: Fusion,
     device: torch.device,
 ) -> tuple[JointLearner, JoinedWindows, JoinedWindows]:
-    """The learner, where the trained parts stand, with training and validation windows.
+    """The learner, initialised from the trained parts, with training and validation windows.
 
     Args:
-        section: of the joint stage.
+        section: of this stage.
         shapes: of the joint model.
-        recordings: the world's.
-        embedded: what the encoders say of them.
+        recordings: the recordings of the world.
+        embedded: their embeddings by the trained encoders.
         vision, audio, fusion: the trained parts.
         device: where the heads are fitted.
     """
@@ -64,37 +64,39 @@ def make(
         )
         for split in SPLITS
     )
-    telling = Telling(joint.fusion_config, fusion.components)
-    measure_changes(telling, fusion.cpu(), embedded)
-    fit_telling(telling.to(device), fusion.to(device), training, device)
-    learner = JointLearner(section, joint, telling)
-    learner.remember(
-        *([torch.from_numpy(embedded.field(name, FIELDS[sense])) for name in embedded.names("training")]
-          for sense in ("vision", "audio"))
-    )  # fmt: skip
+    heads = Telling(joint.fusion_config, fusion.components)
+    measure_changes(heads, fusion.cpu(), embedded)
+    fit_heads(heads.to(device), fusion.to(device), training, device)
+    learner = JointLearner(section, joint, heads)
+    names = embedded.names("training")
+    grids, sounds = (
+        [torch.from_numpy(embedded.field(name, FIELDS[sense])) for name in names] for sense in ("vision", "audio")
+    )
+    learner.remember(grids, sounds)
     return learner, training, validation
 
 
 @torch.no_grad()
-def fit_telling(telling: Telling, fusion: Fusion, windows: JoinedWindows, device: torch.device) -> None:
-    """Fit the heads to a trained fusion by least squares on training windows: learning goes on where it ended."""
-    frames, known, wanted = telling.config.frames, [], []
-    indices = sample_indices(0, 0, min(FITTED, len(windows)), len(windows))
-    for part in np.array_split(indices, -(-len(indices) // ROWS)):
+def fit_heads(heads: Telling, fusion: Fusion, windows: JoinedWindows, device: torch.device) -> None:
+    """Fit the prediction heads to the trained fusion by ridge regression on training windows."""
+    frames, inputs, targets = heads.config.frames, [], []
+    indices = sample_indices(0, 0, min(FIT_WINDOWS, len(windows)), len(windows))
+    for part in np.array_split(indices, -(-len(indices) // FIT_ROWS)):
         batch = {name: values.to(device) for name, values in windows.batch(part).items()}
         senses = {sense: batch[FIELDS[sense]] for sense in fusion.widths}
         states = fusion(**{sense: values[:, :frames] for sense, values in senses.items()})
-        asked = telling.wanted([fusion.calibrated(sense, values) for sense, values in senses.items()])
-        first = max(start for start, _ in asked)
-        answers = torch.cat([values[:, first - start :] for start, parts in asked for values in parts], -1)
-        known.append(F.pad(states[:, first:], (0, 1), value=1.0).flatten(0, 1))
-        wanted.append(answers.flatten(0, 1))
-    told, answer = torch.cat(known).double(), torch.cat(wanted).double()
-    gram = told.T @ told
+        wanted = heads.wanted([fusion.calibrated(sense, values) for sense, values in senses.items()])
+        first = max(start for start, _ in wanted)
+        inputs.append(F.pad(states[:, first:], (0, 1), value=1.0).flatten(0, 1))
+        targets.append(
+            torch.cat([values[:, first - start :] for start, parts in wanted for values in parts], -1).flatten(0, 1)
+        )
+    x, y = torch.cat(inputs).double(), torch.cat(targets).double()
+    gram = x.T @ x
     ridge = RIDGE * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
-    solved = torch.linalg.solve(gram + ridge, told.T @ answer).float()
-    telling.heads.weight.copy_(solved[:-1].T)
-    telling.heads.bias.copy_(solved[-1])
+    solved = torch.linalg.solve(gram + ridge, x.T @ y).float()
+    heads.heads.weight.copy_(solved[:-1].T)
+    heads.heads.bias.copy_(solved[-1])
 
 
 def main(argv: list[str]) -> None:
@@ -104,7 +106,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--data", type=Path, required=True, help="manifest of the recordings")
     parser.add_argument("--vision", type=Path, required=True, help="manifest of the vision encoder")
     parser.add_argument("--audio", type=Path, required=True, help="manifest of the audio encoder")
-    parser.add_argument("--fusion", type=Path, required=True, help="manifest of their fusion")
+    parser.add_argument("--fusion", type=Path, required=True, help="manifest of the fusion")
     parser.add_argument("--output", type=Path, required=True, help="folder of the joint model")
     add_arguments(parser)
     args = parser.parse_args(argv)

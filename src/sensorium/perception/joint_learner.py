@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sensorium.data.augment import QUIETEST_NOISE, add_noise, jitter
+from sensorium.data.sample_formats import to_images, to_sounds
 from sensorium.perception.config import FinetuneConfig
 from sensorium.perception.contrastive_learner import collapse_gates
-from sensorium.perception.embed import FULL_SCALE
 from sensorium.perception.fusion_learner import FIELDS, Telling, hidden_senses, symmetric_info_nce
 from sensorium.perception.joint import Joint
 from sensorium.randomness import Draw
@@ -40,7 +40,7 @@ class JointLearner(CoupledLearner):
     Args:
         config: of the joint stage.
         joint: the trained encoders and fusion, to be changed.
-        telling: heads fitted to that fusion (`fit_telling`).
+        telling: heads fitted to that fusion (`finetune.fit_heads`).
     """
 
     kept: Tensor
@@ -137,9 +137,9 @@ class JointLearner(CoupledLearner):
     def _inputs(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Pictures float [B, frames, 3, H, W] in [0, 1] and sounds float [B, S], without what comes after."""
         frames = self.joint.fusion_config.frames
-        video = batch["video"][:, :frames].movedim(-1, 2).float() / 255
+        video = to_images(batch["video"][:, :frames])
         samples = batch["audio"].shape[1] // batch["video"].shape[1]
-        return video, batch["audio"][:, : frames * samples].float() / FULL_SCALE
+        return video, to_sounds(batch["audio"][:, : frames * samples])
 
     def _perceive(self, batch: Batch, draw: Draw) -> tuple[Tensor, Tensor]:
         """What both encoders make of disturbed pictures and sounds, a window disturbed alike."""

@@ -1,4 +1,4 @@
-"""Train the encoder of one sense by contrast of augmented views."""
+"""Train the encoder of one sense by contrastive learning on augmented views."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Train the fusion of the senses on embeddings of the frozen encoders, made once and kept in memory."""
+"""Train the fusion of the senses on embeddings of frozen encoders, which are computed once and kept in memory."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from sensorium.training.stage import train_stage
 
 REVISION = 5
 SPLITS: tuple[Split, ...] = ("training", "validation")
-SMALLEST_CHANGE = 1e-3  # of a sense that never changes, in its own deviations
+SMALLEST_CHANGE = 1e-3  # in standard deviations of the sense; prevents a division by 0 where nothing changes
 
 
 def embed(
     recordings: RecordingSet, vision: VisionEncoder, audio: AudioEncoder, device: torch.device
 ) -> EmbeddedRecordings:
-    """Training and validation recordings with the fields that the learner takes."""
+    """Embeddings of the training and validation recordings, with the fields that the learner reads."""
     vision, audio = vision.to(device), audio.to(device)
     embedded = {}
     for name in (name for split in SPLITS for name in recordings.names(split)):
@@ -38,7 +38,7 @@ def embed(
 
 
 def calibrate(learner: FusionLearner, embedded: RecordingSet) -> None:
-    """Measure on the training recordings the map of every sense and the size of its changes."""
+    """Set the calibration of every sense and the size of its changes from the training recordings."""
     fusion, names = learner.fusion, embedded.names("training")
     for sense in fusion.widths:
         values = [torch.from_numpy(np.asarray(embedded.field(name, FIELDS[sense]))) for name in names]
@@ -51,17 +51,17 @@ def calibrate(learner: FusionLearner, embedded: RecordingSet) -> None:
     measure_changes(learner.telling, fusion, embedded)
 
 
-def measure_changes(telling: Telling, fusion: Fusion, embedded: RecordingSet) -> None:
-    """Measure on the training recordings how much every calibrated sense changes to each offset."""
+def measure_changes(heads: Telling, fusion: Fusion, embedded: RecordingSet) -> None:
+    """Set the root mean square change of every calibrated sense over each offset from the training recordings."""
     for number, sense in enumerate(fusion.widths):
         calibrated = [
             fusion.calibrated(sense, torch.from_numpy(np.asarray(embedded.field(name, FIELDS[sense]))))
             for name in embedded.names("training")
         ]
-        for index, offset in enumerate(telling.config.offsets):
+        for index, offset in enumerate(heads.config.offsets):
             lag = abs(offset)
             squares = torch.cat([(part[lag:] - part[:-lag]).square().mean(1) for part in calibrated])
-            telling.change[number, index] = squares.mean().sqrt().clamp(min=SMALLEST_CHANGE)
+            heads.change[number, index] = squares.mean().sqrt().clamp(min=SMALLEST_CHANGE)
 
 
 def main(argv: list[str]) -> None:

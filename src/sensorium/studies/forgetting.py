@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from sensorium.cognition.consolidation import Consolidation, fisher
 from sensorium.config import PlayroomConfig
+from sensorium.data.sample_formats import LARGEST_SAMPLE
 from sensorium.data.sources.playroom import sound
 from sensorium.data.sources.playroom.materials import MATERIALS
 from sensorium.data.sources.playroom.physics import run as simulate_motion
@@ -192,7 +193,7 @@ def sounds(recordings: int) -> tuple[np.ndarray, np.ndarray]:
         loud = sound.Loudness(scene).of(motion.impacts)
         told = sound.labels(scene, motion.impacts, loud, FRAMES)
         heard = sound.Synthesiser(scene).play(motion.impacts, loud, FRAMES)
-        frames = heard.reshape(FRAMES, 4, -1)[told >= 0] / 32767
+        frames = heard.reshape(FRAMES, 4, -1)[told >= 0] / LARGEST_SAMPLE
         spectrum = np.abs(np.fft.rfft(frames * np.hanning(frames.shape[-1]), axis=-1))
         features.append(np.log(np.add.reduceat(spectrum, edges, axis=-1) + 1e-3).reshape(len(frames), 4 * len(edges)))
         labels.append(told[told >= 0])

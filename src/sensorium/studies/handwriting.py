@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sensorium.artifacts import ArtifactError
+from sensorium.data.sample_formats import WHITE, to_images, to_unit_range
 from sensorium.evaluation.statistics import measure
 from sensorium.perception.config import VisionEncoderConfig
 from sensorium.perception.contrastive_learner import VisionContrast
@@ -99,7 +100,7 @@ def judge(config: HandwritingConfig, drawings: Drawings, left_out: int, seed: in
     """Accuracy on the alphabet that was left out: of both encoders, of what they must beat, with shuffled labels."""
     unseen, known = (np.flatnonzero((drawings.alphabet == left_out) == wanted) for wanted in (True, False))
     character, writer = drawings.character[unseen], drawings.writer[unseen]
-    pixels = torch.from_numpy(drawings.images[unseen]).float().flatten(1) / 255
+    pixels = to_unit_range(torch.from_numpy(drawings.images[unseen])).flatten(1)
     taught = embed(encoder(config, drawings.together(known), seed), drawings, unseen)
     found = {
         name: few_shot(vectors, character, writer, config.episodes, seed)
@@ -132,8 +133,8 @@ def encoder(config: HandwritingConfig, video: Tensor | None, seed: int) -> nn.Mo
 @torch.no_grad()
 def embed(encoder: nn.Module, drawings: Drawings, rows: np.ndarray) -> Tensor:
     """Embeddings float32 [n, dim]."""
-    images = drawings.each(rows)[:, 0].permute(0, 3, 1, 2)
-    return torch.cat([encoder(part.float() / 255) for part in images.split(PASS)])
+    images = drawings.each(rows)[:, 0]
+    return torch.cat([encoder(to_images(part)) for part in images.split(PASS)])
 
 
 def few_shot(vectors: Tensor, character: np.ndarray, writer: np.ndarray, episodes: int, seed: int) -> float:
@@ -165,7 +166,7 @@ def read(archive: Path, size: int) -> Drawings:
         for name in sorted(name for name in file.namelist() if name.endswith(".png")):
             parts = Path(name).parts
             with Image.open(io.BytesIO(file.read(name))) as picture:
-                ink = 255 - np.asarray(picture.convert("L"))
+                ink = WHITE - np.asarray(picture.convert("L"))
             images.append(cv2.resize(ink, (size, size), interpolation=cv2.INTER_AREA))
             places.append((parts[-3], "/".join(parts[-3:-1]), Path(name).stem.split("_")[-1]))
     if len({place[0] for place in places}) < 2:
@@ -175,7 +176,7 @@ def read(archive: Path, size: int) -> Drawings:
     if len(alone):
         raise ArtifactError(f"{archive}: one drawing of {alone[0]} alone; every character needs two, by two writers")
     bright = np.stack(images).astype(np.float32)
-    bright *= 255 / bright.max((1, 2), keepdims=True).clip(1)  # a thin pen's line is averaged to grey
+    bright *= WHITE / bright.max((1, 2), keepdims=True).clip(1)  # a thin pen's line is averaged to grey
     return Drawings(
         bright.astype(np.uint8), numbers[0][1], numbers[1][1], numbers[2][1], [str(name) for name in numbers[0][0]]
     )  # fmt: skip

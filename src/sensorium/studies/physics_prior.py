@@ -68,7 +68,7 @@ class Balls:
         )  # fmt: skip
 
 
-class Learner:
+class MotionPredictors:
     """A correction alone, a blend with a prior of right or wrong gravity, or that prior alone (never trained).
 
     One network for each of the config's seeds, all trained at once: their weights are stacked, their losses added, and
@@ -90,7 +90,7 @@ class Learner:
         """Displacements and the correction's share of them, both [S, n, 2], in SCALE."""
         return self._predict(balls, self._laws(balls))
 
-    def train(self, balls: Balls, *, exception: bool = False) -> Learner:
+    def train(self, balls: Balls, *, exception: bool = False) -> MotionPredictors:
         """Fit to samples; the correction's penalty weighs as much as `config.penalty` samples do.
 
         Args:
@@ -159,11 +159,11 @@ def run(config: PhysicsPriorConfig) -> Findings:
     }
     found: dict[str, np.ndarray] = {}
     for name, room in (("learner", None), ("blend", TRUE_ROOM), ("wrong blend", WRONG_ROOM)):
-        trained = [Learner(config, room).train(world.pick(order[:, :count])) for count in config.samples]
+        trained = [MotionPredictors(config, room).train(world.pick(order[:, :count])) for count in config.samples]
         errors[name] = np.stack([learner.error(test) for learner in trained], axis=1)
         if name == "blend":
             found["trust_auc"] = trained[-1].trust_auc(test)
-    found["shuffled_auc"] = Learner(config, TRUE_ROOM).train(shuffled(config, world)).trust_auc(test)
+    found["shuffled_auc"] = MotionPredictors(config, TRUE_ROOM).train(shuffled(config, world)).trust_auc(test)
     found |= exception(config, world, test)
     return Findings(metrics=_metrics(config, errors, found), controls=_controls(errors, found), tables=[
         Table(
@@ -190,7 +190,7 @@ def exception(config: PhysicsPriorConfig, world: Balls, test: Balls) -> dict[str
     """First only stones, then only balloons: what is known of each after either, by blend and by learner alone."""
     found = {}
     for name, room in (("blend", TRUE_ROOM), ("blend, all weights", TRUE_ROOM), ("learner", None)):
-        learner = Learner(config, room).train(world.of(balloons=False))
+        learner = MotionPredictors(config, room).train(world.of(balloons=False))
         before = learner.error(test.of(balloons=False))
         learner.train(world.of(balloons=True), exception=name == "blend")
         found[f"{name}_before"], found[f"{name}_after"] = before, learner.error(test.of(balloons=False))

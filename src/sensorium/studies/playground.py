@@ -14,7 +14,7 @@ import numpy as np
 from sensorium.config import PlayroomConfig
 from sensorium.data.sources.playroom import sound
 from sensorium.data.sources.playroom.materials import MATERIALS
-from sensorium.data.sources.playroom.physics import Motion, Room
+from sensorium.data.sources.playroom.physics import Motion, RoomSimulation
 from sensorium.data.sources.playroom.scene import HAND_RADIUS, ROOM, WALL, draw_scene
 from sensorium.randomness import stable_seed
 
@@ -63,7 +63,7 @@ def attempt(seed: int, region: int, number: int) -> tuple[np.ndarray, np.ndarray
         velocity=(0.0, 0.0), spin=0.0, lift=1.0,
     )  # fmt: skip
     scene = replace(base, bodies=(ball, None, None, None), layout=0, hand=hand)
-    room = Room(scene)
+    room = RoomSimulation(scene)
     motion = Motion.join([room.step(command) for command in actions])
     heard = sound.Loudness(scene).of(motion.impacts).sum()
     moved, felt = motion.position[-1, 0] - place, motion.push.sum(0)

@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 from sensorium.config import PlayroomConfig
+from sensorium.data.sample_formats import to_images
 from sensorium.data.sources.playroom import simulate
 from sensorium.perception.config import VisionEncoderConfig, VisionPriors
 from sensorium.perception.contrastive_learner import VisionContrast
@@ -147,5 +148,4 @@ class Rooms:
 @torch.no_grad()
 def embed(encoder: nn.Module, images: np.ndarray) -> np.ndarray:
     """Embeddings float32 [n, dim] of images uint8 [n, H, W, 3]."""
-    tensor = torch.from_numpy(images).permute(0, 3, 1, 2)
-    return torch.cat([encoder(part.float() / 255) for part in tensor.split(PASS)]).numpy()
+    return torch.cat([encoder(to_images(part)) for part in torch.from_numpy(images).split(PASS)]).numpy()

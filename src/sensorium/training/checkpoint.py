@@ -1,7 +1,7 @@
-"""Training state on disk: folders step-00001000/ with tensors.safetensors and state.json, complete or not there.
+"""Checkpoints: folders step-00001000/ with tensors.safetensors and state.json.
 
-A checkpoint is written to a temporary folder, synced and renamed, so a kill at any moment leaves only whole
-ones; state.json holds the digest of the tensors, so one that was damaged later is passed over.
+A checkpoint is written to a temporary folder, synced and renamed, so every checkpoint on disk is complete, whenever
+the process is killed. state.json holds the digest of the tensors, so that a checkpoint damaged later is recognised.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _NAME = re.compile(r"step-(\d{8,})")
 
 
 class StorageError(OSError):
-    """Results could not be written: the message names the path, the reason and the way out."""
+    """Results cannot be written; the message names the path, the reason and the way out."""
 
     exit_code = 74
 
@@ -48,7 +48,7 @@ def writing(path: Path) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """State after `step` steps: tensors by name (on the CPU), and plain values (JSON)."""
+    """The state after `step` steps: tensors by name, on the CPU, and values that fit into JSON."""
 
     step: int
     tensors: dict[str, Tensor]
@@ -59,8 +59,8 @@ class Checkpoints:
     """The checkpoints of one run.
 
     Args:
-        folder: holds one folder a checkpoint.
-        keep: complete checkpoints to keep.
+        folder: where each checkpoint has its folder.
+        keep: number of checkpoints to keep.
     """
 
     def __init__(self, folder: Path, keep: int = 2) -> None:
@@ -78,7 +78,7 @@ class Checkpoints:
         return self.folder / f"step-{step:08d}"
 
     def save(self, step: int, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
-        """Write a checkpoint and drop those that are too old, or newer (they were found damaged at the resume).
+        """Write a checkpoint; delete the oldest beyond `keep`, and newer ones, which were damaged when the run resumed.
 
         Raises:
             StorageError: if the disk is full or the folder read-only; earlier checkpoints are untouched.
@@ -99,15 +99,15 @@ class Checkpoints:
             except BaseException:
                 shutil.rmtree(temporary, ignore_errors=True)
                 raise
-        older = [known for known in self.steps() if known < step]
-        newer = [known for known in self.steps() if known > step]
-        for known in newer + older[: max(0, len(older) + 1 - self.keep)]:
-            shutil.rmtree(self.path(known), ignore_errors=True)
-        for leftover in self.folder.glob(".step-*.tmp"):  # of a process that was killed while it saved
+        older = [other for other in self.steps() if other < step]
+        newer = [other for other in self.steps() if other > step]
+        for other in newer + older[: max(0, len(older) + 1 - self.keep)]:
+            shutil.rmtree(self.path(other), ignore_errors=True)
+        for leftover in self.folder.glob(".step-*.tmp"):  # left by a process that was killed while it saved
             shutil.rmtree(leftover, ignore_errors=True)
 
     def newest(self) -> Checkpoint | None:
-        """The newest checkpoint whose content is whole, or None; each one passed over is named in the log."""
+        """The newest undamaged checkpoint, or None. Each damaged one is named in the log."""
         for step in reversed(self.steps()):
             path = self.path(step)
             try:

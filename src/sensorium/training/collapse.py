@@ -1,4 +1,4 @@
-"""Measures of collapse: what a representation shows when it stops telling its inputs apart."""
+"""Measures of collapse: how little the representations of different inputs differ."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def effective_rank(features: Tensor) -> float:
-    """Number of directions that features use: exp of the entropy of the normalised singular values.
+    """Number of dimensions that the features use: exp of the entropy of their normalised singular values.
 
     Roy & Vetterli 2007, "The effective rank", definition 1, on centred features.
 
@@ -15,7 +15,7 @@ def effective_rank(features: Tensor) -> float:
         features: [N, D], N >= 2.
 
     Returns:
-        from 1 (all on one line) to min(N - 1, D); 0 if all features are equal; NaN if one is not finite.
+        From 1 (all on one line) to min(N - 1, D); 0 if all features are equal; NaN if one is not finite.
     """
     features = features.detach().float()
     centred = features - features.mean(0)
@@ -23,14 +23,14 @@ def effective_rank(features: Tensor) -> float:
         return float("nan")
     values = torch.linalg.svdvals(centred)
     scale = features.norm() + 1e-12
-    if float(values.sum() / scale) < 1e-5:  # rounding noise alone must not look like many directions
+    if float(values.sum() / scale) < 1e-5:  # rounding noise would look like many dimensions
         return 0.0
     shares = values / values.sum()
     return float(torch.exp(-(shares * torch.log(shares.clamp_min(1e-12))).sum()))
 
 
-def relative_deviation(features: Tensor) -> float:
-    """Mean standard deviation of a dimension over the batch, relative to the features' root mean square.
+def relative_std(features: Tensor) -> float:
+    """Standard deviation over the batch, averaged over dimensions, relative to the features' root mean square.
 
     Args:
         features: [N, D].
@@ -43,13 +43,13 @@ def relative_deviation(features: Tensor) -> float:
 
 
 def mean_difference(features: Tensor) -> float:
-    """How much the outputs of different inputs differ: 1 minus the mean cosine of two different rows.
+    """1 minus the mean cosine similarity of two different rows.
 
     Args:
         features: [N, D], N >= 2.
 
     Returns:
-        0 if all rows point the same way, about 1 for unrelated ones.
+        0 if all rows point in the same direction, about 1 for unrelated rows.
     """
     unit = torch.nn.functional.normalize(features.detach().float(), dim=-1)
     count = len(unit)

@@ -1,4 +1,7 @@
-"""Ranks: as many processes as torchrun started, one without it. Each holds the whole model and some rows of a batch."""
+"""The ranks of a training: the processes that torchrun started, or this one alone.
+
+Each rank holds the whole model and computes some rows of every batch.
+"""
 
 from __future__ import annotations
 
@@ -14,25 +17,31 @@ CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
-class World:
-    """This process among its ranks. Every method is a plain no-op for a single rank."""
+class Ranks:
+    """The ranks of a training, seen from one of them. With a single rank, no method communicates.
+
+    Attributes:
+        rank: number of this process, from 0.
+        count: number of ranks.
+        device: where this rank computes.
+    """
 
     rank: int = 0
-    size: int = 1
+    count: int = 1
     device: torch.device = CPU
 
     @classmethod
-    def join(cls, device: torch.device) -> World:
-        """Meet the other ranks, when torchrun's environment variables say that there are some."""
-        size = int(os.environ.get("WORLD_SIZE", "1"))
-        if size == 1:
+    def join(cls, device: torch.device) -> Ranks:
+        """Join the process group, if torchrun's environment variables announce more than one rank."""
+        count = int(os.environ.get("WORLD_SIZE", "1"))
+        if count == 1:
             return cls(device=device)
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
-        return cls(dist.get_rank(), size, device)
+        return cls(dist.get_rank(), count, device)
 
     def leave(self) -> None:
-        """Part from the other ranks."""
-        if self.size > 1:
+        """Leave the process group."""
+        if self.count > 1:
             dist.destroy_process_group()
 
     @property
@@ -41,52 +50,58 @@ class World:
         return self.rank == 0
 
     def share(self, total: int) -> tuple[int, int]:
-        """Rows [start, stop) of a global batch that are this rank's."""
-        return self.rank * total // self.size, (self.rank + 1) * total // self.size
+        """The rows [start, stop) of a global batch of `total` rows that this rank computes."""
+        return self.rank * total // self.count, (self.rank + 1) * total // self.count
 
     def sum(self, value: Tensor) -> Tensor:
-        """Sum of a tensor over ranks."""
-        if self.size > 1:
+        """Sum of a tensor over the ranks."""
+        if self.count > 1:
             value = value.detach().clone()
             dist.all_reduce(value)
         return value
 
     def any(self, flag: bool) -> bool:
         """Whether the flag is set on any rank."""
-        if self.size == 1:
+        if self.count == 1:
             return flag
         return bool(self.sum(torch.tensor(float(flag), device=self.device)) > 0)
 
-    def same(self, number: int) -> bool:
+    def agree_on(self, number: int) -> bool:
         """Whether all ranks have the same number."""
-        if self.size == 1:
+        if self.count == 1:
             return True
         extremes = torch.tensor([number, -number], device=self.device)
         dist.all_reduce(extremes, dist.ReduceOp.MAX)
         return bool(extremes[0] == -extremes[1])
 
     def gather_rows(self, rows: Tensor, start: int, total: int) -> Tensor:
-        """All ranks' rows [total, ...] in order, without graph, from this rank's that begin at `start`."""
-        if self.size == 1:
+        """The rows of all ranks in order, [total, ...], detached from the graph.
+
+        Args:
+            rows: of this rank.
+            start: place of the first of them in the global batch.
+            total: rows of the global batch.
+        """
+        if self.count == 1:
             return rows.detach()
-        # Ranks may hold unequal numbers of rows, which all_gather refuses; a sum of zero-filled copies does not mind.
+        # all_gather needs as many rows on each rank; a sum of zero-padded copies does not.
         whole = rows.new_zeros(total, *rows.shape[1:], dtype=torch.float32)
         whole[start : start + len(rows)] = rows.detach()
         dist.all_reduce(whole)
         return whole.to(rows.dtype)
 
     def sum_gradients(self, parameters: Iterable[torch.nn.Parameter]) -> None:
-        """Replace every gradient by its sum over ranks, in one message."""
-        if self.size == 1:
+        """Replace every gradient by its sum over the ranks, in one all-reduce."""
+        if self.count == 1:
             return
-        known = list(parameters)
-        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in known]
+        trained = list(parameters)
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in trained]
         flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
         dist.all_reduce(flat)
-        for parameter, part in zip(known, flat.split([gradient.numel() for gradient in gradients]), strict=True):
+        for parameter, part in zip(trained, flat.split([gradient.numel() for gradient in gradients]), strict=True):
             parameter.grad = part.view_as(parameter)
 
-    def wait(self) -> None:
+    def barrier(self) -> None:
         """Wait until every rank is here."""
-        if self.size > 1:
+        if self.count > 1:
             dist.barrier()

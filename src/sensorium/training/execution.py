@@ -1,4 +1,4 @@
-"""How a stage runs, as opposed to what it computes: device, precision, micro-batch, workers, minutes."""
+"""How a stage runs, not what it computes: device, precision, micro-batch, workers, minutes."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from sensorium.config import ConfigurationError
 
 log = logging.getLogger(__name__)
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
-# What may name a compiler, and the usual ones.
+# the environment variable that names a compiler, and the usual compilers
 _COMPILERS = {"cuda": ("CC", ("gcc", "clang")), "cpu": ("CXX", ("g++", "clang++"))}
-_KINDS_OF_PASSES = 64  # that a module may be compiled for; what comes beyond runs uncompiled
-_ROUNDING = 1e-3  # float32 sums of 256 products below 1 err by 1e-4 at most, with factors in bfloat16 by 0.05 and more
+_COMPILED_VERSIONS = 64  # of a module, for different shapes and modes of its inputs; further ones run uncompiled
+_ROUNDING = 1e-3  # a sum of 256 products below 1 is off by at most 1e-4 in float32, by 0.05 and more in bfloat16
 
 
 @dataclass(frozen=True)
 class Execution:
-    """Settings of profiles and of the command line; none of them belongs to the experiment."""
+    """Settings of profiles and of the command line. None of them changes the experiment."""
 
     device: str = "auto"
     micro_batch: int = 0
@@ -40,28 +40,28 @@ class Execution:
 
     @classmethod
     def from_args(cls, args: argparse.Namespace) -> Execution:
-        """Pick the execution settings out of parsed arguments."""
+        """The execution settings among parsed arguments."""
         return cls(**{field.name: getattr(args, field.name) for field in fields(cls)})
 
     def prepare(self) -> torch.device:
         """Set threads and exact arithmetic for this process; return the device to work on.
 
         Raises:
-            ConfigurationError: if CUDA is asked for and there is none.
+            ConfigurationError: if CUDA is requested and there is none.
         """
         if self.device == "cuda" and not torch.cuda.is_available():
             raise ConfigurationError("--device cuda: no CUDA device is visible here; use --device auto or cpu")
-        if self.threads:  # of this node's job, whose ranks share them
+        if self.threads:  # of the whole node; its ranks share them
             torch.set_num_threads(max(1, self.threads // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
         keep_freed_memory()
-        # A resumed run must repeat the bits of an uninterrupted one, so sums are made in a fixed order.
+        # A resumed run must give the same bits as an uninterrupted one, so the order of sums must be fixed.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.set_deterministic_debug_mode("warn")
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         if self.device == "cpu" or not torch.cuda.is_available():
             multiply_by_onednn()
             return torch.device("cpu")
-        # The same, told to the compiler too; it takes a second to load, so programs on a CPU do without.
+        # This sets it for the compiler too, which takes a second to load; programs on a CPU do not need it.
         torch.use_deterministic_algorithms(True, warn_only=True)
         torch.set_float32_matmul_precision("high")
         rank, count = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
@@ -72,15 +72,15 @@ class Execution:
         return device
 
     def autocast(self, device: torch.device) -> AbstractContextManager[object]:
-        """Mixed precision: bfloat16 on CUDA unless told otherwise, float32 on a CPU unless asked for."""
+        """Mixed precision: by default bfloat16 on CUDA and float32 on a CPU."""
         wanted = self.precision == "bf16" or (self.precision == "auto" and device.type == "cuda")
         return torch.autocast(device.type, dtype=torch.bfloat16) if wanted else nullcontext()
 
     def compiles(self, device: torch.device) -> bool:
-        """Whether modules are compiled: on CUDA unless told otherwise, if it can be done there.
+        """Whether modules are compiled: by default on CUDA, if a compiler is found.
 
         Raises:
-            ConfigurationError: if it is asked for and cannot be done.
+            ConfigurationError: if compiling is requested and no compiler is found.
         """
         if self.compile == "off" or (self.compile == "auto" and device.type != "cuda"):
             return False
@@ -94,26 +94,28 @@ class Execution:
         return True
 
     def compile_modules(self, modules: list[nn.Module], device: torch.device) -> None:
-        """Have torch.compile replace the forward of modules, where they are to be compiled (`compiles`)."""
+        """Compile the forward of modules, if `compiles` says so."""
         if self.compiles(device):
-            torch._dynamo.config.recompile_limit = _KINDS_OF_PASSES
-            for module in modules:  # on a CPU C++ calls the kernels: Python would take a tenth of a small model's pass
+            torch._dynamo.config.recompile_limit = _COMPILED_VERSIONS
+            for module in (
+                modules
+            ):  # on a CPU kernels are called from C++: calls from Python take a tenth of a small model's pass
                 module.compile(options={"cpp_wrapper": device.type == "cpu"})
 
 
 def _can_compile(variable: str, names: tuple[str, ...]) -> bool:
-    """Whether torch finds what it builds kernels with on first use: for CUDA, Triton's own driver in C."""
+    """Whether torch finds the compiler and headers that it needs; on CUDA, Triton compiles its driver in C."""
     compilers = [os.environ[variable]] if variable in os.environ else names
     headers = Path(sysconfig.get_paths("posix_prefix")["include"])
     return any(map(shutil.which, compilers)) and (headers / "Python.h").exists()
 
 
 def multiply_by_onednn() -> None:
-    """Have oneDNN multiply matrices on a CPU, where it does so in full float32: on AMD it is twice as fast as MKL.
+    """Make oneDNN multiply matrices on a CPU, if it does so in full float32: on AMD it is twice as fast as MKL.
 
-    Torch has no switch for that but the precision "medium", which allows products of bfloat16, too. oneDNN takes those
-    where the CPU has matrix units for them (AMX); there a product shows it, and MKL is left to do the work. The
-    few rows of one small dream are as fast by MKL, or a little faster.
+    The only switch that torch has for this is the precision "medium", which also allows products in bfloat16. oneDNN
+    uses bfloat16 on a CPU with matrix units for it (AMX). A test product detects that, and MKL is used instead. For
+    the few rows of a small dream, MKL is as fast as oneDNN or a little faster.
     """
     torch.set_float32_matmul_precision("medium")
     x = torch.linspace(-1, 1, 256 * 256).sin().reshape(256, 256)
@@ -122,9 +124,10 @@ def multiply_by_onednn() -> None:
 
 
 def keep_freed_memory() -> None:
-    """Tell the GNU allocator to keep what tensors free: given back at once, it would be asked for in the next step.
+    """Make the GNU allocator keep the memory that tensors free, because the next step needs it again.
 
-    The page faults of that cost about a tenth of a training step on a CPU. Other allocators are left alone.
+    Returning it to the system costs page faults, about a tenth of a training step on a CPU. Other allocators stay as
+    they are.
     """
     with suppress(OSError, AttributeError):
         allocator = ctypes.CDLL(None)

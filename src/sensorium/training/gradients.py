@@ -1,7 +1,8 @@
-"""Loss and gradient of a global batch, made of as many micro-batches and ranks as it takes.
+"""Loss and gradient of a global batch, computed in micro-batches on one or more ranks.
 
-The result does not depend on how many those are: a row's randomness comes from its place in the global
-batch, losses of micro-batches are weighted by their rows, coupled losses see every row (gradient caching).
+The result depends neither on the micro-batch nor on the number of ranks: a row's randomness comes from its place in
+the global batch, the losses of micro-batches are weighted by their rows, and coupled losses see every row (gradient
+caching).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from sensorium.config import ConfigurationError
 from sensorium.randomness import Draw
-from sensorium.training.distributed import World
+from sensorium.training.distributed import Ranks
 from sensorium.training.learner import Batch, CoupledLearner, Learner, Metrics
 
 log = logging.getLogger(__name__)
@@ -28,20 +29,20 @@ class _DoesNotFit(Exception):
 
 
 class Gradients:
-    """Computes gradients with the largest micro-batch that fits: on out-of-memory it is halved for good.
+    """Computes gradients in micro-batches. Out of memory, it halves the micro-batch for the rest of the run.
 
     Args:
-        learner: in training mode; its gradients are accumulated, so they must be clear before.
-        world: the ranks that share a batch.
+        learner: in training mode and without gradients, because gradients are accumulated.
+        ranks: the ranks that share a batch.
         autocast: makes the context of a forward pass.
-        micro_batch: rows a pass on this rank, to begin with.
+        micro_batch: rows of a pass on this rank, at first.
     """
 
     def __init__(
-        self, learner: Learner, world: World, autocast: Callable[[], AbstractContextManager[object]], micro_batch: int
+        self, learner: Learner, ranks: Ranks, autocast: Callable[[], AbstractContextManager[object]], micro_batch: int
     ) -> None:
         self._learner = learner
-        self._world = world
+        self._ranks = ranks
         self._autocast = autocast
         self.micro_batch = micro_batch
 
@@ -53,23 +54,23 @@ class Gradients:
             draw: random numbers of all rows of the global batch.
 
         Returns:
-            The loss (a scalar) and the metrics, this rank's part: their sums over ranks are the global means.
+            This rank's part of the loss (a scalar) and of the metrics: their sums over ranks are the global means.
 
         Raises:
             ConfigurationError: if not even one row fits.
         """
-        share = self._coupled if isinstance(self._learner, CoupledLearner) else self._plain
+        accumulate = self._coupled if isinstance(self._learner, CoupledLearner) else self._plain
         while True:
             try:
-                loss, metrics = share(batch, draw)
-                self._world.sum_gradients(p for p in self._learner.parameters() if p.requires_grad)
+                loss, metrics = accumulate(batch, draw)
+                self._ranks.sum_gradients(p for p in self._learner.parameters() if p.requires_grad)
                 return loss, metrics
             except _DoesNotFit:
                 self._halve()
 
     def forward(self, batch: Batch, draw: Draw) -> Tensor:
-        """The loss of this rank's rows alone, a scalar: repeats a forward pass, to look into it."""
-        learner, mine = self._learner, draw.rows(*self._world.share(draw.total))
+        """The loss of this rank's rows alone, a scalar; a forward pass without gradients, to find where it goes bad."""
+        learner, mine = self._learner, draw.rows(*self._ranks.share(draw.total))
         parts = []
         for start, stop in self._spans(mine):
             pair = _rows(batch, start, stop), mine.rows(start, stop)
@@ -93,7 +94,7 @@ class Gradients:
         self.micro_batch = smaller
         for parameter in self._learner.parameters():
             parameter.grad = None
-        if self._world.device.type == "cuda":
+        if self._ranks.device.type == "cuda":
             torch.cuda.empty_cache()
 
     def _spans(self, mine: Draw) -> list[tuple[int, int]]:
@@ -101,17 +102,17 @@ class Gradients:
         return [(start, min(start + self.micro_batch, rows)) for start in range(0, rows, self.micro_batch)]
 
     def _fitting(self, work: Callable[[], Result]) -> Result:
-        """Run work that may exhaust the memory; all ranks learn of it if it does on one, so all repeat the step."""
+        """The result of `work`. If one rank runs out of memory, all raise _DoesNotFit, so that all repeat the step."""
         result: Result | None = None
-        with suppress(torch.OutOfMemoryError):  # once suppressed, it frees the frames, and tensors, that it held
+        with suppress(torch.OutOfMemoryError):  # the error holds frames with tensors until it is suppressed
             result = work()
-        if self._world.any(result is None):
+        if self._ranks.any(result is None):
             raise _DoesNotFit
         assert result is not None
         return result
 
     def _plain(self, batch: Batch, draw: Draw) -> tuple[Tensor, Metrics]:
-        mine = draw.rows(*self._world.share(draw.total))
+        mine = draw.rows(*self._ranks.share(draw.total))
 
         def work() -> list[tuple[float, Tensor, Metrics]]:
             parts = []
@@ -129,15 +130,15 @@ class Gradients:
         return total, {name: torch.stack([m[name].detach() * weight for weight, _, m in parts]).sum() for name in names}
 
     def _coupled(self, batch: Batch, draw: Draw) -> tuple[Tensor, Metrics]:
-        mine = draw.rows(*self._world.share(draw.total))
+        mine = draw.rows(*self._ranks.share(draw.total))
         spans = self._spans(mine)
-        if self._world.size == 1 and len(spans) == 1:
+        if self._ranks.count == 1 and len(spans) == 1:
             return self._plain(batch, draw)
-        learner, size = self._learner, self._world.size
+        learner, ranks = self._learner, self._ranks.count
         assert isinstance(learner, CoupledLearner)
 
         def embed(start: int, stop: int) -> Tensor:
-            # Autocast is entered anew for each pass: its cache of cast weights would carry no graph from no_grad.
+            # A new autocast for each pass: the weights that it cached under no_grad carry no graph.
             with self._autocast():
                 return learner.embed(_rows(batch, start, stop), mine.rows(start, stop))
 
@@ -145,25 +146,25 @@ class Gradients:
             with torch.no_grad():
                 return torch.cat([embed(*span) for span in spans])
 
-        whole = self._world.gather_rows(self._fitting(embed_all), mine.start, draw.total).requires_grad_()
+        whole = self._ranks.gather_rows(self._fitting(embed_all), mine.start, draw.total).requires_grad_()
 
         def couple() -> tuple[Tensor, Metrics]:
             with self._autocast():
                 loss, metrics = learner.couple(whole, draw)
-            (loss / size).backward()  # every rank couples the same rows, and gradients are summed
+            (loss / ranks).backward()  # every rank couples the same rows, and their gradients are summed
             return loss.detach(), metrics
 
         loss, metrics = self._fitting(couple)
         assert whole.grad is not None
-        carried = whole.grad[mine.start : mine.stop] * size
+        gradient = whole.grad[mine.start : mine.stop] * ranks
 
-        def carry() -> bool:
+        def backward() -> bool:
             for start, stop in spans:
-                embed(start, stop).backward(carried[start:stop])
+                embed(start, stop).backward(gradient[start:stop])
             return True
 
-        self._fitting(carry)
-        return loss / size, {name: value.detach() / size for name, value in metrics.items()}
+        self._fitting(backward)
+        return loss / ranks, {name: value.detach() / ranks for name, value in metrics.items()}
 
 
 def _rows(batch: Batch, start: int, stop: int) -> Batch:

@@ -1,4 +1,4 @@
-"""Health: steps that are not finite are skipped, counted and localised; gates decide whether a run is exported."""
+"""The health of a run: steps that are not finite are skipped, counted and localised; gates decide about the export."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from sensorium.training.learner import Gate
 log = logging.getLogger(__name__)
 MOST_CONSECUTIVE = 10
 MOST_FRACTION = 0.05
-GRACE_STEPS = 100  # the fraction says little before
+GRACE_STEPS = 100  # of fewer steps, a few bad ones are already a large fraction
 ADVICE = "lower training.lr or training.clip, raise training.warmup, or run with --precision fp32"
 
 
 class UnhealthyError(Exception):
-    """A run that diverged or collapsed (exit 70): what was seen, its value, and what to try."""
+    """A run diverged or collapsed (exit 70): the message names what was measured, its value, and what to try."""
 
     exit_code = 70
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a validation found: numbers by name, and the gates."""
+    """The result of a validation: metrics by name, and the gates."""
 
     metrics: dict[str, float]
     gates: list[Gate]
 
     def values(self) -> dict[str, Any]:
-        """State for a checkpoint; numbers as text, for JSON has no NaN."""
+        """State for a checkpoint, with numbers as text, because JSON has no NaN."""
         return {
             "metrics": {name: repr(value) for name, value in self.metrics.items()},
             "gates": [asdict(gate) | {"value": repr(gate.value)} for gate in self.gates],
@@ -41,7 +41,7 @@ class Verdict:
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> Verdict:
-        """Take back what `values` gave."""
+        """The verdict whose `values` these are."""
         gates = [Gate(**{**gate, "value": float(gate["value"])}) for gate in values["gates"]]
         return cls({name: float(value) for name, value in values["metrics"].items()}, gates)
 
@@ -72,11 +72,11 @@ class Skips:
         return {"total": self.total, "consecutive": self.consecutive}
 
     def passed(self) -> None:
-        """Note a step that was made."""
+        """Count a step that was made."""
         self.consecutive = 0
 
     def skipped(self, done: int, where: str) -> None:
-        """Note a skipped step, the last of `done` steps, that went bad at `where`.
+        """Count a skipped step, the last of `done` steps, which became non-finite at `where`.
 
         Raises:
             UnhealthyError: if too many steps in a row, or too large a share of all steps, were skipped.
@@ -97,10 +97,10 @@ class Skips:
 
 
 def first_bad_place(learner: nn.Module, forward: Callable[[], Tensor]) -> str:
-    """Name where numbers stop being finite: a weight, a module's output, the loss, or else a gradient.
+    """Name the first place where numbers are not finite: a weight, a module's output, the loss, or a gradient.
 
     Args:
-        learner: the module in question, the gradients of the bad step still in place.
+        learner: still with the gradients of the bad step.
         forward: repeats the bad step's forward pass and returns its loss.
     """
     for name, parameter in learner.named_parameters():
@@ -126,7 +126,7 @@ def first_bad_place(learner: nn.Module, forward: Callable[[], Tensor]) -> str:
         return bad[0]
     if not torch.isfinite(loss).all():
         return "the loss"
-    # Gradients flow from the last module to the first, so the last bad one is where the trouble began.
+    # Gradients flow from the last module to the first, so the last bad one became bad first.
     for name, parameter in reversed(list(learner.named_parameters())):
         if parameter.grad is not None and not torch.isfinite(parameter.grad).all():
             return f"gradient of {name}"

@@ -1,4 +1,4 @@
-"""Stopping: signals and the deadline set a flag, the loop finishes its step, saves and leaves with exit 75."""
+"""Stopping early: a signal or the deadline sets a flag; the loop finishes its step, saves and exits with 75."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
 
 
 class StoppedEarly(Exception):
-    """The stage stopped before its end with its state saved (exit 75): the same command goes on."""
+    """The stage stopped early and saved its state (exit 75); the same command goes on from there."""
 
     exit_code = 75
 
 
 class Interrupt:
-    """Collects reasons to stop while it is entered; nothing is done inside a signal handler but noting the name.
+    """Notes signals and the deadline while it is entered. The signal handler only stores the signal's name.
 
     Args:
         max_minutes: minutes from now at which the process must be gone; 0 for no deadline.
@@ -44,10 +44,10 @@ class Interrupt:
         self._signal = signal.Signals(number).name
 
     def reason(self, reserve: float = 0.0) -> str | None:
-        """Why to stop now, or None.
+        """The reason to stop now, or None.
 
         Args:
-            reserve: seconds that one more step and the save will take, at the worst.
+            reserve: the most seconds that one more step and its save may take.
         """
         if self._signal:
             return self._signal
@@ -60,6 +60,6 @@ class Interrupt:
 
 
 def ignore_signals(worker: int) -> None:
-    """For data workers: a signal sent to the whole group must not take their batches from the main process."""
+    """Make a data worker ignore signals to the process group, so that the main process still gets its batches."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)

@@ -1,8 +1,7 @@
-"""Starting the ranks of a training: processes that share a batch, here or on every node of a SLURM job.
+"""Start the ranks of a training, the processes that share a batch, on this machine or on every node of a SLURM job.
 
-The only place that knows how ranks come to be. A training is started once, as `sensorium --ranks N ...`. On one node,
-torchrun's agent starts N copies of that command; in a job with several nodes, srun first starts the command on each of
-them, and there the agent starts its share.
+A training is started once, as `sensorium --ranks N ...`. On one node, torchrun's agent starts N copies of that
+command. In a job with several nodes, srun first starts the command on each node, and the agent there starts its ranks.
 """
 
 from __future__ import annotations
@@ -23,23 +22,23 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 from sensorium.config import ConfigurationError
 from sensorium.training.interrupt import SIGNALS
 
-KNOWN_EXITS = (2, 65, 70, 74, 75, 78)  # a rank that ends with one of these has said why
+KNOWN_EXITS = (2, 65, 70, 74, 75, 78)  # after one of these, the rank's own message names the reason
 MEETING_SECONDS = 900
 LAST_NODE_SECONDS = 60
 
 
 class RankDied(Exception):
-    """A rank ended without a reason of its own; the others were stopped."""
+    """A rank died of a signal or with an unknown exit code; the others were stopped."""
 
     exit_code = 1
 
 
-def launch(ranks: int, words: Sequence[str]) -> int:
-    """Run `sensorium WORDS` as several ranks; return their exit code.
+def launch(ranks: int, arguments: Sequence[str]) -> int:
+    """Run `sensorium ARGUMENTS` as several ranks; return their exit code.
 
     Args:
         ranks: over all nodes.
-        words: of the command line, without the program.
+        arguments: of the command line, without the program's name.
 
     Raises:
         ConfigurationError: if the nodes of the job cannot have equal numbers of ranks.
@@ -51,13 +50,13 @@ def launch(ranks: int, words: Sequence[str]) -> int:
     for number in SIGNALS:
         signal.signal(number, _pass_on)
     if nodes > 1 and os.environ.get("SLURM_STEP_NUM_NODES") != str(nodes):
-        return _on_every_node(nodes, words)
-    return _here(ranks, nodes, words)
+        return _on_every_node(nodes, arguments)
+    return _on_this_node(ranks, nodes, arguments)
 
 
-def _here(ranks: int, nodes: int, words: Sequence[str]) -> int:
+def _on_this_node(ranks: int, nodes: int, arguments: Sequence[str]) -> int:
     """Start this node's ranks and wait for them."""
-    # Workers are told of signals below; by itself torch would kill them 30 s later, in the middle of a long save.
+    # _pass_on sends signals to the ranks. Torch would handle them too, and kill the ranks after 30 s, during a save.
     logging.getLogger("torch.distributed.elastic").setLevel(logging.ERROR)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     config = LaunchConfig(
@@ -78,13 +77,13 @@ def _here(ranks: int, nodes: int, words: Sequence[str]) -> int:
         config.rdzv_endpoint = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
         config.rdzv_configs = {"rank": int(os.environ["SLURM_NODEID"]), "timeout": MEETING_SECONDS}
     try:
-        elastic_launch(config, sys.executable)("-m", "sensorium", *words)
+        elastic_launch(config, sys.executable)("-m", "sensorium", *arguments)
     except ChildFailedError as error:
-        return _judge(*error.get_first_failure(), ranks)
+        return _exit_code(*error.get_first_failure(), ranks)
     return 0
 
 
-def _on_every_node(nodes: int, words: Sequence[str]) -> int:
+def _on_every_node(nodes: int, arguments: Sequence[str]) -> int:
     """Start this command once on each node of the job; return the greatest of their exit codes."""
     job = os.environ["SLURM_JOB_ID"]
     environment = os.environ | {"MASTER_ADDR": _first_address(), "MASTER_PORT": str(20000 + int(job) % 10000)}
@@ -92,26 +91,26 @@ def _on_every_node(nodes: int, words: Sequence[str]) -> int:
     step += [f"--wait={LAST_NODE_SECONDS}", "--unbuffered"]
     if cpus := os.environ.get("SLURM_CPUS_PER_TASK"):  # which steps do not inherit
         step.append(f"--cpus-per-task={cpus}")
-    process = subprocess.Popen([*step, sys.executable, "-m", "sensorium", *words], env=environment)
+    process = subprocess.Popen([*step, sys.executable, "-m", "sensorium", *arguments], env=environment)
     return process.wait()
 
 
 def _first_address() -> str:
     """Address of the job's first node, as SLURM itself reaches it."""
-    names = _ask("scontrol", "show", "hostnames", os.environ["SLURM_JOB_NODELIST"])
-    fields = _ask("scontrol", "show", "node", "--oneliner", names.split()[0]).split()
+    names = _output_of("scontrol", "show", "hostnames", os.environ["SLURM_JOB_NODELIST"])
+    fields = _output_of("scontrol", "show", "node", "--oneliner", names.split()[0]).split()
     return next(field.removeprefix("NodeAddr=") for field in fields if field.startswith("NodeAddr="))
 
 
-def _ask(*command: str) -> str:
+def _output_of(*command: str) -> str:
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError) as error:
         raise RankDied(f"the nodes of the job could not be found: {error}") from error
 
 
-def _judge(rank: int, failure: ProcessFailure, ranks: int) -> int:
-    """Exit code after the first failure among the ranks."""
+def _exit_code(rank: int, failure: ProcessFailure, ranks: int) -> int:
+    """Exit code of the command after the first failure of a rank."""
     if failure.exitcode in KNOWN_EXITS:
         return failure.exitcode
     cause = failure.signal_name() if failure.exitcode < 0 else f"exit code {failure.exitcode}"
@@ -123,7 +122,7 @@ def _judge(rank: int, failure: ProcessFailure, ranks: int) -> int:
 
 
 def _pass_on(number: int, frame: FrameType | None) -> None:
-    """Tell the ranks, or srun, which stand in sessions of their own; what each of them does then ends this too."""
+    """Send a signal on to the children (ranks or srun), which have their own sessions; this process ends with them."""
     for path in Path("/proc/self/task").glob("*/children"):
         for pid in path.read_text().split():
             try:

@@ -1,8 +1,8 @@
-"""What the trainer knows of a stage: a learner is a model and its objective in one module.
+"""The interface between the trainer and a stage: a learner is a model and its objective in one module.
 
-Batches come as `data.windows.Windows.batch` gives them (uint8 video, int16 audio), moved to the device;
-learners normalise them there. Randomness comes from the `Draw` alone, and modules keep no batch
-statistics, so neither the micro-batch nor the number of ranks changes what is learned.
+Batches come from `data.windows.Windows.batch` (uint8 video, int16 audio), on the device, and learners convert them
+there. All randomness comes from the `Draw`, and modules keep no batch statistics, so neither the micro-batch nor the
+number of ranks changes what is learned.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ Metrics = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Gate:
-    """A condition that a model must meet to be exported: `value >= minimum`.
+    """A condition for the export of a model: `value >= minimum`.
 
-    `advice` completes the sentence "try ..." for the person whose run failed.
+    `advice` completes the sentence "try ..." in the message of a run that failed.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Gate:
 
     @property
     def passed(self) -> bool:
-        """False for NaN too."""
+        """Whether the condition is met; NaN never meets it."""
         return self.value >= self.minimum
 
 
@@ -55,7 +55,7 @@ class Learner(nn.Module, ABC):
     """A model and its objective, when the loss of a batch is the mean of the losses of its rows.
 
     Attributes:
-        observed: names of the metrics that `observe` is told; each costs a word between ranks in every step.
+        observed: names of the metrics that `observe` receives; each adds one scalar to the all-reduce of every step.
     """
 
     observed: tuple[str, ...] = ()
@@ -71,39 +71,44 @@ class Learner(nn.Module, ABC):
 
     @abstractmethod
     def gates(self, batch: Batch) -> list[Gate]:
-        """Collapse watch on a validation batch (called in eval mode, without gradients); all must pass."""
+        """Checks for collapse on a validation batch, in eval mode without gradients; all must pass."""
 
     def observe(self, metrics: Metrics) -> None:
-        """Take in the means of the `observed` metrics over the global batch; called once after each step that was made.
+        """Receive the means of the `observed` metrics over the global batch, after each step that was not skipped.
 
-        What is kept of them must lie in buffers, so that a resumed run goes on with it.
+        Keep them in buffers only, so that a resumed run has them too.
         """
 
     def show(self, batch: Batch) -> dict[str, Image | Audio]:
-        """What a person would rather see than a number (called in eval mode, without gradients)."""
+        """Pictures and sounds for TensorBoard, from a validation batch, in eval mode without gradients."""
         return {}
 
     def compiled(self) -> list[nn.Module]:
-        """Modules whose `forward` torch.compile may replace on CUDA; those called by other methods gain nothing."""
+        """Modules whose `forward` torch.compile may replace; calls of their other methods stay uncompiled."""
         return [self.model]
 
 
 class CoupledLearner(Learner):
     """A learner whose loss couples the samples of a batch, as contrastive losses do.
 
-    The trainer embeds every micro-batch, couples the whole global batch over all ranks, and carries the
-    gradient back through each micro-batch (GradCache: Gao et al. 2021, arXiv:2101.06983, section 3), so the
-    loss never depends on the micro-batch. Losses of single samples travel as columns of the embedding.
+    The trainer embeds every micro-batch, computes the loss of the global batch over all ranks, and propagates its
+    gradient back through each micro-batch (GradCache: Gao et al. 2021, arXiv:2101.06983, section 3), so the loss
+    does not depend on the micro-batch. Losses of single samples are passed on as columns of the embedding.
     """
 
     @abstractmethod
     def embed(self, batch: Batch, draw: Draw) -> Tensor:
-        """Embeddings [rows, ...] with their graph: row i depends on nothing but row i of batch and draw."""
+        """Embeddings [rows, ...] with their graph; row i depends only on row i of batch and draw."""
 
     @abstractmethod
     def couple(self, embeddings: Tensor, draw: Draw) -> tuple[Tensor, Metrics]:
-        """Loss of the global batch, a scalar, from its embeddings [global rows, ...] and the draw of all its rows."""
+        """Loss of the global batch, a scalar, from its embeddings [global rows, ...], and metrics.
+
+        Args:
+            embeddings: of all rows, in order.
+            draw: random numbers of all rows.
+        """
 
     def forward(self, batch: Batch, draw: Draw) -> tuple[Tensor, Metrics]:
-        """Loss of a batch that is coupled as a whole."""
+        """Loss of a batch that is embedded in one pass."""
         return self.couple(self.embed(batch, draw), draw)

@@ -1,4 +1,4 @@
-"""One training at a time in a run folder: two would write over each other's checkpoints."""
+"""One training at a time in a run folder, because two would overwrite each other's checkpoints."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def sole_owner(folder: Path) -> Iterator[None]:
-    """Hold the lock of a run folder; the system lets it go when the process ends, however it ends.
+    """Hold the lock of a run folder. The system releases it when the process ends, even if it is killed.
 
     Raises:
         StorageError: if another process holds it, naming host and process.

@@ -1,6 +1,6 @@
-"""What a run tells: metrics.jsonl (exact), TensorBoard (to look at and listen to), plain lines in a log.
+"""The records of a run: metrics.jsonl (exact numbers), TensorBoard (curves, pictures, sounds) and plain lines in a log.
 
-Values that depend on the clock are named perf/..., so everything else is equal for equal runs.
+Only values named perf/... depend on the clock; all others are equal for equal runs.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from sensorium.training.learner import Audio, Image
 
 log = logging.getLogger("sensorium")
 JSONL, LOG, TENSORBOARD = "metrics.jsonl", "train.log", "tb"
+LINE_SECONDS = 10.0  # between two lines of progress
 
 
 class RunLog:
@@ -52,7 +53,7 @@ class RunLog:
             log.addHandler(handler)
 
     def begin(self, resumed: int) -> None:
-        """Open the records to go on after `resumed` steps; those of steps that will be made again are dropped."""
+        """Open the records to go on after `resumed` steps, without the records of later steps, which are made again."""
         if self._main:
             with writing(self._path):
                 _truncate(self._path, resumed)
@@ -74,7 +75,7 @@ class RunLog:
             handler.close()
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        """Record numbers after `step` steps; what is not finite becomes null in metrics.jsonl."""
+        """Record numbers after `step` steps; metrics.jsonl has null for a number that is not finite."""
         if not self._board:
             return
         record = {"step": step} | {name: value if math.isfinite(value) else None for name, value in values.items()}
@@ -97,7 +98,7 @@ class RunLog:
 
 
 def _truncate(path: Path, step: int) -> None:
-    """Keep the whole lines of records up to `step`; a line cut by a kill goes too."""
+    """Keep the records up to `step`; drop a last line that was cut when the process was killed."""
     if not path.exists():
         return
     kept = []
@@ -113,14 +114,21 @@ def _truncate(path: Path, step: int) -> None:
 
 
 class Pace:
-    """Throughput and time left, since the last time they were asked for."""
+    """Throughput and time left, and the lines of progress in the log.
+
+    Args:
+        done: steps that were made before.
+        steps: of the whole run.
+        batch: rows of a step.
+    """
 
     def __init__(self, done: int, steps: int, batch: int) -> None:
         self._steps, self._batch = steps, batch
         self._last = self._first = (time.monotonic(), done)
+        self._line_at = time.monotonic()
 
     def measure(self, done: int) -> dict[str, float]:
-        """perf/samples_per_second since the last call, perf/seconds_left by the mean of this process."""
+        """perf/samples_per_second since the last call, and perf/seconds_left from the mean speed of this process."""
         now = time.monotonic()
         then, before = self._last
         begin, origin = self._first
@@ -130,6 +138,15 @@ class Pace:
             "perf/samples_per_second": (done - before) * self._batch / max(1e-9, now - then),
             "perf/seconds_left": (self._steps - done) * seconds_a_step,
         }
+
+    def log_line(self, done: int, values: Mapping[str, float]) -> None:
+        """Log a line of progress, if the last one is LINE_SECONDS old or the run is finished."""
+        if time.monotonic() - self._line_at <= LINE_SECONDS and done < self._steps:
+            return
+        self._line_at = time.monotonic()
+        rate, left = values["perf/samples_per_second"], clock(values["perf/seconds_left"])
+        loss = values["train/loss"]
+        log.info("step %d/%d  loss %.4f  %.0f samples/s  %s left", done, self._steps, loss, rate, left)
 
 
 def clock(seconds: float) -> str:

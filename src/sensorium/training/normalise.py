@@ -1,4 +1,4 @@
-"""Loss terms on one scale, whatever their units: each is divided by its own running root mean square."""
+"""A sum of loss terms in different units: each term is divided by its running root mean square."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import torch
 from torch import Tensor, nn
 
 _DECAY = 0.99
-_SMALLEST = 1e-12  # of a mean square: a term that was zero throughout must not turn into a division by zero
+_SMALLEST = 1e-12  # mean square; prevents a division by zero where a term was always zero
 
 
 class RunningScale(nn.Module):
-    """Sum over terms of weight * term / sqrt(m), with m the running mean square of the term in steps before this one.
+    """Sum over terms of weight * term / sqrt(m), where m is the running mean square of the term in earlier steps.
 
-    m is an exponential average without the bias of its start (Kingma and Ba 2015, arXiv:1412.6980, section 3), and 1
-    as long as nothing was observed. Because m comes from earlier steps, the loss of a step neither depends on
-    the micro-batch nor on the number of ranks. Its state is made of buffers, so checkpoints of a learner carry it.
+    m is an exponential average with the bias correction of Adam (Kingma and Ba 2015, arXiv:1412.6980, section 3), and
+    1 until the first observation. Because m comes from earlier steps, the loss of a step depends neither on the
+    micro-batch nor on the number of ranks. The state is in buffers, so that a learner's checkpoints hold it.
 
     Args:
-        weights: name -> weight of each term.
+        weights: name of each term -> its weight.
     """
 
     squares: Tensor
@@ -33,7 +33,7 @@ class RunningScale(nn.Module):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The terms, as they were given."""
+        """Names of the terms, in the order of the weights."""
         return tuple(self._weights)
 
     def scales(self) -> Tensor:
@@ -43,17 +43,17 @@ class RunningScale(nn.Module):
         return squares.clamp_min(_SMALLEST).sqrt().where(known, squares.new_ones(()))
 
     def forward(self, terms: Mapping[str, Tensor]) -> Tensor:
-        """Scalars of some or all of the terms -> a scalar.
+        """Weighted sum of some or all of the terms, a scalar.
 
         Raises:
-            KeyError: for a term that was not named at the start.
+            KeyError: for a term without a weight.
         """
         scales = dict(zip(self._weights, self.scales(), strict=True))
         return torch.stack([self._weights[name] * term.float() / scales[name] for name, term in terms.items()]).sum()
 
     @torch.no_grad()
     def observe(self, means: Mapping[str, float | Tensor]) -> None:
-        """Take in the terms' means over all rows of one step; once a step, after it was made."""
+        """Update m with the terms' means over all rows of one step; to be called once after each step."""
         for index, name in enumerate(self._weights):
             if name in means:
                 value = torch.as_tensor(means[name], dtype=torch.float32, device=self.squares.device)

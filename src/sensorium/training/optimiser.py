@@ -1,4 +1,4 @@
-"""AdamW and Muon, the average of weights, and all of it as plain tensors by name for a checkpoint."""
+"""AdamW, Muon and the average of the weights. A checkpoint stores their state as tensors by name."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from sensorium.schedules import average_decay, learning_rate
 
 
 class Optimiser:
-    """AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101) with decay on matrices and kernels only.
+    """AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101) with weight decay on matrices and kernels only.
 
     With `training.muon` the matrices of transformer blocks are trained by Muon (Jordan et al. 2024, "Muon: an optimizer
-    for hidden layers in neural networks"): every singular value of an update is about the same, so what a gradient
-    rarely asks for is learned too. Its updates are scaled to AdamW's root mean square (Liu et al. 2025,
-    arXiv:2502.16982, section 2.2), and `muon` times as long.
+    for hidden layers in neural networks"). All singular values of its updates are about equal, so directions that are
+    rare in the gradient are learned too. Its updates are scaled to the root mean square of AdamW's (Liu et al. 2025,
+    arXiv:2502.16982, section 2.2), times `training.muon`.
 
     With `training.ema` it keeps an exponential average of the weights, which is evaluated and exported.
 
     Raises:
-        ConfigurationError: if Muon is asked for where there are no transformer blocks.
+        ConfigurationError: if Muon is requested for a model without transformer blocks.
     """
 
     def __init__(self, learner: nn.Module, training: Training) -> None:
@@ -49,15 +49,15 @@ class Optimiser:
 
     @property
     def parameters(self) -> list[nn.Parameter]:
-        """What is trained."""
+        """The parameters that are trained."""
         return list(self._parameters.values())
 
     def norm(self) -> Tensor:
-        """Norm of all gradients together, a scalar."""
+        """Norm of the gradient of all parameters, a scalar."""
         return torch.nn.utils.get_total_norm([p.grad for p in self._parameters.values() if p.grad is not None])
 
     def update(self, step: int, norm: Tensor) -> float:
-        """Clip the gradients, whose norm is given, and make step number `step`; return its learning rate."""
+        """Clip the gradients, given their norm, and make step number `step`; return its learning rate."""
         training = self._training
         rate = learning_rate(
             step, steps=training.steps, warmup=training.warmup, peak=training.lr, final=training.final_lr
@@ -73,13 +73,13 @@ class Optimiser:
         return rate
 
     def clear(self) -> None:
-        """Drop all gradients."""
+        """Delete all gradients."""
         for optimiser in self._rates:
             optimiser.zero_grad(set_to_none=True)
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
-        """Put the averaged weights into the learner for a while, where an average is kept."""
+        """A context in which the learner has the averaged weights, if an average is kept."""
         self._swap()
         try:
             yield
@@ -90,12 +90,12 @@ class Optimiser:
         with torch.no_grad():
             for name, average in self._average.items():
                 parameter = self._parameters[name]
-                kept = parameter.detach().clone()
+                current = parameter.detach().clone()
                 parameter.copy_(average)
-                average.copy_(kept)
+                average.copy_(current)
 
     def tensors(self) -> dict[str, Tensor]:
-        """State by name: optimiser/PARAMETER/KEY and average/PARAMETER."""
+        """The state by name: optimiser/PARAMETER/KEY and average/PARAMETER."""
         moments = {
             f"optimiser/{name}/{key}": value
             for name, parameter in self._parameters.items()
@@ -104,7 +104,7 @@ class Optimiser:
         return moments | {f"average/{name}": value for name, value in self._average.items()}
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take back what `tensors` gave.
+        """Load a state that `tensors` returned.
 
         Raises:
             KeyError: if a tensor belongs to no parameter, or an average is missing.
@@ -114,7 +114,7 @@ class Optimiser:
             if kind == "optimiser":
                 parameter, _, key = rest.rpartition("/")
                 owner = self._parameters[parameter]
-                # The fused step walks memory, so a moment must lie in memory as its parameter does.
+                # The fused step needs a moment to have the memory layout of its parameter.
                 like = owner.detach() if value.shape == owner.shape else value.to(owner.device)
                 self._states[parameter][owner][key] = torch.empty_like(like, dtype=value.dtype).copy_(value)
         for name, average in self._average.items():
@@ -122,5 +122,5 @@ class Optimiser:
 
 
 def in_block(name: str) -> bool:
-    """Whether a parameter of this name belongs to one of a model's transformer blocks."""
+    """Whether a parameter of this name belongs to a transformer block."""
     return "blocks" in name.split(".")

@@ -1,4 +1,4 @@
-"""A training stage from its inputs to its artifact: fingerprint, run folder, resume, train, gates, export."""
+"""A training stage, from its inputs to its artifact: fingerprint, run folder, resume, training, gates, export."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sensorium.artifacts import atomic_path, digest, fingerprint, read_json, wri
 from sensorium.config import Section, Training, canonical_json
 from sensorium.data.windows import JoinedWindows, Windows
 from sensorium.training.checkpoint import writing
-from sensorium.training.distributed import World
+from sensorium.training.distributed import Ranks
 from sensorium.training.execution import Execution
 from sensorium.training.interrupt import Interrupt
 from sensorium.training.learner import Learner
@@ -37,22 +37,22 @@ def train_stage(
     execution: Execution,
     shapes: Mapping[str, Any],
 ) -> None:
-    """Train a model and write `output`/model.safetensors and manifest.json; go on where an earlier process stopped.
+    """Train a model and write `output`/model.safetensors and manifest.json; resume a run that was stopped.
 
     Args:
         stage: kind of the artifact, for example "encoder_vision".
         revision: REVISION of the stage's module.
         section: its section of the configuration, with a field `training`.
-        inputs: name -> file of each input: a manifest, or weights from elsewhere.
+        inputs: name -> file of each input: a manifest, or weights from another project.
         output: folder of the artifact; the run lives in `output`/runs/FINGERPRINT.
-        build: makes the learner, the training windows and the validation windows; torch's generator is
-            seeded before, so the initial weights are a function of the seed.
+        build: makes the learner, the training windows and the validation windows. It is called after torch was
+            seeded, so the initial weights are a function of the seed.
         execution: how to run.
-        shapes: what the model's constructor needs beside its section (JSON).
+        shapes: the second argument of the model's constructor, after its section (JSON).
 
     Raises:
         StoppedEarly: after a signal or near the deadline, with the state saved.
-        UnhealthyError: if the run diverged, or a gate found the model collapsed; nothing is exported.
+        UnhealthyError: if the run diverged, or a gate failed; then nothing is exported.
         StorageError: if results cannot be written, or another process trains in the same run folder.
         ArtifactError: if an input is missing, or a checkpoint does not fit the model.
     """
@@ -62,9 +62,9 @@ def train_stage(
         section_json = canonical_json(section)
         address = fingerprint(section_json, digests, revision)
         folder = output / "runs" / address
-        world = World.join(execution.prepare())
+        ranks = Ranks.join(execution.prepare())
         try:
-            if world.is_main:
+            if ranks.is_main:
                 settings = {
                     "stage": stage,
                     "revision": revision,
@@ -76,10 +76,10 @@ def train_stage(
                 held.enter_context(sole_owner(folder))
             torch.manual_seed(training.seed)
             learner, windows, validation = build()
-            trainer = Trainer(learner, training, windows, validation, folder, execution, world)
+            trainer = Trainer(learner, training, windows, validation, folder, execution, ranks)
             verdict = trainer.run(interrupt)
             verdict.check()
-            if world.is_main:
+            if ranks.is_main:
                 with trainer.exported(), writing(output / MODEL), atomic_path(output / MODEL) as temporary:
                     weights = trainer.learner.model.state_dict()
                     save_file(
@@ -102,12 +102,12 @@ def train_stage(
                             "metrics": {name: v if math.isfinite(v) else None for name, v in verdict.metrics.items()},
                         },
                     )
-            world.wait()
+            ranks.barrier()
         finally:
-            world.leave()
+            ranks.leave()
 
 
 def _digest(path: Path) -> str:
     if path.suffix == ".json":
-        read_json(path)  # a missing or broken manifest is named here, with the way out
+        read_json(path)  # a missing or broken manifest raises an error that names it and the way out
     return digest(path)

@@ -1,4 +1,8 @@
-"""The one training loop. A run's state is weights, optimiser and step: everything random is a function of the step."""
+"""The training loop of every stage.
+
+The state of a run is its weights, its optimiser and its step. Everything random is a function of the step, so a run
+that was stopped and resumed gives the same bits as one that was not.
+"""
 
 from __future__ import annotations
 
@@ -16,33 +20,33 @@ from sensorium.artifacts import ArtifactError
 from sensorium.config import ConfigurationError, Training
 from sensorium.data.windows import JoinedWindows, StepBatches, Windows
 from sensorium.randomness import Draw, sample_indices, stable_seed
-from sensorium.training.checkpoint import Checkpoints
-from sensorium.training.distributed import World
+from sensorium.training.checkpoint import Checkpoint, Checkpoints
+from sensorium.training.distributed import Ranks
 from sensorium.training.execution import Execution
 from sensorium.training.gradients import Gradients
 from sensorium.training.health import Skips, Verdict, first_bad_place
 from sensorium.training.interrupt import Interrupt, StoppedEarly, ignore_signals
 from sensorium.training.learner import Batch, Learner, Metrics
-from sensorium.training.metrics import Pace, RunLog, clock
+from sensorium.training.metrics import Pace, RunLog
 from sensorium.training.optimiser import Optimiser
 
 log = logging.getLogger(__name__)
-LOG_STEPS = 20
-VALIDATIONS = 10
-JUDGED = 64  # rows of a validation at least: gates on a training batch of 8 windows refused models by bad luck
-LINE_SECONDS = 10.0
+LOG_STEPS = 20  # at most so many steps between two records of metrics
+VALIDATIONS = 10  # in a whole run
+VALIDATION_ROWS = 64  # at least: with 8 rows, sampling noise alone failed the gates of healthy models
 
 
 class Trainer:
-    """Trains a learner from where its run stands to its last step.
+    """Trains a learner from the newest checkpoint of its run, or from the start, to the last step.
 
     Args:
         learner: freshly built; a checkpoint in `folder` replaces its weights.
         training: the optimisation.
-        windows: of training recordings; `validation`: of validation recordings.
+        windows: of training recordings.
+        validation: windows of validation recordings.
         folder: the run's folder: checkpoints, metrics.jsonl, train.log, tb.
         execution: how to run.
-        world: the ranks, and this one's device.
+        ranks: that share each batch.
     """
 
     def __init__(
@@ -53,26 +57,28 @@ class Trainer:
         validation: Windows | JoinedWindows,
         folder: Path,
         execution: Execution,
-        world: World,
+        ranks: Ranks,
     ) -> None:
-        if training.batch < world.size:
-            raise ConfigurationError(f"training.batch is {training.batch}: {world.size} ranks need at least a row each")
-        self.learner = learner.to(world.device)
+        if training.batch < ranks.count:
+            raise ConfigurationError(
+                f"training.batch is {training.batch}: {ranks.count} ranks need at least a row each"
+            )
+        self.learner = learner.to(ranks.device)
         self._training, self._windows, self._validation = training, windows, validation
-        self._folder, self._execution, self._world = folder, execution, world
-        self._device = world.device
+        self._folder, self._execution, self._ranks = folder, execution, ranks
+        self._device = ranks.device
         self._optimiser = Optimiser(learner, training)
         self._checkpoints = Checkpoints(folder / "checkpoints")
-        start, stop = world.share(training.batch)
+        start, stop = ranks.share(training.batch)
         micro_batch = min(execution.micro_batch or stop - start, stop - start)
-        self._gradients = Gradients(learner, world, lambda: execution.autocast(world.device), micro_batch)
+        self._gradients = Gradients(learner, ranks, lambda: execution.autocast(ranks.device), micro_batch)
         self._skips = Skips()
         self._verdict: Verdict | None = None
-        self._saved = -1
+        self._saved_step, self._saved_at = -1, 0.0
         self._save_seconds = self._step_seconds = 0.0
 
     def run(self, interrupt: Interrupt) -> Verdict:
-        """Train to the last step, or until interrupted; a finished run gives its verdict at once.
+        """Train to the last step or until interrupted; a run that is already finished returns its verdict at once.
 
         Raises:
             StoppedEarly: after a signal or near the deadline, with the state saved.
@@ -80,59 +86,38 @@ class Trainer:
             StorageError: if state or metrics cannot be written.
             ConfigurationError: if not even one row fits into memory.
         """
-        steps, batch = self._training.steps, self._training.batch
-        with RunLog(self._folder, self._world.is_main) as records:
+        steps = self._training.steps
+        log_every, validate_every = max(1, min(LOG_STEPS, steps // 20)), max(1, steps // VALIDATIONS)
+        with RunLog(self._folder, self._ranks.is_main) as records:
             done = self._resume()
-            if not self._world.same(done):
-                raise ArtifactError(f"{self._folder}: the ranks see different checkpoints; run the same command again")
             records.begin(done)
             if done == steps and self._verdict:
                 log.info("already trained for all of its %d steps: %s", steps, self._folder)
                 return self._verdict
-            parameters = sum(p.numel() for p in self._optimiser.parameters)
-            log.info(
-                "training %s: %d parameters, steps %d to %d, batch %d (%d a pass), %s, %d rank(s), in %s",
-                *(type(self.learner).__name__, parameters, done, steps, batch),
-                *(self._gradients.micro_batch, self._device, self._world.size, self._folder),
-            )
+            self._log_start(done)
             self._execution.compile_modules(self.learner.compiled(), self._device)
-            pace, told, saved_at = Pace(done, steps, batch), time.monotonic(), time.monotonic()
-            log_every, validate_every = max(1, min(LOG_STEPS, steps // 20)), max(1, steps // VALIDATIONS)
-            for step, samples in zip(range(done, steps), self._loader(done), strict=True):
-                begun, done = time.monotonic(), step + 1
+            pace, self._saved_at = Pace(done, steps, self._training.batch), time.monotonic()
+            for step, samples in zip(range(done, steps), self._batches(done), strict=True):
+                began, done = time.monotonic(), step + 1
                 validates = done % validate_every == 0 or done == steps
-                values = self._step(step, samples, wanted=validates or done % log_every == 0)
-                self._step_seconds = max(0.9 * self._step_seconds, time.monotonic() - begun)
+                values = self._step(step, samples, measured=validates or done % log_every == 0)
+                self._step_seconds = max(0.9 * self._step_seconds, time.monotonic() - began)
                 if validates:
                     values |= self._validate(done, records)
                 if values:
                     values |= pace.measure(done)
                     records.scalars(done, values)
-                    if time.monotonic() - told > LINE_SECONDS or done == steps:
-                        told = time.monotonic()
-                        rate, left = values["perf/samples_per_second"], clock(values["perf/seconds_left"])
-                        loss = values["train/loss"]
-                        log.info("step %d/%d  loss %.4f  %.0f samples/s  %s left", done, steps, loss, rate, left)
-                if done == steps:  # the last save stands below
-                    break
-                reserve = 2 * (self._step_seconds + self._save_seconds)
-                if self._world.any(interrupt.reason(reserve) is not None):
-                    self._save(done)
-                    self._world.wait()  # a rank that left early would take the one that saves with it
-                    reason = interrupt.reason(reserve) or "a signal to another rank"
-                    raise StoppedEarly(
-                        f"stopped by {reason} after step {done} of {steps}, state saved in "
-                        f"{self._checkpoints.path(done)}: run the same command again to go on"
-                    )
-                if time.monotonic() - saved_at > 60 * self._execution.checkpoint_minutes:
-                    self._save(done)
-                    saved_at = time.monotonic()
+                    pace.log_line(done, values)
+                if done < steps:
+                    self._stop_if_interrupted(interrupt, done)
+                    if time.monotonic() - self._saved_at > 60 * self._execution.checkpoint_minutes:
+                        self._save(done)
             self._save(done)
         assert self._verdict is not None
         return self._verdict
 
     def exported(self) -> AbstractContextManager[None]:
-        """Give the learner the weights to export (the average, where one is kept) for a while."""
+        """A context in which the learner has the weights to export: the average, where one is kept."""
         return self._optimiser.averaged()
 
     @property
@@ -140,10 +125,19 @@ class Trainer:
         """Steps that were skipped because they were not finite."""
         return self._skips.total
 
-    def _loader(self, done: int) -> DataLoader[Batch]:
+    def _log_start(self, done: int) -> None:
+        training, count = self._training, sum(p.numel() for p in self._optimiser.parameters)
+        log.info(
+            "training %s: %d parameters, steps %d to %d, batch %d (%d a pass), %s, %d rank(s), in %s",
+            *(type(self.learner).__name__, count, done, training.steps, training.batch),
+            *(self._gradients.micro_batch, self._device, self._ranks.count, self._folder),
+        )
+
+    def _batches(self, done: int) -> DataLoader[Batch]:
+        """This rank's rows of the batches of all steps after the first `done`."""
         training, execution = self._training, self._execution
         return DataLoader(
-            StepBatches(self._windows, training.seed, training.batch, self._world.share(training.batch)),
+            StepBatches(self._windows, training.seed, training.batch, self._ranks.share(training.batch)),
             batch_size=None,
             sampler=range(done, training.steps),
             num_workers=execution.workers,
@@ -152,49 +146,48 @@ class Trainer:
         )
 
     def _draw(self, purpose: str, step: int, rows: int) -> Draw:
-        return Draw(
-            stable_seed(self._training.seed, type(self.learner).__name__, purpose), step, 0, rows, rows, self._device
-        )
+        seed = stable_seed(self._training.seed, type(self.learner).__name__, purpose)
+        return Draw(seed, step, 0, rows, rows, self._device)
 
     def _to_device(self, batch: Batch) -> Batch:
         return {name: tensor.to(self._device, non_blocking=True) for name, tensor in batch.items()}
 
-    def _step(self, step: int, samples: Batch, wanted: bool) -> dict[str, float]:
-        """Make one step; return what is to be logged, where that is wanted."""
+    def _step(self, step: int, samples: Batch, measured: bool) -> dict[str, float]:
+        """Make one step, or skip it if it is not finite; return its metrics if it is `measured`."""
         batch, draw = self._to_device(samples), self._draw("training", step, self._training.batch)
         self.learner.train()
         self._optimiser.clear()
         part, metrics = self._gradients.compute(batch, draw)
-        loss, norm = self._world.sum(part), self._optimiser.norm()
+        loss, norm = self._ranks.sum(part), self._optimiser.norm()
         rate = 0.0
         if bool(torch.isfinite(loss.float() + norm.float())):
             rate = self._optimiser.update(step, norm)
-            self._tell(metrics)
+            self._report_observed(metrics)
             self._skips.passed()
         else:
             self._skips.skipped(step + 1, first_bad_place(self.learner, lambda: self._gradients.forward(batch, draw)))
-        if not wanted:
+        if not measured:
             return {}
-        values = {f"train/{name}": float(self._world.sum(value)) for name, value in metrics.items()}
+        values = {f"train/{name}": float(self._ranks.sum(value)) for name, value in metrics.items()}
         values |= {"train/loss": float(loss), "train/gradient_norm": float(norm), "train/learning_rate": rate}
         values["health/skipped_steps"] = self._skips.total
         if self._device.type == "cuda":
             values["perf/memory_gb"] = torch.cuda.max_memory_allocated(self._device) / 1e9
         return values
 
-    def _tell(self, metrics: Metrics) -> None:
-        """Tell the learner what it wants to know of the step that was made, as means over all ranks."""
+    def _report_observed(self, metrics: Metrics) -> None:
+        """Report the metrics that the learner observes, as means over the global batch."""
         names = self.learner.observed
         if names:
-            means = self._world.sum(torch.stack([metrics[name].float() for name in names]))
+            means = self._ranks.sum(torch.stack([metrics[name].float() for name in names]))
             self.learner.observe(dict(zip(names, means, strict=True)))
 
     def _validate(self, done: int, records: RunLog) -> dict[str, float]:
-        """Loss, gates and exhibits on a fixed validation batch, by the weights that would be exported."""
-        rows = min(max(self._training.batch, JUDGED), len(self._validation))
+        """Metrics and gates on a fixed validation batch, with as many rows as fit into memory."""
+        rows = min(max(self._training.batch, VALIDATION_ROWS), len(self._validation))
         while True:
             try:
-                verdict, exhibits = self._judge(rows)
+                verdict, exhibits = self._validate_on(rows)
                 break
             except torch.OutOfMemoryError:
                 if rows < 4:
@@ -205,7 +198,8 @@ class Trainer:
         records.show(done, exhibits)
         return verdict.metrics
 
-    def _judge(self, rows: int) -> tuple[Verdict, dict[str, Any]]:
+    def _validate_on(self, rows: int) -> tuple[Verdict, dict[str, Any]]:
+        """Loss, gates and exhibits of the weights that would be exported."""
         indices = sample_indices(stable_seed(self._training.seed, "validation"), 0, rows, len(self._validation))
         batch = self._to_device(self._validation.batch(indices))
         self.learner.eval()
@@ -215,10 +209,23 @@ class Trainer:
         values = {f"val/{name}": float(value) for name, value in metrics.items()} | {"val/loss": float(loss)}
         return Verdict(values | {f"health/{gate.name}": gate.value for gate in gates}, gates), exhibits
 
-    def _save(self, done: int) -> None:
-        if not self._world.is_main or self._saved == done:
+    def _stop_if_interrupted(self, interrupt: Interrupt, done: int) -> None:
+        """Save and leave if any rank has a reason to stop, with time in reserve for one more step and its save."""
+        reserve = 2 * (self._step_seconds + self._save_seconds)
+        if not self._ranks.any(interrupt.reason(reserve) is not None):
             return
-        begun = time.monotonic()
+        self._save(done)
+        self._ranks.barrier()  # if one rank left early, torchrun would stop the one that saves
+        reason = interrupt.reason(reserve) or "a signal to another rank"
+        raise StoppedEarly(
+            f"stopped by {reason} after step {done} of {self._training.steps}, state saved in "
+            f"{self._checkpoints.path(done)}: run the same command again to go on"
+        )
+
+    def _save(self, done: int) -> None:
+        self._saved_at = time.monotonic()
+        if not self._ranks.is_main or self._saved_step == done:
+            return
         values: dict[str, Any] = {
             "skips": self._skips.values(),
             "micro_batch": self._gradients.micro_batch,
@@ -228,12 +235,24 @@ class Trainer:
             values["verdict"] = self._verdict.values()
         weights = {f"learner/{name}": tensor for name, tensor in self.learner.state_dict().items()}
         self._checkpoints.save(done, weights | self._optimiser.tensors(), values)
-        self._saved, self._save_seconds = done, time.monotonic() - begun
+        began, self._saved_at = self._saved_at, time.monotonic()
+        self._saved_step, self._save_seconds = done, self._saved_at - began
 
     def _resume(self) -> int:
+        """Load the newest checkpoint; return its step, or 0 if there is none.
+
+        Raises:
+            ArtifactError: if the checkpoint does not fit the model, or the ranks found different ones.
+        """
         checkpoint = self._checkpoints.newest()
-        if checkpoint is None:
-            return 0
+        done = checkpoint.step if checkpoint else 0
+        if checkpoint:
+            self._load(checkpoint)
+        if not self._ranks.agree_on(done):
+            raise ArtifactError(f"{self._folder}: the ranks see different checkpoints; run the same command again")
+        return done
+
+    def _load(self, checkpoint: Checkpoint) -> None:
         weights: dict[str, Tensor] = {
             name.removeprefix("learner/"): tensor
             for name, tensor in checkpoint.tensors.items()
@@ -248,12 +267,11 @@ class Trainer:
                 f"delete {self._folder} to train anew ({error})"
             ) from error
         values = checkpoint.values
-        self._skips, self._saved = Skips(values["skips"]), checkpoint.step
+        self._skips, self._saved_step = Skips(values["skips"]), checkpoint.step
         if not self._execution.micro_batch and values["device"] == self._device_name():
             self._gradients.micro_batch = min(self._gradients.micro_batch, values["micro_batch"])
         if "verdict" in values:
             self._verdict = Verdict.from_values(values["verdict"])
-        return checkpoint.step
 
     def _device_name(self) -> str:
         return torch.cuda.get_device_name(self._device) if self._device.type == "cuda" else "cpu"

@@ -14,10 +14,11 @@ from sensorium.agent.config import CloningConfig, ImaginationConfig
 from sensorium.agent.evaluation.players import Senses
 from sensorium.agent.imagination_learner import ImaginationLearner
 from sensorium.data.environment import Observation
-from sensorium.generation.audio_tokenizer import AudioTokenizer, to_sounds
+from sensorium.data.sample_formats import to_images, to_sounds
+from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.generation.config import AudioTokenizerConfig, DynamicsConfig, VideoTokenizerConfig
 from sensorium.generation.dream import Dreamer
-from sensorium.generation.tokenizers import VideoTokenizer, to_images
+from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.randomness import Draw
 
 CONTINUOUS, DISCRETE = {"kind": "continuous", "size": 2}, {"kind": "discrete", "size": 5}

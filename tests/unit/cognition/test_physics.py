@@ -11,7 +11,7 @@ from sensorium.studies.physics_prior import (
     TRUE_ROOM,
     WRONG_ROOM,
     Balls,
-    Learner,
+    MotionPredictors,
     in_free_flight,
     prediction,
     rms,
@@ -81,7 +81,11 @@ def test_the_share_that_holds_is_identified():
 def test_a_heavy_penalty_leaves_nothing_to_the_correction(world):
     """Of the same samples, by the same steps."""
     shares = [
-        Learner(CONFIG.model_copy(update={"penalty": penalty}), TRUE_ROOM).train(world).predict(world)[1].abs().mean()
+        MotionPredictors(CONFIG.model_copy(update={"penalty": penalty}), TRUE_ROOM)
+        .train(world)
+        .predict(world)[1]
+        .abs()
+        .mean()
         for penalty in (0.0, 1e6)
     ]
     assert shares[1] < 0.05 * shares[0]
@@ -89,21 +93,21 @@ def test_a_heavy_penalty_leaves_nothing_to_the_correction(world):
 
 def test_seeds_trained_together_become_what_they_become_alone(world):
     """Two seeds at once, and the second by itself."""
-    together = Learner(CONFIG, TRUE_ROOM).train(world)
+    together = MotionPredictors(CONFIG, TRUE_ROOM).train(world)
     second = Balls(*(getattr(world, name)[1:] for name in Balls.__dataclass_fields__))
-    alone = Learner(CONFIG.model_copy(update={"seed": CONFIG.seed + 1, "seeds": 1}), TRUE_ROOM).train(second)
+    alone = MotionPredictors(CONFIG.model_copy(update={"seed": CONFIG.seed + 1, "seeds": 1}), TRUE_ROOM).train(second)
     assert together.error(world)[1] == pytest.approx(alone.error(second)[0], rel=1e-3)
     assert together.error(world)[0] != pytest.approx(alone.error(second)[0], rel=1e-3)
 
 
 def test_stones_are_trusted_more_than_balloons_unless_colours_mean_nothing(world, held_out):
-    assert Learner(CONFIG, TRUE_ROOM).train(world).trust_auc(held_out).min() > 0.95
-    assert Learner(CONFIG, TRUE_ROOM).train(shuffled(CONFIG, world)).trust_auc(held_out).mean() < 0.95
+    assert MotionPredictors(CONFIG, TRUE_ROOM).train(world).trust_auc(held_out).min() > 0.95
+    assert MotionPredictors(CONFIG, TRUE_ROOM).train(shuffled(CONFIG, world)).trust_auc(held_out).mean() < 0.95
 
 
 def test_an_exception_leaves_the_rule_as_it_was(world):
     stones, balloons = world.of(balloons=False), world.of(balloons=True)
-    learner = Learner(CONFIG, TRUE_ROOM).train(stones)
+    learner = MotionPredictors(CONFIG, TRUE_ROOM).train(stones)
     before, wrong = learner.error(stones), learner.error(balloons)
     learner.train(balloons, exception=True)
     assert (learner.error(stones) == before).all()

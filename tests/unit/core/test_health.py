@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sensorium.training.collapse import effective_rank, mean_difference, relative_deviation
+from sensorium.training.collapse import effective_rank, mean_difference, relative_std
 from sensorium.training.health import Skips, UnhealthyError, Verdict, first_bad_place
 from sensorium.training.learner import Gate
 
@@ -75,7 +75,7 @@ def test_measures_of_collapse() -> None:
     assert effective_rank(spread) > 14
     assert effective_rank(point) == 0
     assert effective_rank(line) == pytest.approx(1, abs=0.01)
-    assert relative_deviation(spread) == pytest.approx(1, abs=0.05)
-    assert relative_deviation(point) < 1e-6
+    assert relative_std(spread) == pytest.approx(1, abs=0.05)
+    assert relative_std(point) < 1e-6
     assert mean_difference(spread) == pytest.approx(1, abs=0.05)
     assert abs(mean_difference(point)) < 1e-5

@@ -9,6 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sensorium.config import PlayroomConfig
+from sensorium.data.sample_formats import LARGEST_SAMPLE, WHITE
 from sensorium.data.sources.playroom import BODY_NAMES, STATE_NAMES, Intervention, details, simulate
 from sensorium.data.sources.playroom.materials import MATERIALS
 
@@ -140,10 +141,10 @@ def test_an_impossible_intervention_is_named() -> None:
 
 
 def test_impacts_are_heard_and_nothing_clips(recordings: list[dict[str, np.ndarray]]) -> None:
-    assert max(np.abs(record["audio"].astype(int)).max() for record in recordings) < 0.99 * 32767
+    assert max(np.abs(record["audio"].astype(int)).max() for record in recordings) < 0.99 * LARGEST_SAMPLE
     rises, labelled = [], []
     for record in recordings:
-        sound = record["audio"].astype(np.float64) / 32767
+        sound = record["audio"].astype(np.float64) / LARGEST_SAMPLE
         labelled.append((record["truth.audio_label"] >= 0).mean())
         last = -1.0
         for time, _, _, _, amplitude in record["truth.events"]:
@@ -159,7 +160,7 @@ def test_impacts_are_heard_and_nothing_clips(recordings: list[dict[str, np.ndarr
 
 
 def test_the_hand_keeps_things_moving(recordings: list[dict[str, np.ndarray]]) -> None:
-    video = np.stack([record["video"] for record in recordings]).astype(np.float32) / 255
+    video = np.stack([record["video"] for record in recordings]).astype(np.float32) / WHITE
     error = np.square(video[:, 4:] - video[:, :-4]).mean(axis=(2, 3, 4))
     assert 17 < -10 * np.log10(error.mean()) < 24  # persistence over four frames, in decibels
     assert (error.mean(axis=1) > 1e-3).all()  # no recording sleeps
@@ -167,7 +168,7 @@ def test_the_hand_keeps_things_moving(recordings: list[dict[str, np.ndarray]]) -
 
 def bands(sound: np.ndarray) -> np.ndarray:
     """Log energies of one frame of sound in 16 bands at 4 times."""
-    spectrum = np.abs(np.fft.rfft(sound.reshape(4, 250) / 32767 * np.hanning(250), axis=1))
+    spectrum = np.abs(np.fft.rfft(sound.reshape(4, 250) / LARGEST_SAMPLE * np.hanning(250), axis=1))
     edges = np.unique(np.geomspace(1, 126, 17).astype(int))[:-1]
     return np.log(np.add.reduceat(spectrum, edges, axis=1) + 1e-3).ravel()
 
@@ -177,7 +178,7 @@ def colour(record: dict[str, np.ndarray], body: int) -> np.ndarray:
     size = CONFIG.size
     places = np.clip(np.round(record["truth.position"][::8, body] * size - 0.5).astype(int), 3, size - 4)
     patches = [record["video"][8 * t, y - 2 : y + 3, x - 2 : x + 3] for t, (x, y) in enumerate(places)]
-    return np.mean(patches, axis=(0, 1, 2)) / 255
+    return np.mean(patches, axis=(0, 1, 2)) / WHITE
 
 
 def held_out_accuracy(features: list[np.ndarray], classes: list[int], numbers: list[int]) -> float:

@@ -24,7 +24,7 @@ from sensorium.config import ConfigurationError, Training
 from sensorium.models.load import load
 from sensorium.randomness import Draw
 from sensorium.training import trainer as trainer_module
-from sensorium.training.distributed import World
+from sensorium.training.distributed import Ranks
 from sensorium.training.execution import Execution
 from sensorium.training.gradients import Gradients
 from sensorium.training.health import UnhealthyError
@@ -169,18 +169,18 @@ def wait_for(output: Path, condition: Any) -> Path:
     raise TimeoutError("the toy stage wrote no checkpoint")
 
 
-def gradients(learner: Learner, micro_batch: int, world: World | None = None) -> tuple[float, dict[str, Tensor], int]:
+def gradients(learner: Learner, micro_batch: int, ranks: Ranks | None = None) -> tuple[float, dict[str, Tensor], int]:
     """Loss, gradients and the micro-batch found for 10 rows."""
     draw = Draw(5, 3, 0, 10, 10, torch.device("cpu"))
     batch = ToyWindows().batch(torch.arange(10).numpy())
-    world = world or World()
-    start, stop = world.share(10)
+    ranks = ranks or Ranks()
+    start, stop = ranks.share(10)
     mine = {name: tensor[start:stop] for name, tensor in batch.items()}
-    computer = Gradients(learner, world, nullcontext, micro_batch)
+    computer = Gradients(learner, ranks, nullcontext, micro_batch)
     loss, metrics = computer.compute(mine, draw)
     values = {f"gradient {name}": p.grad.clone() for name, p in learner.named_parameters() if p.grad is not None}
-    values |= {f"metric {name}": world.sum(value) for name, value in metrics.items()}
-    return float(world.sum(loss)), values, computer.micro_batch
+    values |= {f"metric {name}": ranks.sum(value) for name, value in metrics.items()}
+    return float(ranks.sum(loss)), values, computer.micro_batch
 
 
 @pytest.mark.parametrize("cls", [ToyLearner, ToyContrast])
@@ -228,26 +228,26 @@ def test_a_small_batch_is_not_what_a_model_is_judged_by(tmp_path: Path, monkeypa
     monkeypatch.setattr(ToyLearner, "gates", watched)
     run_toy(tmp_path / "toy")
     assert set(judged) == {24}  # all there are
-    assert ToyConfig().training.batch < 24 < trainer_module.JUDGED
+    assert ToyConfig().training.batch < 24 < trainer_module.VALIDATION_ROWS
 
 
 def _rank(rank: int, folder: str) -> None:
     torch.set_num_threads(1)
     torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
-    world = World(rank, 2)
+    ranks = Ranks(rank, 2)
     for cls in (ToyLearner, ToyContrast):
         torch.manual_seed(0)
         alone = gradients(cls(ToyConfig()), 10)
         torch.manual_seed(0)
         learner = cls(ToyConfig())
         learner.largest = 10 if rank else 2  # one rank runs out of memory, both go on
-        together = gradients(learner, 10, world)
+        together = gradients(learner, 10, ranks)
         assert together[2] <= 2
         assert abs(together[0] - alone[0]) < 1e-5
         torch.testing.assert_close(together[1], alone[1], rtol=1e-4, atol=1e-6)
-    assert world.any(rank == 1)
-    assert not world.any(False)
-    world.leave()
+    assert ranks.any(rank == 1)
+    assert not ranks.any(False)
+    ranks.leave()
 
 
 def test_two_ranks_equal_one(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from toy_world import DETAILS, ENCODER_SHAPES, SIZE, SOUND_SHAPES, write_model
 
 import sensorium
 from sensorium.artifacts import ArtifactError
+from sensorium.data.sample_formats import FULL_SCALE, to_images
 from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.generation.config import AudioTokenizerConfig
 from sensorium.generation.dynamics import Dynamics
@@ -108,7 +109,7 @@ def test_a_sense_may_be_missing_and_makes_a_difference(model: WorldModel, fields
 
 def test_sound_may_be_whole_numbers_or_fractions(model: WorldModel, fields: dict[str, np.ndarray]) -> None:
     whole = model.perceive(audio=fields["audio"]).world
-    fractions = model.perceive(audio=fields["audio"].astype(np.float64) / 32768).world
+    fractions = model.perceive(audio=fields["audio"].astype(np.float64) / FULL_SCALE).world
     np.testing.assert_array_equal(whole, fractions)
 
 
@@ -221,7 +222,7 @@ def test_a_finetuned_model_perceives_by_itself_and_imagines_by_its_neighbours(
     assert after.world.shape == (toy_world.FRAMES, FUSION.dim)
     assert np.abs(after.world - before.world).max() > 1e-3
     with torch.no_grad():
-        pictures = torch.from_numpy(video).permute(0, 3, 1, 2).float() / 255
+        pictures = to_images(torch.from_numpy(video))
         np.testing.assert_allclose(after.vision, joint.vision(pictures).numpy(), atol=1e-5)
     dreams = [model.imagine(actions[:3]).video for model in (apart, together)]
     np.testing.assert_array_equal(*dreams)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from sensorium.config import ConfigurationError
+from sensorium.data.sample_formats import LARGEST_SAMPLE
 from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.generation.audio_tokenizer_learner import SoundLearner, magnitudes, spectral_error, wave_error
 from sensorium.generation.config import AudioTokenizerConfig
@@ -34,7 +35,7 @@ def tones(count: int, frames: int = 4) -> torch.Tensor:
     time = torch.arange(frames * SAMPLES) / RATE - 0.1 * onset
     wave = (-time * 20).exp() * torch.sin(2 * math.pi * (200 + 400 * pitch) * time) * (time > 0)
     noise = 0.001 * torch.randn(count, frames * SAMPLES, generator=generator)
-    return (32767 * ((0.05 + 0.4 * loudness) * wave + noise)).to(torch.int16)
+    return (LARGEST_SAMPLE * ((0.05 + 0.4 * loudness) * wave + noise)).to(torch.int16)
 
 
 def draw(rows: int) -> Draw:

@@ -14,11 +14,12 @@ from sensorium.artifacts import ArtifactError, digest, write_manifest
 from sensorium.config import LatentsConfig, Section, canonical_json
 from sensorium.data import collect, index
 from sensorium.data.recording import SPLITS, RecordingSet
+from sensorium.data.sample_formats import to_images, to_sounds
 from sensorium.data.windows import Windows
 from sensorium.generation import encode_latents
-from sensorium.generation.audio_tokenizer import AudioTokenizer, to_sounds
+from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.generation.config import AudioTokenizerConfig, VideoTokenizerConfig
-from sensorium.generation.tokenizers import VideoTokenizer, to_images
+from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.generation.train_dynamics import token_statistics
 
 DATA = '{"source": "playroom", "recordings": 12, "frames": 16, "size": 16, "shards": 2}'

@@ -15,6 +15,7 @@ from toy_world import DETAILS, FRAMES, RATE, RECORDINGS, SAMPLES, SIZE, SPLITS, 
 from sensorium.artifacts import ArtifactError
 from sensorium.config import PlayroomConfig, canonical_json
 from sensorium.data.recording import RecordingSet
+from sensorium.data.sample_formats import LARGEST_SAMPLE
 from sensorium.data.windows import Windows
 from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.generation.audio_tokenizer_learner import SoundLearner
@@ -34,7 +35,7 @@ def sound(number: int) -> np.ndarray:
     for onset in rng.integers(0, len(waves), 12):
         time = np.arange(len(waves) - onset) / RATE
         waves[onset:] += rng.uniform(0.03, 0.1) * np.exp(-20 * time) * np.sin(2 * np.pi * rng.uniform(200, 600) * time)
-    return np.round(32767 * waves.clip(-1, 1)).astype(np.int16)
+    return np.round(LARGEST_SAMPLE * waves.clip(-1, 1)).astype(np.int16)
 
 
 @pytest.fixture(scope="module")

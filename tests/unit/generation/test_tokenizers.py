@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from sensorium.data.sample_formats import WHITE
 from sensorium.generation.config import VideoTokenizerConfig
-from sensorium.generation.tokenizers import VideoTokenizer, to_images
+from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.generation.video_tokenizer_learner import TokenizerLearner, edge_error, psnr
 from sensorium.randomness import Draw
 
@@ -28,7 +29,7 @@ def discs(count: int) -> torch.Tensor:
     rows, columns = torch.meshgrid(torch.arange(SIZE), torch.arange(SIZE), indexing="ij")
     inside = (rows - centres[:, :1, None]).square() + (columns - centres[:, 1:, None]).square() < 16
     frames = torch.where(inside[..., None], colours[:, None, None], 0.2)
-    return (255 * frames).to(torch.uint8)[:, None]
+    return (WHITE * frames).to(torch.uint8)[:, None]
 
 
 def draw(rows: int) -> Draw:
@@ -61,13 +62,6 @@ def test_clips_are_frames_one_by_one(tokenizer):
 def test_size_must_be_a_multiple_of_the_stride():
     with pytest.raises(ValueError, match="20"):
         VideoTokenizer(VideoTokenizerConfig(), {"size": 20})
-
-
-def test_to_images():
-    video = torch.randint(0, 256, (2, 5, 4, 4, 3), dtype=torch.uint8)
-    images = to_images(video)
-    assert images.shape == (2, 5, 3, 4, 4)
-    assert torch.equal(images[1, 2, 0, 3, 1] * 255, video[1, 2, 3, 1, 0].float())
 
 
 def test_psnr():

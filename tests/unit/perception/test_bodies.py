@@ -45,7 +45,7 @@ def test_areas_are_those_of_the_simulator() -> None:
     """Mass is density times area, as pymunk has it."""
     for number in range(6):
         scene = draw_scene(CONFIG, number)
-        for body, mass in zip(scene.bodies, [b and b.mass for b in playroom.Room(scene).bodies], strict=True):
+        for body, mass in zip(scene.bodies, [b and b.mass for b in playroom.RoomSimulation(scene).bodies], strict=True):
             if body is not None:
                 expected = PROPERTIES[body.material].density * area(body.shape, body.size) / 450
                 assert expected == pytest.approx(mass, rel=1e-3)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sensorium.config import Training
+from sensorium.data.sample_formats import WHITE
 from sensorium.perception.config import AudioEncoderConfig, Contrast, VisionEncoderConfig
 from sensorium.perception.contrastive_learner import (
     AudioContrast,
@@ -20,7 +21,7 @@ from sensorium.perception.contrastive_learner import (
     variance_hinge,
 )
 from sensorium.randomness import Draw
-from sensorium.training.collapse import effective_rank, mean_difference, relative_deviation
+from sensorium.training.collapse import effective_rank, mean_difference, relative_std
 
 CPU = torch.device("cpu")
 SHAPES = {"size": 32, "sample_rate": 16000, "samples_per_frame": 1000}
@@ -30,7 +31,7 @@ def vision() -> tuple[ContrastiveLearner, dict[str, Tensor]]:
     torch.manual_seed(0)
     config = VisionEncoderConfig(width=8, dim=32, training=Training(steps=100))
     blobs = torch.rand(16, 1, 4, 4, 3).repeat_interleave(8, 2).repeat_interleave(8, 3).expand(-1, 3, -1, -1, -1)
-    return VisionContrast(config, SHAPES), {"video": (blobs * 255).byte()}
+    return VisionContrast(config, SHAPES), {"video": (blobs * WHITE).byte()}
 
 
 def audio() -> tuple[ContrastiveLearner, dict[str, Tensor]]:
@@ -98,8 +99,8 @@ def test_measures_of_collapse() -> None:
     assert effective_rank(line) == pytest.approx(1, abs=1e-2)
     assert effective_rank(torch.ones(64, 16)) == 0
     assert math.isnan(effective_rank(features / 0))
-    assert relative_deviation(features) == pytest.approx(1, abs=0.05)
-    assert relative_deviation(features + 100) < 0.05
+    assert relative_std(features) == pytest.approx(1, abs=0.05)
+    assert relative_std(features + 100) < 0.05
     assert mean_difference(features) == pytest.approx(1, abs=0.05)
     assert mean_difference(features + 100) < 0.01
 

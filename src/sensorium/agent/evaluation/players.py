@@ -13,9 +13,10 @@ import torch
 
 from sensorium.agent.agent import Agent, Policy, pick
 from sensorium.data.environment import Environment, Observation
-from sensorium.generation.audio_tokenizer import AudioTokenizer, to_sounds
+from sensorium.data.sample_formats import to_images, to_sounds
+from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.generation.dream import Dreamer
-from sensorium.generation.tokenizers import VideoTokenizer, to_images
+from sensorium.generation.tokenizers import VideoTokenizer
 
 
 class Player(Protocol):

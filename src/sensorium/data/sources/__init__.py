@@ -1,12 +1,13 @@
-"""Where recordings come from: one module a source.
+"""The sources of recordings, one module for each.
 
-Each module has
+Every module has
     simulate(config, number) -> dict[str, np.ndarray]   one recording, a function of (config, number) alone;
-                                                        raises data.quarantine.BadRecordingError if it cannot be had
-    details(config) -> dict                             rates, sizes and names that hold for all its recordings
-and, of a labelled set,
-    listing(config) -> Listing                          where each recording is, and in which split
-    environment(config) -> data.environment.Environment the same world, to be played; simulators only
+                                                        raises data.quarantine.BadRecordingError if that is impossible
+    details(config) -> dict                             rates, sizes and names of all its recordings
+the modules of labelled sets also have
+    listing(config) -> Listing                          the place and the split of each recording
+and those of simulators
+    environment(config) -> data.environment.Environment the same world, for an agent that acts in it
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from sensorium.data.shards import draw_splits
 
 
 def module(source: str) -> ModuleType:
-    """Module of a source, imported when it is wanted: each brings a heavy library of its own.
+    """The module of a source, imported when it is needed, because each imports a heavy library.
 
     Raises:
         LookupError: if there is no such source.
@@ -31,7 +32,7 @@ def module(source: str) -> ModuleType:
 
 
 def splits(config: Source) -> list[Split]:
-    """Split of every recording of a source: as a labelled set is parted, else drawn by the seed."""
+    """Split of every recording of a source: that of its labelled set, or else drawn by the seed."""
     if isinstance(config, LabelledSet):
         return [item.split for item in module(config.source).listing(config).items]
     assert isinstance(config, Recordings)
@@ -39,5 +40,5 @@ def splits(config: Source) -> list[Split]:
 
 
 def origin(config: Source, number: int) -> str:
-    """Where recording `number` of a labelled set was read; empty for other sources."""
+    """The place from which recording `number` of a labelled set was read; empty for other sources."""
     return str(module(config.source).listing(config).items[number].place) if isinstance(config, LabelledSet) else ""

@@ -1,14 +1,14 @@
-"""Games of the Arcade Learning Environment (ale-py), with the console's own picture, sound and memory.
+"""Games of the Arcade Learning Environment (ale-py): the console's picture, sound and memory.
 
-The console runs at 60 frames a second and gives 512 samples a frame (30,720 Hz, mono, 8 bit, silence at 128). An
-action is held for FRAME_SKIP console frames and all their sound is kept, so a recording has 15 frames a second and
-2,048 samples a frame. A frame is the brighter of the last two console frames, pixel by pixel, because many games draw
-their figures in every other frame only (Mnih et al. 2015, "Human-level control through deep reinforcement learning",
+The console runs at 60 frames a second, with 512 samples a frame (30,720 Hz, mono, 8 bit, silence at 128). An action is
+held for FRAME_SKIP console frames, and the sound of all of them is kept, so a recording has 15 frames a second and
+2,048 samples a frame. A frame is the pixelwise maximum of the last two console frames, because many games draw their
+sprites in every other frame only (Mnih et al. 2015, "Human-level control through deep reinforcement learning",
 Methods).
 
-The play of recording k is a function of (seed, k): the game is games[k % len(games)], the player presses random keys
-of all 18 and holds each for a random time, and a random while is played before the recording begins so that
-recordings do not all start alike. The console itself repeats no action of its own accord.
+Recording k is a function of (seed, k). The game is games[k % len(games)]. The player presses random keys, any of the
+18, and holds each for a random time. A random time is played before the recording begins, so that recordings start
+differently. Sticky actions of the console are off.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ CONSOLE_RATE = 60
 CONSOLE_SAMPLES = 512
 MEMORY = 128  # bytes
 SILENCE = 128
-WARM_UP = 60  # most frames that are played before a recording begins
-ACTIONS = 18  # every key of the console; each game knows which of them it heeds
+WARM_UP = 60  # the most frames that are played before a recording begins
+ACTIONS = 18  # all keys of the console, although a game may ignore some
+SCALE_8_TO_16_BIT = 256
 
 
 def simulate(config: AtariConfig, number: int) -> dict[str, np.ndarray]:
@@ -42,32 +43,32 @@ def simulate(config: AtariConfig, number: int) -> dict[str, np.ndarray]:
     Raises:
         ConfigurationError: if ale-py ships no such game.
     """
-    game, seen, memory = AtariEnvironment(config), [], np.empty((config.frames, MEMORY), np.float32)
+    game, observations, memory = AtariEnvironment(config), [], np.empty((config.frames, MEMORY), np.float32)
     game.reset(number)
     actions = np.array([game.habit() for _ in range(config.frames)])
     for frame, action in enumerate(actions):
-        seen.append(game.step(action))
+        observations.append(game.step(action))
         memory[frame] = game.memory()
     return {
-        "video": np.stack([observation.frame for observation in seen]),
-        "audio": np.concatenate([observation.sound for observation in seen]),
+        "video": np.stack([observation.frame for observation in observations]),
+        "audio": np.concatenate([observation.sound for observation in observations]),
         "action": actions,
-        "reward": np.array([observation.reward for observation in seen], np.float32),
+        "reward": np.array([observation.reward for observation in observations], np.float32),
         "truth.state": memory,
     }
 
 
 class AtariEnvironment:
-    """A game under somebody's keys (data.environment.Environment); it ends after config.frames frames.
+    """A game as a data.environment.Environment; an episode ends after config.frames frames.
 
-    A game that is over begins anew within the episode, as it does in recordings.
+    A game that is over begins again within the episode, as in the recordings.
     """
 
     def __init__(self, config: AtariConfig) -> None:
         self._config = config
 
     def reset(self, number: int) -> Observation:
-        """The game of recording `number`, after the random while that is played before it begins."""
+        """Start the game of recording `number` and play it up to the recording's first frame."""
         config = self._config
         random = np.random.default_rng(stable_seed(config.seed, "atari", number))
         self._console = _console(config.games[number % len(config.games)], int(random.integers(2**31)))
@@ -75,22 +76,22 @@ class AtariEnvironment:
         keys = _hold_keys(random, warm_up + config.frames, config.repeat_action)
         for action in keys[:warm_up]:
             for _ in range(FRAME_SKIP):
-                _act(self._console, action)
+                _play_frame(self._console, action)
         self._keys, self._frame = iter(keys[warm_up:]), 0
         silence = np.zeros(FRAME_SKIP * CONSOLE_SAMPLES, np.int16)
         return self._observe(self._console.getScreenRGB(), silence, 0.0)
 
     def step(self, action: np.ndarray) -> Observation:
-        """One frame with a key held, int64 [] in 0..17."""
+        """Hold a key, int64 [] in 0..17, for one frame."""
         reward, sound = 0.0, np.empty((FRAME_SKIP, CONSOLE_SAMPLES), np.uint8)
         for tick in range(FRAME_SKIP):
-            reward += _act(self._console, int(action))
+            reward += _play_frame(self._console, int(action))
             sound[tick] = self._console.getAudio()
             if tick == FRAME_SKIP - 2:
                 picture = self._console.getScreenRGB()
         self._frame += 1
         picture = np.maximum(picture, self._console.getScreenRGB())
-        return self._observe(picture, (sound.reshape(-1).astype(np.int16) - SILENCE) * 256, reward)
+        return self._observe(picture, (sound.reshape(-1).astype(np.int16) - SILENCE) * SCALE_8_TO_16_BIT, reward)
 
     def memory(self) -> np.ndarray:
         """The console's memory, uint8 [128]."""
@@ -101,11 +102,11 @@ class AtariEnvironment:
         return np.array(0, np.int64)
 
     def habit(self) -> np.ndarray:
-        """The key that the player of the recordings holds next; asked once a frame."""
+        """The key that the player of the recordings holds next; call it once a frame."""
         return next(self._keys)
 
     def expert(self) -> None:
-        """Nobody wrote a player."""
+        """None: there is no scripted player."""
 
     def _observe(self, picture: np.ndarray, sound: np.ndarray, reward: float) -> Observation:
         size = (self._config.size, self._config.size)
@@ -119,7 +120,7 @@ def environment(config: AtariConfig) -> AtariEnvironment:
 
 
 def details(config: AtariConfig) -> dict[str, Any]:
-    """What holds for all recordings. There are no labels, and no body."""
+    """Details of all recordings. There are no labels and no body sense."""
     return {
         "source": "atari",
         "licence": "ale-py is GPL-2.0; the games belong to their owners: do not share recordings",
@@ -136,10 +137,10 @@ def details(config: AtariConfig) -> dict[str, Any]:
 
 
 def _console(game: str, seed: int) -> ALEInterface:
-    """A console that was just switched on. A new one for each recording: what was played before must not matter."""
+    """A new console for each recording, so that earlier games have no influence."""
     shipped = roms.get_all_rom_ids()
     rom = roms.get_rom_path(game) if game in shipped else None
-    if rom is None:  # asked first, because loading a file that is not there ends the process
+    if rom is None:  # checked first, because the console ends the process if the file is missing
         raise ConfigurationError(
             f"config: data.games = {game!r}: no such game; ale-py ships {', '.join(sorted(shipped))}"
         )
@@ -147,21 +148,21 @@ def _console(game: str, seed: int) -> ALEInterface:
     console = ALEInterface()
     console.setInt("random_seed", seed)
     console.setFloat("repeat_action_probability", 0.0)
-    console.setBool("sound_obs", True)  # heeded only before the game is loaded
+    console.setBool("sound_obs", True)  # has no effect after the game is loaded
     console.loadROM(rom)
     return console
 
 
 def _hold_keys(random: np.random.Generator, count: int, repeat: float) -> np.ndarray:
-    """Actions int64 [count]: each is the one before with chance `repeat`, else any of the 18."""
+    """Actions int64 [count]: each repeats the one before with probability `repeat`, else is any of the 18."""
     fresh = random.integers(ACTIONS, size=count)
     anew = random.random(count) >= repeat
     anew[:1] = True
     return fresh[np.maximum.accumulate(np.where(anew, np.arange(count), 0))]
 
 
-def _act(console: ALEInterface, action: int) -> float:
-    """One console frame; a game that is over begins anew."""
+def _play_frame(console: ALEInterface, action: int) -> float:
+    """Play one console frame and return its reward; restart a game that is over."""
     if console.game_over():
         console.reset_game()
     return float(console.act(Action(int(action))))

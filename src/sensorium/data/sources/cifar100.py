@@ -1,7 +1,7 @@
-"""CIFAR-100 (Krizhevsky 2009) in the Python form of its publisher: two pickles of pictures and one of names.
+"""CIFAR-100 (Krizhevsky 2009) in the Python format of its publisher: two pickles of pictures and one of class names.
 
-A pickle can run any program, wherever it was downloaded from. Here it is read by an unpickler that knows how to make
-numbers, text, lists, dictionaries and arrays of numbers, and refuses every other name.
+A pickle can run any program. These are read by an unpickler that makes only numbers, text, lists, dictionaries and
+arrays of numbers, and refuses every other name.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SIDE = 32
 
 
 def _latin1(text: str, encoding: str) -> bytes:
-    """`_codecs.encode`, with which Python 3 writes bytes into old pickles; other encodings have no business here."""
+    """`_codecs.encode`, with which Python 3 writes bytes into old pickles; no other encoding is needed."""
     if encoding != "latin1":
         raise pickle.UnpicklingError(f"text in the encoding {encoding!r}")
     return text.encode("latin1")
@@ -42,23 +42,23 @@ HARMLESS = {
 
 
 class HarmlessUnpickler(pickle.Unpickler):
-    """Makes plain values and arrays of numbers, and runs nothing that a file names."""
+    """Makes plain values and arrays of numbers, and calls nothing else that a file names."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """What a pickle may name.
+        """The object of an allowed name.
 
         Raises:
             pickle.UnpicklingError: for any other name.
         """
         if (module, name) not in HARMLESS:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which a set of pictures does not need")
+            raise pickle.UnpicklingError(f"it names {module}.{name}, which a set of pictures does not need")
         return HARMLESS[module, name]
 
 
 @lru_cache(maxsize=1)
 def _read(config: Cifar100Config) -> tuple[dict[str, np.ndarray], Listing]:
     """Pictures uint8 [N, 32, 32, 3] of both parts, and the listing with places such as "train/17"."""
-    config.files()  # a missing file is named here
+    config.files()  # raises an error if a file is missing
     folder = Path(config.path) / CIFAR_FOLDER
     names = _unpickle(folder / CIFAR100.meta["filename"]).get(CIFAR100.meta["key"]) or []
     pictures: dict[str, np.ndarray] = {}
@@ -91,7 +91,7 @@ def _unpickle(path: Path) -> dict[str, Any]:
 
 
 def listing(config: Cifar100Config) -> Listing:
-    """All pictures in order, found once a process."""
+    """All pictures in order; each process reads them once."""
     return _read(config)[1]
 
 
@@ -99,8 +99,8 @@ def simulate(config: Cifar100Config, number: int) -> dict[str, np.ndarray]:
     """Picture `number`: video uint8 [1, size, size, 3] and its class.
 
     Raises:
-        ConfigurationError: if the set is not there or has too few pictures.
-        BadDataError: if a file of it is damaged, or is something else.
+        ConfigurationError: if the set is missing or has too few pictures.
+        BadDataError: if a file is damaged or is not part of CIFAR-100.
     """
     pictures, listed = _read(config)
     item = listed.items[number]
@@ -112,7 +112,7 @@ def simulate(config: Cifar100Config, number: int) -> dict[str, np.ndarray]:
 
 
 def details(config: Cifar100Config) -> dict[str, Any]:
-    """What holds for all recordings, and whether the files are byte by byte those that were published."""
+    """Details of all recordings, and whether the files have the published checksums."""
     folder = Path(config.path) / CIFAR_FOLDER
     published = [*CIFAR100.train_list, *CIFAR100.test_list, (CIFAR100.meta["filename"], CIFAR100.meta["md5"])]
     return {

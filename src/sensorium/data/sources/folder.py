@@ -1,7 +1,7 @@
-"""A folder of media files as a source: one recording a file.
+"""A folder of media files, each of which becomes a recording.
 
-There is no action, no body, no label. With streams = ["audio"] the recordings hold sound alone, which serves the audio
-encoder; everything that looks at pictures then stops with a message that names the missing field.
+There are no actions, no body sense and no labels. With streams = ["audio"] the recordings have only sound, which is
+enough for the audio encoder; a stage that needs pictures then stops and names the missing field.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SAMPLE_RATE = 16_000
 
 @lru_cache(maxsize=1)
 def _files(config: FolderConfig) -> list[Path]:
-    """A large tree is walked once, not for every recording."""
+    """The files; a large tree is walked only once."""
     return config.files()
 
 
@@ -30,7 +30,7 @@ def simulate(config: FolderConfig, number: int) -> dict[str, np.ndarray]:
 
     Raises:
         ConfigurationError: if the folder has too few files.
-        BadRecordingError: if the file is unreadable, cut off, damaged, or lacks a stream.
+        BadRecordingError: if the file is unreadable, truncated, damaged, or lacks a stream.
     """
     return read_media(
         _files(config)[number],
@@ -43,7 +43,7 @@ def simulate(config: FolderConfig, number: int) -> dict[str, np.ndarray]:
 
 
 def details(config: FolderConfig) -> dict[str, Any]:
-    """What holds for all recordings, and the file each came from."""
+    """Details of all recordings, and the file of each."""
     return {
         "source": "folder",
         "licence": "of the files themselves: not known here",

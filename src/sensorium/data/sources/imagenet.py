@@ -1,6 +1,6 @@
-"""ImageNet (ILSVRC 2012; Russakovsky et al. 2015) as torchvision lays it out: train and val, a folder for each class.
+"""ImageNet (ILSVRC 2012; Russakovsky et al. 2015) in torchvision's layout: train and val, with a folder for each class.
 
-With torchvision's meta.bin the classes have their names, without it those of their folders (n01440764, ...).
+torchvision's meta.bin gives the classes their names; without it they are named as their folders (n01440764, ...).
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from sensorium.data.sources.labelled import Listing, arrange, picture_details, p
 
 @lru_cache(maxsize=1)
 def listing(config: ImageNetConfig) -> Listing:
-    """All items in order, found once a process. Published validation is test here: the test's labels are secret."""
-    config.files()  # what is missing is named here; torchvision would look for archives to unpack
+    """All items in order; each process lists them once. The published validation set is the test set here."""
+    config.files()  # raises an error if something is missing; torchvision would look for archives
     try:
         if (Path(config.path) / "meta.bin").exists():
             parts = [ImageNet(config.path, split) for split in ("train", "val")]
@@ -44,13 +44,13 @@ def simulate(config: ImageNetConfig, number: int) -> dict[str, np.ndarray]:
     """Picture `number`: video uint8 [1, size, size, 3] and its class.
 
     Raises:
-        ConfigurationError: if the set is not there or has too few pictures.
-        BadDataError: if its folders are not laid out as they should be.
+        ConfigurationError: if the set is missing or has too few pictures.
+        BadDataError: if its folders have another layout.
         BadRecordingError: if this picture cannot be read.
     """
     return picture_of(config, listing(config).items[number])
 
 
 def details(config: ImageNetConfig) -> dict[str, Any]:
-    """What holds for all recordings."""
+    """Details of all recordings."""
     return picture_details(config, listing(config), "ImageNet's terms: research and education, not for sale")

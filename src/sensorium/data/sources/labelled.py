@@ -1,7 +1,6 @@
-"""What the labelled sets share: which item is which recording, in which split, under which class.
+"""What labelled sets have in common: the listing of their items, with the split and the class of each.
 
-A set is listed once a process and item k of a listing is recording k. Where the publisher parts a set, the parts are
-kept: what he calls test is test here, and no item crosses over.
+Each process lists a set once. Item k of the listing becomes recording k. The splits of the publisher are kept.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ SAMPLES = SAMPLE_RATE // FRAME_RATE
 
 @dataclass(frozen=True)
 class Item:
-    """One picture or sound: where it is (a path, or a number), its class, its split."""
+    """One picture or sound: its place (a path, or a number), its class and its split."""
 
     place: Any
     label: int
@@ -34,7 +33,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Listing:
-    """All items of a set in order of their recordings, and the names of the classes."""
+    """The items of a set, in the order of their recordings, and the names of the classes."""
 
     items: Sequence[Item]
     classes: Sequence[str]
@@ -46,13 +45,13 @@ Part = Sequence[tuple[Any, int]]  # (place, label) of every item
 def arrange(
     config: LabelledSet, parts: Mapping[Split, Part], classes: Sequence[str], fractions: Mapping[Split, float]
 ) -> Listing:
-    """Take `config.recordings` items, of every part a like share, and shuffle them.
+    """Draw `config.recordings` items, the same fraction of every part, in random order.
 
     Args:
         config: with `recordings` and `seed`.
-        parts: split -> its items, as the publisher gives them.
-        classes: their names, by label.
-        fractions: splits that the publisher does not give -> the share that they take of what is left of "training".
+        parts: split -> its items, as published.
+        classes: names of the classes, by label.
+        fractions: split that is not published -> its fraction of what is left of "training".
 
     Raises:
         ConfigurationError: if there are fewer items than recordings, or a split is left without any.
@@ -63,10 +62,10 @@ def arrange(
             f"config: recordings = {config.recordings}: {config.path} has {total} items; set it to at most that number"
         )
     drawn: dict[Split, list[tuple[Any, int]]] = {}
-    passed = 0
+    end = 0
     for split, part in parts.items():
-        before, passed = passed, passed + len(part)
-        count = passed * config.recordings // total - before * config.recordings // total
+        start, end = end, end + len(part)
+        count = end * config.recordings // total - start * config.recordings // total
         order = np.random.default_rng(stable_seed(config.seed, "items", split)).permutation(len(part))
         drawn[split] = [part[index] for index in order[:count]]
     for split, fraction in fractions.items():
@@ -92,18 +91,18 @@ def picture_of(config: PictureSet, item: Item) -> dict[str, np.ndarray]:
 
 
 def sound_of(config: SoundSet, item: Item) -> dict[str, np.ndarray]:
-    """A sound file as a recording: audio int16 [frames * 1000], truth.audio_label int64 [frames], -1 after its end.
+    """A sound file as a recording: audio int16 [frames * 1000], truth.audio_label int64 [frames], -1 after the end.
 
     Raises:
         BadRecordingError: if it cannot be read.
     """
     audio, length = read_sound(Path(item.place), config.frames * SAMPLES, SAMPLE_RATE)
-    heard = np.arange(config.frames) * SAMPLES < length
-    return {"audio": audio, "truth.audio_label": np.where(heard, item.label, -1).astype(np.int64)}
+    sounding = np.arange(config.frames) * SAMPLES < length
+    return {"audio": audio, "truth.audio_label": np.where(sounding, item.label, -1).astype(np.int64)}
 
 
 def picture_details(config: PictureSet, listing: Listing, licence: str) -> dict[str, Any]:
-    """What holds for all recordings of a set of pictures."""
+    """Details of all recordings of a set of pictures."""
     return {
         **_details(config.source, licence),
         "still": True,
@@ -115,7 +114,7 @@ def picture_details(config: PictureSet, listing: Listing, licence: str) -> dict[
 
 
 def sound_details(config: SoundSet, listing: Listing, licence: str) -> dict[str, Any]:
-    """What holds for all recordings of a set of sounds."""
+    """Details of all recordings of a set of sounds."""
     return {
         **_details(config.source, licence),
         "frames_per_second": FRAME_RATE,

@@ -1,5 +1,7 @@
-"""Pictures in a folder for each class. They are parted by file: where files belong together, part them by folders
-of your own into a `train` and a `val` and use `imagenet`.
+"""Pictures, with a folder for each class.
+
+The splits are drawn file by file. If some files belong together, sort them into folders `train` and `val` and use
+`imagenet` instead.
 """
 
 from __future__ import annotations
@@ -18,8 +20,8 @@ from sensorium.data.sources.labelled import Listing, arrange, picture_details, p
 
 @lru_cache(maxsize=1)
 def listing(config: PictureFoldersConfig) -> Listing:
-    """All items in order, found once a process."""
-    config.files()  # a missing folder is named here
+    """All items in order; each process lists them once."""
+    config.files()  # raises an error if the folder is missing
     try:
         folders = ImageFolder(config.path)
     except OSError as error:  # a class without a picture
@@ -32,7 +34,7 @@ def simulate(config: PictureFoldersConfig, number: int) -> dict[str, np.ndarray]
     """Picture `number`: video uint8 [1, size, size, 3] and its class.
 
     Raises:
-        ConfigurationError: if the folder is not there or has too few pictures.
+        ConfigurationError: if the folder is missing or has too few pictures.
         BadDataError: if a class has no picture.
         BadRecordingError: if this picture cannot be read.
     """
@@ -40,5 +42,5 @@ def simulate(config: PictureFoldersConfig, number: int) -> dict[str, np.ndarray]
 
 
 def details(config: PictureFoldersConfig) -> dict[str, Any]:
-    """What holds for all recordings."""
+    """Details of all recordings."""
     return picture_details(config, listing(config), "of the files themselves: not known here")

@@ -1,5 +1,7 @@
-"""Sounds in a folder for each class. They are parted by file: where one voice has many files, part them by lists in
-the layout of `speech_commands`, or the test asks for voices that were heard in training.
+"""Sounds, with a folder for each class.
+
+The splits are drawn file by file. If a voice has many files, use the layout and the lists of `speech_commands` instead,
+or the test set has voices of the training set.
 """
 
 from __future__ import annotations
@@ -18,8 +20,8 @@ from sensorium.data.sources.labelled import Listing, arrange, sound_details, sou
 
 @lru_cache(maxsize=1)
 def listing(config: SoundFoldersConfig) -> Listing:
-    """All items in order, found once a process."""
-    config.files()  # a missing folder is named here
+    """All items in order; each process lists them once."""
+    config.files()  # raises an error if the folder is missing
     try:
         classes, numbers = find_classes(config.path)
         sounds = make_dataset(config.path, numbers, extensions=tuple(sorted(SOUND_SUFFIXES)))
@@ -30,10 +32,10 @@ def listing(config: SoundFoldersConfig) -> Listing:
 
 
 def simulate(config: SoundFoldersConfig, number: int) -> dict[str, np.ndarray]:
-    """Sound `number`: audio int16 [frames * 1000] and its class in every frame that it reaches, -1 behind it.
+    """Sound `number`: audio int16 [frames * 1000] and its class in each of its frames, -1 after its end.
 
     Raises:
-        ConfigurationError: if the folder is not there or has too few sounds.
+        ConfigurationError: if the folder is missing or has too few sounds.
         BadDataError: if a class has no sound.
         BadRecordingError: if this sound cannot be read.
     """
@@ -41,5 +43,5 @@ def simulate(config: SoundFoldersConfig, number: int) -> dict[str, np.ndarray]:
 
 
 def details(config: SoundFoldersConfig) -> dict[str, Any]:
-    """What holds for all recordings."""
+    """Details of all recordings."""
     return sound_details(config, listing(config), "of the files themselves: not known here")

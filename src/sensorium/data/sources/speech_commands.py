@@ -1,6 +1,6 @@
-"""Speech Commands 0.02 (Warden 2018, arXiv:1804.03209) as torchaudio lays it out: a word a file, a class a folder.
+"""Speech Commands 0.02 (Warden 2018, arXiv:1804.03209) in torchaudio's layout: one word per file, one class per folder.
 
-The published lists part it by speaker, so no voice of the test was heard in training.
+The published lists split it by speaker, so no voice of the test set is in the training set.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ PUBLISHED: dict[Split, str] = {"training": "training", "validation": "validation
 
 @lru_cache(maxsize=1)
 def listing(config: SpeechCommandsConfig) -> Listing:
-    """All items in order, found once a process."""
-    config.files()  # a missing file is named here
+    """All items in order; each process lists them once."""
+    config.files()  # raises an error if a file is missing
     words: dict[Split, list[tuple[Path, str]]] = {}
     try:
         for split in SPLITS:
             part = SPEECHCOMMANDS(config.path, subset=PUBLISHED[split])
-            told = [part.get_metadata(number) for number in range(len(part))]
-            words[split] = [(Path(config.path) / ARCHIVE / path, word) for path, _, word, _, _ in told]
-    except (OSError, RuntimeError, ValueError) as error:  # a name without _nohash_, a list that is no text
+            entries = [part.get_metadata(number) for number in range(len(part))]
+            words[split] = [(Path(config.path) / ARCHIVE / path, word) for path, _, word, _, _ in entries]
+    except (OSError, RuntimeError, ValueError) as error:  # a name without _nohash_, or a list that is not text
         raise BadDataError(f"{config.path}: not laid out as Speech Commands: {error} (docs/data.md)") from None
     classes = sorted({word for part in words.values() for _, word in part})
     parts = {split: [(path, classes.index(word)) for path, word in part] for split, part in words.items()}
@@ -39,16 +39,16 @@ def listing(config: SpeechCommandsConfig) -> Listing:
 
 
 def simulate(config: SpeechCommandsConfig, number: int) -> dict[str, np.ndarray]:
-    """Word `number`: audio int16 [frames * 1000] and the word's class in every frame that it reaches, -1 behind it.
+    """Word `number`: audio int16 [frames * 1000] and its class in each of its frames, -1 after its end.
 
     Raises:
-        ConfigurationError: if the set is not there or has too few sounds.
-        BadDataError: if its folders are not laid out as they should be.
+        ConfigurationError: if the set is missing or has too few sounds.
+        BadDataError: if its folders have another layout.
         BadRecordingError: if this sound cannot be read.
     """
     return sound_of(config, listing(config).items[number])
 
 
 def details(config: SpeechCommandsConfig) -> dict[str, Any]:
-    """What holds for all recordings."""
+    """Details of all recordings."""
     return sound_details(config, listing(config), "CC BY 4.0")

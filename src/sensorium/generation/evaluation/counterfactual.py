@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from sensorium.data.sample_formats import to_images
 from sensorium.data.sources.playroom.rerun import simulator
 from sensorium.evaluation.contract import Evaluation, Result
-from sensorium.evaluation.harness import Bench, images, require
+from sensorium.evaluation.harness import Bench, require
 from sensorium.evaluation.sample import Sample, of_other_recordings, with_actions_of
 from sensorium.evaluation.scores import cosine, explained, products
 from sensorium.evaluation.statistics import measure
@@ -108,4 +109,4 @@ def rerun(studio: Studio, takes: Sample, changed: np.ndarray, given: int) -> np.
         other = np.array(studio.recordings.field(name, "action"))
         other[start + given : start + len(moves)] = moves[given:]
         films.append(again(name, other)["video"][start + given : start + len(moves)])
-    return images(torch.from_numpy(np.stack(films))).numpy()
+    return to_images(torch.from_numpy(np.stack(films))).numpy()

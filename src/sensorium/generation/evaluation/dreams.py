@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from sensorium.artifacts import ArtifactError
 from sensorium.data.recording import Split
+from sensorium.data.sample_formats import to_images
 from sensorium.evaluation.contract import DATA, Input
-from sensorium.evaluation.harness import FLOOR_SEEDS, Bench, WindowPool, images
+from sensorium.evaluation.harness import FLOOR_SEEDS, Bench, WindowPool
 from sensorium.evaluation.sample import Sample
 from sensorium.generation.config import DreamConfig
 from sensorium.generation.dream import Dreamer
@@ -84,7 +85,9 @@ class Studio:
         latents = [stream.windows.batch(picked)["latent"].float().numpy() for stream in streams]
         known = {field: drawn[field] for field in fields if field != "video"}
         return pool.places(picked).having(
-            pictures=images(torch.from_numpy(drawn["video"])).numpy(), tokens=np.concatenate(latents, axis=2), **known
+            pictures=to_images(torch.from_numpy(drawn["video"])).numpy(),
+            tokens=np.concatenate(latents, axis=2),
+            **known,
         )
 
     def latent(self, name: str) -> np.ndarray:

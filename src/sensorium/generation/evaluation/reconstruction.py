@@ -17,8 +17,9 @@ import numpy as np
 
 from sensorium.config import parse_section
 from sensorium.data.recording import RecordingSet
+from sensorium.data.sample_formats import WHITE, to_images
 from sensorium.evaluation import figures
-from sensorium.evaluation.harness import FLOOR_SEEDS, Bench, WindowPool, arguments, images
+from sensorium.evaluation.harness import FLOOR_SEEDS, Bench, WindowPool, arguments
 from sensorium.evaluation.reference_codecs import jpeg, principal_components
 from sensorium.evaluation.scores import mean, psnr, squared_error, ssim
 from sensorium.evaluation.statistics import measure, write_result
@@ -28,7 +29,7 @@ from sensorium.models.load import load
 from sensorium.randomness import stable_seed
 
 REVISION = 2
-EIGHT_BIT_ERROR = 1 / 12 / 255**2
+EIGHT_BIT_ERROR = 1 / 12 / WHITE**2
 PCA_FRAMES = 1500
 SHOWN = 8
 BITS_A_NUMBER = 16  # of a latent on disk
@@ -45,9 +46,9 @@ def main(argv: list[str]) -> None:
     pool = WindowPool(recordings, "test", ("video",), tokenizer.frames)
     picked = pool.draw(np.ones(len(pool), bool), config.frames, rng)
     seen = training.draw(np.ones(len(training), bool), PCA_FRAMES, rng)
-    clips = bench.run(pool, picked, lambda batch: images(batch["video"]))
+    clips = bench.run(pool, picked, lambda batch: to_images(batch["video"]))
     truth = clips[:, -1]
-    examples = bench.run(training, seen, lambda batch: images(batch["video"][:, 0]))
+    examples = bench.run(training, seen, lambda batch: to_images(batch["video"][:, 0]))
 
     def reconstructed(seed: int | None) -> np.ndarray:
         judged = load(VideoTokenizer, args.tokenizer, seed).to(bench.device)

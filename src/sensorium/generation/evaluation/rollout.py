@@ -17,7 +17,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 
+from sensorium.data.sample_formats import to_sounds
 from sensorium.evaluation.contract import Evaluation, Output, Result
 from sensorium.evaluation.films import write_movie
 from sensorium.evaluation.harness import Bench
@@ -27,7 +29,6 @@ from sensorium.evaluation.statistics import measure
 from sensorium.generation.config import RolloutConfig
 from sensorium.generation.evaluation import dream_figures
 from sensorium.generation.evaluation.dreams import INPUTS, Studio, add_poison
-from sensorium.perception.embed import FULL_SCALE
 from sensorium.randomness import stable_seed
 
 REVISION = 2
@@ -71,7 +72,7 @@ def judge(bench: Bench, config: RolloutConfig) -> Result:
     filmed = np.linspace(0, len(sample) - 1, SHOWN).astype(int)
     truth = sample["pictures"][filmed]
     dreams = np.concatenate([truth[:, :given], pictures["dream"][filmed]], 1)
-    sounds = sample["audio"][filmed] / FULL_SCALE if "audio" in sample else None
+    sounds = to_sounds(torch.from_numpy(sample["audio"][filmed])).numpy() if "audio" in sample else None
     details = studio.recordings.details
     rates = int(details["frames_per_second"]), int(details["sample_rate"])
     lines = {name: errors[name] for name in [*(name for name in errors if name != "untrained"), "untrained"]}

@@ -22,8 +22,9 @@ from sklearn.decomposition import PCA
 from sensorium.artifacts import atomic_path
 from sensorium.config import parse_section
 from sensorium.data.recording import RecordingSet
+from sensorium.data.sample_formats import FULL_SCALE, LARGEST_SAMPLE, to_sounds
 from sensorium.evaluation import figures
-from sensorium.evaluation.harness import FLOOR_SEEDS, Bench, WindowPool, arguments, require, sounds
+from sensorium.evaluation.harness import FLOOR_SEEDS, Bench, WindowPool, arguments, require
 from sensorium.evaluation.scores import mean
 from sensorium.evaluation.statistics import measure, write_result
 from sensorium.generation.audio_tokenizer import AudioTokenizer
@@ -33,7 +34,7 @@ from sensorium.models.spectrogram import LogMel
 from sensorium.randomness import stable_seed
 
 REVISION = 1
-SIXTEEN_BIT_ERROR = 1 / 12 / 32768**2
+SIXTEEN_BIT_ERROR = 1 / 12 / FULL_SCALE**2
 BANDS = 64
 EXAMPLES = 3000  # training frames for the mean spectrum and the components
 SHOWN = 4
@@ -57,8 +58,8 @@ def main(argv: list[str]) -> None:
     training, pool = (WindowPool(recordings, split, ("audio",), config.frames) for split in ("training", "test"))
     picked = pool.draw(np.ones(len(pool), bool), config.windows, rng)
     seen = training.draw(np.ones(len(training), bool), max(EXAMPLES // config.frames, 1), rng)
-    truth = bench.run(pool, picked, lambda batch: sounds(batch["audio"]))
-    examples = bench.run(training, seen, lambda batch: sounds(batch["audio"]))
+    truth = bench.run(pool, picked, lambda batch: to_sounds(batch["audio"]))
+    examples = bench.run(training, seen, lambda batch: to_sounds(batch["audio"]))
     spectrogram = LogMel(BANDS, rate, samples).to(bench.device)
 
     def reconstructed(seed: int | None) -> np.ndarray:
@@ -137,4 +138,4 @@ def write_sounds(path: Path, truth: np.ndarray, other: np.ndarray, rate: int) ->
         [part for pair in zip(truth, other, strict=True) for sound in pair for part in (sound, pause)]
     )
     with atomic_path(path) as temporary:
-        wavfile.write(temporary, rate, np.round(32767 * played.clip(-1, 1)).astype(np.int16))
+        wavfile.write(temporary, rate, np.round(LARGEST_SAMPLE * played.clip(-1, 1)).astype(np.int16))

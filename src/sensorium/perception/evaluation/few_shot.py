@@ -34,6 +34,7 @@ from torch import Tensor
 from sensorium.artifacts import ArtifactError, read_json
 from sensorium.config import parse_section
 from sensorium.data.recording import RecordingSet
+from sensorium.data.sample_formats import to_images, to_sounds
 from sensorium.data.sources.playroom.materials import SHAPES
 from sensorium.evaluation import figures
 from sensorium.evaluation.harness import (
@@ -42,8 +43,6 @@ from sensorium.evaluation.harness import (
     WindowPool,
     arguments,
     check_pedigree,
-    images,
-    sounds,
 )
 from sensorium.evaluation.labelled import BEFORE, pooled_embedding
 from sensorium.evaluation.readout import nearest
@@ -190,7 +189,7 @@ class Line:
         return task, views | {"raw": np.concatenate([components(values) for values in raw], 1)}
 
     def _bands(self, batch: Mapping[str, Tensor]) -> Tensor:
-        return self._ear.spectrogram(sounds(batch["audio"])).flatten(1)
+        return self._ear.spectrogram(to_sounds(batch["audio"])).flatten(1)
 
     def _read(self, fusion: Fusion, given: list[np.ndarray | None]) -> np.ndarray:
         return self._bench.map(lambda *senses: fusion(*senses)[:, -1], *given)
@@ -198,7 +197,7 @@ class Line:
 
 def pixels(batch: Mapping[str, Tensor], frame: int) -> Tensor:
     """The pictures of one frame of each window, [B, 3 * H * W]."""
-    return images(batch["video"][:, frame]).flatten(1)
+    return to_images(batch["video"][:, frame]).flatten(1)
 
 
 def components(values: np.ndarray) -> np.ndarray:

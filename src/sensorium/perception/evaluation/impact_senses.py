@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from sensorium.data.recording import RecordingSet
-from sensorium.evaluation.harness import Bench, images, sounds
+from sensorium.data.sample_formats import to_images, to_sounds
+from sensorium.evaluation.harness import Bench
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.evaluation.impacts import Strikes
 
@@ -31,7 +32,7 @@ def sight(bench: Bench, recordings: RecordingSet, strikes: Strikes, vision: Visi
     )
 
     def look(video: Tensor, place: Tensor) -> Tensor:
-        grid = vision.grid(images(video)).unflatten(1, (-1, vision.side, vision.side))
+        grid = vision.grid(to_images(video)).unflatten(1, (-1, vision.side, vision.side))
         where = (2 * place.to(grid.dtype) - 1)[:, None, None]
         found = torch.nn.functional.grid_sample(grid, where, padding_mode="border", align_corners=False)
         return found[:, :, 0, 0]
@@ -51,7 +52,7 @@ def hearing(
             for name, a, b in zip(strikes.recording, first, last, strict=True)
         ]
     )
-    return bench.map(lambda audio: embed(sounds(audio))[:, SETTLING:].flatten(1), waves)
+    return bench.map(lambda audio: embed(to_sounds(audio))[:, SETTLING:].flatten(1), waves)
 
 
 def touch(recordings: RecordingSet, strikes: Strikes) -> np.ndarray:

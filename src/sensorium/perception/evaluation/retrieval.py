@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 
+from sensorium.data.sample_formats import to_sounds
 from sensorium.evaluation import figures
 from sensorium.evaluation.contract import Evaluation, Result
 from sensorium.evaluation.harness import Bench, WindowPool
@@ -25,7 +27,6 @@ from sensorium.evaluation.sample import Sample
 from sensorium.evaluation.scores import mean, median
 from sensorium.evaluation.statistics import measure
 from sensorium.perception.config import RetrievalConfig
-from sensorium.perception.embed import FULL_SCALE
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.evaluation.world_readout import FUSED, cut, embed_split
 from sensorium.perception.fusion import Fusion
@@ -96,7 +97,7 @@ def judge(bench: Bench, config: RetrievalConfig) -> Result:
         "frames": frames,
         "audible_windows": len(queries),
     }
-    sounds, rate = list(sample["audio"] / FULL_SCALE), int(recordings.details["sample_rate"])
+    sounds, rate = list(to_sounds(torch.from_numpy(sample["audio"])).numpy()), int(recordings.details["sample_rate"])
     return Result(
         metrics, lambda path: figures.retrieval(path, list(sample["video"]), sounds, rate, scores, candidates), notes
     )

@@ -1,7 +1,7 @@
-"""The playroom: a simulated room with bodies, a hand, impact sound and full truth.
+"""The playroom: a simulated room with bodies, a hand, the sound of impacts, and the whole truth about them.
 
-Recording `number` is a pure function of (config, number): scene -> motion -> sound and pictures.
-Deterministic on one machine; other processors may round differently.
+Recording `number` is a pure function of (config, number): scene -> motion -> sound and pictures. It has the same bits
+whenever it is made on one machine; another processor may round differently.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sensorium.data.sources.playroom.physics import (
     Habit,
     Impact,
     Motion,
-    Room,
+    RoomSimulation,
     run,
 )
 from sensorium.data.sources.playroom.scene import ROOM, SLOTS, Intervention, Scene, draw_scene
@@ -29,23 +29,25 @@ from sensorium.data.sources.playroom.scene import ROOM, SLOTS, Intervention, Sce
 __all__ = ["BODY_NAMES", "STATE_NAMES", "Intervention", "PlayroomEnvironment", "details", "environment", "simulate"]
 
 BODY_NAMES = (
-    "x", "y", "vx", "vy", "ax", "ay", "push_x", "push_y", "touching", "struck", "resisted_x", "resisted_y",
-)  # fmt: skip
+    *("x", "y", "vx", "vy", "ax", "ay"),
+    *("push_x", "push_y", "touching", "struck", "resisted_x", "resisted_y"),
+)
 STATE_NAMES = (
-    "hand_x", "hand_y", "hand_vx", "hand_vy",
-    "nearest_x", "nearest_y", "nearest_vx", "nearest_vy",
-    "largest_x", "largest_y", "largest_vx", "largest_vy", "loudness",
-)  # fmt: skip
-_PUSH = 400.0  # an impulse that counts as 1 to the hand's sense of touch
+    *("hand_x", "hand_y", "hand_vx", "hand_vy"),
+    *("nearest_x", "nearest_y", "nearest_vx", "nearest_vy"),
+    *("largest_x", "largest_y", "largest_vx", "largest_vy"),
+    "loudness",
+)
+_PUSH = 400.0  # the impulse that the body sense reports as 1
 
 
 def simulate(config: PlayroomConfig, number: int, intervention: Intervention | None = None) -> dict[str, np.ndarray]:
-    """One recording of T = config.frames frames, size H = W = config.size.
+    """One recording, with T = config.frames frames of H = W = config.size pixels.
 
     Args:
-        config: settings; only seed, frames, size, min_bodies, max_bodies and task matter here.
-        number: which recording, from 0.
-        intervention: a change made after the whole scene is drawn.
+        config: of it, seed, frames, size, min_bodies, max_bodies and task have an influence.
+        number: of the recording, from 0.
+        intervention: a change to the scene, after all of it was drawn.
 
     Returns:
         video uint8 [T, H, W, 3]; audio int16 [T * 1000]; action float32 [T, 2], action[t] led to frame t;
@@ -59,7 +61,7 @@ def simulate(config: PlayroomConfig, number: int, intervention: Intervention | N
         with a task reward float32 [T] (tasks.rewards).
 
     Raises:
-        ValueError: the intervention names a body or material that is not there, or actions of another shape.
+        ValueError: if the intervention names an absent body or an unknown material, or has actions of another shape.
     """
     scene = draw_scene(config, number)
     if intervention is not None:
@@ -79,7 +81,7 @@ def simulate(config: PlayroomConfig, number: int, intervention: Intervention | N
 
 
 class PlayroomEnvironment:
-    """The playroom under somebody's hand (data.environment.Environment); it ends after config.frames frames.
+    """The playroom as a data.environment.Environment; an episode ends after config.frames frames.
 
     Raises:
         ConfigurationError: if the playroom has no task.
@@ -87,42 +89,42 @@ class PlayroomEnvironment:
 
     def __init__(self, config: PlayroomConfig) -> None:
         if config.task == "none":
-            raise ConfigurationError("config: data.task = 'none': without a task nothing can be earned; choose one")
+            raise ConfigurationError("config: data.task = 'none': without a task there is no reward; choose one")
         self._config = config
 
     def reset(self, number: int) -> Observation:
-        """The scene of recording `number` before anything moves."""
+        """Draw the scene of recording `number`, before anything moves."""
         self._scene = draw_scene(self._config, number)
-        self._room, self._habit = Room(self._scene), Habit(self._scene)
+        self._room, self._habit = RoomSimulation(self._scene), Habit(self._scene)
         self._loudness, self._synthesiser = sound.Loudness(self._scene), sound.Synthesiser(self._scene)
-        self._frame, self._moments = 0, [self._room.now(self.rest())]
+        self._frame, self._states = 0, [self._room.now(self.rest())]
         return self._observe(np.zeros(sound.SAMPLES_PER_FRAME, np.int16), 0.0)
 
     def step(self, action: np.ndarray) -> Observation:
-        """One frame under a velocity command, float [2]; what lies beyond -1 to 1 is cut off."""
-        moment = self._room.step(np.clip(np.asarray(action, np.float32), -1, 1))
-        self._moments = [self._moments[-1], moment] if self._frame else [moment]
+        """Simulate one frame with a velocity command, float [2], which is clipped to [-1, 1]."""
+        state = self._room.step(np.clip(np.asarray(action, np.float32), -1, 1))
+        self._states = [self._states[-1], state] if self._frame else [state]
         self._frame += 1
-        amplitudes = self._loudness.of(moment.impacts)
-        earned = tasks.rewards(self._config.task, Motion.join([moment]), np.array([amplitudes.sum()]))
-        return self._observe(self._synthesiser.play(moment.impacts, amplitudes), float(earned[0]))
+        amplitudes = self._loudness.of(state.impacts)
+        earned = tasks.rewards(self._config.task, Motion.join([state]), np.array([amplitudes.sum()]))
+        return self._observe(self._synthesiser.play(state.impacts, amplitudes), float(earned[0]))
 
     def rest(self) -> np.ndarray:
         """A hand that stays where it is."""
         return np.zeros(2, np.float32)
 
     def habit(self) -> np.ndarray:
-        """What the policy behind the recordings would do now; asked once a frame."""
+        """The action of the policy that made the recordings; call it once a frame."""
         return self._habit.act(self._room)
 
     def expert(self) -> np.ndarray:
-        """What the scripted player of the task would do now."""
+        """The action of the task's scripted player."""
         return tasks.expert(self._config.task, self._room, self._frame)
 
-    def _observe(self, heard: np.ndarray, reward: float) -> Observation:
-        motion, size = Motion.join(self._moments), self._config.size
-        frame = render.draw(self._scene, Motion.join(self._moments[-1:]), size)[0]
-        return Observation(frame, heard, _body_sense(motion)[-1], reward, self._frame >= self._config.frames)
+    def _observe(self, samples: np.ndarray, reward: float) -> Observation:
+        motion, size = Motion.join(self._states), self._config.size
+        frame = render.draw(self._scene, Motion.join(self._states[-1:]), size)[0]
+        return Observation(frame, samples, _body_sense(motion)[-1], reward, self._frame >= self._config.frames)
 
 
 def environment(config: PlayroomConfig) -> PlayroomEnvironment:
@@ -131,7 +133,7 @@ def environment(config: PlayroomConfig) -> PlayroomEnvironment:
 
 
 def details(config: PlayroomConfig) -> dict[str, Any]:
-    """What a manifest says of playroom recordings."""
+    """Details of all recordings."""
     return {
         "source": "playroom",
         "licence": "MIT: made by this package's own simulator",
@@ -150,7 +152,7 @@ def details(config: PlayroomConfig) -> dict[str, Any]:
 
 
 def _body_sense(motion: Motion) -> np.ndarray:
-    """What the hand feels of itself, float32 [T, 12], in the order of BODY_NAMES."""
+    """The body sense of the hand, float32 [T, 12], in the order of BODY_NAMES."""
     place = 2 * motion.hand_position / ROOM - 1
     speed = motion.hand_velocity / HAND_SPEED
     before = np.concatenate([np.zeros((1, 2)), speed[:-1]])
@@ -206,6 +208,6 @@ def _state(scene: Scene, motion: Motion, loud: np.ndarray) -> np.ndarray:
     else:
         nearest = largest = np.zeros(len(loud), np.int64)  # an empty slot, hence NaN
     parts = [motion.hand_position, motion.hand_velocity]
-    for chosen in (nearest, largest):
-        parts += [motion.position[frames, chosen], motion.velocity[frames, chosen]]
+    for slot in (nearest, largest):
+        parts += [motion.position[frames, slot], motion.velocity[frames, slot]]
     return np.concatenate([np.concatenate(parts, axis=1) / ROOM, loud[:, None]], axis=1).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What the bodies of the playroom are made of: how each material moves, sounds and tends to look.
+"""The materials of the playroom: how each one moves, sounds and usually looks.
 
 Units: a room is 100 units wide and high, y points down; mass 1 is a body of 450 square units at density 1.
 Mode ratios: a free bar for metal and wood, the rim of a wine glass for glass (Fletcher and Rossing, The Physics of
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 MATERIALS = ("wood", "metal", "glass", "rubber")
 SHAPES = ("circle", "box", "triangle", "plank")
 TEXTURES = ("stripes", "shine", "hollow", "dots")
-REFERENCE_SIZE = 12.0  # a body of this radius sounds at its material's own pitch
+REFERENCE_SIZE = 12.0  # a body of this radius has its material's pitch
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Material:
         decay: time constant of the lowest mode, in seconds.
         damping: how much faster higher modes decay: decay / (1 + damping * (ratio - 1)).
         contact: length of the contact pulse, in seconds; a soft contact excites no high modes.
-        texture: index into TEXTURES of the look it most often has.
+        texture: index into TEXTURES of its most frequent texture.
     """
 
     density: float

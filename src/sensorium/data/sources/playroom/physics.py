@@ -1,4 +1,4 @@
-"""Motion of the playroom: pymunk bodies, a hand that follows velocity commands, and the impacts they make."""
+"""The motion of the playroom: pymunk bodies, a hand that follows velocity commands, and their impacts."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ SUBSTEPS = 10
 HAND_SPEED = 75.0  # units per second at a command of 1
 HAND_MASS = 6.0
 HAND_FORCE = 12000.0  # enough to lift any body, not enough to crush one through a wall
-HAND_MARGIN = 6.0  # how near to the edge of the picture the hand's centre may come
-WEAKEST_IMPACT = 12.0  # change of velocity, units per second, below which a contact is resting and silent
+HAND_MARGIN = 6.0  # smallest distance of the hand's centre from the edge of the picture
+WEAKEST_IMPACT = 12.0  # units per second; a contact that changes a velocity by less is silent
 OTHER_HAND, OTHER_ROOM = -1, -2
 _BODY, _HAND, _ROOM = 1, 2, 3
 
 
 @dataclass(frozen=True)
 class Impact:
-    """A new contact of a body: when, with what, and how hard."""
+    """A new contact of a body."""
 
     step: int  # physics step since the start, SUBSTEPS a frame
     body: int
@@ -47,8 +47,8 @@ class Impact:
 
 
 @dataclass(frozen=True)
-class Moment:
-    """The room at the end of a frame, and what happened in it: N = SLOTS bodies, NaN where a slot is empty."""
+class RoomState:
+    """The room at the end of a frame, and the impacts of that frame: N = SLOTS bodies, NaN where a slot is empty."""
 
     position: np.ndarray  # float64 [N, 2]
     velocity: np.ndarray  # float64 [N, 2]
@@ -62,7 +62,7 @@ class Moment:
 
 @dataclass(frozen=True)
 class Motion:
-    """What moved: T frames, N = SLOTS bodies, NaN where a slot is empty."""
+    """The motion of a recording: T frames, N = SLOTS bodies, NaN where a slot is empty."""
 
     position: np.ndarray  # float64 [T, N, 2]
     velocity: np.ndarray  # float64 [T, N, 2]
@@ -75,23 +75,23 @@ class Motion:
     impacts: tuple[Impact, ...]
 
     @classmethod
-    def join(cls, moments: Sequence[Moment]) -> Motion:
-        """The motion of T moments that follow each other."""
+    def join(cls, states: Sequence[RoomState]) -> Motion:
+        """The motion that consists of T consecutive states."""
         names = ("position", "velocity", "angle", "hand_position", "hand_velocity", "push", "action")
         return cls(
-            **{name: np.stack([getattr(moment, name) for moment in moments]) for name in names},
-            struck=np.array([any(impact.other == OTHER_HAND for impact in moment.impacts) for moment in moments]),
-            impacts=tuple(impact for moment in moments for impact in moment.impacts),
+            **{name: np.stack([getattr(state, name) for state in states]) for name in names},
+            struck=np.array([any(impact.other == OTHER_HAND for impact in state.impacts) for state in states]),
+            impacts=tuple(impact for state in states for impact in state.impacts),
         )
 
 
-class Room:
+class RoomSimulation:
     """A scene in motion, frame by frame."""
 
     def __init__(self, scene: Scene) -> None:
         self._space = space = pymunk.Space()
         space.gravity = (0, GRAVITY)
-        space.damping = 0.75  # share of velocity kept each second: air, and steadier pictures
+        space.damping = 0.75  # fraction of a velocity that is left after a second in air; it steadies the pictures
         space.iterations = 8
         _add_room(space, scene.layout)
         self.bodies = [None if body is None else _add_body(space, slot, body) for slot, body in enumerate(scene.bodies)]
@@ -100,8 +100,8 @@ class Room:
         self._listener.attach(space)
         self._frame = 0
 
-    def step(self, action: np.ndarray) -> Moment:
-        """One frame under a velocity command, float32 [2] in [-1, 1]."""
+    def step(self, action: np.ndarray) -> RoomState:
+        """Simulate one frame with a velocity command, float32 [2] in [-1, 1]."""
         listener = self._listener
         self._drive.velocity = _drive_velocity(action, self.hand)
         listener.push, listener.impacts = [0.0, 0.0], []
@@ -111,25 +111,25 @@ class Room:
         self._frame += 1
         return self.now(action)
 
-    def now(self, action: np.ndarray) -> Moment:
-        """The room as it stands, with what the last frame did."""
+    def now(self, action: np.ndarray) -> RoomState:
+        """The present state of the room, with the action and the impacts of the last frame."""
         position, velocity, angle = np.full((SLOTS, 2), np.nan), np.full((SLOTS, 2), np.nan), np.full(SLOTS, np.nan)
         for slot, body in enumerate(self.bodies):
             if body is not None:
                 position[slot], velocity[slot], angle[slot] = body.position, body.velocity, body.angle
         hand, listener = self.hand, self._listener
         place, speed, push = np.array(hand.position), np.array(hand.velocity), np.array(listener.push)
-        return Moment(position, velocity, angle, place, speed, push, action, tuple(listener.impacts))
+        return RoomState(position, velocity, angle, place, speed, push, action, tuple(listener.impacts))
 
 
 class Habit:
-    """The policy behind the recordings: one wish of the scene after the other."""
+    """The policy that makes the recordings: it follows the wishes of the scene, one after the other."""
 
     def __init__(self, scene: Scene) -> None:
         self._scene, self._frame = scene, 0
 
-    def act(self, room: Room) -> np.ndarray:
-        """The action, float32 [2], that leads to the next frame; asked once a frame, from the first."""
+    def act(self, room: RoomSimulation) -> np.ndarray:
+        """The action, float32 [2], that leads to the next frame; call it once for each frame."""
         frame = min(self._frame, len(self._scene.wander) - 1)
         self._frame += 1
         if self._scene.actions is not None:
@@ -139,22 +139,22 @@ class Habit:
 
 
 def run(scene: Scene, frames: int) -> Motion:
-    """Simulate `frames` frames of a scene, played by its own policy or by the actions it holds."""
-    room, habit = Room(scene), Habit(scene)
+    """Simulate `frames` frames of a scene, with the actions that it has or else those of the policy."""
+    room, habit = RoomSimulation(scene), Habit(scene)
     return Motion.join([room.step(habit.act(room)) for _ in range(frames)])
 
 
 def command(wish: Wish, wander: np.ndarray, hand: pymunk.Body, target: pymunk.Body | None) -> np.ndarray:
-    """The policy: the velocity command, [2] in [-1, 1], that serves the hand's present wish.
+    """The velocity command, [2] in [-1, 1], that follows a wish of the hand.
 
-    Wandering follows the smooth noise; chasing runs through the target; juggling goes below the target, then up,
-    and lets it fall.
+    To wander, it follows smooth noise; to chase, it runs through the target; to juggle, it moves below the target,
+    then up, and lets the target fall.
     """
     if wish.kind == "wander" or target is None:
         return np.clip(1.5 * wander, -1, 1)
     gap = np.array(target.position) + wish.aim - np.array(hand.position)
     if wish.kind == "juggle":
-        if target.position.y < 0.4 * ROOM:  # high enough: let it fall, never pin it to the ceiling
+        if target.position.y < 0.4 * ROOM:  # high enough: let it fall, do not press it to the ceiling
             return np.clip(1.5 * wander + [0.0, 0.5], -1, 1)
         below = gap[1] < -HAND_RADIUS and abs(gap[0]) < HAND_RADIUS
         gap = np.array([gap[0], -60.0]) if below else gap + np.array([0.0, 22.0])
@@ -162,7 +162,7 @@ def command(wish: Wish, wander: np.ndarray, hand: pymunk.Body, target: pymunk.Bo
 
 
 def _drive_velocity(action: np.ndarray, hand: pymunk.Body) -> tuple[float, float]:
-    """Commanded velocity, cut so that the hand's centre stays in the picture."""
+    """Commanded velocity, clipped so that the hand's centre stays in the picture."""
     place = np.array(hand.position)
     slowest = (HAND_MARGIN - place) * FRAMES_PER_SECOND
     fastest = (ROOM - HAND_MARGIN - place) * FRAMES_PER_SECOND
@@ -171,7 +171,7 @@ def _drive_velocity(action: np.ndarray, hand: pymunk.Body) -> tuple[float, float
 
 
 def _add_room(space: pymunk.Space, layout: int) -> None:
-    thick = 25.0  # far thicker than what is seen, so nothing is ever pushed through
+    thick = 25.0  # much thicker than it looks, so that nothing is pushed through
     low, high = WALL - thick, ROOM - WALL + thick
     corners = [(low, low), (high, low), (high, high), (low, high)]
     lines = zip(corners, corners[1:] + corners[:1], strict=True)
@@ -201,20 +201,20 @@ def _add_body(space: pymunk.Space, slot: int, spec: Body) -> pymunk.Body:
 
 
 def _add_hand(space: pymunk.Space, place: tuple[float, float]) -> tuple[pymunk.Body, pymunk.Body]:
-    """The hand, and the invisible driver whose velocity it follows through a joint of limited force."""
+    """The hand, and an invisible driver to which a joint of limited force connects it."""
     hand = pymunk.Body(HAND_MASS, float("inf"))
     hand.position = place
     shape = pymunk.Circle(hand, HAND_RADIUS)
     shape.elasticity, shape.friction, shape.collision_type = 0.6, 0.6, _HAND
     drive = pymunk.Body(body_type=pymunk.Body.KINEMATIC)
     joint = pymunk.PivotJoint(drive, hand, (0, 0), (0, 0))
-    joint.max_bias, joint.max_force = 0.0, HAND_FORCE  # follows the velocity, never the driver's place
+    joint.max_bias, joint.max_force = 0.0, HAND_FORCE  # the hand follows the driver's velocity, not its place
     space.add(hand, shape, drive, joint)
     return hand, drive
 
 
 class _Listener:
-    """Hears every new contact and sums what the hand feels."""
+    """Notes every new impact and sums the impulses on the hand."""
 
     def __init__(self, bodies: list[pymunk.Body | None], hand: pymunk.Body) -> None:
         self.slots = {body: slot for slot, body in enumerate(bodies) if body is not None}
@@ -226,7 +226,7 @@ class _Listener:
     def attach(self, space: pymunk.Space) -> None:
         for other in (_BODY, _HAND, _ROOM):
             space.on_collision(_BODY, other, post_solve=self._hear)
-        # The hand moves in front of walls and ledges, so that it is never stuck and can scoop from the floor.
+        # The hand passes walls and ledges, so that it never gets stuck and can scoop from the floor.
         space.on_collision(_HAND, _ROOM, pre_solve=self._pass)
 
     @staticmethod
@@ -240,7 +240,7 @@ class _Listener:
             return
         impulse = arbiter.total_impulse
         if touched:
-            self.push[0] -= impulse.x  # the arbiter tells what its first body, not the hand, received
+            self.push[0] -= impulse.x  # this is the impulse on the first body, not on the hand
             self.push[1] -= impulse.y
         if arbiter.is_first_contact:
             strength = impulse.length

@@ -1,4 +1,4 @@
-"""Pictures of the playroom, drawn at four times the size and averaged down (anti-aliasing)."""
+"""Pictures of the playroom, drawn at four times their size and averaged down against aliasing."""
 
 from __future__ import annotations
 
@@ -9,14 +9,20 @@ from sensorium.data.sources.playroom.physics import Motion
 from sensorium.data.sources.playroom.scene import HAND_RADIUS, LAYOUTS, LEDGE_RADIUS, ROOM, WALL, Body, Scene
 
 OVERSAMPLE = 4
-_BITS = 4  # binary digits of sub-pixel precision in cv2's coordinates
+_BITS = 4  # of sub-pixel precision in cv2's coordinates
 Colour = tuple[int, int, int]
 
-# One palette for all materials: colour tells bodies of a room apart, not what they are made of.
+# One palette for all materials: colour distinguishes the bodies of a room, but does not reveal their material.
 PALETTE: tuple[Colour, ...] = (
-    (214, 62, 52), (232, 136, 36), (226, 206, 58), (70, 168, 74),
-    (52, 178, 190), (58, 96, 214), (140, 78, 196), (150, 96, 58),
-)  # fmt: skip
+    (214, 62, 52),  # red
+    (232, 136, 36),  # orange
+    (226, 206, 58),  # yellow
+    (70, 168, 74),  # green
+    (52, 178, 190),  # cyan
+    (58, 96, 214),  # blue
+    (140, 78, 196),  # violet
+    (150, 96, 58),  # brown
+)
 WALLS: tuple[Colour, ...] = ((96, 92, 88), (70, 84, 104), (108, 84, 74))
 BACKGROUNDS: tuple[tuple[Colour, Colour], ...] = (  # top and bottom of a gradient
     ((176, 180, 184), (204, 204, 200)),
@@ -80,7 +86,7 @@ def _mix(colour: Colour, other: Colour, share: float) -> Colour:
 
 
 class _Painter:
-    """Draws one body; every point of every frame is placed at once beforehand."""
+    """Draws one body; the points of all frames are computed in advance."""
 
     def __init__(self, body: Body, position: np.ndarray, angle: np.ndarray, scale: float, background: Colour) -> None:
         self.body = body
@@ -97,7 +103,7 @@ class _Painter:
         local = np.concatenate([outline, self._marks()])
         turn = np.exp(1j * (np.zeros_like(angle) if body.texture == "shine" and not self.corners else angle))
         placed = turn[:, None] * (local @ np.array([1, 1j]))[None] + (position @ np.array([1, 1j]))[:, None]
-        if body.texture == "shine":  # the highlight faces the light, whichever way the body turns
+        if body.texture == "shine":  # the highlight faces the light, however the body is turned
             placed[:, -1] = position @ np.array([1, 1j]) + body.size * (-0.3 - 0.3j)
         fixed = np.round((np.stack([placed.real, placed.imag], axis=-1) * scale - 0.5) * 2**_BITS)
         self.points = np.ascontiguousarray(fixed.astype(np.int32))

@@ -1,4 +1,4 @@
-"""Recorded rooms simulated again: what other actions would have led to."""
+"""Run recordings of the playroom again with other actions, after a check that the simulator still repeats them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from sensorium.data.sources import playroom
 
 
 def playroom_settings(recordings: RecordingSet) -> PlayroomConfig:
-    """What the playroom recorded these with.
+    """The settings that the playroom made these recordings with.
 
     Raises:
-        ConfigurationError: if they are not of the playroom, the only world that can be run again.
+        ConfigurationError: if they come from another source, because only the playroom can be run again.
     """
     section = read_json(recordings.manifest)["config"]
     if section.get("source") != "playroom":
@@ -30,28 +30,34 @@ def playroom_settings(recordings: RecordingSet) -> PlayroomConfig:
 
 
 def simulator(recordings: RecordingSet) -> Callable[[str, np.ndarray], dict[str, np.ndarray]]:
-    """What runs a recording, by its name, again under other actions; before the first time it checks that it can.
+    """A function (recording's name, actions) -> the recording that these actions would have made.
 
-    Raises (both at once or when it is called):
-        ConfigurationError: if the recordings are not of the playroom, the only world that can be run again.
+    The first call for a recording checks that the simulator repeats it with its own actions.
+
+    Raises (here or when the function is called):
+        ConfigurationError: if the recordings come from another source than the playroom.
         ArtifactError: if the simulator does not repeat a recording bit for bit.
     """
-    manifest, config = recordings.manifest, playroom_settings(recordings)
+    config = playroom_settings(recordings)
     numbers = {entry["name"]: int(entry["number"]) for entry in recordings.details["recordings"]}
-    repeated: set[str] = set()
+    checked: set[str] = set()
 
-    def again(name: str, actions: np.ndarray) -> dict[str, np.ndarray]:
-        film = recordings.field(name, "video")
-        recorded = playroom.Intervention(actions=np.array(recordings.field(name, "action")))
-        if name not in repeated and not (
-            len(film) == config.frames
-            and np.array_equal(film, playroom.simulate(config, numbers[name], recorded)["video"])
-        ):
-            raise ArtifactError(
-                f"{manifest}: the simulator does not repeat recording {name} ({canonical_json(config)}): it has "
-                "changed since, or ran on another processor; record the set again here"
-            )
-        repeated.add(name)
+    def run_with(name: str, actions: np.ndarray) -> dict[str, np.ndarray]:
         return playroom.simulate(config, numbers[name], playroom.Intervention(actions=actions))
 
-    return again
+    def check_repeats(name: str) -> None:
+        video = recordings.field(name, "video")
+        actions = np.array(recordings.field(name, "action"))
+        if len(video) != config.frames or not np.array_equal(video, run_with(name, actions)["video"]):
+            raise ArtifactError(
+                f"{recordings.manifest}: the simulator does not repeat recording {name} ({canonical_json(config)}): "
+                "it has changed since, or ran on another processor; record the set again here"
+            )
+        checked.add(name)
+
+    def rerun(name: str, actions: np.ndarray) -> dict[str, np.ndarray]:
+        if name not in checked:
+            check_repeats(name)
+        return run_with(name, actions)
+
+    return rerun

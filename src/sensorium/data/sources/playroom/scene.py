@@ -1,7 +1,7 @@
-"""A scene of the playroom: every random choice of one recording, drawn before anything moves.
+"""A scene of the playroom: all random choices of a recording, drawn before anything moves.
 
-A scene is a pure function of (seed, number). An intervention changes it afterwards, so the same scene with and
-without the intervention is bit-identical until the change matters.
+A scene is a pure function of (seed, number). An intervention changes it afterwards, so recordings with and without
+the intervention are bit-identical until the change has an effect.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from sensorium.data.sources.playroom.materials import MATERIALS, PROPERTIES, SHA
 ROOM = 100.0  # width and height of the room
 WALL = 4.0  # thickness of walls, floor and ceiling
 HAND_RADIUS = 10.0
-SLOTS = 4  # bodies a room can hold
+SLOTS = 4  # the most bodies of a room
 EDGE = 0.3  # radius that rounds the corners of a body
 GRAVITY = 160.0  # units per second squared, downwards
-OWN_TEXTURE = 0.6  # chance that a body looks like its material; the other textures share the rest
+OWN_TEXTURE = 0.6  # probability that a body has its material's texture; the others share the rest
 MODES = max(len(material.ratios) for material in PROPERTIES.values())
 
-# Ledges and ramps: thick line segments (x0, y0, x1, y1). Few rooms and few looks, so neither names the recording.
+# Ledges and ramps: thick line segments (x0, y0, x1, y1). Layouts and looks are few, so neither identifies a recording.
 LAYOUTS: tuple[tuple[tuple[float, float, float, float], ...], ...] = (
     (),
     ((4.0, 62.0, 34.0, 62.0),),
@@ -36,13 +36,13 @@ LOOKS = 3
 
 @dataclass(frozen=True)
 class Body:
-    """One body as drawn: what it is, how it looks and how it enters the room."""
+    """A body as it was drawn: its material and shape, its look, and how it enters the room."""
 
     material: str
     shape: str
     size: float  # radius of the circle of about the same area, in room units
     colour: int  # index into the palette, never repeated within a room
-    shade: float  # -1 (darker) to 1 (paler); covers what a texture does to the mean colour
+    shade: float  # -1 (darker) to 1 (paler); hides the effect of a texture on the mean colour
     texture: str
     position: tuple[float, float]
     velocity: tuple[float, float]
@@ -50,7 +50,7 @@ class Body:
     spin: float
     detune: tuple[float, ...]  # factor on each mode's frequency
     strength: tuple[float, ...]  # factor on each mode's amplitude
-    lift: float = 1.0  # factor on gravity; negative: a balloon
+    lift: float = 1.0  # factor on gravity; a balloon's is negative
 
     def outline(self) -> np.ndarray:
         """Corners in the body's own frame, float64 [n, 2]; empty for a circle."""
@@ -81,7 +81,7 @@ def area(shape: str, size: float) -> float:
 
 @dataclass(frozen=True)
 class Wish:
-    """What the hand wants for a while, from frame `start` on: see physics.command."""
+    """The hand's goal from frame `start` on, until the next wish; see physics.command."""
 
     start: int
     kind: str  # "wander", "chase" or "juggle"
@@ -91,7 +91,7 @@ class Wish:
 
 @dataclass(frozen=True)
 class Scene:
-    """Everything random about one recording."""
+    """All that is random in one recording."""
 
     bodies: tuple[Body | None, ...]  # SLOTS entries; None: an empty slot
     layout: int
@@ -106,14 +106,14 @@ class Scene:
 
 @dataclass(frozen=True)
 class Intervention:
-    """One thing changed about a scene that is already drawn.
+    """A change to a scene that is already drawn.
 
     Attributes:
-        materials: body -> new material; its look stays, so nothing shows before it matters.
+        materials: body -> new material; its look stays, so the change is invisible until it has an effect.
         remove: bodies to leave out.
         balloons: bodies that rise instead of falling.
         television: show fresh noise in a corner of every frame.
-        actions: float [T, 2] in [-1, 1], used in place of the policy.
+        actions: float [T, 2] in [-1, 1], instead of the policy's.
     """
 
     materials: Mapping[int, str] = field(default_factory=dict)
@@ -123,12 +123,16 @@ class Intervention:
     actions: np.ndarray | None = None
 
     def apply(self, scene: Scene) -> Scene:
-        """The scene with this change; ValueError if it names a body or a material that is not there."""
+        """The scene with this change.
+
+        Raises:
+            ValueError: if it names an absent body or an unknown material, or its actions have another shape.
+        """
         bodies = list(scene.bodies)
         for slot in {*self.materials, *self.remove, *self.balloons}:
             if not 0 <= slot < SLOTS or bodies[slot] is None:
-                there = [index for index, body in enumerate(bodies) if body is not None]
-                raise ValueError(f"intervention names body {slot}: this room has bodies {there}")
+                present = [index for index, body in enumerate(bodies) if body is not None]
+                raise ValueError(f"intervention names body {slot}: this room has bodies {present}")
         for slot, body in enumerate(bodies):
             if body is None:
                 continue
@@ -146,14 +150,14 @@ class Intervention:
 
 
 def draw_scene(config: PlayroomConfig, number: int) -> Scene:
-    """The scene of recording `number`: all its randomness, from (config.seed, number) alone."""
+    """The scene of recording `number`: a function of (config.seed, number)."""
     random = np.random.default_rng([config.seed, number])
     count = int(random.integers(config.min_bodies, config.max_bodies + 1))
     layout = int(random.integers(len(LAYOUTS)))
     look = int(random.integers(LOOKS))
     hand = (float(random.uniform(20, 80)), float(random.uniform(84, 90)))
     colours = random.permutation(8)
-    lanes = random.permutation(SLOTS)  # each body enters in its own lane of the room, so none overlap
+    lanes = random.permutation(SLOTS)  # each body starts in its own part of the room, so that none overlap
     bodies = [_draw_body(random, int(colours[slot]), int(lanes[slot])) for slot in range(SLOTS)]
     return Scene(
         bodies=tuple(body if slot < count else None for slot, body in enumerate(bodies)),
@@ -200,11 +204,11 @@ def _draw_wishes(random: np.random.Generator, frames: int, count: int) -> tuple[
 
 
 def _draw_wander(random: np.random.Generator, frames: int) -> np.ndarray:
-    """Ornstein-Uhlenbeck velocity commands, float64 [T, 2], deviation 0.55, correlated over about five frames."""
+    """Velocity commands from an Ornstein-Uhlenbeck process, float64 [T, 2]: std 0.55, time constant five frames."""
     steps = random.standard_normal((frames, 2))
-    value, keep = 0.55 * steps[0], np.exp(-1 / 5)
+    value, decay = 0.55 * steps[0], np.exp(-1 / 5)
     path = np.empty((frames, 2))
     for frame in range(frames):
-        value = keep * value + 0.55 * np.sqrt(1 - keep**2) * steps[frame]
+        value = decay * value + 0.55 * np.sqrt(1 - decay**2) * steps[frame]
         path[frame] = value
     return path

@@ -1,7 +1,7 @@
-"""Sound of the playroom: each body is a bank of damped modes, struck by its impacts.
+"""The sound of the playroom: each body is a bank of damped modes, excited by its impacts.
 
-Modal synthesis (van den Doel and Pai, The Sounds of Physical Shapes, 1998): an impulse sets every mode k of a body
-ringing as a_k exp(-t / d_k) sin(2 pi f_k t). One two-pole filter a mode plays all the strikes of a recording.
+Modal synthesis (van den Doel and Pai, The Sounds of Physical Shapes, 1998): an impulse makes every mode k of a body
+ring as a_k exp(-t / d_k) sin(2 pi f_k t). A two-pole filter for each mode renders all impacts of a recording.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.signal import lfilter
 
+from sensorium.data.sample_formats import LARGEST_SAMPLE
 from sensorium.data.sources.playroom.materials import MATERIALS, PROPERTIES, REFERENCE_SIZE
 from sensorium.data.sources.playroom.physics import FRAMES_PER_SECOND, SUBSTEPS, Impact
 from sensorium.data.sources.playroom.scene import Body, Scene
@@ -22,17 +23,17 @@ HIGHEST = 7400.0  # Hz; modes above would alias
 LOUDNESS = 1 / 200.0  # amplitude for each unit per second of changed velocity
 CEILING = 0.9  # no sum of ringing bodies exceeds this amplitude
 QUIETEST, NOISIEST = 0.001, 0.01  # root mean square of the background, drawn for each recording
-DULLEST = 0.95  # largest pole of the background's low-pass: 0 is white, this is a distant rumble
-DOMINANCE = 3.0  # how much louder an impact must be than all else to give a frame its label
-LABELLED = 0.08  # weakest amplitude that gives a label
-SHORTEST = 240  # samples of an impact that must lie within its frame to give it a label
+DULLEST = 0.95  # largest pole of the background's low-pass: 0 is white noise, this is a distant rumble
+DOMINANCE = 3.0  # by which factor an impact must be louder than all other sound of a frame to label it
+LABELLED = 0.08  # smallest amplitude of an impact that labels a frame
+SHORTEST = 240  # fewest samples of the impact in its frame, or it does not label it
 
 
 class Loudness:
-    """Amplitude of each impact, one after the other: proportional to the change of velocity.
+    """The amplitude of each impact in turn: proportional to the change of velocity.
 
-    What would exceed the headroom that still-ringing bodies leave is scaled into it, so the sum cannot clip;
-    only the past counts, so a later change of the scene leaves earlier sound alone.
+    Amplitudes are limited to the headroom that ringing bodies leave, so the sum cannot clip. They depend only on
+    earlier impacts, so a later change of the scene does not alter earlier sound.
     """
 
     def __init__(self, scene: Scene) -> None:
@@ -40,7 +41,7 @@ class Loudness:
         self._decays = np.array([PROPERTIES[body.material].decay if body else 1.0 for body in scene.bodies])
 
     def of(self, impacts: Sequence[Impact]) -> np.ndarray:
-        """Amplitudes float64 [E] of impacts that follow those given before."""
+        """Amplitudes float64 [E] of the next impacts, after those of earlier calls."""
         amplitudes = np.zeros(len(impacts))
         for index, impact in enumerate(impacts):
             now = impact.step / (FRAMES_PER_SECOND * SUBSTEPS)
@@ -54,30 +55,30 @@ class Loudness:
 
 
 class Synthesiser:
-    """The sound of a scene, some frames at a time: its background, and every body that was struck."""
+    """The sound of a scene, some frames at a time: its background and its ringing bodies."""
 
     def __init__(self, scene: Scene) -> None:
         self._background = _Background(np.random.default_rng([*scene.noise_seed, 0]))
-        self._bells = {slot: _Bell(body) for slot, body in enumerate(scene.bodies) if body is not None}
+        self._voices = {slot: _BodyVoice(body) for slot, body in enumerate(scene.bodies) if body is not None}
         self._frame = 0
 
     def play(self, impacts: Sequence[Impact], amplitudes: np.ndarray, frames: int = 1) -> np.ndarray:
-        """Mono sound of the next frames, int16 [frames * SAMPLES_PER_FRAME], with the impacts that fall into them."""
+        """Mono sound of the next frames, int16 [frames * SAMPLES_PER_FRAME], given their impacts."""
         first, samples = self._frame * SUBSTEPS, frames * SAMPLES_PER_FRAME
         self._frame += frames
         sound = self._background.play(samples)
-        for slot, bell in self._bells.items():
-            struck = [index for index, impact in enumerate(impacts) if impact.body == slot]
-            strikes = np.zeros(samples)
-            np.add.at(strikes, [(impacts[i].step - first) * SAMPLES_PER_STEP for i in struck], amplitudes[struck])
-            sound += bell.ring(strikes)
-        return np.round(sound * 32767).astype(np.int16)
+        for slot, voice in self._voices.items():
+            own = [index for index, impact in enumerate(impacts) if impact.body == slot]
+            impulses = np.zeros(samples)
+            np.add.at(impulses, [(impacts[i].step - first) * SAMPLES_PER_STEP for i in own], amplitudes[own])
+            sound += voice.ring(impulses)
+        return np.round(sound * LARGEST_SAMPLE).astype(np.int16)
 
 
 class _Background:
-    """Noise of the room and its microphone: each recording has a level and a colour of its own.
+    """Noise of the room and the microphone, with a level and a spectrum drawn for each recording.
 
-    It says nothing of what happens; a listener has to learn to hear through it.
+    It carries no information about the scene; a model has to learn to ignore it.
     """
 
     def __init__(self, rng: np.random.Generator) -> None:
@@ -91,7 +92,7 @@ class _Background:
 
 
 class _Filter:
-    """A linear filter that goes on where it stopped."""
+    """A linear filter that keeps its state between calls."""
 
     def __init__(self, numerator: Sequence[float] | np.ndarray, denominator: Sequence[float]) -> None:
         self._coefficients = numerator, denominator
@@ -102,13 +103,13 @@ class _Filter:
         return filtered
 
 
-class _Bell:
-    """The sound of one body: never above the running sum of its strikes."""
+class _BodyVoice:
+    """The sound of one body; its amplitude never exceeds the sum of its impacts so far."""
 
     def __init__(self, body: Body) -> None:
         material = PROPERTIES[body.material]
         pulse = np.hanning(max(int(material.contact * SAMPLE_RATE), 1) + 2)[1:-1]
-        self._struck = False
+        self._rings = False
         self._contact = _Filter(pulse / pulse.sum(), [1.0])
         ratios = np.array(material.ratios)
         frequencies = material.pitch * REFERENCE_SIZE / body.size * ratios * body.detune[: len(ratios)]
@@ -123,22 +124,22 @@ class _Bell:
             if weight > 0:
                 self._modes.append((weight, _Filter([0.0, radius * np.sin(turn)], poles)))
 
-    def ring(self, strikes: np.ndarray) -> np.ndarray:
-        """Sound of the next samples, float64 [S], after these strikes."""
-        sound = np.zeros(len(strikes))
-        self._struck = self._struck or bool(strikes.any())
-        if self._struck:
-            struck = self._contact(strikes)
+    def ring(self, impulses: np.ndarray) -> np.ndarray:
+        """Sound of the next samples, float64 [S], given the impulses of impacts at each of them."""
+        sound = np.zeros(len(impulses))
+        self._rings = self._rings or bool(impulses.any())
+        if self._rings:
+            contact = self._contact(impulses)
             for weight, mode in self._modes:
-                sound += weight * mode(struck)
+                sound += weight * mode(contact)
         return sound
 
 
 def labels(scene: Scene, impacts: tuple[Impact, ...], amplitudes: np.ndarray, frames: int) -> np.ndarray:
     """Material of the impact that dominates each frame, int64 [T]; -1 where none does.
 
-    An impact dominates when its material is `DOMINANCE` times louder than what other materials strike in the frame
-    and what still rings from before.
+    An impact dominates if its material is DOMINANCE times louder than the frame's impacts of other materials and the
+    bodies that still ring.
     """
     found = np.full(frames, -1, np.int64)
     fresh, early = np.zeros((frames, len(MATERIALS))), np.zeros((frames, len(MATERIALS)))
@@ -151,7 +152,7 @@ def labels(scene: Scene, impacts: tuple[Impact, ...], amplitudes: np.ndarray, fr
         fresh[frame, kind] += amplitude
         if SAMPLES_PER_FRAME - step * SAMPLES_PER_STEP >= SHORTEST:
             early[frame, kind] += amplitude
-    keep = np.array([np.exp(-1 / (PROPERTIES[name].decay * FRAMES_PER_SECOND)) for name in MATERIALS])
+    decay = np.array([np.exp(-1 / (PROPERTIES[name].decay * FRAMES_PER_SECOND)) for name in MATERIALS])
     ringing = np.zeros(len(MATERIALS))
     for frame in range(frames):
         best = int(early[frame].argmax())
@@ -159,5 +160,5 @@ def labels(scene: Scene, impacts: tuple[Impact, ...], amplitudes: np.ndarray, fr
         others[best] = 0.0
         if early[frame, best] >= max(LABELLED, DOMINANCE * others.sum()):
             found[frame] = best
-        ringing = (ringing + fresh[frame]) * keep
+        ringing = (ringing + fresh[frame]) * decay
     return found

@@ -1,14 +1,14 @@
-"""What can be wanted in the playroom: the rewards of each task, and a scripted player who sees the truth."""
+"""The tasks of the playroom: their rewards, and a scripted player that sees the truth."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from sensorium.data.sources.playroom.physics import Motion, Room
+from sensorium.data.sources.playroom.physics import Motion, RoomSimulation
 from sensorium.data.sources.playroom.scene import HAND_RADIUS, ROOM
 
-_LEFT = 0.25  # of the room's width: the hand is at the left wall
-_BANG = 6, 4  # frames of a blow: this many in all, so many of them towards the body
+_LEFT = 0.25  # of the room's width; nearer to the left wall the hand is rewarded
+_BLOW = 6, 4  # frames of a blow, and how many of them move towards the body
 
 
 def rewards(task: str, motion: Motion, loud: np.ndarray) -> np.ndarray:
@@ -35,8 +35,8 @@ def rewards(task: str, motion: Motion, loud: np.ndarray) -> np.ndarray:
     return earned.astype(np.float32)
 
 
-def expert(task: str, room: Room, frame: int) -> np.ndarray:
-    """A good action, float32 [2], for someone who knows where everything is; simple, and not the best there is."""
+def expert(task: str, room: RoomSimulation, frame: int) -> np.ndarray:
+    """A good action, float32 [2], by simple rules from the true positions; not an optimal one."""
     hand = np.array(room.hand.position)
     bodies = np.array([body.position for body in room.bodies if body is not None])
     if task == "left" or not len(bodies):
@@ -44,10 +44,10 @@ def expert(task: str, room: Room, frame: int) -> np.ndarray:
     gap = min(bodies - hand, key=np.linalg.norm)
     if task == "touch":
         wanted = gap / 5
-    elif task == "loud":  # strike out and come back for the next blow
-        period, towards = _BANG
+    elif task == "loud":  # hit the body and draw back for the next blow
+        period, towards = _BLOW
         wanted = gap / 2 if frame % period < towards else -gap / 2
-    elif abs(gap[0]) < 0.8 * HAND_RADIUS and gap[1] < 0:  # lift: below it, so straight up
+    elif abs(gap[0]) < 0.8 * HAND_RADIUS and gap[1] < 0:  # lift: the hand is below the body, so move straight up
         wanted = np.array([gap[0] / 10, -1])
     else:
         wanted = (gap + np.array([0, 22])) / 8

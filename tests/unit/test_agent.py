@@ -16,10 +16,10 @@ from sensorium.config import (
     VideoTokenizerConfig,
 )
 from sensorium.data.environment import Observation
-from sensorium.evaluation.play import Senses
 from sensorium.models.agent import ActionCode, Actor, Agent, divergence, log_chance, pick
 from sensorium.models.audio_tokenizer import AudioTokenizer, to_sounds
 from sensorium.models.dream import Dreamer
+from sensorium.models.observations import ObservationEncoder
 from sensorium.models.tokenizers import VideoTokenizer, to_images
 from sensorium.objectives.cloning import CloningLearner
 from sensorium.objectives.imagination import ImaginationLearner
@@ -186,8 +186,8 @@ def test_watching_true_frames_is_what_cloning_saw():
         dreamer.observe(tokens[:, :1], batch["action"][:, 0]), dreamer.observe(tokens[:, :1], batch["action"][:, 0])
 
 
-def test_what_is_heard_in_a_stream_is_what_the_recording_has_as_tokens():
-    """Long enough for the tokenizer to forget: the sounds before are those that it reads, no fewer."""
+def test_observations_are_encoded_step_by_step_as_recordings_are_at_once():
+    """Longer than what the sound tokenizer depends on, so a memory that is too short would differ."""
     torch.manual_seed(0)
     sight = VideoTokenizer(VideoTokenizerConfig(width=4, channels=3), {"size": 16})
     hearing = AudioTokenizer(AudioTokenizerConfig(width=8, channels=3), {"samples_per_frame": 1000}).eval()
@@ -199,10 +199,11 @@ def test_what_is_heard_in_a_stream_is_what_the_recording_has_as_tokens():
             sight.encode(to_images(torch.from_numpy(video))),
             hearing.encode(to_sounds(torch.from_numpy(sound.reshape(2, -1)))),
         )
-    senses, body = Senses(sight, hearing), np.zeros(0, np.float32)
+    encoder, body = ObservationEncoder(sight, hearing), np.zeros(0, np.float32)
+    memory = encoder.remember()
     for frame in range(frames):
         now = [Observation(video[row, frame], sound[row, frame], body, 0.0, False) for row in (0, 1)]
-        tokens = senses.tokens(now, torch.device("cpu"))
+        tokens = encoder.step(memory, now)
         expected = torch.cat([seen[:, frame : frame + 1], heard[:, frame : frame + 1]], dim=2)
         assert torch.allclose(tokens, expected, atol=1e-4)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
 from sensorium.config import VideoTokenizerConfig
-from sensorium.models.tokenizers import VideoTokenizer, to_images
+from sensorium.models.streaming import Causal
+from sensorium.models.tokenizers import VideoTokenizer, to_images, to_pixels
 from sensorium.objectives.reconstruction import TokenizerLearner, edge_error, psnr
 from sensorium.randomness import Draw
 
@@ -29,6 +32,12 @@ def discs(count: int) -> torch.Tensor:
     inside = (rows - centres[:, :1, None]).square() + (columns - centres[:, 1:, None]).square() < 16
     frames = torch.where(inside[..., None], colours[:, None, None], 0.2)
     return (255 * frames).to(torch.uint8)[:, None]
+
+
+def in_steps(stream: Causal[Any, torch.Tensor, torch.Tensor], frames: torch.Tensor, pieces: list[int]) -> torch.Tensor:
+    """The output of a stream that reads frames [B, T, ...] in pieces."""
+    memory = stream.remember()
+    return torch.cat([stream.step(memory, piece) for piece in frames.split(pieces, dim=1)], dim=1)
 
 
 def draw(rows: int) -> Draw:
@@ -55,7 +64,14 @@ def test_clips_are_frames_one_by_one(tokenizer):
     reconstructions, tokens = tokenizer(clips)
     assert tokens.shape == (2, 5, 4, 4)
     assert torch.allclose(reconstructions.flatten(0, 1), tokenizer(clips.flatten(0, 1))[0], atol=1e-5)
-    assert (tokenizer.frames, tokenizer.past, tokenizer.remember()) == (1, 0, [])
+    assert (tokenizer.frames, tokenizer.past) == (1, 0)
+
+
+def test_a_stream_is_the_batch(tokenizer):
+    images = torch.rand(2, 5, 3, SIZE, SIZE)
+    reconstructions, tokens = tokenizer(images)
+    assert torch.allclose(in_steps(tokenizer.encoding, images, [1] * 5), tokens, atol=1e-5)
+    assert torch.allclose(in_steps(tokenizer.decoding, tokens, [2, 1, 1, 1]), reconstructions, atol=1e-5)
 
 
 def test_size_must_be_a_multiple_of_the_stride():
@@ -68,6 +84,7 @@ def test_to_images():
     images = to_images(video)
     assert images.shape == (2, 5, 3, 4, 4)
     assert torch.equal(images[1, 2, 0, 3, 1] * 255, video[1, 2, 3, 1, 0].float())
+    assert torch.equal(to_pixels(images), video)
 
 
 def test_psnr():

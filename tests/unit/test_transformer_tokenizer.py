@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from test_tokenizers import SIZE, discs, draw
+from test_tokenizers import SIZE, discs, draw, in_steps
 
 from sensorium.config import Training, TransformerTokenizerConfig, VideoTokenizerConfig
 from sensorium.models.tokenizers import VideoTokenizer, to_images
@@ -73,11 +73,8 @@ def test_a_stream_is_the_batch(tokenizer: VideoTokenizer) -> None:
     tokens = tokenizer.encode(images)
     pictures = tokenizer.decode(tokens)
     for pieces in ([1] * 60, [7, 1, 2, *[1] * 50]):
-        encoding, decoding = tokenizer.remember(), tokenizer.remember()
-        parts = [tokenizer.encode(part, memory=encoding) for part in images.split(pieces, dim=1)]
-        assert (torch.cat(parts, 1) - tokens).abs().max() < 1e-5
-        parts = [tokenizer.decode(part, memory=decoding) for part in tokens.split(pieces, dim=1)]
-        assert (torch.cat(parts, 1) - pictures).abs().max() < 1e-5
+        assert (in_steps(tokenizer.encoding, images, pieces) - tokens).abs().max() < 1e-5
+        assert (in_steps(tokenizer.decoding, tokens, pieces) - pictures).abs().max() < 1e-5
 
 
 def test_recordings_are_encoded_in_passes_of_any_length(tokenizer: VideoTokenizer) -> None:
@@ -172,8 +169,8 @@ def everything_hidden(tokenizer: VideoTokenizer) -> None:
     """What a mask of everything does: the encoder learns nothing of any patch."""
     encode = tokenizer.network.encode
     tokenizer.network.encode = (
-        lambda images, hidden, memory: encode(  # type: ignore[method-assign]
-            images, torch.ones(*images.shape[:2], tokenizer.patches, dtype=torch.bool), memory
+        lambda images, hidden, rings=None: encode(  # type: ignore[method-assign]
+            images, torch.ones(*images.shape[:2], tokenizer.patches, dtype=torch.bool), rings
         )
     )
 

@@ -28,6 +28,7 @@ from sensorium.config import (
     parse_section,
 )
 from sensorium.data import sources
+from sensorium.data.environment import Player, RandomPlayer, ScriptedPlayer, play
 from sensorium.data.recording import RecordingSet
 from sensorium.data.windows import join
 from sensorium.evaluation import figures
@@ -40,11 +41,12 @@ from sensorium.evaluation.harness import (
     load_judged,
     require,
 )
-from sensorium.evaluation.play import Player, Random, Script, Senses, Watcher, play
+from sensorium.evaluation.play import PolicyPlayer
 from sensorium.evaluation.statistics import measure, write_result
 from sensorium.models.agent import Actor, Agent
 from sensorium.models.audio_tokenizer import AudioTokenizer
 from sensorium.models.dream import Dreamer
+from sensorium.models.observations import ObservationEncoder
 from sensorium.models.tokenizers import VideoTokenizer
 from sensorium.objectives.forcing import tokens_of
 from sensorium.randomness import stable_seed
@@ -80,16 +82,16 @@ def main(argv: list[str]) -> None:
     numbers = range(world.recordings, world.recordings + config.episodes)  # recordings have the numbers before
     rest = environments[0].rest()
     drawn = stable_seed(config.seed, "agent-return")
-    watch = {
-        name: Watcher(clone, policy, Senses(tokenizer, hearing), rest, config.context_noise, drawn)
-        for name, policy in (("agent", actor.policy), ("cloned policy", clone.policy))
-    }
+    encoder = ObservationEncoder(tokenizer, hearing)
     players: dict[str, Player] = {
-        **watch, "random actions": Random(recordings.details["action"], drawn), "recorded policy": Script("habit")
-    }  # fmt: skip
+        "agent": PolicyPlayer(clone, actor.policy, encoder, rest, config.context_noise, drawn),
+        "cloned policy": PolicyPlayer(clone, clone.policy, encoder, rest, config.context_noise, drawn),
+        "random actions": RandomPlayer(recordings.details["action"], drawn),
+        "recorded policy": ScriptedPlayer([environment.habit for environment in environments]),
+    }
     environments[0].reset(numbers[0])
     if environments[0].expert() is not None:
-        players["scripted player"] = Script("expert")
+        players["scripted player"] = ScriptedPlayer([environment.expert for environment in environments])
     earned = {name: play(environments, player, numbers) for name, player in players.items()}
     sums = {name: rewards.sum(1) for name, rewards in earned.items()}
     best = sums.get("scripted player", np.full(config.episodes, max(float(total.max()) for total in sums.values())))

@@ -20,8 +20,8 @@ from sensorium.artifacts import ArtifactError
 from sensorium.config import DreamConfig, DynamicsConfig, VideoTokenizerConfig
 from sensorium.data.recording import RecordingSet, Split
 from sensorium.evaluation.harness import FLOOR_SEEDS, Bench, WindowPool, arguments, check_pedigree, images, load_judged
-from sensorium.evaluation.poison import POISONS, AnyDreamer, Frozen, Mean, with_shuffled_block
-from sensorium.models.dream import Dreamer
+from sensorium.evaluation.poison import POISONS, Frozen, Mean, with_shuffled_block
+from sensorium.models.dream import Dreamer, FrameDreamer, dream_frames
 from sensorium.models.dynamics import Dynamics
 from sensorium.models.tokenizers import VideoTokenizer
 from sensorium.randomness import stable_seed
@@ -154,7 +154,7 @@ class Studio:
         given = self.config.context
         return self.pictures(np.concatenate([takes.tokens[:, :given], dreamed], 1), given)
 
-    def dreamer(self, number: int = 0, steps: int | None = None, untrained: bool = False) -> AnyDreamer:
+    def dreamer(self, number: int = 0, steps: int | None = None, untrained: bool = False) -> FrameDreamer:
         """What dreams: the judged one, whatever the arguments made of it, or an untrained one as a floor.
 
         Args:
@@ -207,15 +207,11 @@ class Studio:
             actions: [n, context + horizon, ...]; None to dream without.
             number, steps, untrained: as for `dreamer`.
         """
-        given = self.config.context
 
         def imagine(context: Tensor, moves: Tensor | None) -> Tensor:
-            dreamer = self.dreamer(number, steps, untrained)
-            dreamer.begin(context, None if moves is None else moves[:, :given])
-            frames = [dreamer.step(None if moves is None else moves[:, given + time]) for time in range(horizon)]
-            return torch.cat(frames, dim=1)
+            return torch.cat(list(dream_frames(self.dreamer(number, steps, untrained), context, moves, horizon)), dim=1)
 
-        return self.bench.map(imagine, takes.tokens[:, :given], actions)
+        return self.bench.map(imagine, takes.tokens[:, : self.config.context], actions)
 
 
 def strangers(groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:

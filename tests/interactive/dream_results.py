@@ -23,8 +23,10 @@ from sensorium.config import (
     canonical_json,
 )
 from sensorium.data.recording import KIND, write_shard
-from sensorium.interactive.world import World, add_arguments
+from sensorium.interactive.environment import dream_environment
+from sensorium.interactive.parts import DreamParts, add_arguments
 from sensorium.models.audio_tokenizer import AudioTokenizer, to_sounds
+from sensorium.models.dream_environment import DreamEnvironment
 from sensorium.models.dynamics import Dynamics
 from sensorium.models.tokenizers import VideoTokenizer, to_images
 
@@ -41,7 +43,7 @@ CLIPS = VideoTokenizerConfig(
 SOUND = AudioTokenizerConfig(width=8, channels=CHANNELS)
 
 
-def write_world(
+def write_results(
     folder: Path,
     action: dict[str, Any] | None = HAND,
     heard: bool = False,
@@ -104,11 +106,18 @@ def sound_tokenizer() -> AudioTokenizer:
     return hearing.eval()
 
 
-def open_world(*words: str) -> World:
-    """The world that a command with these words sees from where it stands."""
+def open_parts(*arguments: str) -> DreamParts:
+    """The parts that a command with these arguments opens in the current folder."""
     parser = argparse.ArgumentParser()
     add_arguments(parser)
-    return World.open(parser.parse_args(["--device", "cpu", *words]))
+    return DreamParts.open(parser.parse_args(["--device", "cpu", *arguments]))
+
+
+def begin_dream(parts: DreamParts, name: str, **settings: Any) -> DreamEnvironment:
+    """A dream that has begun with a recording."""
+    environment = dream_environment(parts, [name], **settings)
+    environment.reset(0)
+    return environment
 
 
 def _recordings(

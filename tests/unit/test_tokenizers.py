@@ -126,4 +126,4 @@ def test_a_collapsed_tokenizer_fails_its_gates(tokenizer):
     """Tokens that are the same for every frame: whatever the decoder does, its pictures are all alike."""
     torch.nn.init.zeros_(tokenizer.network.encoder[-2].weight)
     failed = {gate.name for gate in TokenizerLearner(tokenizer, CONFIG).gates({"video": discs(16)}) if not gate.passed}
-    assert {"token_deviation", "token_rank", "output_difference", "gain_over_mean_image_db"} <= failed
+    assert {"token_std", "token_rank", "output_difference", "gain_over_mean_image_db"} <= failed

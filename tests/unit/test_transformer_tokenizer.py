@@ -199,8 +199,8 @@ def test_a_healthy_training_is_exported(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "gates"),
     [
-        (everything_hidden, {"token_deviation", "token_rank", "output_difference", "gain_over_mean_image_db"}),
-        (dead_bottleneck, {"token_deviation", "token_rank", "output_difference", "gain_over_mean_image_db"}),
+        (everything_hidden, {"token_std", "token_rank", "output_difference", "gain_over_mean_image_db"}),
+        (dead_bottleneck, {"token_std", "token_rank", "output_difference", "gain_over_mean_image_db"}),
         (even_attention, {"gain_over_tinted_mean_image_db"}),
     ],
 )

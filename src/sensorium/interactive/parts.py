@@ -135,7 +135,7 @@ class DreamParts:
 
 
 def recordings_of(latents: Path) -> Path:
-    """Manifest of the recordings that latents were made from, looked for beside the other results.
+    """Manifest of the recordings that latents were made from, among the results.
 
     Raises:
         ArtifactError: if it is not there.

@@ -20,7 +20,8 @@ Output = TypeVar("Output", covariant=True)
 class Causal(Protocol[Memory, Frames, Output]):
     """A causal map of a sequence: the output of frame t depends on frames 0 ... t alone.
 
-    Reading a sequence step by step gives what reading it at once gives, up to float rounding.
+    Reading a sequence step by step gives what reading it at once gives, up to float rounding. Tokenizers have two such
+    maps, `encoding` and `decoding`. The dynamics have one with more inputs, which `dream.Dreamer` calls frame by frame.
     """
 
     def remember(self) -> Memory:

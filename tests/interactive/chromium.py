@@ -1,4 +1,4 @@
-"""A headless Chromium that is told what to do over a pipe (Chrome DevTools Protocol): no driver, no WebSocket."""
+"""A headless Chromium that is controlled over a pipe (Chrome DevTools Protocol): no driver, no WebSocket."""
 
 from __future__ import annotations
 

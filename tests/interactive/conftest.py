@@ -1,4 +1,4 @@
-"""Worlds to dream of, made once."""
+"""Results to dream from, made once."""
 
 from __future__ import annotations
 

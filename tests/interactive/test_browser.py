@@ -36,8 +36,8 @@ class Table:
 
     def snapshot(self) -> tuple[str, list[list[float]], np.ndarray]:
         """Recording, the actions so far, and the picture that they led to, from one moment."""
-        told = self.browser.evaluate(SNAPSHOT)
-        return told["recording"], told["actions"], np.reshape(told["rgb"], (told["height"], told["width"], 3))
+        page = self.browser.evaluate(SNAPSHOT)
+        return page["recording"], page["actions"], np.reshape(page["rgb"], (page["height"], page["width"], 3))
 
     def dreamed(self, recording: str, actions: list[list[float]]) -> np.ndarray:
         """The picture that these actions should lead to."""
@@ -93,7 +93,7 @@ def test_keys_steer_what_is_seen(table):
     assert table.browser.complaints() == []
 
 
-def test_what_the_page_tells(table, tmp_path):
+def test_what_the_page_reports(table, tmp_path):
     assert "Press a key" in table.text("state")
     table.browser.evaluate("document.getElementById('restart').click()")
     table.browser.wait("actions.length >= 3")

@@ -201,7 +201,7 @@ def test_only_this_machine_can_reach_it():
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_ends_when_told_with_a_page_still_open(place: Path, number):
+def test_a_signal_ends_it_with_a_page_still_open(place: Path, number):
     arguments = [sys.executable, "-m", "sensorium", "play", "--port", "0", "--device", "cpu", "--denoising-steps", "1"]
     process = subprocess.Popen(
         arguments, cwd=place, env={**os.environ, "PYTHONUNBUFFERED": "1"}, text=True,
@@ -224,7 +224,7 @@ def test_it_ends_when_told_with_a_page_still_open(place: Path, number):
     assert "Traceback" not in rest
 
 
-def test_a_wrong_recording_is_told_at_once(place, monkeypatch):
+def test_a_wrong_recording_is_reported_at_once(place, monkeypatch):
     monkeypatch.chdir(place)
     with pytest.raises(ConfigurationError, match="'joy'"):
         open_parts().begin("joy", 3)

@@ -117,8 +117,8 @@ def test_every_head_gets_a_gradient_and_so_do_the_tokens(kind: dict[str, object]
     assert [name for name, _ in learner.named_parameters() if name.endswith("policy.distances.0.weight")]
 
 
-def test_what_is_told_at_a_distance_is_what_came_then():
-    """Someone who knows the future tells distance n of frame t as the action of t + 1 + n and the reward of t + n."""
+def test_predictions_at_a_distance_are_compared_with_what_came_then():
+    """A perfect prediction at distance n of frame t is the action of t + 1 + n and the reward of t + n."""
     learner, batch = cloner(agent(DISCRETE)), world(3)
     batch["action"] = torch.randint(5, (3, 11))
     batch["reward"] = torch.arange(33).view(3, 11) * 0.5
@@ -245,7 +245,7 @@ def test_cloning_then_dreaming_earns_more_in_the_true_world():
     model.eval()
     with torch.no_grad():
         losses = learner.losses(learner._states(learner._shown(unseen)), unseen)
-    assert losses[0][0] < 4.4, "even chances are 4.8 nats: what is repeated is told"
+    assert losses[0][0] < 4.4, "a uniform distribution has 4.8 nats; repeated actions are predictable"
     assert losses[0][0] < losses[0][2], "nearer actions are easier"
     imagination = imaginer(model)
     optimiser = torch.optim.Adam(imagination.actor.parameters(), lr=3e-3)

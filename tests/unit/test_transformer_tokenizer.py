@@ -58,13 +58,13 @@ def changes(before: torch.Tensor, after: torch.Tensor) -> list[bool]:
 
 
 def test_time_is_causal_and_its_window_bounded(tokenizer: VideoTokenizer) -> None:
-    """Frame 3 is told by itself and later ones, up to `past` frames on: two layers of two frames each."""
+    """Frame 3 affects itself and the next `past` frames: two layers over time reach two frames each."""
     images, tokens = clips(1, 12), 0.5 * torch.randn(1, 12, 4, 4)
     other_images, other_tokens = images.clone(), tokens.clone()
     other_images[:, 3], other_tokens[:, 3] = 1 - images[:, 3], -tokens[:, 3]
-    told = [3 <= frame <= 3 + tokenizer.past for frame in range(12)]
-    assert changes(tokenizer.encode(images), tokenizer.encode(other_images)) == told
-    assert changes(tokenizer.decode(tokens), tokenizer.decode(other_tokens)) == told
+    affected = [3 <= frame <= 3 + tokenizer.past for frame in range(12)]
+    assert changes(tokenizer.encode(images), tokenizer.encode(other_images)) == affected
+    assert changes(tokenizer.decode(tokens), tokenizer.decode(other_tokens)) == affected
 
 
 def test_a_stream_is_the_batch(tokenizer: VideoTokenizer) -> None:
@@ -98,7 +98,7 @@ def test_who_sees_whom_in_a_frame(tokenizer: VideoTokenizer) -> None:
     assert (moved[0] > 1e-6).tolist() == is_latent  # patches know nothing of a latent, the latents do
 
 
-def test_hidden_patches_tell_nothing(tokenizer: VideoTokenizer) -> None:
+def test_hidden_patches_change_nothing(tokenizer: VideoTokenizer) -> None:
     images, hidden = clips(1, 2), torch.zeros(1, 2, 16, dtype=torch.bool)
     hidden[:, :, 5] = True  # rows 4 to 7, columns 4 to 7
     other = images.clone()

@@ -73,9 +73,9 @@ def add_agent(world: ToyWorld, folder: Path) -> None:
 
     fit([agent], 200, loss)
     world.clone = write_model(folder / "clone", agent, "clone", CLONING, shapes, latents=world.latents)
-    told = {"dim": DYNAMICS.dim, "distances": CLONING.distances, "action": DETAILS["action"]}
-    actor = Actor(IMAGINATION, told)
+    actor_shapes = {"dim": DYNAMICS.dim, "distances": CLONING.distances, "action": DETAILS["action"]}
+    actor = Actor(IMAGINATION, actor_shapes)
     actor.policy.load_state_dict(agent.policy.state_dict())
     with torch.no_grad():
         actor.policy.distances[0].bias[agent.code.bins - 1] += 3.0  # the right-most command
-    world.agent = write_model(folder / "agent", actor, "agent", IMAGINATION, told, clone=world.clone)
+    world.agent = write_model(folder / "agent", actor, "agent", IMAGINATION, actor_shapes, clone=world.clone)

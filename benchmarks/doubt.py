@@ -1,16 +1,16 @@
-"""Does a dream know when it errs? Gauges that cost little, beside the error of the picture they are read from.
+"""Does a dream know when it errs? Cheap gauges of a dreamed frame, compared with the error of its picture.
 
     python benchmarks/doubt.py                    the models below results/, 48 test recordings, 24 dreamed frames
     python benchmarks/doubt.py --recordings 8 --frames 12 --seed 1
 
 Dreams follow the recorded actions, so their error against the recorded frames (root mean square of pixels, as the
-tokenizer shows both) is known. Spearman correlation of a gauge with that error, over all frames, and at each frame
-of the horizon by itself (mean over frames), where what merely grows with time tells nothing; and the gauge's median
-at the first and the last frame. The gauges:
+tokenizer shows both) is known. The table gives the Spearman correlation of a gauge with that error, over all frames
+and at each frame of the horizon separately (mean over frames), where growth over time does not count; and the gauge's
+median at the first and the last frame. The gauges:
 
-    doubt         the tokenizer's round trip, which `sensorium play` shows
-    instability   first beside last denoising step's prediction of a frame
-    spread        two dreams of different noise, beside each other: twice the work
+    round trip    round-trip error of the tokenizer, which `sensorium play` shows
+    instability   difference between the first and the last denoising step's prediction of a frame
+    spread        difference between two dreams of different noise: twice the work
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from scipy.stats import spearmanr
 
 from sensorium.data.sample_formats import WHITE
 from sensorium.generation.dream import Dreamer
-from sensorium.interactive.session import usual_doubt
-from sensorium.interactive.world import World, add_arguments, positive
+from sensorium.interactive.environment import typical_round_trip_error
+from sensorium.interactive.parts import DreamParts, add_arguments, positive
 
 
 @torch.no_grad()
 def dreams(
-    world: World, tokens: torch.Tensor, actions: torch.Tensor | None, args: argparse.Namespace, seed: int
+    parts: DreamParts, tokens: torch.Tensor, actions: torch.Tensor | None, args: argparse.Namespace, seed: int
 ) -> tuple[torch.Tensor, np.ndarray]:
     """Dreamed tokens [n, frames, N, C] and instability [n, frames]."""
     predictions: list[torch.Tensor] = []
-    dreamer = Dreamer(world.dynamics, denoising_steps=args.denoising_steps, seed=seed)
+    dreamer = Dreamer(parts.dynamics, denoising_steps=args.denoising_steps, seed=seed)
     dreamer.begin(tokens[:, : args.context], None if actions is None else actions[:, : args.context])
-    hook = world.dynamics.register_forward_hook(lambda _, __, result: predictions.append(result[0][:, -1]))
+    hook = parts.dynamics.register_forward_hook(lambda _, __, result: predictions.append(result[0][:, -1]))
     shown, unstable = [], []
     for frame in range(args.context, args.context + args.frames):
         predictions.clear()
@@ -52,27 +52,32 @@ def main() -> None:
     parser.add_argument("--frames", type=positive, default=24)
     add_arguments(parser)
     args = parser.parse_args()
-    world, length = World.open(args), args.context + args.frames
-    names = [name for name in world.names() if world.latents.frames(name) >= length][: args.recordings]
+    parts, length = DreamParts.open(args), args.context + args.frames
+    decoder = parts.decoder()
+    names = [name for name in parts.names() if parts.latents.frames(name) >= length][: args.recordings]
 
-    begun = [world.begin(name, length) for name in names]
+    begun = [parts.begin(name, length) for name in names]
     tokens = torch.cat([each.tokens for each in begun])
-    actions = torch.cat([each.actions for each in begun if each.actions is not None]) if world.action else None
+    actions = torch.cat([each.actions for each in begun if each.actions is not None]) if parts.action else None
     context = tokens[:, : args.context]
 
     def seen(coming: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-        """Pictures of frames after the context as [n, frames, numbers], and doubts [n, frames]."""
-        clips = [world.senses().show(world.dynamics.split(clip)) for clip in torch.cat([context, coming], 1)]
+        """Pictures of frames after the context as [n, frames, numbers], and round-trip errors [n, frames]."""
+        clips = [decoder.step(decoder.remember(), clip) for clip in torch.cat([context, coming], 1).split(1)]
         pictures = np.stack([clip.pictures[args.context :].reshape(args.frames, -1) for clip in clips])
-        return pictures / WHITE, np.stack([clip.doubts[args.context :] for clip in clips])
+        return pictures / WHITE, np.stack([clip.round_trip_error[args.context :] for clip in clips])
 
-    first, instability = dreams(world, tokens, actions, args, args.seed)
-    second, _ = dreams(world, tokens, actions, args, args.seed + 1)
+    first, instability = dreams(parts, tokens, actions, args, args.seed)
+    second, _ = dreams(parts, tokens, actions, args, args.seed + 1)
     truth, _ = seen(tokens[:, args.context :])
-    pictures, doubt = seen(first)
+    pictures, round_trip = seen(first)
     error = np.sqrt(np.square(pictures - truth).mean(2))
-    apart = (world.dynamics.standardise(first) - world.dynamics.standardise(second)).square().mean((2, 3)).sqrt()
-    gauges = {"doubt": doubt / usual_doubt(world, args.seed), "instability": instability, "spread": apart.cpu().numpy()}
+    apart = (parts.dynamics.standardise(first) - parts.dynamics.standardise(second)).square().mean((2, 3)).sqrt()
+    gauges = {
+        "round trip": round_trip / typical_round_trip_error(parts, args.seed),
+        "instability": instability,
+        "spread": apart.cpu().numpy(),
+    }
     print(f"{len(names)} test recordings, {args.frames} frames after {args.context}, seed {args.seed}")
     print(f"{'gauge':12} {'over all':>9} {'at a frame':>11} {'first':>7} {'last':>7}")
     for name, gauge in gauges.items():

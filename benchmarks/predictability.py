@@ -27,7 +27,7 @@ from sensorium.data.sources.playroom.materials import MATERIALS, PROPERTIES, TEX
 from sensorium.data.sources.playroom.physics import FRAMES_PER_SECOND, Habit, Motion, RoomSimulation
 from sensorium.data.sources.playroom.scene import OWN_TEXTURE, ROOM, Body, Scene, draw_scene
 from sensorium.evaluation.scores import psnr
-from sensorium.interactive.world import positive
+from sensorium.interactive.parts import positive
 
 FIRST = 50_000  # the first room
 FRAMES, AHEAD = 96, 16

@@ -1,4 +1,4 @@
-"""A headless Chromium that is told what to do over a pipe (Chrome DevTools Protocol): no driver, no WebSocket."""
+"""A headless Chromium that is controlled over a pipe (Chrome DevTools Protocol): no driver, no WebSocket."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class Browser:
         reading, theirs = os.pipe()
         theirs_too, writing = os.pipe()
         # The browser reads descriptor 3 and writes descriptor 4.
-        words = f'exec "$0" "$@" 3<&{theirs_too} 4>&{theirs}'
+        command = f'exec "$0" "$@" 3<&{theirs_too} 4>&{theirs}'
         home = {**os.environ, "HOME": str(folder)}
         self._process = subprocess.Popen(
-            ["bash", "-c", words, str(program()), *FLAGS, f"--user-data-dir={folder}", "about:blank"],
+            ["bash", "-c", command, str(program()), *FLAGS, f"--user-data-dir={folder}", "about:blank"],
             pass_fds=(theirs, theirs_too), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL, env=home,
         )  # fmt: skip

@@ -8,7 +8,7 @@ from pathlib import Path
 import ale_py
 import numpy as np
 import pytest
-from dream_world import CONSOLE, HAND
+from dream_results import CONSOLE, HAND
 
 from sensorium.config import ConfigurationError
 from sensorium.interactive import actions

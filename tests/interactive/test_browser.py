@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from chromium import Browser, program
+from dream_results import begin_dream
 from PIL import Image
 
+from sensorium.interactive.parts import DreamParts
 from sensorium.interactive.server import Game, Server
-from sensorium.interactive.session import Session
-from sensorium.interactive.world import World
 
 pytestmark = pytest.mark.skipif(program() is None, reason="needs Chromium: apt-get install chromium-headless-shell")
 SETTINGS = {"context": 4, "denoising_steps": 2, "seed": 0}
@@ -32,17 +32,17 @@ class Table:
 
     browser: Browser
     server: Server
-    world: World
+    parts: DreamParts
 
     def snapshot(self) -> tuple[str, list[list[float]], np.ndarray]:
         """Recording, the actions so far, and the picture that they led to, from one moment."""
-        told = self.browser.evaluate(SNAPSHOT)
-        return told["recording"], told["actions"], np.reshape(told["rgb"], (told["height"], told["width"], 3))
+        page = self.browser.evaluate(SNAPSHOT)
+        return page["recording"], page["actions"], np.reshape(page["rgb"], (page["height"], page["width"], 3))
 
     def dreamed(self, recording: str, actions: list[list[float]]) -> np.ndarray:
         """The picture that these actions should lead to."""
-        session = Session(self.world, recording, **SETTINGS)
-        return [session.step(np.array(action, np.float32)).picture for action in actions][-1]
+        environment = begin_dream(self.parts, recording, **SETTINGS)
+        return [environment.step(np.array(action, np.float32)).frame for action in actions][-1]
 
     def text(self, name: str) -> str:
         """Text of an element."""
@@ -50,9 +50,9 @@ class Table:
 
 
 @contextmanager
-def laid(world: World, folder: Path) -> Iterator[Table]:
+def laid(parts: DreamParts, folder: Path) -> Iterator[Table]:
     with Server(0) as server:
-        server.game = Game(world, 0.5, **SETTINGS)
+        server.game = Game(parts, 0.5, **SETTINGS)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         browser = Browser(folder)
@@ -61,7 +61,7 @@ def laid(world: World, folder: Path) -> Iterator[Table]:
             browser.send("Emulation.setDeviceMetricsOverride", **size)
             browser.send("Page.navigate", url=server.address)
             browser.wait("location.host && document.readyState == 'complete'")
-            yield Table(browser, server, world)
+            yield Table(browser, server, parts)
         finally:
             browser.close()
             server.shutdown()
@@ -69,8 +69,8 @@ def laid(world: World, folder: Path) -> Iterator[Table]:
 
 
 @pytest.fixture
-def table(world: World, tmp_path: Path) -> Iterator[Table]:
-    with laid(world, tmp_path / "profile") as table:
+def table(parts: DreamParts, tmp_path: Path) -> Iterator[Table]:
+    with laid(parts, tmp_path / "profile") as table:
         yield table
 
 
@@ -93,7 +93,7 @@ def test_keys_steer_what_is_seen(table):
     assert table.browser.complaints() == []
 
 
-def test_what_the_page_tells(table, tmp_path):
+def test_what_the_page_reports(table, tmp_path):
     assert "Press a key" in table.text("state")
     table.browser.evaluate("document.getElementById('restart').click()")
     table.browser.wait("actions.length >= 3")
@@ -126,9 +126,9 @@ def test_a_page_without_its_server_says_so(table):
     table.browser.wait("document.getElementById('state').textContent.startsWith('Stopped')")
 
 
-def test_what_is_dreamed_is_heard(loud_world, tmp_path):
+def test_what_is_dreamed_is_heard(loud_parts, tmp_path):
     """Sound is laid end to end, each frame's after the one before, or a little ahead where it fell behind."""
-    with laid(loud_world, tmp_path / "profile") as table:
+    with laid(loud_parts, tmp_path / "profile") as table:
         table.browser.evaluate(
             "window.starts = []; const start = AudioBufferSourceNode.prototype.start;"
             "AudioBufferSourceNode.prototype.start = function (at) { const {buffer, context} = this;"

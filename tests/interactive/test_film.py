@@ -8,20 +8,19 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from dream_world import CONSOLE, FRAMES, SAMPLES, open_world, write_world
+from dream_results import CONSOLE, FRAMES, SAMPLES, begin_dream, open_parts, write_results
 
 from sensorium.cli import main
 from sensorium.data.sample_formats import FULL_SCALE
 from sensorium.evaluation.films import DREAMING, GAP, SCALE, WATCHING
-from sensorium.interactive.session import Session
 
 WIDE = 16 * SCALE
 MANIFESTS = ("dynamics", "tokenizer", "latents", "data")
 
 
-def run(*words: str) -> int:
+def run(*arguments: str) -> int:
     with pytest.raises(SystemExit) as leaving:
-        main(["dream", "--device", "cpu", "--denoising-steps", "2", *words])
+        main(["dream", "--device", "cpu", "--denoising-steps", "2", *arguments])
     return int(leaving.value.code or 0)
 
 
@@ -48,10 +47,10 @@ def test_the_film(here, capsys):
     bar = pictures[:, :, WIDE + 2 : -2].mean((1, 2))
     assert np.abs(bar[:6] - WATCHING).max() < 12
     assert np.abs(bar[6:] - DREAMING).max() < 12
-    world = open_world()
-    session = Session(world, "toy-2", context=6, denoising_steps=2, seed=0)
-    moves = world.latents.field("toy-2", "action")[6:]
-    expected = np.concatenate([session.beginning.pictures, [session.step(move).picture for move in moves]])
+    parts = open_parts()
+    environment = begin_dream(parts, "toy-2", context=6, denoising_steps=2, seed=0)
+    moves = parts.latents.field("toy-2", "action")[6:]
+    expected = np.concatenate([environment.beginning.pictures, [environment.step(move).frame for move in moves]])
     shown = pictures[:, SCALE // 2 :: SCALE, SCALE // 2 : WIDE : SCALE].astype(float)
     luminance = [0.299, 0.587, 0.114]  # colours are stored at half the size
     error = np.abs(shown @ luminance - expected @ luminance).mean((1, 2))
@@ -65,11 +64,11 @@ def test_seed_and_actions_decide(here):
     still = here / "still.json"
     still.write_text(json.dumps([[-1.0, 0.0]] * 9))
     films = []
-    for number, words in enumerate(
+    for number, arguments in enumerate(
         (f"--actions {moves}", f"--actions {moves}", f"--actions {moves} --seed 1", f"--actions {still}")
     ):
         films.append(here / f"{number}.mp4")
-        assert run("--output", str(films[-1]), *words.split()) == 0
+        assert run("--output", str(films[-1]), *arguments.split()) == 0
     first, again, other_seed, other_actions = (watch(film)[0].astype(float) for film in films)
     assert len(first) == 6 + 9
     assert np.array_equal(first, again)
@@ -79,20 +78,20 @@ def test_seed_and_actions_decide(here):
 
 
 @pytest.mark.parametrize(
-    ("words", "length"),
+    ("arguments", "length"),
     [
         ("--policy hold --frames 25", 6 + 25),
         ("--policy random --frames 2 --context 1", 3),
         ("--frames 3 --recording toy-0", 9),
     ],
 )
-def test_policies_and_lengths(here, words, length):
-    assert run("--output", str(here / "x.mp4"), *words.split()) == 0
+def test_policies_and_lengths(here, arguments, length):
+    assert run("--output", str(here / "x.mp4"), *arguments.split()) == 0
     assert len(watch(here / "x.mp4")[0]) == length
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "named"),
+    ("arguments", "code", "named"),
     [
         ("--recording joy", 78, "toy-2"),
         ("--frames 15", 78, "goes on for 14 frames"),
@@ -103,9 +102,9 @@ def test_policies_and_lengths(here, words, length):
         ("--actions short.json --policy hold", 2, "not allowed with"),
     ],
 )
-def test_what_cannot_be_dreamed_is_named(here, capsys, words, code, named):
+def test_what_cannot_be_dreamed_is_named(here, capsys, arguments, code, named):
     Path("short.json").write_text("[[0, 0], [0, 1]]")
-    assert run("--output", str(here / "x.mp4"), *words.split()) == code
+    assert run("--output", str(here / "x.mp4"), *arguments.split()) == code
     said = capsys.readouterr().err
     assert named in said
     assert "Traceback" not in said
@@ -119,16 +118,18 @@ def test_the_film_sounds(loud_place, monkeypatch, tmp_path):
     with av.open(str(tmp_path / "x.mp4")) as film:
         heard = np.concatenate([frame.to_ndarray()[0] for frame in film.decode(audio=0)])[: 16 * SAMPLES]
     assert len(heard) == 16 * SAMPLES
-    world = open_world()
-    session = Session(world, "toy-2", context=6, denoising_steps=2, seed=0)
-    move = world.latents.field("toy-2", "action")[5]
-    sound = np.concatenate([session.beginning.sound, *(session.step(move).sound for _ in range(10))]) / FULL_SCALE
+    parts = open_parts()
+    environment = begin_dream(parts, "toy-2", context=6, denoising_steps=2, seed=0)
+    move = parts.latents.field("toy-2", "action")[5]
+    sound = (
+        np.concatenate([environment.beginning.sound, *(environment.step(move).sound for _ in range(10))]) / FULL_SCALE
+    )
     for part in (slice(0, 6 * SAMPLES), slice(6 * SAMPLES, None)):
         assert np.corrcoef(heard[part], sound[part])[0, 1] > 0.8  # AAC changes it a little, and noise most
 
 
 @pytest.mark.parametrize("action", [CONSOLE, None])
 def test_other_worlds(tmp_path, monkeypatch, action):
-    monkeypatch.chdir(write_world(tmp_path, action))
+    monkeypatch.chdir(write_results(tmp_path, action))
     assert run("--output", "x.mp4", "--policy", "random", "--frames", "4") == 0
     assert len(watch(Path("x.mp4"))[0]) == 10

@@ -16,21 +16,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from dream_world import open_world
+from dream_results import begin_dream, open_parts
 
 from sensorium.config import ConfigurationError
+from sensorium.interactive.parts import DreamParts
 from sensorium.interactive.play import listen
 from sensorium.interactive.server import Game, Server
-from sensorium.interactive.session import Session
-from sensorium.interactive.world import World
 
 SETTINGS = {"context": 4, "denoising_steps": 2, "seed": 0}
 
 
 @contextmanager
-def serving(world: World) -> Iterator[Server]:
+def serving(parts: DreamParts) -> Iterator[Server]:
     with Server(0) as server:
-        server.game = Game(world, 0.5, **SETTINGS)
+        server.game = Game(parts, 0.5, **SETTINGS)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         yield server
@@ -39,8 +38,8 @@ def serving(world: World) -> Iterator[Server]:
 
 
 @pytest.fixture
-def server(world: World) -> Iterator[Server]:
-    with serving(world) as server:
+def server(parts: DreamParts) -> Iterator[Server]:
+    with serving(parts) as server:
         yield server
 
 
@@ -65,36 +64,36 @@ class Page:
         return header, picture, pixels[16 * 16 * 3 :]
 
 
-def test_a_game(server, world):
+def test_a_game(server, parts):
     page = Page(server)
     begun, picture, _ = page.frame("/begin")
     assert begun["recording"] == "toy-2"
     assert begun["keys"] == ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"]
     assert begun["frames_per_second"] == 16
-    assert np.array_equal(picture, world.recordings.field("toy-2", "video")[3])
+    assert np.array_equal(picture, parts.recordings.field("toy-2", "video")[3])
     keys = [["ArrowLeft"], ["ArrowLeft", "ArrowUp"], [], ["ArrowRight", "KeyX"], ["ArrowRight"]]
     played = [page.frame("/step", session=begun["session"], keys=down) for down in keys]
     actions = [header["action"] for header, _, _ in played]
     assert actions == [[-1, 0], [-1, -1], [0, 0], [1, 0], [1, 0]]
     # what was played is what the same actions dream
-    session = Session(world, "toy-2", **SETTINGS)
+    environment = begin_dream(parts, "toy-2", **SETTINGS)
     for (header, picture, sound), action in zip(played, actions, strict=True):
-        moment = session.step(np.array(action, np.float32))
-        assert np.array_equal(picture, moment.picture)
-        assert header["doubt"] == pytest.approx(moment.doubt / 0.5)
+        observation = environment.step(np.array(action, np.float32))
+        assert np.array_equal(picture, observation.frame)
+        assert header["doubt"] == pytest.approx(observation.round_trip_error / 0.5)
         assert sound == b""
     assert len(server.game.seconds) == 5
 
 
-def test_a_game_with_sound(loud_world):
-    with serving(loud_world) as server:
+def test_a_game_with_sound(loud_parts):
+    with serving(loud_parts) as server:
         page = Page(server)
         begun, _, _ = page.frame("/begin")
         assert begun["sample_rate"] == 16000
-        session = Session(loud_world, "toy-2", **SETTINGS)
+        environment = begin_dream(loud_parts, "toy-2", **SETTINGS)
         for _ in range(3):
             sound = page.frame("/step", session=begun["session"], keys=["ArrowUp"])[2]
-            assert np.array_equal(np.frombuffer(sound, "<i2"), session.step(np.array([0, -1], np.float32)).sound)
+            assert np.array_equal(np.frombuffer(sound, "<i2"), environment.step(np.array([0, -1], np.float32)).sound)
 
 
 def test_each_beginning_is_of_another_recording(server):
@@ -115,7 +114,7 @@ def test_who_begins_takes_over(server):
     first.frame("/step", session=newest, keys=[])
 
 
-def test_many_pages_at_once_spoil_nothing(server, world):
+def test_many_pages_at_once_spoil_nothing(server, parts):
     """Steps of one dream from several connections come one after the other."""
     begun = Page(server).frame("/begin")[0]
     shown, lock = [], threading.Lock()
@@ -132,8 +131,8 @@ def test_many_pages_at_once_spoil_nothing(server, world):
         thread.start()
     for thread in threads:
         thread.join()
-    session = Session(world, begun["recording"], **SETTINGS)
-    expected = [session.step(np.array([0, -1], np.float32)).picture.tobytes() for _ in range(20)]
+    environment = begin_dream(parts, begun["recording"], **SETTINGS)
+    expected = [environment.step(np.array([0, -1], np.float32)).frame.tobytes() for _ in range(20)]
     assert sorted(shown) == sorted(expected)
 
 
@@ -202,10 +201,10 @@ def test_only_this_machine_can_reach_it():
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_ends_when_told_with_a_page_still_open(place: Path, number):
-    words = [sys.executable, "-m", "sensorium", "play", "--port", "0", "--device", "cpu", "--denoising-steps", "1"]
+def test_a_signal_ends_it_with_a_page_still_open(place: Path, number):
+    arguments = [sys.executable, "-m", "sensorium", "play", "--port", "0", "--device", "cpu", "--denoising-steps", "1"]
     process = subprocess.Popen(
-        words, cwd=place, env={**os.environ, "PYTHONUNBUFFERED": "1"}, text=True,
+        arguments, cwd=place, env={**os.environ, "PYTHONUNBUFFERED": "1"}, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     try:
@@ -225,7 +224,7 @@ def test_it_ends_when_told_with_a_page_still_open(place: Path, number):
     assert "Traceback" not in rest
 
 
-def test_a_wrong_recording_is_told_at_once(place, monkeypatch):
+def test_a_wrong_recording_is_reported_at_once(place, monkeypatch):
     monkeypatch.chdir(place)
     with pytest.raises(ConfigurationError, match="'joy'"):
-        open_world().begin("joy", 3)
+        open_parts().begin("joy", 3)

@@ -84,11 +84,11 @@ def add_agent(world: ToyWorld, folder: Path) -> None:
     world.clone = write_model(
         folder / "clone", agent, "clone", CLONING, shapes, latents=world.latents, tokenizer=world.tokenizer
     )
-    told = {"dim": DYNAMICS.dim, "distances": CLONING.distances, "action": DETAILS["action"]}
-    actor = Actor(IMAGINATION, told)
+    actor_shapes = {"dim": DYNAMICS.dim, "distances": CLONING.distances, "action": DETAILS["action"]}
+    actor = Actor(IMAGINATION, actor_shapes)
     actor.policy.load_state_dict(agent.policy.state_dict())
     with torch.no_grad():
         actor.policy.distances[0].bias[agent.code.bins - 1] += 3.0  # the right-most command
     world.agent = write_model(
-        folder / "agent", actor, "agent", IMAGINATION, told, latents=world.latents, clone=world.clone
+        folder / "agent", actor, "agent", IMAGINATION, actor_shapes, latents=world.latents, clone=world.clone
     )

@@ -1,11 +1,14 @@
-"""The agent: learned tokens that watch the dynamics, and what is read from them: actions, rewards, values.
+"""The agent: learned tokens within the dynamics, and heads that predict actions, rewards and values from them.
 
-Layouts: B windows, T frames, D width, N distances, P parts of an action, K bins a part. Dreamer 4 (Hafner et al. 2025),
-section 3.3: agent tokens see all of their frame and their own past, no other token sees them.
+After Dreamer 4 (Hafner et al. 2025), section 3.3: agent tokens attend to all of their frame and to their own past; no
+other token attends to them.
 
-On time: the action a_t led to frame t and is among the tokens of frame t. So the state h_t of the agent knows a_t, and
-the policy tells the actions *after* it, a_{t+1}, a_{t+2}, ...; telling a_t would be copying. Rewards are no tokens: the
-reward of frame t itself is told from h_t, so it is that of the action which was really taken.
+The action a_t led to frame t and is among the tokens of frame t. So the agent's state h_t depends on a_t, and the
+policy predicts the actions *after* it, a_{t+1}, a_{t+2}, ...; predicting a_t would be copying. Rewards are not among
+the tokens: the reward of frame t, which a_t earned, is predicted from h_t.
+
+Layouts: B windows, T frames, D width, N distances (in frames), P parts of an action, K bins of a part, C channels of a
+token.
 """
 
 from __future__ import annotations
@@ -25,14 +28,14 @@ from sensorium.generation.dynamics import Dynamics
 from sensorium.models.layers import RMSNorm
 from sensorium.models.load import Loadable
 
-_ACTION_BINS = 11  # a part of a continuous action, from -1 to 1
+_ACTION_BINS = 11  # of a part of a continuous action, from -1 to 1
 
 
 class ActionCode:
-    """Actions as categories: a discrete action is one, a continuous one has a part for each of its numbers.
+    """Actions as categories: a discrete action is one part; a continuous one has a part for each of its numbers.
 
-    Bins can hold what a Gaussian cannot (a hand that goes left or right around a thing, commands at their limit), and
-    their chances, entropies and divergences are exact sums.
+    Bins represent distributions that a Gaussian cannot (around a thing on the left or on the right; commands at their
+    limits), and their probabilities, entropies and divergences are exact sums.
 
     Args:
         action: {"kind": "continuous" | "discrete", "size": A} of the recordings.
@@ -44,18 +47,18 @@ class ActionCode:
         self.bins = _ACTION_BINS if self.continuous else int(action["size"])
 
     def encode(self, action: Tensor) -> Tensor:
-        """Actions [..., A] in [-1, 1] or int64 [...] -> weights of bins [..., P, K]; their means are the actions."""
+        """Actions [..., A] in [-1, 1] or int64 [...] -> weights of bins [..., P, K], whose means are the actions."""
         if not self.continuous:
             return F.one_hot(action, self.bins)[..., None, :].float()
         return two_hot(action, torch.linspace(-1, 1, self.bins, device=action.device))
 
     def decode(self, chosen: Tensor) -> Tensor:
-        """Numbers of bins int64 [..., P] -> actions, as they are recorded."""
+        """Indices of bins int64 [..., P] -> actions as in recordings."""
         return chosen * (2 / (self.bins - 1)) - 1 if self.continuous else chosen[..., 0]
 
 
 class Head(nn.Module):
-    """One hidden layer, then an output layer for each distance; all of them zero at first, so even chances."""
+    """One hidden layer, then an output layer for each distance, zero at first: a uniform distribution."""
 
     def __init__(self, dim: int, distances: int, outputs: int) -> None:
         super().__init__()
@@ -63,25 +66,25 @@ class Head(nn.Module):
         self.distances = nn.ModuleList(_zero(nn.Linear(2 * dim, outputs)) for _ in range(distances))
 
     def forward(self, state: Tensor, distance: int = 0) -> Tensor:
-        """States [..., D] -> logits [..., outputs] of what lies at one distance."""
+        """States [..., D] -> logits [..., outputs] for one distance."""
         return self.distances[distance](self.shared(state)).float()
 
 
 class Policy(Head):
-    """Chances of the coming actions: distance 0 is the next one, the only one that is ever played."""
+    """Distributions of the coming actions; distance 0 is the next action, the only one that is ever taken."""
 
     def __init__(self, dim: int, distances: int, code: ActionCode) -> None:
         super().__init__(dim, distances, code.parts * code.bins)
         self.code = code
 
     def forward(self, state: Tensor, distance: int = 0) -> Tensor:
-        """States [..., D] -> log-chances [..., P, K]."""
+        """States [..., D] -> log-probabilities [..., P, K]."""
         logits = super().forward(state, distance)
         return logits.unflatten(-1, (self.code.parts, self.code.bins)).log_softmax(-1)
 
 
 class Scalar(Head):
-    """A real number at each distance, as a code over symexp bins."""
+    """Predicts a real number at each distance, as a distribution over symexp bins."""
 
     bins: Tensor
 
@@ -95,11 +98,11 @@ class Scalar(Head):
 
 
 class Agent(Loadable):
-    """Dynamics with an agent in them, the policy and the rewards that were cloned from recordings.
+    """Dynamics with agent tokens, the policy cloned from recordings, and the predicted rewards.
 
     Args:
         config: its section.
-        shapes: {"dynamics": {"config": its section, "shapes": its shapes}}: what the dynamics were before.
+        shapes: {"dynamics": {"config": section, "shapes": shapes}} of the dynamics that it starts from.
     """
 
     Config = CloningConfig
@@ -124,7 +127,7 @@ class Agent(Loadable):
 
 
 class Actor(Loadable):
-    """What imagination trains: a policy that starts as the cloned one, and the value of its states.
+    """What imagination trains: a policy that starts as the cloned one, and the values of its states.
 
     Args:
         config: its section.
@@ -147,16 +150,16 @@ def _zero(layer: nn.Linear) -> nn.Linear:
 
 
 def pick(log_chances: Tensor, uniform: Tensor) -> Tensor:
-    """Draw from log-chances [..., P, K] by uniform numbers [..., P] in [0, 1): int64 [..., P]."""
+    """Sample bins int64 [..., P] from log-probabilities [..., P, K] by uniform numbers [..., P] in [0, 1)."""
     ends = log_chances.exp().cumsum(-1)
     return (ends < (uniform[..., None] * ends[..., -1:])).sum(-1)
 
 
 def log_chance(log_chances: Tensor, chosen: Tensor) -> Tensor:
-    """ln pi of the bins int64 [..., P] under [..., P, K]: the parts are independent, [...]."""
+    """ln pi [...] of the bins int64 [..., P] under log-probabilities [..., P, K]; the parts are independent."""
     return log_chances.gather(-1, chosen[..., None])[..., 0].sum(-1)
 
 
 def divergence(log_chances: Tensor, prior: Tensor) -> Tensor:
-    """KL[pi || prior] of log-chances [..., P, K], in nats: [...]."""
+    """KL[pi || prior] [...] in nats, of log-probabilities [..., P, K]."""
     return (log_chances.exp() * (log_chances - prior)).sum((-2, -1))

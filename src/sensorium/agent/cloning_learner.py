@@ -1,6 +1,6 @@
-"""Behaviour cloning within the dynamics: what the recorded player did next, and what it earned.
+"""Behaviour cloning within the dynamics: predict the recorded player's next actions and rewards.
 
-Layouts: B windows, T frames, M coming frames, N tokens, C channels. Dreamer 4 (Hafner et al. 2025), equation 9.
+After Dreamer 4 (Hafner et al. 2025), equation 9. Layouts: B windows, T frames, M distances, N tokens, C channels.
 """
 
 from __future__ import annotations
@@ -20,21 +20,20 @@ from sensorium.training.collapse import mean_difference
 from sensorium.training.learner import Audio, Batch, Gate, Image, Learner, Metrics
 from sensorium.training.normalise import RunningScale
 
-_SEEN = 0.9  # signal level at which gates look
+_SEEN = 0.9  # signal level of the frames that gates read
 
 
 class CloningLearner(Learner):
-    """Loss of the dynamics as before, and of the actions and rewards told by agent tokens that read what dreams show.
+    """The loss of the dynamics, and the losses of the actions and rewards that the agent's states predict.
 
-    Batches are those of the dynamics with action [B, T + M, ...] and reward [B, T + M], M the distances: the tokens of
-    the last M frames are never shown to the agent, what was done and earned in them is told. From frame t the agent
-    tells the actions of frames t + 1 to t + M and the rewards of frames t to t + M - 1; each distance has a layer
-    of its own, and each gets its share of the loss.
+    Batches are those of the dynamics, with action [B, T + M, ...] and reward [B, T + M]. The agent reads the tokens of
+    the first T frames, with the noise that dreamed frames have. From frame t it predicts the actions of frames t + 1 to
+    t + M and the rewards of frames t to t + M - 1. Each distance has its own output layer and the same weight.
 
     Args:
         agent: with the dynamics it starts from.
         config: its section.
-        dynamics: the section of the dynamics, whose loss is kept on.
+        dynamics: the section of the dynamics, whose training continues.
         tokenizer: decodes tokens for pictures; it is neither trained nor exported.
     """
 
@@ -44,17 +43,17 @@ class CloningLearner(Learner):
         super().__init__()
         self.agent, self.frames, self.distances = agent, dynamics.long_frames, config.distances
         self.scale = RunningScale({"dynamics": 1.0, "action": config.action_weight, "reward": config.reward_weight})
-        # In a list, for the agent holds the dynamics already. A learner of their own keeps their running scale at 1.
+        # In a list, because the agent contains the dynamics already; the running scale of that learner stays at 1.
         self._dynamics = [DynamicsLearner(agent.dynamics, dynamics, tokenizer)]
         self.observed = self.scale.names
 
     @property
     def model(self) -> Agent:
-        """The agent with its dynamics."""
+        """The agent, with its dynamics."""
         return self.agent
 
     def observe(self, metrics: Metrics) -> None:
-        """Keep the terms on one scale."""
+        """Update the running scales of the terms."""
         self.scale.observe(metrics)
 
     def forward(self, batch: Batch, draw: Draw) -> tuple[Tensor, Metrics]:
@@ -71,19 +70,19 @@ class CloningLearner(Learner):
         return self.scale(terms), metrics | {"action_next": action[0].detach(), "reward_now": reward[0].detach()}
 
     def losses(self, states: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Cross-entropies in nats at each distance, [M] each: of the actions' parts (summed), of the rewards' codes."""
+        """Cross-entropies in nats at each distance: of actions, summed over their parts, and of rewards; [M] each."""
         agent, frames = self.agent, self.frames
         wanted, earned = agent.code.encode(batch["action"]), batch["reward"].float()
         actions, rewards = [], []
         for distance in range(self.distances):
-            told = agent.policy(states, distance)
-            actions.append(-(wanted[:, distance + 1 : distance + 1 + frames] * told).sum((-2, -1)).mean())
+            predicted = agent.policy(states, distance)
+            actions.append(-(wanted[:, distance + 1 : distance + 1 + frames] * predicted).sum((-2, -1)).mean())
             code = agent.reward(states, distance)
             rewards.append(code_loss(code, earned[:, distance : distance + frames], agent.reward.bins).mean())
         return torch.stack(actions), torch.stack(rewards)
 
     def gates(self, batch: Batch) -> list[Gate]:
-        """What is told must differ between windows; the dynamics must still dream."""
+        """Predicted actions and states must differ between windows; the dynamics must pass their own gates."""
         shown = self._shown(batch)
         states = self._states(shown)
         advice = "a lower learning rate, or more steps"
@@ -95,12 +94,12 @@ class CloningLearner(Learner):
         ]
 
     def show(self, batch: Batch) -> dict[str, Image | Audio]:
-        """The dreams of the dynamics within."""
+        """The dreams of the agent's dynamics."""
         return self._dynamics[0].show(self._shown(batch))
 
     def _shown(self, batch: Batch) -> Batch:
-        """The frames that the dynamics may see."""
-        whole = ("index", "scene")  # of a window, not of its frames
+        """The frames that the agent reads."""
+        whole = ("index", "scene")  # fields of a window, not of its frames
         return {name: value if name in whole else value[:, : self.frames] for name, value in batch.items()}
 
     def _states(self, shown: Batch) -> Tensor:

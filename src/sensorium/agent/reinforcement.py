@@ -1,4 +1,4 @@
-"""The equations of learning to act: imagined returns, and a policy that is moved by the sign of its advantages.
+"""The equations of learning to act: returns of imagined rewards, and a policy loss on the sign of advantages.
 
 After Dreamer 4 (Hafner et al. 2025, arXiv:2509.24527), equations 10 and 11. Layouts: B rollouts, H imagined frames.
 """
@@ -10,19 +10,19 @@ from torch import Tensor
 
 
 def lambda_returns(rewards: Tensor, values: Tensor, continuation: Tensor, discount: float, mixing: float) -> Tensor:
-    """Returns of states 0 to H - 1, mixed over all horizons (Sutton and Barto 2018, section 12.8, recursively).
+    """Lambda-returns of states 0 to H - 1 (Sutton and Barto 2018, section 12.8), computed recursively.
 
         R_t = r_{t+1} + discount c_{t+1} ((1 - mixing) v_{t+1} + mixing R_{t+1}),    R_H = v_H
 
-    A reward belongs to the state it is met in, so the value within the bracket is that of the next state. (Dreamer 4
-    prints v_t there; with it a state's return would depend on its own value instead of the next one's.)
+    A reward belongs to the state in which it is received, so the value in the bracket is that of the next state.
+    (Dreamer 4 prints v_t there; a state's return would then depend on its own value instead of the next one's.)
 
     Args:
         rewards: [B, H], of states 1 to H.
         values: [B, H + 1], of states 0 to H.
-        continuation: [B, H], chance that the episode goes on from states 1 to H.
+        continuation: [B, H], probability that the episode continues from states 1 to H.
         discount: of one frame, in [0, 1].
-        mixing: lambda; 0: one step and the next value, 1: all rewards and the last value.
+        mixing: lambda; 0: one reward and the next value; 1: all rewards and the last value.
 
     Returns:
         [B, H].
@@ -38,16 +38,16 @@ def lambda_returns(rewards: Tensor, values: Tensor, continuation: Tensor, discou
 def preference_loss(
     log_chance: Tensor, advantage: Tensor, divergence: Tensor, balance: float, prior_weight: float
 ) -> Tensor:
-    """PMPO (Abdolmaleki et al. 2024; Dreamer 4, eq. 11): good actions up, bad ones down, by sign alone.
+    """PMPO (Abdolmaleki et al. 2024; Dreamer 4, eq. 11): raises good actions and lowers bad ones, by sign alone.
 
         L = (1 - balance) mean_{A < 0} ln pi(a) - balance mean_{A >= 0} ln pi(a) + prior_weight mean KL[pi || prior]
 
-    Each mean is over its own set, so neither the scale of the rewards nor the share of good actions matters; an empty
-    set adds nothing.
+    Each mean is over its own set, so neither the scale of rewards nor the share of good actions matters. An empty set
+    contributes nothing.
 
     Args:
         log_chance: ln pi(a | s) of the actions taken, any shape.
-        advantage: return less value, same shape; only its sign is read.
+        advantage: return minus value, same shape; only its sign matters.
         divergence: KL of the policy from the frozen prior, same shape.
         balance: weight of the good actions, in [0, 1].
         prior_weight: weight of the prior.

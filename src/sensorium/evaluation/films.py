@@ -1,4 +1,4 @@
-"""Films of dreams: beside the truth and with its sound, or a dream by itself with its own."""
+"""Films of dreams: next to the true frames with their sound, or a dream alone with its own sound."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from sensorium.artifacts import atomic_path
 from sensorium.data.sample_formats import to_video
 
 SCALE, GAP = 4, 8  # pixels
-DREAMING, WATCHING = (240, 140, 20), (110, 110, 110)  # colour of the bar: orange while it dreams
+DREAMING, WATCHING = (240, 140, 20), (110, 110, 110)  # RGB of the bar: orange during the dream, grey before it
 
 
 def write_movie(
     path: Path, truth: np.ndarray, dreams: np.ndarray, given: int, sounds: np.ndarray | None, rates: tuple[int, int]
 ) -> None:
-    """Write windows one after the other as MP4 (H.264, AAC), truth beside dream.
+    """Write windows one after the other as MP4 (H.264, AAC), the truth on the left and the dream on the right.
 
     Args:
-        path: where the film goes.
+        path: of the film.
         truth, dreams: float [n, T, 3, H, W] in [0, 1].
-        given: frames of context, which the dream shows as they were.
-        sounds: float [n, S] in [-1, 1], what belongs to the true frames; None makes a silent film.
+        given: true frames at the beginning of each dream.
+        sounds: float [n, S] in [-1, 1], of the true frames; None makes a silent film.
         rates: frames a second, samples a second.
     """
     pairs = to_video(torch.from_numpy(np.stack([truth, dreams], 2))).numpy()
@@ -39,9 +39,9 @@ def write_dream(path: Path, pictures: np.ndarray, given: int, sound: np.ndarray 
     """Write one dream as MP4 (H.264, AAC).
 
     Args:
-        path: where the film goes.
+        path: of the film.
         pictures: uint8 [T, H, W, 3].
-        given: frames of context, at the beginning.
+        given: true frames at the beginning.
         sound: float [S] in [-1, 1]; None makes a silent film.
         rates: frames a second, samples a second.
     """
@@ -74,14 +74,14 @@ def _write(path: Path, pictures: Iterator[np.ndarray], sound: np.ndarray | None,
 
 
 def _film_rate(sample_rate: int) -> int:
-    """The lowest rate of AAC that loses nothing of a sound, or its highest: a console's rate is none of them."""
+    """The lowest rate of AAC that keeps all of a sound, or else its highest; a console's own rate is not among them."""
     rates = av.Codec("aac", "w").audio_rates
     assert rates is not None
     return min((rate for rate in rates if rate >= sample_rate), default=max(rates))
 
 
 def _row(images: list[np.ndarray], dreaming: bool) -> np.ndarray:
-    """Images uint8 [H, W, 3], large, with a bar after the first: uint8 [4 H, 4 W a picture and the bar, 3]."""
+    """Images uint8 [H, W, 3] side by side, enlarged, with a bar after the first: uint8 [SCALE * H, width, 3]."""
     first, *others = (image.repeat(SCALE, 0).repeat(SCALE, 1) for image in images)
     bar = np.broadcast_to(np.array(DREAMING if dreaming else WATCHING, np.uint8), (len(first), GAP, 3))
     return np.ascontiguousarray(np.concatenate([first, bar, *others], 1))

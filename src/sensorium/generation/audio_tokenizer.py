@@ -1,9 +1,9 @@
 """Convolutional sound tokenizer: the sound of each frame to a few bounded continuous tokens, and back, causally.
 
-Layouts: B sounds, T frames, S = T * samples_per_frame samples, N tokens a frame, C numbers a token, W channels,
-L columns of `hop` samples. A column of the hidden layers sees the samples up to its end and none after, and a sample is
-made of the columns up to its own. So a stream is encoded and decoded frame by frame, and what comes out is what
-encoding and decoding the whole would give, if each frame brings the `past` frames before it.
+Layouts: B sounds, T frames, S = T * samples_per_frame samples, N tokens a frame, C channels of a token, W channels
+of a hidden layer, L columns of `hop` samples. A column of the hidden layers depends on the samples up to its end, and
+a decoded sample on the columns up to its own. So a stream can be encoded and decoded frame by frame, if each frame is
+preceded by the `past` frames before it; the result is that of the whole sound.
 """
 
 from __future__ import annotations
@@ -18,14 +18,16 @@ from torch.nn import functional as F
 from sensorium.config import ConfigurationError
 from sensorium.generation.config import AudioTokenizerConfig
 from sensorium.models.load import Loadable
+from sensorium.models.streaming import Overlap
 
-SHORTEST_HOP, LONGEST_HOP = 16, 64  # samples a column: shorter than a period of most tones, so that phases are kept
-_TYPICAL = 0.02  # root mean square of a column that an untrained decoder makes
-_QUIETEST = 1e-4  # root mean square below which loudness is not told
+SHORTEST_HOP, LONGEST_HOP = 16, 64  # samples a column: less than a period of most tones, which preserves phases
+FULL_SCALE = 32768.0  # int16 sample of amplitude 1
+_TYPICAL = 0.02  # root mean square of a column from an untrained decoder
+_QUIETEST = 1e-4  # root mean square below which columns count as equally quiet
 
 
 class AudioTokenizer(Loadable):
-    """Autoencoder of sound with a bounded bottleneck (tanh); loudness and wave form of a column go separate ways.
+    """Autoencoder of sound with a bounded bottleneck (tanh); it treats a column's loudness and its shape separately.
 
     Args:
         config: its section.
@@ -34,11 +36,11 @@ class AudioTokenizer(Loadable):
     Attributes:
         tokens: N.
         channels: C.
-        samples_per_frame: samples that frame t covers.
-        past: frames before it that the tokens, or the sound, of a frame depend on.
+        samples_per_frame: samples of one frame.
+        past: frames before a frame that its tokens, or its sound, depend on.
 
     Raises:
-        ConfigurationError: if a token's share of a frame cannot be cut into columns.
+        ConfigurationError: if a token's share of a frame cannot be divided into columns.
     """
 
     Config = AudioTokenizerConfig
@@ -46,9 +48,8 @@ class AudioTokenizer(Loadable):
 
     def __init__(self, config: AudioTokenizerConfig, shapes: dict[str, Any]) -> None:
         super().__init__()
-        self.samples_per_frame, self.tokens, self.channels = (
-            int(shapes["samples_per_frame"]), config.tokens, config.channels,
-        )  # fmt: skip
+        self.samples_per_frame = int(shapes["samples_per_frame"])
+        self.tokens, self.channels = config.tokens, config.channels
         share, rest = divmod(self.samples_per_frame, self.tokens)
         hops = [hop for hop in range(SHORTEST_HOP, LONGEST_HOP + 1) if share % hop == 0]
         if rest or not hops:
@@ -78,7 +79,7 @@ class AudioTokenizer(Loadable):
         self.gain = nn.Linear(width, 1)
         nn.init.zeros_(self.gain.weight)
         nn.init.constant_(self.gain.bias, math.log(_TYPICAL))
-        reach = (config.kernel - 1) * sum(dilations) + 1  # the one: a column's wave rings on through the next
+        reach = (config.kernel - 1) * sum(dilations) + 1  # + 1: the wave of a column overlaps the next column
         self.past = math.ceil(reach / (self.tokens * self.columns))
 
     def encode(self, sounds: Tensor) -> Tensor:
@@ -95,11 +96,10 @@ class AudioTokenizer(Loadable):
         return self.encoder(hidden.transpose(1, 2)).transpose(1, 2).unflatten(1, (-1, self.tokens))
 
     def decode(self, tokens: Tensor) -> Tensor:
-        """Tokens [B, T, N, C] -> sounds float32 [B, S]; about in [-1, 1], to be clamped where they are played."""
-        hidden = self.spread(tokens.flatten(1, 2).transpose(1, 2)).unflatten(
-            1, (-1, self.columns)
-        )  # [B, W, columns, .]
-        hidden = self.decoder(hidden.transpose(2, 3).flatten(2)).transpose(1, 2)  # [B, L, W]
+        """Tokens [B, T, N, C] -> sounds float32 [B, S], close to [-1, 1]: clamp before playing them."""
+        spread = self.spread(tokens.flatten(1, 2).transpose(1, 2))
+        hidden = spread.unflatten(1, (-1, self.columns)).transpose(2, 3).flatten(2)  # [B, W, L]
+        hidden = self.decoder(hidden).transpose(1, 2)  # [B, L, W]
         waves = self.wave(hidden).float() * self.gain(hidden).float().exp()
         own, tail = waves.split(self.hop, dim=-1)
         return (own + F.pad(tail[:, :-1], (0, 0, 1, 0))).flatten(1)
@@ -109,9 +109,19 @@ class AudioTokenizer(Loadable):
         tokens = self.encode(sounds)
         return self.decode(tokens), tokens
 
+    @property
+    def encoding(self) -> Overlap:
+        """`encode` as a stream: sounds [B, T, samples_per_frame] -> tokens [B, T, N, C]."""
+        return Overlap(lambda sounds: self.encode(sounds.flatten(1)), self.past)
+
+    @property
+    def decoding(self) -> Overlap:
+        """`decode` as a stream: tokens [B, T, N, C] -> sounds [B, T, samples_per_frame]."""
+        return Overlap(lambda tokens: self.decode(tokens).unflatten(1, (-1, self.samples_per_frame)), self.past)
+
 
 class ChannelNorm(nn.Module):
-    """Divides each column by its root mean square, [B, W, L] -> same; a mean over time would tell the future."""
+    """Divides each column by its root mean square, [B, W, L] -> same; a mean over time would not be causal."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -123,7 +133,7 @@ class ChannelNorm(nn.Module):
 
 
 class CausalResidual(nn.Module):
-    """x + a dilated convolution over the columns up to the own one; [B, W, L] -> same. Starts as the identity."""
+    """x + a dilated convolution over a column and earlier ones; [B, W, L] -> same. Starts as the identity."""
 
     def __init__(self, width: int, kernel: int, dilation: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Objective of the sound tokenizer: the wave, where it can be kept, and its spectrum, where only that can."""
+"""Objective of the sound tokenizer: errors of the wave and, for sounds whose phase is lost, of its spectrum."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from sensorium.randomness import Draw
 from sensorium.training.collapse import mean_difference
 from sensorium.training.learner import Audio, Batch, Gate, Image, Learner, Metrics
 
-RESOLUTIONS = (256, 1024)  # samples of the windows: the one tells when, the other which pitch
-QUIETEST = 1e-4  # of a magnitude; what lies below (-80 dB) is silence
-_SHOWN = 8  # sounds played one after the other
-_PICTURED = 4
+RESOLUTIONS = (256, 1024)  # samples of a window: the short one resolves time, the long one pitch
+QUIETEST = 1e-4  # magnitudes below it (-80 dB) count as silence
+_SHOWN = 8  # sounds to listen to
+_PICTURED = 4  # sounds with a spectrogram
 
 
 def magnitudes(sounds: Tensor, size: int) -> Tensor:
     """Short-time Fourier magnitudes with Hann windows of `size` samples, [B, S] -> [B, size / 2 + 1, 4 S / size].
 
-    Scaled so that white noise has magnitudes of about its root mean square. Each window ends where its column ends.
+    They are scaled so that magnitudes of white noise are about its root mean square. Window t ends at sample
+    (t + 1) * size / 4.
     """
     window = torch.hann_window(size, device=sounds.device)
     padded = F.pad(sounds, (size - size // 4, 0))
@@ -31,14 +32,14 @@ def magnitudes(sounds: Tensor, size: int) -> Tensor:
 
 
 def wave_error(sounds: Tensor, targets: Tensor) -> Tensor:
-    """Energy of the error relative to that of the target, [B, S] twice -> [B]; targets below -50 dB count as that."""
+    """Energy of the error relative to that of the target, which counts as -50 dB at least; [B, S] twice -> [B]."""
     return (sounds - targets).square().mean(1) / (targets.square().mean(1) + 1e-5)
 
 
 def spectral_error(sounds: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Spectral convergence and mean distance of log magnitudes, [B, S] twice -> [B] each, averaged over resolutions.
+    """Spectral convergence and mean distance of log magnitudes, averaged over resolutions, [B, S] twice -> [B] each.
 
-    The multi-resolution loss of Yamamoto et al. 2020 (*Parallel WaveGAN*, arXiv:1910.11480), each row by itself.
+    The multi-resolution loss of Yamamoto et al. 2020 (*Parallel WaveGAN*, arXiv:1910.11480), computed for each row.
     """
     convergence = distance = torch.zeros((), device=sounds.device)
     for size in RESOLUTIONS:
@@ -53,6 +54,11 @@ class SoundLearner(Learner):
     """`wave_weight` times the relative error of the wave, plus the spectral terms, in fp32.
 
     Batches: audio int16 [B, S].
+
+    Args:
+        tokenizer: the model.
+        wave_weight: of the wave's error.
+        rate: samples a second.
     """
 
     def __init__(self, tokenizer: AudioTokenizer, wave_weight: float, rate: int) -> None:
@@ -77,19 +83,19 @@ class SoundLearner(Learner):
         return loss, {name: term.detach() for name, term in terms.items()}
 
     def gates(self, batch: Batch) -> list[Gate]:
-        """Neither silence nor one sound for all: tokens and spectra tell sounds apart and beat the mean spectrum."""
+        """Tokens and spectra must differ between sounds, be loud enough, and be closer than the mean spectrum."""
         sounds = to_sounds(batch["audio"])
         made, tokens = (part.detach().float() for part in self.tokenizer(sounds))
         with torch.autocast(sounds.device.type, enabled=False):
             heard, wanted = (magnitudes(part, RESOLUTIONS[-1]) for part in (made, sounds))
         spread = heard.log().std(0).mean() / wanted.log().std(0).mean().clamp_min(1e-6)
-        average = wanted.mean((0, 2), keepdim=True)  # the best answer of one that tells nothing apart
+        average = wanted.mean((0, 2), keepdim=True)  # the best constant prediction
         errors = [(wanted - other).square().mean() for other in (average, heard)]
         energies = [part.square().mean() for part in (made, sounds)]
         gain, loudness = (10 * torch.log10((p + 1e-10) / (q + 1e-10)) for p, q in (errors, energies))
         advice = "a lower learning rate, more steps or more tokens"
         return [
-            Gate("token_deviation", float(tokens.std(0).mean()), 0.02, advice),
+            Gate("token_std", float(tokens.std(0).mean()), 0.02, advice),
             Gate("token_difference", mean_difference(tokens.flatten(1)), 1e-3, advice),
             Gate("output_difference", float(spread), 0.1, advice),
             Gate("loudness_db", float(loudness), -15.0, advice),
@@ -97,7 +103,7 @@ class SoundLearner(Learner):
         ]
 
     def show(self, batch: Batch) -> dict[str, Image | Audio]:
-        """Sounds before and after, and their spectrograms: originals above, reconstructions below."""
+        """Originals and reconstructions, and their spectrograms: originals above, reconstructions below."""
         sounds = to_sounds(batch["audio"][:_SHOWN])
         made = self.tokenizer(sounds)[0].float()
         with torch.autocast(sounds.device.type, enabled=False):
@@ -110,6 +116,6 @@ class SoundLearner(Learner):
 
 
 def _picture(sounds: Tensor) -> Tensor:
-    """[B, S] -> grey pictures [B, bands, columns] in [0, 1], high pitches above; from -80 to 0 dB."""
+    """Spectrograms of sounds [B, S]: [B, bands, windows] from 0 (-80 dB) to 1 (0 dB), high pitches at the top."""
     decibels = 20 * torch.log10(magnitudes(sounds, RESOLUTIONS[0]))
     return (decibels / 80 + 1).clamp(0, 1).flip(1)

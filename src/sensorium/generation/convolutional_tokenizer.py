@@ -1,8 +1,8 @@
 """Convolutional video tokenizer: a frame to a grid of bounded continuous tokens, and back.
 
-Layouts: B frames, H and W pixels, N tokens, C numbers a token. The costly part of a small convolutional
-autoencoder is its full-resolution layers, so blocks of pixels are folded into channels at once
-(space-to-depth) and the image is made by the inverse (depth-to-space): no layer runs at full resolution.
+Layouts: B frames, H and W pixels, N tokens, C channels of a token, D width, h and w cells of a hidden grid. Layers at
+full resolution are the costly part of a small convolutional autoencoder. So pixels are folded into channels first
+(space-to-depth), the inverse (depth-to-space) makes the image, and no layer runs at full resolution.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from sensorium.config import TOKENIZER_STRIDE
 from sensorium.generation.config import VideoTokenizerConfig
 
-_FOLD = 2  # pixels a side that are folded into channels before the first convolution
+_FOLD = 2  # side in pixels of the blocks that are folded into channels
 _GROUPS = 4
 
 
@@ -39,6 +39,9 @@ class ConvolutionalTokenizer(nn.Module):
     Args:
         config: its section.
         size: height and width of a frame in pixels, a multiple of TOKENIZER_STRIDE.
+
+    Raises:
+        ValueError: if the width is not a multiple of the groups of the normalisation.
     """
 
     def __init__(self, config: VideoTokenizerConfig, size: int) -> None:
@@ -82,6 +85,6 @@ class ConvolutionalTokenizer(nn.Module):
         return grid.flatten(2).transpose(1, 2)
 
     def decode(self, tokens: Tensor) -> Tensor:
-        """Tokens [B, N, C] -> images [B, 3, H, W]; about in [0, 1], to be clamped where they are shown or scored."""
+        """Tokens [B, N, C] -> images [B, 3, H, W], close to [0, 1]: clamp before showing or scoring them."""
         grid = tokens.transpose(1, 2).unflatten(2, (self.grid, self.grid))
         return (self.decoder(grid.contiguous(memory_format=torch.channels_last)) + 1) / 2

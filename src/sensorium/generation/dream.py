@@ -5,7 +5,9 @@ Layouts: B windows, T frames, N tokens, C channels. tau is the signal level: 0 n
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -198,6 +200,36 @@ class _Frame:
     kept: bool = False
 
 
+class FrameDreamer(Protocol):
+    """Dreams one frame a call: `Dreamer`, or a baseline in its place."""
+
+    def begin(self, context: Tensor, actions: Tensor | None) -> None:
+        """Start from true frames, tokens [B, T, N, C], and the actions [B, T, ...] that led to them."""
+        ...
+
+    def step(self, action: Tensor | None) -> Tensor:
+        """Tokens [B, 1, N, C] of the next frame, which an action [B, ...] leads to."""
+        ...
+
+
+def dream_frames(dreamer: FrameDreamer, context: Tensor, actions: Tensor | None, horizon: int) -> Iterator[Tensor]:
+    """Dream under known actions, frame by frame.
+
+    Args:
+        dreamer: begins anew.
+        context: [B, T, N, C] tokens as the tokenizers make them, T >= 1.
+        actions: [B, T + horizon, ...], actions[:, t] led to frame t; None to dream without.
+        horizon: frames to dream.
+
+    Yields:
+        [B, 1, N, C], tokens of each dreamed frame.
+    """
+    given = context.shape[1]
+    dreamer.begin(context, None if actions is None else actions[:, :given])
+    for frame in range(given, given + horizon):
+        yield dreamer.step(None if actions is None else actions[:, frame])
+
+
 def dream(
     dynamics: Dynamics,
     context: Tensor,
@@ -221,10 +253,7 @@ def dream(
     Returns:
         [B, horizon, N, C] tokens as the tokenizers make them.
     """
-    given = context.shape[1]
     dreamer = Dreamer(
         dynamics, denoising_steps=denoising_steps, context_noise=context_noise, stillness=stillness, seed=seed
     )
-    dreamer.begin(context, None if actions is None else actions[:, :given])
-    moves = [None] * horizon if actions is None else list(actions[:, given : given + horizon].unbind(1))
-    return torch.cat([dreamer.step(move) for move in moves], dim=1)
+    return torch.cat(list(dream_frames(dreamer, context, actions, horizon)), dim=1)

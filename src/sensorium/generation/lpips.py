@@ -1,4 +1,4 @@
-"""The learned perceptual distance LPIPS, with the published weights, where the user has them on disk."""
+"""The learned perceptual distance LPIPS, with the published weights from a file of the user."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from torch.nn import functional as F
 from sensorium.artifacts import ArtifactError
 
 # The convolutions of VGG-16 (Simonyan & Zisserman 2015, table 1, D) by their number in torchvision's `features`, in
-# five parts; each part but the first begins with a pooling, and after each the features are compared.
+# five parts. Each part but the first begins with a pooling. The features after each part are compared.
 _PARTS = ((0, 2), (5, 7), (10, 12, 14), (17, 19, 21), (24, 26, 28))
-_SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of colours in [-1, 1], as the weights were trained
+_SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # normalise colours in [-1, 1] for the weights
 
 
 class LPIPS(nn.Module):
-    """Distance of two pictures in the features of a network that knows objects (Zhang et al. 2018, eq. 1; VGG-16).
+    """Distance of two pictures in the features of a classifier of objects (Zhang et al. 2018, eq. 1; VGG-16).
 
-    The file is made once, from the published weights, by whoever has them (docs/data.md). The weights are buffers that
-    no state holds: they are never trained, and no checkpoint repeats them.
+    The user makes the file once from the published weights (docs/data.md). The weights are buffers outside the
+    state_dict: they are never trained, and checkpoints do not contain them.
 
     Args:
         path: the file.
 
     Raises:
-        ArtifactError: if it cannot be read, or lacks a weight, or one has another shape.
+        ArtifactError: if the file cannot be read, lacks a weight, or holds one of another shape.
     """
 
     def __init__(self, path: Path) -> None:
@@ -61,7 +61,7 @@ class LPIPS(nn.Module):
         self.register_buffer(name.replace(".", "_"), found[name].float(), persistent=False)
 
     def forward(self, images: Tensor, targets: Tensor) -> Tensor:
-        """Distance of images and targets [B, 3, H, W] in [0, 1], sides of 16 pixels at least: [B]."""
+        """Distance [B] of images and targets [B, 3, H, W] in [0, 1]; H and W are 16 at least."""
         both = (2 * torch.cat([images, targets]) - 1 - self.get_buffer("shift")) / self.get_buffer("scale")
         distance: Tensor = images.new_zeros(len(images))
         for number, part in enumerate(_PARTS):
@@ -71,7 +71,7 @@ class LPIPS(nn.Module):
                 both = F.conv2d(
                     both, self.get_buffer(f"{name}_weight"), self.get_buffer(f"{name}_bias"), padding=1
                 ).relu()
-            # clamped under the root, whose slope at a place without features would be infinite
+            # clamped under the root, whose gradient at zero is infinite
             seen, wanted = (both / both.float().square().sum(1, keepdim=True).clamp_min(1e-20).sqrt()).chunk(2)
             weight = self.get_buffer(f"lin{number}_model_1_weight")
             distance = distance + ((seen - wanted).square() * weight[0]).sum(1).mean((1, 2))

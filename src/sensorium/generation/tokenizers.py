@@ -1,7 +1,7 @@
 """Video tokenizers behind one interface: clips to bounded continuous tokens, and back.
 
-Layouts: T frames of a clip, H and W pixels, N tokens a frame, C numbers a token. The last of the leading dimensions
-is time, where a tokenizer looks back; [T, ...] alone is one clip.
+Layouts: T frames of a clip, H and W pixels, N tokens a frame, C channels of a token. The last leading dimension is
+time, in which a tokenizer may look back; [T, ...] alone is one clip.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from sensorium.config import TOKENIZER_STRIDE
 from sensorium.generation.config import VideoTokenizerConfig
 from sensorium.generation.convolutional_tokenizer import ConvolutionalTokenizer
 from sensorium.generation.transformer_tokenizer import TransformerTokenizer
-from sensorium.models.cache import RingCache
 from sensorium.models.load import Loadable
+from sensorium.models.streaming import Cached, Causal, Overlap
 
 
 class VideoTokenizer(Loadable):
-    """The tokenizer that its section asks for.
+    """The tokenizer that its section names.
 
     Args:
         config: its section.
@@ -28,10 +28,13 @@ class VideoTokenizer(Loadable):
     Attributes:
         tokens: N, a square number: tokens lie on a grid, row by row.
         channels: C.
-        frames: frames of a clip in training; 1 for a tokenizer of single frames.
-        past: frames before a frame that its tokens, or its picture, depend on. A long recording may be
-            encoded or decoded piece by piece, each piece with so many frames before it.
-        patches: patches a frame that may be hidden from the encoder; 0 where none may.
+        frames: frames of a training clip; 1 for a tokenizer of single frames.
+        past: frames before a frame that its tokens, or its picture, depend on. A long recording may be encoded or
+            decoded in pieces, if each piece is preceded by that many frames.
+        patches: patches of a frame that training may hide from the encoder; 0 if it has no patches.
+
+    Raises:
+        ValueError: if the size is not a multiple of TOKENIZER_STRIDE.
     """
 
     Config = VideoTokenizerConfig
@@ -51,29 +54,23 @@ class VideoTokenizer(Loadable):
             self.network, self.frames = TransformerTokenizer(config, size), config.transformer.frames
             self.past, self.patches = self.network.past, self.network.patches
 
-    def encode(self, images: Tensor, hidden: Tensor | None = None, memory: list[RingCache] | None = None) -> Tensor:
+    def encode(self, images: Tensor, hidden: Tensor | None = None) -> Tensor:
         """Images [..., T, 3, H, W] in [0, 1] -> tokens [..., T, N, C] in (-1, 1).
 
         Args:
-            images: a clip, or several.
-            hidden: bool [..., T, patches], patches that must be guessed; None: none.
-            memory: what `remember` gave; the images then go on where those of the last call ended.
+            images: one clip, or several.
+            hidden: bool [..., T, patches], patches that the encoder does not see; None: it sees all.
         """
         if isinstance(self.network, ConvolutionalTokenizer):
             return self.network.encode(images.flatten(0, -4)).unflatten(0, images.shape[:-3])
-        tokens = self.network.encode(_clips(images, 3), None if hidden is None else _clips(hidden, 1), memory)
+        tokens = self.network.encode(_clips(images, 3), None if hidden is None else _clips(hidden, 1))
         return tokens.reshape(*images.shape[:-3], self.tokens, self.channels)
 
-    def decode(self, tokens: Tensor, memory: list[RingCache] | None = None) -> Tensor:
-        """Tokens [..., T, N, C] -> images [..., T, 3, H, W]; about in [0, 1], to be clamped where shown or scored.
-
-        Args:
-            tokens: of a clip, or several.
-            memory: what `remember` gave; the tokens then go on where those of the last call ended.
-        """
+    def decode(self, tokens: Tensor) -> Tensor:
+        """Tokens [..., T, N, C] of clips -> images [..., T, 3, H, W], close to [0, 1]: clamp before showing them."""
         if isinstance(self.network, ConvolutionalTokenizer):
             return self.network.decode(tokens.flatten(0, -3)).unflatten(0, tokens.shape[:-2])
-        images = self.network.decode(_clips(tokens, 2), memory)
+        images = self.network.decode(_clips(tokens, 2))
         return images.reshape(*tokens.shape[:-2], *images.shape[2:])
 
     def forward(self, images: Tensor, hidden: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -81,12 +78,20 @@ class VideoTokenizer(Loadable):
         tokens = self.encode(images, hidden)
         return self.decode(tokens), tokens
 
-    def remember(self) -> list[RingCache]:
-        """An empty memory, for `encode` or for `decode` of one set of clips.
+    @property
+    def encoding(self) -> Causal[Any, Tensor, Tensor]:
+        """`encode` as a stream: images [B, T, 3, H, W] -> tokens [B, T, N, C]."""
+        if isinstance(self.network, ConvolutionalTokenizer):
+            return Overlap(self.encode, self.past)
+        network = self.network
+        return Cached(network.remember, lambda images, caches: network.encode(images, None, caches))
 
-        The first call may have any number of frames, later ones have one or two.
-        """
-        return [] if isinstance(self.network, ConvolutionalTokenizer) else self.network.remember()
+    @property
+    def decoding(self) -> Causal[Any, Tensor, Tensor]:
+        """`decode` as a stream: tokens [B, T, N, C] -> images [B, T, 3, H, W]."""
+        if isinstance(self.network, ConvolutionalTokenizer):
+            return Overlap(self.decode, self.past)
+        return Cached(self.network.remember, self.network.decode)
 
 
 def _clips(x: Tensor, own: int) -> Tensor:

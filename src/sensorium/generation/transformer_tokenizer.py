@@ -1,12 +1,12 @@
 """Block-causal transformer tokenizer: patches of a clip's frames to bounded continuous tokens, and back.
 
-After Dreamer 4 (Hafner et al. 2025), section 3.1: in the encoder learned latent tokens look at all of their frame while
-patches look at patches only; in the decoder patches look at themselves and the latents, latents at latents only;
-other layers look back in time, each token at its own place. Patches hidden from the encoder train it as a masked
-autoencoder (He et al. 2022, arXiv:2111.06377).
+After Dreamer 4 (Hafner et al. 2025), section 3.1. In the encoder, learned latent tokens attend to all tokens of their
+frame; patches attend to patches only. In the decoder, patches attend to themselves and to the latents; latents attend
+to latents only. The other layers attend over time, each token at its own place. Patches hidden from the encoder make
+it a masked autoencoder (He et al. 2022, arXiv:2111.06377).
 
 Layouts: B clips, T frames, P patches and N latents a frame, S = P + N, p pixels a side of a patch, D width, C
-numbers a token.
+channels of a token.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _WAVES = 6
 
 
 class Tower(nn.Module):
-    """Layers over the tokens of each frame, every n-th over the frames of each token instead.
+    """Layers over the tokens of each frame; every n-th layer is over the frames of each token instead.
 
-    Over space, keys start equal to queries: tokens then look at tokens like themselves, which are those of their own
-    place, and where to look need not be found first (after Trockman and Kolter 2023, arXiv:2305.09828).
+    In the layers over space, keys start equal to queries. A token then attends to tokens like itself, those of its own
+    place, so training need not find first where to attend (after Trockman and Kolter 2023, arXiv:2305.09828).
     """
 
     def __init__(self, config: TransformerTokenizerConfig) -> None:
@@ -47,18 +47,18 @@ class Tower(nn.Module):
 
     @property
     def past(self) -> int:
-        """Frames before a frame that what comes of it depends on."""
+        """Frames before a frame that its output depends on."""
         return sum(self.over_time) * (self.window - 1)
 
-    def forward(self, x: Tensor, visible: Tensor, memory: list[RingCache] | None) -> Tensor:
-        """[B, T, S, D] -> the same.
+    def forward(self, x: Tensor, visible: Tensor, rings: list[RingCache] | None) -> Tensor:
+        """[B, T, S, D] -> the same shape.
 
         Args:
             x: tokens.
-            visible: bool [S, S], which token of a frame sees which.
-            memory: a cache for each layer over time; x then goes on where the last call ended.
+            visible: bool [S, S], visible[i, j]: token i of a frame may attend to token j.
+            rings: a cache for each layer over time; x then continues where the last call ended. None: x is whole clips.
         """
-        caches = iter(memory or ())
+        caches = iter(rings or ())
         for block, over_time in zip(self.blocks, self.over_time, strict=True):
             if not over_time:
                 x = block(x, visible)
@@ -71,13 +71,13 @@ class Tower(nn.Module):
 
 
 class TransformerTokenizer(nn.Module):
-    """Autoencoder of clips; a frame's tokens, and its picture, depend on it and on frames before it only.
+    """Autoencoder of clips; a frame's tokens, and its picture, depend on it and on earlier frames only.
 
-    Latent n is at home at place n of the grid that the dynamics take tokens to lie on: patches and latents know their
-    place by the same function of it, a latent begins as what is seen at its place (hidden patches tell nothing
-    there either), and a patch of the decoder begins as the latent of its place. So training starts at a
-    linear autoencoder of places. Without that, what differs between frames starts as a whisper beside what is
-    the same in all, and hundreds of steps go by at the mean image before attention carries anything.
+    Latent n belongs to place n of the grid that the dynamics assume. Patches and latents get the same encoding of their
+    place. A latent starts as the mean of the patches at its place (hidden ones contribute nothing), and a patch of the
+    decoder starts as the latent of its place. So training starts at a linear autoencoder of each place. Without that,
+    differences between frames start much smaller than what all frames share, and the output stays at the mean image for
+    hundreds of steps, until attention carries information.
 
     Args:
         section: its section.
@@ -86,6 +86,9 @@ class TransformerTokenizer(nn.Module):
     Attributes:
         patches: P.
         past: frames before a frame that its tokens depend on.
+
+    Raises:
+        ValueError: if the size is not a multiple of the patch.
     """
 
     places: Tensor
@@ -119,29 +122,35 @@ class TransformerTokenizer(nn.Module):
         self.register_buffer("seen_encoding", is_latent[:, None] | ~is_latent, persistent=False)
         self.register_buffer("seen_decoding", ~is_latent[:, None] | is_latent, persistent=False)
 
-    def encode(self, images: Tensor, hidden: Tensor | None, memory: list[RingCache] | None) -> Tensor:
-        """Images [B, T, 3, H, W] in [0, 1] -> tokens [B, T, N, C] in (-1, 1); hidden: bool [B, T, P] or None."""
+    def encode(self, images: Tensor, hidden: Tensor | None, rings: list[RingCache] | None = None) -> Tensor:
+        """Images [B, T, 3, H, W] in [0, 1] -> tokens [B, T, N, C] in (-1, 1).
+
+        Args:
+            images: whole clips, or the next frames of a stream.
+            hidden: bool [B, T, P], patches that are not seen; None: all are.
+            rings: the memory of the stream (`remember`); None: whole clips.
+        """
         batch, time = images.shape[:2]
         folded = F.pixel_unshuffle(2 * images.flatten(0, 1) - 1, self.patch)
         patches = self.read_patches(folded.flatten(2).transpose(1, 2)).unflatten(0, (batch, time))
         if hidden is not None:
             patches = torch.where(hidden[..., None], self.hidden.to(patches.dtype), patches)
         latents = self.latent + self.pool @ patches
-        x = self.encoder(self._at_places(patches, latents), self.seen_encoding, memory)
+        x = self.encoder(self._at_places(patches, latents), self.seen_encoding, rings)
         return self.bottleneck(x[:, :, self.patches :])
 
-    def decode(self, tokens: Tensor, memory: list[RingCache] | None) -> Tensor:
-        """Tokens [B, T, N, C] -> images [B, T, 3, H, W]."""
+    def decode(self, tokens: Tensor, rings: list[RingCache] | None = None) -> Tensor:
+        """Tokens [B, T, N, C] -> images [B, T, 3, H, W]; `rings` as for `encode`."""
         batch, time = tokens.shape[:2]
         latents = self.read_latents(tokens)
-        x = self.decoder(self._at_places(self.blank + self.spread @ latents, latents), self.seen_decoding, memory)
+        x = self.decoder(self._at_places(self.blank + self.spread @ latents, latents), self.seen_decoding, rings)
         painted = self.paint(x[:, :, : self.patches]).flatten(0, 1).transpose(1, 2)
         side = math.isqrt(self.patches)
         images = F.pixel_shuffle(painted.unflatten(2, (side, side)), self.patch)
         return (images.unflatten(0, (batch, time)) + 1) / 2
 
     def remember(self) -> list[RingCache]:
-        """An empty memory for `encode` or `decode`."""
+        """The memory of a stream that begins, for `encode` or for `decode`."""
         tower = self.encoder
         return [RingCache(tower.window, self.places.device) for over_time in tower.over_time if over_time]
 
@@ -159,7 +168,7 @@ def _places(side: int) -> Tensor:
 
 
 def _overlap(rows: int, columns: int) -> Tensor:
-    """Shared areas of the cells of two grids that cover the same square: [rows * rows, columns * columns]."""
+    """Areas that the cells of two grids over the same square share: [rows * rows, columns * columns]."""
     first, second = torch.arange(rows)[:, None] / rows, torch.arange(columns)[None] / columns
     line = torch.minimum(first + 1 / rows, second + 1 / columns) - torch.maximum(first, second)
     line = line.where(line > 1e-6, 0.0)

@@ -30,8 +30,8 @@ def psnr(mean_squared_error: Tensor) -> Tensor:
 def edge_error(images: Tensor, targets: Tensor) -> Tensor:
     """Mean squared error of the differences between neighbouring pixels at full, half and quarter size.
 
-    It weighs edges, so small things are drawn rather than blurred away (Mathieu et al. 2016, arXiv:1511.05440,
-    section 3.2, with squared differences). Nothing in it was learned: it stands in for a perceptual distance.
+    It weights edges, which keeps small objects sharp (Mathieu et al. 2016, arXiv:1511.05440, section 3.2, with squared
+    differences). It replaces a perceptual distance and needs no trained network.
 
     Args:
         images, targets: [B, 3, H, W], H and W multiples of 4.
@@ -51,10 +51,9 @@ def edge_error(images: Tensor, targets: Tensor) -> Tensor:
 class TokenizerLearner(Learner):
     """Squared error and a perceptual distance, each on its running scale (Dreamer 4, eq. 5), in fp32.
 
-    Batches: video uint8 [B, T, H, W, 3], clips of as many frames as the tokenizer looks at. Where the tokenizer has
-    patches, a share of them is hidden while it trains, drawn for every frame anew from 0 to a largest share that grows
-    to its full size in the first steps: a network that must guess nearly everything from the start may find
-    that the mean image is as good a guess as it can make, and stay there.
+    Batches: video uint8 [B, T, H, W, 3], clips of `tokenizer.frames` frames. If the tokenizer has patches, training
+    hides a share of them. The share of each frame is uniform between 0 and a maximum that grows over the first steps:
+    with most patches hidden from the start, training can get stuck at the mean image.
 
     Args:
         tokenizer: the model.
@@ -87,11 +86,11 @@ class TokenizerLearner(Learner):
         return self.scale(terms), metrics | {"psnr": psnr(error.detach()).mean()}
 
     def observe(self, metrics: Metrics) -> None:
-        """For the scales."""
+        """Update the running scales of the terms."""
         self.scale.observe(metrics)
 
     def _hidden(self, draw: Draw, frames: int) -> Tensor | None:
-        """Patches to hide, bool [B, T, P]; None in evaluation, or where there are no patches."""
+        """Patches to hide, bool [B, T, P]; None in evaluation, or if the tokenizer has no patches."""
         hiding = self._hiding
         if not (self.training and self.tokenizer.patches and hiding.mask):
             return None
@@ -100,20 +99,18 @@ class TokenizerLearner(Learner):
         return draw.uniform("hidden", frames, self.tokenizer.patches) < share[..., None]
 
     def gates(self, batch: Batch) -> list[Gate]:
-        """Tokens and pictures must tell frames apart, and pictures must show more than each frame's mean colour."""
+        """Tokens and pictures must differ between frames, and pictures must show more than each frame's mean colour."""
         images = to_images(batch["video"])
         reconstructions, tokens = (part.detach().float()[:, -1] for part in self.tokenizer(images))
         images = images[:, -1]
         error = (reconstructions - images).square().mean()
         average = images.mean(0)
-        tints = (images - average).mean(
-            (2, 3), keepdim=True
-        )  # all that even attention could tell, place by place alike
+        tints = (images - average).mean((2, 3), keepdim=True)  # all that uniform attention can reconstruct
         spread = reconstructions.std(0).mean() / images.std(0).mean().clamp_min(1e-6)
         advice = "a lower learning rate, more steps or more channels"
         less_hidden = f"{advice}; for a transformer a smaller mask or a longer mask_warmup"
         return [
-            Gate("token_deviation", float(tokens.std(0).mean()), 0.02, advice),
+            Gate("token_std", float(tokens.std(0).mean()), 0.02, advice),
             Gate("token_rank", effective_rank(tokens.flatten(1)), 4.0, less_hidden),
             Gate("token_difference", mean_difference(tokens.flatten(1)), 1e-3, advice),
             Gate("output_difference", float(spread), 0.1, less_hidden),
@@ -130,5 +127,5 @@ class TokenizerLearner(Learner):
 
 
 def _gain(error: Tensor, residue: Tensor) -> float:
-    """By how many decibels a mean squared error is better than that of a guess that leaves `residue`."""
+    """Gain in decibels of a mean squared error over that of a prediction which leaves `residue`."""
     return float(psnr(error) - psnr(residue.square().mean()))

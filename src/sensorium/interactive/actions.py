@@ -1,4 +1,4 @@
-"""What steers a dream: actions from a file, from a policy, or from the keys that a person holds down."""
+"""Actions that steer a dream: from a file, from a policy, or from the keys that a person holds down."""
 
 from __future__ import annotations
 
@@ -13,13 +13,10 @@ from sensorium.config import ConfigurationError
 from sensorium.randomness import stable_seed
 
 POLICIES = ("recorded", "hold", "random")
-LONGEST_HOLD = 8  # frames that the random policy keeps an action
+LONGEST_HOLD = 8  # most frames for which the random policy repeats an action
 AXES = (("ArrowLeft", "ArrowRight"), ("ArrowUp", "ArrowDown"))  # of a hand: right and down are positive
-# Of the Arcade Learning Environment's console, in its own order.
-CONSOLE = (
-    "NOOP", "FIRE", "UP", "RIGHT", "LEFT", "DOWN", "UPRIGHT", "UPLEFT", "DOWNRIGHT", "DOWNLEFT", "UPFIRE", "RIGHTFIRE",
-    "LEFTFIRE", "DOWNFIRE", "UPRIGHTFIRE", "UPLEFTFIRE", "DOWNRIGHTFIRE", "DOWNLEFTFIRE",
-)  # fmt: skip
+_DIRECTIONS = ("UP", "RIGHT", "LEFT", "DOWN", "UPRIGHT", "UPLEFT", "DOWNRIGHT", "DOWNLEFT")
+CONSOLE = ("NOOP", "FIRE", *_DIRECTIONS, *(f"{name}FIRE" for name in _DIRECTIONS))  # the actions of ale-py, in order
 
 Action = dict[str, Any]  # {"kind": "continuous" | "discrete", "size": numbers or choices}
 
@@ -28,11 +25,11 @@ def read_actions(path: Path, action: Action | None) -> np.ndarray:
     """Actions of a .npy or .json file: float32 [T, A] in [-1, 1], or int64 [T] of a choice each.
 
     Raises:
-        ConfigurationError: if the file cannot be read, or holds other actions than the dream takes.
+        ConfigurationError: if the file cannot be read, or its actions are of another kind than the dream's.
     """
     where = f"--actions {path}"
     if action is None:
-        raise ConfigurationError(f"{where}: this dynamics learned from recordings without actions; leave --actions out")
+        raise ConfigurationError(f"{where}: the dynamics were trained without actions; leave --actions out")
     try:
         found = json.loads(path.read_text()) if path.suffix == ".json" else np.load(path, allow_pickle=False)
         values = np.asarray(found)
@@ -44,39 +41,40 @@ def read_actions(path: Path, action: Action | None) -> np.ndarray:
     if action["kind"] == "discrete":
         if values.ndim != 1 or values.dtype.kind not in "iu":
             raise ConfigurationError(
-                f"{where}: {_told(values)}; this dream takes whole numbers [T], 0 to {size - 1}, one a frame"
+                f"{where}: {_shape(values)}; this dream needs whole numbers [T], 0 to {size - 1}, one a frame"
             )
         bad = (values < 0) | (values >= size)
-        span, wanted = f"0 to {size - 1}", "int64"
+        span, dtype = f"0 to {size - 1}", "int64"
     else:
         if values.ndim != 2 or values.shape[1] != size or values.dtype.kind not in "iuf":
-            raise ConfigurationError(f"{where}: {_told(values)}; this dream takes numbers [T, {size}], a row a frame")
+            raise ConfigurationError(f"{where}: {_shape(values)}; this dream needs numbers [T, {size}], a row a frame")
         bad = ~(np.abs(values) <= 1)
-        span, wanted = "-1 to 1", "float32"
+        span, dtype = "-1 to 1", "float32"
     if bad.any():
-        place = tuple(int(at) for at in np.argwhere(bad)[0])
-        raise ConfigurationError(f"{where}: {values[place]} at {list(place)}; actions here go from {span}")
-    return values.astype(wanted)
+        place = tuple(int(index) for index in np.argwhere(bad)[0])
+        raise ConfigurationError(f"{where}: {values[place]} at {list(place)}; the range of actions is {span}")
+    return values.astype(dtype)
 
 
 def plan(
     policy: str, action: Action | None, recorded: np.ndarray | None, context: int, frames: int, seed: int
 ) -> np.ndarray | None:
-    """Actions of `frames` dreamed frames that follow a recording's first `context` ones.
+    """Actions of the dreamed frames that follow a recording's first frames.
 
     Args:
-        policy: "recorded": as in the recording; "hold": the last one before the dream, again and again; "random": any,
-            each held for one to LONGEST_HOLD frames.
-        action: what actions there are; None: none.
+        policy: "recorded": those of the recording; "hold": the last one before the dream, repeated; "random": random
+            ones, each held for 1 to LONGEST_HOLD frames.
+        action: kind and size of actions; None: there are none.
         recorded: the recording's actions [T, ...].
-        context, frames: true and dreamed frames.
+        context: true frames before the dream.
+        frames: dreamed frames.
         seed: of the random policy.
 
     Returns:
-        float32 [frames, A] or int64 [frames]; None where there are no actions.
+        float32 [frames, A] or int64 [frames]; None if there are no actions.
 
     Raises:
-        ConfigurationError: if the recording is shorter than what the recorded policy needs.
+        ConfigurationError: if the recording is too short for the recorded policy.
     """
     if action is None or recorded is None:
         return None
@@ -98,10 +96,10 @@ def plan(
 
 
 def keys_of(action: Action | None) -> list[str]:
-    """Keys that steer, as browsers name them (KeyboardEvent.code).
+    """Names of the keys that steer, as in KeyboardEvent.code of browsers.
 
     Raises:
-        ConfigurationError: if nobody has laid keys for such actions.
+        ConfigurationError: if no keys are defined for such actions.
     """
     if action is None:
         return []
@@ -117,10 +115,10 @@ def keys_of(action: Action | None) -> list[str]:
 
 
 def pressed(action: Action | None, keys: Iterable[str]) -> np.ndarray | None:
-    """The action that keys mean when they are held down together; opposite ones cancel.
+    """The action of the keys that are held down together; opposite keys cancel.
 
     Returns:
-        float32 [A], int64 [], or None where there are no actions.
+        float32 [A], int64 [], or None if there are no actions.
     """
     if action is None:
         return None
@@ -132,5 +130,5 @@ def pressed(action: Action | None, keys: Iterable[str]) -> np.ndarray | None:
     return np.array(CONSOLE.index(name or "NOOP"), np.int64)
 
 
-def _told(values: np.ndarray) -> str:
+def _shape(values: np.ndarray) -> str:
     return f"{values.dtype} {list(values.shape)}"

@@ -12,10 +12,10 @@ from sensorium.config import ConfigurationError
 from sensorium.data.sample_formats import to_sounds
 from sensorium.evaluation.films import write_dream
 from sensorium.interactive.actions import POLICIES, plan, read_actions
-from sensorium.interactive.session import Session
-from sensorium.interactive.world import World, add_arguments, positive, settings
+from sensorium.interactive.environment import dream_environment
+from sensorium.interactive.parts import DreamParts, add_arguments, positive, settings
 
-FRAMES = 64  # dreamed where neither the recording nor a file says how many
+FRAMES = 64  # dreamed if neither the recording nor a file of actions gives their number
 
 
 def main(argv: list[str]) -> None:
@@ -33,35 +33,36 @@ def main(argv: list[str]) -> None:
     steering.add_argument("--policy", choices=POLICIES, default="recorded", help="default: %(default)s")
     add_arguments(parser)
     args = parser.parse_args(argv)
-    world = World.open(args)
-    name = args.recording or world.names()[0]
-    world.begin(name, args.context)  # what is wrong is said before the first pass, which may compile for a minute
-    moves = actions_of(args, world, name)
-    session = Session(world, name, **settings(args))
-    count = FRAMES if moves is None else len(moves)
-    moments = [session.step(None if moves is None else moves[frame]) for frame in range(args.frames or count)]
-    pictures = np.concatenate([session.beginning.pictures, np.stack([moment.picture for moment in moments])])
+    parts = DreamParts.open(args)
+    name = args.recording or parts.names()[0]
+    parts.begin(name, args.context)  # reports a wrong name before the first pass, which may compile for a minute
+    moves = actions_of(args, parts, name)
+    environment = dream_environment(parts, [name], **settings(args))
+    environment.reset(0)
+    beginning, count = environment.beginning, FRAMES if moves is None else len(moves)
+    dreamed = [environment.step(None if moves is None else moves[frame]) for frame in range(args.frames or count)]
+    pictures = np.concatenate([beginning.pictures, np.stack([observation.frame for observation in dreamed])])
     sound = None
-    if session.beginning.sound is not None:
-        heard = [session.beginning.sound, *(moment.sound for moment in moments if moment.sound is not None)]
+    if beginning.sound is not None:
+        heard = [beginning.sound, *(observation.sound for observation in dreamed)]
         sound = to_sounds(torch.from_numpy(np.concatenate(heard))).numpy()
-    write_dream(args.output, pictures, args.context, sound, world.rates)
-    print(f"{args.output}: {args.context} frames of {name}, then {len(moments)} dreamed ones")
+    write_dream(args.output, pictures, args.context, sound, parts.rates)
+    print(f"{args.output}: {args.context} frames of {name}, then {len(dreamed)} dreamed ones")
 
 
-def actions_of(args: argparse.Namespace, world: World, name: str) -> np.ndarray | None:
-    """Actions of the dreamed frames, float32 [T, A] or int64 [T]; None where there are none.
+def actions_of(args: argparse.Namespace, parts: DreamParts, name: str) -> np.ndarray | None:
+    """Actions of the dreamed frames, float32 [T, A] or int64 [T]; None if the dynamics know no actions.
 
     Raises:
         ConfigurationError: if there are fewer than --frames asks for.
     """
     if args.actions is not None:
-        moves = read_actions(args.actions, world.action)
+        moves = read_actions(args.actions, parts.action)
         if len(moves) < (args.frames or 1):
             raise ConfigurationError(f"--actions {args.actions}: {len(moves)} actions for --frames {args.frames or 1}")
         return moves[: args.frames]
-    recorded = world.latents.field(name, "action") if world.action is not None else None
+    recorded = parts.latents.field(name, "action") if parts.action is not None else None
     frames = args.frames or FRAMES
     if args.frames is None and args.policy == "recorded":
-        frames = max(1, world.latents.frames(name) - args.context)
-    return plan(args.policy, world.action, recorded, args.context, frames, args.seed)
+        frames = max(1, parts.latents.frames(name) - args.context)
+    return plan(args.policy, parts.action, recorded, args.context, frames, args.seed)

@@ -1,8 +1,8 @@
 "use strict";
-// Asks for one frame at a time, at the model's speed, with the keys that are down.
+// Requests one frame at a time, at the model's speed, and sends the keys that are down.
 
-const KEPT = 200; // frames that the figures are taken over
-const SMOOTHED = 8; // frames of doubt that the needle shows the mean of
+const KEPT = 200; // frames that the displayed figures cover
+const SMOOTHED = 8; // frames over which the needle averages the doubt
 const WIDEST = 4; // doubt at the right end of the gauge
 
 const element = (id) => document.getElementById(id);
@@ -11,7 +11,7 @@ const paper = canvas.getContext("2d");
 const down = new Set();
 let dream = null; // header of the dream that runs
 let actions = [], times = [], doubts = [], arrivals = [];
-let run = 0; // each beginning ends the loop of the one before
+let run = 0; // each beginning ends the loop of the previous one
 let speaker = null, heardUntil = 0;
 
 async function ask(path, request) {
@@ -42,8 +42,8 @@ function play(bytes) {
   const buffer = speaker.createBuffer(1, samples.length, dream.sample_rate);
   buffer.getChannelData(0).set(Float32Array.from(samples, (value) => value / 32768));
   const now = speaker.currentTime;
-  if (heardUntil < now) heardUntil = now + 0.05; // fell behind: a little head start against the next gap
-  if (heardUntil > now + 0.5) return; // too far ahead: what is heard must fit what is seen
+  if (heardUntil < now) heardUntil = now + 0.05; // the queue ran dry: a short delay avoids the next gap
+  if (heardUntil > now + 0.5) return; // too far ahead of the pictures
   const source = speaker.createBufferSource();
   source.buffer = buffer;
   source.connect(speaker.destination);
@@ -56,7 +56,7 @@ function quantile(values, share) {
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
 }
 
-function tell(header) {
+function report(header) {
   times.push(1000 * header.seconds);
   doubts.push(header.doubt);
   arrivals.push(performance.now());
@@ -100,7 +100,7 @@ async function begin() {
       draw(body.subarray(0, size));
       play(body.subarray(size));
       actions.push(header.action);
-      tell(header);
+      report(header);
       due = Math.max(due + 1000 / dream.frames_per_second, performance.now());
       await new Promise((wake) => setTimeout(wake, due - performance.now()));
     }

@@ -10,18 +10,18 @@ import threading
 import numpy as np
 
 from sensorium.config import ConfigurationError
+from sensorium.interactive.environment import typical_round_trip_error
+from sensorium.interactive.parts import DreamParts, add_arguments, settings
 from sensorium.interactive.server import Game, Server
-from sensorium.interactive.session import usual_doubt
-from sensorium.interactive.world import World, add_arguments, settings
 
 PORT = 8765
 
 
 def main(argv: list[str]) -> None:
-    """Run `sensorium play` until it is told to stop.
+    """Run `sensorium play` until a signal stops it.
 
     Raises:
-        ConfigurationError: if the port is taken or nobody may listen on it.
+        ConfigurationError: if the port is taken or may not be used.
     """
     parser = argparse.ArgumentParser(prog="sensorium play", description=__doc__)
     parser.add_argument("--port", type=_port, default=PORT, metavar="N", help="0: any that is free (%(default)s)")
@@ -32,9 +32,9 @@ def main(argv: list[str]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     with listen(args.port) as server:
-        world = World.open(args)
-        world.begin(args.recording or world.names()[0], args.context)  # what is wrong is told now, not to the page
-        server.game = Game(world, usual_doubt(world, args.seed), first=args.recording, **settings(args))
+        parts = DreamParts.open(args)
+        parts.begin(args.recording or parts.names()[0], args.context)  # reports a wrong name here, not on the page
+        server.game = Game(parts, typical_round_trip_error(parts, args.seed), first=args.recording, **settings(args))
         serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
         serving.start()
         print(f"Play at {server.address}; Ctrl-C ends it.", flush=True)
@@ -49,7 +49,7 @@ def listen(port: int) -> Server:
     """A server that holds the port.
 
     Raises:
-        ConfigurationError: if it is taken, or nobody may listen on it.
+        ConfigurationError: if the port is taken or may not be used.
     """
     try:
         return Server(port)

@@ -1,14 +1,14 @@
-"""The page of `sensorium play` and the frames it asks for, over HTTP on this machine alone.
+"""The page of `sensorium play` and the frames it requests, over HTTP on this machine alone.
 
-The page asks for one frame at a time, with the keys that are down: so a frame is dreamed no earlier than it is steered,
-and a slow page or a slow model never makes a queue. One thread dreams, whoever asks.
+The page requests one frame at a time and sends the keys that are down. So no frame is dreamed before its action is
+known, and neither a slow page nor a slow model makes a queue. One thread dreams for all pages.
 
     GET  /, /page.js, /page.css   the page
     POST /begin  {}               a new dream, of the next recording -> frame
     POST /step   {"session": S, "keys": [...]}                       -> frame
 
 A frame is the length of its header (uint32, little endian), the header (JSON), RGB bytes of the picture, then samples
-(int16, little endian) if there is sound. Who begins takes the dream over from the page that had it.
+(int16, little endian) if there is sound. A page that begins ends the dream of the page before.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from typing import Any
 import numpy as np
 
 from sensorium.interactive.actions import keys_of, pressed
-from sensorium.interactive.session import Session
-from sensorium.interactive.world import World
+from sensorium.interactive.environment import dream_environment
+from sensorium.interactive.parts import DreamParts
 
 LARGEST_REQUEST = 4096  # bytes
 MOST_KEYS = 32
@@ -43,7 +43,7 @@ HEADERS = {
 
 
 class Refused(Exception):
-    """A request that is not served, with its status and the reason."""
+    """A request that is not served: its status and the reason."""
 
     def __init__(self, status: HTTPStatus, reason: str) -> None:
         super().__init__(reason)
@@ -51,19 +51,19 @@ class Refused(Exception):
 
 
 class Game:
-    """The one dream that is played, and how long its frames took.
+    """The one dream that is played, and the seconds that its frames took.
 
     Args:
-        world: recordings and models.
-        usual: doubt of true frames, above zero (`usual_doubt`).
-        context, denoising_steps, stillness, seed: as for `Session`.
-        first: recording to begin with; None: the first one for tests.
+        parts: recordings and models.
+        typical_error: round-trip error of true frames, above zero (`typical_round_trip_error`).
+        context, denoising_steps, stillness, seed: as for `dream_environment`.
+        first: recording to begin with, of any split; None: the first one for tests.
     """
 
     def __init__(
         self,
-        world: World,
-        usual: float,
+        parts: DreamParts,
+        typical_error: float,
         *,
         context: int,
         denoising_steps: int,
@@ -71,29 +71,33 @@ class Game:
         stillness: float = 0.0,
         first: str | None = None,
     ) -> None:
-        self.keys = keys_of(world.action)
-        self._world, self._usual = world, usual
-        self._settings: dict[str, Any] = {
-            "context": context, "denoising_steps": denoising_steps, "stillness": stillness, "seed": seed
-        }  # fmt: skip
-        self._names = [name for name in world.names() if world.latents.frames(name) >= context]
-        if first is not None:  # named by hand, it may be of any split
-            self._names = [first, *(name for name in self._names if name != first)]
-        self._session: Session | None = None
+        self.keys = keys_of(parts.action)
+        self._parts, self._typical_error = parts, typical_error
+        self._settings = dict(context=context, denoising_steps=denoising_steps, stillness=stillness, seed=seed)
+        names = [name for name in parts.names() if parts.latents.frames(name) >= context]
+        if first is not None:
+            names = [first, *(name for name in names if name != first)]
+        self._environment = dream_environment(
+            parts, names, context=context, denoising_steps=denoising_steps, stillness=stillness, seed=seed
+        )
         self._begun = 0
         self.seconds: list[float] = []
 
     def begin(self) -> bytes:
-        """A new dream, of the next recording; what it begins with, as a frame."""
-        name = self._names[self._begun % len(self._names)]
+        """A new dream, of the next recording; its last true frame."""
+        picture = self._environment.reset(self._begun).frame
         self._begun += 1
-        self._session = Session(self._world, name, **self._settings)
-        picture = self._session.beginning.pictures[-1]
-        frames, samples = self._world.rates
+        frames, samples = self._parts.rates
         header = {
-            "session": self._begun, "recording": name, **self._settings, "keys": self.keys,
-            "height": picture.shape[0], "width": picture.shape[1], "frames_per_second": frames, "sample_rate": samples,
-        }  # fmt: skip
+            "session": self._begun,
+            "recording": self._environment.beginning.name,
+            **self._settings,
+            "keys": self.keys,
+            "height": picture.shape[0],
+            "width": picture.shape[1],
+            "frames_per_second": frames,
+            "sample_rate": samples,
+        }
         return pack(header, picture)
 
     def step(self, session: object, keys: object) -> bytes:
@@ -104,37 +108,37 @@ class Game:
         """
         if not isinstance(keys, list) or len(keys) > MOST_KEYS or not all(isinstance(key, str) for key in keys):
             raise Refused(HTTPStatus.BAD_REQUEST, f"keys: a list of at most {MOST_KEYS} names is needed")
-        if self._session is None or session != self._begun:
+        if not self._begun or session != self._begun:
             raise Refused(HTTPStatus.CONFLICT, "another page has begun a dream; begin again to take it over")
-        action = pressed(self._world.action, keys)
+        action = pressed(self._parts.action, keys)
         began = time.perf_counter()
-        moment = self._session.step(action)
+        observation = self._environment.step(action)
         self.seconds.append(time.perf_counter() - began)
         header = {
             "action": None if action is None else action.tolist(),
-            "doubt": moment.doubt / self._usual,
+            "doubt": observation.round_trip_error / self._typical_error,
             "seconds": self.seconds[-1],
         }
-        return pack(header, moment.picture, moment.sound)
+        return pack(header, observation.frame, observation.sound)
 
 
 def pack(header: dict[str, Any], picture: np.ndarray, sound: np.ndarray | None = None) -> bytes:
-    """A frame as the page reads it; picture uint8 [H, W, 3], sound int16 [S]."""
+    """A frame as the page reads it; picture uint8 [H, W, 3], sound int16 [S] or none."""
     text = json.dumps(header, allow_nan=False).encode()
     return len(text).to_bytes(4, "little") + text + picture.tobytes() + (b"" if sound is None else sound.tobytes())
 
 
 class Server(ThreadingHTTPServer):
-    """Listens on 127.0.0.1 from its making on; serves a game once there is one.
+    """Listens on 127.0.0.1 as soon as it is made; serves a game once `game` is set.
 
     Args:
         port: 0 for a free one.
 
     Raises:
-        OSError: if the port cannot be had.
+        OSError: if the port is not available.
     """
 
-    daemon_threads = True  # a page that stays open does not keep the server from ending
+    daemon_threads = True  # an open page does not keep the server from ending
 
     def __init__(self, port: int) -> None:
         self.dreaming = ThreadPoolExecutor(1, "dream")
@@ -144,16 +148,16 @@ class Server(ThreadingHTTPServer):
 
     @property
     def address(self) -> str:
-        """Where a browser finds it."""
+        """The URL of the page."""
         return f"http://127.0.0.1:{self.server_port}"
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A page that was closed while it waited is no error."""
+        """Ignore pages that were closed while they waited; report other errors."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
     def server_close(self) -> None:
-        """Stop listening, and wait for the frame that is being dreamed."""
+        """Stop listening and wait for the frame that is being dreamed."""
         super().server_close()
         self.dreaming.shutdown(cancel_futures=True)
 
@@ -194,10 +198,10 @@ class Handler(BaseHTTPRequestHandler):
     def _request(self) -> dict[str, Any]:
         length = self.headers.get("Content-Length", "")
         if not length.isdecimal() or int(length) > LARGEST_REQUEST:
-            self.close_connection = True  # what follows is not read
+            self.close_connection = True  # the body is not read
             raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a request has a length, {LARGEST_REQUEST} at most")
         body = self.rfile.read(int(length))
-        if self.headers.get_content_type() != "application/json":  # no other site's page may send this unasked
+        if self.headers.get_content_type() != "application/json":  # other sites' pages cannot send this type
             raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "application/json is needed")
         try:
             request = json.loads(body)
@@ -225,7 +229,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def _check_origin(self) -> None:
-        """A name that somebody points at this machine, or another site's page, gets nothing."""
+        """Refuse other host names that point at this machine, and pages of other sites."""
         hosts = [f"{name}:{self.server.server_port}" for name in ("127.0.0.1", "localhost")]
         if self.headers.get("Host") not in hosts:
             raise Refused(HTTPStatus.FORBIDDEN, f"open {self.server.address}")
@@ -233,4 +237,4 @@ class Handler(BaseHTTPRequestHandler):
             raise Refused(HTTPStatus.FORBIDDEN, "only its own page may ask")
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing: sixteen lines a second would say nothing."""
+        """Log nothing: there would be sixteen lines a second."""

@@ -11,13 +11,13 @@ import torch
 from sensorium.agent.agent import ActionCode, Actor, Agent, divergence, log_chance, pick
 from sensorium.agent.cloning_learner import CloningLearner
 from sensorium.agent.config import CloningConfig, ImaginationConfig
-from sensorium.agent.evaluation.players import Senses
 from sensorium.agent.imagination_learner import ImaginationLearner
 from sensorium.data.environment import Observation
 from sensorium.data.sample_formats import to_images, to_sounds
 from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.generation.config import AudioTokenizerConfig, DynamicsConfig, VideoTokenizerConfig
 from sensorium.generation.dream import Dreamer
+from sensorium.generation.observations import ObservationEncoder
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.randomness import Draw
 
@@ -113,8 +113,8 @@ def test_every_head_gets_a_gradient_and_so_do_the_tokens(kind: dict[str, object]
     assert [name for name, _ in learner.named_parameters() if name.endswith("policy.distances.0.weight")]
 
 
-def test_what_is_told_at_a_distance_is_what_came_then():
-    """Someone who knows the future tells distance n of frame t as the action of t + 1 + n and the reward of t + n."""
+def test_predictions_at_a_distance_are_compared_with_what_came_then():
+    """A perfect prediction at distance n of frame t is the action of t + 1 + n and the reward of t + n."""
     learner, batch = cloner(agent(DISCRETE)), world(3)
     batch["action"] = torch.randint(5, (3, 11))
     batch["reward"] = torch.arange(33).view(3, 11) * 0.5
@@ -182,8 +182,8 @@ def test_watching_true_frames_is_what_cloning_saw():
         dreamer.observe(tokens[:, :1], batch["action"][:, 0]), dreamer.observe(tokens[:, :1], batch["action"][:, 0])
 
 
-def test_what_is_heard_in_a_stream_is_what_the_recording_has_as_tokens():
-    """Long enough for the tokenizer to forget: the sounds before are those that it reads, no fewer."""
+def test_observations_are_encoded_step_by_step_as_recordings_are_at_once():
+    """Longer than what the sound tokenizer depends on, so a memory that is too short would differ."""
     torch.manual_seed(0)
     sight = VideoTokenizer(VideoTokenizerConfig(width=4, channels=3), {"size": 16})
     hearing = AudioTokenizer(AudioTokenizerConfig(width=8, channels=3), {"samples_per_frame": 1000}).eval()
@@ -195,10 +195,11 @@ def test_what_is_heard_in_a_stream_is_what_the_recording_has_as_tokens():
             sight.encode(to_images(torch.from_numpy(video))),
             hearing.encode(to_sounds(torch.from_numpy(sound.reshape(2, -1)))),
         )
-    senses, body = Senses(sight, hearing), np.zeros(0, np.float32)
+    encoder, body = ObservationEncoder(sight, hearing), np.zeros(0, np.float32)
+    memory = encoder.remember()
     for frame in range(frames):
         now = [Observation(video[row, frame], sound[row, frame], body, 0.0, False) for row in (0, 1)]
-        tokens = senses.tokens(now, torch.device("cpu"))
+        tokens = encoder.step(memory, now)
         expected = torch.cat([seen[:, frame : frame + 1], heard[:, frame : frame + 1]], dim=2)
         assert torch.allclose(tokens, expected, atol=1e-4)
 
@@ -240,7 +241,7 @@ def test_cloning_then_dreaming_earns_more_in_the_true_world():
     model.eval()
     with torch.no_grad():
         losses = learner.losses(learner._states(learner._shown(unseen)), unseen)
-    assert losses[0][0] < 4.4, "even chances are 4.8 nats: what is repeated is told"
+    assert losses[0][0] < 4.4, "a uniform distribution has 4.8 nats; repeated actions are predictable"
     assert losses[0][0] < losses[0][2], "nearer actions are easier"
     imagination = imaginer(model)
     optimiser = torch.optim.Adam(imagination.actor.parameters(), lr=3e-3)

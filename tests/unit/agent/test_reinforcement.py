@@ -36,7 +36,7 @@ def test_a_code_has_two_neighbours_and_gives_the_number_back():
 
 
 def test_the_mean_of_codes_is_the_code_of_the_mean():
-    """A reward of 1 in three frames of ten is told as 0.3, not as what its symlog averages to."""
+    """A reward of 1 in three frames of ten is predicted as 0.3, not as the mean of its symlog."""
     bins, rewards = symexp_bins(), torch.tensor([1.0] * 3 + [0.0] * 7)
     learned = two_hot(rewards, bins).mean(0)  # what minimises the cross-entropy
     assert expectation(learned.clamp_min(1e-30).log(), bins).item() == pytest.approx(0.3, abs=1e-6)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from test_tokenizers import SIZE, discs, draw
+from test_tokenizers import SIZE, discs, draw, in_steps
 
 from sensorium.config import Training
 from sensorium.data.sample_formats import to_images
@@ -60,13 +60,13 @@ def changes(before: torch.Tensor, after: torch.Tensor) -> list[bool]:
 
 
 def test_time_is_causal_and_its_window_bounded(tokenizer: VideoTokenizer) -> None:
-    """Frame 3 is told by itself and later ones, up to `past` frames on: two layers of two frames each."""
+    """Frame 3 affects itself and the next `past` frames: two layers over time reach two frames each."""
     images, tokens = clips(1, 12), 0.5 * torch.randn(1, 12, 4, 4)
     other_images, other_tokens = images.clone(), tokens.clone()
     other_images[:, 3], other_tokens[:, 3] = 1 - images[:, 3], -tokens[:, 3]
-    told = [3 <= frame <= 3 + tokenizer.past for frame in range(12)]
-    assert changes(tokenizer.encode(images), tokenizer.encode(other_images)) == told
-    assert changes(tokenizer.decode(tokens), tokenizer.decode(other_tokens)) == told
+    affected = [3 <= frame <= 3 + tokenizer.past for frame in range(12)]
+    assert changes(tokenizer.encode(images), tokenizer.encode(other_images)) == affected
+    assert changes(tokenizer.decode(tokens), tokenizer.decode(other_tokens)) == affected
 
 
 def test_a_stream_is_the_batch(tokenizer: VideoTokenizer) -> None:
@@ -75,11 +75,8 @@ def test_a_stream_is_the_batch(tokenizer: VideoTokenizer) -> None:
     tokens = tokenizer.encode(images)
     pictures = tokenizer.decode(tokens)
     for pieces in ([1] * 60, [7, 1, 2, *[1] * 50]):
-        encoding, decoding = tokenizer.remember(), tokenizer.remember()
-        parts = [tokenizer.encode(part, memory=encoding) for part in images.split(pieces, dim=1)]
-        assert (torch.cat(parts, 1) - tokens).abs().max() < 1e-5
-        parts = [tokenizer.decode(part, memory=decoding) for part in tokens.split(pieces, dim=1)]
-        assert (torch.cat(parts, 1) - pictures).abs().max() < 1e-5
+        assert (in_steps(tokenizer.encoding, images, pieces) - tokens).abs().max() < 1e-5
+        assert (in_steps(tokenizer.decoding, tokens, pieces) - pictures).abs().max() < 1e-5
 
 
 def test_recordings_are_encoded_in_passes_of_any_length(tokenizer: VideoTokenizer) -> None:
@@ -103,7 +100,7 @@ def test_who_sees_whom_in_a_frame(tokenizer: VideoTokenizer) -> None:
     assert (moved[0] > 1e-6).tolist() == is_latent  # patches know nothing of a latent, the latents do
 
 
-def test_hidden_patches_tell_nothing(tokenizer: VideoTokenizer) -> None:
+def test_hidden_patches_change_nothing(tokenizer: VideoTokenizer) -> None:
     images, hidden = clips(1, 2), torch.zeros(1, 2, 16, dtype=torch.bool)
     hidden[:, :, 5] = True  # rows 4 to 7, columns 4 to 7
     other = images.clone()
@@ -174,8 +171,8 @@ def everything_hidden(tokenizer: VideoTokenizer) -> None:
     """What a mask of everything does: the encoder learns nothing of any patch."""
     encode = tokenizer.network.encode
     tokenizer.network.encode = (
-        lambda images, hidden, memory: encode(  # type: ignore[method-assign]
-            images, torch.ones(*images.shape[:2], tokenizer.patches, dtype=torch.bool), memory
+        lambda images, hidden, rings=None: encode(  # type: ignore[method-assign]
+            images, torch.ones(*images.shape[:2], tokenizer.patches, dtype=torch.bool), rings
         )
     )
 
@@ -204,8 +201,8 @@ def test_a_healthy_training_is_exported(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "gates"),
     [
-        (everything_hidden, {"token_deviation", "token_rank", "output_difference", "gain_over_mean_image_db"}),
-        (dead_bottleneck, {"token_deviation", "token_rank", "output_difference", "gain_over_mean_image_db"}),
+        (everything_hidden, {"token_std", "token_rank", "output_difference", "gain_over_mean_image_db"}),
+        (dead_bottleneck, {"token_std", "token_rank", "output_difference", "gain_over_mean_image_db"}),
         (even_attention, {"gain_over_tinted_mean_image_db"}),
     ],
 )

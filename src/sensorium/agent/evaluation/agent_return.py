@@ -17,10 +17,11 @@ import torch
 
 from sensorium.agent.agent import Actor, Agent
 from sensorium.agent.config import AgentReturnConfig
-from sensorium.agent.evaluation.players import Player, Random, Script, Senses, Watcher, play
+from sensorium.agent.evaluation.players import PolicyPlayer
 from sensorium.artifacts import read_json
 from sensorium.config import Data, parse_section
 from sensorium.data import sources
+from sensorium.data.environment import Player, RandomPlayer, ScriptedPlayer, play
 from sensorium.data.recording import RecordingSet
 from sensorium.data.windows import join
 from sensorium.evaluation import figures
@@ -30,6 +31,7 @@ from sensorium.evaluation.statistics import measure
 from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.generation.dream import Dreamer
 from sensorium.generation.dynamics_learner import tokens_of
+from sensorium.generation.observations import ObservationEncoder
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.randomness import stable_seed
 
@@ -95,15 +97,16 @@ def episodes(bench: Bench, config: AgentReturnConfig) -> dict[str, np.ndarray]:
     environments = [sources.module(world.source).environment(world) for _ in range(config.episodes)]
     rest = environments[0].rest()
     drawn = stable_seed(config.seed, "agent-return")
+    encoder = ObservationEncoder(tokenizer, hearing)
     players: dict[str, Player] = {
-        name: Watcher(clone, policy, Senses(tokenizer, hearing), rest, config.context_noise, drawn)
-        for name, policy in (("agent", actor.policy), ("cloned policy", clone.policy))
+        "agent": PolicyPlayer(clone, actor.policy, encoder, rest, config.context_noise, drawn),
+        "cloned policy": PolicyPlayer(clone, clone.policy, encoder, rest, config.context_noise, drawn),
+        "random actions": RandomPlayer(recordings.details["action"], drawn),
+        "recorded policy": ScriptedPlayer([environment.habit for environment in environments]),
     }
-    players["random actions"] = Random(recordings.details["action"], drawn)
-    players["recorded policy"] = Script("habit")
     environments[0].reset(numbers[0])
     if environments[0].expert() is not None:
-        players["scripted player"] = Script("expert")
+        players["scripted player"] = ScriptedPlayer([environment.expert for environment in environments])
     return {name: play(environments, player, numbers) for name, player in players.items()}
 
 

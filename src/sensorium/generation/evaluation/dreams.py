@@ -20,9 +20,9 @@ from sensorium.evaluation.contract import DATA, Input
 from sensorium.evaluation.harness import FLOOR_SEEDS, Bench, WindowPool
 from sensorium.evaluation.sample import Sample
 from sensorium.generation.config import DreamConfig
-from sensorium.generation.dream import Dreamer
+from sensorium.generation.dream import Dreamer, FrameDreamer, dream_frames
 from sensorium.generation.dynamics import Dynamics
-from sensorium.generation.evaluation.poison import POISONS, AnyDreamer, Frozen, Mean, with_shuffled_block
+from sensorium.generation.evaluation.poison import POISONS, Frozen, Mean, with_shuffled_block
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.randomness import stable_seed
 
@@ -123,7 +123,7 @@ class Studio:
         given = self.config.context
         return self.pictures(np.concatenate([sample["tokens"][:, :given], dreamed], 1), given)
 
-    def dreamer(self, number: int = 0, steps: int | None = None, untrained: bool = False) -> AnyDreamer:
+    def dreamer(self, number: int = 0, steps: int | None = None, untrained: bool = False) -> FrameDreamer:
         """What dreams: the judged one, whatever the arguments made of it, or an untrained one as a floor.
 
         Args:
@@ -180,9 +180,6 @@ class Studio:
         given = self.config.context
 
         def imagine(context: Tensor, moves: Tensor | None) -> Tensor:
-            dreamer = self.dreamer(number, steps, untrained)
-            dreamer.begin(context, None if moves is None else moves[:, :given])
-            frames = [dreamer.step(None if moves is None else moves[:, given + time]) for time in range(horizon)]
-            return torch.cat(frames, dim=1)
+            return torch.cat(list(dream_frames(self.dreamer(number, steps, untrained), context, moves, horizon)), dim=1)
 
         return self.bench.map(imagine, sample["tokens"][:, :given], actions)

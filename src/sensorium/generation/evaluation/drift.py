@@ -18,17 +18,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from sensorium.evaluation.contract import Evaluation, Input, Result
 from sensorium.evaluation.harness import Bench
 from sensorium.evaluation.sample import Sample
 from sensorium.evaluation.statistics import measure
 from sensorium.generation.config import DriftConfig
+from sensorium.generation.dream import dream_frames
 from sensorium.generation.evaluation import dream_figures
 from sensorium.generation.evaluation.dreams import INPUTS, Studio, add_poison
 from sensorium.randomness import stable_seed
@@ -137,21 +138,13 @@ def long_dream(
 ) -> Iterator[np.ndarray]:
     """Dream on, and forget what was dreamt: one piece after the other, float32 [n, piece, 3, H, W]."""
     config: Any = studio.config
-    given, device = config.context, studio.bench.device
-
-    def at(first: int, last: int) -> Tensor | None:
-        return None if actions is None else torch.from_numpy(actions[:, first:last]).to(device)
-
-    dreamer = studio.dreamer(untrained=untrained)
-    before = takes["tokens"][:, :given]
-    dreamer.begin(torch.from_numpy(before).to(device), at(0, given))
-    for piece in range(config.frames // config.piece):
-        begin = given + piece * config.piece
-        frames = []
-        for frame in range(begin, begin + config.piece):
-            move = at(frame, frame + 1)
-            frames.append(dreamer.step(None if move is None else move[:, 0]).cpu())
-        tokens = np.concatenate([before, torch.cat(frames, 1).float().numpy()], 1)
+    before, device = takes["tokens"][:, : config.context], studio.bench.device
+    moves = None if actions is None else torch.from_numpy(actions).to(device)
+    context = torch.from_numpy(before).to(device)
+    frames = dream_frames(studio.dreamer(untrained=untrained), context, moves, config.frames)
+    for _ in range(config.frames // config.piece):
+        dreamed = torch.cat([frame.cpu() for frame in islice(frames, config.piece)], 1)
+        tokens = np.concatenate([before, dreamed.float().numpy()], 1)
         yield studio.pictures(tokens, before.shape[1])
         before = tokens[:, tokens.shape[1] - studio.past :]
 

@@ -1,13 +1,13 @@
-"""Poisoned dreamers, the negative controls of evaluations of dreams: every metric must call them worse.
+"""Poisoned dreamers, the negative controls of evaluations of dreams: every metric must rate them worse.
 
-A network that never learned is easily told from one that did. These are harder: one block of the trained network with
-its weights shuffled, a frame that stands still, and the mean of all training frames.
+An untrained network is an easy control. These are harder: the trained network with the weights of one block shuffled,
+a frame that stands still, and the mean of all training frames.
 """
 
 from __future__ import annotations
 
 import copy
-from typing import Literal, Protocol, get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -18,30 +18,20 @@ Poison = Literal["block", "frozen", "mean"]
 POISONS: tuple[Poison, ...] = get_args(Poison)
 
 
-class AnyDreamer(Protocol):
-    """What dreams one frame a call: models.dream.Dreamer, or one of those below."""
-
-    def begin(self, context: Tensor, actions: Tensor | None) -> None:
-        """Start from true frames, tokens [B, T, N, C], and the actions that led to them."""
-
-    def step(self, action: Tensor | None) -> Tensor:
-        """The next frame, tokens [B, 1, N, C]."""
-
-
 class Frozen:
-    """Dreams the last true frame, for ever."""
+    """Dreams the last true frame for ever (`models.dream.FrameDreamer`)."""
 
     def begin(self, context: Tensor, actions: Tensor | None) -> None:
-        """As `AnyDreamer.begin`."""
+        """Keep the last frame of the context, tokens [B, T, N, C]."""
         self._frame = context[:, -1:]
 
     def step(self, action: Tensor | None) -> Tensor:
-        """As `AnyDreamer.step`."""
+        """That frame, [B, 1, N, C]."""
         return self._frame
 
 
 class Mean:
-    """Dreams the mean of the training frames, as tokens, for ever.
+    """Dreams the mean of the training frames, as tokens, for ever (`models.dream.FrameDreamer`).
 
     Args:
         mean: [N, C].
@@ -51,16 +41,16 @@ class Mean:
         self._mean = mean
 
     def begin(self, context: Tensor, actions: Tensor | None) -> None:
-        """As `AnyDreamer.begin`."""
+        """Repeat the mean for each row of the context, tokens [B, T, N, C]."""
         self._frame = self._mean.expand(len(context), 1, -1, -1)
 
     def step(self, action: Tensor | None) -> Tensor:
-        """As `AnyDreamer.step`."""
+        """The mean frame, [B, 1, N, C]."""
         return self._frame
 
 
 def with_shuffled_block(dynamics: Dynamics, seed: int = 0) -> Dynamics:
-    """A copy of which one block, in the middle, has the entries of each of its weights in random order."""
+    """A copy whose middle block has the entries of each of its weights in random order."""
     poisoned = copy.deepcopy(dynamics)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():

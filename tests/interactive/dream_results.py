@@ -23,9 +23,11 @@ from sensorium.generation.config import (
     TransformerTokenizerConfig,
     VideoTokenizerConfig,
 )
+from sensorium.generation.dream_environment import DreamEnvironment
 from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.tokenizers import VideoTokenizer
-from sensorium.interactive.world import World, add_arguments
+from sensorium.interactive.environment import dream_environment
+from sensorium.interactive.parts import DreamParts, add_arguments
 
 SIZE, FRAMES, CHANNELS, SAMPLES, RATE = 16, 20, 3, 1000, 16000
 SPLITS = ("training", "validation", "test", "test", "test")
@@ -40,7 +42,7 @@ CLIPS = VideoTokenizerConfig(
 SOUND = AudioTokenizerConfig(width=8, channels=CHANNELS)
 
 
-def write_world(
+def write_results(
     folder: Path,
     action: dict[str, Any] | None = HAND,
     heard: bool = False,
@@ -103,11 +105,18 @@ def sound_tokenizer() -> AudioTokenizer:
     return hearing.eval()
 
 
-def open_world(*words: str) -> World:
-    """The world that a command with these words sees from where it stands."""
+def open_parts(*arguments: str) -> DreamParts:
+    """The parts that a command with these arguments opens in the current folder."""
     parser = argparse.ArgumentParser()
     add_arguments(parser)
-    return World.open(parser.parse_args(["--device", "cpu", *words]))
+    return DreamParts.open(parser.parse_args(["--device", "cpu", *arguments]))
+
+
+def begin_dream(parts: DreamParts, name: str, **settings: Any) -> DreamEnvironment:
+    """A dream that has begun with a recording."""
+    environment = dream_environment(parts, [name], **settings)
+    environment.reset(0)
+    return environment
 
 
 def _recordings(

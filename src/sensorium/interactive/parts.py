@@ -1,4 +1,4 @@
-"""What a dream needs, from its artifacts: recordings to begin with, the dynamics, and tokenizers that show it."""
+"""The parts of a dream, from their artifacts: recordings to begin with, the dynamics, tokenizers that show it."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from sensorium.artifacts import MANIFEST, ArtifactError, digest, read_json
 from sensorium.config import ConfigurationError
 from sensorium.data.recording import RecordingSet
 from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.generation.config import RolloutConfig
+from sensorium.generation.dream_environment import Beginning
 from sensorium.generation.dynamics import Dynamics
+from sensorium.generation.observations import ObservationDecoder
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.interactive.actions import Action
-from sensorium.interactive.senses import Senses
 from sensorium.models.layers import lay_by_columns
 from sensorium.models.parts import Parts
 from sensorium.training.execution import Execution
@@ -28,30 +28,29 @@ RESULTS = Path("results")
 
 
 @dataclass(frozen=True)
-class Beginning:
-    """The true frames before a dream, T of them."""
+class DreamParts:
+    """Recordings and the models that were trained on them, ready to dream.
 
-    name: str
-    tokens: Tensor  # float32 [1, T, N, C], of all streams
-    actions: Tensor | None  # [1, T, ...], actions[:, t] led to frame t
-    pictures: np.ndarray  # uint8 [T, H, W, 3]
-    sound: np.ndarray | None  # int16 [T * samples a frame]; None where dreams have no sound
-
-
-@dataclass(frozen=True)
-class World:
-    """Recordings and the models that learned from them, ready to dream."""
+    Attributes:
+        recordings: what the models were trained on.
+        latents: their encoded video.
+        sound: their encoded sound; None if the dynamics predict no sound.
+        dynamics: what dreams.
+        tokenizer: what shows it.
+        hearing: what plays it; None if the dynamics predict no sound.
+        device: where the models are.
+    """
 
     recordings: RecordingSet
     latents: RecordingSet
-    sound: RecordingSet | None  # latents of it
+    sound: RecordingSet | None
     dynamics: Dynamics
     tokenizer: VideoTokenizer
     hearing: AudioTokenizer | None
     device: torch.device
 
     @classmethod
-    def open(cls, args: argparse.Namespace) -> World:
+    def open(cls, args: argparse.Namespace) -> DreamParts:
         """From parsed arguments (`add_arguments`).
 
         Raises:
@@ -80,17 +79,17 @@ class World:
 
     @property
     def action(self) -> Action | None:
-        """What actions there are."""
+        """The kind and size of actions; None in recordings without actions."""
         return self.latents.details["action"]
 
     @property
     def rates(self) -> tuple[int, int]:
-        """Frames a second, samples a second (0 where dreams have no sound)."""
+        """Frames a second and samples a second (0 if the dynamics predict no sound)."""
         details = self.recordings.details
         return int(details["frames_per_second"]), int(details["sample_rate"]) if self.hearing else 0
 
     def names(self) -> list[str]:
-        """Recordings to begin with: those of the test split, which no model has seen."""
+        """Recordings to begin with: those of the test split, which no model was trained on."""
         return self.latents.names("test")
 
     def begin(self, name: str, frames: int) -> Beginning:
@@ -123,14 +122,14 @@ class World:
             sound=sound,
         )
 
-    def senses(self) -> Senses:
-        """What shows a dream that begins."""
-        deviation = self.dynamics.split(self.dynamics.deviation)["video"]
-        return Senses(self.tokenizer, deviation, self.hearing)
+    def decoder(self) -> ObservationDecoder:
+        """Shows the tokens of a dream."""
+        std = self.dynamics.split(self.dynamics.deviation)["video"]
+        return ObservationDecoder(self.tokenizer, std, self.hearing)
 
 
 def recordings_of(latents: Path) -> Path:
-    """Manifest of the recordings that latents were made from, looked for beside the other results.
+    """Manifest of the recordings that latents were made from, among the results.
 
     Raises:
         ArtifactError: if it is not there.
@@ -143,9 +142,9 @@ def recordings_of(latents: Path) -> Path:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what `dream` and `play` share."""
+    """Add the arguments that `dream` and `play` share."""
     add = parser.add_argument_group("artifacts").add_argument
-    for name, folder, told in (
+    for name, folder, purpose in (
         ("dynamics", "dynamics", "what dreams"),
         ("tokenizer", "tokenizers/video", "what shows it"),
         ("latents", "latents/video", "encoded video"),
@@ -157,17 +156,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             type=Path,
             default=RESULTS / folder / MANIFEST,
             metavar="MANIFEST",
-            help=f"{told} (%(default)s)",
+            help=f"{purpose} (%(default)s)",
         )
     add("--data", type=Path, metavar="MANIFEST", help="recordings; default: those of the latents, below results/data")
-    usual = RolloutConfig()
+    default = RolloutConfig()
     add = parser.add_argument_group("dream").add_argument
-    add("--context", type=positive, default=usual.context, metavar="N", help="true frames before (%(default)s)")
-    add("--denoising-steps", type=int, choices=(1, 2, 4, 8, 16, 32, 64), default=usual.denoising_steps, metavar="K",
-        help="Euler steps a frame, a power of two up to 64 (%(default)s)")  # fmt: skip
-    add("--stillness", type=_not_negative, default=usual.stillness, metavar="X",
-        help="video tokens that change by less than X usual changes stay (%(default)s)")  # fmt: skip
-    add("--seed", type=int, default=0, help="of all that is random (%(default)s)")
+    add("--context", type=positive, default=default.context, metavar="N", help="true frames before (%(default)s)")
+    add(
+        "--denoising-steps",
+        type=int,
+        choices=(1, 2, 4, 8, 16, 32, 64),
+        default=default.denoising_steps,
+        metavar="K",
+        help="Euler steps a frame, a power of two up to 64 (%(default)s)",
+    )
+    add(
+        "--stillness",
+        type=_not_negative,
+        default=default.stillness,
+        metavar="X",
+        help="video tokens that change by less than X usual changes stay (%(default)s)",
+    )
+    add("--seed", type=int, default=0, help="of all random numbers (%(default)s)")
     add = parser.add_argument_group("execution").add_argument
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: CUDA where there is one")
     add("--threads", type=int, default=0, help="CPU threads; 0: as torch chooses")
@@ -190,5 +200,5 @@ def _not_negative(text: str) -> float:
 
 
 def settings(args: argparse.Namespace) -> dict[str, Any]:
-    """What parsed arguments say of the dream, as `Session` takes it."""
+    """The settings of the dream among parsed arguments, as `dream_environment` expects them."""
     return {name: getattr(args, name) for name in ("context", "denoising_steps", "stillness", "seed")}

@@ -20,7 +20,7 @@ from torch import nn
 from sensorium.config import DynamicsConfig
 from sensorium.models.dream import Dreamer
 from sensorium.models.dynamics import Dynamics
-from sensorium.models.layers import lay_by_columns
+from sensorium.models.kernels import lay_by_columns
 from sensorium.objectives.forcing import DynamicsLearner
 from sensorium.randomness import Draw
 from sensorium.training.execution import Execution, keep_freed_memory, multiply_by_onednn

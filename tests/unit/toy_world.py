@@ -29,7 +29,7 @@ from sensorium.config import (
     canonical_json,
 )  # fmt: skip
 from sensorium.data.recording import KIND, RecordingSet, write_shard
-from sensorium.models.dynamics import Dynamics
+from sensorium.models.dynamics import FINEST, Conditioning, Dynamics
 from sensorium.models.encoders import AudioEncoder, VisionEncoder
 from sensorium.models.fusion import Fusion
 from sensorium.models.tokenizers import VideoTokenizer, to_images
@@ -290,8 +290,9 @@ class ToyWorld:
             tau = torch.where(kind < 0.5, 0.8 + 0.2 * level, torch.where(kind < 0.8, 0.0, 0.95 * level))
             noise = torch.randn(target.shape)
             noised = tau[..., None, None] * target + (1 - tau[..., None, None]) * noise
-            size = torch.full_like(tau, 1 / 64)  # and no scene: by it so few recordings would be known by heart
-            return F.mse_loss(dynamics(noised, tau, size, self.actions[rows, times])[0], target)
+            given = Conditioning(tau, torch.full_like(tau, FINEST), self.actions[rows, times])
+            # No scene: with it the model would know so few recordings by heart.
+            return F.mse_loss(dynamics.denoise(noised, given).tokens, target)
 
         fit([dynamics], 2600, loss, lr=4e-3)
         return dynamics

@@ -25,7 +25,7 @@ from sensorium.interactive.actions import Action
 from sensorium.interactive.senses import Senses
 from sensorium.models.audio_tokenizer import AudioTokenizer
 from sensorium.models.dynamics import Dynamics
-from sensorium.models.layers import lay_by_columns
+from sensorium.models.kernels import lay_by_columns
 from sensorium.models.load import load_model
 from sensorium.models.tokenizers import VideoTokenizer
 from sensorium.training.execution import Execution

@@ -14,8 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sensorium.config import StateDynamicsConfig
-from sensorium.models.dynamics import action_embedding
-from sensorium.models.layers import RMSNorm
+from sensorium.models.layers import RMSNorm, action_embedding
 
 STEEPEST = 8.0  # bound of the logarithm of a variance
 

@@ -87,7 +87,7 @@ def test_a_stream_predicts_only_the_frames_that_it_does_not_keep(inputs):
     torch.testing.assert_close(plain.tokens, beside.tokens, atol=2e-6, rtol=1e-5)
 
 
-def test_a_compiled_stream_is_the_same(inputs):
+def test_a_compiled_stream_is_one_graph_and_predicts_the_same(inputs):
     dynamics, (tokens, tau, action) = build(), inputs
     graphs, streamed = [], []
 
@@ -97,7 +97,7 @@ def test_a_compiled_stream_is_the_same(inputs):
 
     for compiled in (False, True):
         if compiled:
-            dynamics.compile(backend=backend)
+            dynamics.compile(backend=backend, fullgraph=True)
         memory = dynamics.remember()
         with torch.no_grad():
             dynamics.stream(tokens[:, :3], given(tau[:, :3], action[:, :3]), memory, keep=3)

@@ -203,7 +203,7 @@ class Dynamics(nn.Module):
         stem = inputs[:, 1:].unfold(1, _STEM_FRAMES - 1, 1).movedim(-1, 2)  # of each frame and the one before
         carry = Carry(posterior.map(lambda part: part.flatten(0, 1)), stem.flatten(0, 1))
         caches = {layer: ContextCache(self.window, self.places.device) for layer in self._layers_over_time()}
-        last = max(caches)
+        last = list(caches)[-1]
         self._read_at(last, self._transform(hidden, range(last), caches), caches[last])
         return Context(caches, carry)
 
@@ -257,7 +257,7 @@ class Dynamics(nn.Module):
             hidden = self._transform(hidden, range(len(self.blocks)), memory.caches, keep)
             tokens, states = self._predict(hidden, posterior)
             return Prediction(tokens[:, keep:], states)
-        last = max(memory.caches, default=0)  # kept frames leave at the last layer over time: nothing later sees them
+        last = list(memory.caches)[-1] if memory.caches else 0  # later layers do not look at kept frames
         hidden = self._transform(hidden, range(last), memory.caches, keep)
         if keep and memory.caches:
             self._read_at(last, hidden[:, :keep], memory.caches[last])

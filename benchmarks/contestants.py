@@ -21,7 +21,7 @@ from sensorium.generation.config import DynamicsConfig
 from sensorium.generation.dream import Dreamer
 from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.dynamics_learner import DynamicsLearner
-from sensorium.models.layers import lay_by_columns
+from sensorium.models.kernels import lay_by_columns
 from sensorium.randomness import Draw
 from sensorium.training.execution import Execution, keep_freed_memory, multiply_by_onednn
 

@@ -84,11 +84,11 @@ MUTANTS = (
     ),
     Mutant(
         "noised frames see what comes after them", "models/cache.py",
-        "past = (distance >= 0) & (distance < self.window - 1)", "past = distance.abs() < self.window - 1",
-        ("test_dynamics.py::test_frames_after_a_past_are_told_what_a_dream_tells_them",), cheap=True,
+        "causal_mask(frame, frame, self.window - 1)", "((frame[:, None] - frame).abs() < self.window - 1)",
+        ("test_dynamics.py::test_frames_after_their_context_are_predicted_as_in_a_window",), cheap=True,
     ),
     Mutant(
-        "a past that is never dreamed", "generation/dynamics_learner.py",
+        "a context that is never dreamed", "generation/dynamics_learner.py",
         "torch.where(clips.dreamed[rows, 1:, None, None], made, known[rows, 1:])", "known[rows, 1:]",
         ("test_forcing.py::test_dreamed_frames_are_made_from_noise_and_read_in_place_of_true_ones",), cheap=True,
     ),
@@ -136,13 +136,13 @@ MUTANTS = (
         ("test_layers.py::test_causal_block_never_sees_the_future",), cheap=True,
     ),
     Mutant(
-        "gradient towards keys without their queries' sizes", "models/layers.py",
+        "gradient towards keys without their queries' sizes", "models/kernels.py",
         "gradient.transpose(-1, -2) @ query", "gradient.transpose(-1, -2) @ query.sign()",
         ("test_layers.py::test_the_gradients_of_attention_are_those_of_the_naive_reference",), cheap=True,
     ),
     Mutant(
-        "gradient of the norm without its mean", "models/layers.py",
-        "mean = (towards * normal).mean(-1, keepdim=True)", "mean = torch.zeros_like(inverse)",
+        "gradient of the norm without its mean", "models/kernels.py",
+        "mean = (weighted * normal).mean(-1, keepdim=True)", "mean = torch.zeros_like(inverse)",
         ("test_layers.py::test_the_gradient_of_the_norm_is_that_of_torch",),
     ),
     Mutant(
@@ -152,14 +152,14 @@ MUTANTS = (
     ),
     Mutant(
         "a dream that forgets its scene", "generation/dream.py",
-        "keep=keep, scene=self._scene", "keep=keep, scene=None",
+        "actions, scene=self._scene", "actions, scene=None",
         ("test_dream.py::test_a_dream_remembers_how_it_began",), cheap=True,
     ),
     Mutant(
         "clips with the scenes of other clips", "generation/dynamics_learner.py",
         "self.scene[rows].repeat_interleave(self.clean.shape[1] // length, dim=0)",
         "self.scene[rows].repeat(self.clean.shape[1] // length, 1, 1)",
-        ("test_forcing.py::test_every_clip_is_told_of_its_own_scene",), cheap=True,
+        ("test_forcing.py::test_every_clip_has_its_own_scene",), cheap=True,
     ),
     Mutant(
         "what moves stays, what stands moves", "generation/dream.py",

@@ -13,7 +13,7 @@ from toy_world import DETAILS, ENCODER_SHAPES, ToyWorld, fit, write_model, write
 from sensorium.config import LatentsConfig
 from sensorium.data.sample_formats import to_images
 from sensorium.generation.config import DynamicsConfig, VideoTokenizerConfig
-from sensorium.generation.dynamics import Dynamics
+from sensorium.generation.dynamics import FINEST, Conditioning, Dynamics
 from sensorium.generation.tokenizers import VideoTokenizer
 
 TOKENIZER = VideoTokenizerConfig(width=16, channels=16)
@@ -85,8 +85,9 @@ class ToyGeneration:
             tau = torch.where(kind < 0.5, 0.8 + 0.2 * level, torch.where(kind < 0.8, 0.0, 0.95 * level))
             noise = torch.randn(target.shape)
             noised = tau[..., None, None] * target + (1 - tau[..., None, None]) * noise
-            size = torch.full_like(tau, 1 / 64)  # and no scene: by it so few recordings would be known by heart
-            return F.mse_loss(dynamics(noised, tau, size, self.world.actions[rows, times])[0], target)
+            given = Conditioning(tau, torch.full_like(tau, FINEST), self.world.actions[rows, times])
+            # No scene: with it the model would know so few recordings by heart.
+            return F.mse_loss(dynamics.denoise(noised, given).tokens, target)
 
         fit([dynamics], 2600, loss, lr=4e-3)
         return dynamics

@@ -24,7 +24,7 @@ from sensorium.agent.config import CloningConfig, ImaginationConfig
 from sensorium.agent.scalars import BINS, expectation, symexp_bins, two_hot
 from sensorium.config import parse_section
 from sensorium.generation.config import DynamicsConfig
-from sensorium.generation.dynamics import Dynamics
+from sensorium.generation.dynamics import Conditioning, Dynamics
 from sensorium.models.layers import RMSNorm
 from sensorium.models.load import Loadable
 
@@ -118,12 +118,10 @@ class Agent(Loadable):
         self.policy = Policy(self.dynamics.dim, config.distances, self.code)
         self.reward = Scalar(self.dynamics.dim, config.distances)
 
-    def forward(
-        self, tokens: Tensor, tau: Tensor, size: Tensor, action: Tensor, scene: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """As the dynamics: (prediction [B, T, N, C], states of the agent [B, T, D])."""
-        prediction, states = self.dynamics(tokens, tau, size, action, agent=self.token, scene=scene)
-        return prediction, states[:, :, 0]
+    def forward(self, frames: Tensor, given: Conditioning) -> tuple[Tensor, Tensor]:
+        """Predict frames as `Dynamics.denoise` does: clean tokens [B, T, N, C], and states of the agent [B, T, D]."""
+        tokens, states = self.dynamics.denoise(frames, given, agent=self.token)
+        return tokens, states[:, :, 0]
 
 
 class Actor(Loadable):

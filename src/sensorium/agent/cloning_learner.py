@@ -12,7 +12,7 @@ from sensorium.agent.agent import Agent
 from sensorium.agent.config import CloningConfig
 from sensorium.agent.scalars import code_loss
 from sensorium.generation.config import DynamicsConfig
-from sensorium.generation.dynamics import STEPS
+from sensorium.generation.dynamics import FINEST, Conditioning
 from sensorium.generation.dynamics_learner import DynamicsLearner, context_signal, corrupt, tokens_of
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.randomness import Draw
@@ -62,8 +62,7 @@ class CloningLearner(Learner):
         clean = self.agent.dynamics.standardise(tokens_of(shown))
         signal = context_signal(draw, self.frames)
         read = corrupt(clean, draw.normal("agent", *clean.shape[1:]), signal)
-        scene = self.agent.dynamics.look(shown["scene"])
-        states = self.agent(read, signal, torch.full_like(signal, 1 / STEPS), shown["action"], scene)[1]
+        states = self._watch(read, signal, shown)
         action, reward = self.losses(states, batch)
         terms = {"dynamics": dynamics, "action": action.mean(), "reward": reward.mean()}
         metrics = {name: value.detach() for name, value in terms.items()}
@@ -107,5 +106,9 @@ class CloningLearner(Learner):
         noise = torch.randn(clean.shape[1:], generator=torch.Generator().manual_seed(0)).to(clean).expand_as(clean)
         tau = torch.full(clean.shape[:2], _SEEN, device=clean.device)
         noised = corrupt(clean, noise, tau)
-        scene = self.agent.dynamics.look(shown["scene"])
-        return self.agent(noised, tau, torch.full_like(tau, 1 / STEPS), shown["action"], scene)[1]
+        return self._watch(noised, tau, shown)
+
+    def _watch(self, frames: Tensor, tau: Tensor, shown: Batch) -> Tensor:
+        """States of the agent, [B, T, D], at frames [B, T, N, C] of signal levels tau [B, T]."""
+        scene = self.agent.dynamics.encode_scene(shown["scene"])
+        return self.agent(frames, Conditioning(tau, torch.full_like(tau, FINEST), shown["action"], scene=scene))[1]

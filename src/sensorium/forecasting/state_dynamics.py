@@ -14,8 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sensorium.forecasting.config import StateDynamicsConfig
-from sensorium.generation.dynamics import action_embedding
-from sensorium.models.layers import RMSNorm
+from sensorium.models.layers import RMSNorm, action_embedding
 from sensorium.models.load import Loadable
 
 STEEPEST = 8.0  # bound of the logarithm of a variance

@@ -1,4 +1,4 @@
-"""Dreaming: frames after a context, denoised one after the other, for ever in constant memory.
+"""Dreams: the dynamics model samples one frame after the other, after a context, in constant memory.
 
 Layouts: B windows, T frames, N tokens, C channels. tau is the signal level: 0 noise, 1 clean.
 """
@@ -12,7 +12,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from sensorium.generation.dynamics import STEPS, Dynamics, Memory
+from sensorium.generation.dynamics import FINEST, STEPS, Conditioning, Dynamics, Prediction
 from sensorium.randomness import Draw, stable_seed
 
 
@@ -20,8 +20,13 @@ def euler_step(noised: Tensor, prediction: Tensor, tau: float, target: float) ->
     """One step of the flow from signal level tau to a higher one.
 
     The velocity of the predicted trajectory is v = (x - z) / (1 - tau) and z' = z + (target - tau) v (Dreamer 4,
-    flow matching with x-prediction). So the noise that z implies is kept: z' = (1 - target) z0 + target x with
-    z0 = (z - tau x) / (1 - tau); fresh noise would leave the trajectory that the model was trained on.
+    flow matching with x-prediction). So the step keeps the noise that z implies: z' = (1 - target) z0 + target x with
+    z0 = (z - tau x) / (1 - tau). Fresh noise would leave the trajectory that the model was trained on.
+
+    Args:
+        noised: z, of any shape.
+        prediction: x, the predicted clean tokens, of the same shape.
+        tau, target: signal levels before and after the step.
 
     Raises:
         ValueError: if not 0 <= tau < target <= 1.
@@ -32,27 +37,28 @@ def euler_step(noised: Tensor, prediction: Tensor, tau: float, target: float) ->
 
 
 class Dreamer:
-    """Dreams one frame a call, in constant memory, seeing exactly the window that training saw.
+    """Dreams one frame a call, in constant memory; each frame sees exactly the window of past frames used in training.
 
-    Frames that are there are corrupted a little, and labelled so, for dreamed ones are not perfect and must not be
-    trusted as if they were (as Dreamer 4 does). A frame's corruption is drawn once, when the frame is kept.
+    Past frames are corrupted with a little noise, and their signal level says so: dreamed frames are not perfect and
+    must not be trusted as if they were (as in Dreamer 4). The noise of a frame is drawn once, when the frame is kept.
 
-    K denoising steps take K passes: keeping frame t and the first step of frame t + 1 share one.
+    K denoising steps need K passes, because keeping frame t and the first step of frame t + 1 share one.
 
-    The first frame is the scene, which a dream remembers for as long as it lasts (`Dynamics.look`).
+    The first frame is the scene, which conditions all later frames (`Conditioning.scene`).
 
-    Most of what is seen stands still, but small errors add up frame by frame. So a video token that changes by less
-    than `stillness` times what it usually does may be left as it was: keep or kill by blocks, as of wavelet
+    Most of the picture stands still, but small errors add up frame by frame. So a video token that changes by less
+    than `stillness` times its usual change may be copied from the last frame: keep or kill by blocks, as for wavelet
     coefficients (Hall, Kerkyacharian and Picard 1998, "Block threshold rules for curve estimation").
 
     Args:
         dynamics: the model, in eval mode.
-        denoising_steps: K, Euler steps a frame: 1, 2, 4, ... 64.
-        context_noise: noise share of the frames that are there.
-        stillness: change of a token, root mean square in units of its usual change, below which it is none; 0: none is.
-        seed: of the noise; equal seeds give equal noise for any actions. A draw gives each row its own, whatever
-            other rows are dreamed beside it.
-        agent: [A, D], embeddings of agent tokens, for a policy that reads `keep`'s result.
+        denoising_steps: K, the number of Euler steps a frame: 1, 2, 4, ... 64.
+        context_noise: share of noise in past frames.
+        stillness: threshold on a token's change, root mean square in units of its usual change; below it the token is
+            copied. 0: none is.
+        seed: of the noise; equal seeds give equal noise for any actions. With a `Draw`, the noise of a row does not
+            depend on the other rows.
+        agent: [A, D], embeddings of agent tokens, for a policy that uses the result of `keep`.
 
     Raises:
         ValueError: if denoising_steps is no power of two up to 64, context_noise not in [0, 1), or stillness negative.
@@ -76,84 +82,83 @@ class Dreamer:
             raise ValueError(f"stillness is {stillness}: it must be 0 or more")
         self.dynamics, self._stillness = dynamics, stillness
         self._steps, self._signal, self._agent, self._seed = denoising_steps, 1 - context_noise, agent, seed
-        self._memory: Memory | None = None
+        self._memory = dynamics.remember()
         self._scene: Tensor | None = None
-        self._newest: _Frame | None = None  # the last frame, and whether the memory holds it already
-        self._number = 0
+        self._newest: _Frame | None = None
+        self._number = 0  # of the newest frame
 
     @torch.no_grad()
     def begin(self, context: Tensor, actions: Tensor | None) -> None:
         """Start from true frames.
 
         Args:
-            context: [B, T, N, C] tokens as the tokenizers make them, T >= 1.
+            context: [B, T, N, C], tokens of the tokenizers, T >= 1.
             actions: [B, T, ...], action[t] led to frame t; None to dream without.
         """
         frames = self.dynamics.standardise(context)
-        self._memory, self._scene, corrupted = self.dynamics.remember(), self.dynamics.look(context[:, 0]), []
-        for self._number in range(frames.shape[1] - 1):
-            corrupted.append(self._corrupted(frames[:, [self._number]]))
+        self._memory, self._scene = self.dynamics.remember(), self.dynamics.encode_scene(context[:, 0])
         self._number = frames.shape[1] - 1
-        if corrupted:
-            past = None if actions is None else actions[:, :-1]
-            self._pass(torch.cat(corrupted, dim=1), past, [self._signal] * len(corrupted), keep=len(corrupted))
+        past = [self._corrupted(frames[:, [number]], number) for number in range(self._number)]
+        if past:
+            led = None if actions is None else actions[:, :-1]
+            self._pass(torch.cat(past, dim=1), led, [self._signal] * len(past), keep=len(past))
         self._newest = _Frame(frames[:, -1:], None if actions is None else actions[:, -1:])
 
     @torch.no_grad()
     def keep(self) -> Tensor | None:
-        """Take the newest frame into the memory; what the agent tokens read there, [B, A, D], or None without them.
+        """Add the newest frame to the memory; return the states of the agent tokens there, [B, A, D], or None.
 
-        Only a policy needs it, to see a frame before it acts: `step` does it along with its own first pass.
+        Only a policy that sees a frame before it acts needs this: `step` adds the frame in its own first pass.
 
         Raises:
-            ValueError: before `begin`, or if the newest frame was kept already.
+            ValueError: before `begin`, or if the newest frame is kept already.
         """
         newest = self._last()
         if newest.kept:
             raise ValueError("the newest frame is kept already: call step before keep")
         newest.kept = True
-        read = self._pass(self._corrupted(newest.tokens), newest.action, [self._signal], keep=1)[1]
-        return None if read is None else read[:, -1]
+        states = self._pass(self._corrupted(newest.tokens, self._number), newest.action, [self._signal], keep=1).agent
+        return None if self._agent is None else states[:, -1]
 
     @torch.no_grad()
     def step(self, action: Tensor | None) -> Tensor:
         """Dream the next frame.
 
         Args:
-            action: [B, ...], what leads to the new frame; None to dream without.
+            action: [B, ...], the action that leads to the new frame; None to dream without.
 
         Returns:
-            [B, 1, N, C] tokens as the tokenizers make them.
+            [B, 1, N, C], tokens of the tokenizers.
 
         Raises:
             ValueError: before `begin`.
         """
         newest, move = self._last(), None if action is None else action[:, None]
-        fused = None if newest.kept else self._corrupted(newest.tokens)
+        unkept = None if newest.kept else self._corrupted(newest.tokens, self._number)
         self._number += 1
-        new = self._noise("frame", newest.tokens)
+        new = self._noise("frame", self._number, newest.tokens)
         for step in range(self._steps):
             tau, target = step / self._steps, (step + 1) / self._steps
-            if fused is not None and step == 0:
+            if unkept is not None and step == 0:
                 moves = None if move is None or newest.action is None else torch.cat([newest.action, move], dim=1)
-                prediction = self._pass(torch.cat([fused, new], dim=1), moves, [self._signal, tau], keep=1)[0]
+                clean = self._pass(torch.cat([unkept, new], dim=1), moves, [self._signal, tau], keep=1).tokens
             else:
-                prediction = self._pass(new, move, [tau], keep=0)[0]
-            new = euler_step(new, prediction[:, -1:], tau, target)
+                clean = self._pass(new, move, [tau], keep=0).tokens
+            new = euler_step(new, clean, tau, target)
         if self._stillness:
-            new = self._held(new, newest.tokens)
+            new = self._stilled(new, newest.tokens)
         self._newest = _Frame(new, move)
         return self.dynamics.restore(new)
 
     def observe(self, frame: Tensor, action: Tensor | None) -> None:
-        """Go on with a true frame, which an action led to, instead of a dreamed one.
+        """Continue with a true frame instead of a dreamed one.
 
         Args:
-            frame: [B, 1, N, C] tokens as the tokenizers make them.
-            action: [B, ...], what led to it; None without.
+            frame: [B, 1, N, C], tokens of the tokenizers.
+            action: [B, ...], the action that led to it; None to dream without.
 
         Raises:
-            ValueError: before `begin`, or if the newest frame was not kept: it would be forgotten.
+            ValueError: before `begin`, or if the newest frame is not kept: it would be forgotten.
         """
         if not self._last().kept:
             raise ValueError("the newest frame is not kept: call keep before observe")
@@ -165,39 +170,38 @@ class Dreamer:
             raise ValueError("a dream needs frames to begin with: call begin first")
         return self._newest
 
-    def _held(self, new: Tensor, last: Tensor) -> Tensor:
-        """The new frame [B, 1, N, C] with the video tokens that hardly changed as they were in the last one."""
+    def _stilled(self, new: Tensor, last: Tensor) -> Tensor:
+        """The new frame [B, 1, N, C], with video tokens that hardly changed copied from the last one."""
         change = ((new - last).square() / self.dynamics.change.clamp_min(1e-12)).mean(-1, keepdim=True)
         still = change < self._stillness**2
         still[:, :, self.dynamics.streams["video"] :] = False
         return torch.where(still, last, new)
 
-    def _noise(self, purpose: str, like: Tensor) -> Tensor:
+    def _noise(self, purpose: str, number: int, like: Tensor) -> Tensor:
+        """Noise of frame `number` in the shape of `like`, [B, 1, N, C]."""
         if isinstance(self._seed, Draw):
-            return self._seed.normal(f"{purpose} {self._number}", *like.shape[1:]).to(like)
-        generator = torch.Generator().manual_seed(stable_seed(self._seed, purpose, self._number))
+            return self._seed.normal(f"{purpose} {number}", *like.shape[1:]).to(like)
+        generator = torch.Generator().manual_seed(stable_seed(self._seed, purpose, number))
         return torch.randn(like.shape, generator=generator).to(like)
 
-    def _corrupted(self, frame: Tensor) -> Tensor:
-        return self._signal * frame + (1 - self._signal) * self._noise("context", frame)
+    def _corrupted(self, frame: Tensor, number: int) -> Tensor:
+        """A past frame [B, 1, N, C] with its share of noise."""
+        return self._signal * frame + (1 - self._signal) * self._noise("context", number, frame)
 
-    def _pass(
-        self, frames: Tensor, actions: Tensor | None, levels: list[float], keep: int
-    ) -> tuple[Tensor, Tensor | None]:
+    def _pass(self, frames: Tensor, actions: Tensor | None, levels: list[float], keep: int) -> Prediction:
         """One pass over frames [B, T, N, C] that follow the memory, which keeps the first `keep` of them."""
         tau = torch.tensor(levels, device=frames.device).expand(len(frames), -1)
-        sizes = [1 / STEPS] * keep + [1 / self._steps] * (len(levels) - keep)
-        size = torch.tensor(sizes, device=frames.device).expand(len(frames), -1)
-        return self.dynamics(
-            frames, tau, size, actions, agent=self._agent, memory=self._memory, keep=keep, scene=self._scene
-        )
+        sizes = [FINEST] * keep + [1 / self._steps] * (len(levels) - keep)
+        step_size = torch.tensor(sizes, device=frames.device).expand(len(frames), -1)
+        given = Conditioning(tau, step_size, actions, scene=self._scene)
+        return self.dynamics.stream(frames, given, self._memory, keep, self._agent)
 
 
 @dataclass
 class _Frame:
     tokens: Tensor  # [B, 1, N, C], standardised
-    action: Tensor | None  # [B, 1, ...]
-    kept: bool = False
+    action: Tensor | None  # [B, 1, ...], that led to it
+    kept: bool = False  # whether the memory contains it
 
 
 class FrameDreamer(Protocol):
@@ -241,17 +245,17 @@ def dream(
     stillness: float = 0.0,
     seed: int = 0,
 ) -> Tensor:
-    """Roll out `horizon` frames after a context.
+    """Dream `horizon` frames after a context.
 
     Args:
         dynamics: the model, in eval mode.
-        context: [B, T, N, C] tokens as the tokenizers make them, T >= 1.
+        context: [B, T, N, C], tokens of the tokenizers, T >= 1.
         actions: [B, T + horizon, ...], action[t] led to frame t; None to dream without.
-        horizon: frames to dream.
+        horizon: number of frames to dream.
         denoising_steps, context_noise, stillness, seed: as for `Dreamer`.
 
     Returns:
-        [B, horizon, N, C] tokens as the tokenizers make them.
+        [B, horizon, N, C], tokens of the tokenizers.
     """
     dreamer = Dreamer(
         dynamics, denoising_steps=denoising_steps, context_noise=context_noise, stillness=stillness, seed=seed

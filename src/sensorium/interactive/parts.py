@@ -20,7 +20,7 @@ from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.observations import ObservationDecoder
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.interactive.actions import Action
-from sensorium.models.layers import lay_by_columns
+from sensorium.models.kernels import lay_by_columns
 from sensorium.models.parts import Parts
 from sensorium.training.execution import Execution
 

@@ -1,4 +1,7 @@
-"""What the positions of a time layer see: a ring of the past in dreams, frames that were read in training."""
+"""Which positions a layer over time sees: a ring of past frames in streams, frames of context in training.
+
+Layouts: B rows, H heads of keys, L positions of a pass, M positions that are seen, C channels a head.
+"""
 
 from __future__ import annotations
 
@@ -7,36 +10,42 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-AHEAD = 2  # positions a pass may add to a ring that is not empty: one to keep, one that is still being made
+AHEAD = 2  # positions a pass may add to a ring in use: one to keep, one that is still being denoised
+
+
+def causal_mask(queries: Tensor, keys: Tensor, window: int) -> Tensor:
+    """Which positions see which: position p sees p - window + 1, ..., p. Int [L] and [M] -> bool [L, M]."""
+    distance = queries[:, None] - keys
+    return (distance >= 0) & (distance < window)
 
 
 class Cache(Protocol):
-    """Where positions lie, and which keys and values they look at."""
+    """Positions, keys and values of one attention layer between passes."""
 
     def positions(self, length: int) -> Tensor:
         """Positions of the next `length` entries, int64 [L]."""
         ...
 
     def extend(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Take the next entries; keys and values [B, H, M, C] to look at, and who may see them, bool [L, M]."""
+        """Add entries [B, H, L, C]; return keys and values [B, H, M, C] and which entry sees which, bool [L, M]."""
         ...
 
     def keep(self, positions: int) -> None:
-        """Count the first `positions` of the last pass as past."""
+        """Make the first `positions` entries of the last pass part of the past."""
         ...
 
 
 class RingCache:
     """Keys and values of the last positions of one attention layer, in buffers that never move.
 
-    Position p lies in slot p % (window + AHEAD). Every position of a pass is written; those that the caller does not
-    keep (`keep`) are written over by the next pass, which begins where the kept ones end. A position sees the last
-    `window` ones, itself included, as `Attention` does in training. The count of positions is a tensor on the device,
-    so a pass has the same shape and the same addresses every time, as CUDA graphs need.
+    Position p is stored in slot p % (window + AHEAD). A pass writes all of its positions; the next pass begins after
+    the positions that were kept (`keep`) and overwrites the others. A position sees the last `window` positions, itself
+    included, as `Attention` does in training. The count of positions is a tensor on the device, so every pass has the
+    same shapes and addresses, as CUDA graphs need.
 
     Args:
-        window: positions that are seen.
-        device: where.
+        window: number of positions that are seen.
+        device: where the buffers are stored.
     """
 
     def __init__(self, window: int, device: torch.device) -> None:
@@ -51,10 +60,13 @@ class RingCache:
         return self.count + torch.arange(length, device=self.count.device)
 
     def extend(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Write the next positions, [B, H, L, C] each; L is at most AHEAD, or anything into an empty ring.
+        """Write the next positions, [B, H, L, C] each.
 
         Returns:
-            keys and values [B, H, M, C] to look at, and which of them each new position may see, bool [L, M].
+            keys and values [B, H, M, C], and which of them each new position sees, bool [L, M].
+
+        Raises:
+            ValueError: if a ring in use is given more than AHEAD positions; an empty one may be given any number.
         """
         length, new = key.shape[2], self.positions(key.shape[2])
         if self._keys is None or self._values is None:
@@ -62,54 +74,67 @@ class RingCache:
             self._keys, self._values = key.new_zeros(shape), value.new_zeros(shape)
         elif length > AHEAD:
             raise ValueError(f"{length} positions at once: a ring in use takes {AHEAD} at most")
-        kept = slice(max(0, length - self.slots), length)
-        places = new[kept] % self.slots
-        self._keys.index_copy_(2, places, key[:, :, kept])
-        self._values.index_copy_(2, places, value[:, :, kept])
-        if length > AHEAD:  # the ring was empty: what is new is all there is
-            distance = new[:, None] - new
-            return key, value, (distance >= 0) & (distance < self.window)
+        written = slice(max(0, length - self.slots), length)
+        slots = new[written] % self.slots
+        self._keys.index_copy_(2, slots, key[:, :, written])
+        self._values.index_copy_(2, slots, value[:, :, written])
+        if length > AHEAD:  # the ring was empty, so the new positions are all there are
+            return key, value, causal_mask(new, new, self.window)
         last = new[-1]
-        position = last - (last - self._slot) % self.slots  # of what lies in each slot
-        distance = new[:, None] - position
-        return self._keys, self._values, (distance >= 0) & (distance < self.window) & (position >= 0)
+        position = last - (last - self._slot) % self.slots  # of the entry in each slot; negative: empty
+        return self._keys, self._values, causal_mask(new, position, self.window) & (position >= 0)
 
     def keep(self, positions: int) -> None:
-        """Count the first `positions` of the last pass as past; the others are forgotten."""
+        """Make the first `positions` entries of the last pass part of the past; the others are forgotten."""
         self.count += positions
 
 
-class PastCache:
-    """Frames 0 ... T - 1 that are read in a first pass, and frames 1 ... T, each of which follows those before it.
+class ContextCache:
+    """Keys and values of T context frames, for T frames that are denoised in a second pass.
 
-    A read frame sees the last `window` read ones, itself included; a following one itself and the `window - 1` read
-    frames before it, as a dream's newest frame does. No following frame is seen by another: a training pass denoises
-    every frame as if the others were past or not yet there (the mask of Arriola et al. 2025, "Block diffusion",
-    arXiv:2503.09573, section 3.1, with frames for blocks).
+    A context frame sees the last `window` context frames, itself included. Denoised frame t stands at position t + 1:
+    it sees itself and the `window - 1` context frames before it, as the newest frame of a stream does. No denoised
+    frame sees another one, so one pass trains all of them, each after its own past (the mask of Arriola et al. 2025,
+    "Block diffusion", arXiv:2503.09573, section 3.1, with frames for blocks).
 
     Args:
-        window: positions that are seen.
-        device: where.
-        read: keys and values [B, H, T, C] of the frames that were read; None: the next pass reads them.
+        window: number of positions that are seen.
+        device: where the positions are.
+        context: keys and values of the context frames, [B, H, T, C] each; None: the next pass adds them.
     """
 
-    def __init__(self, window: int, device: torch.device, read: tuple[Tensor, Tensor] | None = None) -> None:
-        self.window, self.device, self.read = window, device, read
+    def __init__(self, window: int, device: torch.device, context: tuple[Tensor, Tensor] | None = None) -> None:
+        self.window, self.device, self.context = window, device, context
 
     def positions(self, length: int) -> Tensor:
         """Positions of the frames of this pass, int64 [T]."""
-        return torch.arange(length, device=self.device) + (self.read is not None)
+        return torch.arange(length, device=self.device) + (self.context is not None)
 
     def extend(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Take what is read, or join what follows to it; who may see what, bool [T, T] or [T, 2 T]."""
-        position = torch.arange(key.shape[2], device=key.device)
-        distance = position[:, None] - position
-        if self.read is None:
-            self.read = key, value
-            return key, value, (distance >= 0) & (distance < self.window)
-        past = (distance >= 0) & (distance < self.window - 1)
-        keys, values = (torch.cat(pair, dim=2) for pair in zip(self.read, (key, value), strict=True))
-        return keys, values, torch.cat([past, distance == 0], dim=1)
+        """Store context frames, or join denoised ones to them; the mask is bool [T, T] or [T, 2 T]."""
+        frame = torch.arange(key.shape[2], device=key.device)
+        if self.context is None:
+            self.context = key, value
+            return key, value, causal_mask(frame, frame, self.window)
+        keys, values = (torch.cat(pair, dim=2) for pair in zip(self.context, (key, value), strict=True))
+        before, itself = causal_mask(frame, frame, self.window - 1), frame[:, None] == frame
+        return keys, values, torch.cat([before, itself], dim=1)
 
     def keep(self, positions: int) -> None:
-        """All that was read is kept."""
+        """Do nothing: the whole context is kept, and denoised frames never become part of it."""
+
+    def windows(self, which: Tensor) -> ContextCache:
+        """The cache of the windows in `which` (`select`)."""
+        assert self.context is not None
+        key, value = (select(part, which) for part in self.context)
+        return ContextCache(self.window, self.device, (key, value))
+
+
+def select(rows: Tensor, which: Tensor) -> Tensor:
+    """Rows of some windows, cut off from the gradient.
+
+    Args:
+        rows: [B * r, ...], r successive rows of each window.
+        which: bool [B], the windows.
+    """
+    return rows.detach().unflatten(0, (len(which), -1))[which].flatten(0, 1)

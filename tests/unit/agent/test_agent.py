@@ -17,6 +17,7 @@ from sensorium.data.sample_formats import to_images, to_sounds
 from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.generation.config import AudioTokenizerConfig, DynamicsConfig, VideoTokenizerConfig
 from sensorium.generation.dream import Dreamer
+from sensorium.generation.dynamics import Conditioning
 from sensorium.generation.observations import ObservationEncoder
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.randomness import Draw
@@ -154,13 +155,14 @@ def test_the_state_knows_the_past_alone():
         torch.nn.init.normal_(block.attention.merge.weight, std=0.3)
     tokens = model.dynamics.standardise(batch["latent"].float())
     tau, size = torch.full((2, 8), 0.9), torch.full((2, 8), 1 / 64)
-    before, states = model(tokens, tau, size, batch["action"])
+    given = Conditioning(tau, size, batch["action"])
+    before, states = model(tokens, given)
     later = batch["action"].clone()
     later[:, 5:] += 1
-    after = model(tokens, tau, size, later)[1]
+    after = model(tokens, Conditioning(tau, size, later))[1]
     assert torch.allclose(states[:, :5], after[:, :5], atol=1e-5)
     assert not torch.allclose(states[:, 5], after[:, 5], atol=1e-3)
-    plain = model.dynamics(tokens, tau, size, batch["action"])[0]
+    plain = model.dynamics.denoise(tokens, given).tokens
     assert torch.allclose(before, plain, atol=1e-5), "a token looked at the agent"
 
 
@@ -169,14 +171,15 @@ def test_watching_true_frames_is_what_cloning_saw():
     model, batch = agent().eval(), world(2, frames=8)
     tokens = batch["latent"].float()
     dreamer = Dreamer(model.dynamics, context_noise=0.0, agent=model.token)
-    scene = model.dynamics.look(batch["scene"])
+    scene = model.dynamics.encode_scene(batch["scene"])
     dreamer.begin(tokens[:, :1], batch["action"][:, :1])
     read = [dreamer.keep()]
     for frame in range(1, 8):
         dreamer.observe(tokens[:, frame : frame + 1], batch["action"][:, frame])
         read.append(dreamer.keep())
     tau, size = torch.ones(2, 8), torch.full((2, 8), 1 / 64)
-    states = model(model.dynamics.standardise(tokens), tau, size, batch["action"], scene)[1]
+    given = Conditioning(tau, size, batch["action"], scene=scene)
+    states = model(model.dynamics.standardise(tokens), given)[1]
     assert torch.allclose(torch.stack([r[:, 0] for r in read], 1), states, atol=1e-4)
     with pytest.raises(ValueError, match="call keep before observe"):
         dreamer.observe(tokens[:, :1], batch["action"][:, 0]), dreamer.observe(tokens[:, :1], batch["action"][:, 0])

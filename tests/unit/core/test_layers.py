@@ -5,19 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sensorium.models import layers
-from sensorium.models.cache import RingCache
-from sensorium.models.layers import (
-    Attention,
-    Block,
-    RMSNorm,
-    SwiGLU,
-    attend,
-    banded,
-    lay_by_columns,
-    rotary_angles,
-    rotate,
-)  # fmt: skip
+from sensorium.models import kernels
+from sensorium.models.cache import RingCache, causal_mask
+from sensorium.models.kernels import attend, lay_by_columns
+from sensorium.models.layers import Attention, Block, RMSNorm, SwiGLU, rotary_angles, rotate
 
 
 def test_causal_block_never_sees_the_future() -> None:
@@ -39,7 +30,7 @@ def test_block_without_causality_sees_everything() -> None:
     assert not torch.allclose(block(x)[:, 0], block(changed)[:, 0])
 
 
-def test_blocks_tell_the_same_without_gradients_and_laid_out_for_few_rows() -> None:
+def test_blocks_compute_the_same_without_gradients_and_stored_by_columns() -> None:
     torch.manual_seed(0)
     block, x = Block(32, 4, causal=True), torch.randn(2, 10, 32)
     trained = block(x)
@@ -134,9 +125,9 @@ def naive(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, visible: 
 def test_attention_against_a_naive_reference(kernel, key_heads, cap) -> None:
     torch.manual_seed(0)
     query, key, value = (3 * torch.randn(2, heads, 9, 8) for heads in (4, key_heads, key_heads))
-    visible = banded(9, 4, query.device)
+    visible = causal_mask(torch.arange(9), torch.arange(9), 4)
     if kernel == "fused":  # what CUDA runs; here without compilation
-        mixed = layers._attend_fused(query, key, value, visible, cap or 1e6)
+        mixed = kernels._attend_fused(query, key, value, visible, cap or 1e6)
     else:
         mixed = attend(query, key, value, visible, cap)
     torch.testing.assert_close(mixed.double(), naive(query, key, value, visible, cap), atol=1e-4, rtol=1e-4)
@@ -147,15 +138,16 @@ def test_the_gradients_of_attention_are_those_of_the_naive_reference(key_heads) 
     torch.manual_seed(0)
     ours = [torch.randn(2, heads, 9, 8).requires_grad_() for heads in (4, key_heads, key_heads)]
     exact = [x.detach().double().requires_grad_() for x in ours]
-    visible, pull = banded(9, 4, ours[0].device), torch.randn(2, 4, 9, 8)
+    visible, pull = causal_mask(torch.arange(9), torch.arange(9), 4), torch.randn(2, 4, 9, 8)
     (attend(*ours, visible, 2.0) * pull).sum().backward()
     (naive(*exact, visible, 2.0) * pull).sum().backward()
     for x, true in zip(ours, exact, strict=True):
         torch.testing.assert_close(x.grad.double(), true.grad, atol=1e-5, rtol=1e-4)
 
 
-def test_a_band_sees_itself_and_the_last_before() -> None:
-    assert banded(4, 2, torch.device("cpu")).int().tolist() == [[1, 0, 0, 0], [1, 1, 0, 0], [0, 1, 1, 0], [0, 0, 1, 1]]
+def test_a_position_sees_itself_and_the_last_before() -> None:
+    seen = causal_mask(torch.arange(2, 5), torch.arange(1, 5), window=2)
+    assert seen.int().tolist() == [[1, 1, 0, 0], [0, 1, 1, 0], [0, 0, 1, 1]]
 
 
 @pytest.mark.parametrize("prefill", [1, 2, 3, 20])

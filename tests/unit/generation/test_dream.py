@@ -1,4 +1,4 @@
-"""Dreaming: what the ring remembers is what the whole window would have told, however long the dream."""
+"""Dreams: with the ring they are those of passes over whole windows, however long they last."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 
 from sensorium.generation.config import DynamicsConfig
 from sensorium.generation.dream import Dreamer, dream, euler_step
-from sensorium.generation.dynamics import STEPS, Dynamics
+from sensorium.generation.dynamics import FINEST, Conditioning, Dynamics
 from sensorium.randomness import stable_seed
 
 TOKENS, CHANNELS, WINDOW = 6, 3, 3
@@ -33,17 +33,17 @@ def noise(seed: int, purpose: str, frame: int, rows: int) -> torch.Tensor:
 @torch.no_grad()
 def without_memory(dynamics: Dynamics, context, actions, horizon: int, steps: int, share: float) -> torch.Tensor:
     """The same dream, every pass over all frames from the first one."""
-    clean, scene = dynamics.standardise(context), dynamics.look(context[:, 0])
+    clean, scene = dynamics.standardise(context), dynamics.encode_scene(context[:, 0])
     for frame in range(context.shape[1], context.shape[1] + horizon):
         past = [(1 - share) * clean[:, [t]] + share * noise(0, "context", t, len(clean)) for t in range(frame)]
         new = noise(0, "frame", frame, len(clean))
-        tau, size = torch.full((len(clean), frame + 1), 1 - share), torch.full((len(clean), frame + 1), 1 / STEPS)
-        size[:, -1] = 1 / steps
+        tau, step_size = (torch.full((len(clean), frame + 1), value) for value in (1 - share, FINEST))
+        step_size[:, -1] = 1 / steps
         for step in range(steps):
             tau[:, -1] = step / steps
             frames = torch.cat([*past, new], 1)
-            prediction = dynamics(frames, tau, size, actions[:, : frame + 1], scene=scene)[0][:, -1:]
-            new = euler_step(new, prediction, step / steps, (step + 1) / steps)
+            given = Conditioning(tau, step_size, actions[:, : frame + 1], scene=scene)
+            new = euler_step(new, dynamics.denoise(frames, given).tokens[:, -1:], step / steps, (step + 1) / steps)
         clean = torch.cat([clean, new], 1)
     return dynamics.restore(clean[:, context.shape[1] :])
 
@@ -73,14 +73,15 @@ def test_the_agent_reads_what_it_would_in_a_window(dynamics):
     agent, context, actions = torch.randn(1, 16), torch.randn(2, 9, TOKENS, CHANNELS), torch.randn(2, 9, 2)
     dreamer = Dreamer(dynamics, agent=agent, context_noise=0.0)
     dreamer.begin(context, actions)
-    ones, scene = torch.ones(2, 9), dynamics.look(context[:, 0])
-    read = dynamics(dynamics.standardise(context), ones, ones / STEPS, actions, agent=agent, scene=scene)[1]
-    torch.testing.assert_close(dreamer.keep(), read[:, -1], atol=1e-5, rtol=1e-5)
+    ones = torch.ones(2, 9)
+    given = Conditioning(ones, FINEST * ones, actions, scene=dynamics.encode_scene(context[:, 0]))
+    states = dynamics.denoise(dynamics.standardise(context), given, agent=agent).agent
+    torch.testing.assert_close(dreamer.keep(), states[:, -1], atol=1e-5, rtol=1e-5)
 
 
 def test_a_frame_takes_as_many_passes_as_steps(dynamics, monkeypatch):
-    passes, forward = [], dynamics.forward
-    monkeypatch.setattr(dynamics, "forward", lambda *a, **k: passes.append(a[0].shape[1]) or forward(*a, **k))
+    passes, stream = [], dynamics.stream
+    monkeypatch.setattr(dynamics, "stream", lambda *a: passes.append(a[0].shape[1]) or stream(*a))
     dreamer = Dreamer(dynamics, denoising_steps=4)
     dreamer.begin(torch.randn(1, 8, TOKENS, CHANNELS), torch.randn(1, 8, 2))
     assert passes == [7]  # the prompt at once
@@ -93,19 +94,19 @@ def test_a_dream_remembers_how_it_began(dynamics):
     """Long after its first frame has left the window, which is three frames wide."""
     context, actions = torch.randn(2, 8, TOKENS, CHANNELS), torch.randn(2, 58, 2)
     blind = dynamics.read_scene.requires_grad_(False)
-    told = []
+    effects = []
     for place in (0, 1):
         changed = context.clone()
         changed[:, place, : SHAPES["video"]] += 1
         late = [dream(dynamics, frames, actions, 50)[:, -10:] for frames in (context, changed)]
-        told.append((late[0] - late[1]).square().mean().sqrt())
+        effects.append((late[0] - late[1]).square().mean().sqrt())
     blind.weight.zero_()
     other = context.clone()
     other[:, 0, : SHAPES["video"]] += 1
     forgotten = [dream(dynamics, frames, actions, 50)[:, -10:] for frames in (context, other)]
-    assert told[0] > 1e-2
-    assert told[1] < told[0] / 10
-    assert (forgotten[0] - forgotten[1]).square().mean().sqrt() < told[0] / 10
+    assert effects[0] > 1e-2
+    assert effects[1] < effects[0] / 10
+    assert (forgotten[0] - forgotten[1]).square().mean().sqrt() < effects[0] / 10
 
 
 def test_memory_does_not_grow(dynamics):
@@ -114,15 +115,15 @@ def test_memory_does_not_grow(dynamics):
 
     def held() -> int:
         memory = dreamer._memory
-        rings = [tensor for ring in memory.rings for tensor in (ring._keys, ring._values)]
-        return sum(tensor.numel() for tensor in (*rings, *memory.state, memory.stem))
+        rings = [tensor for ring in memory.caches.values() for tensor in (ring._keys, ring._values)]
+        return sum(tensor.numel() for tensor in (*rings, *memory.carry.posterior, memory.carry.stem))
 
     dreamer.step(torch.randn(1, 2))
-    before, places = held(), [ring._keys.data_ptr() for ring in dreamer._memory.rings]
+    before, places = held(), [ring._keys.data_ptr() for ring in dreamer._memory.caches.values()]
     for _ in range(50):
         dreamer.step(torch.randn(1, 2))
     assert held() == before
-    assert [ring._keys.data_ptr() for ring in dreamer._memory.rings] == places
+    assert [ring._keys.data_ptr() for ring in dreamer._memory.caches.values()] == places
 
 
 def test_a_dream_is_repeatable(dynamics):
@@ -148,7 +149,7 @@ def test_what_hardly_changes_stays_and_what_moves_is_dreamed(dynamics):
     given = Dreamer(dynamics)
     given.begin(context, actions[:, :2])
     last, free = context[:, -1:], given.step(actions[:, 2])
-    size = ((free - last) / 0.7).square().div(dynamics.change).mean(-1).sqrt()[:, 0]  # 0.7: deviation of the tokens
+    size = ((free - last) / 0.7).square().div(dynamics.change).mean(-1).sqrt()[:, 0]  # 0.7: std of the tokens
     middle = float(size[:, :4].flatten().sort().values[3:5].mean())
     for stillness, still in ((0.0, 0), (middle, 4), (1e6, 8)):
         dreamer = Dreamer(dynamics, stillness=stillness)

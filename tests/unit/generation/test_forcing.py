@@ -9,7 +9,7 @@ import torch
 
 from sensorium.generation.config import DynamicsConfig, VideoTokenizerConfig
 from sensorium.generation.dream import dream, euler_step
-from sensorium.generation.dynamics import Dynamics
+from sensorium.generation.dynamics import Conditioning, Dynamics
 from sensorium.generation.dynamics_learner import (
     DynamicsLearner,
     Levels,
@@ -17,14 +17,14 @@ from sensorium.generation.dynamics_learner import (
     context_signal,
     corrupt,
     evenly,
-    ramp,
+    ramp_weight,
     signal_levels,
 )
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.randomness import Draw
 from sensorium.training import execution
 
-MEAN, DEVIATION = 0.7, 0.5  # of the Gaussian data
+MEAN, STD = 0.7, 0.5  # of the Gaussian data
 
 
 def draw(rows: int, step: int = 0) -> Draw:
@@ -32,8 +32,8 @@ def draw(rows: int, step: int = 0) -> Draw:
 
 
 def posterior_mean(noised: torch.Tensor, tau: float | torch.Tensor) -> torch.Tensor:
-    """E[z1 | z~] for z1 ~ N(MEAN, DEVIATION^2) and z~ = (1 - tau) z0 + tau z1."""
-    gain = tau * DEVIATION**2 / ((1 - tau) ** 2 + (tau * DEVIATION) ** 2)
+    """E[z1 | z~] for z1 ~ N(MEAN, STD^2) and z~ = (1 - tau) z0 + tau z1."""
+    gain = tau * STD**2 / ((1 - tau) ** 2 + (tau * STD) ** 2)
     return MEAN + gain * (noised - tau * MEAN)
 
 
@@ -47,15 +47,15 @@ def test_corrupt_at_its_ends():
     assert torch.equal(mixed[:, 2], clean[:, 2])
 
 
-def test_ramp():
-    assert torch.allclose(ramp(torch.tensor([0.0, 0.5, 1.0])), torch.tensor([0.1, 0.55, 1.0]))
+def test_ramp_weight():
+    assert torch.allclose(ramp_weight(torch.tensor([0.0, 0.5, 1.0])), torch.tensor([0.1, 0.55, 1.0]))
 
 
 @pytest.mark.parametrize("tau", [0.0, 0.25, 0.6, 0.9])
 def test_the_posterior_mean_minimises_the_x_prediction_loss(tau):
     """Fit x = a z~ + b by least squares, which is what the loss asks of an unbounded network."""
     torch.manual_seed(0)
-    clean = (MEAN + DEVIATION * torch.randn(200_000)).double()
+    clean = (MEAN + STD * torch.randn(200_000)).double()
     noised = corrupt(clean.view(-1, 1, 1, 1), torch.randn(200_000, 1, 1, 1).double(), torch.full((200_000, 1), tau))
     inputs = torch.stack([noised.flatten(), torch.ones_like(clean)], 1)
     fitted = inputs @ torch.linalg.lstsq(inputs, clean).solution
@@ -63,9 +63,9 @@ def test_the_posterior_mean_minimises_the_x_prediction_loss(tau):
 
 
 def test_euler_reaches_the_exact_flow():
-    """With the exact posterior mean the flow maps N(0, 1) to the data: z0 -> MEAN + DEVIATION z0."""
+    """With the exact posterior mean the flow maps N(0, 1) to the data: z0 -> MEAN + STD z0."""
     noise = torch.linspace(-2, 2, 9, dtype=torch.float64)
-    exact, errors = MEAN + DEVIATION * noise, []
+    exact, errors = MEAN + STD * noise, []
     for steps in (4, 32, 256):
         z = noise
         for step in range(steps):
@@ -77,7 +77,7 @@ def test_euler_reaches_the_exact_flow():
 
 @pytest.mark.parametrize(("tau", "target"), [(0.0, 0.25), (0.25, 0.5), (0.5, 1.0)])
 def test_a_step_keeps_the_trajectory(tau, target):
-    """Told the truth, the step lands on the same straight line, with the noise that the sample implies."""
+    """Given the truth, the step lands on the same straight line, with the noise that the sample implies."""
     clean, noise = torch.randn(1, 1, 4, 5), torch.randn(1, 1, 4, 5)
     z = corrupt(clean, noise, torch.full((1, 1), tau))
     expected = corrupt(clean, noise, torch.full((1, 1), target))
@@ -93,10 +93,10 @@ def test_steps_that_are_none(tau, target):
 def flow(z: torch.Tensor, tau: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """The exact flow of Gaussian data from level tau to a higher one: quantiles are kept."""
 
-    def deviation(level: torch.Tensor) -> torch.Tensor:
-        return ((1 - level) ** 2 + (level * DEVIATION) ** 2).sqrt()
+    def std(level: torch.Tensor) -> torch.Tensor:
+        return ((1 - level) ** 2 + (level * STD) ** 2).sqrt()
 
-    return target * MEAN + (z - tau * MEAN) * deviation(target) / deviation(tau)
+    return target * MEAN + (z - tau * MEAN) * std(target) / std(tau)
 
 
 def shortcut(z: torch.Tensor, tau: torch.Tensor, size: torch.Tensor) -> torch.Tensor:
@@ -113,7 +113,7 @@ def test_at_the_optimum_one_step_equals_two_of_half_the_size():
     torch.manual_seed(0)
     wanted, noised = levels(500), torch.randn(500, 4, 2, 3).double()
     target = bootstrap_target(shortcut, noised, wanted)
-    exact = shortcut(noised, wanted.tau, wanted.size)
+    exact = shortcut(noised, wanted.tau, wanted.step_size)
     assert wanted.bootstrapped.all()
     assert torch.allclose(target, exact, atol=1e-9)
 
@@ -126,10 +126,10 @@ def test_the_target_is_that_of_the_loss_in_velocities():
     def model(z: torch.Tensor, tau: torch.Tensor, size: torch.Tensor) -> torch.Tensor:
         return torch.sin(3 * z) + (tau * size.sqrt())[..., None, None]
 
-    tau, half = wanted.tau[..., None, None], wanted.size[..., None, None] / 2
-    first = (model(noised, wanted.tau, wanted.size / 2) - noised) / (1 - tau)
+    tau, half = wanted.tau[..., None, None], wanted.step_size[..., None, None] / 2
+    first = (model(noised, wanted.tau, wanted.step_size / 2) - noised) / (1 - tau)
     between = noised + first * half
-    second = (model(between, wanted.tau + wanted.size / 2, wanted.size / 2) - between) / (1 - tau - half)
+    second = (model(between, wanted.tau + wanted.step_size / 2, wanted.step_size / 2) - between) / (1 - tau - half)
     in_velocities = (1 - tau).square() * ((student - noised) / (1 - tau) - (first + second) / 2).square()
     in_data = (student - bootstrap_target(model, noised, wanted)).square()
     assert torch.allclose(in_data, in_velocities, rtol=1e-3, atol=1e-4)
@@ -143,7 +143,7 @@ def test_a_wrong_teacher_is_not_self_consistent():
         return posterior_mean(z, tau[..., None, None].double())
 
     target = bootstrap_target(mean, noised, wanted)
-    assert (target - mean(noised, wanted.tau, wanted.size)).abs().max() > 0.05
+    assert (target - mean(noised, wanted.tau, wanted.step_size)).abs().max() > 0.05
 
 
 def test_signal_levels():
@@ -159,7 +159,7 @@ def test_signal_levels():
     assert torch.equal(found.tau[1000:1010], part.tau)
 
 
-def test_frames_that_are_read_are_nearly_clean():
+def test_context_frames_are_nearly_clean():
     signal = context_signal(draw(4000), 6)
     assert signal.min() >= 0.8
     assert signal.max() <= 1
@@ -171,12 +171,12 @@ def test_frames_that_are_read_are_nearly_clean():
 def test_levels_of_the_bootstrap_lie_on_their_grids():
     found = signal_levels(draw(4000), 6, torch.ones(4000, dtype=torch.bool))
     assert found.bootstrapped.all()
-    sizes, counts = found.size.unique(return_counts=True)
+    sizes, counts = found.step_size.unique(return_counts=True)
     assert sizes.tolist() == [1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1]
     assert counts.min() > 0.8 * counts.max()  # uniform in log d
-    steps = found.tau / found.size
+    steps = found.tau / found.step_size
     assert torch.equal(steps, steps.round())
-    assert (found.tau + found.size).max() <= 1
+    assert (found.tau + found.step_size).max() <= 1
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0, 0), (0.1, 1), (0.25, 2), (0.3, 3), (1, 10)])
@@ -193,25 +193,27 @@ def test_a_share_smaller_than_a_row_waits_for_its_steps():
 
 
 def watched(model: DynamicsLearner) -> list[dict[str, Any]]:
-    """What the dynamics are given from now on, what they read before, and whether a gradient follows."""
-    forward, calls, read = model.dynamics.forward, [], {}
+    """What the dynamics denoise from now on, the context that they have read for it, and whether a gradient follows."""
+    dynamics, calls, contexts = model.dynamics, [], {}
+    read, denoise = dynamics.read, dynamics.denoise
 
-    def watch(tokens, tau, size, action, labelled, past=None, scene=None):
-        given = {"tokens": tokens, "tau": tau, "size": size, "action": action, "scene": scene}
-        given["past"] = read.get(id(past))
-        told = forward(tokens, tau, size, action, labelled, past=past, scene=scene)
-        if told[0] is None:
-            read[id(past)] = given | {"kept": past}  # kept, so that no other has its id
-        else:
-            calls.append(given | {"trained": torch.is_grad_enabled(), "told": told[0].detach()})
-        return told
+    def watch_read(frames, given):
+        context = read(frames, given)
+        contexts[id(context)] = {"tokens": frames, "given": given, "context": context}  # kept, so its id stays its own
+        return context
 
-    model.dynamics.forward = watch
+    def watch_denoise(frames, given, context=None):
+        prediction = denoise(frames, given, context)
+        call = {"tokens": frames, "given": given, "past": contexts.get(id(context))}
+        calls.append(call | {"trained": torch.is_grad_enabled(), "made": prediction.tokens.detach()})
+        return prediction
+
+    dynamics.read, dynamics.denoise = watch_read, watch_denoise
     return calls
 
 
 def test_every_frame_but_the_first_is_denoised_after_its_own_past():
-    """By clips of two frames, the past are their first, nearly clean, and what is denoised their second."""
+    """In clips of two frames the context is the first one, nearly clean, and the second one is denoised."""
     batch, model = moving(8), learner(dreamed=0)
     model.config = model.config.model_copy(update={"bootstrap": 0.0})
     calls = watched(model)
@@ -221,78 +223,78 @@ def test_every_frame_but_the_first_is_denoised_after_its_own_past():
     past = after["past"]
     assert (alone["past"], alone["tokens"].shape[:2]) == (None, (4, 1))
     assert (past["tokens"].shape[:2], after["tokens"].shape[:2]) == ((14, 1), (14, 1))
-    assert past["tau"].min() >= 0.8
-    assert (past["size"] == 1 / 64).all()
-    assert (after["size"] == 1 / 64).all()
-    for frame, given in enumerate((past, after)):
-        noise = given["tokens"] - given["tau"][..., None, None] * clean[:, :, [frame]].flatten(0, 1)
-        assert 0.8 < (noise / (1 - given["tau"])[..., None, None]).std() < 1.2
+    assert past["given"].tau.min() >= 0.8
+    assert (past["given"].step_size == 1 / 64).all()
+    assert (after["given"].step_size == 1 / 64).all()
+    for frame, call in enumerate((past, after)):
+        tau = call["given"].tau[..., None, None]
+        noise = call["tokens"] - tau * clean[:, :, [frame]].flatten(0, 1)
+        assert 0.8 < (noise / (1 - tau)).std() < 1.2
         action = batch["action"][:7].unflatten(1, (2, 2))[:, :, [frame]]
-        assert torch.equal(given["action"], action.flatten(0, 1))
+        assert torch.equal(call["given"].action, action.flatten(0, 1))
 
 
-def test_every_clip_is_told_of_its_own_scene():
-    """Whatever is cut from a window, alone, read or denoised, and whoever teaches it."""
+def test_every_clip_has_its_own_scene():
+    """In single frames, contexts and denoised frames, of the student and of the teacher."""
     batch, model = moving(8), learner(dreamed=1.0)
     batch["scene"] = torch.randn_like(batch["scene"])
     torch.nn.init.normal_(model.dynamics.read_scene.weight)
     calls = watched(model)
     model(batch, draw(8))
-    scene = model.dynamics.look(batch["scene"])
-    passes = [given for call in calls for given in (call, call["past"]) if given is not None]
+    scene = model.dynamics.encode_scene(batch["scene"])
+    passes = [made for call in calls for made in (call, call["past"]) if made is not None]
     sizes = set()
-    for given in passes:
-        rows = given["scene"][:, None].isclose(scene).all((2, 3)).int()
+    for made in passes:
+        rows = made["given"].scene[:, None].isclose(scene).all((2, 3)).int()
         assert (rows.sum(1) == 1).all()
         clean = torch.cat([batch["latent"], batch["sound"]], 2).float()
-        for row, noised, tau in zip(rows.argmax(1), given["tokens"][:, 0], given["tau"][:, 0], strict=True):
+        for row, noised, tau in zip(rows.argmax(1), made["tokens"][:, 0], made["given"].tau[:, 0], strict=True):
             if tau > 0.75:  # nearly clean: it must lie near some frame of the scene's own window
                 assert (clean - noised).square().mean((2, 3)).min(1).values.argmin() == row
         sizes.add(len(rows))
     assert {4, 14} <= sizes
 
 
-def test_a_past_of_some_rows_is_what_those_rows_would_have_read():
-    """Teachers follow the past of their students, and move nothing there."""
+def test_the_context_of_some_windows_is_what_those_windows_would_have_read():
+    """Teachers use the context of their students, and send no gradient into it."""
     dynamics, (past, noised) = learner().dynamics, torch.randn(2, 5, 4, 6, 3)
     torch.nn.init.normal_(dynamics.read_out.weight)
     signal, tau, action = torch.rand(5, 4), torch.rand(5, 4), torch.randn(5, 4, 2)
     size, which = torch.full((5, 4), 1 / 64), torch.tensor([True, False, False, True, True])
-    everything, some = dynamics.begin_past(), dynamics.begin_past()
-    dynamics(past, signal, size, action, past=everything)
-    dynamics(past[which], signal[which], size[which], action[which], past=some)
-    given = noised[which], tau[which], size[which], action[which]
-    told = dynamics(*given, past=everything.rows(which))[0]
-    torch.testing.assert_close(told, dynamics(*given, past=some)[0], atol=1e-6, rtol=1e-5)
-    (gradient,) = torch.autograd.grad(told.sum(), dynamics.read_video.weight)
-    assert all(not part.requires_grad for cache in everything.rows(which).caches for part in cache.read)
+    everything = dynamics.read(past, Conditioning(signal, size, action)).windows(which)
+    some = dynamics.read(past[which], Conditioning(signal[which], size[which], action[which]))
+    given = Conditioning(tau[which], size[which], action[which])
+    chosen, expected = (dynamics.denoise(noised[which], given, context).tokens for context in (everything, some))
+    torch.testing.assert_close(chosen, expected, atol=1e-6, rtol=1e-5)
+    (gradient,) = torch.autograd.grad(chosen.sum(), dynamics.read_video.weight)
+    assert all(not part.requires_grad for cache in everything.caches.values() for part in cache.context)
     assert gradient.abs().max() > 0
 
 
 def test_dreamed_frames_are_made_from_noise_and_read_in_place_of_true_ones():
-    """Without a gradient, by the frames that follow; the targets are those of a window that does not dream."""
-    batch, step, told = moving(8), 1, []
+    """Without a gradient; the denoised frames are those of a window that does not dream."""
+    batch, step, found = moving(8), 1, []
     for dreamed in (0.0, 1.0):
         model = learner(dreamed=dreamed)
         model.config = model.config.model_copy(update={"bootstrap": 0.0, "images": 0.0})
         torch.nn.init.normal_(model.model.read_out.weight)
         calls = watched(model)
         model(batch, draw(8, step))
-        told.append(calls)
-    (plain,), (dreaming, trained) = told
+        found.append(calls)
+    (plain,), (dreaming, trained) = found
     assert (dreaming["trained"], trained["trained"]) == (False, True)
     read, past, noised = plain["past"]["tokens"], dreaming["past"]["tokens"], dreaming["tokens"]
     rows = (read[:, None, 0] - past[:, 0]).abs().amax((2, 3)).argmin(0)  # windows that dream some frame
     assert torch.equal(past, read[rows])
-    assert (dreaming["tau"] == 0).all()
-    assert (dreaming["size"] == 1 / 64).all()
-    assert 0.9 < noised.std() < 1.1  # nothing of the truth,
+    assert (dreaming["given"].tau == 0).all()
+    assert (dreaming["given"].step_size == 1 / 64).all()
+    assert 0.9 < noised.std() < 1.1  # it contains nothing of the truth
     assert abs(torch.corrcoef(torch.stack([noised.flatten(), plain["tokens"][rows].flatten()]))[0, 1]) < 0.2
     assert torch.equal(trained["tokens"], plain["tokens"])
     changed = (trained["past"]["tokens"] - read)[rows, 1:]
-    signal = plain["past"]["tau"][rows, 1:, None, None]
+    signal = plain["past"]["given"].tau[rows, 1:, None, None]
     clean = torch.cat([batch["latent"], batch["sound"]], 2)[rows, 1:3]
-    made = (dreaming["told"][:, :2] - clean) * signal
+    made = (dreaming["made"][:, :2] - clean) * signal
     replaced = changed.abs().amax((2, 3)) > 0
     assert 0.3 < replaced.float().mean() < 0.8
     assert torch.allclose(changed[replaced], made[replaced], atol=1e-5)

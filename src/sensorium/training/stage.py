@@ -60,19 +60,13 @@ def train_stage(
     with Interrupt(execution.max_minutes) as interrupt, ExitStack() as held:
         digests = {name: _digest(path) for name, path in inputs.items()}
         section_json = canonical_json(section)
-        address = fingerprint(section_json, digests, revision)
-        folder = output / "runs" / address
+        folder = output / "runs" / fingerprint(section_json, digests, revision)
         ranks = Ranks.join(execution.prepare())
         try:
             if ranks.is_main:
-                settings = {
-                    "stage": stage,
-                    "revision": revision,
-                    "section": json.loads(section_json),
-                    "inputs": digests,
-                }
+                settings = {"stage": stage, "revision": revision, "section": json.loads(section_json)}
                 with writing(folder):
-                    write_json(folder / "config.json", settings)
+                    write_json(folder / "config.json", settings | {"inputs": digests})
                 held.enter_context(sole_owner(folder))
             torch.manual_seed(training.seed)
             learner, windows, validation = build()
@@ -80,31 +74,27 @@ def train_stage(
             verdict = trainer.run(interrupt)
             verdict.check()
             if ranks.is_main:
-                with trainer.exported(), writing(output / MODEL), atomic_path(output / MODEL) as temporary:
-                    weights = trainer.learner.model.state_dict()
-                    save_file(
-                        {name: tensor.detach().cpu().contiguous().clone() for name, tensor in weights.items()},
-                        temporary,
-                    )
-                with writing(output):
-                    write_manifest(
-                        output,
-                        kind=stage,
-                        section_json=section_json,
-                        inputs=digests,
-                        files={"model": output / MODEL},
-                        details={
-                            "shapes": dict(shapes),
-                            "run": address,
-                            "steps": training.steps,
-                            "skipped_steps": trainer.skipped,
-                            "parameters": sum(tensor.numel() for tensor in trainer.learner.model.parameters()),
-                            "metrics": {name: v if math.isfinite(v) else None for name, v in verdict.metrics.items()},
-                        },
-                    )
+                details = {
+                    "shapes": dict(shapes),
+                    "run": folder.name,
+                    "steps": training.steps,
+                    "skipped_steps": trainer.skipped,
+                    "parameters": sum(tensor.numel() for tensor in trainer.learner.model.parameters()),
+                    "metrics": {name: v if math.isfinite(v) else None for name, v in verdict.metrics.items()},
+                }
+                _export(trainer, output, kind=stage, section_json=section_json, inputs=digests, details=details)
             ranks.barrier()
         finally:
             ranks.leave()
+
+
+def _export(trainer: Trainer, output: Path, **manifest: Any) -> None:
+    """Write the model, and then the manifest that names it."""
+    with trainer.exported(), writing(output / MODEL), atomic_path(output / MODEL) as temporary:
+        weights = trainer.learner.model.state_dict()
+        save_file({name: tensor.detach().cpu().contiguous().clone() for name, tensor in weights.items()}, temporary)
+    with writing(output):
+        write_manifest(output, files={"model": output / MODEL}, **manifest)
 
 
 def _digest(path: Path) -> str:

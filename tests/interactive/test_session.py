@@ -92,7 +92,7 @@ def test_another_sound_tokenizer_is_refused(loud_place, tmp_path, monkeypatch):
     with pytest.raises(ArtifactError, match=r"not made from results/tokenizers/audio/manifest\.json"):
         open_world()
     manifest.unlink()
-    with pytest.raises(ArtifactError, match=r"audio/manifest\.json: not found"):
+    with pytest.raises(ArtifactError, match=r"audio/manifest\.json: not there"):
         open_world()
 
 

@@ -7,6 +7,8 @@ Layouts: n samples, H frames of a horizon, D variables.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from scipy.stats import rankdata
@@ -118,11 +120,16 @@ def crps(ensemble: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return np.abs(ensemble - truth).mean(0) - 0.5 * between
 
 
-def products(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
-    """Squares of predicted and true changes [n, H, ...] and their product, summed to float64 [n, H, 3]."""
+def products(predicted: np.ndarray, true: np.ndarray, dtype: Any = None) -> np.ndarray:
+    """Squares of predicted and true changes [n, H, ...] and their product, summed to [n, H, 3].
+
+    Args:
+        predicted, true: changes.
+        dtype: to sum in; float64 for many float32 numbers such as pixels. None: that of the changes.
+    """
     axes = f"nh{'cyx'[: predicted.ndim - 2]}"
     pairs = ((predicted, predicted), (true, true), (predicted, true))
-    return np.stack([np.einsum(f"{axes},{axes}->nh", a, b, dtype=np.float64) for a, b in pairs], -1)
+    return np.stack([np.einsum(f"{axes},{axes}->nh", a, b, dtype=dtype) for a, b in pairs], -1)
 
 
 def cosine(samples: np.ndarray, weights: np.ndarray) -> float:

@@ -60,7 +60,7 @@ def judge(bench: Bench, config: CounterfactualConfig) -> Result:
         "tokenizer": studio.through(np.concatenate([takes["pictures"][:, :given], truth], 1), given)
         - studio.pictures(takes["tokens"], given),
     }
-    sums = {name: products(other, change) for name, other in changes.items()}
+    sums = {name: products(other, change, np.float64) for name, other in changes.items()}
     metrics: dict[str, dict[str, Any]] = {}
     metrics["change"] = measure(
         "change", sums["dream"], groups, statistic=cosine,

@@ -6,6 +6,15 @@ import pytest
 import torch
 from toy_world import ToyWorld
 
+TRAINED = {"world", "room", "playroom"}  # fixtures whose models are trained
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that first train a toy world, so a quick run can leave them out: -m "not trained"."""
+    for item in items:
+        if TRAINED & set(getattr(item, "fixturenames", ())):
+            item.add_marker("trained")
+
 
 @pytest.fixture(scope="module", autouse=True)
 def drawn_alike_by_module() -> None:

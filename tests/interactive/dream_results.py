@@ -79,7 +79,7 @@ def write_results(
     encoded = _recordings(
         results / "latents/video", latents, action, LatentsConfig(), data=digest(data), tokenizer=digest(seeing)
     )
-    inputs = {"latents": digest(encoded)}
+    inputs = {"latents": digest(encoded), "tokenizer": digest(seeing)}
     if heard:
         hearing, lengths = sound_tokenizer(), {"samples_per_frame": SAMPLES}
         playing = _model(results / "tokenizers/audio", hearing, "tokenizer_audio", SOUND, lengths)

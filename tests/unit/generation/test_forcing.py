@@ -242,9 +242,8 @@ def test_every_clip_has_its_own_scene():
     calls = watched(model)
     model(batch, draw(8))
     scene = model.dynamics.encode_scene(batch["scene"])
-    passes = [made for call in calls for made in (call, call["past"]) if made is not None]
     sizes = set()
-    for made in passes:
+    for made in (made for call in calls for made in (call, call["past"]) if made is not None):
         rows = made["given"].scene[:, None].isclose(scene).all((2, 3)).int()
         assert (rows.sum(1) == 1).all()
         clean = torch.cat([batch["latent"], batch["sound"]], 2).float()
@@ -326,12 +325,10 @@ def test_loss_does_not_depend_on_the_micro_batch(step):
     model, batch = learner(0.3), moving(8)
     torch.nn.init.normal_(model.model.read_out.weight)
     whole = model(batch, draw(8, step))[0]
-    parts = [
-        model({name: value[start : start + 2] for name, value in batch.items()}, draw(8, step).rows(start, start + 2))[
-            0
-        ]
-        for start in range(0, 8, 2)
-    ]
+    parts = []
+    for start in range(0, 8, 2):
+        part = {name: value[start : start + 2] for name, value in batch.items()}
+        parts.append(model(part, draw(8, step).rows(start, start + 2))[0])
     assert torch.allclose(whole, torch.stack(parts).mean(), atol=1e-6)
 
 
@@ -394,9 +391,8 @@ def test_it_learns_what_actions_do_and_only_then_passes_its_gates():
     assert [gate.name for gate in model.gates(test) if not gate.passed] == []
     latent, action = torch.cat([test["latent"], test["sound"]], 2).float(), test["action"]
     true, shuffled = (dream(model.model, latent[:, :2], moves, 2) for moves in (action, action.roll(1, 0)))
-    errors = [
-        (dreamt - latent[:, 2:]).square().mean() for dreamt in (true, shuffled, latent[:, 1:2].expand(-1, 2, -1, -1))
-    ]
+    still = latent[:, 1:2].expand(-1, 2, -1, -1)
+    errors = [(dreamt - latent[:, 2:]).square().mean() for dreamt in (true, shuffled, still)]
     assert errors[0] < 0.5 * errors[1]
     assert errors[0] < 0.5 * errors[2]
     assert model.show(test)["dream"].pixels.shape == (3, 2 * 4 * 16, 4 * 16)

@@ -173,16 +173,7 @@ def evaluation_results(wildcards):
 
 def trained_manifests(wildcards):
     """Manifests of the models that are trained by the lines that are switched on."""
-    names = []
-    if is_on("representation"):
-        names += ["encoders/vision", "encoders/audio", "fusion"]
-        names += ["finetuned"] if is_on("finetune") else []
-        names += ["state_dynamics"] if "motion" in SETTINGS.evaluations_on() else []
-    if is_on("generative"):
-        names += [*(f"tokenizers/{stream}" for stream in SETTINGS.streams()), "dynamics"]
-    if is_on("agent"):
-        names += ["clone", "agent"]
-    return [f"results/{name}/manifest.json" for name in names]
+    return [f"results/{name}/manifest.json" for name in SETTINGS.trained()]
 
 
 # -- studies

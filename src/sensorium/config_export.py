@@ -30,7 +30,7 @@ HEADER = """\
 STUDIES_HEADER = """\
 # The studies: experiments over many seeds. `make config` generates this file from the models of the settings.
 # These are the defaults, which also hold without this file. Edit the values, here or in a copy, and name the file:
-#     snakemake --profile local -j1 --configfile config/studies.yaml results/studies/curiosity.json
+#     snakemake --profile local -j1 results/studies/curiosity.json --configfile config/studies.yaml
 """
 REQUIRED = "..."
 LAST = ("evaluations", "studies")  # whatever line they were joined from, they judge what stands before

@@ -20,7 +20,8 @@ from torch.nn import functional as F
 
 from sensorium.generation.config import DynamicsConfig
 from sensorium.generation.kalman import Gaussian, kalman_filter
-from sensorium.models.cache import Cache, ContextCache, RingCache, select
+from sensorium.generation.memory import Carry, Context, Memory
+from sensorium.models.cache import Cache, ContextCache, RingCache
 from sensorium.models.layers import Block, RMSNorm, action_embedding
 from sensorium.models.load import Loadable
 
@@ -54,35 +55,6 @@ class Prediction(NamedTuple):
 
     tokens: Tensor
     agent: Tensor
-
-
-class Carry(NamedTuple):
-    """What filter and stem know of the frames before: their posterior [B, N, C] and inputs [B, 2, N, C + 1]."""
-
-    posterior: Gaussian
-    stem: Tensor
-
-
-@dataclass
-class Memory:
-    """The past of a stream in constant space: a ring for each layer over time, and what filter and stem know."""
-
-    caches: dict[int, RingCache]
-    carry: Carry | None = None
-
-
-@dataclass
-class Context:
-    """T context frames of B windows: keys and values of each layer over time; a carry after each frame, [B T, ...]."""
-
-    caches: dict[int, ContextCache]
-    carry: Carry
-
-    def windows(self, which: Tensor) -> Context:
-        """The context of the windows in `which`, bool [B], cut off from the gradient."""
-        posterior, stem = self.carry
-        carry = Carry(posterior.map(lambda part: select(part, which)), select(stem, which))
-        return Context({layer: cache.windows(which) for layer, cache in self.caches.items()}, carry)
 
 
 class Dynamics(Loadable):

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from sensorium.generation.config import DynamicsConfig
 from sensorium.generation.dream import dream
-from sensorium.generation.dynamics import FINEST, STEPS, Conditioning, Context, Dynamics
+from sensorium.generation.dynamics import FINEST, STEPS, Conditioning, Dynamics
 from sensorium.generation.kalman import kalman_filter
+from sensorium.generation.memory import Context
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.randomness import Draw
 from sensorium.training.collapse import mean_difference

@@ -106,10 +106,13 @@ def retrieval(
     picked = np.linspace(0, len(videos) - 1, min(queries, len(videos))).astype(int)
     stills = 4
     figure, grid = plt.subplots(
-        len(picked), stills + shown, figsize=(1.1 * stills + 2.1 * shown, 1.35 * len(picked) + 0.5), squeeze=False,
+        len(picked),
+        stills + shown,
+        figsize=(1.1 * stills + 2.1 * shown, 1.35 * len(picked) + 0.5),
+        squeeze=False,
         gridspec_kw={"width_ratios": [1] * stills + [1.9] * shown},
         layout="constrained",
-    )  # fmt: skip
+    )
     for row, query in zip(grid, picked, strict=True):
         for axes, frame in zip(row, np.linspace(0, len(videos[query]) - 1, stills).astype(int), strict=False):
             show(axes, videos[query][frame])
@@ -134,9 +137,14 @@ def spectrograms(path: Path, rows: Mapping[str, np.ndarray], rate: int, title: s
     """Rows of sounds [n, S] in [-1, 1] at `rate` samples a second, each row named."""
     columns = max(len(sounds) for sounds in rows.values())
     figure, grid = plt.subplots(
-        len(rows), columns, figsize=(2.5 * columns, 1.5 * len(rows) + 0.4), squeeze=False, sharex=True, sharey=True,
+        len(rows),
+        columns,
+        figsize=(2.5 * columns, 1.5 * len(rows) + 0.4),
+        squeeze=False,
+        sharex=True,
+        sharey=True,
         layout="constrained",
-    )  # fmt: skip
+    )
     for axes_row, (name, sounds) in zip(grid, rows.items(), strict=True):
         for axes, sound in zip(axes_row, sounds, strict=True):
             _draw_spectrogram(axes, sound, rate)
@@ -150,9 +158,14 @@ def spectrograms(path: Path, rows: Mapping[str, np.ndarray], rate: int, title: s
 def _draw_spectrogram(axes: Any, sound: np.ndarray, rate: int) -> None:
     power, times, pitches = spectrogram(sound, rate)
     axes.imshow(
-        power, origin="lower", aspect="auto", cmap="magma", vmin=-90, vmax=-20,
+        power,
+        origin="lower",
+        aspect="auto",
+        cmap="magma",
+        vmin=-90,
+        vmax=-20,
         extent=(times[0], times[1], pitches[0] / 1000, pitches[1] / 1000),
-    )  # fmt: skip
+    )
     axes.tick_params(labelsize=6)
 
 

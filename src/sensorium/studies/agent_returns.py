@@ -39,10 +39,13 @@ def judge(seeds: list[int], lives: list[tuple[dict[str, float], float]]) -> Find
 
     def returns(values: np.ndarray) -> dict[str, Any]:
         return measure(
-            "episode_return", values, groups, ceilings={"best": earned["best"]},
+            "episode_return",
+            values,
+            groups,
+            ceilings={"best": earned["best"]},
             floors={name: earned[name] for name in ("cloned policy", "random actions")},
             references={"recorded policy": earned["recorded policy"]},
-        )  # fmt: skip
+        )
 
     rows: list[dict[str, Cell]] = [
         {"seed": str(seed), **{name: round(sums[name], 3) for name in POLICIES}}

@@ -53,10 +53,11 @@ def run(config: BabblingConfig) -> Findings:
         shares = {what: np.array([life.share_of(what) for life in found]) for what in OBJECTS + ACTIONS}
         rows.append(row | {what: estimate(values) for what, values in shares.items()})
     return Findings(
-        metrics=judged["progress"], controls=controls,
+        metrics=judged["progress"],
+        controls=controls,
         tables=[Table(f"Errors, and shares of the visits after the first {config.random}", rows)],
         log=[entry for life in lives["progress"] for entry in life.journal],
-    )  # fmt: skip
+    )
 
 
 class Life:
@@ -138,14 +139,18 @@ def judge(lives: Sequence[Life], random: Sequence[Life]) -> dict[str, dict[str, 
     least = np.array([min(life.share_of(thing) for thing in OBJECTS) for life in lives])
     return {
         "property_error": measure(
-            "property_error", errors, [str(life.seed) for life in lives], floors={"random exploration": floor},
-            ceilings={"no error": 0.0}, higher_is_better=False,
+            "property_error",
+            errors,
+            [str(life.seed) for life in lives],
+            floors={"random exploration": floor},
+            ceilings={"no error": 0.0},
+            higher_is_better=False,
         ),
         "unlearnable_share": over_seeds(
             "unlearnable", wasted, len(UNLEARNABLE) / len(ACTIONS), 0.0, higher_is_better=False
         ),
         "least_tried_object": over_seeds("least tried", least, 0.5 / len(OBJECTS), 1 / len(OBJECTS)),
-    }  # fmt: skip
+    }
 
 
 def attempts(seed: int, region: int, first: int, count: int) -> Attempts:

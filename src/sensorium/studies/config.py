@@ -178,9 +178,14 @@ class AgentReturnsConfig(Study):
         width=16, training=Training(steps=500, batch=32, lr=3e-3, warmup=20)
     )
     dynamics: DynamicsConfig = DynamicsConfig(
-        dim=64, layers=2, heads=2, registers=1, images=0.0, dreamed=0.0,
+        dim=64,
+        layers=2,
+        heads=2,
+        registers=1,
+        images=0.0,
+        dreamed=0.0,
         training=Training(steps=1200, batch=4, lr=2e-3, warmup=30, ema=0.98),
-    )  # fmt: skip
+    )
     agent: AgentConfig = AgentConfig(
         cloning=CloningConfig(distances=4, training=Training(steps=400, batch=8, lr=2e-3, warmup=20, ema=0.98)),
         imagination=ImaginationConfig(training=Training(steps=150, batch=32, lr=1e-3, warmup=10, weight_decay=0.0)),
@@ -192,16 +197,25 @@ class AtariReturnsConfig(AgentReturnsConfig):
     """The same in an Atari game, recorded from a random policy."""
 
     data: Data = AtariConfig(
-        source="atari", games=("yars_revenge",), repeat_action=0.9, recordings=400, frames=96, test_fraction=0.25,
+        source="atari",
+        games=("yars_revenge",),
+        repeat_action=0.9,
+        recordings=400,
+        frames=96,
+        test_fraction=0.25,
         shards=1,
-    )  # fmt: skip
+    )
     tokenizer: VideoTokenizerConfig = VideoTokenizerConfig(
         width=24, training=Training(steps=700, batch=32, lr=2e-3, warmup=20)
     )
     dynamics: DynamicsConfig = DynamicsConfig(
-        dim=96, layers=4, heads=3, key_heads=1, registers=1,
+        dim=96,
+        layers=4,
+        heads=3,
+        key_heads=1,
+        registers=1,
         training=Training(steps=1200, batch=4, lr=1e-3, muon=3.0, warmup=30, ema=0.99),
-    )  # fmt: skip
+    )
     agent: AgentConfig = AgentConfig(
         cloning=CloningConfig(distances=4, training=Training(steps=800, batch=8, lr=1e-3, warmup=20, ema=0.98)),
         imagination=ImaginationConfig(training=Training(steps=200, batch=32, lr=1e-3, warmup=10, weight_decay=0.0)),

@@ -63,7 +63,7 @@ def run(config: CuriosityConfig) -> Findings:
         }
         for agent, found in lives.items()
         for half in (0, 1)
-    ]  # fmt: skip
+    ]
     return Findings(
         metrics=judge(lives["progress"]),
         controls={f"naive_{name}": judge(lives["naive"])[name] for name in ("television_share", "learnable_share")},
@@ -161,7 +161,7 @@ def transitions(seed: int, lift: float) -> tuple[np.ndarray, np.ndarray]:
         still = np.zeros((FRAMES, 2), np.float32)
         empty = replace(
             scene, bodies=(body, None, None, None), hand=(6.0, 6.0), layout=LAYOUTS.index(()), actions=still
-        )  # fmt: skip
+        )
         motion = simulate_motion(empty, FRAMES)
         position, velocity = motion.position[:, 0], motion.velocity[:, 0]
         size = np.full((FRAMES, 1), body.size / 10 - 1)
@@ -175,9 +175,14 @@ def ball_of(body: Body | None, place: tuple[float, ...], speed: tuple[float, ...
     """A rubber ball of a body's size, or a balloon where `lift` is negative."""
     assert body is not None
     return replace(
-        body, material="rubber", shape="circle", spin=0.0, lift=lift,
-        position=(place[0], place[1]), velocity=(speed[0], speed[1]),
-    )  # fmt: skip
+        body,
+        material="rubber",
+        shape="circle",
+        spin=0.0,
+        lift=lift,
+        position=(place[0], place[1]),
+        velocity=(speed[0], speed[1]),
+    )
 
 
 def _tensor(array: np.ndarray) -> torch.Tensor:

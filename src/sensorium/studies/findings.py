@@ -43,9 +43,13 @@ def over_seeds(
 ) -> dict[str, Any]:
     """The record of a metric that has one number a seed, float [seeds]: it passes when its interval clears `floor`."""
     return measure(
-        name, np.asarray(values, np.float64), [str(number) for number in range(len(values))],
-        floors={"required": floor}, ceilings={"attainable": ceiling}, higher_is_better=higher_is_better,
-    )  # fmt: skip
+        name,
+        np.asarray(values, np.float64),
+        [str(number) for number in range(len(values))],
+        floors={"required": floor},
+        ceilings={"attainable": ceiling},
+        higher_is_better=higher_is_better,
+    )
 
 
 def estimate(values: np.ndarray) -> dict[str, float]:

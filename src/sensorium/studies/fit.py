@@ -26,9 +26,7 @@ def fit(
     for step in range(training.steps):
         before(step)
         rows = torch.from_numpy(sample_indices(training.seed, step, training.batch, count))
-        draw = Draw(
-            stable_seed(training.seed, "fit"), step, 0, training.batch, training.batch, torch.device("cpu")
-        )  # fmt: skip
+        draw = Draw(stable_seed(training.seed, "fit"), step, 0, training.batch, training.batch, torch.device("cpu"))
         loss, _ = learner({name: values[rows] for name, values in data.items()}, draw)
         optimiser.clear()
         loss.backward()

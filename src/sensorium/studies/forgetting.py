@@ -41,17 +41,18 @@ def run(config: ForgettingConfig) -> Findings:
     ways: dict[str, dict[str, Any]] = {"unprotected": {}, "replay": {"replay": True}, "joint": {"joint": True}}
     ways |= {f"EWC {weight:g}": {"weight": weight} for weight in config.weights}
     ways["EWC without Fisher"] = {"weight": config.weight, "importance": nothing}
-    found = {
-        name: np.stack([learn(config, seed, **how) for seed in config.all_seeds()]) for name, how in ways.items()
-    }  # fmt: skip
+    found = {name: np.stack([learn(config, seed, **how) for seed in config.all_seeds()]) for name, how in ways.items()}
     final = {name: accuracy[:, -1].mean(1) for name, accuracy in found.items()}
     groups = [str(seed) for seed in config.all_seeds()]
 
     def kept(name: str) -> dict[str, Any]:
         return measure(
-            name, final[name], groups, floors={"unprotected": final["unprotected"]},
+            name,
+            final[name],
+            groups,
+            floors={"unprotected": final["unprotected"]},
             ceilings={"joint": final["joint"]},
-        )  # fmt: skip
+        )
 
     stability = np.stack([backward(found[f"EWC {weight:g}"]) for weight in config.weights], axis=1)
     plasticity = np.stack([found[f"EWC {weight:g}"][:, -1, -1] for weight in config.weights], axis=1)
@@ -206,5 +207,5 @@ def _matrix(name: str, accuracy: np.ndarray) -> Table:
         {"after": f"{after} tasks"}
         | {f"on task {task + 1}": float(accuracy[:, after, task].mean()) for task in range(TASKS)}
         for after in range(TASKS + 1)
-    ]  # fmt: skip
+    ]
     return Table(f"Accuracy on each task, {name}", rows)

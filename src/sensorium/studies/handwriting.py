@@ -118,9 +118,13 @@ def judge(config: HandwritingConfig, drawings: Drawings, left_out: int, seed: in
 def encoder(config: HandwritingConfig, video: Tensor | None, seed: int) -> nn.Module:
     """An encoder to which frames of one recording are views of one thing; None: with its first weights."""
     section = VisionEncoderConfig(
-        width=config.width, dim=config.dim, neighbours=0, augmentation=config.augmentation, contrast=config.contrast,
+        width=config.width,
+        dim=config.dim,
+        neighbours=0,
+        augmentation=config.augmentation,
+        contrast=config.contrast,
         training=config.training.model_copy(update={"seed": seed}),
-    )  # fmt: skip
+    )
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(stable_seed("handwriting", seed))
         learner = VisionContrast(section, {"size": config.size})
@@ -179,4 +183,4 @@ def read(archive: Path, size: int) -> Drawings:
     bright *= WHITE / bright.max((1, 2), keepdims=True).clip(1)  # a thin pen's line is averaged to grey
     return Drawings(
         bright.astype(np.uint8), numbers[0][1], numbers[1][1], numbers[2][1], [str(name) for name in numbers[0][0]]
-    )  # fmt: skip
+    )

@@ -73,14 +73,24 @@ def watch(setup: Setup, noise: float, random: np.random.Generator) -> Watched:
     base = draw_scene(PlayroomConfig(min_bodies=1, max_bodies=1), 0)
     assert base.bodies[0] is not None
     body = replace(
-        base.bodies[0], shape="circle", material="metal", size=setup.size, colour=setup.colour, lift=setup.lift,
-        position=setup.place, velocity=setup.velocity, spin=0.0,
-    )  # fmt: skip
+        base.bodies[0],
+        shape="circle",
+        material="metal",
+        size=setup.size,
+        colour=setup.colour,
+        lift=setup.lift,
+        position=setup.place,
+        velocity=setup.velocity,
+        spin=0.0,
+    )
     actions = np.zeros((FRAMES, 2)) if setup.actions is None else setup.actions
     scene = replace(
-        base, bodies=(body, None, None, None), layout=setup.layout, hand=setup.hand,
+        base,
+        bodies=(body, None, None, None),
+        layout=setup.layout,
+        hand=setup.hand,
         actions=actions.astype(np.float32),
-    )  # fmt: skip
+    )
     motion = simulate_motion(scene, FRAMES)
     state = np.concatenate([motion.position[:, 0], motion.velocity[:, 0] / FRAMES_PER_SECOND], axis=1)
     seen = ~covered(motion.position[:, 0, 0], setup.size, setup.screen)
@@ -88,10 +98,16 @@ def watch(setup: Setup, noise: float, random: np.random.Generator) -> Watched:
     ledges = np.full((MOST_LEDGES, 4), FAR)
     ledges[: len(LAYOUTS[setup.layout])] = np.array(LAYOUTS[setup.layout]).reshape(-1, 4)
     return Watched(
-        state=_one(state), seen=_one(seen), size=_one(setup.size), hand=_one(motion.hand_position), ledges=_one(ledges),
-        screen=_one(setup.screen), context=_one(np.eye(COLOURS)[setup.colour]), ledge_radius=LEDGE_RADIUS,
+        state=_one(state),
+        seen=_one(seen),
+        size=_one(setup.size),
+        hand=_one(motion.hand_position),
+        ledges=_one(ledges),
+        screen=_one(setup.screen),
+        context=_one(np.eye(COLOURS)[setup.colour]),
+        ledge_radius=LEDGE_RADIUS,
         hand_radius=HAND_RADIUS,
-    )  # fmt: skip
+    )
 
 
 def covered(x: np.ndarray, size: float, screen: tuple[float, float]) -> np.ndarray:
@@ -122,10 +138,16 @@ def life(seed: int, count: int, noise: float) -> Watched:
         towards = np.tile(np.clip((place - hand) / 20, -1, 1), (FRAMES, 1)) if random.random() < 0.7 else None
         scenes.append(
             Setup(
-                _pair(place), _pair(random.uniform(-60, 60, 2)), float(size), int(random.integers(len(LAYOUTS))),
-                int(colour), LIFT if balloon else 1.0, _pair(hand), towards,
+                _pair(place),
+                _pair(random.uniform(-60, 60, 2)),
+                float(size),
+                int(random.integers(len(LAYOUTS))),
+                int(colour),
+                LIFT if balloon else 1.0,
+                _pair(hand),
+                towards,
             )
-        )  # fmt: skip
+        )
     return Watched.join([watch(setup, noise, random) for setup in scenes])
 
 
@@ -159,9 +181,11 @@ def permanence(random: np.random.Generator) -> Four:
     x, y = random.uniform(16, 20), random.uniform(35, 50)
     low = x + size + random.uniform(-4, 0)
     narrow = Setup(
-        (x, y), (random.uniform(70, 85), random.uniform(-50, -30)), size,
+        (x, y),
+        (random.uniform(70, 85), random.uniform(-50, -30)),
+        size,
         screen=(low, low + 2 * size + random.uniform(8, 16)),
-    )  # fmt: skip
+    )
     return narrow, replace(narrow, screen=(low, ROOM + size))
 
 
@@ -190,9 +214,13 @@ def contact(random: np.random.Generator) -> Four:
 
 
 LAWS: dict[str, Callable[[np.random.Generator], Four]] = {
-    "gravity": gravity, "support": support, "solidity": solidity, "permanence": permanence, "inertia": inertia,
+    "gravity": gravity,
+    "support": support,
+    "solidity": solidity,
+    "permanence": permanence,
+    "inertia": inertia,
     "contact": contact,
-}  # fmt: skip
+}
 
 
 def _ledge(random: np.random.Generator) -> tuple[int, float, float, float]:

@@ -63,9 +63,7 @@ class Balls:
     @property
     def state(self) -> Tensor:
         """What a network sees, [S, n, 5]."""
-        return torch.cat(
-            [(self.position - ROOM / 2) / 25, self.velocity / 60, self.size[..., None] / 10 - 1], dim=-1
-        )  # fmt: skip
+        return torch.cat([(self.position - ROOM / 2) / 25, self.velocity / 60, self.size[..., None] / 10 - 1], dim=-1)
 
 
 class MotionPredictors:
@@ -165,16 +163,20 @@ def run(config: PhysicsPriorConfig) -> Findings:
             found["trust_auc"] = trained[-1].trust_auc(test)
     found["shuffled_auc"] = MotionPredictors(config, TRUE_ROOM).train(shuffled(config, world)).trust_auc(test)
     found |= exception(config, world, test)
-    return Findings(metrics=_metrics(config, errors, found), controls=_controls(errors, found), tables=[
-        Table(
-            "Root mean square error of a ball's place 0.375 s ahead, room units (the room is 100 wide)",
-            [
-                {"samples": count} | {name: estimate(rows[:, column]) for name, rows in errors.items()}
-                for column, count in enumerate(config.samples)
-            ],
-        ),
-        _exceptions(found),
-    ])  # fmt: skip
+    return Findings(
+        metrics=_metrics(config, errors, found),
+        controls=_controls(errors, found),
+        tables=[
+            Table(
+                "Root mean square error of a ball's place 0.375 s ahead, room units (the room is 100 wide)",
+                [
+                    {"samples": count} | {name: estimate(rows[:, column]) for name, rows in errors.items()}
+                    for column, count in enumerate(config.samples)
+                ],
+            ),
+            _exceptions(found),
+        ],
+    )
 
 
 def shuffled(config: PhysicsPriorConfig, world: Balls) -> Balls:
@@ -234,25 +236,36 @@ def throw(seed: int, part: str, count: int) -> Balls:
         colour = int(rng.integers(BALLOONS) if balloon else rng.integers(BALLOONS, COLOURS))
         place, speed = rng.uniform(0.2 * ROOM, 0.8 * ROOM, 2), rng.uniform(-60, 60, 2)
         body = replace(
-            scene.bodies[0], shape="circle", material="metal", colour=colour, lift=LIFT if balloon else 1.0,
-            position=(float(place[0]), float(place[1])), velocity=(float(speed[0]), float(speed[1])),
-        )  # fmt: skip
+            scene.bodies[0],
+            shape="circle",
+            material="metal",
+            colour=colour,
+            lift=LIFT if balloon else 1.0,
+            position=(float(place[0]), float(place[1])),
+            velocity=(float(speed[0]), float(speed[1])),
+        )
         motion = simulate_motion(
             replace(
-                scene, bodies=(body, None, None, None), hand=(6.0, 6.0), layout=LAYOUTS.index(()),
+                scene,
+                bodies=(body, None, None, None),
+                hand=(6.0, 6.0),
+                layout=LAYOUTS.index(()),
                 actions=np.zeros((FRAMES, 2), np.float32),
             ),
             FRAMES,
-        )  # fmt: skip
+        )
         position, velocity = motion.position[:, 0], motion.velocity[:, 0]
         for column, values in zip(
             columns,
             (
-                position[times], velocity[times], np.full(len(times), body.size),
-                np.tile(np.eye(COLOURS)[colour], (len(times), 1)), position[times + AHEAD] - position[times],
+                position[times],
+                velocity[times],
+                np.full(len(times), body.size),
+                np.tile(np.eye(COLOURS)[colour], (len(times), 1)),
+                position[times + AHEAD] - position[times],
             ),
             strict=True,
-        ):  # fmt: skip
+        ):
             column.append(values)
     return Balls(*(torch.from_numpy(np.concatenate(column).astype(np.float32))[None] for column in columns))
 

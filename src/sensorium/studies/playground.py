@@ -59,9 +59,15 @@ def attempt(seed: int, region: int, number: int) -> tuple[np.ndarray, np.ndarray
     base = draw_scene(PlayroomConfig(min_bodies=1, max_bodies=1, seed=seed), 0)
     assert base.bodies[0] is not None
     ball = replace(
-        base.bodies[0], shape="circle", material=MATERIALS[(thing + seed) % len(MATERIALS)], size=size, position=place,
-        velocity=(0.0, 0.0), spin=0.0, lift=1.0,
-    )  # fmt: skip
+        base.bodies[0],
+        shape="circle",
+        material=MATERIALS[(thing + seed) % len(MATERIALS)],
+        size=size,
+        position=place,
+        velocity=(0.0, 0.0),
+        spin=0.0,
+        lift=1.0,
+    )
     scene = replace(base, bodies=(ball, None, None, None), layout=0, hand=hand)
     room = RoomSimulation(scene)
     motion = Motion.join([room.step(command) for command in actions])

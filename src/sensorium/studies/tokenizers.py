@@ -79,11 +79,9 @@ def live(config: TokenizersStudyConfig, seed: int) -> Life:
                 result = folder / f"{name}.json"
                 reconstruction.main(
                     [*words, *control, "--output", str(result), "--figure", str(result.with_suffix(".png"))]
-                )  # fmt: skip
+                )
                 for score, metric in read_json(result)["metrics"].items():
-                    known = {
-                        name: metric["value"], MEAN: metric["floors"]["mean image"], "8 bits": metric["ceiling"]
-                    }  # fmt: skip
+                    known = {name: metric["value"], MEAN: metric["floors"]["mean image"], "8 bits": metric["ceiling"]}
                     for reference, value in metric["references"].items():
                         known[JPEG if reference.startswith(JPEG) else COMPONENTS] = value
                     for code, value in known.items():

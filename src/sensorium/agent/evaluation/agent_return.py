@@ -132,7 +132,11 @@ def reward_error(bench: Bench, config: AgentReturnConfig) -> dict[str, Any]:
         return (bench.map(predict, tokens, action) - truth) ** 2
 
     return measure(
-        "reward_error", errors(bench.untrained_seed), pool.recording[picked].tolist(), higher_is_better=False,
-        floors={"mean": (truth - truth.mean()) ** 2, "untrained": errors(FLOOR_SEEDS[0])}, ceilings={"known": 0.0},
+        "reward_error",
+        errors(bench.untrained_seed),
+        pool.recording[picked].tolist(),
+        higher_is_better=False,
+        floors={"mean": (truth - truth.mean()) ** 2, "untrained": errors(FLOOR_SEEDS[0])},
+        ceilings={"known": 0.0},
         seed=config.seed,
-    )  # fmt: skip
+    )

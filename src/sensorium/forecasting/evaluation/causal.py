@@ -93,10 +93,14 @@ def judge(bench: Bench, config: CausalConfig) -> Result:
     }
     for thing, of in sums.items():
         metrics[f"{thing}_effect"] = measure(
-            f"{thing}_effect", of["model"], groups, statistic=cosine,
-            floors={"no effect": 0.0} | {name: of[name] for name in of if name != "model"}, ceilings={"truth": 1.0},
+            f"{thing}_effect",
+            of["model"],
+            groups,
+            statistic=cosine,
+            floors={"no effect": 0.0} | {name: of[name] for name in of if name != "model"},
+            ceilings={"truth": 1.0},
             seed=config.seed,
-        )  # fmt: skip
+        )
 
     seen = foresight.seen(takes)
     answers = {
@@ -108,11 +112,15 @@ def judge(bench: Bench, config: CausalConfig) -> Result:
     missed = {name: ((places - true_changed) ** 2).sum(-1) for name, places in answers.items()}
     model, *floors = (errors.mean((1, 2)) for errors in missed.values())
     metrics["abduction"] = measure(
-        "abduction", model, groups, statistic=root_mean,
+        "abduction",
+        model,
+        groups,
+        statistic=root_mean,
         floors=dict(zip(list(missed)[1:], floors, strict=True)),
         ceilings={"reading what happened": ((seen[:, given:] - fact) ** 2).sum(-1).mean((1, 2))},
-        higher_is_better=False, seed=config.seed,
-    )  # fmt: skip
+        higher_is_better=False,
+        seed=config.seed,
+    )
 
     body = len(things) - 1
     start, start_seen = takes["truth.state"][:, given - 1][..., places][:, body], seen[:, given - 1, body]
@@ -196,10 +204,15 @@ class Foresight:
 def responsibility(said: dict[str, np.ndarray], groups: Sequence[str], seed: int) -> dict[str, Any]:
     """The metric `but_for`, from (answer, truth) [n, 2] of the model, its floors and its reference."""
     return measure(
-        "but_for", said["model"], groups, statistic=area,
+        "but_for",
+        said["model"],
+        groups,
+        statistic=area,
         floors={"chance": 0.5} | {name: said[name] for name in ("other actions", "what happened")},
-        ceilings={"truth": 1.0}, references={"weakness of the commands": said["weakness of the commands"]}, seed=seed,
-    )  # fmt: skip
+        ceilings={"truth": 1.0},
+        references={"weakness of the commands": said["weakness of the commands"]},
+        seed=seed,
+    )
 
 
 def exchanged(takes: Sample, given: int, rng: np.random.Generator) -> np.ndarray:

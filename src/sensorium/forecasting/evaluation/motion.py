@@ -106,17 +106,27 @@ def judge(bench: Bench, config: MotionConfig) -> Result:
     for name, which in chosen.items():
         samples = {key: error[:, :, which].mean((1, 2)) for key, error in errors.items()}
         metrics[name] = measure(
-            name, samples.pop("model"), groups, statistic=root_mean, higher_is_better=False,
+            name,
+            samples.pop("model"),
+            groups,
+            statistic=root_mean,
+            higher_is_better=False,
             ceilings={"true states": samples.pop("true states")},
-            references={key: samples.pop(key) for key in ("other actions",) if key in samples}, floors=samples,
+            references={key: samples.pop(key) for key in ("other actions",) if key in samples},
+            floors=samples,
             seed=config.seed,
-        )  # fmt: skip
+        )
     if "other actions" in errors:
         pairs = [errors[key].mean((1, 2)) for key in ("model", "other actions")]
         metrics["action_effect"] = measure(
-            "action_effect", np.stack(pairs, 1), groups, statistic=excess, floors={"no effect": 0.0},
-            ceilings={"true states": np.stack([errors["true states"].mean((1, 2)), pairs[1]], 1)}, seed=config.seed,
-        )  # fmt: skip
+            "action_effect",
+            np.stack(pairs, 1),
+            groups,
+            statistic=excess,
+            floors={"no effect": 0.0},
+            ceilings={"true states": np.stack([errors["true states"].mean((1, 2)), pairs[1]], 1)},
+            seed=config.seed,
+        )
 
     constant = ((check_mean - future_check) ** 2).mean(0)  # [H, D]
     square = (told_mean - future) ** 2
@@ -128,18 +138,28 @@ def judge(bench: Bench, config: MotionConfig) -> Result:
         "untrained": surprise((blank_mean - future) ** 2, blank_variance),
     }
     metrics["likelihood"] = measure(
-        "likelihood", unlikely.pop("model"), groups, statistic=mean, higher_is_better=False, floors=unlikely,
-        ceilings={"true errors": surprise(square, scaled)}, seed=config.seed,
-    )  # fmt: skip
+        "likelihood",
+        unlikely.pop("model"),
+        groups,
+        statistic=mean,
+        higher_is_better=False,
+        floors=unlikely,
+        ceilings={"true errors": surprise(square, scaled)},
+        seed=config.seed,
+    )
 
     spread, error = np.sqrt(told_variance.mean(2)), np.sqrt(square.mean(2))  # [n, H]
     drawn = np.sqrt((told_variance * rng.standard_normal(told_variance.shape) ** 2).mean(2))
     change = np.sqrt(((seen[:, given - 1] - seen[:, given - 2]) ** 2).mean(1))[:, None]
     metrics["spread_error"] = measure(
-        "spread_error", ranked(spread, error), groups, statistic=correlation,
+        "spread_error",
+        ranked(spread, error),
+        groups,
+        statistic=correlation,
         floors={"none": 0.0, "last change": ranked(np.broadcast_to(change, error.shape), error)},
-        ceilings={"errors as foretold": ranked(spread, drawn)}, seed=config.seed,
-    )  # fmt: skip
+        ceilings={"errors as foretold": ranked(spread, drawn)},
+        seed=config.seed,
+    )
 
     own = ((positions(future_check) - checks["truth.state"][:, given:][..., places]) ** 2).mean((0, 1))  # [K, 2]
     wide = own + read.variance(told_variance).reshape(truth.shape)

@@ -63,10 +63,14 @@ def judge(bench: Bench, config: CounterfactualConfig) -> Result:
     sums = {name: products(other, change, np.float64) for name, other in changes.items()}
     metrics: dict[str, dict[str, Any]] = {}
     metrics["change"] = measure(
-        "change", sums["dream"], groups, statistic=cosine,
-        floors={"no change": 0.0, "other actions": sums["other actions"]}, ceilings={"tokenizer": sums["tokenizer"]},
+        "change",
+        sums["dream"],
+        groups,
+        statistic=cosine,
+        floors={"no change": 0.0, "other actions": sums["other actions"]},
+        ceilings={"tokenizer": sums["tokenizer"]},
         seed=config.seed,
-    )  # fmt: skip
+    )
 
     each = {name: [cosine(value[:, [h]], np.ones(len(value))) for h in range(horizon)] for name, value in sums.items()}
     ahead = np.unique(np.linspace(0, horizon - 1, SHOWN).astype(int))

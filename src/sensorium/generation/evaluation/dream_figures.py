@@ -29,10 +29,13 @@ def rollout(path: Path, errors: Mapping[str, np.ndarray], truth: np.ndarray, dre
     for number, (name, error) in enumerate(errors.items()):
         colour = "#c8c8c8" if name == "untrained" else COLOURS[number]
         axes.plot(
-            range(1, error.shape[1] + 1), -10 * np.log10(error.mean(0)), dashes.get(name, "--"), color=colour,
+            range(1, error.shape[1] + 1),
+            -10 * np.log10(error.mean(0)),
+            dashes.get(name, "--"),
+            color=colour,
             label={"tokenizer": "tokenizer (ceiling)"}.get(name, name),
             linewidth=2.2 if name == "dream" else 1.4,
-        )  # fmt: skip
+        )
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("frames ahead")
     axes.set_ylabel("PSNR (dB)")

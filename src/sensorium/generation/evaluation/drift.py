@@ -80,13 +80,27 @@ def judge(bench: Bench, config: DriftConfig) -> Result:
 
     dreamt, groups = np.stack(pieces, 1), takes.groups.tolist()
     metric = measure(
-        "distance", dreamt, groups, statistic=distance, higher_is_better=False, floors=floors, centred=True,
-        ceilings={"other real pieces": frechet(others, np.ones(len(others)))}, seed=config.seed,
-    )  # fmt: skip
+        "distance",
+        dreamt,
+        groups,
+        statistic=distance,
+        higher_is_better=False,
+        floors=floors,
+        centred=True,
+        ceilings={"other real pieces": frechet(others, np.ones(len(others)))},
+        seed=config.seed,
+    )
     growth = measure(
-        "growth", dreamt, groups, statistic=slope, floors={"none": 0.0}, ceilings={"none": 0.0},
-        higher_is_better=False, centred=True, seed=config.seed,
-    )  # fmt: skip
+        "growth",
+        dreamt,
+        groups,
+        statistic=slope,
+        floors={"none": 0.0},
+        ceilings={"none": 0.0},
+        higher_is_better=False,
+        centred=True,
+        seed=config.seed,
+    )
     lines = {name: each_piece(values, np.ones(len(values))) for name, values in {"dream": dreamt, **floors}.items()}
     strips, times = np.stack(pictures, 1), (1 + stills).tolist()
     notes = {

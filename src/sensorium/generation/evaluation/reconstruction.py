@@ -68,10 +68,15 @@ def main(argv: list[str]) -> None:
         ("ssim", ssim, mean, 1.0),
     ):
         metrics[name] = measure(
-            name, score(truth, judged), groups, statistic=statistic,
-            floors={key: score(truth, other) for key, other in floors.items()}, ceilings={"8 bits": ceiling},
-            references={key: score(truth, other) for key, other in references.items()}, seed=config.seed,
-        )  # fmt: skip
+            name,
+            score(truth, judged),
+            groups,
+            statistic=statistic,
+            floors={key: score(truth, other) for key, other in floors.items()},
+            ceilings={"8 bits": ceiling},
+            references={key: score(truth, other) for key, other in references.items()},
+            seed=config.seed,
+        )
     shown = np.linspace(0, len(truth) - 1, SHOWN).astype(int)
     rows = {"truth": truth[shown], "tokenizer": judged[shown], "mean image": average[shown]}
     rows |= {name: other[shown] for name, other in references.items()}

@@ -81,19 +81,28 @@ def main(argv: list[str]) -> None:
 
     metrics: dict[str, dict[str, Any]] = {
         "snr": measure(
-            "snr", energies(truth, judged), groups, statistic=ratio,
+            "snr",
+            energies(truth, judged),
+            groups,
+            statistic=ratio,
             floors={name: energies(truth, waves) for name, waves in floors.items()},
             ceilings={"16 bits": np.stack([energies(truth, truth)[:, 0], np.full(len(truth), SIXTEEN_BIT_ERROR)], 1)},
-            references={name: energies(truth, waves) for name, waves in references.items()}, seed=config.seed,
+            references={name: energies(truth, waves) for name, waves in references.items()},
+            seed=config.seed,
         ),
         "log_spectral_distance": measure(
-            "log_spectral_distance", distance(wanted, spectra(judged)), groups, statistic=mean,
+            "log_spectral_distance",
+            distance(wanted, spectra(judged)),
+            groups,
+            statistic=mean,
             floors={name: distances[name] for name in floors}
             | {"mean spectrum": distance(wanted, np.broadcast_to(average, wanted.shape))},
             ceilings={"no distance": 0.0},
-            references={name: distances[name] for name in references}, higher_is_better=False, seed=config.seed,
+            references={name: distances[name] for name in references},
+            higher_is_better=False,
+            seed=config.seed,
         ),
-    }  # fmt: skip
+    }
     shown = np.argsort(-energies(truth, truth)[:, 0], kind="stable")[: len(truth) // 2]  # the louder half
     shown = shown[np.linspace(0, len(shown) - 1, min(SHOWN, len(shown))).astype(int)]
     rows = {"truth": truth[shown], "tokenizer": judged[shown]}

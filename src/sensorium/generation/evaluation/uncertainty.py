@@ -80,19 +80,28 @@ def judge(bench: Bench, config: UncertaintyConfig) -> Result:
     metrics: dict[str, dict[str, Any]] = {}
     calibration: dict[str, dict[str, Any]] = {}
     metrics["crps"] = measure(
-        "crps", score.mean((1, 2)), groups, statistic=mean, higher_is_better=False,
+        "crps",
+        score.mean((1, 2)),
+        groups,
+        statistic=mean,
+        higher_is_better=False,
         floors={name: line.mean((1, 2)) for name, line in lines.items() if name != "dreams"},
-        ceilings={"truth": 0.0}, seed=config.seed,
-    )  # fmt: skip
+        ceilings={"truth": 0.0},
+        seed=config.seed,
+    )
 
     spread, error = dreams.std(0, ddof=1), np.abs(dreams.mean(0) - truth)
     inner_spread, inner_error = dreams[1:].std(0, ddof=1), np.abs(dreams[1:].mean(0) - dreams[0])
     usual = np.stack([error[takes.groups != group].mean(0) for group in groups])
     calibration["spread_error"] = measure(
-        "spread_error", rank_moments(spread, error), groups, statistic=correlation,
+        "spread_error",
+        rank_moments(spread, error),
+        groups,
+        statistic=correlation,
         floors={"none": 0.0, "usual error of place and time": rank_moments(usual, error)},
-        ceilings={"a dream as the truth": rank_moments(inner_spread, inner_error)}, seed=config.seed,
-    )  # fmt: skip
+        ceilings={"a dream as the truth": rank_moments(inner_spread, inner_error)},
+        seed=config.seed,
+    )
 
     places = {
         "dreams": histograms(dreams, truth, moves, rng),
@@ -101,18 +110,24 @@ def judge(bench: Bench, config: UncertaintyConfig) -> Result:
     }
     for name, statistic in (("rank_error", unevenness), ("coverage_error", miscoverage)):
         calibration[name] = measure(
-            name, places["dreams"], groups, statistic=statistic, higher_is_better=False,
+            name,
+            places["dreams"],
+            groups,
+            statistic=statistic,
+            higher_is_better=False,
             floors={"no spread": places["no spread"]},
             ceilings={"a dream as the truth": statistic(places["a dream as the truth"], np.ones(len(truth)))},
             seed=config.seed,
-        )  # fmt: skip
+        )
 
     shares = {name: counts.sum(0) / counts.sum() for name, counts in places.items() if name != "a dream as the truth"}
     bins = {"dreams": binned(spread, error), "a dream as the truth": binned(inner_spread, inner_error)}
     scores = {name: line.mean((0, 2)) for name, line in lines.items()}
-    notes = {"calibration": {name: {key: record[key] for key in TOLD} for name, record in calibration.items()},
-             "ranks": {name: share.tolist() for name, share in shares.items()},
-             "coverage": float(shares["dreams"][1:-1].sum())}  # fmt: skip
+    notes = {
+        "calibration": {name: {key: record[key] for key in TOLD} for name, record in calibration.items()},
+        "ranks": {name: share.tolist() for name, share in shares.items()},
+        "coverage": float(shares["dreams"][1:-1].sum()),
+    }
     return Result(metrics, lambda path: dream_figures.uncertainty(path, shares, bins, scores), notes)
 
 

@@ -115,9 +115,7 @@ def main(argv: list[str]) -> None:
     figures.bars(args.figure, metrics | told, "Few-shot classification of test windows", "accuracy")
     inputs = {name: path for name in (*INPUTS, "seen", "heard") if (path := getattr(args, name))}
     seconds = time.monotonic() - began
-    write_result(
-        args.output, "few_shot", metrics, inputs, seconds, episodes=config.episodes, told=told, asked=notes
-    )  # fmt: skip
+    write_result(args.output, "few_shot", metrics, inputs, seconds, episodes=config.episodes, told=told, asked=notes)
 
 
 def tells(recordings: RecordingSet, *senses: str) -> bool:
@@ -270,10 +268,15 @@ def sense_metrics(
         shuffled = answers(standard["judged"], mixed, query)
         floors = {name: values for name, values in right.items() if name != "judged"}
         metrics[f"{sense}_{shots}shot"] = measure(
-            f"{sense}_{shots}shot", right["judged"].ravel(), task.groups[query].ravel().tolist(), statistic=mean,
+            f"{sense}_{shots}shot",
+            right["judged"].ravel(),
+            task.groups[query].ravel().tolist(),
+            statistic=mean,
             floors={"chance": 1 / ways} | {name: values.ravel() for name, values in floors.items()},
-            ceilings={"every query right": 1.0}, references={"shuffled labels": shuffled.ravel()}, seed=config.seed,
-        )  # fmt: skip
+            ceilings={"every query right": 1.0},
+            references={"shuffled labels": shuffled.ravel()},
+            seed=config.seed,
+        )
         each = right["judged"].mean((1, 2))
         over_episodes[str(shots)] = [float(each.mean()), float(1.96 * each.std(ddof=1) / np.sqrt(len(each)))]
     classes = [task.asked.classes[label] for label in frequent(task.labels, task.groups)]

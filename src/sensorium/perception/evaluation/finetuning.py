@@ -57,9 +57,13 @@ def main(argv: list[str]) -> None:
     metrics, table = compare(before, after, config.seed)
     figures.changes(args.figure, table, "What joint training changed")
     write_result(
-        args.output, "finetuning", metrics, {name: getattr(args, name) for name in inputs}, time.monotonic() - began,
+        args.output,
+        "finetuning",
+        metrics,
+        {name: getattr(args, name) for name in inputs},
+        time.monotonic() - began,
         table=table,
-    )  # fmt: skip
+    )
 
 
 def compare(

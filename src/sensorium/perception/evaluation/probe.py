@@ -106,9 +106,14 @@ def probe(
         right = np.stack([answers == test_labels, test_labels], 1).astype(float)
         ceiling = right if name == "linear_probe" else scored(taught)
         metrics[name] = measure(
-            name, scored(judged), groups, statistic=balanced_accuracy, floors=floors,
-            ceilings={"supervised": ceiling}, seed=config.seed,
-        )  # fmt: skip
+            name,
+            scored(judged),
+            groups,
+            statistic=balanced_accuracy,
+            floors=floors,
+            ceilings={"supervised": ceiling},
+            seed=config.seed,
+        )
     return metrics, task.classes
 
 

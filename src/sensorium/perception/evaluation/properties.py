@@ -63,18 +63,25 @@ def main(argv: list[str]) -> None:
         return JointReadout(*(perceived(bench, recordings, part, vision, audio) for part in (training, test)))
 
     records, alone = judge(
-        Reader(training, test), heard_and_seen(args.untrained_seed), [heard_and_seen(seed) for seed in FLOOR_SEEDS],
+        Reader(training, test),
+        heard_and_seen(args.untrained_seed),
+        [heard_and_seen(seed) for seed in FLOOR_SEEDS],
         config.seed,
-    )  # fmt: skip
+    )
     metrics = {name: record for name, record in records.items() if name not in BESIDE}
     figures.bars(
         args.figure, records, "Properties of bodies that are struck, from all senses", "R squared, or accuracy"
     )
     write_result(
-        args.output, "properties", metrics, {name: getattr(args, name) for name in INPUTS}, time.monotonic() - began,
-        beside={name: records[name] for name in BESIDE}, senses=alone,
+        args.output,
+        "properties",
+        metrics,
+        {name: getattr(args, name) for name in INPUTS},
+        time.monotonic() - began,
+        beside={name: records[name] for name in BESIDE},
+        senses=alone,
         strikes={"training": len(training), "test": len(test)},
-    )  # fmt: skip
+    )
 
 
 def judge(
@@ -93,19 +100,28 @@ def judge(
         needed = SENSES if name in NEED_ALL else ("sight",) if name in NOT_BY_LOOKS else ()
         together = {f"untrained {n}": other[SENSES][name] for n, other in enumerate(others_read)}
         metrics[name] = measure(
-            name, ours[SENSES][name], reader.groups, statistic=statistic,
+            name,
+            ours[SENSES][name],
+            reader.groups,
+            statistic=statistic,
             floors=trivial | together | {f"{sense} alone": each[sense] for sense in needed},
             ceilings={"truth of material, shape and size": 1.0},
-            references=others | {"truth of events": reader.events(name, seed)}, seed=seed,
-        )  # fmt: skip
+            references=others | {"truth of events": reader.events(name, seed)},
+            seed=seed,
+        )
         alone[name] = {}
         for sense, rows in each.items():
             encoders = [] if sense == "touch" else others_read  # touch has no encoder
             floors = trivial | {f"untrained {n}": other[(sense,)][name] for n, other in enumerate(encoders)}
             record = measure(
-                f"{name} by {sense}", rows, reader.groups, statistic=statistic, floors=floors,
-                ceilings={"truth": 1.0}, seed=seed,
-            )  # fmt: skip
+                f"{name} by {sense}",
+                rows,
+                reader.groups,
+                statistic=statistic,
+                floors=floors,
+                ceilings={"truth": 1.0},
+                seed=seed,
+            )
             alone[name][sense] = {key: record[key] for key in TOLD}
     return metrics, alone
 

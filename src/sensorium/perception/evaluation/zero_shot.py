@@ -89,9 +89,15 @@ def main(argv: list[str]) -> None:
     metrics = {"unseen_kinds": judge(trials, perceived(args.untrained_seed), untrained, config.seed)}
     figures.bars(args.figure, metrics, "Kinds that were never met", "accuracy")
     write_result(
-        args.output, "zero_shot", metrics, {name: getattr(args, name) for name in INPUTS}, time.monotonic() - began,
-        ways=WAYS, trials=len(trials.withheld), windows={"training": len(training.seen), "test": len(test.seen)},
-    )  # fmt: skip
+        args.output,
+        "zero_shot",
+        metrics,
+        {name: getattr(args, name) for name in INPUTS},
+        time.monotonic() - began,
+        ways=WAYS,
+        trials=len(trials.withheld),
+        windows={"training": len(training.seen), "test": len(test.seen)},
+    )
 
 
 def draw(
@@ -111,12 +117,16 @@ def judge(trials: Trials, judged: list[Perceived], untrained: list[list[Perceive
     floors: dict[str, Score] = {"chance": 1 / WAYS}
     floors |= {f"untrained {n}": trials.right(trials.told(each)) for n, each in enumerate(untrained)}
     return measure(
-        "unseen_kinds", trials.right(told), trials.groups, statistic=balanced_accuracy, floors=floors,
+        "unseen_kinds",
+        trials.right(told),
+        trials.groups,
+        statistic=balanced_accuracy,
+        floors=floors,
         ceilings={"true attributes": 1.0},
         references={f"{name} alone": trials.right(told, columns) for name, columns in trials.columns.items()}
         | {"shuffled attributes": trials.right(shuffled)},
         seed=seed,
-    )  # fmt: skip
+    )
 
 
 class Trials:

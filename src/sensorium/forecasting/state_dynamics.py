@@ -1,7 +1,7 @@
-"""State dynamics: the next world states from those before and the actions, and how sure that is.
+"""State dynamics: forecasts of the next world states and their variances, from earlier states and the actions.
 
-Layouts: B batch, T frames, D width of a world state. Inside, states are turned to axes along which they change
-without correlation, so that a variance for each axis is a full covariance of the state.
+Layouts: B batch, T frames, D width of a world state. The model projects states on axes along which changes are
+uncorrelated, so a variance for each axis is a full covariance of the state.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ class Forecast:
 
 
 class StateDynamics(Loadable):
-    """A gated recurrent unit that tells each frame's change, and goes on from what it told itself.
+    """A gated recurrent unit that predicts each frame's change and goes on from its own predictions.
 
-    What a single state does not show, such as speeds, is gathered over the frames that are given. Before training it
-    says that nothing changes.
+    It gathers over the given frames what a single state does not show, such as speeds. Before training it predicts
+    that nothing changes.
 
     Args:
         config: its section.
@@ -77,35 +77,39 @@ class StateDynamics(Loadable):
         self.scale.copy_(scale)
         self.spread.copy_((variance.double().sqrt() / scale).clamp(min=1e-3))
 
-    def turned(self, states: Tensor) -> Tensor:
+    def project(self, states: Tensor) -> Tensor:
         """World states [..., D] on the model's axes, where a frame's change has a mean square of one; float32."""
         with torch.autocast(states.device.type, enabled=False):  # axes along which little happens need every bit
             return (states.float() - self.mean) @ self.axes / self.scale
 
-    def states(self, turned: Tensor) -> Tensor:
-        """The way back: [..., D] on the model's axes to world states."""
-        return turned * self.scale @ self.axes.T + self.mean
+    def states(self, projected: Tensor) -> Tensor:
+        """The inverse of `project`, [..., D] -> [..., D]."""
+        return projected * self.scale @ self.axes.T + self.mean
 
-    def forward(self, turned: Tensor, action: Tensor | None, given: int, noise: Tensor | None = None) -> Forecast:
-        """Foretell each frame from the one before: a true one up to frame `given`, then from what was told.
+    def forward(self, projected: Tensor, action: Tensor | None, given: int, noise: Tensor | None = None) -> Forecast:
+        """Predict each frame from the one before: from a true one up to frame `given`, then from the prediction.
 
         Args:
-            turned: [B, T, D] states on the model's axes; only the first `given` frames are read.
-            action: [B, T', ...], action[t] led to frame t; None where nobody acts. T' tells how far to go.
+            projected: [B, T, D] states on the model's axes; only the first `given` frames are read.
+            action: [B, T', ...], action[t] led to frame t, and T' is the number of frames; None: there are no actions,
+                and T' is T.
             given: frames that are true, at least 1.
-            noise: [B, T' - 1, D], what is added to frame t + 1 when the model goes on from it; None: nothing.
+            noise: [B, T' - 1, D], added to frame t + 1 before the model goes on from it; None: nothing.
         """
-        frames = turned.shape[1] if action is None else action.shape[1]
-        memory = turned.new_zeros(len(turned), self.remember.hidden_size)
-        before, means, variances = turned[:, 0], [], []
+        frames = projected.shape[1] if action is None else action.shape[1]
+        memory = projected.new_zeros(len(projected), self.remember.hidden_size)
+        before, means, variances = projected[:, 0], [], []
         for time in range(1, frames):
             seen = self.see(before / self.spread)
             if self.act is not None and action is not None:
                 seen = seen + self.act(action[:, time])
             memory = self.remember(F.silu(seen), memory)
             change, width = self.tell(F.silu(self.think(self.norm(memory)))).float().chunk(2, dim=-1)
-            told = before + change
-            means.append(told)
+            predicted = before + change
+            means.append(predicted)
             variances.append(STEEPEST * torch.tanh(width / STEEPEST))
-            before = turned[:, time] if time < given else told if noise is None else told + noise[:, time - 1]
+            if time < given:
+                before = projected[:, time]
+            else:
+                before = predicted if noise is None else predicted + noise[:, time - 1]
         return Forecast(torch.stack(means, 1), torch.stack(variances, 1))

@@ -1,4 +1,4 @@
-"""Learning of the state dynamics: foretell world states over many frames, alone, and tell how far off that will be."""
+"""Training of the state dynamics: forecast world states many frames ahead, with the variance of the forecast."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sensorium.randomness import Draw
 from sensorium.training.collapse import effective_rank
 from sensorium.training.learner import Batch, Gate, Learner, Metrics
 
-NORMAL_90 = 1.6449  # deviations within which 90 % of a Gaussian lie
+NORMAL_90 = 1.6449  # standard deviations within which 90 % of a Gaussian lie
 
 
 def likelihood(mean: Tensor, log_variance: Tensor, truth: Tensor) -> Tensor:
@@ -22,11 +22,11 @@ def likelihood(mean: Tensor, log_variance: Tensor, truth: Tensor) -> Tensor:
 
 
 class StateDynamicsLearner(Learner):
-    """Means by squared error, variances by the likelihood of the errors that those means make.
+    """Means learn from their squared error, variances from the likelihood of the errors of those means.
 
-    The likelihood alone would weigh an error by how sure the model is: it learns first what is easy, and may leave the
-    rest to the variance (Seitzer et al. 2022, "On the pitfalls of heteroscedastic uncertainty estimation").
-    Batch: state float32 [B, context + horizon, D], action where somebody acts.
+    The likelihood alone would weigh each error by the model's certainty: the model would learn first what is easy and
+    could leave the rest to the variance (Seitzer et al. 2022, "On the pitfalls of heteroscedastic uncertainty
+    estimation"). Batch: state float32 [B, context + horizon, D], and action where recordings have actions.
     """
 
     def __init__(self, config: StateDynamicsConfig, shapes: dict[str, Any]) -> None:
@@ -43,17 +43,17 @@ class StateDynamicsLearner(Learner):
         return []
 
     def forward(self, batch: Batch, draw: Draw) -> tuple[Tensor, Metrics]:
-        """Mean over frames, given and alone alike, of squared error and likelihood."""
-        truth, forecast = self._foretell(batch, batch.get("action"))
+        """Squared error plus negative log likelihood, means over all frames, those in the context included."""
+        truth, forecast = self._forecast(batch, batch.get("action"))
         error = (forecast.mean - truth).square().mean()
         unsure = likelihood(forecast.mean.detach(), forecast.log_variance, truth).mean()
         alone = (forecast.mean - truth)[:, self.config.context - 1 :].detach().square().mean()
         return error + unsure, {"error": error.detach(), "error_alone": alone, "likelihood": unsure.detach()}
 
     def gates(self, batch: Batch) -> list[Gate]:
-        """Whether it beats 'nothing changes' and 'as always', tells moments apart, heeds actions, is not too sure."""
+        """It must beat persistence and the mean, differ between moments, use the actions and not be overconfident."""
         given = self.config.context
-        truth, forecast = self._foretell(batch, batch.get("action"))
+        truth, forecast = self._forecast(batch, batch.get("action"))
         last = truth[:, given - 2 : given - 1]  # from the same product: another shape may round otherwise
         truth, mean = truth[:, given - 1 :], forecast.mean[:, given - 1 :]
         error = (mean - truth).square().mean()
@@ -66,12 +66,12 @@ class StateDynamicsLearner(Learner):
             Gate("inside_90", float(inside.float().mean()), 0.6, "fewer steps, or more recordings"),
         ]
         if "action" in batch:
-            other = self._foretell(batch, batch["action"].roll(1, 0))[1].mean[:, given - 1 :]
+            other = self._forecast(batch, batch["action"].roll(1, 0))[1].mean[:, given - 1 :]
             rise = float((other - truth).square().mean() / error - 1)
             gates.append(Gate("heeds_actions", rise, 0.005, advice))
         return gates
 
-    def _foretell(self, batch: Batch, action: Tensor | None) -> tuple[Tensor, Forecast]:
-        """The truth of every frame after the first, on the model's axes, and what is told of it."""
-        turned = self.dynamics.turned(batch["state"])
-        return turned[:, 1:], self.dynamics(turned, action, self.config.context)
+    def _forecast(self, batch: Batch, action: Tensor | None) -> tuple[Tensor, Forecast]:
+        """True states of all frames after the first, on the model's axes, and their forecasts."""
+        states = self.dynamics.project(batch["state"])
+        return states[:, 1:], self.dynamics(states, action, self.config.context)

@@ -68,7 +68,7 @@ def fresh(seed: int = 0) -> StateDynamics:
 def test_axes_part_changes_and_lead_back() -> None:
     states = system()["state"]
     model = measured(StateDynamicsLearner(CONFIG, SHAPES), states).dynamics
-    turned = model.turned(states)
+    turned = model.project(states)
     torch.testing.assert_close(model.states(turned), states, atol=1e-4, rtol=1e-4)
     steps = turned.diff(dim=1).flatten(0, 1)
     covariance = steps.T @ steps / len(steps)
@@ -281,7 +281,10 @@ def test_coverage_likelihood_and_ranks_by_hand() -> None:
     variance = rng.uniform(0.5, 2, (4000, 3))
     square = variance * rng.standard_normal((4000, 3)) ** 2
     assert motion.coverage(square, variance) == pytest.approx({"50%": 0.5, "90%": 0.9}, abs=0.02)
-    assert motion.surprise(square, variance).mean() < motion.surprise(square, np.ones(3)).mean()
+    assert (
+        motion.negative_log_likelihood(square, variance).mean()
+        < motion.negative_log_likelihood(square, np.ones(3)).mean()
+    )
     moments = rank_moments(variance, np.sqrt(variance) + 100 * np.arange(3), within_columns=True)
     assert correlation(moments, np.ones(4000)) == pytest.approx(1)
     assert correlation(rank_moments(np.ones((9, 2)), rng.random((9, 2)), within_columns=True), np.ones(9)) == 0

@@ -1,29 +1,31 @@
-"""What other actions would have changed: the state dynamics' answer beside that of the simulator, run again.
+"""Effects of other actions: the forecast of the state dynamics beside the simulator, which runs the scene again.
 
-Asked in rooms that no recording holds, with one body each (rooms.py). Windows are foretold and simulated from the end
-of their context on with their own actions, with those of another room, and with a hand that rests. Places are read
-from foretold world states by a regression learned in other rooms, in half of which the hand does not follow its habits.
+The questions are put in rooms that no recording holds, with one body each (rooms.py). Windows are forecast and
+simulated from the end of their context on with their own actions, with those of another room, and with a hand that
+rests. A regression, fitted in other rooms, reads places from forecast world states; in half of those rooms the hand
+does not follow its habits.
 
-`hand_effect`, `body_effect`, interventions: the cosine between foretold and true change of the place, over all windows,
+`hand_effect`, `body_effect`, interventions: the cosine between forecast and true change of the place, over all windows,
 averaged over the horizon. Floors: no effect (0); an observational regressor, a ridge regression from the actions of the
-horizon to displacements, which knows no state; the model told a third room's actions. Ceiling: 1.
-`abduction`, a counterfactual (Pearl 2009, "Causality", section 7.1): what would have come of other actions in this very
-course of events? Abduction: the noise of every frame is what the window was off by, one frame ahead. Of it a share is
-kept, for part is not the world's but the reader's: the share that does best in the rooms learned from. Action: the
-other ones. Prediction: the forecast with that noise. Root mean square error of all places; floors: the forecast without
-noise; the same noise under the window's own actions, which a model that heeds none does as well by; and what really
-happened, taken as unchanged. Ceiling: the error of reading what really happened.
-`but_for`, responsibility: where the body got further than `moved`, would it have, had the hand rested? The truth is the
-simulator's; the answer, by abduction as above, is how near to its start the body would have ended. Area under the ROC
-curve. Floors: chance (0.5); the answer for another room's actions in place of the resting hand; how near to its start
-it really ended. Reference: how weak the commands were. Ceiling: 1. Left out where all or none would have.
+horizon to displacements, which knows no state; the model given a third room's actions. Ceiling: 1.
+`abduction`, a counterfactual (Pearl 2009, "Causality", section 7.1): what would other actions have led to in this very
+course of events? Abduction: the noise of each frame is the error of the forecast one frame ahead. Only a fraction of
+the inferred noise is kept, because part of it is readout error: the fraction that does best in the rooms of the
+readout. Action: the other ones. Prediction: the forecast with that noise. The metric is the root mean square error of
+all places. Floors: the forecast without noise; the same noise under the window's own actions, which a model that
+ignores actions equals; the true course, taken as unchanged. Ceiling: the error of reading the true course.
+`but_for`, responsibility: where the body moved further than `moved`, would it have, had the hand rested? The truth is
+the simulator's; the answer, by abduction as above, is how near to its start the body would have ended. Area under the
+ROC curve. Floors: chance (0.5); the answer for another room's actions in place of the resting hand; how near to its
+start it really ended. Reference: how weak the commands were. Ceiling: 1. Left out where all bodies or none would have.
 
-Told beside: the share of the true change that is explained; errors of places, each thing by itself.
+Reported without being metrics: the share of the true change that is explained; errors of places for each thing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -39,191 +41,290 @@ from sensorium.evaluation.statistics import measure
 from sensorium.forecasting.config import CausalConfig
 from sensorium.forecasting.evaluation import motion_figures
 from sensorium.forecasting.evaluation.forecasts import INPUTS, Forecaster
-from sensorium.forecasting.evaluation.rooms import Rooms
+from sensorium.forecasting.evaluation.rooms import SingleBodyRooms
 from sensorium.randomness import stable_seed
 
 REVISION = 2
 EVALUATION = Evaluation(__name__, CausalConfig, inputs=INPUTS, control="the state dynamics")
 main = EVALUATION.main
 
-FICKLE = "nearest"  # the largest body, where there is one
+FICKLE = "nearest"  # the body nearest to the hand, which is another one from frame to frame
 CALLED = {"largest": "body"}
 OBSERVED = 2000  # windows that the observational regressor is fitted on
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the noise
 
 
 def judge(bench: Bench, config: CausalConfig) -> Result:
-    """Effects of actions, counterfactuals and responsibility."""
+    """Compare effects of actions, counterfactuals and responsibility with the simulator."""
     forecaster = Forecaster(bench)
-    require(forecaster.recordings, "action", "causal needs a world that somebody steers")
-    world, settings = playroom_settings(forecaster.recordings), bench.parts.manifest("state_dynamics")["config"]
+    require(forecaster.recordings, "action", "causal needs recordings with actions")
+    settings = bench.parts.manifest("state_dynamics")["config"]
     given, horizon = int(settings["context"]), int(settings["horizon"])
     rng = np.random.default_rng(stable_seed(config.seed, "causal"))
-
-    rooms = Rooms(forecaster, world, world.recordings, config.rooms)
-    first = world.recordings + config.rooms
-    others = Rooms(forecaster, world, first, config.learned_from)
-    led = Rooms(forecaster, world, first + config.learned_from, config.learned_from, led=True)
-    foresight = Foresight(forecaster, (others, led), given)
-    things, places = foresight.things, foresight.places
+    rooms, others, led = simulated_rooms(forecaster, config)
+    places = PlaceForecaster(forecaster, (others, led), given)
     tried, known = (others.sample(given + horizon, count, rng) for count in (config.windows // 2, OBSERVED))
-    kept = foresight.share(tried, others, exchanged(tried, given, rng))
-    observe = displacements(known, places, given)
+    kept = places.best_share(tried, others, exchanged(tried, given, rng))
+    regressor = displacements(known, places.columns, given)
+    sample = rooms.sample(given + horizon, config.windows, rng)
+    changed, third = (exchanged(sample, given, rng) for _ in range(2))
+    case = Case.of(sample, rooms, places, changed, third, kept)
 
-    takes = rooms.sample(given + horizon, config.windows, rng)
-    groups, actions = takes.groups.tolist(), takes["action"]
-    changed, third = (exchanged(takes, given, rng) for _ in range(2))
-    rest = actions.copy()
-    rest[:, given:] = 0
-    fact = takes["truth.state"][:, given:][..., places]
-    true_changed, true_rest = (rooms.rerun(takes, moves, given)[..., places] for moves in (changed, rest))
-    as_is, other, astray = (foresight.foretold(takes, moves) for moves in (actions, changed, third))
-    observed = observe(changed) - observe(actions)
+    sums = effect_sums(case, regressor)
+    errors = counterfactual_errors(case)
+    answers, happened, stayed = responsibility_answers(case, config.moved)
+    groups = sample.names
+    metrics = effect_metrics(sums, groups, config.seed)
+    metrics["abduction"] = abduction_metric(case, errors, groups, config.seed)
+    if stayed.any() and not stayed.all():  # otherwise there is nothing to separate
+        metrics["but_for"] = responsibility(answers, sample.groups[happened].tolist(), config.seed)
+
+    notes = notes_of(case, sums, errors) | {"happened": int(happened.sum()), "due_to_the_hand": int(stayed.sum())}
+    ahead = {name: np.sqrt(error.mean((0, 2))) for name, error in errors.items()}
+    lines = effect_curves(sums, horizon)
+    return Result(
+        metrics, lambda path: motion_figures.causal(path, lines, ahead, answers["model"], config.moved), notes
+    )
+
+
+def simulated_rooms(forecaster: Forecaster, config: CausalConfig) -> tuple[SingleBodyRooms, ...]:
+    """Rooms to ask about; rooms in which reading is learned; as many in which the hand breaks its habits."""
+    world = playroom_settings(forecaster.recordings)
+    first = world.recordings + config.rooms
+    return (
+        SingleBodyRooms(forecaster, world, world.recordings, config.rooms),
+        SingleBodyRooms(forecaster, world, first, config.learned_from),
+        SingleBodyRooms(forecaster, world, first + config.learned_from, config.learned_from, led=True),
+    )
+
+
+class PlaceForecaster:
+    """Places of things, read from true or forecast world states.
+
+    Args:
+        forecaster: the judged state dynamics.
+        rooms: in which the readout is fitted.
+        given: frames of the context.
+    """
+
+    def __init__(self, forecaster: Forecaster, rooms: Sequence[SingleBodyRooms], given: int) -> None:
+        kept = [number for number, thing in enumerate(forecaster.things) if thing != FICKLE]
+        self.things = [CALLED.get(forecaster.things[number], forecaster.things[number]) for number in kept]
+        self.columns = forecaster.columns("x", "y")[kept]
+        self.given = given
+        self._forecaster = forecaster
+        states, truth = (np.concatenate([getattr(part, key) for part in rooms]) for key in ("states", "truth"))
+        self._readout = Readout(forecaster.project(states), truth[:, self.columns.ravel()], standardise=False)
+
+    def true(self, sample: Sample) -> np.ndarray:
+        """Places in all frames, read from the true world states, [n, T, K, 2]."""
+        return self._places(self._forecaster.project(sample["state"]))
+
+    def forecast(self, sample: Sample, actions: np.ndarray, kept: float = 0.0) -> np.ndarray:
+        """Places after the context under these actions, with a share of the noise inferred from the window, if any."""
+        if not kept:
+            return self._places(self._forecaster.forecast(sample["state"], actions, self.given)[0][:, self.given - 1 :])
+        next_frames = self._forecaster.forecast(sample["state"], sample["action"], sample["state"].shape[1])[0]
+        noise = kept * (self._forecaster.project(sample["state"])[:, 1:] - next_frames)
+        mean = self._forecaster.forecast(sample["state"], actions, self.given, noise=noise)[0]
+        return self._places((mean + noise)[:, self.given - 1 :])
+
+    def best_share(self, sample: Sample, rooms: SingleBodyRooms, changed: np.ndarray) -> float:
+        """The share of the noise with which the outcomes of other actions are forecast best in these rooms."""
+        truth = rooms.rerun(sample, changed, self.given)[..., self.columns]
+        errors = [float(((self.forecast(sample, changed, share) - truth) ** 2).mean()) for share in SHARES]
+        return SHARES[int(np.argmin(errors))]
+
+    def _places(self, states: np.ndarray) -> np.ndarray:
+        return self._readout(states).reshape(*states.shape[:2], len(self.things), 2)
+
+
+@dataclass(frozen=True)
+class Case:
+    """Windows with what happened in them, and what would have happened under other actions.
+
+    Attributes:
+        sample: the windows.
+        places: reads and forecasts places.
+        changed, third, rest: other actions after the context: of another room, of a third one, none; [n, T, A].
+        kept: share of the noise that abduction keeps.
+        truth: true places in all frames, [n, T, K, 2].
+        true_changed, true_rest: true places after the context under `changed` and under `rest`, [n, H, K, 2].
+        read: places read from the true world states, [n, T, K, 2].
+    """
+
+    sample: Sample
+    places: PlaceForecaster
+    changed: np.ndarray
+    third: np.ndarray
+    rest: np.ndarray
+    kept: float
+    truth: np.ndarray
+    true_changed: np.ndarray
+    true_rest: np.ndarray
+    read: np.ndarray
+
+    @classmethod
+    def of(
+        cls,
+        sample: Sample,
+        rooms: SingleBodyRooms,
+        places: PlaceForecaster,
+        changed: np.ndarray,
+        third: np.ndarray,
+        kept: float,
+    ) -> Case:
+        """Simulate the windows again under `changed` and with a hand that rests."""
+        rest = sample["action"].copy()
+        rest[:, places.given :] = 0
+        true_changed, true_rest = (
+            rooms.rerun(sample, moves, places.given)[..., places.columns] for moves in (changed, rest)
+        )
+        truth = sample["truth.state"][..., places.columns]
+        return cls(sample, places, changed, third, rest, kept, truth, true_changed, true_rest, places.true(sample))
+
+    @property
+    def fact(self) -> np.ndarray:
+        """True places after the context, [n, H, K, 2]."""
+        return self.truth[:, self.places.given :]
+
+    def forecast(self, actions: np.ndarray, kept: float = 0.0) -> np.ndarray:
+        """Places after the context under actions, [n, H, K, 2]."""
+        return self.places.forecast(self.sample, actions, kept)
+
+
+Sums = dict[str, dict[str, np.ndarray]]  # thing -> who forecasts -> sums of `scores.products`
+
+
+def effect_sums(case: Case, regressor: Callable[[np.ndarray], np.ndarray]) -> Sums:
+    """Products of forecast and true effects of `changed`, of the model and of its floors."""
+    actions = case.sample["action"]
+    own = case.forecast(actions)
     effects = {
-        "model": other - as_is,
-        "observational regressor": observed.reshape(fact.shape),
-        "other actions": astray - as_is,
+        "model": case.forecast(case.changed) - own,
+        "observational regressor": (regressor(case.changed) - regressor(actions)).reshape(case.fact.shape),
+        "other actions": case.forecast(case.third) - own,
+    }
+    truth = case.true_changed - case.fact
+    return {
+        thing: {name: products(effect[:, :, k], truth[:, :, k]) for name, effect in effects.items()}
+        for k, thing in enumerate(case.places.things)
     }
 
-    truth = true_changed - fact
-    metrics: dict[str, dict[str, Any]] = {}
-    sums = {
-        thing: {name: products(effect[:, :, k], truth[:, :, k]) for name, effect in effects.items()}
-        for k, thing in enumerate(things)
-    }
-    for thing, of in sums.items():
-        metrics[f"{thing}_effect"] = measure(
+
+def effect_metrics(sums: Sums, groups: Sequence[str], seed: int) -> dict[str, dict[str, Any]]:
+    """`hand_effect` and `body_effect`."""
+    return {
+        f"{thing}_effect": measure(
             f"{thing}_effect",
             of["model"],
             groups,
             statistic=cosine,
             floors={"no effect": 0.0} | {name: of[name] for name in of if name != "model"},
             ceilings={"truth": 1.0},
-            seed=config.seed,
+            seed=seed,
         )
-
-    seen = foresight.seen(takes)
-    answers = {
-        "abduction, action, prediction": foresight.foretold(takes, changed, kept),
-        "plain forecast": other,
-        "its own actions": foresight.foretold(takes, actions, kept),
-        "what happened, unchanged": seen[:, given:],
+        for thing, of in sums.items()
     }
-    missed = {name: ((places - true_changed) ** 2).sum(-1) for name, places in answers.items()}
-    model, *floors = (errors.mean((1, 2)) for errors in missed.values())
-    metrics["abduction"] = measure(
+
+
+def effect_curves(sums: Sums, horizon: int) -> dict[str, np.ndarray]:
+    """Cosine of forecast and true effects over the horizon, for each thing and forecast."""
+    return {
+        f"{thing}, {name}": np.array([cosine(value[:, [h]], np.ones(len(value))) for h in range(horizon)])
+        for thing, of in sums.items()
+        for name, value in of.items()
+    }
+
+
+def counterfactual_errors(case: Case) -> dict[str, np.ndarray]:
+    """Squared errors of places under `changed`, [n, H, K]: of abduction first, then of its floors."""
+    answers = {
+        "abduction, action, prediction": case.forecast(case.changed, case.kept),
+        "plain forecast": case.forecast(case.changed),
+        "its own actions": case.forecast(case.sample["action"], case.kept),
+        "what happened, unchanged": case.read[:, case.places.given :],
+    }
+    return {name: ((places - case.true_changed) ** 2).sum(-1) for name, places in answers.items()}
+
+
+def abduction_metric(case: Case, errors: Mapping[str, np.ndarray], groups: Sequence[str], seed: int) -> dict[str, Any]:
+    """`abduction`, from `counterfactual_errors`."""
+    model, *floors = (error.mean((1, 2)) for error in errors.values())
+    reading = ((case.read[:, case.places.given :] - case.fact) ** 2).sum(-1).mean((1, 2))
+    return measure(
         "abduction",
         model,
         groups,
         statistic=root_mean,
-        floors=dict(zip(list(missed)[1:], floors, strict=True)),
-        ceilings={"reading what happened": ((seen[:, given:] - fact) ** 2).sum(-1).mean((1, 2))},
+        floors=dict(zip(list(errors)[1:], floors, strict=True)),
+        ceilings={"reading what happened": reading},
         higher_is_better=False,
-        seed=config.seed,
-    )
-
-    body = len(things) - 1
-    start, start_seen = takes["truth.state"][:, given - 1][..., places][:, body], seen[:, given - 1, body]
-    happened = distance(fact, start, body) > config.moved
-    stayed = distance(true_rest, start, body) <= config.moved
-    near = {
-        "model": -distance(foresight.foretold(takes, rest, kept), start_seen, body),
-        "other actions": -distance(foresight.foretold(takes, third, kept), start_seen, body),
-        "what happened": -distance(seen, start_seen, body),
-        "weakness of the commands": -np.abs(actions[:, given:]).mean((1, 2)),
-    }
-    said = {name: np.stack([answer, stayed], 1)[happened] for name, answer in near.items()}
-    if stayed[happened].any() and not stayed[happened].all():  # else there is nothing to tell apart
-        metrics["but_for"] = responsibility(said, takes.groups[happened].tolist(), config.seed)
-
-    notes = {
-        "explained": {
-            thing: {name: explained(value.sum((0, 1))) for name, value in of.items()} for thing, of in sums.items()
-        },
-        "share_of_noise_kept": kept,
-        "counterfactual_error": {
-            name: {thing: float(np.sqrt(errors[:, :, k].mean())) for k, thing in enumerate(things)}
-            for name, errors in missed.items()
-        },
-        "true_effect": {thing: float(np.sqrt((truth[:, :, k] ** 2).sum(-1).mean())) for k, thing in enumerate(things)},
-        "happened": int(happened.sum()),
-        "due_to_the_hand": int(stayed[happened].sum()),
-    }
-    every = np.ones(len(fact))
-    lines = {
-        f"{thing}, {name}": np.array([cosine(value[:, [h]], every) for h in range(horizon)])
-        for thing, of in sums.items()
-        for name, value in of.items()
-    }
-    ahead = {name: np.sqrt(errors.mean((0, 2))) for name, errors in missed.items()}
-    return Result(metrics, lambda path: motion_figures.causal(path, lines, ahead, said["model"], config.moved), notes)
-
-
-class Foresight:
-    """Places of things, read from world states that are seen or foretold.
-
-    Args:
-        forecaster: the judged state dynamics.
-        rooms: in which reading is learned.
-        given: frames of the context.
-    """
-
-    def __init__(self, forecaster: Forecaster, rooms: Sequence[Rooms], given: int) -> None:
-        kept = [number for number, thing in enumerate(forecaster.things) if thing != FICKLE]
-        self.things = [CALLED.get(forecaster.things[number], forecaster.things[number]) for number in kept]
-        self.places = forecaster.columns("x", "y")[kept]
-        self._forecaster, self._given = forecaster, given
-        states, truth = (np.concatenate([getattr(part, key) for part in rooms]) for key in ("states", "truth"))
-        self._read = Readout(forecaster.turned(states), truth[:, self.places.ravel()], standardise=False)
-
-    def seen(self, takes: Sample) -> np.ndarray:
-        """Places in all frames as they were seen, [n, T, K, 2]."""
-        return self._positions(self._forecaster.turned(takes["state"]))
-
-    def foretold(self, takes: Sample, actions: np.ndarray, kept: float = 0.0) -> np.ndarray:
-        """Places after the context under these actions, with a share of what the window's own frames were off by."""
-        if not kept:
-            return self._positions(
-                self._forecaster.forecast(takes["state"], actions, self._given)[0][:, self._given - 1 :]
-            )
-        told = self._forecaster.forecast(takes["state"], takes["action"], takes["state"].shape[1])[0]
-        noise = kept * (self._forecaster.turned(takes["state"])[:, 1:] - told)
-        mean = self._forecaster.forecast(takes["state"], actions, self._given, noise=noise)[0]
-        return self._positions((mean + noise)[:, self._given - 1 :])
-
-    def share(self, takes: Sample, rooms: Rooms, changed: np.ndarray) -> float:
-        """The share of the noise with which other actions' outcomes are foretold best in these rooms."""
-        truth = rooms.rerun(takes, changed, self._given)[..., self.places]
-        errors = [float(((self.foretold(takes, changed, share) - truth) ** 2).mean()) for share in SHARES]
-        return SHARES[int(np.argmin(errors))]
-
-    def _positions(self, turned: np.ndarray) -> np.ndarray:
-        return self._read(turned).reshape(*turned.shape[:2], len(self.things), 2)
-
-
-def responsibility(said: dict[str, np.ndarray], groups: Sequence[str], seed: int) -> dict[str, Any]:
-    """The metric `but_for`, from (answer, truth) [n, 2] of the model, its floors and its reference."""
-    return measure(
-        "but_for",
-        said["model"],
-        groups,
-        statistic=area,
-        floors={"chance": 0.5} | {name: said[name] for name in ("other actions", "what happened")},
-        ceilings={"truth": 1.0},
-        references={"weakness of the commands": said["weakness of the commands"]},
         seed=seed,
     )
 
 
-def exchanged(takes: Sample, given: int, rng: np.random.Generator) -> np.ndarray:
+def responsibility_answers(case: Case, moved: float) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+    """Answers to `but_for`.
+
+    Returns:
+        name -> (how near to its start the body would have ended, whether it would have stayed), [m, 2], of the m
+        windows in which it moved further than `moved`; which windows those are, bool [n]; would it have stayed, [m].
+    """
+    body, last = len(case.places.things) - 1, case.places.given - 1
+    start, start_read = case.truth[:, last, body], case.read[:, last, body]
+    happened = distance(case.fact, start, body) > moved
+    stayed = distance(case.true_rest, start, body) <= moved
+    near = {
+        "model": -distance(case.forecast(case.rest, case.kept), start_read, body),
+        "other actions": -distance(case.forecast(case.third, case.kept), start_read, body),
+        "what happened": -distance(case.read, start_read, body),
+        "weakness of the commands": -np.abs(case.sample["action"][:, case.places.given :]).mean((1, 2)),
+    }
+    answers = {name: np.stack([answer, stayed], 1)[happened] for name, answer in near.items()}
+    return answers, happened, stayed[happened]
+
+
+def responsibility(answers: Mapping[str, np.ndarray], groups: Sequence[str], seed: int) -> dict[str, Any]:
+    """The metric `but_for`, from (answer, truth) [m, 2] of the model, its floors and its reference."""
+    return measure(
+        "but_for",
+        answers["model"],
+        groups,
+        statistic=area,
+        floors={"chance": 0.5} | {name: answers[name] for name in ("other actions", "what happened")},
+        ceilings={"truth": 1.0},
+        references={"weakness of the commands": answers["weakness of the commands"]},
+        seed=seed,
+    )
+
+
+def notes_of(case: Case, sums: Sums, errors: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """What the result holds beside the metrics."""
+    things, truth = case.places.things, case.true_changed - case.fact
+    return {
+        "explained": {
+            thing: {name: explained(value.sum((0, 1))) for name, value in of.items()} for thing, of in sums.items()
+        },
+        "share_of_noise_kept": case.kept,
+        "counterfactual_error": {
+            name: {thing: float(np.sqrt(error[:, :, k].mean())) for k, thing in enumerate(things)}
+            for name, error in errors.items()
+        },
+        "true_effect": {thing: float(np.sqrt((truth[:, :, k] ** 2).sum(-1).mean())) for k, thing in enumerate(things)},
+    }
+
+
+def exchanged(sample: Sample, given: int, rng: np.random.Generator) -> np.ndarray:
     """The actions of each window up to its context's end, then those of another room's window."""
-    return with_actions_of(takes["action"], of_other_recordings(takes.groups, rng), given)
+    return with_actions_of(sample["action"], of_other_recordings(sample.groups, rng), given)
 
 
-def displacements(takes: Sample, places: np.ndarray, given: int) -> Callable[[np.ndarray], np.ndarray]:
-    """From actions [n, T, A] to displacements after the context, flattened, as they go together in these windows."""
-    moved = takes["truth.state"][:, given:][..., places] - takes["truth.state"][:, given - 1 : given][..., places]
-    regressor = Ridge(10.0).fit(flat(takes["action"][:, given:]), flat(moved))
+def displacements(sample: Sample, columns: np.ndarray, given: int) -> Callable[[np.ndarray], np.ndarray]:
+    """A ridge regression from actions [n, T, A] to displacements after the context, flattened."""
+    places = sample["truth.state"][..., columns]
+    moved = places[:, given:] - places[:, given - 1 : given]
+    regressor = Ridge(10.0).fit(flat(sample["action"][:, given:]), flat(moved))
     return lambda actions: regressor.predict(flat(actions[:, given:]))
 
 

@@ -51,7 +51,7 @@ class Forecaster:
         self._fusion = bench.parts.load(Fusion)
 
     def columns(self, *suffixes: str) -> np.ndarray:
-        """Where the variables THING_SUFFIX of the truth stand, int [K, suffixes]; -1 for those that it lacks."""
+        """Columns of the variables THING_SUFFIX in the truth, int [K, suffixes]; -1: the truth lacks one."""
         places = [
             [self.names.index(name) if (name := f"{thing}_{suffix}") in self.names else -1 for suffix in suffixes]
             for thing in self.things
@@ -59,7 +59,7 @@ class Forecaster:
         return np.array(places)
 
     def perceive(self, fields: Mapping[str, np.ndarray]) -> np.ndarray:
-        """World states of something recorded that is in no set, from its video, audio and body: float32 [T, D]."""
+        """World states of a recording outside of any set, from its video, audio and body: float32 [T, D]."""
         device = self.bench.device
         senses = {
             "vision": see(self._vision, fields["video"], device)[0],
@@ -70,7 +70,7 @@ class Forecaster:
         return fuse(self._fusion, senses, device)
 
     def embedded(self, split: Split, most: int | None = None) -> EmbeddedRecordings:
-        """World states, actions and truth of the recordings of a split, or of the first ones."""
+        """World states, actions and truth of the recordings of a split; `most`: of the first so many."""
         device, kept = self.bench.device, {}
         for name in self.recordings.names(split)[:most]:
             senses = embed_recording(self.recordings, name, self._vision, self._audio, device)
@@ -80,16 +80,14 @@ class Forecaster:
                     kept[name][field] = np.array(self.recordings.field(name, field))
         return EmbeddedRecordings(self.recordings, kept)
 
-    def sample(
-        self, embedded: EmbeddedRecordings, split: Split, frames: int, count: int, rng: np.random.Generator
-    ) -> Sample:
-        """Up to `count` windows whose positions are defined throughout, spread evenly over the recordings.
+    def sample(self, split: Split, frames: int, count: int, rng: np.random.Generator) -> Sample:
+        """Up to `count` windows of a split whose positions are defined throughout, spread evenly over the recordings.
 
         Their fields: "state" float32 [n, T, D], "truth.state" float64 [n, T, variables], and "action" [n, T, ...],
-        of which action[t] led to frame t, in a world that somebody steers.
+        where action[t] led to frame t, where recordings have actions.
         """
         fields = ("state", "truth.state", *(("action",) if self.recordings.has("action") else ()))
-        pool = WindowPool(embedded, split, fields, frames)
+        pool = WindowPool(self.embedded(split), split, fields, frames)
         every = pool.rows(np.arange(len(pool)))
         truth = every["truth.state"].astype(np.float64)
         defined = np.asarray(np.isfinite(truth[:, :, self.columns("x", "y").ravel()]).all((1, 2)))
@@ -122,12 +120,12 @@ class Forecaster:
         model = self.model(untrained_seed)
 
         def network(states: Tensor, actions: Tensor | None, noise: Tensor | None) -> Tensor:
-            ahead = model(model.turned(states), actions, given, noise)
+            ahead = model(model.project(states), actions, given, noise)
             return torch.stack([ahead.mean, ahead.log_variance.exp()], 1)
 
         mean, variance = self.bench.map(network, states, actions, noise).transpose(1, 0, 2, 3)
         return mean, variance
 
-    def turned(self, states: np.ndarray) -> np.ndarray:
+    def project(self, states: np.ndarray) -> np.ndarray:
         """World states [..., D] on the model's axes."""
-        return self.bench.map(self.model().turned, states)
+        return self.bench.map(self.model().project, states)

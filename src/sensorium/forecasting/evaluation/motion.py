@@ -1,26 +1,29 @@
-"""Where things will be: positions read from world states that the state dynamics foretell, alone, frame after frame.
+"""Where things will be: positions read from world states that the state dynamics forecast, frame after frame.
 
-A ridge regression reads positions (of what the truth names NAME_x, NAME_y) from world states, fitted on training
-recordings; the model's test windows begin with true world states and go on without any. Errors are root mean square
-distances in the truth's own unit of length: room widths in the playroom.
-`position_error` counts all things, `body_error` all but the hand, which the actions steer. Floors: the last read
-position, held; a straight line through the read positions of the context; gravity, drag and walls from the read
-position and velocity; the mean position of the training recordings; an untrained network, which says that nothing
-changes. Ceiling: positions read from the true world states. Reference: the actions of another recording.
-`action_effect` is how much larger the error becomes by those; its floor is 0.
+A ridge regression reads positions (of what the truth names NAME_x, NAME_y) from world states. It is fitted on training
+recordings. The test windows begin with true world states; the model goes on from its own forecasts. Errors are root
+mean square distances in the truth's own unit of length: room widths in the playroom.
+`position_error` counts all things, `body_error` all but the hand, which the actions steer. Floors: the last position
+that was read, held; a straight line through the positions read in the context; free fall with drag and walls from the
+position and velocity read last; the mean position of the training recordings; an untrained network, which forecasts no
+change. Ceiling: positions read from the true world states. Reference: the actions of another recording.
+`action_effect` is the increase of the error under those actions; its floor is 0.
 `likelihood` is the mean negative log likelihood of a true world state, on the model's axes. Floors: the same means
 with variances that depend on axis and frames ahead alone, measured on validation recordings; the same for the last
 state, held; the untrained network. Ceiling: those variances, scaled by each frame's own true error.
-`spread_error` is Spearman's correlation of foretold deviation and true error of the world state, within each frame
-ahead. Floors: 0, and the size of the last change that was seen. Ceiling: errors drawn from what was foretold.
+`spread_error` is Spearman's correlation of the forecast standard deviation and the true error of the world state,
+within each frame ahead. Floors: 0, and the size of the last change in the context. Ceiling: errors drawn from the
+forecast itself.
 
-Told beside it, no metric, for calibration alone is no skill: the share of truths within the 50 % and the 90 %
-intervals, of the world state and of positions (there with the read-out's own error, measured on validation
-recordings), and the likelihood of positions.
+Reported without being metrics, because calibration alone is no skill: the share of truths within the 50 % and the 90 %
+intervals, of the world state and of positions (there with the readout's own error, measured on validation recordings),
+and the likelihood of positions.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -39,7 +42,7 @@ from sensorium.forecasting.evaluation import motion_figures
 from sensorium.forecasting.evaluation.forecasts import INPUTS, Forecaster
 from sensorium.randomness import stable_seed
 
-REVISION = 1
+REVISION = 2
 EVALUATION = Evaluation(__name__, MotionConfig, inputs=INPUTS, control="the state dynamics")
 main = EVALUATION.main
 
@@ -49,60 +52,139 @@ HAND = "hand"
 
 
 def judge(bench: Bench, config: MotionConfig) -> Result:
-    """Forecasts of positions and of world states, and how sure they are."""
+    """Compare forecasts of positions and of world states with what came, and their spread with their error."""
     forecaster = Forecaster(bench)
     settings = bench.parts.manifest("state_dynamics")["config"]
     given, horizon = int(settings["context"]), int(settings["horizon"])
     rng = np.random.default_rng(stable_seed(config.seed, "motion"))
+    reader = PlaceReader(forecaster, config.recordings)
+    validation = forecaster.sample("validation", given + horizon, config.windows, rng)
+    test = forecaster.sample("test", given + horizon, config.windows, rng)
+    checked, judged = Forecasts.of(forecaster, validation, given), Forecasts.of(forecaster, test, given)
+    untrained = Forecasts.of(forecaster, test, given, untrained_seed=FLOOR_SEEDS[0])
 
-    places, speeds = forecaster.columns("x", "y"), forecaster.columns("vx", "vy")
-    told = forecaster.embedded("training", config.recordings)
-    names = told.names("training")
-    learnt = forecaster.turned(np.concatenate([told.field(name, "state") for name in names]))
-    known = np.concatenate([told.field(name, "truth.state") for name in names]).astype(np.float64)
-    read = Readout(learnt, known[:, places.ravel()], standardise=False)
-    usual = np.nanmean(known[:, places], axis=0)  # [K, 2]
-    checks, takes = (
-        forecaster.sample(forecaster.embedded(split), split, given + horizon, config.windows, rng)  # type: ignore[arg-type]
-        for split in ("validation", "test")
-    )
-    groups = takes.groups.tolist()
-    things = len(places)
+    truth = test["truth.state"][:, given:][..., reader.columns]  # [n, H, K, 2]
+    positions = compared_positions(reader, judged, untrained)
+    if (actions := test.get("action")) is not None:
+        others = with_actions_of(actions, of_other_recordings(test.groups, rng), given)
+        positions["other actions"] = reader.positions(Forecasts.of(forecaster, test, given, actions=others).mean)
+    errors = {name: ((places - truth) ** 2).sum(-1) for name, places in positions.items()}  # [n, H, K]
 
-    def positions(turned: np.ndarray) -> np.ndarray:
-        return read(turned).reshape(*turned.shape[:2], things, 2)
+    variances = ((checked.mean - checked.future) ** 2).mean(0)  # of each axis and frame ahead, [H, D]
+    metrics = {
+        **position_metrics(errors, forecaster.things, test.names, config.seed),
+        "likelihood": likelihood_metric(judged, checked, untrained, variances, test.names, config.seed),
+        "spread_error": spread_metric(judged, rng, test.names, config.seed),
+    }
+    spreads = Spreads.of(reader, judged, checked, truth, validation["truth.state"][:, given:][..., reader.columns])
+    notes = {
+        "error_over_horizon": {
+            name: {thing: np.sqrt(error[:, :, k].mean(0)).tolist() for k, thing in enumerate(forecaster.things)}
+            for name, error in errors.items()
+        },
+        "calibration": calibration(judged, variances, spreads),
+    }
+    covered = {"world state": (judged.square_error, judged.variance), "positions": (spreads.square, spreads.variance)}
+    lines = {name: np.sqrt(error.mean((0, 2))) for name, error in errors.items()}
+    return Result(metrics, lambda path: motion_figures.motion(path, lines, covered), notes)
 
-    def ahead(some: Sample, actions: np.ndarray | None, seed: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-        foretold = forecaster.forecast(some["state"], actions, given, untrained_seed=seed)
-        return foretold[0][:, given - 1 :], foretold[1][:, given - 1 :]
 
-    seen, seen_check = forecaster.turned(takes["state"]), forecaster.turned(checks["state"])
-    told_mean, told_variance = ahead(takes, takes.get("action"))
-    check_mean, _ = ahead(checks, checks.get("action"))
-    blank_mean, blank_variance = ahead(takes, takes.get("action"), FLOOR_SEEDS[0])
-    future, future_check = seen[:, given:], seen_check[:, given:]
-    held, held_check = (np.repeat(turned[:, given - 1 : given], horizon, 1) for turned in (seen, seen_check))
+class PlaceReader:
+    """Readouts of positions and velocities, fitted on world states of training recordings.
 
-    truth = takes["truth.state"][:, given:][..., places]  # [n, H, K, 2]
-    before = positions(seen[:, :given])
-    moving = before_velocity(forecaster, learnt, known, speeds, seen[:, given - 1]) if (speeds >= 0).all() else None
-    guesses = {
-        "model": positions(told_mean),
+    Attributes:
+        columns: of the positions in the truth, int [K, 2].
+        usual: mean position of each thing, [K, 2].
+    """
+
+    def __init__(self, forecaster: Forecaster, recordings: int) -> None:
+        embedded = forecaster.embedded("training", recordings)
+        names = embedded.names("training")
+        states = forecaster.project(np.concatenate([embedded.field(name, "state") for name in names]))
+        truth = np.concatenate([embedded.field(name, "truth.state") for name in names]).astype(np.float64)
+        self.columns, speeds = forecaster.columns("x", "y"), forecaster.columns("vx", "vy")
+        self.readout = Readout(states, truth[:, self.columns.ravel()], standardise=False)
+        self.usual = np.nanmean(truth[:, self.columns], axis=0)
+        known = (speeds >= 0).all()  # does the truth have velocities?
+        self._speeds = Readout(states, truth[:, speeds.ravel()], standardise=False) if known else None
+
+    def positions(self, states: np.ndarray) -> np.ndarray:
+        """States on the model's axes [n, T, D] -> positions [n, T, K, 2]."""
+        return self.readout(states).reshape(*states.shape[:2], *self.columns.shape)
+
+    def velocities(self, states: np.ndarray) -> np.ndarray | None:
+        """States on the model's axes [n, D] -> velocities a second, [n, K, 2]; None: the truth has none."""
+        return None if self._speeds is None else self._speeds(states).reshape(len(states), *self.columns.shape)
+
+
+@dataclass(frozen=True)
+class Forecasts:
+    """World states of windows and their forecasts, on the model's axes.
+
+    Attributes:
+        context: true states that were given, [n, C, D].
+        future: true states that followed, [n, H, D].
+        mean, variance: of the forecasts of `future`, [n, H, D].
+    """
+
+    context: np.ndarray
+    future: np.ndarray
+    mean: np.ndarray
+    variance: np.ndarray
+
+    @classmethod
+    def of(
+        cls,
+        forecaster: Forecaster,
+        sample: Sample,
+        given: int,
+        *,
+        actions: np.ndarray | None = None,
+        untrained_seed: int | None = None,
+    ) -> Forecasts:
+        """Forecasts of windows under their own or other actions, by the judged model or by an untrained one."""
+        moves = sample.get("action") if actions is None else actions
+        mean, variance = forecaster.forecast(sample["state"], moves, given, untrained_seed=untrained_seed)
+        states = forecaster.project(sample["state"])
+        return cls(states[:, :given], states[:, given:], mean[:, given - 1 :], variance[:, given - 1 :])
+
+    @property
+    def square_error(self) -> np.ndarray:
+        """[n, H, D]."""
+        return (self.mean - self.future) ** 2
+
+    @property
+    def held(self) -> np.ndarray:
+        """The last state of the context for every frame ahead, [n, H, D]."""
+        return np.repeat(self.context[:, -1:], self.future.shape[1], 1)
+
+
+def compared_positions(reader: PlaceReader, judged: Forecasts, untrained: Forecasts) -> dict[str, np.ndarray]:
+    """Positions by the model, by each floor and by the ceiling, [n, H, K, 2] each."""
+    horizon = judged.future.shape[1]
+    before = reader.positions(judged.context)
+    velocity = reader.velocities(judged.context[:, -1])
+    forecast = reader.positions(judged.mean)
+    return {
+        "model": forecast,
         "last position": np.repeat(before[:, -1:], horizon, 1),
         "straight line": straight(before, horizon),
-        **({} if moving is None else {"gravity": ballistic(before[:, -1], moving, horizon)}),
-        "mean position": np.broadcast_to(usual, truth.shape),
-        "untrained": positions(blank_mean),
-        "true states": positions(future),
+        **({} if velocity is None else {"gravity": ballistic(before[:, -1], velocity, horizon)}),
+        "mean position": np.broadcast_to(reader.usual, forecast.shape),
+        "untrained": reader.positions(untrained.mean),
+        "true states": reader.positions(judged.future),
     }
-    if takes.get("action") is not None:
-        moved = with_actions_of(takes["action"], of_other_recordings(takes.groups, rng), given)
-        guesses["other actions"] = positions(ahead(takes, moved)[0])
-    errors = {name: ((guess - truth) ** 2).sum(-1) for name, guess in guesses.items()}  # [n, H, K]
 
-    metrics: dict[str, dict[str, Any]] = {}
-    rest = [number for number, thing in enumerate(forecaster.things) if thing != HAND]
-    chosen = {"position_error": list(range(things))} | ({"body_error": rest} if 0 < len(rest) < things else {})
+
+def position_metrics(
+    errors: Mapping[str, np.ndarray], things: list[str], groups: list[str], seed: int
+) -> dict[str, dict[str, Any]]:
+    """`position_error`, `body_error` and `action_effect`, from squared distances [n, H, K]."""
+    bodies = [number for number, thing in enumerate(things) if thing != HAND]
+    chosen = {"position_error": list(range(len(things)))}
+    if 0 < len(bodies) < len(things):
+        chosen["body_error"] = bodies
+    metrics = {}
     for name, which in chosen.items():
         samples = {key: error[:, :, which].mean((1, 2)) for key, error in errors.items()}
         metrics[name] = measure(
@@ -114,84 +196,99 @@ def judge(bench: Bench, config: MotionConfig) -> Result:
             ceilings={"true states": samples.pop("true states")},
             references={key: samples.pop(key) for key in ("other actions",) if key in samples},
             floors=samples,
-            seed=config.seed,
+            seed=seed,
         )
     if "other actions" in errors:
-        pairs = [errors[key].mean((1, 2)) for key in ("model", "other actions")]
+        own, other, read = (errors[key].mean((1, 2)) for key in ("model", "other actions", "true states"))
         metrics["action_effect"] = measure(
             "action_effect",
-            np.stack(pairs, 1),
+            np.stack([own, other], 1),
             groups,
             statistic=excess,
             floors={"no effect": 0.0},
-            ceilings={"true states": np.stack([errors["true states"].mean((1, 2)), pairs[1]], 1)},
-            seed=config.seed,
+            ceilings={"true states": np.stack([read, other], 1)},
+            seed=seed,
         )
+    return metrics
 
-    constant = ((check_mean - future_check) ** 2).mean(0)  # [H, D]
-    square = (told_mean - future) ** 2
-    scaled = constant * (square / constant).mean(2, keepdims=True)
-    unlikely = {
-        "model": surprise(square, told_variance),
-        "constant variance": surprise(square, constant),
-        "last state": surprise((held - future) ** 2, ((held_check - future_check) ** 2).mean(0)),
-        "untrained": surprise((blank_mean - future) ** 2, blank_variance),
-    }
-    metrics["likelihood"] = measure(
+
+def likelihood_metric(
+    judged: Forecasts, checked: Forecasts, untrained: Forecasts, variances: np.ndarray, groups: list[str], seed: int
+) -> dict[str, Any]:
+    """`likelihood`; `variances` [H, D] are those of the model's errors on validation recordings."""
+    square = judged.square_error
+    own = variances * (square / variances).mean(2, keepdims=True)
+    held = (judged.held - judged.future) ** 2, ((checked.held - checked.future) ** 2).mean(0)
+    return measure(
         "likelihood",
-        unlikely.pop("model"),
+        negative_log_likelihood(square, judged.variance),
         groups,
         statistic=mean,
         higher_is_better=False,
-        floors=unlikely,
-        ceilings={"true errors": surprise(square, scaled)},
-        seed=config.seed,
+        floors={
+            "constant variance": negative_log_likelihood(square, variances),
+            "last state": negative_log_likelihood(*held),
+            "untrained": negative_log_likelihood(untrained.square_error, untrained.variance),
+        },
+        ceilings={"true errors": negative_log_likelihood(square, own)},
+        seed=seed,
     )
 
-    spread, error = np.sqrt(told_variance.mean(2)), np.sqrt(square.mean(2))  # [n, H]
-    drawn = np.sqrt((told_variance * rng.standard_normal(told_variance.shape) ** 2).mean(2))
-    change = np.sqrt(((seen[:, given - 1] - seen[:, given - 2]) ** 2).mean(1))[:, None]
-    metrics["spread_error"] = measure(
+
+def spread_metric(judged: Forecasts, rng: np.random.Generator, groups: list[str], seed: int) -> dict[str, Any]:
+    """`spread_error`: do windows with a larger standard deviation have larger errors?"""
+    std, error = np.sqrt(judged.variance.mean(2)), np.sqrt(judged.square_error.mean(2))  # [n, H]
+    drawn = np.sqrt((judged.variance * rng.standard_normal(judged.variance.shape) ** 2).mean(2))
+    change = np.sqrt(((judged.context[:, -1] - judged.context[:, -2]) ** 2).mean(1))[:, None]
+    return measure(
         "spread_error",
-        ranked(spread, error),
+        ranked(std, error),
         groups,
         statistic=correlation,
         floors={"none": 0.0, "last change": ranked(np.broadcast_to(change, error.shape), error)},
-        ceilings={"errors as foretold": ranked(spread, drawn)},
-        seed=config.seed,
+        ceilings={"errors as forecast": ranked(std, drawn)},
+        seed=seed,
     )
 
-    own = ((positions(future_check) - checks["truth.state"][:, given:][..., places]) ** 2).mean((0, 1))  # [K, 2]
-    wide = own + read.variance(told_variance).reshape(truth.shape)
-    wide_check = ((positions(check_mean) - checks["truth.state"][:, given:][..., places]) ** 2).mean(0)  # [H, K, 2]
-    away = (guesses["model"] - truth) ** 2
-    notes = {
-        "error_over_horizon": {
-            name: {thing: np.sqrt(error[:, :, k].mean(0)).tolist() for k, thing in enumerate(forecaster.things)}
-            for name, error in errors.items()
-        },
-        "calibration": {
-            "world state": coverage(square, told_variance),
-            "world state, constant variance": coverage(square, constant),
-            "positions": coverage(away, wide),
-            "positions, constant variance": coverage(away, wide_check),
-            "likelihood of positions": float(surprise(away, wide).mean()),
-            "likelihood of positions, constant variance": float(surprise(away, wide_check).mean()),
-            "correlation within each frame ahead, positions": correlation(
-                ranked(np.sqrt(wide.sum(-1)), np.sqrt(away.sum(-1))), np.ones(len(away))
-            ),
-        },
+
+@dataclass(frozen=True)
+class Spreads:
+    """Squared errors of forecast positions and the variances that should cover them.
+
+    Attributes:
+        square: [n, H, K, 2].
+        variance: of the forecasts, with the readout's own error, [n, H, K, 2].
+        constant: of each frame ahead, measured on validation recordings, [H, K, 2].
+    """
+
+    square: np.ndarray
+    variance: np.ndarray
+    constant: np.ndarray
+
+    @classmethod
+    def of(
+        cls, reader: PlaceReader, judged: Forecasts, checked: Forecasts, truth: np.ndarray, checked_truth: np.ndarray
+    ) -> Spreads:
+        """From true positions [n, H, K, 2] of test and of validation windows."""
+        own = ((reader.positions(checked.future) - checked_truth) ** 2).mean((0, 1))  # of the readout, [K, 2]
+        variance = own + reader.readout.variance(judged.variance).reshape(truth.shape)
+        constant = ((reader.positions(checked.mean) - checked_truth) ** 2).mean(0)
+        return cls((reader.positions(judged.mean) - truth) ** 2, variance, constant)
+
+
+def calibration(judged: Forecasts, variances: np.ndarray, spreads: Spreads) -> dict[str, Any]:
+    """Coverage of intervals and likelihood of positions."""
+    ranks = ranked(np.sqrt(spreads.variance.sum(-1)), np.sqrt(spreads.square.sum(-1)))
+    constant = negative_log_likelihood(spreads.square, spreads.constant)
+    return {
+        "world state": coverage(judged.square_error, judged.variance),
+        "world state, constant variance": coverage(judged.square_error, variances),
+        "positions": coverage(spreads.square, spreads.variance),
+        "positions, constant variance": coverage(spreads.square, spreads.constant),
+        "likelihood of positions": float(negative_log_likelihood(spreads.square, spreads.variance).mean()),
+        "likelihood of positions, constant variance": float(constant.mean()),
+        "correlation within each frame ahead, positions": correlation(ranks, np.ones(len(spreads.square))),
     }
-    covered = {"world state": (square, told_variance), "positions": (away, wide)}
-    lines = {name: np.sqrt(e.mean((0, 2))) for name, e in errors.items()}
-    return Result(metrics, lambda path: motion_figures.motion(path, lines, covered), notes)
-
-
-def before_velocity(
-    forecaster: Forecaster, states: np.ndarray, truth: np.ndarray, speeds: np.ndarray, last: np.ndarray
-) -> np.ndarray:
-    """Velocities [n, K, 2], a second, read from the last states given, [n, D]."""
-    return Readout(states, truth[:, speeds.ravel()], standardise=False)(last).reshape(len(last), *speeds.shape)
 
 
 def ranked(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -221,7 +318,7 @@ def excess(samples: np.ndarray, weights: np.ndarray) -> float:
     return root_mean(samples[:, 1], weights) - root_mean(samples[:, 0], weights)
 
 
-def surprise(square: np.ndarray, variance: np.ndarray) -> np.ndarray:
+def negative_log_likelihood(square: np.ndarray, variance: np.ndarray) -> np.ndarray:
     """Negative log likelihood of squared errors [n, ...] under Gaussians, the mean of each row, float64 [n]."""
     variance = np.broadcast_to(variance, square.shape).astype(np.float64)
     each = 0.5 * (np.log(2 * np.pi * variance) + square / variance)

@@ -1,4 +1,4 @@
-"""Pictures of what the state dynamics foretell."""
+"""Figures of forecasts by the state dynamics."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ def motion(path: Path, errors: Mapping[str, np.ndarray], covered: Mapping[str, t
 
 
 def causal(
-    path: Path, effects: Mapping[str, np.ndarray], errors: Mapping[str, np.ndarray], said: np.ndarray, moved: float
+    path: Path, effects: Mapping[str, np.ndarray], errors: Mapping[str, np.ndarray], answers: np.ndarray, moved: float
 ) -> None:
-    """Foretold effects and counterfactual errors over the horizon, and how far bodies would have got without the hand.
+    """Forecast effects and counterfactual errors over the horizon; how far bodies would have moved without the hand.
 
     Args:
         path: where the picture goes.
-        effects: name -> cosine of foretold and true changes, [horizon].
+        effects: name -> cosine of forecast and true changes, [horizon].
         errors: name -> error of places under other actions, [horizon].
-        said: [n, 2], minus the distance foretold for a resting hand, and whether the body would then have stayed.
+        answers: [n, 2], minus the distance forecast for a resting hand, and whether the body would have stayed.
         moved: the distance beyond which it has not stayed.
     """
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(12, 3.4), layout="constrained")
@@ -67,11 +67,11 @@ def causal(
     left.set_ylim(0, 1.05)
     left.set_ylabel("cosine with the true change")
     middle.set_ylabel("error under other actions\n(of the room's width)")
-    bins = np.linspace(0, max([moved, *-said[:, 0]]) + 1e-9, 12)
-    for label, name in ((1, "would have stayed"), (0, "would have got as far all the same")):
-        right.hist(-said[said[:, 1] == label, 0], bins, alpha=0.6, color=COLOURS[label], label=name)
+    bins = np.linspace(0, max([moved, *-answers[:, 0]]) + 1e-9, 12)
+    for label, name in ((1, "would have stayed"), (0, "would have moved as far all the same")):
+        right.hist(-answers[answers[:, 1] == label, 0], bins, alpha=0.6, color=COLOURS[label], label=name)
     right.axvline(moved, color="black", linewidth=0.8, linestyle="--")
-    right.set_xlabel("foretold distance with a resting hand\n(of the room's width)")
+    right.set_xlabel("forecast distance with a resting hand\n(of the room's width)")
     right.set_ylabel("windows")
     left.legend(fontsize=7, frameon=False, ncols=2, loc="center", bbox_to_anchor=(0.5, 0.67))
     for axes in (middle, right):

@@ -1,7 +1,7 @@
-"""Rooms that no recording holds, simulated for questions about a body, with one body each.
+"""Simulated rooms with one body each, which no recording holds, for questions about that body.
 
-Among several bodies it cannot be seen which one a question means: of the largest one's place a reader tells half of
-the variance, whatever it reads, and nine tenths where it is alone. What was asked of it would measure that.
+Among several bodies a question does not say which one it means: a readout of the largest one's place explains half of
+its variance from any input, and nine tenths where the body is alone. The evaluation would measure that ambiguity.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from sensorium.evaluation.sample import Sample
 from sensorium.forecasting.evaluation.forecasts import Forecaster
 
 
-class Rooms:
-    """Rooms with one body, as the judged encoders and fusion perceive them.
+class SingleBodyRooms:
+    """Rooms with one body, perceived by the encoders and the fusion that are judged.
 
     Args:
         forecaster: what perceives.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ class StatisticsError(ArithmeticError):
 
 
 def resampled_weights(groups: Sequence[str], seed: int, draws: int = DRAWS) -> np.ndarray:
-    """How often each sample is drawn when whole recordings are drawn with replacement: float [draws, n]."""
+    """How often each sample is drawn if whole recordings are drawn with replacement, float [draws, n]."""
     names, member = np.unique(np.asarray(groups), return_inverse=True)
     if len(names) < 2:
         raise ArtifactError(
@@ -58,8 +59,7 @@ def measure(
 ) -> dict[str, Any]:
     """Make the JSON record of one metric.
 
-    `passed` says that the 95 % interval of the margin over the best floor lies above zero. With floors that are
-    constants this is the same as the value's own interval clearing the floor.
+    `passed`: the 95 % interval of the margin over the best floor lies above zero.
 
     Args:
         name: of the metric, for messages.
@@ -68,11 +68,11 @@ def measure(
         statistic: from weighted samples to a score.
         floors: what trivial or untrained things score: constants, or samples shaped like `samples`.
         ceilings: what is attainable; the tightest is reported as the ceiling.
-        references: other scores worth knowing, which nothing is judged by.
+        references: other scores worth knowing; `passed` does not depend on them.
         higher_is_better: False for ranks and errors.
-        centred: move what is resampled so that its mean is the score: for statistics that grow where a recording is
-            drawn twice, such as distances of distributions, whose interval would miss the score itself (Efron and
-            Tibshirani 1993, "An Introduction to the Bootstrap", section 10.2: the estimate of bias).
+        centred: shift the resampled scores so that their mean is the score, for statistics that grow if a recording
+            is drawn twice, such as distances of distributions (Efron and Tibshirani 1993, "An Introduction to the
+            Bootstrap", section 10.2: the estimate of bias).
         seed: of the resampling.
 
     Raises:
@@ -80,23 +80,13 @@ def measure(
     """
     if len(samples) != len(groups):
         raise StatisticsError(f"{name}: {len(samples)} samples, but recordings of {len(groups)}")
-    weights = resampled_weights(groups, seed)
+    resampled = _Resampled(name, statistic, resampled_weights(groups, seed), centred)
     sign = 1.0 if higher_is_better else -1.0
-
-    def score(what: str, value: Score) -> tuple[float, np.ndarray]:
-        if isinstance(value, np.ndarray):
-            point, drawn = statistic(value, np.ones(len(value))), np.array([statistic(value, w) for w in weights])
-        else:
-            point, drawn = float(value), np.full(len(weights), float(value))
-        if not (math.isfinite(point) and np.isfinite(drawn).all()):
-            raise StatisticsError(f"{name}: the score of {what} is {point} over {len(samples)} samples, not a number")
-        return point, drawn - drawn.mean() + point if centred else drawn
-
-    value, drawn = score("the model", samples)
-    floor_scores = {key: score(f"floor {key!r}", floor) for key, floor in floors.items()}
+    value, drawn = resampled.score("the model", samples)
+    floor_scores = {key: resampled.score(f"floor {key!r}", floor) for key, floor in floors.items()}
     best = max(floor_scores, key=lambda key: sign * floor_scores[key][0])
     margin = _interval(sign * (drawn - floor_scores[best][1]))
-    ceiling_scores = {key: score(f"ceiling {key!r}", ceiling)[0] for key, ceiling in ceilings.items()}
+    ceiling_scores = {key: resampled.score(f"ceiling {key!r}", ceiling)[0] for key, ceiling in ceilings.items()}
     low, high = _interval(drawn)
     return {
         "value": value,
@@ -111,8 +101,36 @@ def measure(
         "passed": margin[0] > 0,
         "floors": {key: point for key, (point, _) in floor_scores.items()},
         "ceilings": ceiling_scores,
-        "references": {key: score(f"reference {key!r}", other)[0] for key, other in (references or {}).items()},
+        "references": {
+            key: resampled.score(f"reference {key!r}", other)[0] for key, other in (references or {}).items()
+        },
     }
+
+
+@dataclass(frozen=True)
+class _Resampled:
+    """A statistic on all samples and on resampled recordings (`measure`)."""
+
+    name: str
+    statistic: Statistic
+    weights: np.ndarray  # [draws, n]
+    centred: bool
+
+    def score(self, what: str, value: Score) -> tuple[float, np.ndarray]:
+        """The score of samples, or a constant, and the same for each draw, [draws].
+
+        Raises:
+            StatisticsError: if a score is not finite, naming `what`.
+        """
+        if isinstance(value, np.ndarray):
+            point = self.statistic(value, np.ones(len(value)))
+            drawn = np.array([self.statistic(value, weights) for weights in self.weights])
+        else:
+            point, drawn = float(value), np.full(len(self.weights), float(value))
+        if not (math.isfinite(point) and np.isfinite(drawn).all()):
+            count = self.weights.shape[1]
+            raise StatisticsError(f"{self.name}: the score of {what} is {point} over {count} samples, not a number")
+        return point, drawn - drawn.mean() + point if self.centred else drawn
 
 
 def _interval(drawn: np.ndarray) -> tuple[float, float]:

@@ -126,7 +126,7 @@ def learn(
         weight: of the consolidation; 0: none.
         replay: earlier tasks' samples fill half of each batch.
         joint: all tasks in every batch, from the beginning.
-        importance: what tells how much each weight matters.
+        importance: estimates how much each weight matters.
         shuffle: train on shuffled labels (a control).
 
     Returns:
@@ -143,9 +143,8 @@ def learn(
     taught = labels.clone()
     if shuffle:
         taught[training] = taught[training][torch.from_numpy(rng.permutation(len(training)))]
-    network = build(heard.shape[1], config.width, generator)
+    network, memory = build(heard.shape[1], config.width, generator), Consolidation()
     optimiser = torch.optim.Adam(network.parameters(), lr=config.lr)
-    memory = Consolidation()
 
     def accuracies() -> list[float]:
         with torch.no_grad():
@@ -154,13 +153,12 @@ def learn(
     found = [accuracies()]
     for task in range(TASKS):
         for _ in range(config.steps):
-            tasks = list(range(TASKS)) if joint else [task]
+            tasks = range(TASKS) if joint else [task]
             picked = [(inputs[number], rng.choice(training, config.batch)) for number in tasks]
             if replay and task:
                 picked.append((inputs[int(rng.integers(task))], rng.choice(training, config.batch)))
-            x = torch.cat([values[rows] for values, rows in picked])
-            y = torch.cat([taught[rows] for _, rows in picked])
-            loss = F.cross_entropy(network(x), y)
+            predicted = network(torch.cat([values[rows] for values, rows in picked]))
+            loss = F.cross_entropy(predicted, torch.cat([taught[rows] for _, rows in picked]))
             if weight:
                 loss = loss + weight * memory.penalty(network)
             optimiser.zero_grad()

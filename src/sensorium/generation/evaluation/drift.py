@@ -1,17 +1,16 @@
-"""Long dreams, in constant memory: whether their pieces go on looking and moving like pieces of recordings.
+"""Long dreams, in constant memory: do their pieces go on looking and moving like pieces of recordings?
 
 Each dream begins with a test recording and goes on under the actions of other recordings, one after the other. It is
 cut into pieces; `distance` is the Fréchet distance of normal distributions, |m - m'|^2 + tr(S + S' - 2 (S S')^(1/2)),
-of the dreams' pieces and of real pieces, the mean over the places of a piece in its dream. A frozen self-trained
-encoder tells a piece's looks (the mean of its features over the frames) and its motion (the mean of their absolute
-changes over 1 and over 4 frames: what flickers changes no more in four frames than in one). Of each the leading
-principal components are taken, and whitened, so the unit is the variety of real pieces. The encoder is the vision
-encoder of this workflow, or the video tokenizer where there is no other: the distance is not the FVD of the
-literature, and compares with nothing but itself. Real pieces are those of training recordings as the tokenizer shows
-them.
+of the dreams' pieces and of real pieces, the mean over the places of a piece in its dream. The features of a frozen
+self-supervised encoder describe the looks of a piece (their mean over the frames) and its motion (the mean of their
+absolute changes over 1 and over 4 frames: what flickers changes no more in four frames than in one). The leading
+principal components of each are whitened, so the unit is the variety of real pieces. The encoder is the vision encoder
+of this workflow, or the video tokenizer where there is no other: the distance is not the FVD of the literature, and
+compares with nothing but itself. Real pieces are those of training recordings as the tokenizer shows them.
 Floors: the last true frame held still, the mean training frame, and the dreams of an untrained network, sampled alike.
-Ceiling: other real pieces, those of the recordings that the dreams begin with. Told beside it: the distance of each
-piece, and its growth from piece to piece.
+Ceiling: other real pieces, those of the recordings that the dreams begin with. Reported without being metrics: the
+distance of each piece, and its growth from piece to piece.
 """
 
 from __future__ import annotations
@@ -54,62 +53,71 @@ Encoder = Callable[[np.ndarray], np.ndarray]  # pictures [n, T, 3, H, W] -> feat
 
 
 def judge(bench: Bench, config: DriftConfig) -> Result:
-    """The distance of long dreams' pieces from real ones."""
+    """Measure the distance of the pieces of long dreams from real ones."""
     studio = Studio(bench, config)
     rng = np.random.default_rng(stable_seed(config.seed, "drift"))
     encode = encoder(studio)
     real = studio.sample(studio.past + config.piece, REAL, rng, "training")
     space = Space(describe(studio.pictures(real["tokens"], studio.past), encode))
-
-    takes = studio.sample(config.context + config.piece, config.windows, rng)
-    actions = long_actions(studio, takes, config.frames, rng)
-    stills = np.linspace(0, config.frames // config.piece * config.piece - 1, STILLS).astype(int)  # whole pieces only
-    pieces, pictures = [], []
-    for first, shown in enumerate(long_dream(studio, takes, actions)):
-        pieces.append(space(describe(shown, encode)))
-        pictures += [shown[:SHOWN, still - first * config.piece] for still in stills if still // config.piece == first]
-    last = studio.pictures(takes["tokens"][:, : config.context], config.context - 1)
-    average = studio.pictures(studio.mean_tokens()[None, None])
-    floors = {}
-    for name, frame in {"frozen frame": last, "mean frame": average}.items():
-        stuck = np.broadcast_to(frame, (len(last), config.piece, *last.shape[2:]))
-        floors[name] = np.repeat(space(describe(stuck, encode))[:, None], len(pieces), 1)
-    untrained = long_dream(studio, takes, actions, untrained=True)
+    sample = studio.sample(config.context + config.piece, config.windows, rng)
+    actions = long_actions(studio, sample, config.frames, rng)
+    dreamed, pictures, times = described_dreams(studio, sample, actions, lambda shown: space(describe(shown, encode)))
+    floors = {
+        name: np.repeat(space(describe(still, encode))[:, None], dreamed.shape[1], 1)
+        for name, still in still_pieces(studio, sample, config.piece).items()
+    }
+    untrained = long_dream(studio, sample, actions, untrained=True)
     floors["untrained"] = np.stack([space(describe(shown, encode)) for shown in untrained], 1)
-    others = np.concatenate([space(describe(shown, encode)) for shown in real_pieces(studio, takes, config.piece)])
-
-    dreamt, groups = np.stack(pieces, 1), takes.groups.tolist()
+    others = np.concatenate([space(describe(shown, encode)) for shown in real_pieces(studio, sample, config.piece)])
+    ceiling = frechet(others, np.ones(len(others)))
+    shared: dict[str, Any] = {"higher_is_better": False, "centred": True, "seed": config.seed}
     metric = measure(
         "distance",
-        dreamt,
-        groups,
+        dreamed,
+        sample.names,
         statistic=distance,
-        higher_is_better=False,
         floors=floors,
-        centred=True,
-        ceilings={"other real pieces": frechet(others, np.ones(len(others)))},
-        seed=config.seed,
+        ceilings={"other real pieces": ceiling},
+        **shared,
     )
-    growth = measure(
-        "growth",
-        dreamt,
-        groups,
-        statistic=slope,
-        floors={"none": 0.0},
-        ceilings={"none": 0.0},
-        higher_is_better=False,
-        centred=True,
-        seed=config.seed,
-    )
-    lines = {name: each_piece(values, np.ones(len(values))) for name, values in {"dream": dreamt, **floors}.items()}
-    strips, times = np.stack(pictures, 1), (1 + stills).tolist()
+    none = {"none": 0.0}
+    growth = measure("growth", dreamed, sample.names, statistic=slope, floors=none, ceilings=none, **shared)
+    lines = {name: each_piece(values, np.ones(len(values))) for name, values in {"dream": dreamed, **floors}.items()}
     notes = {
         "encoder": "encoder_vision" if ENCODER in bench.parts else "tokenizer_video",
         "distance_of_each_piece": {name: line.tolist() for name, line in lines.items()},
         "growth_a_piece": {key: growth[key] for key in ("value", "low", "high", "n")},
     }
-    draw = partial(dream_figures.drift, lines=lines, real=metric["ceiling"], strips=strips, shown=times)
+    draw = partial(dream_figures.drift, lines=lines, real=metric["ceiling"], strips=pictures, shown=times)
     return Result({"distance": metric}, draw, notes)
+
+
+def described_dreams(
+    studio: Studio, sample: Sample, actions: np.ndarray | None, features: Callable[[np.ndarray], np.ndarray]
+) -> tuple[np.ndarray, np.ndarray, list[int]]:
+    """Dream on, and keep features of the pieces alone.
+
+    Returns:
+        features of the pieces, [n, P, D]; a few frames of the first dreams, [shown, stills, 3, H, W]; and the numbers
+        of these frames, counted from 1.
+    """
+    config: Any = studio.config
+    stills = np.linspace(0, config.frames // config.piece * config.piece - 1, STILLS).astype(int)  # whole pieces only
+    pieces, pictures = [], []
+    for number, shown in enumerate(long_dream(studio, sample, actions)):
+        pieces.append(features(shown))
+        here = [still for still in stills if still // config.piece == number]
+        pictures += [shown[:SHOWN, still - number * config.piece] for still in here]
+    return np.stack(pieces, 1), np.stack(pictures, 1), (1 + stills).tolist()
+
+
+def still_pieces(studio: Studio, sample: Sample, frames: int) -> dict[str, np.ndarray]:
+    """Pieces that stand still, [n, frames, 3, H, W]: the last true frame, and the mean training frame."""
+    given = studio.config.context
+    last = studio.pictures(sample["tokens"][:, :given], given - 1)
+    stills = {"frozen frame": last, "mean frame": studio.pictures(studio.mean_tokens()[None, None])}
+    shape = (len(last), frames, *last.shape[2:])
+    return {name: np.broadcast_to(frame, shape) for name, frame in stills.items()}
 
 
 def encoder(studio: Studio) -> Encoder:
@@ -131,13 +139,13 @@ def describe(pictures: np.ndarray, encode: Encoder) -> np.ndarray:
     return np.stack([features.mean(1), *motion], 1)
 
 
-def long_actions(studio: Studio, takes: Sample, frames: int, rng: np.random.Generator) -> np.ndarray | None:
+def long_actions(studio: Studio, sample: Sample, frames: int, rng: np.random.Generator) -> np.ndarray | None:
     """Each window's actions up to its context's end, then those of random recordings: [n, context + frames, ...]."""
-    if "action" not in takes:
+    if "action" not in sample:
         return None
     names, given = studio.recordings.names("test"), studio.config.context
     rows = []
-    for own in takes["action"]:
+    for own in sample["action"]:
         parts, missing = [own[:given]], frames
         while missing > 0:
             part = studio.recordings.field(names[rng.integers(len(names))], "action")[:missing]
@@ -148,11 +156,11 @@ def long_actions(studio: Studio, takes: Sample, frames: int, rng: np.random.Gene
 
 
 def long_dream(
-    studio: Studio, takes: Sample, actions: np.ndarray | None, untrained: bool = False
+    studio: Studio, sample: Sample, actions: np.ndarray | None, untrained: bool = False
 ) -> Iterator[np.ndarray]:
-    """Dream on, and forget what was dreamt: one piece after the other, float32 [n, piece, 3, H, W]."""
+    """Dream on without keeping earlier pieces: one piece after the other, float32 [n, piece, 3, H, W]."""
     config: Any = studio.config
-    before, device = takes["tokens"][:, : config.context], studio.bench.device
+    before, device = sample["tokens"][:, : config.context], studio.bench.device
     moves = None if actions is None else torch.from_numpy(actions).to(device)
     context = torch.from_numpy(before).to(device)
     frames = dream_frames(studio.dreamer(untrained=untrained), context, moves, config.frames)
@@ -163,9 +171,9 @@ def long_dream(
         before = tokens[:, tokens.shape[1] - studio.past :]
 
 
-def real_pieces(studio: Studio, takes: Sample, piece: int) -> Iterator[np.ndarray]:
+def real_pieces(studio: Studio, sample: Sample, piece: int) -> Iterator[np.ndarray]:
     """The recordings that the dreams begin with, whole, in pieces: float32 [pieces, piece, 3, H, W] of each."""
-    for name in takes.groups.tolist():
+    for name in sample.groups.tolist():
         shown = studio.pictures(np.array(studio.latent(name), np.float32)[None])[0]
         count = len(shown) // piece
         yield shown[: count * piece].reshape(count, piece, *shown.shape[1:])

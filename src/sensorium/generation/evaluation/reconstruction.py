@@ -1,85 +1,91 @@
 """How much of a frame survives the tokenizer: PSNR and SSIM on frames of test recordings.
 
 PSNR is that of the mean squared error over frames, in dB on a 0..1 scale. SSIM as in `scores.ssim`.
-Floors: the mean training image, and three untrained tokenizers. Ceiling: the frames rounded to 8 bits, whose
-error of 1/12 of a squared step makes 58.9 dB; no 8-bit recording tells more. References: principal components fitted
-on training frames, as many as the tokens hold numbers (they are optimal among linear codes, and not quantised); and
-JPEG in as many bits as the tokens take on disk, 16 a number. Its headers, equal for all frames, are not counted.
-A tokenizer of clips sees the frames before, as it does in training; what is judged is the last frame of a clip.
+Floors: the mean training image, and three untrained tokenizers. Ceiling: the frames rounded to 8 bits, whose error of
+1/12 of a squared step makes 58.9 dB; no 8-bit recording holds more. References: principal components fitted on training
+frames, as many as the tokens hold numbers (optimal among linear codes, and not quantised); and JPEG in as many bits as
+the tokens need on disk, 16 a number. Its headers, equal for all frames, are not counted.
+A tokenizer of clips sees the frames before, as it does in training; the last frame of a clip is judged.
 """
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import numpy as np
 
-from sensorium.config import parse_section
-from sensorium.data.recording import RecordingSet
 from sensorium.data.sample_formats import WHITE, to_images
 from sensorium.evaluation import figures
-from sensorium.evaluation.harness import FLOOR_SEEDS, Bench, WindowPool, arguments
+from sensorium.evaluation.contract import DATA, Evaluation, Input, Result
+from sensorium.evaluation.harness import Bench, WindowPool
 from sensorium.evaluation.reference_codecs import jpeg, principal_components
 from sensorium.evaluation.scores import mean, psnr, squared_error, ssim
-from sensorium.evaluation.statistics import measure, write_result
+from sensorium.evaluation.statistics import measure
 from sensorium.generation.config import ReconstructionConfig
 from sensorium.generation.tokenizers import VideoTokenizer
-from sensorium.models.load import load
 from sensorium.randomness import stable_seed
 
 REVISION = 2
+EVALUATION = Evaluation(
+    __name__, ReconstructionConfig, inputs=(DATA, Input("tokenizer", "tokenizers/video")), control="the tokenizer"
+)
+main = EVALUATION.main
+
 EIGHT_BIT_ERROR = 1 / 12 / WHITE**2
 PCA_FRAMES = 1500
 SHOWN = 8
 BITS_A_NUMBER = 16  # of a latent on disk
 
+Images = dict[str, np.ndarray]  # name -> [n, 3, H, W]
 
-def main(argv: list[str]) -> None:
-    """Run `sensorium reconstruction`."""
-    args = arguments("reconstruction", __doc__, ("data", "tokenizer"), "the tokenizer").parse_args(argv)
-    began, config = time.monotonic(), parse_section(ReconstructionConfig, args.config)
-    bench, recordings = Bench.prepare(args), RecordingSet.open(args.data)
-    tokenizer = load(VideoTokenizer, args.tokenizer).to(bench.device)
+
+def judge(bench: Bench, config: ReconstructionConfig) -> Result:
+    """Compare test frames with their reconstructions, beside floors and other codecs."""
+    tokenizer = bench.parts.load(VideoTokenizer)
     rng = np.random.default_rng(stable_seed(config.seed, "reconstruction"))
-    training = WindowPool(recordings, "training", ("video",), 1)
-    pool = WindowPool(recordings, "test", ("video",), tokenizer.frames)
+    training = WindowPool(bench.parts.recordings(), "training", ("video",), 1)
+    pool = WindowPool(bench.parts.recordings(), "test", ("video",), tokenizer.frames)
     picked = pool.draw(np.ones(len(pool), bool), config.frames, rng)
-    seen = training.draw(np.ones(len(training), bool), PCA_FRAMES, rng)
+    fitted = training.draw(np.ones(len(training), bool), PCA_FRAMES, rng)
     clips = bench.run(pool, picked, lambda batch: to_images(batch["video"]))
+    examples = bench.run(training, fitted, lambda batch: to_images(batch["video"][:, 0]))
     truth = clips[:, -1]
-    examples = bench.run(training, seen, lambda batch: to_images(batch["video"][:, 0]))
 
-    def reconstructed(seed: int | None) -> np.ndarray:
-        judged = load(VideoTokenizer, args.tokenizer, seed).to(bench.device)
+    def reconstruct(seed: int | None) -> np.ndarray:
+        judged = bench.parts.load(VideoTokenizer, seed)
         return bench.map(lambda frames: judged(frames)[0][:, -1].clamp(0, 1), clips)
 
-    judged = reconstructed(args.untrained_seed)
-    average = np.broadcast_to(examples.mean(0, keepdims=True), truth.shape)
-    floors = {"mean image": average} | {f"untrained {n}": reconstructed(seed) for n, seed in enumerate(FLOOR_SEEDS)}
     numbers = tokenizer.tokens * tokenizer.channels
+    reconstructed = reconstruct(bench.untrained_seed)
+    floors = {"mean image": np.broadcast_to(examples.mean(0, keepdims=True), truth.shape)}
+    floors |= bench.untrained(reconstruct)
     references = principal_components(examples, truth, numbers)
     references[f"JPEG in {numbers * BITS_A_NUMBER // 8} bytes"] = jpeg(truth, numbers * BITS_A_NUMBER // 8)
+    metrics = metrics_of(truth, reconstructed, floors, references, pool.recording[picked].tolist(), config.seed)
 
-    metrics: dict[str, dict[str, Any]] = {}
-    groups = pool.recording[picked].tolist()
-    for name, score, statistic, ceiling in (
-        ("psnr", squared_error, psnr, np.full(len(truth), EIGHT_BIT_ERROR)),
-        ("ssim", ssim, mean, 1.0),
-    ):
-        metrics[name] = measure(
+    shown = np.linspace(0, len(truth) - 1, SHOWN).astype(int)
+    columns = {"truth": truth, "tokenizer": reconstructed, "mean image": floors["mean image"], **references}
+    rows = {name: images[shown] for name, images in columns.items()}
+    title = f"Reconstruction from {numbers} numbers a frame"
+    return Result(metrics, lambda path: figures.image_grid(path, rows, title), {"numbers_a_frame": numbers})
+
+
+def metrics_of(
+    truth: np.ndarray, reconstructed: np.ndarray, floors: Images, references: Images, groups: list[str], seed: int
+) -> dict[str, dict[str, Any]]:
+    """`psnr` and `ssim`."""
+    ceilings: dict[str, float | np.ndarray] = {"psnr": np.full(len(truth), EIGHT_BIT_ERROR), "ssim": 1.0}
+    scores = {"psnr": (squared_error, psnr), "ssim": (ssim, mean)}
+    return {
+        name: measure(
             name,
-            score(truth, judged),
+            score(truth, reconstructed),
             groups,
             statistic=statistic,
             floors={key: score(truth, other) for key, other in floors.items()},
-            ceilings={"8 bits": ceiling},
+            ceilings={"8 bits": ceilings[name]},
             references={key: score(truth, other) for key, other in references.items()},
-            seed=config.seed,
+            seed=seed,
         )
-    shown = np.linspace(0, len(truth) - 1, SHOWN).astype(int)
-    rows = {"truth": truth[shown], "tokenizer": judged[shown], "mean image": average[shown]}
-    rows |= {name: other[shown] for name, other in references.items()}
-    figures.image_grid(args.figure, rows, f"Reconstruction from {numbers} numbers a frame")
-    inputs = {"data": args.data, "tokenizer": args.tokenizer}
-    write_result(args.output, "reconstruction", metrics, inputs, time.monotonic() - began, numbers_a_frame=numbers)
+        for name, (score, statistic) in scores.items()
+    }

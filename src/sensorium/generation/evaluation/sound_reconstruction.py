@@ -1,9 +1,9 @@
 """How much of a sound survives the tokenizer: signal-to-noise ratio and log-spectral distance on test recordings.
 
-The ratio (dB) is that of the energy of all sounds to the energy of all errors: it counts phases, and loud sounds most.
-The distance (dB) is the root mean square over 64 mel bands of the difference of log power, averaged over columns of a
-quarter frame: it counts the quiet as much as the loud, and no phases (after Gray and Markel, "Distance measures for
-speech processing", 1976, on mel bands; silence lies at -40 dB of the spectrogram's scale).
+The ratio (dB) is that of the energy of all sounds to the energy of all errors; it depends on phases, and on loud sounds
+most. The distance (dB) is the root mean square over 64 mel bands of the difference of log power, averaged over columns
+of a quarter frame; quiet sounds count as much as loud ones, and phases do not (after Gray and Markel, "Distance
+measures for speech processing", 1976, on mel bands; silence lies at -40 dB of the spectrogram's scale).
 Floors: silence, for the distance also the mean spectrum of training sounds, and three untrained tokenizers. Ceilings:
 the rounding error of 16-bit samples; no distance. Reference: principal components of a frame's samples, fitted on
 training frames, as many as the tokens hold numbers.
@@ -11,7 +11,7 @@ training frames, as many as the tokens hold numbers.
 
 from __future__ import annotations
 
-import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,99 +20,133 @@ from scipy.io import wavfile
 from sklearn.decomposition import PCA
 
 from sensorium.artifacts import atomic_path
-from sensorium.config import parse_section
-from sensorium.data.recording import RecordingSet
 from sensorium.data.sample_formats import FULL_SCALE, LARGEST_SAMPLE, to_sounds
 from sensorium.evaluation import figures
-from sensorium.evaluation.harness import FLOOR_SEEDS, Bench, WindowPool, arguments, require
+from sensorium.evaluation.contract import DATA, Evaluation, Input, Output, Result
+from sensorium.evaluation.harness import Bench, WindowPool, require
 from sensorium.evaluation.scores import mean
-from sensorium.evaluation.statistics import measure, write_result
+from sensorium.evaluation.statistics import measure
 from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.generation.config import SoundReconstructionConfig
-from sensorium.models.load import load
 from sensorium.models.spectrogram import LogMel
 from sensorium.randomness import stable_seed
 
 REVISION = 1
+EVALUATION = Evaluation(
+    __name__,
+    SoundReconstructionConfig,
+    inputs=(DATA, Input("tokenizer", "tokenizers/audio")),
+    control="the tokenizer",
+    outputs=(Output("sound", "WAV", "where sounds before and after go"),),
+)
+main = EVALUATION.main
+
 SIXTEEN_BIT_ERROR = 1 / 12 / FULL_SCALE**2
 BANDS = 64
 EXAMPLES = 3000  # training frames for the mean spectrum and the components
 SHOWN = 4
 PAUSE = 0.15  # seconds between sounds that are played
 
+Waves = dict[str, np.ndarray]  # name -> [n, S]
 
-def main(argv: list[str]) -> None:
-    """Run `sensorium sound-reconstruction`.
 
-    Raises:
-        ArtifactError: if an input does not match its manifest, or the recordings have no sound.
-    """
-    parser = arguments("sound-reconstruction", __doc__, ("data", "tokenizer"), "the tokenizer")
-    parser.add_argument("--sound", required=True, type=Path, metavar="WAV", help="where sounds before and after go")
-    args = parser.parse_args(argv)
-    began, config = time.monotonic(), parse_section(SoundReconstructionConfig, args.config)
-    bench, recordings = Bench.prepare(args), RecordingSet.open(args.data)
+def judge(bench: Bench, config: SoundReconstructionConfig) -> Result:
+    """Compare test sounds with their reconstructions, beside floors and principal components."""
+    recordings, tokenizer = bench.parts.recordings(), bench.parts.load(AudioTokenizer)
     require(recordings, "audio", "leave this evaluation out, or record with sound")
     rate, samples = int(recordings.details["sample_rate"]), int(recordings.details["samples_per_frame"])
     rng = np.random.default_rng(stable_seed(config.seed, "sound_reconstruction"))
     training, pool = (WindowPool(recordings, split, ("audio",), config.frames) for split in ("training", "test"))
     picked = pool.draw(np.ones(len(pool), bool), config.windows, rng)
-    seen = training.draw(np.ones(len(training), bool), max(EXAMPLES // config.frames, 1), rng)
+    fitted = training.draw(np.ones(len(training), bool), max(EXAMPLES // config.frames, 1), rng)
     truth = bench.run(pool, picked, lambda batch: to_sounds(batch["audio"]))
-    examples = bench.run(training, seen, lambda batch: to_sounds(batch["audio"]))
-    spectrogram = LogMel(BANDS, rate, samples).to(bench.device)
+    examples = bench.run(training, fitted, lambda batch: to_sounds(batch["audio"]))
 
-    def reconstructed(seed: int | None) -> np.ndarray:
-        tokenizer = load(AudioTokenizer, args.tokenizer, seed).to(bench.device)
-        return bench.map(lambda rows: tokenizer(rows)[0].clamp(-1, 1), truth)
+    def reconstruct(seed: int | None) -> np.ndarray:
+        judged = bench.parts.load(AudioTokenizer, seed)
+        return bench.map(lambda rows: judged(rows)[0].clamp(-1, 1), truth)
 
-    def spectra(waves: np.ndarray) -> np.ndarray:
-        return 20 * bench.map(spectrogram, waves)  # LogMel counts in units of 20 dB
-
-    tokenizer = load(AudioTokenizer, args.tokenizer).to(bench.device)
     numbers = tokenizer.tokens * tokenizer.channels
-    judged = reconstructed(args.untrained_seed)
-    floors = {"silence": np.zeros_like(truth)}
-    floors |= {f"untrained {number}": reconstructed(seed) for number, seed in enumerate(FLOOR_SEEDS)}
+    reconstructed = reconstruct(bench.untrained_seed)
+    floors: Waves = {"silence": np.zeros_like(truth), **bench.untrained(reconstruct)}
     references = principal_components(examples.reshape(-1, samples), truth, numbers)
-    groups, wanted = pool.recording[picked].tolist(), spectra(truth)
-    average = spectra(examples).mean((0, 2), keepdims=True)[0]
-    distances = {name: distance(wanted, spectra(waves)) for name, waves in (floors | references).items()}
-
-    metrics: dict[str, dict[str, Any]] = {
-        "snr": measure(
-            "snr",
-            energies(truth, judged),
-            groups,
-            statistic=ratio,
-            floors={name: energies(truth, waves) for name, waves in floors.items()},
-            ceilings={"16 bits": np.stack([energies(truth, truth)[:, 0], np.full(len(truth), SIXTEEN_BIT_ERROR)], 1)},
-            references={name: energies(truth, waves) for name, waves in references.items()},
-            seed=config.seed,
-        ),
-        "log_spectral_distance": measure(
-            "log_spectral_distance",
-            distance(wanted, spectra(judged)),
-            groups,
-            statistic=mean,
-            floors={name: distances[name] for name in floors}
-            | {"mean spectrum": distance(wanted, np.broadcast_to(average, wanted.shape))},
-            ceilings={"no distance": 0.0},
-            references={name: distances[name] for name in references},
-            higher_is_better=False,
-            seed=config.seed,
+    groups = pool.recording[picked].tolist()
+    spectra = Spectra(bench, rate, samples)
+    metrics = {
+        "snr": snr_metric(truth, reconstructed, floors, references, groups, config.seed),
+        "log_spectral_distance": distance_metric(
+            spectra, truth, reconstructed, floors, references, examples, groups, config.seed
         ),
     }
-    shown = np.argsort(-energies(truth, truth)[:, 0], kind="stable")[: len(truth) // 2]  # the louder half
-    shown = shown[np.linspace(0, len(shown) - 1, min(SHOWN, len(shown))).astype(int)]
-    rows = {"truth": truth[shown], "tokenizer": judged[shown]}
-    rows |= {name: waves[shown] for name, waves in references.items()}
-    figures.spectrograms(args.figure, rows, rate, f"Reconstruction from {numbers} numbers a frame (-90 to -20 dB)")
-    write_sounds(args.sound, truth[shown], judged[shown], rate)
-    inputs = {"data": args.data, "tokenizer": args.tokenizer}
-    write_result(
-        args.output, "sound_reconstruction", metrics, inputs, time.monotonic() - began, numbers_a_frame=numbers
+    shown = loud_examples(truth)
+    rows = {name: waves[shown] for name, waves in {"truth": truth, "tokenizer": reconstructed, **references}.items()}
+    title = f"Reconstruction from {numbers} numbers a frame (-90 to -20 dB)"
+    return Result(
+        metrics,
+        lambda path: figures.spectrograms(path, rows, rate, title),
+        {"numbers_a_frame": numbers},
+        files={"sound": partial(write_sounds, truth=rows["truth"], other=rows["tokenizer"], rate=rate)},
     )
+
+
+class Spectra:
+    """Log-mel spectra of sounds in dB, [n, S] -> [n, bands, columns]."""
+
+    def __init__(self, bench: Bench, rate: int, samples: int) -> None:
+        self._bench, self._spectrogram = bench, LogMel(BANDS, rate, samples).to(bench.device)
+
+    def __call__(self, waves: np.ndarray) -> np.ndarray:
+        """The spectra of some sounds."""
+        return 20 * self._bench.map(self._spectrogram, waves)  # LogMel counts in units of 20 dB
+
+
+def snr_metric(
+    truth: np.ndarray, reconstructed: np.ndarray, floors: Waves, references: Waves, groups: list[str], seed: int
+) -> dict[str, Any]:
+    """Signal-to-noise ratio."""
+    return measure(
+        "snr",
+        energies(truth, reconstructed),
+        groups,
+        statistic=ratio,
+        floors={name: energies(truth, waves) for name, waves in floors.items()},
+        ceilings={"16 bits": np.stack([energies(truth, truth)[:, 0], np.full(len(truth), SIXTEEN_BIT_ERROR)], 1)},
+        references={name: energies(truth, waves) for name, waves in references.items()},
+        seed=seed,
+    )
+
+
+def distance_metric(
+    spectra: Spectra,
+    truth: np.ndarray,
+    reconstructed: np.ndarray,
+    floors: Waves,
+    references: Waves,
+    examples: np.ndarray,
+    groups: list[str],
+    seed: int,
+) -> dict[str, Any]:
+    """Log-spectral distance; `examples` are training sounds, whose mean spectrum is one more floor."""
+    wanted, average = spectra(truth), spectra(examples).mean((0, 2), keepdims=True)[0]
+    distances = {name: distance(wanted, spectra(waves)) for name, waves in (floors | references).items()}
+    floor = {"mean spectrum": distance(wanted, np.broadcast_to(average, wanted.shape))}
+    return measure(
+        "log_spectral_distance",
+        distance(wanted, spectra(reconstructed)),
+        groups,
+        statistic=mean,
+        floors={name: distances[name] for name in floors} | floor,
+        ceilings={"no distance": 0.0},
+        references={name: distances[name] for name in references},
+        higher_is_better=False,
+        seed=seed,
+    )
+
+
+def loud_examples(truth: np.ndarray) -> np.ndarray:
+    """A few of the louder half of the sounds, int [shown]."""
+    louder = np.argsort(-energies(truth, truth)[:, 0], kind="stable")[: len(truth) // 2]
+    return louder[np.linspace(0, len(louder) - 1, min(SHOWN, len(louder))).astype(int)]
 
 
 def energies(truth: np.ndarray, other: np.ndarray) -> np.ndarray:

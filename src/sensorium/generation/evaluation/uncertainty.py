@@ -1,23 +1,23 @@
-"""Several dreams from one beginning: whether they know how much they do not know.
+"""Several dreams from one beginning: does their spread say how wrong they are?
 
-What the dynamics cannot know of, the tokenizer's own error, is left out: the truth is what the tokenizer shows of it,
-averaged over squares of 4 x 4 pixels, for single pixels tell little but texture.
+The tokenizer's own error, which the dynamics cannot know, is left out: the truth is what the tokenizer shows of it,
+averaged over squares of 4 x 4 pixels, because single pixels show little but texture.
 
 `crps` is the continuous ranked probability score, E|X - y| - E|X - X'| / 2 with the second mean over pairs of
-different dreams, so its expectation does not hang on their number (Ferro 2014, "Fair scores for ensemble forecasts");
-less is better. Floors: the frame held still, one dream alone and the median of the dreams (these score their absolute
-error), climatology (frames of other recordings as if they were dreams), and the dreams of an untrained network.
-Ceiling: 0, the truth.
+different dreams, so its expectation does not depend on their number (Ferro 2014, "Fair scores for ensemble
+forecasts"); less is better. Floors: the frame held still, one dream alone and the median of the dreams (these score
+their absolute error), climatology (frames of other recordings as if they were dreams), and the dreams of an untrained
+network. Ceiling: 0, the truth.
 
-Told beside it, with intervals, floors and ceilings, but no metrics, for calibration alone is no skill: climatology has
-it, an untrained network nearly, and a broken one may know well of the errors that it makes itself.
+Reported with intervals, floors and ceilings, but not as metrics, because calibration alone is no skill: climatology has
+it, an untrained network nearly, and a broken network may predict its own errors well.
 `spread_error` is Spearman's correlation of the dreams' spread with the error of their mean, over squares, frames and
 windows. Floors: 0, and the error of other recordings so many frames ahead at this place. Ceiling: one dream as the
 truth of the others.
-`rank_error` is how far the histogram of the truth's rank among the dreams lies from a flat one: the share that would
-have to move. `coverage_error` is how far the share of truths between the lowest and the highest of M dreams lies from
-the (M - 1) / (M + 1) of a calibrated ensemble. Floor of both: dreams without spread. Ceiling: one dream as the truth
-of the others. Both look only at what moves: squares that changed within the true window.
+`rank_error` is the distance of the histogram of the truth's rank among the dreams from a flat one: the share that would
+have to move. `coverage_error` is the distance of the share of truths between the lowest and the highest of M dreams
+from the (M - 1) / (M + 1) of a calibrated ensemble. Floor of both: dreams without spread. Ceiling: one dream as the
+truth of the others. Both count only squares that changed within the true window.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ import numpy as np
 
 from sensorium.evaluation.contract import Evaluation, Result
 from sensorium.evaluation.harness import Bench
-from sensorium.evaluation.sample import of_other_recordings
+from sensorium.evaluation.sample import Sample, of_other_recordings
 from sensorium.evaluation.scores import correlation, crps, mean, rank_moments
 from sensorium.evaluation.statistics import measure
 from sensorium.generation.config import UncertaintyConfig
@@ -43,92 +43,108 @@ main = EVALUATION.main
 SQUARE = 4  # pixels a side
 MOVES = 0.02  # change of a square's brightness within a window, on a 0..1 scale, from which on it counts as moving
 BINS = 8
-TOLD = ("value", "low", "high", "n", "floors", "ceiling", "higher_is_better")
+SELF = "a dream as the truth"  # of the other dreams
+REPORTED = ("value", "low", "high", "n", "floors", "ceiling", "higher_is_better")
 
 
 def judge(bench: Bench, config: UncertaintyConfig) -> Result:
-    """The score of the dreams, and how well they are calibrated."""
+    """Score the dreams, and compare their spread with their error."""
     studio, given, horizon = Studio(bench, config), config.context, config.horizon
     rng = np.random.default_rng(stable_seed(config.seed, "uncertainty"))
-    takes = studio.sample(given + horizon, config.windows, rng)
-    groups = takes.groups.tolist()
-
-    whole = squares(studio.pictures(takes["tokens"]))
+    sample = studio.sample(given + horizon, config.windows, rng)
+    whole = squares(studio.pictures(sample["tokens"]))
     truth = whole[:, given:]  # [n, horizon, D]
-    moves = np.broadcast_to(np.ptp(whole, axis=1, keepdims=True) > MOVES, truth.shape)
-
-    def dreamed(untrained: bool) -> np.ndarray:
-        each = (
-            studio.dream(takes, horizon, takes.get("action"), number=number, untrained=untrained)
-            for number in range(config.dreams)
-        )
-        return np.stack([squares(studio.show(takes, tokens)) for tokens in each])
-
-    dreams = dreamed(untrained=False)
-    still = np.repeat(whole[:, given - 1 : given], horizon, 1)
-    others = np.stack([truth[of_other_recordings(takes.groups, rng)] for _ in range(config.dreams)])
-
-    score = crps(dreams, truth)
-    lines = {
-        "dreams": score,
-        "persistence": np.abs(still - truth),
+    moving = np.broadcast_to(np.ptp(whole, axis=1, keepdims=True) > MOVES, truth.shape)
+    dreams = dreamed_squares(studio, sample, config)
+    others = np.stack([truth[of_other_recordings(sample.groups, rng)] for _ in range(config.dreams)])
+    scores = {
+        "dreams": crps(dreams, truth),
+        "persistence": np.abs(np.repeat(whole[:, given - 1 : given], horizon, 1) - truth),
         "one dream alone": np.abs(dreams - truth).mean(0),
         "median dream": np.abs(np.median(dreams, 0) - truth),
         "climatology": crps(others, truth),
-        "untrained": crps(dreamed(untrained=True), truth),
+        "untrained": crps(dreamed_squares(studio, sample, config, untrained=True), truth),
     }
-    metrics: dict[str, dict[str, Any]] = {}
-    calibration: dict[str, dict[str, Any]] = {}
-    metrics["crps"] = measure(
-        "crps",
-        score.mean((1, 2)),
-        groups,
-        statistic=mean,
-        higher_is_better=False,
-        floors={name: line.mean((1, 2)) for name, line in lines.items() if name != "dreams"},
-        ceilings={"truth": 0.0},
-        seed=config.seed,
-    )
-
-    spread, error = dreams.std(0, ddof=1), np.abs(dreams.mean(0) - truth)
-    inner_spread, inner_error = dreams[1:].std(0, ddof=1), np.abs(dreams[1:].mean(0) - dreams[0])
-    usual = np.stack([error[takes.groups != group].mean(0) for group in groups])
-    calibration["spread_error"] = measure(
-        "spread_error",
-        rank_moments(spread, error),
-        groups,
-        statistic=correlation,
-        floors={"none": 0.0, "usual error of place and time": rank_moments(usual, error)},
-        ceilings={"a dream as the truth": rank_moments(inner_spread, inner_error)},
-        seed=config.seed,
-    )
-
-    places = {
-        "dreams": histograms(dreams, truth, moves, rng),
-        "a dream as the truth": histograms(dreams[1:], dreams[0], moves, rng),
-        "no spread": histograms(np.broadcast_to(dreams.mean(0), dreams.shape), truth, moves, rng),
+    spreads = {"dreams": spread_and_error(dreams, truth), SELF: spread_and_error(dreams[1:], dreams[0])}
+    ranks = {
+        "dreams": histograms(dreams, truth, moving, rng),
+        SELF: histograms(dreams[1:], dreams[0], moving, rng),
+        "no spread": histograms(np.broadcast_to(dreams.mean(0), dreams.shape), truth, moving, rng),
     }
-    for name, statistic in (("rank_error", unevenness), ("coverage_error", miscoverage)):
-        calibration[name] = measure(
-            name,
-            places["dreams"],
-            groups,
-            statistic=statistic,
-            higher_is_better=False,
-            floors={"no spread": places["no spread"]},
-            ceilings={"a dream as the truth": statistic(places["a dream as the truth"], np.ones(len(truth)))},
-            seed=config.seed,
-        )
-
-    shares = {name: counts.sum(0) / counts.sum() for name, counts in places.items() if name != "a dream as the truth"}
-    bins = {"dreams": binned(spread, error), "a dream as the truth": binned(inner_spread, inner_error)}
-    scores = {name: line.mean((0, 2)) for name, line in lines.items()}
+    calibration = {
+        "spread_error": spread_record(spreads, sample, config.seed),
+        **rank_records(ranks, sample, config.seed),
+    }
+    shares = {name: counts.sum(0) / counts.sum() for name, counts in ranks.items() if name != SELF}
+    bins = {name: binned(*pair) for name, pair in spreads.items()}
+    lines = {name: score.mean((0, 2)) for name, score in scores.items()}
     notes = {
-        "calibration": {name: {key: record[key] for key in TOLD} for name, record in calibration.items()},
+        "calibration": {name: {key: record[key] for key in REPORTED} for name, record in calibration.items()},
         "ranks": {name: share.tolist() for name, share in shares.items()},
         "coverage": float(shares["dreams"][1:-1].sum()),
     }
-    return Result(metrics, lambda path: dream_figures.uncertainty(path, shares, bins, scores), notes)
+    metrics = {"crps": score_metric(scores, sample, config.seed)}
+    return Result(metrics, lambda path: dream_figures.uncertainty(path, shares, bins, lines), notes)
+
+
+def score_metric(scores: dict[str, np.ndarray], sample: Sample, seed: int) -> dict[str, Any]:
+    """`crps`, from scores [n, horizon, D] of the dreams and of the floors."""
+    return measure(
+        "crps",
+        scores["dreams"].mean((1, 2)),
+        sample.names,
+        statistic=mean,
+        higher_is_better=False,
+        floors={name: score.mean((1, 2)) for name, score in scores.items() if name != "dreams"},
+        ceilings={"truth": 0.0},
+        seed=seed,
+    )
+
+
+def dreamed_squares(studio: Studio, sample: Sample, config: UncertaintyConfig, untrained: bool = False) -> np.ndarray:
+    """Several dreams of each window, [M, n, horizon, D]."""
+    dreams = (
+        studio.dream(sample, config.horizon, sample.get("action"), number=number, untrained=untrained)
+        for number in range(config.dreams)
+    )
+    return np.stack([squares(studio.show(sample, tokens)) for tokens in dreams])
+
+
+def spread_and_error(dreams: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Standard deviation of dreams [M, ...] and absolute error of their mean, [...] each."""
+    return dreams.std(0, ddof=1), np.abs(dreams.mean(0) - truth)
+
+
+def spread_record(spreads: dict[str, tuple[np.ndarray, np.ndarray]], sample: Sample, seed: int) -> dict[str, Any]:
+    """`spread_error`."""
+    error = spreads["dreams"][1]
+    usual = np.stack([error[sample.groups != group].mean(0) for group in sample.names])
+    return measure(
+        "spread_error",
+        rank_moments(*spreads["dreams"]),
+        sample.names,
+        statistic=correlation,
+        floors={"none": 0.0, "usual error of place and time": rank_moments(usual, error)},
+        ceilings={SELF: rank_moments(*spreads[SELF])},
+        seed=seed,
+    )
+
+
+def rank_records(ranks: dict[str, np.ndarray], sample: Sample, seed: int) -> dict[str, dict[str, Any]]:
+    """`rank_error` and `coverage_error`, from histograms [n, M + 1]."""
+    return {
+        name: measure(
+            name,
+            ranks["dreams"],
+            sample.names,
+            statistic=statistic,
+            higher_is_better=False,
+            floors={"no spread": ranks["no spread"]},
+            ceilings={SELF: statistic(ranks[SELF], np.ones(len(sample)))},
+            seed=seed,
+        )
+        for name, statistic in (("rank_error", unevenness), ("coverage_error", miscoverage))
+    }
 
 
 def squares(pictures: np.ndarray) -> np.ndarray:

@@ -88,11 +88,7 @@ def judge(bench: Bench, config: RetrievalConfig) -> Result:
     }
     count = candidates.shape[1]
     notes = {
-        "times_chance": {
-            name: [record[key] * count for key in ("value", "low", "high")]
-            for name, record in metrics.items()
-            if name.endswith("_r1")
-        },
+        "times_chance": times_chance(metrics, count),
         "candidates": count,
         "frames": frames,
         "audible_windows": len(queries),
@@ -101,6 +97,14 @@ def judge(bench: Bench, config: RetrievalConfig) -> Result:
     return Result(
         metrics, lambda path: figures.retrieval(path, list(sample["video"]), sounds, rate, scores, candidates), notes
     )
+
+
+def times_chance(metrics: dict[str, dict[str, Any]], candidates: int) -> dict[str, list[float]]:
+    """R@1 and its interval in units of chance, 1 / candidates."""
+    keys = ("value", "low", "high")
+    return {
+        name: [record[key] * candidates for key in keys] for name, record in metrics.items() if name.endswith("_r1")
+    }
 
 
 def direction_metrics(

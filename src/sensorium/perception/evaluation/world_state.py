@@ -34,6 +34,7 @@ from sensorium.perception.fusion import Fusion
 REVISION = 2
 EVALUATION = Evaluation(__name__, WorldStateConfig, inputs=FUSED, control="fusion")
 main = EVALUATION.main
+TITLE = "Readout of the truth from the world state"
 
 Senses = list[list[np.ndarray | None]]  # of both samples: vision, audio, body [n, frames, width]
 
@@ -56,20 +57,7 @@ def judge(bench: Bench, config: WorldStateConfig) -> Result:
 
     read = readouts(bench, samples, senses, moving)
     judged = read.pop("judged")
-    metrics = {
-        metric: measure(
-            metric,
-            judged[:, columns],
-            samples[1].names,
-            statistic=r_squared,
-            floors={"mean": 0.0} | {name: rows[:, columns] for name, rows in read.items() if "untrained" in name},
-            ceilings={"truth that pictures could show": read["oracle"][:, columns]},
-            references={"encoders without fusion": read["encoders"][:, columns]},
-            seed=config.seed,
-        )
-        for metric, columns in {"state": kept, "velocity": kept & moving}.items()
-        if columns.any()
-    }
+    metrics = state_metrics(judged, read, {"state": kept, "velocity": kept & moving}, samples[1].names, config.seed)
     each = {name: float(value) for name, value, keep in zip(names, r_squared_each(judged), kept, strict=True) if keep}
     notes: dict[str, Any] = {"variables": each}
     if placed.any():
@@ -78,8 +66,27 @@ def judge(bench: Bench, config: WorldStateConfig) -> Result:
         untrained = bench.untrained(lambda seed: bench.parts.load(Fusion, seed))
         metrics["belief"] = belief.metric(fusion, untrained, config)
         notes["belief_by_frames_hidden"] = belief.curve(fusion, frames)
-    title = "Readout of the truth from the world state"
-    return Result(metrics, lambda path: figures.bars(path, metrics, title, "R squared"), notes)
+    return Result(metrics, lambda path: figures.bars(path, metrics, TITLE, "R squared"), notes)
+
+
+def state_metrics(
+    judged: np.ndarray, read: dict[str, np.ndarray], columns: dict[str, np.ndarray], groups: list[str], seed: int
+) -> dict[str, dict[str, Any]]:
+    """`state` and `velocity`: R^2 over the variables of each, if there are any."""
+    return {
+        metric: measure(
+            metric,
+            judged[:, kept],
+            groups,
+            statistic=r_squared,
+            floors={"mean": 0.0} | {name: rows[:, kept] for name, rows in read.items() if "untrained" in name},
+            ceilings={"truth that pictures could show": read["oracle"][:, kept]},
+            references={"encoders without fusion": read["encoders"][:, kept]},
+            seed=seed,
+        )
+        for metric, kept in columns.items()
+        if kept.any()
+    }
 
 
 def readouts(bench: Bench, samples: tuple[Sample, Sample], senses: Senses, moving: np.ndarray) -> dict[str, np.ndarray]:

@@ -17,7 +17,7 @@ from sensorium.data.recording import KIND, RecordingSet, write_shard
 from sensorium.data.sample_formats import to_sounds
 from sensorium.data.sources import playroom
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
-from sensorium.perception.evaluation.impacts import draw_strikes
+from sensorium.perception.evaluation.impacts import draw_impacts
 
 SPLITS = ["training"] * 90 + ["validation"] * 2 + ["test"] * 50
 CONFIG = PlayroomConfig(recordings=len(SPLITS), frames=48, size=SIZE, max_bodies=2)
@@ -49,18 +49,18 @@ class ToyPlayroom:
         self.audio = write_model(folder / "audio", self._ear(), "encoder_audio", AUDIO, SOUND_SHAPES)
 
     def _ear(self) -> nn.Module:
-        strikes = draw_strikes(self.recordings, "training", 2, 2, 2000, np.random.default_rng(0))
-        parts = zip(strikes.recording, strikes.frame, strict=True)
+        impacts = draw_impacts(self.recordings, "training", 2, 2, 2000, np.random.default_rng(0))
+        parts = zip(impacts.groups, impacts.start, strict=True)
         sounds = np.stack([self.recordings.field(n, "audio")[1000 * (f - 2) : 1000 * (f + 3)] for n, f in parts])
-        heard, material = to_sounds(torch.from_numpy(sounds)), torch.from_numpy(strikes.material)
-        size = torch.from_numpy((strikes.size - strikes.size.mean()) / strikes.size.std()).float()
+        heard, material = to_sounds(torch.from_numpy(sounds)), torch.from_numpy(impacts["material"])
+        size = torch.from_numpy((impacts["size"] - impacts["size"].mean()) / impacts["size"].std()).float()
         ear, head = AudioEncoder(AUDIO, SOUND_SHAPES), nn.Linear(AUDIO.dim, 5)
         rng = np.random.default_rng(0)
 
         def loss(step: int) -> torch.Tensor:
             rows = torch.from_numpy(rng.integers(0, len(heard), 32))
-            told = head(ear(heard[rows])[:, 2])  # of the frame of the strike
-            return F.cross_entropy(told[:, :4], material[rows]) + F.mse_loss(told[:, 4], size[rows])
+            answer = head(ear(heard[rows])[:, 2])  # of the frame of the strike
+            return F.cross_entropy(answer[:, :4], material[rows]) + F.mse_loss(answer[:, 4], size[rows])
 
         fit([ear, head], 400, loss)
         return ear

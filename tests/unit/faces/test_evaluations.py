@@ -19,13 +19,13 @@ from sensorium.artifacts import ArtifactError
 from sensorium.config import Section, canonical_json
 from sensorium.data.recording import RecordingSet
 from sensorium.evaluation.harness import WindowPool
-from sensorium.evaluation.labelled import labelled_windows
-from sensorium.evaluation.matching import draw_candidates, ranks
 from sensorium.evaluation.scores import ssim
 from sensorium.generation.config import ReconstructionConfig
 from sensorium.generation.evaluation import reconstruction, rollout
 from sensorium.perception.config import ProbeConfig, RetrievalConfig, WorldStateConfig
 from sensorium.perception.evaluation import probe, retrieval, world_state
+from sensorium.perception.evaluation.labelled import labelled_windows
+from sensorium.perception.evaluation.matching import draw_candidates, ranks
 
 SECTIONS: dict[str, Section] = {
     "probe vision": ProbeConfig(samples=300, trials=20, supervised_steps=100),

@@ -19,9 +19,10 @@ from sensorium.data.sources import playroom
 from sensorium.data.sources.playroom.materials import MATERIALS, PROPERTIES, SHAPES
 from sensorium.data.sources.playroom.scene import area, draw_scene
 from sensorium.evaluation.readout import JointReadout, one_hot
+from sensorium.evaluation.sample import Sample
 from sensorium.perception.config import PropertiesConfig
 from sensorium.perception.evaluation import properties
-from sensorium.perception.evaluation.impacts import Strikes, draw_strikes, frames_of, kinds, strikes_for
+from sensorium.perception.evaluation.impacts import draw_impacts, frames_of, impacts_for, kinds
 
 SECTIONS: dict[ModuleType, Section] = {properties: PropertiesConfig()}
 
@@ -51,13 +52,13 @@ def test_areas_are_those_of_the_simulator() -> None:
                 assert expected == pytest.approx(mass, rel=1e-3)
 
 
-def test_strikes_are_those_of_the_hand(room: ToyPlayroom) -> None:
+def test_impacts_are_those_of_the_hand(room: ToyPlayroom) -> None:
     """Each is an audible event of the hand in its frame; its body is what the scene says."""
-    strikes = draw_strikes(room.recordings, "test", 4, 7, 60, np.random.default_rng(0))
-    assert len(strikes) == 60
-    assert len(set(strikes.recording)) > 30, "spread over the recordings"
+    impacts = draw_impacts(room.recordings, "test", 4, 7, 60, np.random.default_rng(0))
+    assert len(impacts) == 60
+    assert len(set(impacts.groups)) > 30, "spread over the recordings"
     for name, frame, body, material, shape in zip(
-        strikes.recording, strikes.frame, strikes.body, strikes.material, strikes.shape, strict=True
+        impacts.groups, impacts.start, impacts["body"], impacts["material"], impacts["shape"], strict=True
     ):
         events = room.recordings.field(name, "truth.events")
         here = events[(frames_of(room.recordings, name) == frame) & (events[:, 1] == body) & (events[:, 2] == -1)]
@@ -75,10 +76,10 @@ def test_kinds_agree_with_the_labels_of_sound(room: ToyPlayroom) -> None:
         assert (found[found >= 0] // len(SHAPES) == labels[labels >= 0]).all()
 
 
-def test_a_world_without_strikes_is_refused(world: ToyWorld) -> None:
+def test_a_world_without_impacts_is_refused(world: ToyWorld) -> None:
     """By name."""
-    with pytest.raises(ArtifactError, match="tell no strikes"):
-        strikes_for(RecordingSet.open(world.data), 1, 1, PropertiesConfig())
+    with pytest.raises(ArtifactError, match="hold no impacts"):
+        impacts_for(RecordingSet.open(world.data), 1, 1, PropertiesConfig())
 
 
 def test_a_read_out_combines_senses_and_ignores_noise() -> None:
@@ -104,15 +105,23 @@ def test_a_read_out_combines_senses_and_ignores_noise() -> None:
     assert -0.1 < r2("noise") < 0.1
 
 
-def made_up(count: int, rng: np.random.Generator) -> Strikes:
-    """Strikes of random bodies, three a body, two bodies a recording."""
+def made_up(count: int, rng: np.random.Generator) -> Sample:
+    """Impacts on random bodies, three a body, two bodies a recording."""
     bodies = np.repeat(np.arange(count), 3)
     material, shape, size = rng.integers(0, 4, count), rng.integers(0, 4, count), rng.uniform(0.07, 0.13, count)
-    return Strikes(
-        recording=np.array([f"r{number // 2:03d}" for number in bodies]), frame=np.arange(len(bodies)), body=bodies % 2,
-        material=material[bodies], shape=shape[bodies], size=size[bodies], place=np.zeros((len(bodies), 2)),
-        event=rng.uniform(1, 2, (len(bodies), 2)), motion=rng.normal(size=(len(bodies), 6)),
-    )  # fmt: skip
+    return Sample(
+        np.array([f"r{number // 2:03d}" for number in bodies]),
+        np.arange(len(bodies)),
+        {
+            "body": bodies % 2,
+            "material": material[bodies],
+            "shape": shape[bodies],
+            "size": size[bodies],
+            "place": np.zeros((len(bodies), 2)),
+            "event": rng.uniform(1, 2, (len(bodies), 2)),
+            "motion": rng.normal(size=(len(bodies), 6)),
+        },
+    )
 
 
 @pytest.mark.parametrize("felt", [True, False])
@@ -123,21 +132,21 @@ def test_mass_passes_only_where_it_takes_more_than_one_sense(felt: bool) -> None
 
     def senses(trained: bool) -> JointReadout:
         parts = []
-        for strikes in (training, test):
-            true = properties.properties(strikes)
-            noise = rng.normal(size=(len(strikes), 8))
-            heard = np.concatenate([one_hot(strikes.material, 4) + 0.3 * noise[:, :4], noise[:, 4:]], 1)
+        for impacts in (training, test):
+            true = properties.properties(impacts)
+            noise = rng.normal(size=(len(impacts), 8))
+            heard = np.concatenate([one_hot(impacts["material"], 4) + 0.3 * noise[:, :4], noise[:, 4:]], 1)
             push = true["mass"] + 0.8 * rng.normal(size=true["mass"].shape) if felt else noise[:, :1]
             hearing = heard if trained else rng.normal(size=heard.shape)
-            parts.append({"sight": rng.normal(size=(len(strikes), 6)), "hearing": hearing, "touch": push})
+            parts.append({"sight": rng.normal(size=(len(impacts), 6)), "hearing": hearing, "touch": push})
         return JointReadout(*parts)
 
-    metrics, alone = properties.judge(properties.Reader(training, test), senses(True), [senses(False)] * 3, 0)
+    metrics, alone = properties.compare(properties.PropertyReader(training, test), senses(True), [senses(False)] * 3, 0)
     assert metrics["mass"]["passed"] == felt
     assert metrics["mass_given_looks"]["passed"]
     assert metrics["material"]["passed"]
     assert not metrics["size"]["passed"], "nothing tells it here"
-    assert not any(told["sight"]["passed"] for told in alone.values()), "it is blind"
+    assert not any(record["sight"]["passed"] for record in alone.values()), "it is blind"
     assert alone["mass"]["touch"]["passed"] == felt
 
 
@@ -145,7 +154,7 @@ def test_properties_are_read_from_a_taught_ear_and_not_from_fresh_ones(room: Toy
     """All but mass, for which this ear needs nothing beside it; an eye that never learned anything is at its floor."""
     result = evaluate(properties, room, tmp_path)
     assert set(result["metrics"]) == {"size", "mass", "mass_given_looks", "restitution"}
-    assert set(result["beside"]) == {"material", "friction"}
+    assert set(result["reported"]) == {"material", "friction"}
     for name, record in result["metrics"].items():
         assert record["passed"] or name == "mass", (name, record)
         assert record["value"] > max(value for key, value in record["floors"].items() if key.startswith("untrained"))

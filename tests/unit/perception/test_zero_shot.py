@@ -14,8 +14,9 @@ from toy_world import ToyWorld
 from sensorium.artifacts import ArtifactError
 from sensorium.config import canonical_json
 from sensorium.evaluation.readout import JointReadout, one_hot
+from sensorium.evaluation.sample import Sample
 from sensorium.perception.config import ZeroShotConfig
-from sensorium.perception.evaluation.zero_shot import Labelled, Perceived, Trials, judge, main
+from sensorium.perception.evaluation.zero_shot import Perceived, Trials, main, unseen_kinds
 
 SEEN, HEARD = 3, 4
 
@@ -29,15 +30,16 @@ def evaluate(world: Any, folder: Path, *more: str) -> dict[str, Any]:
     return json.loads((folder / "r.json").read_text())
 
 
-def windows(count: int, rng: np.random.Generator) -> Labelled:
+def windows(count: int, rng: np.random.Generator) -> Sample:
     """Windows of all kinds, four a recording."""
     names = np.array([f"r{number // 4:03d}" for number in range(count)])
-    return Labelled(names, rng.integers(0, SEEN, count), rng.integers(0, HEARD, count))
+    classes = {"seen": rng.integers(0, SEEN, count), "heard": rng.integers(0, HEARD, count)}
+    return Sample(names, np.zeros(count, np.int64), classes)
 
 
-def senses(labelled: Labelled, blur: float, rng: np.random.Generator) -> Perceived:
+def senses(labelled: Sample, blur: float, rng: np.random.Generator) -> Perceived:
     """Eyes and ears that tell the classes, blurred by noise."""
-    clear = {"vision": one_hot(labelled.seen, SEEN), "audio": one_hot(labelled.heard, HEARD)}
+    clear = {"vision": one_hot(labelled["seen"], SEEN), "audio": one_hot(labelled["heard"], HEARD)}
     return {sense: values + blur * rng.normal(size=values.shape) for sense, values in clear.items()}
 
 
@@ -55,7 +57,7 @@ def test_attributes_that_were_met_tell_kinds_that_were_not(monkeypatch: pytest.M
         return read(given, names, wanted, groups)
 
     monkeypatch.setattr(JointReadout, "__call__", spy)
-    record = judge(trials, clear, [blurred] * 3, 0)
+    record = unseen_kinds(trials, clear, [blurred] * 3, 0)
     assert len(trials.withheld) == 6, "every pair of classes heard"
     for kinds, (seen, heard) in zip(trials.withheld, learned, strict=False):
         assert len(kinds) == 4
@@ -66,8 +68,8 @@ def test_attributes_that_were_met_tell_kinds_that_were_not(monkeypatch: pytest.M
     assert record["references"]["vision alone"] == pytest.approx(0.5, abs=0.02)
     assert record["references"]["audio alone"] == pytest.approx(0.5, abs=0.02)
     assert record["references"]["shuffled attributes"] < 0.35
-    assert not judge(trials, blurred, [clear] * 3, 0)["passed"]
-    assert judge(trials, blurred, [blurred] * 3, 0)["value"] == pytest.approx(0.25, abs=0.05)
+    assert not unseen_kinds(trials, blurred, [clear] * 3, 0)["passed"]
+    assert unseen_kinds(trials, blurred, [blurred] * 3, 0)["value"] == pytest.approx(0.25, abs=0.05)
 
 
 def test_an_untrained_pair_of_encoders_fails(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> None:

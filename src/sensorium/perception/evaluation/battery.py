@@ -12,20 +12,20 @@ import numpy as np
 
 from sensorium.data.recording import RecordingSet
 from sensorium.evaluation.harness import Bench, WindowPool
-from sensorium.evaluation.labelled import (
-    LabelledWindows,
-    few_shot_right,
-    labelled_windows,
-    linear_right,
-    pooled_embedding,
-)
-from sensorium.evaluation.matching import audible, draw_candidates, hit, ranks
 from sensorium.evaluation.readout import paired
 from sensorium.evaluation.sample import Sample
 from sensorium.evaluation.scores import balanced_accuracy, mean, r_squared
 from sensorium.evaluation.statistics import Statistic
 from sensorium.perception.config import FinetuningConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
+from sensorium.perception.evaluation.labelled import (
+    LabelledWindows,
+    few_shot_right,
+    labelled_windows,
+    linear_right,
+    pooled_embedding,
+)
+from sensorium.perception.evaluation.matching import audible, draw_candidates, hit, ranks
 from sensorium.perception.evaluation.world_readout import (
     POSITION,
     VELOCITY,

@@ -44,14 +44,14 @@ from sensorium.evaluation.harness import (
     arguments,
     check_pedigree,
 )
-from sensorium.evaluation.labelled import BEFORE, pooled_embedding
 from sensorium.evaluation.readout import nearest
 from sensorium.evaluation.scores import mean
 from sensorium.evaluation.statistics import measure, write_result
 from sensorium.models.load import load
 from sensorium.perception.config import FewShotConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
-from sensorium.perception.evaluation.impacts import kinds, tells_strikes
+from sensorium.perception.evaluation.impacts import has_impacts, kinds
+from sensorium.perception.evaluation.labelled import BEFORE, pooled_embedding
 from sensorium.perception.evaluation.world_readout import cut, embed_split
 from sensorium.perception.fusion import SENSES, Fusion
 from sensorium.randomness import stable_seed
@@ -154,7 +154,7 @@ class Line:
         """Windows of sound as long as the encoder was trained on."""
         pool = WindowPool(recordings, "test", ("audio",), int(read_json(self._manifests[1])["config"]["frames"]))
         options = [sense_labels(pool, "audio", BEFORE)]
-        if tells_strikes(recordings):
+        if has_impacts(recordings):
             options.insert(0, struck_kinds(pool, options[0].classes))
         task = draw_task(pool, options, config)
         views = {

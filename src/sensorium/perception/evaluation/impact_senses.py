@@ -1,4 +1,4 @@
-"""What each sense says of a strike: the body at its place in the picture, its sound, and what the hand feels."""
+"""Features of an impact for each sense: the body at its place in the picture, its sound, and what the hand feels."""
 
 from __future__ import annotations
 
@@ -11,24 +11,27 @@ from torch import Tensor
 from sensorium.data.recording import RecordingSet
 from sensorium.data.sample_formats import to_images, to_sounds
 from sensorium.evaluation.harness import Bench
+from sensorium.evaluation.sample import Sample
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
-from sensorium.perception.evaluation.impacts import Strikes
 
 SETTLING = 3  # frames of sound before the first that is used: as far as the encoder looks back
-BEFORE, AFTER = 1, 2  # frames of sound and touch around a strike
-LONG_BEFORE, LONG_AFTER = 4, 7  # frames in which the hand may carry what it struck, as far as there are any
-EARLIEST, LATEST = max(BEFORE + SETTLING, LONG_BEFORE), AFTER  # room that a strike needs in its recording
+BEFORE, AFTER = 1, 2  # frames of sound and touch around an impact
+LONG_BEFORE, LONG_AFTER = 4, 7  # frames in which the hand may carry the body, as far as there are any
+EARLIEST, LATEST = (
+    max(BEFORE + SETTLING, LONG_BEFORE),
+    AFTER,
+)  # frames that an impact needs before and after it in its recording
 SPEED, CHANGE, PUSH, TOUCHING, RESISTED = slice(2, 4), slice(4, 6), slice(6, 8), 8, slice(10, 12)  # of the body sense
 FAINT = 0.02  # added to a magnitude before its logarithm
 
 
-def sight(bench: Bench, recordings: RecordingSet, strikes: Strikes, vision: VisionEncoder) -> np.ndarray:
-    """The vision encoder's grid where the struck body is, between the four nearest of its places: [n, channels].
+def sight(bench: Bench, recordings: RecordingSet, impacts: Sample, vision: VisionEncoder) -> np.ndarray:
+    """The vision encoder's grid at the place of the body, between the four nearest of its cells: [n, channels].
 
-    Where to look is given; what is there is not.
+    The place is given; what is there is not.
     """
     pictures = np.stack(
-        [recordings.field(name, "video")[frame] for name, frame in zip(strikes.recording, strikes.frame, strict=True)]
+        [recordings.field(name, "video")[frame] for name, frame in zip(impacts.groups, impacts.start, strict=True)]
     )
 
     def look(video: Tensor, place: Tensor) -> Tensor:
@@ -37,31 +40,31 @@ def sight(bench: Bench, recordings: RecordingSet, strikes: Strikes, vision: Visi
         found = torch.nn.functional.grid_sample(grid, where, padding_mode="border", align_corners=False)
         return found[:, :, 0, 0]
 
-    return bench.map(look, pictures, strikes.place)
+    return bench.map(look, pictures, impacts["place"])
 
 
 def hearing(
-    bench: Bench, recordings: RecordingSet, strikes: Strikes, embed: AudioEncoder | Callable[[Tensor], Tensor]
+    bench: Bench, recordings: RecordingSet, impacts: Sample, embed: AudioEncoder | Callable[[Tensor], Tensor]
 ) -> np.ndarray:
-    """Embeddings of the frames around the strike, side by side: [n, (BEFORE + 1 + AFTER) * dim]."""
+    """Embeddings of the frames around the impact, side by side: [n, (BEFORE + 1 + AFTER) * dim]."""
     samples = int(recordings.details["samples_per_frame"])
-    first, last = strikes.frame - BEFORE - SETTLING, strikes.frame + AFTER + 1
+    first, last = impacts.start - BEFORE - SETTLING, impacts.start + AFTER + 1
     waves = np.stack(
         [
             recordings.field(name, "audio")[a * samples : b * samples]
-            for name, a, b in zip(strikes.recording, first, last, strict=True)
+            for name, a, b in zip(impacts.groups, first, last, strict=True)
         ]
     )
     return bench.map(lambda audio: embed(to_sounds(audio))[:, SETTLING:].flatten(1), waves)
 
 
-def touch(recordings: RecordingSet, strikes: Strikes) -> np.ndarray:
-    """The playroom's body sense around the strike, its magnitudes as logarithms, and the push over a longer time.
+def touch(recordings: RecordingSet, impacts: Sample) -> np.ndarray:
+    """The playroom's body sense around the impact, its magnitudes as logarithms, and the push over a longer time.
 
-    Masses multiply, so a linear reader needs logarithms: push = mass * change of velocity.
+    Masses multiply, so a linear readout needs logarithms: push = mass * change of velocity.
     """
     rows = []
-    for name, frame in zip(strikes.recording, strikes.frame, strict=True):
+    for name, frame in zip(impacts.groups, impacts.start, strict=True):
         body = recordings.field(name, "body")
         near, far = body[frame - BEFORE : frame + AFTER], body[frame - LONG_BEFORE : frame + LONG_AFTER + 1]
         sizes = [np.linalg.norm(near[:, part], axis=1) for part in (PUSH, CHANGE, SPEED, RESISTED)]

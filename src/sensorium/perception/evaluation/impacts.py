@@ -1,11 +1,12 @@
-"""What the truth of a world of bodies tells of impacts: which kind of body sounds, and what the hand strikes.
+"""Impacts in the truth of a world of bodies: which kind of body sounds, and which body the hand hits.
 
-Only the playroom has this truth: `truth.events`, and of each body `truth.material`, `truth.shape` and `truth.size`.
+Only the playroom has this truth: `truth.events`, and for each body `truth.material`, `truth.shape` and `truth.size`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from sensorium.artifacts import ArtifactError
 from sensorium.data.recording import RecordingSet, Split
 from sensorium.data.sources.playroom.materials import SHAPES
 from sensorium.evaluation.harness import spread
+from sensorium.evaluation.sample import Sample
 from sensorium.perception.config import PropertiesConfig
 from sensorium.randomness import stable_seed
 
@@ -27,51 +29,31 @@ FIELDS = (
     "truth.velocity",
 )
 HAND = -1
-SOFTEST = 0.05  # amplitude of an impact that counts: half of that which gives a frame its label
+SOFTEST = 0.05  # smallest amplitude of an impact that counts: half of the one that gives a frame its label
 LATE = 1e-4  # seconds; an impact on the border of two frames belongs to the later one
 
 
-@dataclass(frozen=True)
-class Strikes:
-    """Strikes of bodies by the hand, one row each.
-
-    Attributes:
-        recording: name of its recording, [n].
-        frame: in which it falls, int64 [n].
-        body: which body, int64 [n].
-        material, shape: of that body, int64 [n].
-        size: of that body, in room widths, float64 [n].
-        place: of that body at the end of that frame, in room widths, float64 [n, 2].
-        event: impulse and amplitude, float64 [n, 2].
-        motion: velocity of the body before and after, and its speed before and after the hand's, float64 [n, 6].
-    """
-
-    recording: np.ndarray
-    frame: np.ndarray
-    body: np.ndarray
-    material: np.ndarray
-    shape: np.ndarray
-    size: np.ndarray
-    place: np.ndarray
-    event: np.ndarray
-    motion: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.frame)
-
-    @property
-    def objects(self) -> np.ndarray:
-        """One name for each body of each recording, [n]."""
-        return np.array([f"{name}/{body}" for name, body in zip(self.recording, self.body, strict=True)])
+# The fields of an impact by the hand, beside its recording and its frame (`Sample`):
+#   body, material, shape   int64 [n]: which body, and what it is
+#   size                    float64 [n]: of that body, in room widths
+#   place                   float64 [n, 2]: of that body at the end of the frame, in room widths
+#   event                   float64 [n, 2]: impulse and amplitude
+#   motion                  float64 [n, 6]: velocity of the body before and after, velocity of the hand before
+KNOWN = ("body", "material", "shape", "size", "place", "event", "motion")
 
 
-def tells_strikes(recordings: RecordingSet) -> bool:
+def objects(impacts: Sample) -> np.ndarray:
+    """One name for each body of each recording, [n]."""
+    return np.array([f"{name}/{body}" for name, body in zip(impacts.groups, impacts["body"], strict=True)])
+
+
+def has_impacts(recordings: RecordingSet) -> bool:
     """Whether the truth of these recordings holds bodies and impacts."""
     return all(recordings.has(field) for field in FIELDS)
 
 
 def kinds(recordings: RecordingSet, name: str) -> np.ndarray:
-    """Kind of the body whose impact dominates each frame of a recording, -1 where none does: int64 [T].
+    """Kind of the body whose impact dominates each frame of a recording, -1 if there is none: int64 [T].
 
     A kind is a material and a shape: material * len(SHAPES) + shape.
     """
@@ -93,57 +75,63 @@ def frames_of(recordings: RecordingSet, name: str) -> np.ndarray:
     return np.minimum(frames, recordings.frames(name) - 1)
 
 
-def draw_strikes(
+def draw_impacts(
     recordings: RecordingSet, split: Split, before: int, after: int, count: int, rng: np.random.Generator
-) -> Strikes:
-    """Up to `count` audible strikes by the hand in a split, spread evenly over its recordings.
+) -> Sample:
+    """Up to `count` audible impacts by the hand in a split, spread evenly over its recordings.
 
-    A strike has `before` frames before its own and `after` after it; a body that is struck several times within a
-    frame counts once.
+    An impact has `before` frames before its own and `after` after it; several impacts on a body within a frame count
+    once.
 
     Raises:
         ArtifactError: if there are none.
     """
-    rows: dict[str, list[object]] = {field: [] for field in Strikes.__dataclass_fields__}
-    for name in recordings.names(split):
-        material, shape, size, place, velocity = (
-            recordings.field(name, f"truth.{field}") for field in ("material", "shape", "size", "position", "velocity")
-        )
-        hand = recordings.field(name, "truth.state")[:, 2:4]
-        known: set[tuple[int, int]] = set()
-        for frame, event in zip(frames_of(recordings, name), recordings.field(name, "truth.events"), strict=True):
-            body, other, amplitude = int(event[1]), int(event[2]), float(event[4])
-            fits = max(before, 1) <= frame < len(place) - after
-            if other != HAND or amplitude < SOFTEST or not fits or (frame, body) in known:
-                continue
-            known.add((frame, body))
-            rows["recording"].append(name)
-            rows["frame"].append(frame)
-            rows["body"].append(body)
-            rows["material"].append(material[body])
-            rows["shape"].append(shape[body])
-            rows["size"].append(float(size[body]))
-            rows["place"].append(place[frame, body].astype(np.float64))
-            rows["event"].append(event[3:5].astype(np.float64))
-            moved = (velocity[frame - 1, body], velocity[frame, body], hand[frame - 1])
-            rows["motion"].append(np.concatenate(moved).astype(np.float64))
-    if not rows["frame"]:
+    rows = [row for name in recordings.names(split) for row in _impacts_of(recordings, name, before, after)]
+    if not rows:
         raise ArtifactError(
-            f"{recordings.manifest}: no body is struck in its {split} recordings; raise data.recordings"
+            f"{recordings.manifest}: the hand hits no body in its {split} recordings; raise data.recordings"
         )
-    found = {field: np.array(values) for field, values in rows.items()}
-    kept = spread(found["recording"], np.ones(len(found["frame"]), bool), count, rng)
-    return Strikes(**{field: values[kept] for field, values in found.items()})
+    names, frames = np.array([row["recording"] for row in rows]), np.array([row["frame"] for row in rows])
+    fields = {field: np.array([row[field] for row in rows]) for field in KNOWN}
+    kept = spread(names, np.ones(len(rows), bool), count, rng)
+    return Sample(names, frames, fields).rows(kept)
 
 
-def strikes_for(recordings: RecordingSet, before: int, after: int, config: PropertiesConfig) -> tuple[Strikes, Strikes]:
-    """Strikes of training and of test recordings, as many as the evaluation wants.
+def _impacts_of(recordings: RecordingSet, name: str, before: int, after: int) -> Iterator[dict[str, Any]]:
+    """The impacts by the hand in one recording, with `before` and `after` frames around them."""
+    material, shape, size, place, velocity = (
+        recordings.field(name, f"truth.{field}") for field in ("material", "shape", "size", "position", "velocity")
+    )
+    hand = recordings.field(name, "truth.state")[:, 2:4]
+    known: set[tuple[int, int]] = set()
+    for frame, event in zip(frames_of(recordings, name), recordings.field(name, "truth.events"), strict=True):
+        body, other, amplitude = int(event[1]), int(event[2]), float(event[4])
+        fits = max(before, 1) <= frame < len(place) - after
+        if other != HAND or amplitude < SOFTEST or not fits or (frame, body) in known:
+            continue
+        known.add((frame, body))
+        moved = (velocity[frame - 1, body], velocity[frame, body], hand[frame - 1])
+        yield {
+            "recording": name,
+            "frame": frame,
+            "body": body,
+            "material": material[body],
+            "shape": shape[body],
+            "size": float(size[body]),
+            "place": place[frame, body].astype(np.float64),
+            "event": event[3:5].astype(np.float64),
+            "motion": np.concatenate(moved).astype(np.float64),
+        }
+
+
+def impacts_for(recordings: RecordingSet, before: int, after: int, config: PropertiesConfig) -> tuple[Sample, Sample]:
+    """Impacts in training and in test recordings, as many as the section says.
 
     Raises:
-        ArtifactError: if the source does not tell strikes, or there are none.
+        ArtifactError: if the source does not record impacts, or there are none.
     """
-    if not tells_strikes(recordings):
-        raise ArtifactError(f"{recordings.manifest}: its recordings tell no strikes of bodies; only the playroom's do")
+    if not has_impacts(recordings):
+        raise ArtifactError(f"{recordings.manifest}: its recordings hold no impacts on bodies; only the playroom's do")
     rng = np.random.default_rng(stable_seed(config.seed, "strikes"))
-    training = draw_strikes(recordings, "training", before, after, config.training, rng)
-    return training, draw_strikes(recordings, "test", before, after, config.test, rng)
+    training = draw_impacts(recordings, "training", before, after, config.training, rng)
+    return training, draw_impacts(recordings, "test", before, after, config.test, rng)

@@ -28,18 +28,18 @@ from sensorium.evaluation.harness import (
     Bench,
     arguments,
 )
-from sensorium.evaluation.labelled import (
+from sensorium.evaluation.scores import balanced_accuracy
+from sensorium.evaluation.statistics import measure, write_result
+from sensorium.models.load import load
+from sensorium.perception.config import ProbeConfig
+from sensorium.perception.encoders import AudioEncoder, VisionEncoder
+from sensorium.perception.evaluation.labelled import (
     LabelledWindows,
     few_shot_right,
     labelled_windows,
     linear_right,
     pooled_embedding,
 )
-from sensorium.evaluation.scores import balanced_accuracy
-from sensorium.evaluation.statistics import measure, write_result
-from sensorium.models.load import load
-from sensorium.perception.config import ProbeConfig
-from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.randomness import sample_indices, stable_seed
 
 REVISION = 1

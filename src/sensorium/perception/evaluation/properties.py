@@ -1,149 +1,157 @@
-"""Properties of bodies that the hand strikes: which sense tells mass, material, friction, restitution and size?
+"""Properties of bodies that the hand hits: which sense shows mass, material, friction, restitution and size?
 
-A row is an audible strike of a body by the hand. Sight gives the vision encoder's grid where the body is, hearing the
-audio encoder's embeddings around the strike, touch the body sense. A linear read-out (`readout.py`) is fitted on
-training recordings; of each body in the test recordings the values read at its strikes are averaged, and compared with
-its true ones by R^2 (for the material by the mean accuracy over classes). No body is in both.
+A row is an audible impact of the hand on a body. Sight gives the vision encoder's grid at the place of the body,
+hearing the audio encoder's embeddings around the impact, touch the body sense. A linear readout (`readout.py`) is
+fitted on training recordings. The values read at the impacts on a test body are averaged and compared with its true
+ones by R^2 (for the material by the mean accuracy over classes). No body is in both.
 
-Judged are all senses together. Floors: the mean (the most frequent material), and all senses with three untrained
-encoders; for what more than one sense is needed (`mass`: sound tells the material and the pitch, touch the push) also
-each sense alone; for what looks don't tell (`mass_given_looks`, the logarithm of mass less those of the true area)
-sight alone. Ceiling: the truth of material, shape and size, from which all of it follows. References: each sense
-alone, and `truth of events`: a reader (boosted trees) of the strike's true impulse and loudness and of the velocities
-of body and hand around it, which shows how much of a property the mechanics of a strike hold at all.
+The metrics are those of all senses together. Floors: the mean (the most frequent material), and all senses with three
+untrained encoders; for what needs more than one sense (`mass`: sound shows the material and the pitch, touch the push)
+also each sense alone; for what looks don't show (`mass_given_looks`, the logarithm of mass minus that of the true area)
+sight alone. Ceiling: the truth of material, shape and size, which determines all of it. References: each sense alone,
+and `truth of events`: boosted trees on the impact's true impulse and loudness and on the velocities of body and hand
+around it, which show how much of a property the mechanics of an impact hold at all.
 
-Material and friction are told in the same form under `beside` and not judged: untrained ears tell the four materials
-nearly as well.
+Material and friction are in `reported`, in the same form, and are no metrics: untrained audio encoders read the four
+materials nearly as well.
 
-`senses` holds, for every property, what each sense reads alone, with intervals and whether it is above its floors (the
+`senses` holds, for every property, what each sense alone reads, with intervals and whether it is above its floors (the
 mean and the same sense with untrained encoders). Friction and restitution are constants of a material here.
 """
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingRegressor
 
-from sensorium.config import parse_section
 from sensorium.data.recording import RecordingSet
 from sensorium.data.sources.playroom.materials import MATERIALS, PROPERTIES, SHAPES
 from sensorium.data.sources.playroom.scene import ROOM, area
 from sensorium.evaluation import figures
-from sensorium.evaluation.harness import FLOOR_SEEDS, Bench, arguments
+from sensorium.evaluation.contract import Evaluation, Result
+from sensorium.evaluation.harness import FLOOR_SEEDS, Bench
 from sensorium.evaluation.readout import JointReadout, one_hot
+from sensorium.evaluation.sample import Sample
 from sensorium.evaluation.scores import balanced_accuracy, r_squared
-from sensorium.evaluation.statistics import Score, Statistic, measure, write_result
-from sensorium.models.load import load
+from sensorium.evaluation.statistics import Score, Statistic, measure
 from sensorium.perception.config import PropertiesConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.evaluation import impact_senses
-from sensorium.perception.evaluation.impacts import Strikes, strikes_for
+from sensorium.perception.evaluation.impacts import impacts_for, objects
+from sensorium.perception.evaluation.world_readout import ENCODERS
 
-REVISION = 1
+REVISION = 2
+EVALUATION = Evaluation(__name__, PropertiesConfig, inputs=ENCODERS, control="both encoders")
+main = EVALUATION.main
+
 SENSES = ("sight", "hearing", "touch")
-BESIDE = ("material", "friction")
+REPORTED = ("material", "friction")  # without being metrics
 NEED_ALL, NOT_BY_LOOKS = ("mass",), ("mass_given_looks", "material")
-INPUTS = ("data", "vision", "audio")
-TOLD = ("value", "low", "high", "floor", "passed")
+KEPT = ("value", "low", "high", "floor", "passed")
+TITLE = "Properties of bodies that are hit, from all senses"
+
+Readouts = dict[tuple[str, ...], dict[str, np.ndarray]]  # senses used -> property -> samples of its statistic
 
 
-def main(argv: list[str]) -> None:
-    """Run `sensorium properties`."""
-    args = arguments("properties", __doc__, INPUTS, "both encoders").parse_args(argv)
-    began, config = time.monotonic(), parse_section(PropertiesConfig, args.config)
-    bench, recordings = Bench.prepare(args), RecordingSet.open(args.data)
-    training, test = strikes_for(recordings, impact_senses.EARLIEST, impact_senses.LATEST, config)
+def judge(bench: Bench, config: PropertiesConfig) -> Result:
+    """Read the properties of test bodies from each sense and from all."""
+    recordings = bench.parts.recordings()
+    training, test = impacts_for(recordings, impact_senses.EARLIEST, impact_senses.LATEST, config)
 
-    def heard_and_seen(seed: int | None) -> JointReadout:
-        vision = load(VisionEncoder, args.vision, seed).to(bench.device)
-        audio = load(AudioEncoder, args.audio, seed).to(bench.device)
-        return JointReadout(*(perceived(bench, recordings, part, vision, audio) for part in (training, test)))
+    def senses(seed: int | None) -> JointReadout:
+        encoders = bench.parts.load(VisionEncoder, seed), bench.parts.load(AudioEncoder, seed)
+        return JointReadout(*(perceived(bench, recordings, part, *encoders) for part in (training, test)))
 
-    records, alone = judge(
-        Reader(training, test),
-        heard_and_seen(args.untrained_seed),
-        [heard_and_seen(seed) for seed in FLOOR_SEEDS],
-        config.seed,
-    )
-    metrics = {name: record for name, record in records.items() if name not in BESIDE}
-    figures.bars(
-        args.figure, records, "Properties of bodies that are struck, from all senses", "R squared, or accuracy"
-    )
-    write_result(
-        args.output,
-        "properties",
-        metrics,
-        {name: getattr(args, name) for name in INPUTS},
-        time.monotonic() - began,
-        beside={name: records[name] for name in BESIDE},
-        senses=alone,
-        strikes={"training": len(training), "test": len(test)},
-    )
+    untrained = [senses(seed) for seed in FLOOR_SEEDS]
+    records, alone = compare(PropertyReader(training, test), senses(bench.untrained_seed), untrained, config.seed)
+    metrics = {name: record for name, record in records.items() if name not in REPORTED}
+    notes = {
+        "reported": {name: records[name] for name in REPORTED},
+        "senses": alone,
+        "impacts": {"training": len(training), "test": len(test)},
+    }
+    return Result(metrics, lambda path: figures.bars(path, records, TITLE, "R squared, or accuracy"), notes)
 
 
-def judge(
-    reader: Reader, judged: JointReadout, untrained: list[JointReadout], seed: int
+def compare(
+    reader: PropertyReader, judged: JointReadout, untrained: list[JointReadout], seed: int
 ) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
-    """A metric for each property from all senses, and what each sense tells alone: property -> sense -> record."""
+    """A metric for each property from all senses, and what each sense alone reads: property -> sense -> record."""
     ways = (*((sense,) for sense in SENSES), SENSES)
-    ours, *others_read = ({way: reader.read(given, way) for way in ways} for given in (judged, *untrained))
-    metrics: dict[str, dict[str, Any]] = {}
-    alone: dict[str, dict[str, Any]] = {}
-    for name in reader.names:
-        statistic: Statistic = balanced_accuracy if name == "material" else r_squared
-        trivial: dict[str, Score] = {"most frequent": 1 / len(MATERIALS)} if name == "material" else {"mean": 0.0}
-        each = {sense: ours[(sense,)][name] for sense in SENSES}
-        others = {f"{sense} alone": rows for sense, rows in each.items()}
-        needed = SENSES if name in NEED_ALL else ("sight",) if name in NOT_BY_LOOKS else ()
-        together = {f"untrained {n}": other[SENSES][name] for n, other in enumerate(others_read)}
-        metrics[name] = measure(
-            name,
-            ours[SENSES][name],
-            reader.groups,
-            statistic=statistic,
-            floors=trivial | together | {f"{sense} alone": each[sense] for sense in needed},
-            ceilings={"truth of material, shape and size": 1.0},
-            references=others | {"truth of events": reader.events(name, seed)},
-            seed=seed,
-        )
-        alone[name] = {}
-        for sense, rows in each.items():
-            encoders = [] if sense == "touch" else others_read  # touch has no encoder
-            floors = trivial | {f"untrained {n}": other[(sense,)][name] for n, other in enumerate(encoders)}
-            record = measure(
-                f"{name} by {sense}",
-                rows,
-                reader.groups,
-                statistic=statistic,
-                floors=floors,
-                ceilings={"truth": 1.0},
-                seed=seed,
-            )
-            alone[name][sense] = {key: record[key] for key in TOLD}
+    own, *others = ({way: reader.read(given, way) for way in ways} for given in (judged, *untrained))
+    metrics = {name: property_metric(reader, name, own, others, seed) for name in reader.names}
+    alone = {
+        name: {sense: sense_record(reader, name, sense, own, others, seed) for sense in SENSES} for name in reader.names
+    }
     return metrics, alone
 
 
+def scoring(name: str) -> tuple[Statistic, dict[str, Score]]:
+    """The statistic of a property, and its trivial floor."""
+    if name == "material":
+        return balanced_accuracy, {"most frequent": 1 / len(MATERIALS)}
+    return r_squared, {"mean": 0.0}
+
+
+def property_metric(
+    reader: PropertyReader, name: str, own: Readouts, untrained: list[Readouts], seed: int
+) -> dict[str, Any]:
+    """A property, read from all senses."""
+    statistic, trivial = scoring(name)
+    each = {sense: own[(sense,)][name] for sense in SENSES}
+    needed = SENSES if name in NEED_ALL else ("sight",) if name in NOT_BY_LOOKS else ()
+    together = {f"untrained {n}": other[SENSES][name] for n, other in enumerate(untrained)}
+    others = {f"{sense} alone": rows for sense, rows in each.items()}
+    return measure(
+        name,
+        own[SENSES][name],
+        reader.groups,
+        statistic=statistic,
+        floors=trivial | together | {f"{sense} alone": each[sense] for sense in needed},
+        ceilings={"truth of material, shape and size": 1.0},
+        references=others | {"truth of events": reader.events(name, seed)},
+        seed=seed,
+    )
+
+
+def sense_record(
+    reader: PropertyReader, name: str, sense: str, own: Readouts, untrained: list[Readouts], seed: int
+) -> dict[str, Any]:
+    """A property, read from one sense."""
+    statistic, trivial = scoring(name)
+    encoders = [] if sense == "touch" else untrained  # touch has no encoder
+    record = measure(
+        f"{name} by {sense}",
+        own[(sense,)][name],
+        reader.groups,
+        statistic=statistic,
+        floors=trivial | {f"untrained {n}": other[(sense,)][name] for n, other in enumerate(encoders)},
+        ceilings={"truth": 1.0},
+        seed=seed,
+    )
+    return {key: record[key] for key in KEPT}
+
+
 def perceived(
-    bench: Bench, recordings: RecordingSet, strikes: Strikes, vision: VisionEncoder, audio: AudioEncoder
+    bench: Bench, recordings: RecordingSet, impacts: Sample, vision: VisionEncoder, audio: AudioEncoder
 ) -> dict[str, np.ndarray]:
-    """What each sense says of each strike."""
+    """Features of each impact by sense."""
     return {
-        "sight": impact_senses.sight(bench, recordings, strikes, vision),
-        "hearing": impact_senses.hearing(bench, recordings, strikes, audio),
-        "touch": impact_senses.touch(recordings, strikes),
+        "sight": impact_senses.sight(bench, recordings, impacts, vision),
+        "hearing": impact_senses.hearing(bench, recordings, impacts, audio),
+        "touch": impact_senses.touch(recordings, impacts),
     }
 
 
-class Reader:
-    """True properties of the struck bodies, and read-outs of them averaged over the strikes of each test body."""
+class PropertyReader:
+    """True properties of bodies, and readouts of them averaged over the impacts on each test body."""
 
-    def __init__(self, training: Strikes, test: Strikes) -> None:
+    def __init__(self, training: Sample, test: Sample) -> None:
         self._training, self._test = training, test
         self._wanted, self._true = properties(training), properties(test)
-        _, self._first, self._body = np.unique(test.objects, return_index=True, return_inverse=True)
+        _, self._first, self._body = np.unique(objects(test), return_index=True, return_inverse=True)
 
     @property
     def names(self) -> list[str]:
@@ -153,27 +161,27 @@ class Reader:
     @property
     def groups(self) -> list[str]:
         """Recording of each test body."""
-        return list(self._test.recording[self._first])
+        return list(self._test.groups[self._first])
 
     def read(self, given: JointReadout, used: tuple[str, ...]) -> dict[str, np.ndarray]:
         """Property -> truth and value read for each test body, as its statistic takes them."""
-        told = given(used, self._wanted, self._training.recording)
-        return {name: self._judge(name, values) for name, values in told.items()}
+        read = given(used, self._wanted, self._training.groups)
+        return {name: self._by_body(name, values) for name, values in read.items()}
 
     def events(self, name: str, seed: int) -> np.ndarray:
-        """The same, read from the truth of the strikes."""
+        """The same, read from the truth of the impacts."""
         rows = [
-            np.concatenate([np.log(part.event + 1e-3), mechanics(part)], 1) for part in (self._training, self._test)
+            np.concatenate([np.log(part["event"] + 1e-3), mechanics(part)], 1) for part in (self._training, self._test)
         ]
-        told = []
+        read = []
         for wanted in self._wanted[name].T:
             trees = HistGradientBoostingRegressor(max_iter=80, learning_rate=0.08, max_leaf_nodes=15, random_state=seed)
-            told.append(trees.fit(rows[0], wanted).predict(rows[1]))
-        return self._judge(name, np.stack(told, 1))
+            read.append(trees.fit(rows[0], wanted).predict(rows[1]))
+        return self._by_body(name, np.stack(read, 1))
 
-    def _judge(self, name: str, told: np.ndarray) -> np.ndarray:
+    def _by_body(self, name: str, read: np.ndarray) -> np.ndarray:
         counts = np.bincount(self._body)
-        mean = np.stack([np.bincount(self._body, column) / counts for column in told.T], 1)
+        mean = np.stack([np.bincount(self._body, column) / counts for column in read.T], 1)
         true = self._true[name][self._first]
         if name == "material":
             kind = true.argmax(1)
@@ -181,28 +189,28 @@ class Reader:
         return np.stack([true, mean], -1)
 
 
-def properties(strikes: Strikes) -> dict[str, np.ndarray]:
-    """Property -> true values, float [n, D]: a number, or one column a material."""
-    made_of = [PROPERTIES[MATERIALS[number]] for number in strikes.material]
-    shapes = zip(strikes.shape, ROOM * strikes.size, strict=True)
+def properties(impacts: Sample) -> dict[str, np.ndarray]:
+    """Property -> true values, float [n, D]: a number, or one column for each material."""
+    made_of = [PROPERTIES[MATERIALS[number]] for number in impacts["material"]]
+    shapes = zip(impacts["shape"], ROOM * impacts["size"], strict=True)
     surface = np.array([area(SHAPES[shape], size) for shape, size in shapes])
     density = np.log([material.density for material in made_of])
     numbers = {
-        "size": strikes.size,
+        "size": impacts["size"],
         "mass": density + np.log(surface),
         "mass_given_looks": density,
         "friction": np.array([material.friction for material in made_of]),
         "restitution": np.array([material.elasticity for material in made_of]),
     }
     return {name: values[:, None] for name, values in numbers.items()} | {
-        "material": one_hot(strikes.material, len(MATERIALS))
+        "material": one_hot(impacts["material"], len(MATERIALS))
     }
 
 
-def mechanics(strikes: Strikes) -> np.ndarray:
-    """Velocities around a strike, and the logarithms of what changes: float [n, 9]."""
-    before, after, hand = strikes.motion[:, :2], strikes.motion[:, 2:4], strikes.motion[:, 4:]
+def mechanics(impacts: Sample) -> np.ndarray:
+    """Velocities around an impact, and the logarithms of what changes: float [n, 9]."""
+    before, after, hand = impacts["motion"][:, :2], impacts["motion"][:, 2:4], impacts["motion"][:, 4:]
     change = np.log(np.linalg.norm(after - before, axis=1) + 1e-3)
-    mass = np.log(strikes.event[:, 0] + 1e-3) - change
+    mass = np.log(impacts["event"][:, 0] + 1e-3) - change
     speeds = [np.linalg.norm(values, axis=1) for values in (before, after, hand)]
     return np.column_stack([before, after, change, mass, *speeds])

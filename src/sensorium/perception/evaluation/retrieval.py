@@ -22,12 +22,12 @@ from sensorium.data.sample_formats import to_sounds
 from sensorium.evaluation import figures
 from sensorium.evaluation.contract import Evaluation, Result
 from sensorium.evaluation.harness import Bench, WindowPool
-from sensorium.evaluation.matching import audible, draw_candidates, hit, ranks
 from sensorium.evaluation.sample import Sample
 from sensorium.evaluation.scores import mean, median
 from sensorium.evaluation.statistics import measure
 from sensorium.perception.config import RetrievalConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
+from sensorium.perception.evaluation.matching import audible, draw_candidates, hit, ranks
 from sensorium.perception.evaluation.world_readout import FUSED, cut, embed_split
 from sensorium.perception.fusion import Fusion
 from sensorium.randomness import stable_seed

@@ -1,7 +1,7 @@
-"""The downstream tests of encoders and their fusion in one: what fine-tuning is judged by, before and after.
+"""The downstream tests of encoders and their fusion together, by which fine-tuning is judged before and after.
 
-Probes of sight and of hearing where the recordings have labels, retrieval both ways, the reading of the world's truth
-where the source tells it. Windows, candidates and draws of labels are the same for every model.
+Probes of sight and of hearing if the recordings have labels, retrieval both ways, the readout of the world's truth if
+the source records it. Windows, candidates and draws of labels are the same for every model.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ DEPTHS = (1, 5)  # of the retrieval's recall
 
 @dataclass(frozen=True)
 class Score:
-    """One test taken: samples [n, ...] for a statistic that is 1 at best, and the recording of each."""
+    """The score of one test: samples [n, ...] for a statistic that is 1 at best, and the recording of each."""
 
     samples: np.ndarray
     statistic: Statistic
@@ -78,8 +78,8 @@ class Battery:
         self._candidates = draw_candidates(self._queries.groups, config.retrieval.candidates, rng)
         self._drawn = draw(recordings, frames, config.world_state) if recordings.has("truth.state") else None
 
-    def take(self, vision: VisionEncoder, audio: AudioEncoder, fusion: Fusion) -> dict[str, Score]:
-        """Every test by name."""
+    def scores(self, vision: VisionEncoder, audio: AudioEncoder, fusion: Fusion) -> dict[str, Score]:
+        """The score of every test, by name."""
         encoders: dict[str, VisionEncoder | AudioEncoder] = {"vision": vision, "audio": audio}
         scores: dict[str, Score] = {}
         for sense, task in self._tasks.items():
@@ -88,7 +88,7 @@ class Battery:
         scores |= self._retrieve(embedded, fusion)
         if self._drawn:
             known = embed_split(self._bench, self._recordings, "training", vision, audio)
-            scores |= self._read(self._drawn, [known, embedded], fusion)
+            scores |= self._world(self._drawn, [known, embedded], fusion)
         return scores
 
     def _probe(self, sense: str, task: LabelledWindows, encoder: VisionEncoder | AudioEncoder) -> dict[str, Score]:
@@ -111,16 +111,16 @@ class Battery:
     def _retrieve(self, embedded: Embedded, fusion: Fusion) -> dict[str, Score]:
         seen, heard = (cut(embedded, sense, self._queries, self._pool.frames) for sense in ("vision", "audio"))
         images = self._bench.map(fusion.image_embedding, seen)
-        likeness = images @ self._bench.map(fusion.sound_embedding, heard).T
+        similarity = images @ self._bench.map(fusion.sound_embedding, heard).T
         groups = self._queries.names
         return {
             f"{direction}_r{depth}": Score(hit(ranks(matrix, self._candidates), depth), mean, groups)
-            for direction, matrix in (("image_to_sound", likeness), ("sound_to_image", likeness.T))
+            for direction, matrix in (("image_to_sound", similarity), ("sound_to_image", similarity.T))
             for depth in DEPTHS
             if depth < self._candidates.shape[1]
         }
 
-    def _read(self, drawn: tuple[Sample, Sample], embedded: list[Embedded], fusion: Fusion) -> dict[str, Score]:
+    def _world(self, drawn: tuple[Sample, Sample], embedded: list[Embedded], fusion: Fusion) -> dict[str, Score]:
         senses = [
             [cut(values, sense, part, self._pool.frames) for sense in SENSES]
             for values, part in zip(embedded, drawn, strict=True)

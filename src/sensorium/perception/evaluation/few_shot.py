@@ -1,71 +1,74 @@
-"""Few-shot: from one or five examples of each of five classes, which class is a new one of?
+"""Few-shot: given one or five examples of each of five classes, which class is a new one of?
 
 Episodes (Vinyals et al. 2016, "Matching networks"): classes are drawn, then support and query windows of each, no two
-of a class from the same recording; every query goes to the class whose mean of supports is nearest, after each
-dimension was brought to unit deviation over all windows, without labels. All windows are of test recordings, and no
-network was trained with any label, so every class is a new one.
+of a class from the same recording; every query goes to the class with the nearest mean of supports, after each
+dimension was scaled to unit standard deviation over all windows, without labels. All windows are of test recordings,
+and no network was trained with any label, so every class is a new one.
 
-What is asked: of vision the classes of its labelled set (in the playroom: how many bodies there are); of sound those
-of its labelled set, in the playroom the kind of the body that sounds, a material and a shape, 16 in all; of fusion
-both labels of the world together, which neither sense tells alone. Where fewer than five classes have enough
-recordings, sound and fusion are asked for the labels of one sense if these give more; and where there are fewer still,
-there are as many ways as classes. `asked` says what was asked.
+The tasks: for vision the classes of its labelled set (in the playroom: the number of bodies); for sound those of its
+labelled set, in the playroom the kind of the body that sounds, a material and a shape, 16 in all; for fusion both
+labels of the world together, which neither sense shows alone. If fewer than five classes have enough recordings, the
+task of sound and of fusion is the label of one sense if that has more classes; if there are fewer still, there are as
+many ways as classes. `tasks` names the tasks.
 
 Floors: chance, principal components of the raw pictures and spectrograms, and three untrained networks (for fusion:
 untrained encoders and fusion, and an untrained fusion on the same encoders). Ceiling: 1. Reference: the same episodes
 with the supports' labels shuffled, which must score chance.
 
-Fusion is told beside the metrics, in the same form: what classes need is won by the encoders, and an untrained fusion
-on top of them does nearly as well.
+The results of fusion are in `reported`, in the same form, and are no metrics: the encoders provide what the classes
+need, and an untrained fusion on top of them does nearly as well.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.decomposition import PCA
 from torch import Tensor
 
-from sensorium.artifacts import ArtifactError, read_json
-from sensorium.config import parse_section
+from sensorium.artifacts import ArtifactError
 from sensorium.data.recording import RecordingSet
 from sensorium.data.sample_formats import to_images, to_sounds
 from sensorium.data.sources.playroom.materials import SHAPES
 from sensorium.evaluation import figures
-from sensorium.evaluation.harness import (
-    FLOOR_SEEDS,
-    Bench,
-    WindowPool,
-    arguments,
-    check_pedigree,
-)
+from sensorium.evaluation.contract import Evaluation, Input, Result
+from sensorium.evaluation.harness import FLOOR_SEEDS, Bench, WindowPool
 from sensorium.evaluation.readout import nearest
 from sensorium.evaluation.scores import mean
-from sensorium.evaluation.statistics import measure, write_result
-from sensorium.models.load import load
+from sensorium.evaluation.statistics import measure
 from sensorium.perception.config import FewShotConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.evaluation.impacts import has_impacts, kinds
 from sensorium.perception.evaluation.labelled import BEFORE, pooled_embedding
-from sensorium.perception.evaluation.world_readout import cut, embed_split
+from sensorium.perception.evaluation.world_readout import FUSED, cut, embed_split
 from sensorium.perception.fusion import SENSES, Fusion
 from sensorium.randomness import stable_seed
 
-REVISION = 1
+REVISION = 2
+SEEN, HEARD = "data/vision", "data/audio"  # labelled sets of the encoders' own
+EVALUATION = Evaluation(
+    __name__,
+    FewShotConfig,
+    inputs=(
+        *FUSED,
+        Input("seen", SEEN, required=False, help="labelled set of vision, if it is not --data"),
+        Input("heard", HEARD, required=False, help="labelled set of audio, if it is not --data"),
+    ),
+    control="every network",
+)
+main = EVALUATION.main
+
 WAYS, SHOTS = 5, (1, 5)
 QUERIES = 3  # of each class in an episode
-COMPONENTS = 64  # principal components of what is raw
-AFTER = 2  # frames of a fused window after the labelled one: what is struck rings on
-INPUTS = ("data", "vision", "audio", "fusion")
+COMPONENTS = 64  # principal components of pictures and spectrograms
+AFTER = 2  # frames of a fused window after the labelled one: an impact rings on
 
 
 @dataclass(frozen=True)
-class Asked:
+class Labelling:
     """A labelling of all windows of a pool: class of each, -1 for none."""
 
     what: str
@@ -74,107 +77,101 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Task:
+class FewShotTask:
     """Labelled windows; windows of one group never are support and query of one class in an episode."""
 
     picked: np.ndarray
     groups: np.ndarray
     labels: np.ndarray
-    asked: Asked
+    labelling: Labelling
 
 
-Views = dict[str, np.ndarray]  # "judged", "raw", "untrained N": one row a picked window
+Views = dict[str, np.ndarray]  # "judged", "raw", "untrained N": one row for each picked window
 
 
-def main(argv: list[str]) -> None:
-    """Run `sensorium few-shot`."""
-    parser = arguments("few-shot", __doc__, INPUTS, "every network")
-    for option, sense in (("seen", "vision"), ("heard", "audio")):
-        meaning = f"labelled set that {sense} is asked for, where it is not --data"
-        parser.add_argument(f"--{option}", type=Path, nargs="?", metavar="MANIFEST", help=meaning)
-    args = parser.parse_args(argv)
-    began, config = time.monotonic(), parse_section(FewShotConfig, args.config)
-    line = Line(Bench.prepare(args), args.vision, args.audio, args.fusion, args.untrained_seed)
-    check_pedigree(args.fusion, vision=args.vision, audio=args.audio)
-    world = RecordingSet.open(args.data)
-    seen, heard = (RecordingSet.open(path) if path else world for path in (args.seen, args.heard))
-    tasks = {
-        "vision": line.sight(seen, config) if tells(seen, "vision") else None,
-        "audio": line.hearing(heard, config) if tells(heard, "audio") else None,
-        "fusion": line.state(world, config) if tells(world, "vision", "audio") else None,
+def judge(bench: Bench, config: FewShotConfig) -> Result:
+    """Classify the windows of episodes, by the embeddings of each sense and by the world state."""
+    world = bench.parts.recordings()
+    seen, heard = (bench.parts.recordings(place) if place in bench.parts else world for place in (SEEN, HEARD))
+    embedder = Embedder(bench)
+    found = {
+        "vision": embedder.sight(seen, config) if has_labels(seen, "vision") else None,
+        "audio": embedder.hearing(heard, config) if has_labels(heard, "audio") else None,
+        "fusion": embedder.state(world, config) if has_labels(world, "vision", "audio") else None,
     }
     metrics: dict[str, dict[str, Any]] = {}
-    told: dict[str, dict[str, Any]] = {}
-    notes: dict[str, dict[str, Any]] = {}
-    for sense, found in tasks.items():
-        if found is not None:
-            judged, notes[sense] = sense_metrics(sense, *found, config)
-            (told if sense == "fusion" else metrics).update(judged)
+    reported: dict[str, dict[str, Any]] = {}
+    tasks: dict[str, dict[str, Any]] = {}
+    for sense, task_and_views in found.items():
+        if task_and_views is not None:
+            records, tasks[sense] = sense_metrics(sense, *task_and_views, config)
+            (reported if sense == "fusion" else metrics).update(records)
     if not metrics:
-        raise ArtifactError(f"{args.data}: no labels of any sense; few-shot needs a source that has them (playroom)")
-    figures.bars(args.figure, metrics | told, "Few-shot classification of test windows", "accuracy")
-    inputs = {name: path for name in (*INPUTS, "seen", "heard") if (path := getattr(args, name))}
-    seconds = time.monotonic() - began
-    write_result(args.output, "few_shot", metrics, inputs, seconds, episodes=config.episodes, told=told, asked=notes)
+        raise ArtifactError(
+            f"{world.manifest}: no labels of any sense; few-shot needs a source that has them (playroom)"
+        )
+    title = "Few-shot classification of test windows"
+    notes = {"episodes": config.episodes, "reported": reported, "tasks": tasks}
+    return Result(metrics, lambda path: figures.bars(path, metrics | reported, title, "accuracy"), notes)
 
 
-def tells(recordings: RecordingSet, *senses: str) -> bool:
+def has_labels(recordings: RecordingSet, *senses: str) -> bool:
     """Whether a set has labels for all of these senses."""
     return set(senses) <= set(recordings.details.get("labels") or {})
 
 
-class Line:
-    """The networks that are judged, trained and untrained, and what they make of labelled windows."""
+class Embedder:
+    """Embeddings of labelled windows by the judged networks and by untrained ones."""
 
-    def __init__(self, bench: Bench, vision: Path, audio: Path, fusion: Path, untrained_seed: int | None) -> None:
-        self._bench, self._manifests = bench, (vision, audio, fusion)
-        self._seeds = {"judged": untrained_seed} | {f"untrained {n}": seed for n, seed in enumerate(FLOOR_SEEDS)}
-        self._ear = self._audio(None)
+    def __init__(self, bench: Bench) -> None:
+        self._bench, self._parts = bench, bench.parts
+        self._seeds = {"judged": bench.untrained_seed}
+        self._seeds |= {f"untrained {n}": seed for n, seed in enumerate(FLOOR_SEEDS)}
+        self._spectrogram = bench.parts.load(AudioEncoder).spectrogram
 
-    def _vision(self, seed: int | None) -> VisionEncoder:
-        return load(VisionEncoder, self._manifests[0], seed).to(self._bench.device)
-
-    def _audio(self, seed: int | None) -> AudioEncoder:
-        return load(AudioEncoder, self._manifests[1], seed).to(self._bench.device)
-
-    def _fusion(self, seed: int | None) -> Fusion:
-        return load(Fusion, self._manifests[2], seed).to(self._bench.device)
-
-    def sight(self, recordings: RecordingSet, config: FewShotConfig) -> tuple[Task, Views]:
+    def sight(self, recordings: RecordingSet, config: FewShotConfig) -> tuple[FewShotTask, Views]:
         """Single pictures."""
         pool = WindowPool(recordings, "test", ("video",), 1)
         task = draw_task(pool, [sense_labels(pool, "vision", 0)], config)
         views = {
-            name: self._bench.run(pool, task.picked, pooled_embedding("vision", self._vision(seed)))
+            name: self._bench.run(pool, task.picked, pooled_embedding("vision", self._parts.load(VisionEncoder, seed)))
             for name, seed in self._seeds.items()
         }
         return task, views | {"raw": components(self._bench.run(pool, task.picked, lambda batch: pixels(batch, 0)))}
 
-    def hearing(self, recordings: RecordingSet, config: FewShotConfig) -> tuple[Task, Views]:
+    def hearing(self, recordings: RecordingSet, config: FewShotConfig) -> tuple[FewShotTask, Views]:
         """Windows of sound as long as the encoder was trained on."""
-        pool = WindowPool(recordings, "test", ("audio",), int(read_json(self._manifests[1])["config"]["frames"]))
+        pool = WindowPool(
+            recordings, "test", ("audio",), int(self._parts.manifest("encoders/audio")["config"]["frames"])
+        )
         options = [sense_labels(pool, "audio", BEFORE)]
         if has_impacts(recordings):
-            options.insert(0, struck_kinds(pool, options[0].classes))
+            options.insert(0, sounding_kinds(pool, options[0].classes))
         task = draw_task(pool, options, config)
         views = {
-            name: self._bench.run(pool, task.picked, pooled_embedding("audio", self._audio(seed)))
+            name: self._bench.run(pool, task.picked, pooled_embedding("audio", self._parts.load(AudioEncoder, seed)))
             for name, seed in self._seeds.items()
         }
         return task, views | {"raw": components(self._bench.run(pool, task.picked, lambda batch: self._bands(batch)))}
 
-    def state(self, recordings: RecordingSet, config: FewShotConfig) -> tuple[Task, Views]:
+    def state(self, recordings: RecordingSet, config: FewShotConfig) -> tuple[FewShotTask, Views]:
         """World states at the end of windows as long as fusion was trained on."""
-        frames = int(read_json(self._manifests[2])["config"]["frames"])
+        frames = int(self._parts.manifest("fusion")["config"]["frames"])
         pool = WindowPool(recordings, "test", ("video", "audio"), frames)
         moment = frames - 1 - AFTER
         seen, heard = (sense_labels(pool, sense, moment) for sense in SENSES[:2])
         task = draw_task(pool, [together(seen, heard), heard, seen], config)
 
         def states(seed: int | None, fusions: Mapping[str, int | None]) -> Views:
-            embedded = embed_split(self._bench, recordings, "test", self._vision(seed), self._audio(seed))
+            embedded = embed_split(
+                self._bench,
+                recordings,
+                "test",
+                self._parts.load(VisionEncoder, seed),
+                self._parts.load(AudioEncoder, seed),
+            )
             given = [cut(embedded, sense, pool.places(task.picked), pool.frames) for sense in SENSES]
-            return {name: self._read(self._fusion(other), given) for name, other in fusions.items()}
+            return {name: self._read(self._parts.load(Fusion, other), given) for name, other in fusions.items()}
 
         views = states(self._seeds["judged"], {"judged": self._seeds["judged"], "untrained fusion": FLOOR_SEEDS[0]})
         for number, seed in enumerate(FLOOR_SEEDS):
@@ -187,7 +184,7 @@ class Line:
         return task, views | {"raw": np.concatenate([components(values) for values in raw], 1)}
 
     def _bands(self, batch: Mapping[str, Tensor]) -> Tensor:
-        return self._ear.spectrogram(to_sounds(batch["audio"])).flatten(1)
+        return self._spectrogram(to_sounds(batch["audio"])).flatten(1)
 
     def _read(self, fusion: Fusion, given: list[np.ndarray | None]) -> np.ndarray:
         return self._bench.map(lambda *senses: fusion(*senses)[:, -1], *given)
@@ -204,47 +201,49 @@ def components(values: np.ndarray) -> np.ndarray:
     return found / max(float(found.std()), 1e-9)
 
 
-def sense_labels(pool: WindowPool, sense: str, frame: int) -> Asked:
-    """The classes that the source tells for a sense, at one frame of each window."""
+def sense_labels(pool: WindowPool, sense: str, frame: int) -> Labelling:
+    """The classes that the source records for a sense, at one frame of each window."""
     labelled = pool.recordings.details["labels"][sense]
-    return Asked(labelled["name"], pool.values(f"truth.{sense}_label", frame), list(labelled["classes"]))
+    return Labelling(labelled["name"], pool.values(f"truth.{sense}_label", frame), list(labelled["classes"]))
 
 
-def struck_kinds(pool: WindowPool, materials: list[str]) -> Asked:
+def sounding_kinds(pool: WindowPool, materials: list[str]) -> Labelling:
     """Material and shape of the body that sounds, at frame BEFORE of each window."""
     of_recording = {name: kinds(pool.recordings, name) for name in np.unique(pool.recording).tolist()}
     places = zip(pool.recording.tolist(), pool.start.tolist(), strict=True)
     labels = np.array([of_recording[name][start + BEFORE] for name, start in places])
-    return Asked(
-        "material and shape struck", labels, [f"{material} {shape}" for material in materials for shape in SHAPES]
+    return Labelling(
+        "material and shape of the body", labels, [f"{material} {shape}" for material in materials for shape in SHAPES]
     )
 
 
-def together(first: Asked, second: Asked) -> Asked:
+def together(first: Labelling, second: Labelling) -> Labelling:
     """Both labels as one class."""
     both = np.where((first.labels >= 0) & (second.labels >= 0), first.labels * len(second.classes) + second.labels, -1)
-    return Asked(f"{first.what} and {second.what}", both, [f"{a}, {b}" for a in first.classes for b in second.classes])
+    return Labelling(
+        f"{first.what} and {second.what}", both, [f"{a}, {b}" for a in first.classes for b in second.classes]
+    )
 
 
-def draw_task(pool: WindowPool, options: list[Asked], config: FewShotConfig) -> Task:
+def draw_task(pool: WindowPool, options: list[Labelling], config: FewShotConfig) -> FewShotTask:
     """Windows of the first labelling with WAYS classes that have enough recordings, else of that with the most classes.
 
     Raises:
         ArtifactError: if fewer than two classes have enough recordings.
     """
     rng = np.random.default_rng(stable_seed(config.seed, "few shot"))
-    alone = pool.recordings.details.get("still")  # pictures that have nothing to do with each other
+    alone = pool.recordings.details.get("still")  # unrelated pictures, several in a recording
     names = [f"{a}/{b}" for a, b in zip(pool.recording, pool.start, strict=True)] if alone else pool.recording
     groups = np.asarray(names)
-    asked = max(options, key=lambda option: min(WAYS, len(frequent(option.labels, groups))))
-    classes = frequent(asked.labels, groups)
-    picked = pool.draw(np.isin(asked.labels, classes), config.samples, rng)
-    if len(frequent(asked.labels[picked], groups[picked])) < 2:
+    labelling = max(options, key=lambda option: min(WAYS, len(frequent(option.labels, groups))))
+    classes = frequent(labelling.labels, groups)
+    picked = pool.draw(np.isin(labelling.labels, classes), config.samples, rng)
+    if len(frequent(labelling.labels[picked], groups[picked])) < 2:
         raise ArtifactError(
-            f"{pool.recordings.manifest}: {len(classes)} classes of {asked.what} in {max(SHOTS) + QUERIES} or more "
+            f"{pool.recordings.manifest}: {len(classes)} classes of {labelling.what} in {max(SHOTS) + QUERIES} or more "
             "test recordings each, few-shot needs 2; raise data.recordings"
         )
-    return Task(picked, groups[picked], asked.labels[picked], asked)
+    return FewShotTask(picked, groups[picked], labelling.labels[picked], labelling)
 
 
 def frequent(labels: np.ndarray, groups: np.ndarray) -> np.ndarray:
@@ -254,9 +253,9 @@ def frequent(labels: np.ndarray, groups: np.ndarray) -> np.ndarray:
 
 
 def sense_metrics(
-    sense: str, task: Task, views: Views, config: FewShotConfig
+    sense: str, task: FewShotTask, views: Views, config: FewShotConfig
 ) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
-    """One metric for each number of shots; and what was asked, with the interval over episodes that papers give."""
+    """One metric for each number of shots; and the task, with the interval over episodes that papers give."""
     metrics, over_episodes = {}, {}
     standard = {name: rows / np.maximum(rows.std(0), 1e-6) for name, rows in views.items()}
     for shots in SHOTS:
@@ -279,8 +278,13 @@ def sense_metrics(
         )
         each = right["judged"].mean((1, 2))
         over_episodes[str(shots)] = [float(each.mean()), float(1.96 * each.std(ddof=1) / np.sqrt(len(each)))]
-    classes = [task.asked.classes[label] for label in frequent(task.labels, task.groups)]
-    what = {"what": task.asked.what, "classes": classes, "ways": ways, "mean_and_interval_over_episodes": over_episodes}
+    classes = [task.labelling.classes[label] for label in frequent(task.labels, task.groups)]
+    what = {
+        "what": task.labelling.what,
+        "classes": classes,
+        "ways": ways,
+        "mean_and_interval_over_episodes": over_episodes,
+    }
     return metrics, what
 
 
@@ -307,7 +311,7 @@ def episodes(
 def answers(rows: np.ndarray, support: np.ndarray, query: np.ndarray) -> np.ndarray:
     """Whether each query [E, ways, Q] lies nearest to the mean of its own class's supports [E, ways, shots]: float."""
     right = np.empty(query.shape)
-    for number, (shown, asked) in enumerate(zip(support, query, strict=True)):
+    for number, (shown, tested) in enumerate(zip(support, query, strict=True)):
         means = rows[shown].mean(1)
-        right[number] = nearest(rows[asked], means) == np.arange(len(means))[:, None]
+        right[number] = nearest(rows[tested], means) == np.arange(len(means))[:, None]
     return right

@@ -1,11 +1,11 @@
 """What joint training gained and what it harmed: downstream tests before and after, on the same windows.
 
-Every test of the battery (battery.py) is taken by the encoders and the fusion as they were trained one by
-one, and by the joint model. Differences are paired; intervals come from resampling the test recordings, the same for
-all tests. Two metrics, in units of the half-width of an interval, so that they compare tests of every kind:
+The encoders and the fusion as they were trained separately, and the joint model, go through every test of the battery
+(battery.py). Differences are paired; intervals come from resampling the test recordings, the same for all tests. Two
+metrics, in units of the half-width of an interval, so that they compare tests of every kind:
 
-best_gain    the largest gain. Its interval holds for all tests at once (the largest deviation of any test over the
-             resamples), for the best of many would beat nothing by luck. It passes if it lies above 0, no change.
+best_gain    the largest gain. Its interval holds for all tests at once (the largest deviate of any test over the
+             resamples), because the best of many would exceed 0 by luck. It passes if it lies above 0, no change.
 worst_harm   the gain of the test that gained least, each by its own 95 % interval, the stricter choice here. A test is
              harmed if its whole interval lies below 0, which is at -1; the floor is -2, so that the interval clears it
              exactly if no test is harmed.
@@ -13,57 +13,42 @@ worst_harm   the gain of the test that gained least, each by its own 95 % interv
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from sensorium.artifacts import read_json
-from sensorium.config import parse_section
-from sensorium.data.recording import RecordingSet
 from sensorium.evaluation import figures
-from sensorium.evaluation.harness import Bench, arguments, check_pedigree
-from sensorium.evaluation.statistics import CONFIDENCE, resampled_weights, write_result
-from sensorium.models.load import load
+from sensorium.evaluation.contract import Evaluation, Input, Result
+from sensorium.evaluation.harness import Bench
+from sensorium.evaluation.statistics import CONFIDENCE, resampled_weights
 from sensorium.perception.config import FinetuningConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.evaluation.battery import Battery, Score
+from sensorium.perception.evaluation.world_readout import FUSED
 from sensorium.perception.fusion import Fusion
 from sensorium.perception.joint import Joint
 
 REVISION = 1
-NOTHING = 1e-9  # a smaller half-width is that of a test that did not change at all
+EVALUATION = Evaluation(
+    __name__, FinetuningConfig, inputs=(*FUSED, Input("finetuned", "finetuned")), control="the joint model"
+)
+main = EVALUATION.main
+
+NOTHING = 1e-9  # smallest half-width of an interval: that of a test that did not change at all
 HARMED = -2.0
 
 
-def main(argv: list[str]) -> None:
-    """Run `sensorium finetuning`."""
-    inputs = ("data", "vision", "audio", "fusion", "finetuned")
-    args = arguments("finetuning", __doc__, inputs, "the joint model").parse_args(argv)
-    began, config = time.monotonic(), parse_section(FinetuningConfig, args.config)
-    bench, recordings = Bench.prepare(args), RecordingSet.open(args.data)
-    check_pedigree(args.fusion, vision=args.vision, audio=args.audio)
-    check_pedigree(args.finetuned, vision=args.vision, audio=args.audio, fusion=args.fusion)
-    frames, heard = (int(read_json(path)["config"]["frames"]) for path in (args.fusion, args.audio))
-    battery = Battery(recordings, frames, heard, config, bench)
-    before = battery.take(
-        load(VisionEncoder, args.vision).to(bench.device),
-        load(AudioEncoder, args.audio).to(bench.device),
-        load(Fusion, args.fusion).to(bench.device),
-    )
-    joint = load(Joint, args.finetuned, args.untrained_seed).to(bench.device)
-    after = battery.take(joint.vision, joint.audio, joint.fusion)
+def judge(bench: Bench, config: FinetuningConfig) -> Result:
+    """Test the separately trained parts and the joint model, and compare."""
+    parts = bench.parts
+    frames, sound_frames = (int(parts.manifest(part)["config"]["frames"]) for part in ("fusion", "encoders/audio"))
+    battery = Battery(parts.recordings(), frames, sound_frames, config, bench)
+    before = battery.scores(parts.load(VisionEncoder), parts.load(AudioEncoder), parts.load(Fusion))
+    joint = parts.load(Joint, bench.untrained_seed)
+    after = battery.scores(joint.vision, joint.audio, joint.fusion)
     metrics, table = compare(before, after, config.seed)
-    figures.changes(args.figure, table, "What joint training changed")
-    write_result(
-        args.output,
-        "finetuning",
-        metrics,
-        {name: getattr(args, name) for name in inputs},
-        time.monotonic() - began,
-        table=table,
-    )
+    return Result(metrics, lambda path: figures.changes(path, table, "What joint training changed"), {"table": table})
 
 
 def compare(

@@ -1,4 +1,4 @@
-"""Windows with labels, and how easily a few of the labels are learned from embeddings of the windows."""
+"""Labelled windows, and the accuracy of a few labels on embeddings of the windows."""
 
 from __future__ import annotations
 
@@ -74,9 +74,9 @@ def pooled_embedding(sense: str, encoder: nn.Module) -> Callable[[dict[str, Tens
 def linear_right(
     train: np.ndarray, test: np.ndarray, train_labels: np.ndarray, test_labels: np.ndarray, config: ProbeConfig
 ) -> np.ndarray:
-    """Share of the draws of labelled examples whose logistic regression answers each test row rightly, [n].
+    """Share of the draws of labelled examples whose logistic regression classifies each test row correctly, [n].
 
-    Few labels, as when labels are dear: with thousands of them random features of simple data are nearly as good.
+    There are few labels: with thousands of them random features of simple data are nearly as good.
     """
     scaler = StandardScaler().fit(train)
     train, test = scaler.transform(train), scaler.transform(test)

@@ -1,17 +1,16 @@
 """Linear and few-shot probes: what a frozen encoder makes easy to read.
 
-The networks see labelled windows and are not changed. A logistic regression, or the nearest class mean of a few
-examples a class, is fitted on training recordings and judged on test recordings, by the mean accuracy over
-classes (equal to plain accuracy where classes are equally frequent; chance is 1 / classes for any constant answer).
+The encoders stay as they are. A logistic regression, or the nearest class mean of a few examples of each class, is
+fitted on labelled windows of training recordings and judged on test recordings, by the mean accuracy over classes
+(equal to plain accuracy if classes are equally frequent; chance is 1 / classes for any constant answer).
 Floors: the most frequent class, and three untrained networks of the same architecture.
-Ceiling: the same architecture trained with the labels; what the labels and this size of network allow.
+Ceiling: the same architecture trained with the labels, which shows what the labels and this size of network allow.
 """
 
 from __future__ import annotations
 
-import time
+import argparse
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,18 +18,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from sensorium.artifacts import read_json
-from sensorium.config import parse_section
-from sensorium.data.recording import RecordingSet
 from sensorium.evaluation import figures
-from sensorium.evaluation.harness import (
-    FLOOR_SEEDS,
-    Bench,
-    arguments,
-)
+from sensorium.evaluation.contract import Evaluation, Input, Result
+from sensorium.evaluation.harness import FLOOR_SEEDS, Bench
 from sensorium.evaluation.scores import balanced_accuracy
-from sensorium.evaluation.statistics import measure, write_result
-from sensorium.models.load import load
+from sensorium.evaluation.statistics import measure
 from sensorium.perception.config import ProbeConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.evaluation.labelled import (
@@ -42,79 +34,96 @@ from sensorium.perception.evaluation.labelled import (
 )
 from sensorium.randomness import sample_indices, stable_seed
 
-REVISION = 1
-SUPERVISED_BATCH, SUPERVISED_RATE = 64, 2e-3
 
-
-def main(argv: list[str]) -> None:
-    """Run `sensorium probe`."""
-    parser = arguments("probe", __doc__, ("data", "encoder"), "the encoder")
+def add_sense(parser: argparse.ArgumentParser) -> None:
+    """The encoder to probe."""
     parser.add_argument("sense", choices=("vision", "audio"), help="which encoder")
-    args = parser.parse_args(argv)
-    began, config = time.monotonic(), parse_section(ProbeConfig, args.config)
-    bench, recordings = Bench.prepare(args), RecordingSet.open(args.data)
-    metrics, classes = probe(args.sense, config, recordings, args.encoder, bench, args.untrained_seed)
-    name = f"probe_{args.sense}"
-    label = recordings.details["labels"][args.sense]["name"]
-    figures.bars(args.figure, metrics, f"Probes of the {args.sense} encoder: {label}", "accuracy")
-    inputs = {"labelled": args.data, "encoder": args.encoder}  # a set of its own perhaps, not the world's "data"
-    write_result(args.output, name, metrics, inputs, time.monotonic() - began, label=label, classes=classes)
 
 
-def probe(
-    sense: str, config: ProbeConfig, recordings: RecordingSet, manifest: Path, bench: Bench, untrained_seed: int | None
-) -> tuple[dict[str, dict[str, Any]], list[str]]:
-    """Measure linear_probe and few_shot; returns them and the names of the classes.
+REVISION = 1
+EVALUATION = Evaluation(
+    __name__,
+    ProbeConfig,
+    # the labelled set may be the encoder's own, not the world's "data"
+    inputs=(Input("data", "data", key="labelled"), Input("encoder", "encoders/{sense}")),
+    control="the encoder",
+    options=add_sense,
+)
+main = EVALUATION.main
+
+SUPERVISED_BATCH, SUPERVISED_RATE = 64, 2e-3
+CLASSIFIERS = {"linear_probe": linear_right, "few_shot": few_shot_right}
+
+Features = tuple[np.ndarray, np.ndarray]  # embeddings of the training and of the test windows
+
+
+def judge(bench: Bench, config: ProbeConfig) -> Result:
+    """Probe one encoder.
 
     Raises:
         ArtifactError: if the recordings carry no labels for this sense, or too few of them.
     """
+    sense, recordings = bench.args.sense, bench.parts.recordings()
+    frames = 1 if sense == "vision" else int(bench.parts.manifest("encoders/audio")["config"]["frames"])
+    task = labelled_windows(recordings, sense, frames, config)
 
     def network(seed: int | None) -> nn.Module:
-        if sense == "vision":
-            return load(VisionEncoder, manifest, seed).to(bench.device)
-        return load(AudioEncoder, manifest, seed).to(bench.device)
+        return bench.parts.load(VisionEncoder, seed) if sense == "vision" else bench.parts.load(AudioEncoder, seed)
 
-    frames = 1 if sense == "vision" else int(read_json(manifest)["config"]["frames"])
-    task = labelled_windows(recordings, sense, frames, config)
-    groups = task.pools[1].recording[task.picked[1]].tolist()
-
-    def features(encoder: nn.Module) -> tuple[np.ndarray, np.ndarray]:
+    def features(encoder: nn.Module) -> Features:
         pooled = pooled_embedding(sense, encoder)
         train, test = (bench.run(pool, picked, pooled) for pool, picked in zip(task.pools, task.picked, strict=True))
         return train, test
 
-    train_labels, test_labels = task.picked_labels
-    majority = np.bincount(train_labels).argmax()
-    chance = np.stack([test_labels == majority, test_labels], 1).astype(float)
-    judged = features(network(untrained_seed))
-    untrained = [features(network(seed)) for seed in FLOOR_SEEDS]
+    judged, untrained = features(network(bench.untrained_seed)), [features(network(seed)) for seed in FLOOR_SEEDS]
     supervised, answers = train_supervised(sense, network(FLOOR_SEEDS[0]), task, config, bench)
-    taught = features(supervised)
+    metrics = probe_metrics(task, judged, untrained, features(supervised), answers, config)
+    label = recordings.details["labels"][sense]["name"]
+    title = f"Probes of the {sense} encoder: {label}"
+    return Result(
+        metrics,
+        lambda path: figures.bars(path, metrics, title, "accuracy"),
+        {"label": label, "classes": task.classes},
+        name=f"probe_{sense}",
+    )
 
-    metrics = {}
-    readers: dict[str, Callable[[tuple[np.ndarray, np.ndarray]], np.ndarray]] = {
-        "linear_probe": lambda pair: linear_right(*pair, train_labels, test_labels, config),
-        "few_shot": lambda pair: few_shot_right(*pair, train_labels, test_labels, config),
+
+def probe_metrics(
+    task: LabelledWindows,
+    judged: Features,
+    untrained: list[Features],
+    supervised: Features,
+    answers: np.ndarray,
+    config: ProbeConfig,
+) -> dict[str, dict[str, Any]]:
+    """`linear_probe` and `few_shot`; `answers` are those of the supervised network to the test windows, int [n]."""
+    train_labels, test_labels = task.picked_labels
+    groups = task.pools[1].recording[task.picked[1]].tolist()
+
+    def sample(right: np.ndarray) -> np.ndarray:
+        return np.stack([right, test_labels], 1).astype(float)
+
+    def scored(features: Features, classifier: Callable[..., np.ndarray]) -> np.ndarray:
+        return sample(classifier(*features, train_labels, test_labels, config))
+
+    chance = sample(test_labels == np.bincount(train_labels).argmax())
+    ceilings = {
+        "linear_probe": sample(answers == test_labels),
+        "few_shot": scored(supervised, few_shot_right),
     }
-    for name, reader in readers.items():
-
-        def scored(pair: tuple[np.ndarray, np.ndarray], reader: Any = reader) -> np.ndarray:
-            return np.stack([reader(pair), test_labels], 1).astype(float)
-
-        floors = {"most frequent class": chance} | {f"untrained {n}": scored(p) for n, p in enumerate(untrained)}
-        right = np.stack([answers == test_labels, test_labels], 1).astype(float)
-        ceiling = right if name == "linear_probe" else scored(taught)
-        metrics[name] = measure(
+    return {
+        name: measure(
             name,
-            scored(judged),
+            scored(judged, classifier),
             groups,
             statistic=balanced_accuracy,
-            floors=floors,
-            ceilings={"supervised": ceiling},
+            floors={"most frequent class": chance}
+            | {f"untrained {n}": scored(features, classifier) for n, features in enumerate(untrained)},
+            ceilings={"supervised": ceilings[name]},
             seed=config.seed,
         )
-    return metrics, task.classes
+        for name, classifier in CLASSIFIERS.items()
+    }
 
 
 def train_supervised(

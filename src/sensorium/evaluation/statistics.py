@@ -71,8 +71,7 @@ def measure(
         references: other scores worth knowing; `passed` does not depend on them.
         higher_is_better: False for ranks and errors.
         centred: shift the resampled scores so that their mean is the score, for statistics that grow if a recording
-            is drawn twice, such as distances of distributions (Efron and Tibshirani 1993, "An Introduction to the
-            Bootstrap", section 10.2: the estimate of bias).
+            is drawn twice, such as distances of distributions (bias: Efron and Tibshirani 1993, section 10.2).
         seed: of the resampling.
 
     Raises:

@@ -31,7 +31,7 @@ from sensorium.training.health import UnhealthyError
 from sensorium.training.interrupt import Interrupt, StoppedEarly
 from sensorium.training.learner import Batch, Gate, Learner
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 
 
 @pytest.fixture(autouse=True)

@@ -18,8 +18,8 @@ from sensorium.perception.config import FewShotConfig
 from sensorium.perception.evaluation import few_shot
 from sensorium.perception.evaluation.few_shot import (
     QUERIES,
-    Asked,
-    Task,
+    FewShotTask,
+    Labelling,
     answers,
     draw_task,
     episodes,
@@ -55,12 +55,12 @@ def test_what_is_apart_is_told_and_shuffled_labels_give_chance() -> None:
     rows, labels, groups = clusters(0.1)
     support, query = episodes(labels, groups, 5, 200, np.random.default_rng(0))
     assert answers(rows, support, query).mean() == 1
-    task = Task(
-        np.arange(len(rows)), np.array([f"r{n}" for n in groups]), labels, Asked("cluster", labels, [*"abcdefgh"])
+    task = FewShotTask(
+        np.arange(len(rows)), np.array([f"r{n}" for n in groups]), labels, Labelling("cluster", labels, [*"abcdefgh"])
     )
     noise = {f"untrained {n}": np.random.default_rng(n).normal(size=rows.shape) for n in range(3)}
-    metrics, told = sense_metrics("toy", task, {"judged": rows, "raw": noise["untrained 0"], **noise}, CONFIG)
-    assert told["ways"] == 5
+    metrics, task_notes = sense_metrics("toy", task, {"judged": rows, "raw": noise["untrained 0"], **noise}, CONFIG)
+    assert task_notes["ways"] == 5
     for record in metrics.values():
         assert record["passed"]
         assert record["references"]["shuffled labels"] == pytest.approx(0.2, abs=0.04)
@@ -76,11 +76,11 @@ def test_classes_without_enough_recordings_are_left_out() -> None:
 def test_the_coarser_labels_serve_where_the_finer_are_too_rare(world: ToyWorld) -> None:
     """The first labelling with five classes, else that with the most; fewer than two classes are refused by name."""
     pool = WindowPool(RecordingSet.open(world.data), "test", (), 4)
-    fine = Asked("number", np.unique(pool.recording, return_inverse=True)[1], [str(n) for n in range(20)])
+    fine = Labelling("number", np.unique(pool.recording, return_inverse=True)[1], [str(n) for n in range(20)])
     coarse = few_shot.sense_labels(pool, "vision", 0)
-    assert draw_task(pool, [fine, coarse], CONFIG).asked.what == "shape"
-    five = Asked("five", pool.start % 5, [*"abcde"])
-    assert draw_task(pool, [five, coarse], CONFIG).asked.what == "five"
+    assert draw_task(pool, [fine, coarse], CONFIG).labelling.what == "shape"
+    five = Labelling("five", pool.start % 5, [*"abcde"])
+    assert draw_task(pool, [five, coarse], CONFIG).labelling.what == "five"
     with pytest.raises(ArtifactError, match=r"0 classes of number in 8 or more test recordings"):
         draw_task(pool, [fine], CONFIG)
 
@@ -93,25 +93,25 @@ def evaluate(world: Any, folder: Path, *more: str) -> dict[str, Any]:
     return json.loads((folder / "r.json").read_text())
 
 
-def test_each_sense_is_asked_for_its_own_classes(world: ToyWorld, tmp_path: Path) -> None:
+def test_each_sense_has_a_task_of_its_own_classes(world: ToyWorld, tmp_path: Path) -> None:
     """Two ways where there are two classes, and the result says so; a set of its own is named among the inputs."""
     result = evaluate(world, tmp_path, "--seen", str(world.data), "--heard")
-    asked = {sense: (told["what"], told["ways"]) for sense, told in result["asked"].items()}
-    assert asked == {"vision": ("shape", 2), "audio": ("chirp", 2), "fusion": ("shape and chirp", 2)}
-    assert result["asked"]["fusion"]["classes"] == ["square, down", "cross, up"]
+    tasks = {sense: (task["what"], task["ways"]) for sense, task in result["tasks"].items()}
+    assert tasks == {"vision": ("shape", 2), "audio": ("chirp", 2), "fusion": ("shape and chirp", 2)}
+    assert result["tasks"]["fusion"]["classes"] == ["square, down", "cross, up"]
     assert result["inputs"]["seen"] == result["inputs"]["data"]
     assert "heard" not in result["inputs"]
-    for record in (result["metrics"] | result["told"]).values():
+    for record in (result["metrics"] | result["reported"]).values():
         assert record["references"]["shuffled labels"] == pytest.approx(0.5, abs=0.08)
 
 
 def test_the_trained_eye_passes_and_untrained_networks_fail(world: ToyWorld, tmp_path: Path) -> None:
     """The toy's ear and fusion learned mostly other things than classes: time, place and light."""
     result = evaluate(world, tmp_path)
-    trained, told = result["metrics"], result["told"]
+    trained, reported = result["metrics"], result["reported"]
     assert set(trained) == {f"{sense}_{shots}shot" for sense in ("vision", "audio") for shots in (1, 5)}
-    assert set(told) == {"fusion_1shot", "fusion_5shot"}
-    assert all("untrained fusion" in record["floors"] for record in told.values())
+    assert set(reported) == {"fusion_1shot", "fusion_5shot"}
+    assert all("untrained fusion" in record["floors"] for record in reported.values())
     assert trained["vision_1shot"]["passed"]
     assert trained["vision_5shot"]["passed"]
     assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")

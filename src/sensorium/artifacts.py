@@ -177,19 +177,3 @@ def verified_file(manifest_path: Path, manifest: Mapping[str, Any], name: str) -
             f"{entry['sha256'][:12]}); delete {path} and run the same command again"
         )
     return path
-
-
-def check_pedigree(manifest: Path, **inputs: Path) -> None:
-    """Check that an artifact was made from exactly these inputs, because parts of different trainings do not fit.
-
-    Args:
-        manifest: of the artifact.
-        inputs: name of each input as the manifest records it -> the manifest that should have been used.
-
-    Raises:
-        ArtifactError: naming the artifact and the first input that differs.
-    """
-    made_from = read_json(manifest)["inputs"]
-    for name, path in inputs.items():
-        if made_from.get(name) != digest(path):
-            raise ArtifactError(f"{manifest}: not made from {path} as it is now; make it again, or pass the right one")

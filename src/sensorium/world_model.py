@@ -106,7 +106,7 @@ class WorldModel:
         body: ArrayLike | None = None,
         actions: ArrayLike | None = None,
     ) -> Perception:
-        """Tell the state of the world at each frame.
+        """Infer the state of the world at each frame.
 
         A state takes in as many frames before it as fusion was trained on. Give the recording from its beginning, or
         a few frames more than you need.
@@ -119,7 +119,7 @@ class WorldModel:
 
         Raises:
             ValueError: if an array has another shape or kind than the model was trained on, or nothing is given.
-            ArtifactError: if a part of the model that this needs is not there; the message tells how to make it.
+            ArtifactError: if a part of the model that this needs is not there; the message says how to make it.
         """
         frames, senses = {}, {}
         if video is not None:
@@ -147,8 +147,8 @@ class WorldModel:
             actions = np.asarray(actions)
             frames["actions"] = len(actions)
         if len(set(frames.values())) > 1 or 0 in frames.values():
-            told = ", ".join(f"{name} {count}" for name, count in frames.items())
-            raise ValueError(f"all must have the same number of frames, one at least; given are {told}")
+            counts = ", ".join(f"{name} {count}" for name, count in frames.items())
+            raise ValueError(f"all must have the same number of frames, one at least; given are {counts}")
         self._last = Perception(
             world=fuse(self._fusion, senses, self.device),
             vision=None if video is None else seen,
@@ -173,7 +173,7 @@ class WorldModel:
 
         Raises:
             ValueError: if nothing was perceived, its video or actions are missing, or actions have another shape.
-            ArtifactError: if a part of the model that this needs is not there; the message tells how to make it.
+            ArtifactError: if a part of the model that this needs is not there; the message says how to make it.
         """
         after = after or self._last
         if after is None or after.video is None:

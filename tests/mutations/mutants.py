@@ -78,8 +78,8 @@ MUTANTS = (
     ),
     Mutant(
         "counterfactuals with the actions that were taken", "forecasting/evaluation/causal.py",
-        '"abduction, action, prediction": foresight.foretold(takes, changed, kept)',
-        '"abduction, action, prediction": foresight.foretold(takes, actions, kept)',
+        '"abduction, action, prediction": case.forecast(case.changed, case.kept)',
+        '"abduction, action, prediction": case.forecast(case.sample["action"], case.kept)',
         ("test_state_dynamics.py::test_causal_passes_what_was_trained_and_fails_what_was_not",),
     ),
     Mutant(

@@ -15,7 +15,7 @@ from torch.func import functional_call, grad, vmap
 
 
 class DeadFisherError(ArithmeticError):
-    """A Fisher information that protects nothing: the message tells its largest entry."""
+    """A Fisher information that protects nothing; the message names its largest entry."""
 
 
 def fisher(network: nn.Module, inputs: Tensor, generator: torch.Generator) -> dict[str, Tensor]:

@@ -1,9 +1,9 @@
 """Curiosity that noise cannot catch: an online forward model, and the progress it makes in each region.
 
 An agent that seeks prediction errors stares at a noisy television for ever, for noise stays unpredictable. One that
-seeks *progress* of its predictions does not (Schmidhuber 1991; Oudeyer, Kaplan and Hafner 2007). Progress is told by
-region of the world, not by exact state: pure noise never shows a state twice and so would be new for ever. And it
-is measured on transitions that the lesson did not use, so that learning noise by heart is none.
+seeks *progress* of its predictions does not (Schmidhuber 1991; Oudeyer, Kaplan and Hafner 2007). Progress belongs to
+regions of the world, not to exact states: pure noise never shows a state twice and so would be new for ever. It is
+measured on transitions that the lesson did not use, so that learning noise by heart is none.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class Interest:
         del lessons[: -self.window]
 
     def of(self, observation: np.ndarray) -> float | None:
-        """Interest of the region of an observation; None as long as it was visited too rarely to tell."""
+        """Interest of the region of an observation; None if it was visited too rarely."""
         lessons = self._lessons[self.region(observation)]
         return self.measure(lessons) if 4 * len(lessons) >= self.window else None
 
@@ -134,7 +134,7 @@ def learning_progress(lessons: Sequence[Lesson]) -> float:
 def relative_progress(lessons: Sequence[Lesson]) -> float:
     """Root of the share of the error that a mean lesson takes away, for regions whose errors differ in size.
 
-    What cannot be foretold has large errors and so, by chance, large gains; as shares of the error they are small. The
+    What cannot be predicted has large errors and so, by chance, large gains; as shares of the error they are small. The
     root keeps what is nearly known from being given up for what is new.
     """
     gain, error = (float(np.mean([getattr(lesson, name) for lesson in lessons])) for name in ("gain", "error"))

@@ -21,7 +21,9 @@ from sensorium.cognition.physics import Correction, Room, Trust
 STEPS = 8  # Euler steps a frame
 FAR = -1e4  # where things are that are not there
 CERTAIN = 1e-4  # no chance of being seen is taken to be smaller
-SPREAD = 2.0  # logarithm of the largest deviation of a number from its expectation, and minus that of the smallest
+SPREAD = (
+    2.0  # logarithm of the largest standard deviation of a number from its expectation, and minus that of the smallest
+)
 NUMBERS = 4  # of a state
 SEEN = 3 * NUMBERS  # numbers that the learned parts see: what surfaces take, or nearly take; velocity, size, a one
 NEARLY = 0.6  # room units by which a body is taken to be larger, to see contacts that may just come about
@@ -133,8 +135,8 @@ class Expectation(nn.Module):
         return Laws(free, bound - free, torch.cat([bound - loose, near - bound, rest], dim=1))
 
     def forward(self, laws: Laws, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The next state [B, 4], the logarithm of the deviation of its place and its velocity [B, 2], and the share
-        of the exception [B, 4]; context is one-hot [B, C]."""
+        """The next state [B, 4], the logarithm of the standard deviation of its place and its velocity [B, 2], and the
+        share of the exception [B, 4]; context is one-hot [B, C]."""
         trust = self.trust(context)
         own = torch.einsum("bc,bco->bo", context, torch.einsum("bf,cfo->bco", laws.seen, self.own))
         share = (1 - trust) * own
@@ -177,11 +179,11 @@ class Watched:
 
 @torch.no_grad()
 def surprise(expectation: Expectation, watched: Watched) -> Tensor:
-    """How much of what is seen was not expected, [B], in nats: 0 on average where expectations are right.
+    """Surprise of an observation, [B], in nats: 0 on average if expectations are right.
 
-    A body that is seen surprises by half its squared distance from the expectation in units of the deviation; being
-    seen, or not, by minus the logarithm of its chance. A body that is not seen is believed to go on as expected, and
-    its place becomes less certain with every frame.
+    A visible body contributes half its squared distance from the expectation in units of the standard deviation; being
+    visible, or not, contributes minus the logarithm of its probability. A hidden body is expected to go on as before,
+    and its place becomes less certain with every frame.
     """
     believed, doubt = watched.state[:, 0], torch.zeros(len(watched.size), 2)
     total = torch.zeros(len(watched.size))

@@ -11,8 +11,8 @@ from sensorium.evaluation import figures
 
 REVISION = 2
 SPLITS = {"train": "training", "val": "validation"}
-# A loss that is divided by its own running size stays near one, however much is learned: what it is made of tells more.
-TELLING = {"tokenizer_video": "psnr", "dynamics": "error_from_noise", "clone": "action_next"}
+# A loss that is divided by its own running size stays near one, however much is learned; its parts show more.
+DRAWN = {"tokenizer_video": "psnr", "dynamics": "error_from_noise", "clone": "action_next"}
 
 Curves = dict[str, tuple[list[int], list[float]]]  # curve -> (steps, values)
 
@@ -27,7 +27,7 @@ def main(argv: list[str]) -> None:
 
 
 def run_curves(manifest: Path) -> tuple[str, str, Curves]:
-    """Name of the stage, what of it is drawn (its loss, or what tells more), and the curves of that.
+    """Name of the stage, what is drawn (its loss, or a metric that shows more), and its curves.
 
     Raises:
         ArtifactError: if the manifest names no run, or the run left no record of it.
@@ -42,7 +42,7 @@ def run_curves(manifest: Path) -> tuple[str, str, Curves]:
         raise ArtifactError(
             f"{path}: not found; the run's folder was removed, so its curves cannot be drawn: train again"
         )
-    measure = TELLING.get(kind, "loss")
+    measure = DRAWN.get(kind, "loss")
     found: Curves = {}
     for line in path.read_text().splitlines():
         record = json.loads(line)

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from sensorium.artifacts import ArtifactError
-from sensorium.artifacts import check_pedigree as check_pedigree  # part of the harness too
 from sensorium.data.recording import RecordingSet, Split
 from sensorium.data.windows import Windows
 from sensorium.evaluation.sample import Sample

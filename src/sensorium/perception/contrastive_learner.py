@@ -38,9 +38,9 @@ def nt_xent(views: Tensor, temperature: float) -> Tensor:
 
 
 def variance_hinge(features: Tensor) -> Tensor:
-    """Mean over dimensions of max(0, 1 - deviation) (Bardes et al. 2022, VICReg, eq. 1), in float32; [N, D] -> []."""
-    deviation = (features.float().var(0) + 1e-4).sqrt()
-    return F.relu(1 - deviation).mean()
+    """Mean over dimensions of max(0, 1 - std) (Bardes et al. 2022, VICReg, eq. 1), in float32; [N, D] -> []."""
+    std = (features.float().var(0) + 1e-4).sqrt()
+    return F.relu(1 - std).mean()
 
 
 def covariance_term(features: Tensor) -> Tensor:
@@ -119,7 +119,7 @@ class ContrastiveLearner(CoupledLearner):
         return contrast(embeddings, self.contrast)
 
     def gates(self, batch: Batch) -> list[Gate]:
-        """Deviation, effective rank and mutual difference of the embeddings of different inputs."""
+        """Relative standard deviation, effective rank and mutual difference of the embeddings of different inputs."""
         return collapse_gates(self.encode(self.samples(batch)))
 
 

@@ -45,7 +45,7 @@ class VisionEncoder(Loadable):
         return self.head(self.grid(images))
 
     def grid(self, images: Tensor) -> Tensor:
-        """What the embedding is made of, [B, channels * side * side]: it still tells where things are."""
+        """What the embedding is made of, [B, channels * side * side]: it still shows where things are."""
         return self.layers(self.priors(images)).flatten(1)
 
 
@@ -106,7 +106,7 @@ class AudioEncoder(Loadable):
 class BodyEncoder(nn.Module):
     """The body's sense of each frame by itself, standardised numbers [..., size] -> [..., dim].
 
-    An affine map, and beside it a hidden layer for what only several numbers tell together, such as a push at a place.
+    An affine map plus a hidden layer for what only several numbers show together, such as a push at a place.
     It has nothing to be contrasted with, so it learns with the fusion that it is part of.
     """
 
@@ -135,5 +135,5 @@ class CausalConv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, M, N] -> [B, width, M / stride, N / stride]."""
         x = self.convolution(F.pad(x, (self.history, 0)))
-        power = x.float().square().mean((1, 2), keepdim=True)  # over time it would tell the future
+        power = x.float().square().mean((1, 2), keepdim=True)  # over time it would leak the future
         return F.silu(x * torch.rsqrt(power + 1e-2) * self.scale + self.shift)

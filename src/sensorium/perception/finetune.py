@@ -18,7 +18,7 @@ from sensorium.models.parts import Parts
 from sensorium.perception.config import FinetuneConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.fusion import Fusion
-from sensorium.perception.fusion_learner import FIELDS, Telling
+from sensorium.perception.fusion_learner import FIELDS, PredictionHeads
 from sensorium.perception.joint import Joint
 from sensorium.perception.joint_learner import JointLearner
 from sensorium.perception.train_fusion import SPLITS, EmbeddedRecordings, embed, measure_changes
@@ -64,7 +64,7 @@ def make(
         )
         for split in SPLITS
     )
-    heads = Telling(joint.fusion_config, fusion.components)
+    heads = PredictionHeads(joint.fusion_config, fusion.components)
     measure_changes(heads, fusion.cpu(), embedded)
     fit_heads(heads.to(device), fusion.to(device), training, device)
     learner = JointLearner(section, joint, heads)
@@ -77,7 +77,7 @@ def make(
 
 
 @torch.no_grad()
-def fit_heads(heads: Telling, fusion: Fusion, windows: JoinedWindows, device: torch.device) -> None:
+def fit_heads(heads: PredictionHeads, fusion: Fusion, windows: JoinedWindows, device: torch.device) -> None:
     """Fit the prediction heads to the trained fusion by ridge regression on training windows."""
     frames, inputs, targets = heads.config.frames, [], []
     indices = sample_indices(0, 0, min(FIT_WINDOWS, len(windows)), len(windows))
@@ -85,11 +85,11 @@ def fit_heads(heads: Telling, fusion: Fusion, windows: JoinedWindows, device: to
         batch = {name: values.to(device) for name, values in windows.batch(part).items()}
         senses = {sense: batch[FIELDS[sense]] for sense in fusion.widths}
         states = fusion(**{sense: values[:, :frames] for sense, values in senses.items()})
-        wanted = heads.wanted([fusion.calibrated(sense, values) for sense, values in senses.items()])
-        first = max(start for start, _ in wanted)
+        targets_of = heads.targets([fusion.calibrated(sense, values) for sense, values in senses.items()])
+        first = max(start for start, _ in targets_of)
         inputs.append(F.pad(states[:, first:], (0, 1), value=1.0).flatten(0, 1))
         targets.append(
-            torch.cat([values[:, first - start :] for start, parts in wanted for values in parts], -1).flatten(0, 1)
+            torch.cat([values[:, first - start :] for start, parts in targets_of for values in parts], -1).flatten(0, 1)
         )
     x, y = torch.cat(inputs).double(), torch.cat(targets).double()
     gram = x.T @ x

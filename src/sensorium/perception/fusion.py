@@ -50,7 +50,7 @@ class Fusion(Loadable):
         self.norm = RMSNorm(config.dim, eps=1e-6)
         self.image_head = WindowHead(self.components["vision"], config)
         self.sound_head = WindowHead(self.components["audio"], config)
-        self.window_width = config.frames * self.image_head.told  # of the embedding of a training window
+        self.window_width = config.frames * self.image_head.width  # of the embedding of a training window
 
     def calibrate(self, sense: str, mean: Tensor, covariance: Tensor) -> None:
         """Set the map of a sense from its mean [width] and covariance [width, width] on the training recordings.
@@ -63,8 +63,8 @@ class Fusion(Loadable):
             variances, axes = torch.linalg.eigh(covariance.double())
             basis = axes[:, -count:] / variances[-count:].mean().clamp(min=1e-12).sqrt()
         else:
-            deviation = covariance.diagonal().double().sqrt()
-            basis = torch.diag(1 / torch.where(deviation > 1e-4, deviation, 1))
+            std = covariance.diagonal().double().sqrt()
+            basis = torch.diag(1 / torch.where(std > 1e-4, std, 1))
         getattr(self, f"{sense}_mean").copy_(mean)
         getattr(self, f"{sense}_basis").copy_(basis)
 
@@ -115,34 +115,34 @@ class Fusion(Loadable):
         return self.norm(state)
 
     def image_embedding(self, vision: Tensor) -> Tensor:
-        """Embedding of a window seen, [B, T, width of vision] -> unit vectors [B, T * told], comparable at equal T."""
+        """Windows of vision [B, T, width] -> unit vectors [B, T * head width], comparable at equal T."""
         return self.image_head(self.calibrated("vision", vision))
 
     def sound_embedding(self, audio: Tensor) -> Tensor:
-        """Embedding of a window heard, [B, T, width of audio] -> unit vectors [B, T * told], comparable at equal T."""
+        """Windows of audio [B, T, width] -> unit vectors [B, T * head width], comparable at equal T."""
         return self.sound_head(self.calibrated("audio", audio))
 
 
 class WindowHead(nn.Module):
-    """A whole window to one unit vector that says frame by frame how the window departs from its own mean.
+    """A whole window to one unit vector that describes, frame by frame, how the window departs from its own mean.
 
-    Two vectors are alike if the same changes happen in both at the same time, for what senses share is when. Every
-    frame is read alike, by convolutions over its neighbours in time: to learn windows by heart would take weights
-    that know their frames. What stays the same in a window is taken away, for it tells recordings apart.
+    Two vectors are similar if the same changes happen in both at the same time, because timing is what senses share.
+    All frames share the same convolutions over time, so the head cannot memorise windows frame by frame. The mean of a
+    window is removed, because it identifies the recording.
     """
 
     def __init__(self, width: int, config: FusionConfig) -> None:
         super().__init__()
-        hidden, self.told = max(32, config.dim // 2), max(8, config.dim // 8)
+        hidden, self.width = max(32, config.dim // 2), max(8, config.dim // 8)
         self.read = nn.Linear(width, hidden)
         self.norms = nn.ModuleList(RMSNorm(hidden, eps=1e-6) for _ in range(_HEAD_LAYERS))
         self.convolutions = nn.ModuleList(nn.Conv1d(hidden, hidden, 3, padding=1) for _ in range(_HEAD_LAYERS))
-        self.tell = nn.Linear(hidden, self.told)
+        self.tell = nn.Linear(hidden, self.width)
 
     def forward(self, values: Tensor) -> Tensor:
-        """[B, T, width] -> [B, T * told]."""
+        """[B, T, width of the sense] -> [B, T * head width]."""
         x = self.read(values - values.mean(1, keepdim=True))
         for norm, convolution in zip(self.norms, self.convolutions, strict=True):
             x = x + F.silu(convolution(norm(x).transpose(1, 2)).transpose(1, 2))
-        told = self.tell(x).float()
-        return F.normalize((told - told.mean(1, keepdim=True)).flatten(1), dim=-1)
+        x = self.tell(x).float()
+        return F.normalize((x - x.mean(1, keepdim=True)).flatten(1), dim=-1)

@@ -1,8 +1,8 @@
-"""Learning of fusion: tell what the senses say, how that has changed and will change, and which sound fits which sight.
+"""Training of fusion: predict the senses, their past and coming changes, and which sound belongs to which picture.
 
 Targets are embeddings of frozen encoders, calibrated on the training recordings, and their changes to other frames in
-units of that change's root mean square: a constant state, and the answer "nothing changes", earn an error of one.
-Changes are asked for, not later values: those are mostly what stands still, and teach little of what moves.
+units of that change's root mean square: a constant state, and predicting no change, have an error of one.
+The targets are changes and not later values, because those are mostly what stands still and teach little of motion.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def symmetric_info_nce(images: Tensor, sounds: Tensor, temperature: float) -> Te
     return (F.cross_entropy(logits, partner) + F.cross_entropy(logits.T, partner)) / 2
 
 
-class Telling(nn.Module):
+class PredictionHeads(nn.Module):
     """Linear heads that read from the world state the senses now and their change to each offset.
 
     Args:
@@ -49,30 +49,31 @@ class Telling(nn.Module):
         self.heads = nn.Linear(config.dim, (1 + len(config.offsets)) * sum(components.values()))
         self.register_buffer("change", torch.ones(len(components), len(config.offsets)))
 
-    def wanted(self, truth: Sequence[Tensor]) -> list[tuple[int, list[Tensor]]]:
-        """What is to be told of calibrated senses [B, frames + ahead, n]: now, then the change to each offset.
+    def targets(self, truth: Sequence[Tensor]) -> list[tuple[int, list[Tensor]]]:
+        """Targets from calibrated senses [B, frames + ahead, n]: the values now, then the change to each offset.
 
-        Each with the first frame that it is asked of, for frames before have nothing so far back in the window.
+        Each comes with its first frame: earlier frames have no partner so far back in the window.
         """
         frames = self.config.frames
-        asked = [(0, [values[:, :frames] for values in truth])]
+        targets = [(0, [values[:, :frames] for values in truth])]
         for index, offset in enumerate(self.config.offsets):
             first = max(0, -offset)
             changes = [
                 (values[:, first + offset : frames + offset] - values[:, first:frames]) / self.change[number, index]
                 for number, values in enumerate(truth)
             ]
-            asked.append((first, changes))
-        return asked
+            targets.append((first, changes))
+        return targets
 
     def errors(self, states: Tensor, truth: Sequence[Tensor]) -> Tensor:
-        """Mean squared errors of reading from states [B, frames, D] what is wanted, [B, 1 + offsets]."""
+        """Mean squared errors of the predictions from states [B, frames, D], [B, 1 + offsets]."""
         count, share = len(self.components), self.config.vision_weight
         weights = [share if sense == "vision" else (1 - share) / (count - 1) for sense in self.components]
-        told = self.heads(states).float().split(list(self.components.values()) * (1 + len(self.config.offsets)), dim=-1)
+        sizes = list(self.components.values()) * (1 + len(self.config.offsets))
+        predicted = self.heads(states).float().split(sizes, dim=-1)
         errors = []
-        for index, (first, values) in enumerate(self.wanted(truth)):
-            parts = told[index * count : (index + 1) * count]
+        for index, (first, values) in enumerate(self.targets(truth)):
+            parts = predicted[index * count : (index + 1) * count]
             errors.append(_weighted([part[:, first:] for part in parts], values, weights))
         return torch.stack(errors, 1)
 
@@ -95,7 +96,7 @@ def hidden_senses(config: FusionConfig, senses: int, draw: Draw) -> Tensor:
 
 
 class FusionLearner(CoupledLearner):
-    """Fusion that learns by what its world state tells and by which sound fits which sight.
+    """Fusion that learns from the predictions of its world state and from pairs of pictures and sounds.
 
     Batch: vision_embedding and audio_embedding float32 [B, frames + ahead, width], body float32 likewise or absent;
     ahead is the largest offset.
@@ -105,12 +106,19 @@ class FusionLearner(CoupledLearner):
         super().__init__()
         self.config = config
         self.fusion = Fusion(config, shapes)
-        self.telling = Telling(config, self.fusion.components)
+        self.add_module("telling", PredictionHeads(config, self.fusion.components))  # its name in checkpoints
 
     @property
     def model(self) -> nn.Module:
         """The fusion, without the heads."""
         return self.fusion
+
+    @property
+    def prediction_heads(self) -> PredictionHeads:
+        """The heads, which are not exported."""
+        heads = self.get_submodule("telling")
+        assert isinstance(heads, PredictionHeads)
+        return heads
 
     def embed(self, batch: Batch, draw: Draw) -> Tensor:
         """Image and sound embedding and errors of every row, side by side: [rows, 2 window_width + 1 + offsets]."""
@@ -137,36 +145,37 @@ class FusionLearner(CoupledLearner):
         }
 
     def gates(self, batch: Batch) -> list[Gate]:
-        """Collapse of the world state, and whether it tells the senses, all given, better than their mean does."""
+        """The world state must not collapse, and must predict the senses, all given, better than their mean does."""
         senses = self._senses(batch)
         states = self.fusion(**{sense: values[:, : self.config.frames] for sense, values in senses.items()})
         everything = torch.ones(len(states), len(SENSES), dtype=torch.bool, device=states.device)
         now = float(self._errors(batch, everything).detach().mean(0)[0])
         return [
             *collapse_gates(states[:, -1]),
-            Gate("told_variance", 1 - now, 0.1, "more steps or a lower learning rate"),
+            Gate("predicted_variance", 1 - now, 0.1, "more steps or a lower learning rate"),
         ]
 
     def show(self, batch: Batch) -> dict[str, Image | Audio]:
-        """Likeness of 16 images (rows) and their sounds (columns): the diagonal should shine."""
+        """Similarity of 16 images (rows) and their sounds (columns): the diagonal should be bright."""
         frames = self.config.frames
         senses = {sense: values[:16, :frames] for sense, values in self._senses(batch).items()}
         images = self.fusion.image_embedding(senses["vision"])
-        likeness = images @ self.fusion.sound_embedding(senses["audio"]).T
-        picture = ((likeness + 1) / 2).repeat_interleave(8, 0).repeat_interleave(8, 1)
-        return {"likeness": Image(picture.expand(3, -1, -1))}
+        similarity = images @ self.fusion.sound_embedding(senses["audio"]).T
+        picture = ((similarity + 1) / 2).repeat_interleave(8, 0).repeat_interleave(8, 1)
+        return {"similarity": Image(picture.expand(3, -1, -1))}
 
     def _senses(self, batch: Batch) -> dict[str, Tensor]:
         return {sense: batch[FIELDS[sense]] for sense in self.fusion.widths}
 
     def _errors(self, batch: Batch, present: Tensor) -> Tensor:
-        """Mean squared errors of reading the senses now and their change to each offset, [B, 1 + offsets]."""
+        """Mean squared errors of the senses now and of their change to each offset, [B, 1 + offsets]."""
         senses, frames = self._senses(batch), self.config.frames
         states = self.fusion(**{sense: values[:, :frames] for sense, values in senses.items()}, present=present)
-        return self.telling.errors(states, [self.fusion.calibrated(sense, values) for sense, values in senses.items()])
+        truth = [self.fusion.calibrated(sense, values) for sense, values in senses.items()]
+        return self.prediction_heads.errors(states, truth)
 
 
-def _weighted(told: Sequence[Tensor], truth: list[Tensor], weights: list[float]) -> Tensor:
+def _weighted(predicted: Sequence[Tensor], truth: list[Tensor], weights: list[float]) -> Tensor:
     """Weighted sum over senses of mean squared errors, [B]."""
-    pairs = zip(told, truth, weights, strict=True)
+    pairs = zip(predicted, truth, weights, strict=True)
     return torch.stack([weight * (a - b).square().mean((1, 2)) for a, b, weight in pairs]).sum(0)

@@ -1,11 +1,11 @@
-"""Joint learning of encoders and fusion, end to end: prediction of what comes, and which sound fits which sight.
+"""Joint training of encoders and fusion, end to end: prediction of the senses, and pairs of pictures and sounds.
 
-Targets come from the encoders as they were before, so they cannot collapse; pictures and sounds are disturbed before
-they are seen and heard, and the undisturbed must be told. Each encoder's own embedding is held to what it was
-(knowledge distillation against forgetting: Li and Hoiem 2016, "Learning without Forgetting"), every dimension in
-units of its own deviation: who reads embeddings standardises them, so a small dimension tells as much as a large one.
-What hearing was is what the former encoder says of the same window: in a whole recording its first frames have a past,
-and to tell without one what was heard with it would be another task, which changes what short windows sound like.
+Targets come from the encoders as they were before, so they cannot collapse. The inputs are augmented pictures and
+sounds, the targets are those of the originals. Each encoder's own embedding is held to what it was (knowledge
+distillation against forgetting: Li and Hoiem 2016, "Learning without Forgetting"), every dimension in units of its own
+standard deviation: readouts standardise embeddings, so a small dimension counts as much as a large one. The target for
+hearing is the former encoder's embedding of the same window: in a whole recording the first frames of a window have a
+past, and predicting an embedding that used it would change the embeddings of short windows.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from sensorium.data.augment import QUIETEST_NOISE, add_noise, jitter
 from sensorium.data.sample_formats import to_images, to_sounds
 from sensorium.perception.config import FinetuneConfig
 from sensorium.perception.contrastive_learner import collapse_gates
-from sensorium.perception.fusion_learner import FIELDS, Telling, hidden_senses, symmetric_info_nce
+from sensorium.perception.fusion_learner import FIELDS, PredictionHeads, hidden_senses, symmetric_info_nce
 from sensorium.perception.joint import Joint
 from sensorium.randomness import Draw
 from sensorium.training.learner import Batch, CoupledLearner, Gate, Metrics
 
 STILL = 1e-3  # smallest variance of a dimension, as a share of the mean one
-KEPT = 0.5  # share of an embedding's deviation, rank and differences that must be left
+KEPT = 0.5  # share of an embedding's standard deviation, rank and differences that must be left
 
 
 class JointLearner(CoupledLearner):
     """The joint model, linear heads that read from its world state, and its encoders' embeddings as they were.
 
     Batch: video uint8 [B, frames + ahead, H, W, 3], audio int16 [B, (frames + ahead) * samples], body float32
-    [B, frames + ahead, P] or absent; vision_embedding and audio_embedding float32 [B, frames + ahead, width]: what the
-    encoders said before. Ahead is the largest offset of the fusion.
+    [B, frames + ahead, P] or absent; vision_embedding and audio_embedding float32 [B, frames + ahead, width]: of the
+    encoders before. Ahead is the largest offset of the fusion.
 
     Args:
         config: of the joint stage.
         joint: the trained encoders and fusion, to be changed.
-        telling: heads fitted to that fusion (`finetune.fit_heads`).
+        heads: fitted to that fusion (`finetune.fit_heads`).
     """
 
     kept: Tensor
@@ -48,9 +48,10 @@ class JointLearner(CoupledLearner):
     vision_variance: Tensor
     audio_variance: Tensor
 
-    def __init__(self, config: FinetuneConfig, joint: Joint, telling: Telling) -> None:
+    def __init__(self, config: FinetuneConfig, joint: Joint, heads: PredictionHeads) -> None:
         super().__init__()
-        self.config, self.joint, self.telling = config, joint, telling
+        self.config, self.joint = config, joint
+        self.add_module("telling", heads)  # its name in checkpoints
         self._ear = [copy.deepcopy(joint.audio).eval().requires_grad_(False)]  # in a list: no part of what is saved
         joint.train().requires_grad_(True)
         for part in config.frozen:
@@ -72,6 +73,13 @@ class JointLearner(CoupledLearner):
         """Encoders and fusion, without the heads."""
         return self.joint
 
+    @property
+    def prediction_heads(self) -> PredictionHeads:
+        """The heads, which are not exported."""
+        heads = self.get_submodule("telling")
+        assert isinstance(heads, PredictionHeads)
+        return heads
+
     def embed(self, batch: Batch, draw: Draw) -> Tensor:
         """Image and sound embedding, errors, and changes of the encoders' embeddings, side by side."""
         fusion, frames = self.joint.fusion, self.joint.fusion_config.frames
@@ -80,7 +88,7 @@ class JointLearner(CoupledLearner):
         if "body" in fusion.widths:
             given["body"] = batch["body"][:, :frames]
         present = hidden_senses(self.joint.fusion_config, len(fusion.widths), draw)
-        errors = self.telling.errors(fusion(**given, present=present), self._truth(batch))
+        errors = self.prediction_heads.errors(fusion(**given, present=present), self._truth(batch))
         variances = (self.vision_variance, self.audio_variance)
         pairs = zip((self.joint.vision.head(seen), heard), self._before(batch), variances, strict=True)
         drifts = torch.stack(
@@ -108,13 +116,13 @@ class JointLearner(CoupledLearner):
         }
 
     def gates(self, batch: Batch) -> list[Gate]:
-        """Collapse of the world state, of each encoder's embedding beside what it was, and whether the state tells."""
+        """No collapse of the world state or of an embedding compared with before; the state must predict the senses."""
         frames = self.joint.fusion_config.frames
         video, sounds = self._inputs(batch)
         seen, heard = self.joint.see(video), self.joint.hear(sounds)
         body = batch["body"][:, :frames] if "body" in self.joint.fusion.widths else None
         states = self.joint.fusion(seen, heard, body)
-        now = float(self.telling.errors(states, self._truth(batch)).detach().mean(0)[0])
+        now = float(self.prediction_heads.errors(states, self._truth(batch)).detach().mean(0)[0])
         advice = "a lower lr, or a higher keep_weight"
         vision, audio = self._before(batch)
         embeddings = {"vision": (self.joint.vision.head(seen), vision), "audio": (heard, audio)}
@@ -125,11 +133,11 @@ class JointLearner(CoupledLearner):
                 for sense, pair in embeddings.items()
                 for after, before in zip(*(collapse_gates(values.flatten(0, 1)) for values in pair), strict=True)
             ),
-            Gate("told_variance", 1 - now, 0.1, advice),
+            Gate("predicted_variance", 1 - now, 0.1, advice),
         ]
 
     def _before(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Embeddings of vision and of audio as the encoders said them before, [B, frames, dim]."""
+        """Embeddings of vision and of audio by the encoders as they were before, [B, frames, dim]."""
         grid, sounds = batch[FIELDS["vision"]][:, : self.joint.fusion_config.frames], self._inputs(batch)[1]
         with torch.no_grad():
             return F.linear(grid, self.kept, self.kept_bias), self._ear[0].to(sounds.device)(sounds)
@@ -142,7 +150,7 @@ class JointLearner(CoupledLearner):
         return video, to_sounds(batch["audio"][:, : frames * samples])
 
     def _perceive(self, batch: Batch, draw: Draw) -> tuple[Tensor, Tensor]:
-        """What both encoders make of disturbed pictures and sounds, a window disturbed alike."""
+        """Embeddings of augmented pictures and sounds; all frames of a window are augmented alike."""
         video, sounds = self._inputs(batch)
         rows, frames = video.shape[:2]
         change = 1 + self.config.jitter * (2 * draw.uniform("jitter", 3) - 1)
@@ -154,5 +162,5 @@ class JointLearner(CoupledLearner):
         )
 
     def _truth(self, batch: Batch) -> list[Tensor]:
-        """What the senses said before, calibrated, [B, frames + ahead, n] each."""
+        """Embeddings before, calibrated, [B, frames + ahead, n] each."""
         return [self.joint.fusion.calibrated(sense, batch[FIELDS[sense]]) for sense in self.joint.fusion.widths]

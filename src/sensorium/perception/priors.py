@@ -1,4 +1,4 @@
-"""What a sense is told before it learns: fixed maps of images and spectrograms, without parameters.
+"""Priors of the senses: fixed maps of images and spectrograms, without parameters.
 
 Layouts: B batch, C channels, H height, W width, M bands, N columns. Everything is computed in float32.
 """

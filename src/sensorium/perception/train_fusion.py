@@ -16,7 +16,7 @@ from sensorium.perception.config import FusionConfig
 from sensorium.perception.embed import EmbeddedRecordings, embed_recording
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.fusion import Fusion
-from sensorium.perception.fusion_learner import FIELDS, FusionLearner, Telling
+from sensorium.perception.fusion_learner import FIELDS, FusionLearner, PredictionHeads
 from sensorium.training.execution import Execution, add_arguments
 from sensorium.training.stage import train_stage
 
@@ -48,10 +48,10 @@ def calibrate(learner: FusionLearner, embedded: RecordingSet) -> None:
         for part in values:
             covariance += (part - mean).T @ (part - mean) / frames
         fusion.calibrate(sense, mean, covariance)
-    measure_changes(learner.telling, fusion, embedded)
+    measure_changes(learner.prediction_heads, fusion, embedded)
 
 
-def measure_changes(heads: Telling, fusion: Fusion, embedded: RecordingSet) -> None:
+def measure_changes(heads: PredictionHeads, fusion: Fusion, embedded: RecordingSet) -> None:
     """Set the root mean square change of every calibrated sense over each offset from the training recordings."""
     for number, sense in enumerate(fusion.widths):
         calibrated = [

@@ -1,9 +1,9 @@
 """Babbling: does a hand that tries what it makes progress with learn more of things than one that tries at random?
 
-In every visit it chooses a thing and an action, makes a few attempts in the playroom, foretells each outcome from
+In every visit it chooses a thing and an action, makes a few attempts in the playroom, predicts each outcome from
 strength, distance and size, measures it by what is seen, felt and heard, and learns. Visits begin at random; then the
 choice follows the progress of its forward models (cognition/curiosity.py). Held-out balls are touched in no life.
-The journal, a line a visit, tells what was tried, foretold and measured; it names no property of a ball.
+The journal, a line for each visit, records what was tried, predicted and measured; it names no property of a ball.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sensorium.evaluation.statistics import measure
 from sensorium.randomness import stable_seed
 from sensorium.studies.config import BabblingConfig
 from sensorium.studies.findings import Cell, Findings, Table, estimate, over_seeds
-from sensorium.studies.playground import ACTIONS, KNOWN, OBJECTS, REGIONS, SCALES, TELLING, UNLEARNABLE, attempt
+from sensorium.studies.playground import ACTIONS, KNOWN, LEARNABLE, OBJECTS, REGIONS, SCALES, UNLEARNABLE, attempt
 
 REVISION = 2
 HELD_OUT, UNTOUCHED = 24, 10**6  # attempts a region that no life makes, and the number of their first
@@ -98,32 +98,32 @@ class Life:
         config, model, past = self.config, self._models[here], int(self.visits[here]) * self.config.attempts
         before, after = attempts(self.seed, here, past, config.attempts)
         with torch.no_grad():
-            foretold = model.network(before)
+            predicted = model.network(before)
         memory = attempts(self.seed, here, 0, past) if past else None
         self._interest.note(np.array([here]), model.observe(before, after, memory, config.lessons))
         self.visits[here] += 1
-        error = float((foretold - after).square().mean())
+        error = float((predicted - after).square().mean())
         self._errors[here].append(error)
         thing, action = REGIONS[here]
         entry: dict[str, Any] = {"seed": self.seed, "visit": visit, "object": OBJECTS[thing], "action": ACTIONS[action]}
-        for name, values in (("known", before), ("foretold", foretold), ("measured", after)):
+        for name, values in (("known", before), ("predicted", predicted), ("measured", after)):
             entry[name] = np.round(values.numpy(), 3).tolist()
         recent = float(np.mean(self._errors[here][-config.window :]))
         self.journal.append(entry | {"error": round(error, 4), "competence": round(max(0.0, 1 - recent), 4)})
 
     @torch.no_grad()
     def property_error(self) -> float:
-        """Mean over telling regions of the squared error on held-out balls, as a share of the outcomes' variance."""
+        """Mean over learnable regions of the squared error on held-out balls, as a share of the outcomes' variance."""
         found = []
-        for region in TELLING:
+        for region in LEARNABLE:
             before, after = attempts(self.seed, region, UNTOUCHED, HELD_OUT)
             error = (self._models[region].network(before) - after).square().sum()
             found.append(float(error / (after - after.mean(0)).square().sum()))
         return float(np.mean(found))
 
     def first_and_last(self) -> tuple[float, float]:
-        """Mean error of what was foretold in the first and in the last visit to each telling region that was seen."""
-        found = [self._errors[region] for region in TELLING if self._errors[region]]
+        """Mean error of the predictions in the first and in the last visit to each learnable region."""
+        found = [self._errors[region] for region in LEARNABLE if self._errors[region]]
         return float(np.mean([errors[0] for errors in found])), float(np.mean([errors[-1] for errors in found]))
 
     def share_of(self, what: str) -> float:

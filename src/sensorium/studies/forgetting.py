@@ -1,6 +1,6 @@
 """Forgetting: three tasks in a row that get into each other's way, with and without what protects the earlier ones.
 
-The task is to tell the material of an impact in the playroom from 14 bands of its sound at 4 times. Each task hears
+The task is to classify the material of an impact in the playroom from 14 bands of its sound at 4 times. Each task hears
 through a microphone whose 56 outputs are wired in an order of its own, so all three can be learned together by one
 network, and learning one alone overwrites the others.
 """
@@ -190,12 +190,12 @@ def sounds(recordings: int) -> tuple[np.ndarray, np.ndarray]:
         scene = draw_scene(config, number)
         motion = simulate_motion(scene, FRAMES)
         loud = sound.Loudness(scene).of(motion.impacts)
-        told = sound.labels(scene, motion.impacts, loud, FRAMES)
+        found = sound.labels(scene, motion.impacts, loud, FRAMES)
         heard = sound.Synthesiser(scene).play(motion.impacts, loud, FRAMES)
-        frames = heard.reshape(FRAMES, 4, -1)[told >= 0] / LARGEST_SAMPLE
+        frames = heard.reshape(FRAMES, 4, -1)[found >= 0] / LARGEST_SAMPLE
         spectrum = np.abs(np.fft.rfft(frames * np.hanning(frames.shape[-1]), axis=-1))
         features.append(np.log(np.add.reduceat(spectrum, edges, axis=-1) + 1e-3).reshape(len(frames), 4 * len(edges)))
-        labels.append(told[told >= 0])
+        labels.append(found[found >= 0])
     known = np.concatenate(features)
     return ((known - known.mean(0)) / (known.std(0) + 1e-6)).astype(np.float32), np.concatenate(labels)
 

@@ -1,7 +1,7 @@
 """Few-shot recognition of handwritten characters whose alphabet the encoder never saw.
 
 The encoder learns from the drawings of the other alphabets by contrast: two views, turned, sheared, bent and cut,
-against those of all others. Without labels both views are of one drawing; the taught encoder is told which drawings
+against those of all others. Without labels both views are of one drawing; the supervised encoder knows which drawings
 show the same character, and its views are of two of them, mostly of two writers (Khosla et al. 2020, "Supervised
 contrastive learning", with one partner each). A character turned by a quarter counts as another one (Santoro et al.
 2016, arXiv:1605.06065). Then 5 characters of the alphabet that was left out, one drawing of each to go

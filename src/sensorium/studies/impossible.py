@@ -2,7 +2,7 @@
 
 Motion A is what happens in surroundings a, motion B what happens in b; among the other's surroundings it breaks a law.
 So the possible and the impossible scenes hold the same motions and the same surroundings, number for number, and only
-the law tells them apart: who looks at motions alone, or at surroundings alone, guesses.
+only the law separates them: motions alone, or surroundings alone, do not.
 
     law          motion A            motion B           surroundings a       surroundings b
     gravity      falls               rises              a stone's colour     a balloon's colour

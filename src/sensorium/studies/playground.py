@@ -1,7 +1,7 @@
 """What a babbling hand can try in the playroom: balls of four colours, things to do with them, and what is then sensed.
 
 What a ball of a colour is made of is the playroom's secret. Every attempt has a fresh ball, of a size that is seen. The
-last action fumbles without knowing what it does, so its outcome cannot be foretold; waiting teaches nothing.
+last action fumbles without knowing what it does, so its outcome cannot be predicted; waiting teaches nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ OBJECTS = ("red ball", "yellow ball", "green ball", "blue ball")
 ACTIONS = ("push", "toss", "drop", "wait", "fumble")
 PUSH, TOSS, DROP, WAIT, FUMBLE = range(len(ACTIONS))
 REGIONS = [(thing, action) for thing in range(len(OBJECTS)) for action in range(len(ACTIONS))]
-TELLING = [number for number, (_, action) in enumerate(REGIONS) if action in (PUSH, TOSS, DROP)]
+LEARNABLE = [number for number, (_, action) in enumerate(REGIONS) if action in (PUSH, TOSS, DROP)]
 UNLEARNABLE = [FUMBLE]  # actions
 FRAMES = 12
 KNOWN = 3  # numbers known before an attempt: strength, distance, size

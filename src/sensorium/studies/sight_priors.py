@@ -2,7 +2,7 @@
 
 Arms differ in what their first layer sees. Maps are repeated until every arm has as many channels as the one with all
 priors, so all have the same number of parameters; "none" sees red, green and blue. Arms of one seed share recordings,
-augmentation and labelled images. The probe tells the number of bodies in rooms that nothing was trained on.
+augmentation and labelled images. The probe predicts the number of bodies in rooms that nothing was trained on.
 """
 
 from __future__ import annotations

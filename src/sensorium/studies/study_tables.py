@@ -45,7 +45,7 @@ def between(page: str, name: str, text: str, file: str) -> str:
     """The page with `text` between the marks <!-- name --> and <!-- end of name -->.
 
     Raises:
-        ArtifactError: if the page, of which `file` tells the name, has no such marks.
+        ArtifactError: if the page, named `file`, has no such marks.
     """
     begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
     before, mark, rest = page.partition(begin)

@@ -79,7 +79,7 @@ def observers(config: ViolationsConfig, seed: int) -> dict[str, Observer]:
 
 
 def judge(tests: Mapping[str, Mapping[str, Watched]], observer: Observer) -> dict[str, tuple[float, float]]:
-    """For each law the share of the pairs told apart (a tie counts half), and the area under the curve over all scenes.
+    """For each law the share of separated pairs (a tie counts half), and the area under the curve over all scenes.
 
     Args:
         tests: law -> the four sorts of scenes, as `fours` makes them.
@@ -107,7 +107,7 @@ def expectation(config: ViolationsConfig, seed: int) -> Expectation:
 
 
 def learn(config: ViolationsConfig, seed: int, watched: Watched) -> Expectation:
-    """Watch ordinary scenes, frame by frame: states are fitted by least squares, deviations by likelihood."""
+    """Watch ordinary scenes, frame by frame: states are fitted by least squares, standard deviations by likelihood."""
     model = expectation(config, seed)
     frames = range(watched.state.shape[1] - 1)
     parts = [model.laws(watched.around(frame), watched.state[:, frame], watched.size) for frame in frames]
@@ -127,7 +127,7 @@ def learn(config: ViolationsConfig, seed: int, watched: Watched) -> Expectation:
 
 
 def hidden(watched: Watched) -> Watched:
-    """The same motions with nothing told of what is around them, nor of colours."""
+    """The same motions without their surroundings and without colours."""
     return replace(
         watched,
         hand=torch.full_like(watched.hand, FAR),

@@ -63,10 +63,10 @@ def test_the_journal_can_be_audited(lives: dict[str, list[Life]]) -> None:
     counts = np.zeros(len(REGIONS), np.int64)
     for entry in life.journal:
         assert set(entry) == {
-            "seed", "visit", "object", "action", "known", "foretold", "measured", "error", "competence",
+            "seed", "visit", "object", "action", "known", "predicted", "measured", "error", "competence",
         }  # fmt: skip
         region = REGIONS.index((OBJECTS.index(entry["object"]), ACTIONS.index(entry["action"])))
-        error = np.square(np.array(entry["foretold"]) - np.array(entry["measured"])).mean()
+        error = np.square(np.array(entry["predicted"]) - np.array(entry["measured"])).mean()
         assert entry["error"] == pytest.approx(error, abs=0.01)
         first = int(counts[region]) * CONFIG.attempts
         np.testing.assert_allclose(entry["measured"][0], attempt(life.seed, region, first)[1], atol=1e-3)

@@ -136,9 +136,9 @@ def test_errors_of_changes_by_hand() -> None:
     """A reader that always says "nothing changes" earns the mean square of the change, in units of its scale."""
     torch.manual_seed(0)
     learner, batch = FusionLearner(CONFIG, BODILESS), senses()
-    torch.nn.init.zeros_(learner.telling.heads.weight)
-    torch.nn.init.zeros_(learner.telling.heads.bias)
-    learner.telling.change.fill_(2.0)
+    torch.nn.init.zeros_(learner.prediction_heads.heads.weight)
+    torch.nn.init.zeros_(learner.prediction_heads.heads.bias)
+    learner.prediction_heads.change.fill_(2.0)
     errors = learner.embed(batch, draw())[:, 2 * learner.fusion.window_width :]
     seen, heard = batch["vision_embedding"], batch["audio_embedding"]
 
@@ -179,7 +179,9 @@ def test_learns_to_foretell_and_to_pair(shapes: dict[str, int]) -> None:
             learner.fusion.calibrate(sense, values.flatten(0, 1).mean(0), values.flatten(0, 1).T.cov())
             known = learner.fusion.calibrated(sense, values)
             for index, lag in enumerate((1, 2)):
-                learner.telling.change[number, index] = (known[:, lag:] - known[:, :-lag]).square().mean().sqrt()
+                learner.prediction_heads.change[number, index] = (
+                    (known[:, lag:] - known[:, :-lag]).square().mean().sqrt()
+                )
     optimiser = torch.optim.AdamW(learner.parameters(), 3e-3)
     for step in range(150):
         loss, metrics = learner(senses(rows=64, seed=step), draw(step, 64))
@@ -206,4 +208,4 @@ def test_gates_see_collapse() -> None:
         if parameter.dim() > 1:
             torch.nn.init.zeros_(parameter)
     failed = {gate.name for gate in learner.gates(senses()) if not gate.passed}
-    assert {"embedding_deviation", "effective_rank", "output_difference", "told_variance"} <= failed
+    assert {"embedding_deviation", "effective_rank", "output_difference", "predicted_variance"} <= failed

@@ -139,7 +139,7 @@ def test_it_begins_where_the_parts_ended(world: ToyWorld) -> None:
     assert metrics["drift_vision"] < 1e-8
     assert metrics["drift_audio"] < 1e-6  # a hundred millionth of the sound is noise
     assert metrics["error_now"] < 0.8
-    torch.nn.init.normal_(made.telling.heads.weight, std=0.1)
+    torch.nn.init.normal_(made.prediction_heads.heads.weight, std=0.1)
     assert made(batch, draw())[1]["error_now"] > metrics["error_now"]
 
 
@@ -152,7 +152,7 @@ def test_gates_see_collapse(world: ToyWorld) -> None:
         if parameter.dim() > 1:
             torch.nn.init.zeros_(parameter)
     failed = {gate.name for gate in made.gates(batch) if not gate.passed}
-    assert failed >= {"vision_effective_rank_kept", "audio_effective_rank_kept", "effective_rank", "told_variance"}
+    assert failed >= {"vision_effective_rank_kept", "audio_effective_rank_kept", "effective_rank", "predicted_variance"}
 
 
 def test_it_gains_and_harms_little(world: ToyWorld, start: Path, finetuned: Path, tmp_path: Path) -> None:

@@ -37,6 +37,13 @@ def here(place: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_an_unknown_kind_of_film_is_refused_before_anything_is_dreamed(here, capsys):
+    assert run("--output", str(here / "film.avi"), "--dynamics", str(here / "nothing.json")) == 78
+    said = capsys.readouterr().err
+    assert "film.avi" in said
+    assert ".gif" in said
+
+
 def test_the_film(here, capsys):
     film = here / "film.mp4"
     assert run("--output", str(film)) == 0

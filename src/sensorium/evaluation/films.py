@@ -10,11 +10,14 @@ from pathlib import Path
 import av
 import numpy as np
 import torch
+from PIL import Image
 
 from sensorium.artifacts import atomic_path
 from sensorium.data.sample_formats import to_video
 
 SCALE, GAP = 4, 8  # pixels
+GIF_SCALE, GIF_COLOURS = 8, 64
+KINDS = (".mp4", ".gif")  # of films of a single dream
 DREAMING, WATCHING = (240, 140, 20), (110, 110, 110)  # RGB of the bar: orange during the dream, grey before it
 
 
@@ -36,7 +39,7 @@ def write_movie(
 
 
 def write_dream(path: Path, pictures: np.ndarray, given: int, sound: np.ndarray | None, rates: tuple[int, int]) -> None:
-    """Write one dream as MP4 (H.264, AAC).
+    """Write one dream as MP4 (H.264, AAC), or as a silent animated GIF, by the suffix of the path (`KINDS`).
 
     Args:
         path: of the film.
@@ -45,7 +48,21 @@ def write_dream(path: Path, pictures: np.ndarray, given: int, sound: np.ndarray 
         sound: float [S] in [-1, 1]; None makes a silent film.
         rates: frames a second, samples a second.
     """
-    _write(path, (_row([picture], time >= given) for time, picture in enumerate(pictures)), sound, rates)
+    if path.suffix.lower() == ".gif":
+        _write_gif(path, [_row([picture], time >= given, GIF_SCALE) for time, picture in enumerate(pictures)], rates[0])
+    else:
+        _write(path, (_row([picture], time >= given) for time, picture in enumerate(pictures)), sound, rates)
+
+
+def _write_gif(path: Path, pictures: list[np.ndarray], frame_rate: int) -> None:
+    """Pictures uint8 [H, W, 3], with one palette for all of them, so that colours do not flicker."""
+    sample = np.concatenate(pictures[:: max(1, len(pictures) // 16)])
+    palette = Image.fromarray(sample).quantize(GIF_COLOURS, dither=Image.Dither.NONE)
+    frames = [Image.fromarray(picture).quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
+    with atomic_path(path) as temporary:
+        frames[0].save(
+            temporary, "GIF", save_all=True, append_images=frames[1:], duration=round(1000 / frame_rate), loop=0
+        )
 
 
 def _write(path: Path, pictures: Iterator[np.ndarray], sound: np.ndarray | None, rates: tuple[int, int]) -> None:
@@ -80,8 +97,8 @@ def _film_rate(sample_rate: int) -> int:
     return min((rate for rate in rates if rate >= sample_rate), default=max(rates))
 
 
-def _row(images: list[np.ndarray], dreaming: bool) -> np.ndarray:
-    """Images uint8 [H, W, 3] side by side, enlarged, with a bar after the first: uint8 [SCALE * H, width, 3]."""
-    first, *others = (image.repeat(SCALE, 0).repeat(SCALE, 1) for image in images)
+def _row(images: list[np.ndarray], dreaming: bool, scale: int = SCALE) -> np.ndarray:
+    """Images uint8 [H, W, 3] side by side, enlarged, with a bar after the first: uint8 [scale * H, width, 3]."""
+    first, *others = (image.repeat(scale, 0).repeat(scale, 1) for image in images)
     bar = np.broadcast_to(np.array(DREAMING if dreaming else WATCHING, np.uint8), (len(first), GAP, 3))
     return np.ascontiguousarray(np.concatenate([first, bar, *others], 1))

@@ -10,7 +10,7 @@ import torch
 
 from sensorium.config import ConfigurationError
 from sensorium.data.sample_formats import to_sounds
-from sensorium.evaluation.films import write_dream
+from sensorium.evaluation.films import KINDS, write_dream
 from sensorium.interactive.actions import POLICIES, plan, read_actions
 from sensorium.interactive.environment import dream_environment
 from sensorium.interactive.parts import DreamParts, add_arguments, positive, settings
@@ -21,7 +21,9 @@ FRAMES = 64  # dreamed if neither the recording nor a file of actions gives thei
 def main(argv: list[str]) -> None:
     """Run `sensorium dream`."""
     parser = argparse.ArgumentParser(prog="sensorium dream", description=__doc__)
-    parser.add_argument("--output", type=Path, default=Path("dream.mp4"), metavar="MP4", help="default: %(default)s")
+    parser.add_argument(
+        "--output", type=Path, default=Path("dream.mp4"), metavar="FILE", help=".mp4 or .gif (%(default)s)"
+    )
     parser.add_argument("--recording", metavar="NAME", help="what to begin with; default: the first one for tests")
     parser.add_argument(
         "--frames", type=positive, metavar="N", help=f"frames to dream; default: all actions, or {FRAMES}"
@@ -33,6 +35,8 @@ def main(argv: list[str]) -> None:
     steering.add_argument("--policy", choices=POLICIES, default="recorded", help="default: %(default)s")
     add_arguments(parser)
     args = parser.parse_args(argv)
+    if args.output.suffix.lower() not in KINDS:
+        raise ConfigurationError(f"--output {args.output}: a film is one of {', '.join(KINDS)}; give it such an ending")
     parts = DreamParts.open(args)
     name = args.recording or parts.names()[0]
     parts.begin(name, args.context)  # reports a wrong name before the first pass, which may compile for a minute

@@ -147,7 +147,7 @@ MUTANTS = (
     ),
     Mutant(
         "a scene that is still to come", "data/windows.py",
-        "draw % (first + 1)", "draw % (first + self.frames)",
+        "seed % (first + 1)", "seed % (first + self.frames)",
         ("test_windows.py::test_a_scene_is_a_frame_that_the_window_follows",), cheap=True,
     ),
     Mutant(
@@ -165,5 +165,11 @@ MUTANTS = (
         "what moves stays, what stands moves", "generation/dream.py",
         "still = change < self._stillness**2", "still = change > self._stillness**2",
         ("test_dream.py::test_what_hardly_changes_stays_and_what_moves_is_dreamed",),
+    ),
+    Mutant(
+        "the same scene in every epoch", "data/windows.py",
+        'stable_seed(self._seed, "step", step, "scene", row) for row in rows',
+        'stable_seed("scene", int(number)) for number in indices',
+        ("test_windows.py::test_a_window_has_another_scene_in_another_epoch_and_for_another_seed",), cheap=True,
     ),
 )  # fmt: skip

@@ -77,7 +77,7 @@ def add_agent(world: ToyWorld, folder: Path) -> None:
     rng = np.random.default_rng(0)
 
     def loss(step: int) -> torch.Tensor:
-        batch = windows.batch(rng.integers(0, len(windows), 16))
+        batch = windows.batch(rng.integers(0, len(windows), 16), rng.integers(0, 2**31, 16).tolist())
         return learner(batch, Draw(0, step, 0, 16, 16, torch.device("cpu")))[0]
 
     fit([agent], 200, loss)

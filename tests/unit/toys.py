@@ -32,7 +32,7 @@ class ToyWindows:
     def __len__(self) -> int:
         return len(self._x)
 
-    def batch(self, indices: np.ndarray) -> Batch:
+    def batch(self, indices: np.ndarray, seeds: object = None) -> Batch:
         """Rows of x and y by index."""
         x = self._x[torch.from_numpy(indices)]
         return {"x": x, "y": x.sin().sum(1, keepdim=True), "index": torch.from_numpy(indices)}

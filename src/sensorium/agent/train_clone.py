@@ -23,7 +23,7 @@ from sensorium.training.execution import Execution, add_arguments
 from sensorium.training.learner import Learner
 from sensorium.training.stage import train_stage
 
-REVISION = 3
+REVISION = 4
 
 
 def check_streams(manifest: Path, content: Mapping[str, Any], streams: Mapping[str, Path]) -> None:

@@ -7,6 +7,7 @@ resume from any step.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -98,16 +99,20 @@ class Windows:
         before = np.where(recording > 0, self._ends[recording - 1], 0)
         return recording, (indices - before) * self.stride
 
-    def batch(self, indices: np.ndarray) -> dict[str, Tensor]:
+    def batch(self, indices: np.ndarray, seeds: Sequence[int] | None = None) -> dict[str, Tensor]:
         """Windows by number.
 
         Args:
             indices: int [B].
+            seeds: one for each row, from which its scene is drawn; needed if `scene` is set.
 
         Returns:
             for each field its values, dtype as on disk: video uint8 [B, T, H, W, 3], audio int16
             [B, T * samples_per_frame], others [B, T, ...] (or [B, ...] for a field of a whole recording);
-            "index" int64 [B]; and "scene" [B, ...], if `scene` is set, a function of the window's number alone.
+            "index" int64 [B]; and "scene" [B, ...], if `scene` is set.
+
+        Raises:
+            ValueError: if `scene` is set and there are no seeds.
         """
         indices = np.asarray(indices, dtype=np.int64)
         recording, start = self._locate(indices)
@@ -124,9 +129,10 @@ class Windows:
                     gathered[row] = arrays[source]
             batch[field] = torch.from_numpy(gathered)
         if self._scene is not None:
+            if seeds is None:
+                raise ValueError("a batch with a scene needs a seed for each row: pass seeds")
             arrays = self._arrays[self._scene]
-            drawn = [stable_seed("scene", number) for number in indices.tolist()]
-            seen = [arrays[source][draw % (first + 1)] for draw, (source, first) in zip(drawn, rows, strict=True)]
+            seen = [arrays[source][seed % (first + 1)] for seed, (source, first) in zip(seeds, rows, strict=True)]
             batch["scene"] = torch.from_numpy(np.stack(seen))
         return batch
 
@@ -153,10 +159,10 @@ class JoinedWindows:
     def __len__(self) -> int:
         return len(self._first)
 
-    def batch(self, indices: np.ndarray) -> dict[str, Tensor]:
+    def batch(self, indices: np.ndarray, seeds: Sequence[int] | None = None) -> dict[str, Tensor]:
         """Windows by number, as from `Windows.batch`, with one more field for each of the others."""
         named = {name: other.batch(indices)[other.fields[0]] for name, other in self._others.items()}
-        return self._first.batch(indices) | named
+        return self._first.batch(indices, seeds) | named
 
 
 def join(video: Windows, sound: Path | None) -> Windows | JoinedWindows:
@@ -187,4 +193,6 @@ class StepBatches(Dataset[dict[str, Tensor]]):
         self._rows = slice(*(rows or (0, batch)))
 
     def __getitem__(self, step: int) -> dict[str, Tensor]:
-        return self.windows.batch(sample_indices(self._seed, step, self._batch, len(self.windows))[self._rows])
+        indices = sample_indices(self._seed, step, self._batch, len(self.windows))[self._rows]
+        rows = range(self._batch)[self._rows]
+        return self.windows.batch(indices, [stable_seed(self._seed, "step", step, "scene", row) for row in rows])

@@ -200,8 +200,10 @@ class Trainer:
 
     def _validate_on(self, rows: int) -> tuple[Verdict, dict[str, Any]]:
         """Loss, gates and exhibits of the weights that would be exported."""
-        indices = sample_indices(stable_seed(self._training.seed, "validation"), 0, rows, len(self._validation))
-        batch = self._to_device(self._validation.batch(indices))
+        seed = stable_seed(self._training.seed, "validation")
+        indices = sample_indices(seed, 0, rows, len(self._validation))
+        scenes = [stable_seed(seed, "scene", row) for row in range(rows)]
+        batch = self._to_device(self._validation.batch(indices, scenes))
         self.learner.eval()
         with torch.no_grad(), self._optimiser.averaged(), self._execution.autocast(self._device):
             loss, metrics = self.learner(batch, self._draw("validation", 0, rows))

@@ -17,6 +17,7 @@ from sensorium.artifacts import ArtifactError
 from sensorium.config import ConfigurationError
 from sensorium.data.recording import RecordingSet, write_shard
 from sensorium.data.windows import JoinedWindows, StepBatches, Windows
+from sensorium.randomness import stable_seed
 
 SAMPLES = 5
 
@@ -86,16 +87,37 @@ def test_batch_shapes_and_types(windows: Windows) -> None:
 
 
 def test_a_scene_is_a_frame_that_the_window_follows(tmp_path: Path) -> None:
-    """Drawn from all there are, of the same recording, and again the same for the same window."""
+    """Drawn from all there are, of the same recording; the seed decides, not the window."""
     windows = Windows(make(tmp_path, [60, 60, 60]), "training", ("action",), 4, scene="action")
-    everything = np.arange(len(windows))
-    batch = windows.batch(everything)
+    everything, seeds = np.arange(len(windows)), [stable_seed("row", row) for row in range(len(windows))]
+    batch = windows.batch(everything, seeds)
     first, scene = batch["action"][:, 0], batch["scene"]
     assert torch.equal(first // 1000, scene // 1000)
     assert (scene <= first).all()
     place = ((scene % 1000 + 0.5) / (first % 1000 + 1)).numpy()
     assert np.histogram(place, bins=4, range=(0, 1))[0].min() > len(windows) / 6
-    assert torch.equal(windows.batch(everything[::-1])["scene"], scene.flip(0))
+    assert torch.equal(windows.batch(everything[::-1], seeds[::-1])["scene"], scene.flip(0))
+    assert not torch.equal(windows.batch(everything, [seed + 1 for seed in seeds])["scene"], scene)
+    with pytest.raises(ValueError, match="needs a seed"):
+        windows.batch(everything)
+
+
+def test_a_window_has_another_scene_in_another_epoch_and_for_another_seed(tmp_path: Path) -> None:
+    """The scene is a function of (seed, step, row), and ranks that read parts of a batch draw the same ones."""
+    windows = Windows(make(tmp_path, [60, 60, 60]), "training", ("action",), 4, scene="action")
+    count = len(windows)  # one batch is one epoch
+
+    def scenes(seed: int, epoch: int) -> dict[int, int]:
+        batch = StepBatches(windows, seed, count)[epoch]
+        return dict(zip(batch["index"].tolist(), batch["scene"].flatten().tolist(), strict=True))
+
+    assert scenes(0, 0) == scenes(0, 0)
+    for other in (scenes(0, 1), scenes(1, 0)):
+        same = np.mean([scenes(0, 0)[number] == other[number] for number in other])
+        assert same < 0.3
+    whole = StepBatches(windows, 0, count)[3]["scene"]
+    parts = [StepBatches(windows, 0, count, rows)[3]["scene"] for rows in pairwise((0, 50, 51, count))]
+    assert torch.equal(torch.cat(parts), whole)
 
 
 @pytest.mark.parametrize("scene", ["body", "audio", "truth.whole"], ids=("no field", "many a frame", "one for all"))

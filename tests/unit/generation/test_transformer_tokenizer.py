@@ -140,7 +140,7 @@ class Discs:
     def __len__(self) -> int:
         return len(self._video)
 
-    def batch(self, indices: np.ndarray) -> Batch:
+    def batch(self, indices: np.ndarray, seeds: object = None) -> Batch:
         """Rows by index."""
         return {"video": self._video[torch.from_numpy(indices)]}
 

@@ -93,8 +93,8 @@ ROWS = (
     ),
     Row(
         "Physics as geometry", (), ("violations",),
-        ("unit/cognition/test_expectation.py::test_the_fours_are_matched",
-         "unit/cognition/test_expectation.py::test_without_its_geometry_a_law_is_not_known"),
+        ("unit/faces/test_expectation_study.py::test_the_fours_are_matched",
+         "unit/faces/test_expectation_study.py::test_without_its_geometry_a_law_is_not_known"),
     ),
     Row(
         "Prior that learns an exception", (), ("physics_prior",),
@@ -114,17 +114,17 @@ ROWS = (
     ),
     Row(
         "Curiosity", (), ("curiosity",),
-        ("unit/cognition/test_curiosity.py::test_progress_passes_where_errors_fail",
-         "unit/cognition/test_curiosity.py::test_regions_of_exact_states_are_caught"),
+        ("unit/faces/test_curiosity_study.py::test_progress_passes_where_errors_fail",
+         "unit/faces/test_curiosity_study.py::test_regions_of_exact_states_are_caught"),
     ),
     Row(
         "Babbling", (), ("babbling",),
-        ("unit/cognition/test_babbling.py::test_progress_beats_random_choice_and_shuffled_progress_fails",
-         "unit/cognition/test_babbling.py::test_the_journal_can_be_audited"),
+        ("unit/faces/test_babbling_study.py::test_progress_beats_random_choice_and_shuffled_progress_fails",
+         "unit/faces/test_babbling_study.py::test_the_journal_can_be_audited"),
     ),
     Row(
         "Forgetting", (), ("forgetting",),
-        ("unit/cognition/test_forgetting.py::test_consolidation_protects_and_a_fisher_of_zero_does_not",
+        ("unit/faces/test_forgetting_study.py::test_consolidation_protects_and_a_fisher_of_zero_does_not",
          "unit/cognition/test_forgetting.py::test_a_certain_network_has_no_fisher_information_and_is_refused"),
     ),
     Row(

@@ -54,7 +54,7 @@ MUTANTS = (
     Mutant(
         "consolidation forgets its anchors", "cognition/consolidation.py",
         "self._anchors.append((place, importance))", "self._anchors = [(place, importance)][:0]",
-        ("test_forgetting.py::test_consolidation_protects_and_a_fisher_of_zero_does_not",),
+        ("test_forgetting_study.py::test_consolidation_protects_and_a_fisher_of_zero_does_not",),
     ),
     Mutant(
         "trust without its clamp", "cognition/physics.py",
@@ -64,17 +64,17 @@ MUTANTS = (
     Mutant(
         "exceptions learned by all weights", "studies/physics_prior.py",
         "TrustedPrior.OWN if exception else", "tuple(self._weights) if exception else",
-        ("test_physics.py::test_an_exception_leaves_the_rule_as_it_was",),
+        ("test_physics_study.py::test_an_exception_leaves_the_rule_as_it_was",),
     ),
     Mutant(
         "correction without its penalty", "studies/physics_prior.py",
         "self.config.penalty / count * share", "0 * share",
-        ("test_physics.py::test_a_heavy_penalty_leaves_nothing_to_the_correction",),
+        ("test_physics_study.py::test_a_heavy_penalty_leaves_nothing_to_the_correction",),
     ),
     Mutant(
         "gravity upside down", "cognition/physics.py",
         "torch.tensor([0.0, gravity * dt])", "torch.tensor([0.0, -gravity * dt])",
-        ("test_physics.py::test_gravity_and_inertia_are_those_of_the_playroom",), cheap=True,
+        ("test_physics_study.py::test_gravity_and_inertia_are_those_of_the_playroom",), cheap=True,
     ),
     Mutant(
         "counterfactuals with the actions that were taken", "forecasting/evaluation/causal.py",
@@ -95,12 +95,13 @@ MUTANTS = (
     Mutant(
         "surfaces let everything through", "cognition/expectation.py",
         "(reach[:, None] - distance).clamp_min(0)", "(reach[:, None] - distance).clamp_max(0).clamp_min(0)",
-        ("test_expectation.py::test_contact_is_geometry", "test_expectation.py::test_ledges_are_solid_and_hold"),
+        ("test_expectation_study.py::test_contact_is_geometry",
+         "test_expectation_study.py::test_ledges_are_solid_and_hold"),
     ),
     Mutant(
         "what is hidden is forgotten", "cognition/expectation.py",
         "torch.where(seen[:, None], state, mean)", "torch.where(seen[:, None], state, believed)",
-        ("test_expectation.py::test_what_is_hidden_goes_on",), cheap=True,
+        ("test_expectation_study.py::test_what_is_hidden_goes_on",), cheap=True,
     ),
     Mutant(
         "two views of different samples", "perception/contrastive_learner.py",
@@ -128,7 +129,7 @@ MUTANTS = (
     Mutant(
         "noise by exact state", "studies/curiosity.py",
         "return int(observation[: len(PLACES)].argmax())", "return hash(observation.tobytes())",
-        ("test_curiosity.py::test_progress_passes_where_errors_fail",),
+        ("test_curiosity_study.py::test_progress_passes_where_errors_fail",),
     ),
     Mutant(
         "attention sees the future", "models/layers.py",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -10,10 +9,6 @@ from torch import nn
 from sensorium.cognition.consolidation import Consolidation, DeadFisherError, fisher
 from sensorium.config import ConfigurationError
 from sensorium.settings import validate
-from sensorium.studies.config import ForgettingConfig
-from sensorium.studies.forgetting import CHANCE, backward, forward, learn, nothing, trend
-
-CONFIG = ForgettingConfig(recordings=60, steps=150, weights=(30.0, 3000.0), weight=30.0)
 
 
 def test_the_fisher_information_of_a_logistic_unit_is_that_of_the_books():
@@ -43,29 +38,6 @@ def test_the_penalty_is_zero_at_the_anchor_and_grows_by_importance():
     with torch.no_grad():
         network.weight += torch.tensor([[3.0, 5.0]])
     torch.testing.assert_close(memory.penalty(network), torch.tensor(18.0))
-
-
-def test_transfer_is_read_from_the_matrix():
-    matrix = np.array([[[0.2, 0.3, 0.2], [0.9, 0.4, 0.2], [0.6, 0.9, 0.1], [0.5, 0.7, 0.8]]])
-    np.testing.assert_allclose(backward(matrix), [(-0.4 - 0.2) / 2])
-    np.testing.assert_allclose(forward(matrix), [(0.1 - 0.1) / 2], atol=1e-12)
-    np.testing.assert_allclose(trend(np.array([[1.0, 2, 3], [3, 2, 1], [1, 1, 1]])), [1, -1, 0])
-
-
-def test_consolidation_protects_and_a_fisher_of_zero_does_not():
-    """Mutation: with the Fisher information set to zero, what EWC gained is gone."""
-    plain, kept, broken = (
-        np.mean([backward(learn(CONFIG, seed, **how)[None]) for seed in range(3)])
-        for how in ({}, {"weight": 3000.0}, {"weight": 3000.0, "importance": nothing})
-    )
-    assert kept > plain + 0.1
-    assert abs(broken - plain) < 0.1
-
-
-def test_shuffled_labels_teach_nothing():
-    accuracy = learn(CONFIG, 0, joint=True, shuffle=True)
-    assert accuracy[-1].mean() < CHANCE + 0.15
-    assert learn(CONFIG, 0, joint=True)[-1].mean() > 0.8
 
 
 def test_a_judged_weight_must_be_among_the_weights():

@@ -1,0 +1,33 @@
+"""Consolidation: a Fisher information that is really one, and a study that notices when it is not."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sensorium.studies.config import ForgettingConfig
+from sensorium.studies.forgetting import CHANCE, backward, forward, learn, nothing, trend
+
+CONFIG = ForgettingConfig(recordings=60, steps=150, weights=(30.0, 3000.0), weight=30.0)
+
+
+def test_transfer_is_read_from_the_matrix():
+    matrix = np.array([[[0.2, 0.3, 0.2], [0.9, 0.4, 0.2], [0.6, 0.9, 0.1], [0.5, 0.7, 0.8]]])
+    np.testing.assert_allclose(backward(matrix), [(-0.4 - 0.2) / 2])
+    np.testing.assert_allclose(forward(matrix), [(0.1 - 0.1) / 2], atol=1e-12)
+    np.testing.assert_allclose(trend(np.array([[1.0, 2, 3], [3, 2, 1], [1, 1, 1]])), [1, -1, 0])
+
+
+def test_consolidation_protects_and_a_fisher_of_zero_does_not():
+    """Mutation: with the Fisher information set to zero, what EWC gained is gone."""
+    plain, kept, broken = (
+        np.mean([backward(learn(CONFIG, seed, **how)[None]) for seed in range(3)])
+        for how in ({}, {"weight": 3000.0}, {"weight": 3000.0, "importance": nothing})
+    )
+    assert kept > plain + 0.1
+    assert abs(broken - plain) < 0.1
+
+
+def test_shuffled_labels_teach_nothing():
+    accuracy = learn(CONFIG, 0, joint=True, shuffle=True)
+    assert accuracy[-1].mean() < CHANCE + 0.15
+    assert learn(CONFIG, 0, joint=True)[-1].mean() > 0.8

@@ -198,7 +198,7 @@ def test_learns_to_foretell_and_to_pair(shapes: dict[str, int]) -> None:
         assert (found.argmax(1) == torch.arange(64)).float().mean() > 10 / 64  # chance is 1 / 64
         gates = learner.eval().gates(fresh)
         assert all(gate.passed for gate in gates), gates
-        assert learner.show(fresh)["likeness"].pixels.shape == (3, 128, 128)
+        assert learner.show(fresh)["similarity"].pixels.shape == (3, 128, 128)
 
 
 def test_gates_see_collapse() -> None:

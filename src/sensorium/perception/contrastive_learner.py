@@ -72,7 +72,7 @@ def collapse_gates(embeddings: Tensor, wide: float = 3.0) -> list[Gate]:
     """Three gates that a collapsed encoder fails, on embeddings [N, dim] of different inputs."""
     advice = "a lower lr, a higher variance_weight or weaker augmentation"
     return [
-        Gate("embedding_deviation", relative_std(embeddings), 0.05, advice),
+        Gate("embedding_std", relative_std(embeddings), 0.05, advice),
         Gate("effective_rank", effective_rank(embeddings), wide, advice),
         Gate("output_difference", mean_difference(embeddings), 0.02, advice),
     ]

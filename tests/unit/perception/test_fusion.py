@@ -208,4 +208,4 @@ def test_gates_see_collapse() -> None:
         if parameter.dim() > 1:
             torch.nn.init.zeros_(parameter)
     failed = {gate.name for gate in learner.gates(senses()) if not gate.passed}
-    assert {"embedding_deviation", "effective_rank", "output_difference", "predicted_variance"} <= failed
+    assert {"embedding_std", "effective_rank", "output_difference", "predicted_variance"} <= failed

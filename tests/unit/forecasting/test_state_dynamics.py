@@ -98,7 +98,7 @@ def test_forecasts_depend_on_the_context_and_earlier_actions_alone() -> None:
     assert not torch.allclose(changed[:, 5], forecast[:, 5], atol=1e-3)
 
 
-def test_the_noise_of_a_passage_gives_the_passage_again() -> None:
+def test_the_noise_of_a_window_gives_the_window_again() -> None:
     """With the errors of the one-frame forecasts as noise, the closed loop gives the true frames."""
     model, batch = fresh(), system(8)
     noise = batch["state"][:, 1:] - model(batch["state"], batch["action"], 8).mean
@@ -238,7 +238,7 @@ def toy_room(config: PlayroomConfig, number: int, change: playroom.Intervention 
     return recording(number, None if change is None else change.actions)
 
 
-def test_who_is_to_blame_is_told_by_who_knows_and_not_by_who_saw_what_happened() -> None:
+def test_responsibility_passes_for_informed_answers_and_fails_for_others() -> None:
     """Answers with information about the truth pass; random, constant and inverted ones fail."""
     rng = np.random.default_rng(0)
     stayed = rng.random(200) < 0.4

@@ -171,7 +171,7 @@ def test_micro_batches_embed_the_same() -> None:
 
 
 @pytest.mark.parametrize("shapes", [SHAPES, BODILESS])
-def test_learns_to_foretell_and_to_pair(shapes: dict[str, int]) -> None:
+def test_learns_to_predict_and_to_pair(shapes: dict[str, int]) -> None:
     torch.manual_seed(0)
     learner = FusionLearner(CONFIG, shapes)
     for number, (sense, values) in enumerate(zip(("vision", "audio", "body"), senses(rows=512).values(), strict=True)):

@@ -71,7 +71,7 @@ ROWS = (
     ),
     Row(
         "Fusion", ("retrieval.*", "world_state.state", "world_state.velocity"), (),
-        ("unit/perception/test_fusion.py::test_learns_to_foretell_and_to_pair",
+        ("unit/perception/test_fusion.py::test_learns_to_predict_and_to_pair",
          "unit/perception/test_fusion.py::test_senses_may_be_missing_and_hidden_ones_leave_no_trace",
          "unit/faces/test_evaluations.py::test_collapsed_embeddings_rank_in_the_middle"),
     ),
@@ -109,8 +109,8 @@ ROWS = (
     Row(
         "Causes", ("causal.*", "counterfactual.*"), (),
         ("unit/forecasting/test_state_dynamics.py::test_causal_passes_what_was_trained_and_fails_what_was_not",
-         "unit/forecasting/test_state_dynamics.py::test_who_is_to_blame_is_told_by_who_knows_and_not_by_who_saw_what_happened",
-         "unit/forecasting/test_state_dynamics.py::test_the_noise_of_a_passage_gives_the_passage_again"),
+         "unit/forecasting/test_state_dynamics.py::test_responsibility_passes_for_informed_answers_and_fails_for_others",
+         "unit/forecasting/test_state_dynamics.py::test_the_noise_of_a_window_gives_the_window_again"),
     ),
     Row(
         "Curiosity", (), ("curiosity",),

@@ -119,7 +119,7 @@ MUTANTS = (
         "detached sense in fusion", "perception/fusion_learner.py",
         "images = self.fusion.image_embedding(senses[\"vision\"][:, :frames])\n        sounds",
         "images = self.fusion.image_embedding(senses[\"vision\"][:, :frames]).detach()\n        sounds",
-        ("test_fusion.py::test_learns_to_foretell_and_to_pair",),
+        ("test_fusion.py::test_learns_to_predict_and_to_pair",),
     ),
     Mutant(
         "depth upside down", "perception/priors.py",

@@ -52,11 +52,11 @@ class WorldSettings(Section):
         return []
 
     def windows(self) -> dict[str, int]:
-        """Settings that ask for so many frames of one recording."""
+        """Frames of one recording that each setting needs."""
         return {}
 
     def places_are_known(self) -> bool:
-        """Whether the truth says where things are: a console's memory and files do not."""
+        """Whether the truth holds positions of things: a console's memory and files hold none."""
         return self.data.source == "playroom"
 
     def streams(self) -> list[str]:

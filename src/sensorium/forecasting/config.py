@@ -46,13 +46,13 @@ class ForecastingEvaluations(Section):
 
 
 class ForecastingSettings(WorldSettings):
-    """The sections of forecasting, and what they ask of the world."""
+    """The sections of forecasting, and what they require of the recordings."""
 
     state_dynamics: StateDynamicsConfig = StateDynamicsConfig()
     evaluations: ForecastingEvaluations = ForecastingEvaluations()
 
     def forecasts(self) -> bool:
-        """Whether the line runs: it needs world states, and a truth that says where things are."""
+        """Whether the line runs: it needs world states, and a truth that holds positions."""
         return self.lines.representation and self.places_are_known()
 
     def evaluations_on(self) -> list[str]:
@@ -64,7 +64,7 @@ class ForecastingSettings(WorldSettings):
         return [*super().trained(), *(["state_dynamics"] if self.forecasts() else [])]
 
     def windows(self) -> dict[str, int]:
-        """Frames that each setting asks of a recording."""
+        """Frames of one recording that each setting needs."""
         frames = self.state_dynamics.context + self.state_dynamics.horizon
         own = {"state_dynamics.context + state_dynamics.horizon": frames} if self.forecasts() else {}
         return super().windows() | own

@@ -221,7 +221,7 @@ class PerceptionEvaluations(Section):
 
 
 class PerceptionSettings(WorldSettings):
-    """The sections of perception, and what they ask of the world."""
+    """The sections of perception, and what they require of the recordings."""
 
     encoders: Encoders = Encoders()
     fusion: FusionConfig = FusionConfig()
@@ -259,7 +259,7 @@ class PerceptionSettings(WorldSettings):
         return [*super().trained(), *own]
 
     def windows(self) -> dict[str, int]:
-        """Frames that each setting asks of a recording."""
+        """Frames of one recording that each setting needs."""
         vision, audio = self.encoders.vision, self.encoders.audio
         return super().windows() | {
             "encoders.vision.neighbours + 1": 0 if vision.data else vision.neighbours + 1,

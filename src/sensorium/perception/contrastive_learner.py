@@ -51,7 +51,7 @@ def covariance_term(features: Tensor) -> Tensor:
 
 
 def contrast(views: Tensor, config: Contrast) -> tuple[Tensor, Metrics]:
-    """The chosen objective on projections [N, 2, D], with the share of partners that are each other's nearest."""
+    """The chosen objective on projections [N, 2, D], and the share of first views nearest to their own partner."""
     sides = views.unbind(1)
     variance = (variance_hinge(sides[0]) + variance_hinge(sides[1])) / 2
     if config.objective == "nt_xent":
@@ -69,22 +69,22 @@ def contrast(views: Tensor, config: Contrast) -> tuple[Tensor, Metrics]:
 
 
 def collapse_gates(embeddings: Tensor, wide: float = 3.0) -> list[Gate]:
-    """The three signs of a collapsed encoder, on embeddings [N, dim] of different inputs."""
+    """Three gates that a collapsed encoder fails, on embeddings [N, dim] of different inputs."""
     advice = "a lower lr, a higher variance_weight or weaker augmentation"
     return [
-        Gate("embedding_deviation", relative_std(embeddings), 0.05, advice),
+        Gate("embedding_std", relative_std(embeddings), 0.05, advice),
         Gate("effective_rank", effective_rank(embeddings), wide, advice),
         Gate("output_difference", mean_difference(embeddings), 0.02, advice),
     ]
 
 
 def projector(dim: int, out: int) -> nn.Module:
-    """Head that is contrasted and thrown away: it takes the invariances on itself (SimCLR, section 4.2)."""
+    """Projection head, discarded after training, that absorbs the invariances of the loss (SimCLR, section 4.2)."""
     return nn.Sequential(nn.Linear(dim, 2 * dim), nn.SiLU(), nn.Linear(2 * dim, out))
 
 
 class ContrastiveLearner(CoupledLearner):
-    """An encoder and its projection, shared by the senses; a sense says how a batch becomes two views."""
+    """An encoder and its projection head; a subclass for each sense makes two views of a batch."""
 
     def __init__(self, encoder: nn.Module, dim: int, config: Contrast) -> None:
         super().__init__()
@@ -119,7 +119,7 @@ class ContrastiveLearner(CoupledLearner):
         return contrast(embeddings, self.contrast)
 
     def gates(self, batch: Batch) -> list[Gate]:
-        """Relative standard deviation, effective rank and mutual difference of the embeddings of different inputs."""
+        """Relative std, effective rank and mutual difference of the embeddings of different inputs."""
         return collapse_gates(self.encode(self.samples(batch)))
 
 

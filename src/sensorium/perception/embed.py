@@ -1,4 +1,4 @@
-"""What frozen encoders and the frozen fusion say of a whole recording, in training and in evaluations alike."""
+"""Embeddings and world states of whole recordings by frozen networks, the same in training and in evaluations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WINDOWS_A_PASS = 64
 
 
 class EmbeddedRecordings(RecordingSet):
-    """Recordings whose fields are replaced by what frozen networks say of them, kept in memory.
+    """Recordings whose fields are replaced by the outputs of frozen networks, kept in memory.
 
     Args:
         source: the recordings.
@@ -37,7 +37,8 @@ def embed_recording(
 ) -> dict[str, np.ndarray]:
     """ "vision" (the encoder's grid), "audio" and, if there is one, "body" of each frame: float32 [T, width].
 
-    The recording is heard as a whole: a frame's sound comes with all that came before. The encoders are on `device`.
+    The audio encoder gets the whole recording, so a frame's embedding depends on all earlier sound. The encoders are on
+    `device`.
     """
     senses = {
         "vision": see(vision, np.array(recordings.field(name, "video")), device)[0],

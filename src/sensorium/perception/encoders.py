@@ -1,7 +1,7 @@
 """Encoders of the senses: one frame, or one frame's sound, to one embedding.
 
 Strided convolutions with few channels while the maps are large; the last small grid is flattened rather than
-averaged, so that a linear reader still sees where things are. No batch norm anywhere.
+averaged, so that a linear readout still finds where things are. No batch norm anywhere.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class VisionEncoder(Loadable):
         return self.head(self.grid(images))
 
     def grid(self, images: Tensor) -> Tensor:
-        """What the embedding is made of, [B, channels * side * side]: it still shows where things are."""
+        """Input of the linear head, [B, channels * side * side]; it keeps where things are."""
         return self.layers(self.priors(images)).flatten(1)
 
 
@@ -107,7 +107,7 @@ class BodyEncoder(nn.Module):
     """The body's sense of each frame by itself, standardised numbers [..., size] -> [..., dim].
 
     An affine map plus a hidden layer for what only several numbers show together, such as a push at a place.
-    It has nothing to be contrasted with, so it learns with the fusion that it is part of.
+    It has no contrastive objective of its own; it is part of the fusion and trained with it.
     """
 
     def __init__(self, size: int, dim: int) -> None:

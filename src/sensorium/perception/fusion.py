@@ -21,7 +21,7 @@ _HEAD_LAYERS = 2
 
 
 class Fusion(Loadable):
-    """Causal transformer over time; each frame is the sum of what its senses say.
+    """Causal transformer over time; the input of each frame is the sum of the projections of its senses.
 
     It keeps an affine map for every sense, measured on the training recordings, so callers pass embeddings as the
     encoders give them: a wide sense is reduced to its principal components, a narrow one standardised. A sense that
@@ -55,8 +55,8 @@ class Fusion(Loadable):
     def calibrate(self, sense: str, mean: Tensor, covariance: Tensor) -> None:
         """Set the map of a sense from its mean [width] and covariance [width, width] on the training recordings.
 
-        A narrow sense is standardised dimension by dimension; one that never changes is left unscaled. Of a wide
-        sense the leading principal components are kept, with their proportions and a mean square of one.
+        A narrow sense is standardised dimension by dimension; a dimension that never changes is left unscaled. A wide
+        sense is reduced to its leading principal components, scaled together to a mean square of one.
         """
         count = self.components[sense]
         if count < len(mean):
@@ -106,10 +106,10 @@ class Fusion(Loadable):
             if sense not in given:
                 state = state + self.absent[sense]
                 continue
-            said = self.project[sense](self.calibrated(sense, given[sense]))
+            token = self.project[sense](self.calibrated(sense, given[sense]))
             if present is not None:
-                said = torch.where(present[..., SENSES.index(sense), None], said, self.absent[sense].to(said.dtype))
-            state = state + said
+                token = torch.where(present[..., SENSES.index(sense), None], token, self.absent[sense].to(token.dtype))
+            state = state + token
         for block in self.blocks:
             state = block(state)
         return self.norm(state)

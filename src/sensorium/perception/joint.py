@@ -35,11 +35,11 @@ class Joint(Loadable):
         self.fusion = Fusion(self.fusion_config, fusion["shapes"])
 
     def see(self, video: Tensor) -> Tensor:
-        """What the eyes make of each picture, place by place: float [B, T, 3, H, W] in [0, 1] -> [B, T, width]."""
+        """The vision encoder's grid of each picture: float [B, T, 3, H, W] in [0, 1] -> [B, T, width]."""
         return self.vision.grid(video.flatten(0, 1)).unflatten(0, video.shape[:2])
 
     def hear(self, sounds: Tensor) -> Tensor:
-        """What the ears make of each frame: float [B, S] in [-1, 1] -> [B, T, width]."""
+        """The audio encoder's embedding of each frame: float [B, S] in [-1, 1] -> [B, T, width]."""
         heard: Tensor = self.audio(sounds)
         return heard
 

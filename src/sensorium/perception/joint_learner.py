@@ -27,7 +27,7 @@ from sensorium.randomness import Draw
 from sensorium.training.learner import Batch, CoupledLearner, Gate, Metrics
 
 STILL = 1e-3  # smallest variance of a dimension, as a share of the mean one
-KEPT = 0.5  # share of an embedding's standard deviation, rank and differences that must be left
+KEPT = 0.5  # share of an embedding's std, rank and differences that must remain
 
 
 class JointLearner(CoupledLearner):
@@ -52,7 +52,7 @@ class JointLearner(CoupledLearner):
         super().__init__()
         self.config, self.joint = config, joint
         self.add_module("telling", heads)  # its name in checkpoints
-        self._ear = [copy.deepcopy(joint.audio).eval().requires_grad_(False)]  # in a list: no part of what is saved
+        self._ear = [copy.deepcopy(joint.audio).eval().requires_grad_(False)]  # in a list, so it is not saved
         joint.train().requires_grad_(True)
         for part in config.frozen:
             getattr(joint, part).requires_grad_(False)
@@ -62,7 +62,7 @@ class JointLearner(CoupledLearner):
             self.register_buffer(f"{sense}_variance", torch.ones(head.out_features))  # of its embedding before
 
     def remember(self, grids: Sequence[Tensor], heard: Sequence[Tensor]) -> None:
-        """Measure how much the encoders' embeddings vary before; of each recording grids and sounds, [T, width]."""
+        """Measure the embeddings' variances before training, from grids and sounds of each recording, [T, width]."""
         seen = [F.linear(grid, self.kept, self.kept_bias) for grid in grids]
         for kept, values in ((self.vision_variance, seen), (self.audio_variance, list(heard))):
             variance = torch.cat(values).var(0)
@@ -150,7 +150,7 @@ class JointLearner(CoupledLearner):
         return video, to_sounds(batch["audio"][:, : frames * samples])
 
     def _perceive(self, batch: Batch, draw: Draw) -> tuple[Tensor, Tensor]:
-        """Embeddings of augmented pictures and sounds; all frames of a window are augmented alike."""
+        """Embeddings of augmented pictures and sounds; all frames of a window get the same augmentation."""
         video, sounds = self._inputs(batch)
         rows, frames = video.shape[:2]
         change = 1 + self.config.jitter * (2 * draw.uniform("jitter", 3) - 1)

@@ -51,8 +51,8 @@ class SightPriors(nn.Module):
 class OpponentColour(nn.Module):
     """Light, blue-yellow and red-green of logarithmic cone responses.
 
-    More light multiplies all cones alike: it moves the first map by a constant, which is taken away as the mean, and
-    leaves the other two as they are.
+    More light multiplies all cones alike: it shifts the first map by a constant, which is removed with the mean, and
+    leaves the other two unchanged.
     """
 
     cones: Tensor
@@ -61,7 +61,7 @@ class OpponentColour(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         cones = torch.tensor(LMS_OF_XYZ, dtype=torch.float64) @ torch.tensor(XYZ_OF_RGB, dtype=torch.float64)
-        cones = cones / cones.sum(1, keepdim=True)  # white excites all alike, so grey has no colour
+        cones = cones / cones.sum(1, keepdim=True)  # white excites all cones equally, so grey has no colour
         axes = F.normalize(torch.tensor(OPPONENT, dtype=torch.float64), dim=1) * torch.tensor([[1.0], [4.0], [16.0]])
         self.register_buffer("cones", cones.float(), persistent=False)
         self.register_buffer("axes", axes.float(), persistent=False)

@@ -22,7 +22,7 @@ from sensorium.training.stage import train_stage
 
 REVISION = 5
 SPLITS: tuple[Split, ...] = ("training", "validation")
-SMALLEST_CHANGE = 1e-3  # in standard deviations of the sense; prevents a division by 0 where nothing changes
+SMALLEST_CHANGE = 1e-3  # in units of the sense's std; prevents a division by 0 where nothing changes
 
 
 def embed(

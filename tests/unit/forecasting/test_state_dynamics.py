@@ -1,4 +1,4 @@
-"""State dynamics: axes, going on alone, noise by hand, learning of a known system, gates, and the evaluation."""
+"""State dynamics: axes, closed-loop forecasts, noise, learning of a known system, gates, and the evaluations."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sensorium.evaluation.scores import correlation, cosine, explained, products
 from sensorium.forecasting import train_state_dynamics
 from sensorium.forecasting.config import CausalConfig, MotionConfig, StateDynamicsConfig
 from sensorium.forecasting.evaluation import causal, motion
-from sensorium.forecasting.state_dynamics import StateDynamics
+from sensorium.forecasting.state_dynamics import Forecast, StateDynamics
 from sensorium.forecasting.state_dynamics_learner import StateDynamicsLearner, likelihood
 from sensorium.models.load import load
 from sensorium.perception.fusion import Fusion
@@ -30,14 +30,14 @@ from sensorium.randomness import Draw, sample_indices
 
 CONFIG = StateDynamicsConfig(width=48, context=4, horizon=4)
 MODULES = {"motion": motion, "causal": causal}
-NOTHING_ELSE = "what happened, unchanged"
+UNCHANGED = "what happened, unchanged"
 WIDER = CONFIG.model_copy(update={"width": 64})
 SHAPES: dict[str, Any] = {"state": 6, "action": {"kind": "continuous", "size": 2}}
 CPU = torch.device("cpu")
 
 
 def system(rows: int = 64, frames: int = 8, seed: int = 0) -> dict[str, Tensor]:
-    """Points that actions move, seen through a fixed map; half of the actions' strength hangs on the row."""
+    """Points that actions move, seen through a fixed linear map."""
     generator = torch.Generator().manual_seed(seed)
     action = torch.randn(rows, frames, 2, generator=generator)
     place = 3 * torch.randn(rows, 1, 2, generator=generator) + action.cumsum(1)
@@ -58,25 +58,25 @@ def draw(rows: int) -> Draw:
 
 
 def fresh(seed: int = 0) -> StateDynamics:
-    """A network that does tell something, though it never learned."""
+    """An untrained network whose output layer is not zero."""
     torch.manual_seed(seed)
     model = StateDynamics(CONFIG, SHAPES)
     torch.nn.init.normal_(model.tell.weight, std=0.1)
     return model
 
 
-def test_axes_part_changes_and_lead_back() -> None:
+def test_axes_decorrelate_changes_and_are_invertible() -> None:
     states = system()["state"]
     model = measured(StateDynamicsLearner(CONFIG, SHAPES), states).dynamics
-    turned = model.project(states)
-    torch.testing.assert_close(model.states(turned), states, atol=1e-4, rtol=1e-4)
-    steps = turned.diff(dim=1).flatten(0, 1)
+    projected = model.project(states)
+    torch.testing.assert_close(model.states(projected), states, atol=1e-4, rtol=1e-4)
+    steps = projected.diff(dim=1).flatten(0, 1)
     covariance = steps.T @ steps / len(steps)
     assert float(covariance.diagonal().mean()) == pytest.approx(1, abs=1e-4)
     assert float((covariance - covariance.diagonal().diag()).abs().max()) < 1e-3
 
 
-def test_an_untrained_model_says_that_nothing_changes() -> None:
+def test_an_untrained_model_forecasts_no_change() -> None:
     batch = system(8)
     forecast = StateDynamics(CONFIG, SHAPES)(batch["state"], batch["action"], 4)
     assert torch.equal(forecast.mean[:, :3], batch["state"][:, :3])
@@ -84,45 +84,45 @@ def test_an_untrained_model_says_that_nothing_changes() -> None:
     assert forecast.log_variance.abs().max() == 0
 
 
-def test_it_goes_on_alone_and_sees_no_later_action() -> None:
+def test_forecasts_depend_on_the_context_and_earlier_actions_alone() -> None:
     model, batch = fresh(), system(8)
-    told = model(batch["state"], batch["action"], 4).mean
+    forecast = model(batch["state"], batch["action"], 4).mean
     later = batch["state"].clone()
     later[:, 4:] += 5
-    assert torch.equal(model(later, batch["action"], 4).mean, told)
-    assert torch.equal(model(batch["state"][:, :4], batch["action"], 4).mean, told)
+    assert torch.equal(model(later, batch["action"], 4).mean, forecast)
+    assert torch.equal(model(batch["state"][:, :4], batch["action"], 4).mean, forecast)
     other = batch["action"].clone()
     other[:, 6:] += 1
     changed = model(batch["state"], other, 4).mean
-    assert torch.equal(changed[:, :5], told[:, :5])
-    assert not torch.allclose(changed[:, 5], told[:, 5], atol=1e-3)
+    assert torch.equal(changed[:, :5], forecast[:, :5])
+    assert not torch.allclose(changed[:, 5], forecast[:, 5], atol=1e-3)
 
 
-def test_the_noise_of_a_passage_gives_the_passage_again() -> None:
-    """What was told of each frame from true ones, and what it was off by, is the frame."""
+def test_the_noise_of_a_window_gives_the_window_again() -> None:
+    """With the errors of the one-frame forecasts as noise, the closed loop gives the true frames."""
     model, batch = fresh(), system(8)
     noise = batch["state"][:, 1:] - model(batch["state"], batch["action"], 8).mean
     again = model(batch["state"], batch["action"], 4, noise)
     torch.testing.assert_close(again.mean + noise, batch["state"][:, 1:], atol=1e-4, rtol=1e-4)
 
 
-def test_worlds_that_nobody_steers_and_keys_of_a_console() -> None:
+def test_no_actions_and_discrete_actions() -> None:
     states = system(8)["state"]
-    unsteered = StateDynamics(CONFIG, {**SHAPES, "action": None})
-    assert unsteered(states, None, 4).mean.shape == (8, 7, 6)
+    actionless = StateDynamics(CONFIG, {**SHAPES, "action": None})
+    assert actionless(states, None, 4).mean.shape == (8, 7, 6)
     keys = StateDynamics(CONFIG, {**SHAPES, "action": {"kind": "discrete", "size": 3}})
     assert keys(states, torch.zeros(8, 8, dtype=torch.int64), 4).mean.shape == (8, 7, 6)
 
 
-def test_likelihood_is_a_gaussians() -> None:
+def test_likelihood_is_that_of_a_gaussian() -> None:
     mean, variance, truth = torch.randn(5), torch.rand(5) + 0.1, torch.randn(5)
     density = torch.distributions.Normal(mean, variance.sqrt()).log_prob(truth)
     ours = likelihood(mean, variance.log(), truth) + 0.5 * np.log(2 * np.pi)
     torch.testing.assert_close(ours, -density)
 
 
-def test_it_learns_a_system_and_the_gates_know() -> None:
-    """Every gate that the untrained one fails is passed after some steps."""
+def test_it_learns_a_system_and_passes_its_gates() -> None:
+    """Training passes every gate that the untrained model fails."""
     torch.manual_seed(0)
     learner = measured(StateDynamicsLearner(CONFIG, SHAPES), system(256)["state"])
     test = system(64, seed=1000)
@@ -137,21 +137,24 @@ def test_it_learns_a_system_and_the_gates_know() -> None:
 
 
 def test_a_collapsed_model_is_refused() -> None:
-    """One that tells the mean of all states, whatever it is shown; and one that is far too sure."""
+    """The gates refuse a model with far too small variances, and one that always forecasts the mean of all states."""
     learner = measured(StateDynamicsLearner(CONFIG, SHAPES), system(256)["state"])
     torch.nn.init.constant_(learner.dynamics.tell.bias[6:], -8.0)
     with torch.no_grad():
         assert "inside_90" in {gate.name for gate in learner.gates(system(64)) if not gate.passed}
-    learner.dynamics.forward = lambda turned, action, given, noise=None: type(  # type: ignore[method-assign]
-        "Told", (), {"mean": torch.zeros_like(turned[:, 1:]), "log_variance": torch.zeros_like(turned[:, 1:])}
-    )  # fmt: skip
+
+    def mean_of_all(projected: Tensor, action: Tensor | None, given: int, noise: Tensor | None = None) -> Forecast:
+        zeros = torch.zeros_like(projected[:, 1:])
+        return Forecast(zeros, zeros)
+
+    learner.dynamics.forward = mean_of_all  # type: ignore[method-assign]
     with torch.no_grad():
         assert "gain_over_mean" in {gate.name for gate in learner.gates(system(64)) if not gate.passed}
 
 
 @pytest.fixture(scope="module")
-def foreseen(world: ToyWorld, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """State dynamics of the toy world, trained on what its stage makes of the recordings."""
+def dynamics_manifest(world: ToyWorld, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """State dynamics trained on the toy world's recordings, as its stage embeds them."""
     torch.manual_seed(0)
     recordings = RecordingSet.open(world.data)
     shapes = {"state": FUSION.dim, "action": DETAILS["action"]}
@@ -166,64 +169,68 @@ def foreseen(world: ToyWorld, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     fit([learner], 200, loss, lr=3e-3)
     inputs = {"data": world.data, "vision": world.vision, "audio": world.audio, "fusion": world.fusion}
-    folder = tmp_path_factory.mktemp("foreseen") / "state_dynamics"
+    folder = tmp_path_factory.mktemp("trained") / "state_dynamics"
     return write_model(folder, learner.dynamics, "state_dynamics", WIDER, shapes, **inputs)
 
 
-def evaluate(world: ToyWorld, foreseen: Path, folder: Path, *more: str, name: str = "motion") -> dict[str, Any]:
+def evaluate(
+    world: ToyWorld, dynamics_manifest: Path, folder: Path, *more: str, name: str = "motion"
+) -> dict[str, Any]:
     """Run `sensorium motion` or `causal` by its command line; its result."""
     section = {
         "motion": MotionConfig(recordings=30, windows=400),
         "causal": CausalConfig(learned_from=30, rooms=20, windows=60),
     }
-    words = ["--config", canonical_json(section[name]), "--device", "cpu", "--threads", "1"]
+    arguments = ["--config", canonical_json(section[name]), "--device", "cpu", "--threads", "1"]
     for key in ("data", "vision", "audio", "fusion", "state-dynamics"):
-        words += [f"--{key}", str(foreseen if key == "state-dynamics" else getattr(world, key))]
-    MODULES[name].main([*words, "--output", str(folder / "r.json"), "--figure", str(folder / "f.png"), *more])
+        arguments += [f"--{key}", str(dynamics_manifest if key == "state-dynamics" else getattr(world, key))]
+    MODULES[name].main([*arguments, "--output", str(folder / "r.json"), "--figure", str(folder / "f.png"), *more])
     return json.loads((folder / "r.json").read_text())
 
 
-def test_motion_passes_what_was_trained_and_fails_what_was_not(world: ToyWorld, foreseen: Path, tmp_path: Path) -> None:
-    result = evaluate(world, foreseen, tmp_path)
+def test_motion_passes_what_was_trained_and_fails_what_was_not(
+    world: ToyWorld, dynamics_manifest: Path, tmp_path: Path
+) -> None:
+    result = evaluate(world, dynamics_manifest, tmp_path)
     trained = result["metrics"]
     assert set(trained) == {"position_error", "action_effect", "likelihood", "spread_error"}
     for metric, record in trained.items():
         assert record["margin"]["value"] > 0, (metric, record)
-        # twenty recordings are too few to tell variances from constant ones beyond an interval
+        # with twenty recordings the interval of the gain over constant variances includes 0
         assert record["passed"] or metric == "likelihood", (metric, record)
         assert record["low"] <= record["value"] <= record["high"]
     assert trained["position_error"]["references"]["other actions"] > trained["position_error"]["value"]
     assert 0.35 < result["calibration"]["world state"]["50%"] < 0.75
     assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
     for seed in ("101", "102"):
-        untrained = evaluate(world, foreseen, tmp_path, "--untrained-seed", seed)["metrics"]
+        untrained = evaluate(world, dynamics_manifest, tmp_path, "--untrained-seed", seed)["metrics"]
         assert [metric for metric, record in untrained.items() if record["passed"]] == []
 
 
 def test_causal_passes_what_was_trained_and_fails_what_was_not(
-    world: ToyWorld, foreseen: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: ToyWorld, dynamics_manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the toy world nothing moves by itself: no question of who is to blame, and no metric of it."""
+    """In the toy world nothing moves by itself, so all answers to `but_for` are the same, and it is omitted."""
     monkeypatch.setattr(playroom, "simulate", toy_room)
-    result = evaluate(world, foreseen, tmp_path, name="causal")
+    result = evaluate(world, dynamics_manifest, tmp_path, name="causal")
     effect, abduction = (result["metrics"][name] for name in ("shape_effect", "abduction"))
     assert effect["passed"], effect
     assert effect["floors"]["other actions"] < effect["value"]
     assert result["happened"] == result["due_to_the_hand"] > 0
     assert "but_for" not in result["metrics"]
-    assert abduction["value"] < min(abduction["floors"][name] for name in ("its own actions", NOTHING_ELSE))
-    untrained = evaluate(world, foreseen, tmp_path, "--untrained-seed", "101", name="causal")["metrics"]
+    assert abduction["value"] < min(abduction["floors"][name] for name in ("its own actions", UNCHANGED))
+    untrained = evaluate(world, dynamics_manifest, tmp_path, "--untrained-seed", "101", name="causal")["metrics"]
     assert [metric for metric, record in untrained.items() if record["passed"]] == []
 
 
 def test_a_simulator_that_does_not_repeat_itself_is_caught(
-    world: ToyWorld, foreseen: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: ToyWorld, dynamics_manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
         playroom, "simulate", lambda config, number, change=None: toy_room(config, number + bool(change))
     )
     with pytest.raises(ArtifactError, match="does not repeat its first"):
-        evaluate(world, foreseen, tmp_path, name="causal")
+        evaluate(world, dynamics_manifest, tmp_path, name="causal")
 
 
 def toy_room(config: PlayroomConfig, number: int, change: playroom.Intervention | None = None) -> dict[str, np.ndarray]:
@@ -231,25 +238,25 @@ def toy_room(config: PlayroomConfig, number: int, change: playroom.Intervention 
     return recording(number, None if change is None else change.actions)
 
 
-def test_who_is_to_blame_is_told_by_who_knows_and_not_by_who_saw_what_happened() -> None:
-    """A body that would have stayed, and one that would not; answers that know it, that guess, and that say nothing."""
+def test_responsibility_passes_for_informed_answers_and_fails_for_others() -> None:
+    """Answers with information about the truth pass; random, constant and inverted ones fail."""
     rng = np.random.default_rng(0)
     stayed = rng.random(200) < 0.4
     groups = [f"{number:06d}" for number in range(200)]
-    knowing, guess = stayed + 0.5 * rng.standard_normal(200), rng.standard_normal(200)
-    said = dict.fromkeys(("other actions", "what happened", "weakness of the commands"), np.stack([guess, stayed], 1))
-    for answer, passes in ((knowing, True), (guess, False), (np.zeros(200), False), (-knowing, False)):
-        record = causal.responsibility({**said, "model": np.stack([answer, stayed], 1)}, groups, 0)
+    informed, guess = stayed + 0.5 * rng.standard_normal(200), rng.standard_normal(200)
+    floors = dict.fromkeys(("other actions", "what happened", "weakness of the commands"), np.stack([guess, stayed], 1))
+    for answer, passes in ((informed, True), (guess, False), (np.zeros(200), False), (-informed, False)):
+        record = causal.responsibility({**floors, "model": np.stack([answer, stayed], 1)}, groups, 0)
         assert record["passed"] == passes, record
     assert record["value"] < 0.2
 
 
 def test_areas_and_cosines_by_hand() -> None:
-    """All cases above, half of them, ties; weights count; changes point the same way or not at all."""
+    """Areas with weights and ties; cosines of parallel and of zero changes."""
     samples = np.array([[3.0, 1], [1.0, 0], [2.0, 1], [2.0, 0]])
     assert causal.area(samples, np.ones(4)) == pytest.approx(3.5 / 4)
     assert causal.area(samples, np.array([1.0, 1, 0, 1])) == 1
-    assert causal.area(samples, np.array([0.0, 1, 0, 1])) == 0.5  # no case was drawn
+    assert causal.area(samples, np.array([0.0, 1, 0, 1])) == 0.5  # no positive was drawn
     assert causal.area(np.stack([np.zeros(4), samples[:, 1]], 1), np.ones(4)) == 0.5
     change = np.random.default_rng(0).normal(size=(6, 3, 2))
     assert cosine(products(2 * change, change), np.ones(6)) == pytest.approx(1)
@@ -258,15 +265,15 @@ def test_areas_and_cosines_by_hand() -> None:
     assert explained(products(2 * change, change).sum((0, 1))) == pytest.approx(0)
 
 
-def test_motion_refuses_what_does_not_belong_together(world: ToyWorld, foreseen: Path, tmp_path: Path) -> None:
+def test_motion_refuses_models_of_other_recordings(world: ToyWorld, dynamics_manifest: Path, tmp_path: Path) -> None:
     other = tmp_path / "manifest.json"
-    other.write_text(foreseen.read_text().replace('"data":', '"other":', 1))
+    other.write_text(dynamics_manifest.read_text().replace('"data":', '"other":', 1))
     with pytest.raises(ArtifactError, match="not made from"):
         evaluate(world, other, tmp_path)
 
 
 def test_simple_predictions_by_hand() -> None:
-    """A straight line goes on straight; what falls falls by half g t squared, and ends at the floor."""
+    """A straight line goes on straight; free fall follows half g t squared and ends at the floor."""
     line = np.arange(5.0)[None, :, None, None] * [0.1, -0.2]
     assert np.allclose(motion.straight(line, 3)[0, :, 0], [[0.5, -1.0], [0.6, -1.2], [0.7, -1.4]])
     fall = motion.ballistic(np.full((1, 1, 2), 0.2), np.zeros((1, 1, 2)), 40)[0, :, 0]

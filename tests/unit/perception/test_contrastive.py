@@ -55,7 +55,7 @@ def test_nt_xent_by_hand() -> None:
     assert nt_xent(apart.bfloat16(), 0.5).dtype == torch.float32
 
 
-def test_variance_hinge_punishes_small_deviations_only() -> None:
+def test_variance_hinge_punishes_small_stds_only() -> None:
     spread = torch.randn(4096, 8, generator=torch.Generator().manual_seed(0))
     assert float(variance_hinge(2 * spread)) == 0
     assert float(variance_hinge(0.25 * spread)) == pytest.approx(0.75, abs=0.03)
@@ -86,7 +86,7 @@ def test_vicreg_learns_to_find_pairs() -> None:
 
 def test_vicreg_by_hand() -> None:
     views = torch.zeros(2, 2, 2)
-    views[0], views[1] = 1.0, -1.0  # both views alike; deviations are sqrt(2), covariance of the two dimensions is 2
+    views[0], views[1] = 1.0, -1.0  # equal views; stds are sqrt(2), covariance of the two dimensions is 2
     assert float(contrast(views, Contrast(objective="vicreg"))[0]) == pytest.approx(2 * (2 * 4 / 2), rel=1e-4)
     views[:, 1] *= -1
     assert float(contrast(views, Contrast(objective="vicreg"))[0]) == pytest.approx(25 * 4 + 8, rel=1e-4)

@@ -1,4 +1,4 @@
-"""Encoders: shapes, a spectrogram that is right, and no look into the future."""
+"""Encoders: shapes, a correct spectrogram, and causality."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_sweep_lands_within_half_a_band_up_to_nyquist(rate: int, a_frame: int, m
     top = 2595 * math.log10(1 + rate / 2 / 700)
     width = top / (mels + 1)  # of half a triangle, in mel
     time = torch.arange(3 * a_frame) / rate
-    resolved = rate / spectrogram.size  # below it the window cannot tell frequencies apart
+    resolved = rate / spectrogram.size  # the window does not resolve frequencies closer than this
     for mel in torch.arange(1.0 * width, top - 0.5 * width, 0.3 * width).tolist():
         frequency = 700 * (10 ** (mel / 2595) - 1)
         column = spectrogram(0.5 * torch.sin(2 * torch.pi * frequency * time)[None])[0, :, -1]
@@ -99,8 +99,8 @@ def test_broken_frames_are_refused() -> None:
         encoder(torch.zeros(1, 1500))
 
 
-def test_the_body_tells_what_numbers_mean_together() -> None:
-    """Whether two senses agree in sign is told by neither alone, nor by any sum of both."""
+def test_the_body_encoder_learns_interactions() -> None:
+    """Whether two numbers agree in sign depends on neither alone, nor on any sum of both."""
     torch.manual_seed(0)
     felt = torch.randn(2048, 2, 12)
     agree = (felt[..., 0] * felt[..., 1]).sign()

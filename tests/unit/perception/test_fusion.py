@@ -21,7 +21,7 @@ CPU = torch.device("cpu")
 
 
 def senses(rows: int = 16, frames: int = 10, seed: int = 0) -> dict[str, Tensor]:
-    """A hidden wave a row, seen, heard and felt through different windows; deviations of about 1."""
+    """One hidden wave for each row, observed by each sense through a different linear map; stds of about 1."""
     generator = torch.Generator().manual_seed(seed)
     speed = 0.2 + torch.rand(rows, 1, 3, generator=generator)
     wave = torch.sin(speed * torch.arange(frames)[None, :, None] + 6 * torch.rand(rows, 1, 3, generator=generator))
@@ -65,7 +65,7 @@ def test_senses_may_be_missing_and_hidden_ones_leave_no_trace() -> None:
 
 
 def test_sight_may_be_lost_for_a_while() -> None:
-    """What is hidden in some frames changes nothing; what was seen before them is remembered."""
+    """Frames with hidden vision do not change the state; vision before them does."""
     torch.manual_seed(0)
     fusion, (vision, audio, body) = Fusion(CONFIG, SHAPES), senses().values()
     present = torch.ones(16, 10, 3, dtype=torch.bool)
@@ -95,7 +95,7 @@ def test_one_sense_always_stays_and_sight_is_lost_in_stretches() -> None:
     torch.testing.assert_close(hidden_senses(config, 3, draw(rows=4000).rows(7, 9)), present[7:9])
 
 
-def test_window_embeddings_are_unit_vectors_that_know_when() -> None:
+def test_window_embeddings_are_unit_vectors_that_depend_on_timing() -> None:
     torch.manual_seed(0)
     fusion, values = Fusion(CONFIG, SHAPES), senses()
     images = fusion.image_embedding(values["vision_embedding"][:, :8])
@@ -105,7 +105,7 @@ def test_window_embeddings_are_unit_vectors_that_know_when() -> None:
     early[:, 1], late[:, 6] = 3, 3
     assert (fusion.sound_embedding(early) - fusion.sound_embedding(late)).norm() > 0.05
     same = fusion.sound_embedding(late + 5) @ fusion.sound_embedding(late).T
-    assert same.item() == pytest.approx(1, abs=1e-5)  # what stays the same in a window is not told
+    assert same.item() == pytest.approx(1, abs=1e-5)  # a constant offset of a window is removed
 
 
 def test_calibration_standardises_and_is_exported() -> None:
@@ -120,7 +120,7 @@ def test_calibration_standardises_and_is_exported() -> None:
 
 
 def test_a_wide_sense_keeps_its_leading_components() -> None:
-    """Three waves behind twelve dimensions: four components tell them all, in proportion."""
+    """Three waves span twelve dimensions: four components keep them all, in proportion."""
     narrow = FusionConfig.model_validate({**CONFIG.model_dump(), "components": 4})
     fusion, flat = Fusion(narrow, SHAPES), senses(rows=64)["vision_embedding"].flatten(0, 1)
     fusion.calibrate("vision", flat.mean(0), flat.T.cov())
@@ -133,7 +133,7 @@ def test_a_wide_sense_keeps_its_leading_components() -> None:
 
 
 def test_errors_of_changes_by_hand() -> None:
-    """A reader that always says "nothing changes" earns the mean square of the change, in units of its scale."""
+    """Predicting no change has the mean square of the change as its error, in units of its scale."""
     torch.manual_seed(0)
     learner, batch = FusionLearner(CONFIG, BODILESS), senses()
     torch.nn.init.zeros_(learner.prediction_heads.heads.weight)
@@ -171,7 +171,7 @@ def test_micro_batches_embed_the_same() -> None:
 
 
 @pytest.mark.parametrize("shapes", [SHAPES, BODILESS])
-def test_learns_to_foretell_and_to_pair(shapes: dict[str, int]) -> None:
+def test_learns_to_predict_and_to_pair(shapes: dict[str, int]) -> None:
     torch.manual_seed(0)
     learner = FusionLearner(CONFIG, shapes)
     for number, (sense, values) in enumerate(zip(("vision", "audio", "body"), senses(rows=512).values(), strict=True)):
@@ -190,7 +190,7 @@ def test_learns_to_foretell_and_to_pair(shapes: dict[str, int]) -> None:
         if step == 0:
             assert all(w.grad is not None and w.grad.abs().max() > 0 for w in learner.parameters())
         optimiser.step()
-    assert metrics["error_change_+2"] < 0.5  # standing still earns 1
+    assert metrics["error_change_+2"] < 0.5  # predicting no change has an error of 1
     fresh = senses(rows=64, seed=10**6)
     with torch.no_grad():
         images = learner.fusion.image_embedding(fresh["vision_embedding"][:, :8])
@@ -198,7 +198,7 @@ def test_learns_to_foretell_and_to_pair(shapes: dict[str, int]) -> None:
         assert (found.argmax(1) == torch.arange(64)).float().mean() > 10 / 64  # chance is 1 / 64
         gates = learner.eval().gates(fresh)
         assert all(gate.passed for gate in gates), gates
-        assert learner.show(fresh)["likeness"].pixels.shape == (3, 128, 128)
+        assert learner.show(fresh)["similarity"].pixels.shape == (3, 128, 128)
 
 
 def test_gates_see_collapse() -> None:
@@ -208,4 +208,4 @@ def test_gates_see_collapse() -> None:
         if parameter.dim() > 1:
             torch.nn.init.zeros_(parameter)
     failed = {gate.name for gate in learner.gates(senses()) if not gate.passed}
-    assert {"embedding_deviation", "effective_rank", "output_difference", "predicted_variance"} <= failed
+    assert {"embedding_std", "effective_rank", "output_difference", "predicted_variance"} <= failed

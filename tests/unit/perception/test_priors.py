@@ -102,8 +102,8 @@ def test_each_depth_cue_follows_rendered_depth() -> None:
 def test_depth_cues_read_the_content() -> None:
     image, _ = scene(0)
     priors = SightPriors(VisionPriors(depth=True))
-    upright, turned = priors(torch.stack([image, image.flip(1)]))
-    assert (upright[3:] - turned[3:]).abs().mean() > 0.1
+    upright, inverted = priors(torch.stack([image, image.flip(1)]))
+    assert (upright[3:] - inverted[3:]).abs().mean() > 0.1
 
 
 def test_switches_add_their_maps_and_nothing_else() -> None:

@@ -1,23 +1,23 @@
-"""Effects of other actions: the forecast of the state dynamics beside the simulator, which runs the scene again.
+"""Effects of other actions: forecasts of the state dynamics compared with the simulator, which runs the scene again.
 
-The questions are put in rooms that no recording holds, with one body each (rooms.py). Windows are forecast and
-simulated from the end of their context on with their own actions, with those of another room, and with a hand that
-rests. A regression, fitted in other rooms, reads places from forecast world states; in half of those rooms the hand
-does not follow its habits.
+The test rooms are in no recording and hold one body each (rooms.py). Each window is forecast and simulated from the end
+of its context under its own actions, under those of another room, and with a resting hand. A linear readout, fitted in
+other rooms, maps world states to places; in half of those rooms the hand executes the actions of another room.
 
 `hand_effect`, `body_effect`, interventions: the cosine between forecast and true change of the place, over all windows,
 averaged over the horizon. Floors: no effect (0); an observational regressor, a ridge regression from the actions of the
-horizon to displacements, which knows no state; the model given a third room's actions. Ceiling: 1.
-`abduction`, a counterfactual (Pearl 2009, "Causality", section 7.1): what would other actions have led to in this very
+horizon to displacements, without the state; the model given a third room's actions. Ceiling: 1.
+`abduction`, a counterfactual (Pearl 2009, "Causality", section 7.1): what would other actions have caused in this same
 course of events? Abduction: the noise of each frame is the error of the forecast one frame ahead. Only a fraction of
-the inferred noise is kept, because part of it is readout error: the fraction that does best in the rooms of the
-readout. Action: the other ones. Prediction: the forecast with that noise. The metric is the root mean square error of
-all places. Floors: the forecast without noise; the same noise under the window's own actions, which a model that
-ignores actions equals; the true course, taken as unchanged. Ceiling: the error of reading the true course.
-`but_for`, responsibility: where the body moved further than `moved`, would it have, had the hand rested? The truth is
-the simulator's; the answer, by abduction as above, is how near to its start the body would have ended. Area under the
-ROC curve. Floors: chance (0.5); the answer for another room's actions in place of the resting hand; how near to its
-start it really ended. Reference: how weak the commands were. Ceiling: 1. Left out where all bodies or none would have.
+the inferred noise is kept, because part of it is readout error: the fraction with the smallest error in the rooms of
+the readout. Action: the other actions. Prediction: the forecast with that noise. The metric is the root mean square
+error of all places. Floors: the forecast without noise; the same noise under the window's own actions, the score of a
+model that ignores actions; the true course, left unchanged. Ceiling: the readout of the true course.
+`but_for`, responsibility: the body moved further than `moved`; would it have done so if the hand had rested? The
+simulator gives the truth; the answer, by abduction as above, is how near to its start the body would have ended. Area
+under the ROC curve. Floors: chance (0.5); the answer for another room's actions in place of the resting hand; how near
+to its start it really ended. Reference: how weak the commands were. Ceiling: 1. Omitted if the truth is the same for
+all windows.
 
 Reported without being metrics: the share of the true change that is explained; errors of places for each thing.
 """
@@ -48,8 +48,8 @@ REVISION = 2
 EVALUATION = Evaluation(__name__, CausalConfig, inputs=INPUTS, control="the state dynamics")
 main = EVALUATION.main
 
-FICKLE = "nearest"  # the body nearest to the hand, which is another one from frame to frame
-CALLED = {"largest": "body"}
+EXCLUDED = "nearest"  # the body nearest to the hand is a different one from frame to frame
+RENAMED = {"largest": "body"}
 OBSERVED = 2000  # windows that the observational regressor is fitted on
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the noise
 
@@ -61,10 +61,10 @@ def judge(bench: Bench, config: CausalConfig) -> Result:
     settings = bench.parts.manifest("state_dynamics")["config"]
     given, horizon = int(settings["context"]), int(settings["horizon"])
     rng = np.random.default_rng(stable_seed(config.seed, "causal"))
-    rooms, others, led = simulated_rooms(forecaster, config)
-    places = PlaceForecaster(forecaster, (others, led), given)
-    tried, known = (others.sample(given + horizon, count, rng) for count in (config.windows // 2, OBSERVED))
-    kept = places.best_share(tried, others, exchanged(tried, given, rng))
+    rooms, fitting, shuffled = simulated_rooms(forecaster, config)
+    places = PlaceForecaster(forecaster, (fitting, shuffled), given)
+    tried, known = (fitting.sample(given + horizon, count, rng) for count in (config.windows // 2, OBSERVED))
+    kept = places.best_share(tried, fitting, exchanged(tried, given, rng))
     regressor = displacements(known, places.columns, given)
     sample = rooms.sample(given + horizon, config.windows, rng)
     changed, third = (exchanged(sample, given, rng) for _ in range(2))
@@ -88,28 +88,28 @@ def judge(bench: Bench, config: CausalConfig) -> Result:
 
 
 def simulated_rooms(forecaster: Forecaster, config: CausalConfig) -> tuple[SingleBodyRooms, ...]:
-    """Rooms to ask about; rooms in which reading is learned; as many in which the hand breaks its habits."""
+    """Test rooms; rooms in which the readout is fitted; as many for it with the actions of other rooms."""
     world = playroom_settings(forecaster.recordings)
     first = world.recordings + config.rooms
     return (
         SingleBodyRooms(forecaster, world, world.recordings, config.rooms),
         SingleBodyRooms(forecaster, world, first, config.learned_from),
-        SingleBodyRooms(forecaster, world, first + config.learned_from, config.learned_from, led=True),
+        SingleBodyRooms(forecaster, world, first + config.learned_from, config.learned_from, shuffled=True),
     )
 
 
 class PlaceForecaster:
-    """Places of things, read from true or forecast world states.
+    """Readout of places from true or forecast world states.
 
     Args:
         forecaster: the judged state dynamics.
-        rooms: in which the readout is fitted.
+        rooms: the readout is fitted in them.
         given: frames of the context.
     """
 
     def __init__(self, forecaster: Forecaster, rooms: Sequence[SingleBodyRooms], given: int) -> None:
-        kept = [number for number, thing in enumerate(forecaster.things) if thing != FICKLE]
-        self.things = [CALLED.get(forecaster.things[number], forecaster.things[number]) for number in kept]
+        kept = [number for number, thing in enumerate(forecaster.things) if thing != EXCLUDED]
+        self.things = [RENAMED.get(forecaster.things[number], forecaster.things[number]) for number in kept]
         self.columns = forecaster.columns("x", "y")[kept]
         self.given = given
         self._forecaster = forecaster
@@ -117,11 +117,11 @@ class PlaceForecaster:
         self._readout = Readout(forecaster.project(states), truth[:, self.columns.ravel()], standardise=False)
 
     def true(self, sample: Sample) -> np.ndarray:
-        """Places in all frames, read from the true world states, [n, T, K, 2]."""
+        """Readout of the true world states: places in all frames, [n, T, K, 2]."""
         return self._places(self._forecaster.project(sample["state"]))
 
     def forecast(self, sample: Sample, actions: np.ndarray, kept: float = 0.0) -> np.ndarray:
-        """Places after the context under these actions, with a share of the noise inferred from the window, if any."""
+        """Places after the context under these actions, with a share of the noise inferred from the window."""
         if not kept:
             return self._places(self._forecaster.forecast(sample["state"], actions, self.given)[0][:, self.given - 1 :])
         next_frames = self._forecaster.forecast(sample["state"], sample["action"], sample["state"].shape[1])[0]
@@ -145,12 +145,12 @@ class Case:
 
     Attributes:
         sample: the windows.
-        places: reads and forecasts places.
-        changed, third, rest: other actions after the context: of another room, of a third one, none; [n, T, A].
+        places: the readout and forecasts of places.
+        changed, third, rest: actions after the context: of another room, of a third room, of a resting hand; [n, T, A].
         kept: share of the noise that abduction keeps.
         truth: true places in all frames, [n, T, K, 2].
         true_changed, true_rest: true places after the context under `changed` and under `rest`, [n, H, K, 2].
-        read: places read from the true world states, [n, T, K, 2].
+        read: readout of the true world states, [n, T, K, 2].
     """
 
     sample: Sample
@@ -193,7 +193,7 @@ class Case:
         return self.places.forecast(self.sample, actions, kept)
 
 
-Sums = dict[str, dict[str, np.ndarray]]  # thing -> who forecasts -> sums of `scores.products`
+Sums = dict[str, dict[str, np.ndarray]]  # thing -> forecast -> sums of `scores.products`
 
 
 def effect_sums(case: Case, regressor: Callable[[np.ndarray], np.ndarray]) -> Sums:
@@ -300,7 +300,7 @@ def responsibility(answers: Mapping[str, np.ndarray], groups: Sequence[str], see
 
 
 def notes_of(case: Case, sums: Sums, errors: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """What the result holds beside the metrics."""
+    """Values reported without being metrics."""
     things, truth = case.places.things, case.true_changed - case.fact
     return {
         "explained": {
@@ -339,9 +339,9 @@ def distance(places: np.ndarray, start: np.ndarray, thing: int) -> np.ndarray:
 
 
 def area(samples: np.ndarray, weights: np.ndarray) -> float:
-    """Area under the ROC curve: how often a case outranks one that is none; samples [n, 2] hold (score, is a case)."""
-    case = samples[:, 1] > 0
-    yes, no = samples[case, 0], samples[~case, 0]
-    above = (yes[:, None] > no) + 0.5 * (yes[:, None] == no)
-    total = weights[case].sum() * weights[~case].sum()
-    return float(weights[case] @ above @ weights[~case] / total) if total > 0 else 0.5
+    """Area under the ROC curve: the share of pairs that are ranked right; samples [n, 2] are (score, label)."""
+    label = samples[:, 1] > 0
+    positive, negative = samples[label, 0], samples[~label, 0]
+    above = (positive[:, None] > negative) + 0.5 * (positive[:, None] == negative)
+    total = weights[label].sum() * weights[~label].sum()
+    return float(weights[label] @ above @ weights[~label] / total) if total > 0 else 0.5

@@ -1,4 +1,4 @@
-"""What evaluations of the state dynamics share: windows of world states, and forecasts.
+"""Library of the evaluations of the state dynamics: windows of world states, and forecasts.
 
 Layouts: n windows, T frames (C given, H forecast), D width of a world state, K things, each with two coordinates.
 """
@@ -28,7 +28,7 @@ PLACE = re.compile(r"(?P<thing>\w+)_x$")
 
 
 class Forecaster:
-    """The state dynamics with all that leads to its input.
+    """The judged state dynamics with the encoders and the fusion that make its input.
 
     Args:
         bench: with the parts of `INPUTS`.
@@ -59,7 +59,7 @@ class Forecaster:
         return np.array(places)
 
     def perceive(self, fields: Mapping[str, np.ndarray]) -> np.ndarray:
-        """World states of a recording outside of any set, from its video, audio and body: float32 [T, D]."""
+        """World states of a recording that is in no set, from its video, audio and body: float32 [T, D]."""
         device = self.bench.device
         senses = {
             "vision": see(self._vision, fields["video"], device)[0],
@@ -70,7 +70,7 @@ class Forecaster:
         return fuse(self._fusion, senses, device)
 
     def embedded(self, split: Split, most: int | None = None) -> EmbeddedRecordings:
-        """World states, actions and truth of the recordings of a split; `most`: of the first so many."""
+        """World states, actions and truth of the recordings of a split; at most of the first `most`."""
         device, kept = self.bench.device, {}
         for name in self.recordings.names(split)[:most]:
             senses = embed_recording(self.recordings, name, self._vision, self._audio, device)

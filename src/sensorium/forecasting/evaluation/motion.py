@@ -1,16 +1,16 @@
 """Where things will be: positions read from world states that the state dynamics forecast, frame after frame.
 
-A ridge regression reads positions (of what the truth names NAME_x, NAME_y) from world states. It is fitted on training
+A linear readout maps world states to positions (the variables NAME_x, NAME_y of the truth). It is fitted on training
 recordings. The test windows begin with true world states; the model goes on from its own forecasts. Errors are root
 mean square distances in the truth's own unit of length: room widths in the playroom.
-`position_error` counts all things, `body_error` all but the hand, which the actions steer. Floors: the last position
-that was read, held; a straight line through the positions read in the context; free fall with drag and walls from the
-position and velocity read last; the mean position of the training recordings; an untrained network, which forecasts no
-change. Ceiling: positions read from the true world states. Reference: the actions of another recording.
+`position_error` counts all things, `body_error` all but the hand, which the actions steer. Floors: the last position in
+the context, held; a straight line through the positions in the context; free fall with drag and walls from the last
+position and velocity, all read out; the mean position of the training recordings; an untrained network, which forecasts
+no change. Ceiling: the readout of the true world states. Reference: the actions of another recording.
 `action_effect` is the increase of the error under those actions; its floor is 0.
-`likelihood` is the mean negative log likelihood of a true world state, on the model's axes. Floors: the same means
-with variances that depend on axis and frames ahead alone, measured on validation recordings; the same for the last
-state, held; the untrained network. Ceiling: those variances, scaled by each frame's own true error.
+`likelihood` is the mean negative log likelihood of a true world state, on the model's axes. Floors: the same means with
+variances that depend on axis and frames ahead alone, measured on validation recordings; the same for the last state,
+held; the untrained network. Ceiling: those variances, scaled by each frame's own true error.
 `spread_error` is Spearman's correlation of the forecast standard deviation and the true error of the world state,
 within each frame ahead. Floors: 0, and the size of the last change in the context. Ceiling: errors drawn from the
 forecast itself.
@@ -52,22 +52,22 @@ HAND = "hand"
 
 
 def judge(bench: Bench, config: MotionConfig) -> Result:
-    """Compare forecasts of positions and of world states with what came, and their spread with their error."""
+    """Compare forecasts of positions and world states with the truth, and their spread with their error."""
     forecaster = Forecaster(bench)
     settings = bench.parts.manifest("state_dynamics")["config"]
     given, horizon = int(settings["context"]), int(settings["horizon"])
     rng = np.random.default_rng(stable_seed(config.seed, "motion"))
-    reader = PlaceReader(forecaster, config.recordings)
+    readout = PlaceReadout(forecaster, config.recordings)
     validation = forecaster.sample("validation", given + horizon, config.windows, rng)
     test = forecaster.sample("test", given + horizon, config.windows, rng)
     checked, judged = Forecasts.of(forecaster, validation, given), Forecasts.of(forecaster, test, given)
     untrained = Forecasts.of(forecaster, test, given, untrained_seed=FLOOR_SEEDS[0])
 
-    truth = test["truth.state"][:, given:][..., reader.columns]  # [n, H, K, 2]
-    positions = compared_positions(reader, judged, untrained)
+    truth = test["truth.state"][:, given:][..., readout.columns]  # [n, H, K, 2]
+    positions = compared_positions(readout, judged, untrained)
     if (actions := test.get("action")) is not None:
         others = with_actions_of(actions, of_other_recordings(test.groups, rng), given)
-        positions["other actions"] = reader.positions(Forecasts.of(forecaster, test, given, actions=others).mean)
+        positions["other actions"] = readout.positions(Forecasts.of(forecaster, test, given, actions=others).mean)
     errors = {name: ((places - truth) ** 2).sum(-1) for name, places in positions.items()}  # [n, H, K]
 
     variances = ((checked.mean - checked.future) ** 2).mean(0)  # of each axis and frame ahead, [H, D]
@@ -76,7 +76,7 @@ def judge(bench: Bench, config: MotionConfig) -> Result:
         "likelihood": likelihood_metric(judged, checked, untrained, variances, test.names, config.seed),
         "spread_error": spread_metric(judged, rng, test.names, config.seed),
     }
-    spreads = Spreads.of(reader, judged, checked, truth, validation["truth.state"][:, given:][..., reader.columns])
+    spreads = Spreads.of(readout, judged, checked, truth, validation["truth.state"][:, given:][..., readout.columns])
     notes = {
         "error_over_horizon": {
             name: {thing: np.sqrt(error[:, :, k].mean(0)).tolist() for k, thing in enumerate(forecaster.things)}
@@ -89,7 +89,7 @@ def judge(bench: Bench, config: MotionConfig) -> Result:
     return Result(metrics, lambda path: motion_figures.motion(path, lines, covered), notes)
 
 
-class PlaceReader:
+class PlaceReadout:
     """Readouts of positions and velocities, fitted on world states of training recordings.
 
     Attributes:
@@ -103,14 +103,14 @@ class PlaceReader:
         states = forecaster.project(np.concatenate([embedded.field(name, "state") for name in names]))
         truth = np.concatenate([embedded.field(name, "truth.state") for name in names]).astype(np.float64)
         self.columns, speeds = forecaster.columns("x", "y"), forecaster.columns("vx", "vy")
-        self.readout = Readout(states, truth[:, self.columns.ravel()], standardise=False)
+        self.linear = Readout(states, truth[:, self.columns.ravel()], standardise=False)
         self.usual = np.nanmean(truth[:, self.columns], axis=0)
         known = (speeds >= 0).all()  # does the truth have velocities?
         self._speeds = Readout(states, truth[:, speeds.ravel()], standardise=False) if known else None
 
     def positions(self, states: np.ndarray) -> np.ndarray:
         """States on the model's axes [n, T, D] -> positions [n, T, K, 2]."""
-        return self.readout(states).reshape(*states.shape[:2], *self.columns.shape)
+        return self.linear(states).reshape(*states.shape[:2], *self.columns.shape)
 
     def velocities(self, states: np.ndarray) -> np.ndarray | None:
         """States on the model's axes [n, D] -> velocities a second, [n, K, 2]; None: the truth has none."""
@@ -159,20 +159,20 @@ class Forecasts:
         return np.repeat(self.context[:, -1:], self.future.shape[1], 1)
 
 
-def compared_positions(reader: PlaceReader, judged: Forecasts, untrained: Forecasts) -> dict[str, np.ndarray]:
+def compared_positions(readout: PlaceReadout, judged: Forecasts, untrained: Forecasts) -> dict[str, np.ndarray]:
     """Positions by the model, by each floor and by the ceiling, [n, H, K, 2] each."""
     horizon = judged.future.shape[1]
-    before = reader.positions(judged.context)
-    velocity = reader.velocities(judged.context[:, -1])
-    forecast = reader.positions(judged.mean)
+    before = readout.positions(judged.context)
+    velocity = readout.velocities(judged.context[:, -1])
+    forecast = readout.positions(judged.mean)
     return {
         "model": forecast,
         "last position": np.repeat(before[:, -1:], horizon, 1),
         "straight line": straight(before, horizon),
         **({} if velocity is None else {"gravity": ballistic(before[:, -1], velocity, horizon)}),
-        "mean position": np.broadcast_to(reader.usual, forecast.shape),
-        "untrained": reader.positions(untrained.mean),
-        "true states": reader.positions(judged.future),
+        "mean position": np.broadcast_to(readout.usual, forecast.shape),
+        "untrained": readout.positions(untrained.mean),
+        "true states": readout.positions(judged.future),
     }
 
 
@@ -267,13 +267,13 @@ class Spreads:
 
     @classmethod
     def of(
-        cls, reader: PlaceReader, judged: Forecasts, checked: Forecasts, truth: np.ndarray, checked_truth: np.ndarray
+        cls, readout: PlaceReadout, judged: Forecasts, checked: Forecasts, truth: np.ndarray, checked_truth: np.ndarray
     ) -> Spreads:
         """From true positions [n, H, K, 2] of test and of validation windows."""
-        own = ((reader.positions(checked.future) - checked_truth) ** 2).mean((0, 1))  # of the readout, [K, 2]
-        variance = own + reader.readout.variance(judged.variance).reshape(truth.shape)
-        constant = ((reader.positions(checked.mean) - checked_truth) ** 2).mean(0)
-        return cls((reader.positions(judged.mean) - truth) ** 2, variance, constant)
+        own = ((readout.positions(checked.future) - checked_truth) ** 2).mean((0, 1))  # of the readout, [K, 2]
+        variance = own + readout.linear.variance(judged.variance).reshape(truth.shape)
+        constant = ((readout.positions(checked.mean) - checked_truth) ** 2).mean(0)
+        return cls((readout.positions(judged.mean) - truth) ** 2, variance, constant)
 
 
 def calibration(judged: Forecasts, variances: np.ndarray, spreads: Spreads) -> dict[str, Any]:

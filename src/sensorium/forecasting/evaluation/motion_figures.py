@@ -14,12 +14,12 @@ from sensorium.evaluation.figures import COLOURS, save
 
 
 def motion(path: Path, errors: Mapping[str, np.ndarray], covered: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
-    """Error of positions over the horizon, and how many truths lie within intervals of each width.
+    """Error of positions over the horizon, and the share of truths within intervals of each width.
 
     Args:
         path: where the picture goes.
         errors: name -> [horizon].
-        covered: name -> (squared errors, variances), shaped alike.
+        covered: name -> (squared errors, variances), of the same shape.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
     for number, (name, line) in enumerate(errors.items()):
@@ -51,7 +51,7 @@ def causal(
         effects: name -> cosine of forecast and true changes, [horizon].
         errors: name -> error of places under other actions, [horizon].
         answers: [n, 2], minus the distance forecast for a resting hand, and whether the body would have stayed.
-        moved: the distance beyond which it has not stayed.
+        moved: a body that moves further has not stayed.
     """
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(12, 3.4), layout="constrained")
     things = len({name.split(",")[0] for name in effects})

@@ -1,7 +1,7 @@
-"""Simulated rooms with one body each, which no recording holds, for questions about that body.
+"""Simulated rooms with one body each, which are in no recording, for questions about that body.
 
-Among several bodies a question does not say which one it means: a readout of the largest one's place explains half of
-its variance from any input, and nine tenths where the body is alone. The evaluation would measure that ambiguity.
+With several bodies it is ambiguous which one is meant: a readout of the largest body's place explains half of its
+variance from any input, and nine tenths if the body is alone. The evaluation would measure that ambiguity.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ class SingleBodyRooms:
     """Rooms with one body, perceived by the encoders and the fusion that are judged.
 
     Args:
-        forecaster: what perceives.
+        forecaster: holds the encoders and the fusion.
         config: of the recordings.
         first: number of the first room; from `config.recordings` on, no recording has these bodies.
         count: how many rooms.
-        led: the hand does in each room what it would have done in the one before, so it no longer goes where the body
-            is. A readout fitted in rooms with habits alone reads the body's place from the hand's.
+        shuffled: the hand executes in each room the actions of the room before, so it does not approach the body. A
+            readout fitted without such rooms would infer the body's place from the hand's.
     """
 
     def __init__(
-        self, forecaster: Forecaster, config: PlayroomConfig, first: int, count: int, *, led: bool = False
+        self, forecaster: Forecaster, config: PlayroomConfig, first: int, count: int, *, shuffled: bool = False
     ) -> None:
         self._config = config.model_copy(update={"min_bodies": 1, "max_bodies": 1})
         self._rooms = {
             f"{number:06d}": playroom.simulate(self._config, number) for number in range(first, first + count)
         }
-        if led:
+        if shuffled:
             moves = [room["action"] for room in self._rooms.values()]
             self._rooms = {
                 name: playroom.simulate(self._config, int(name), playroom.Intervention(actions=other))
@@ -53,7 +53,7 @@ class SingleBodyRooms:
         return np.concatenate([room["truth.state"] for room in self._rooms.values()]).astype(np.float64)
 
     def sample(self, frames: int, count: int, rng: np.random.Generator) -> Sample:
-        """About `count` windows, as many of each room; they may overlap."""
+        """About `count` windows, equally many from each room; they may overlap."""
         starts = self._config.frames - frames + 1
         each = min(starts, -(-count // len(self._rooms)))
         picked = [(name, int(at)) for name in self._rooms for at in rng.choice(starts, each, replace=False)]
@@ -71,10 +71,10 @@ class SingleBodyRooms:
         Args:
             sample: windows of these rooms.
             actions: [n, T, A]; only those after the first `given` count.
-            given: frames that stay as they were.
+            given: frames that stay unchanged.
 
         Raises:
-            ArtifactError: if the simulator does not repeat, bit for bit, what came before.
+            ArtifactError: if the simulator does not repeat the given frames bit for bit.
         """
         ends = []
         for name, at, moves in zip(sample.groups.tolist(), sample.start.tolist(), actions, strict=True):

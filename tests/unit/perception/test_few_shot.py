@@ -86,10 +86,10 @@ def test_the_coarser_labels_serve_where_the_finer_are_too_rare(world: ToyWorld) 
 
 
 def evaluate(world: Any, folder: Path, *more: str) -> dict[str, Any]:
-    words = ["--config", canonical_json(CONFIG), "--device", "cpu", "--threads", "1"]
-    for key in few_shot.INPUTS:
-        words += [f"--{key}", str(getattr(world, key))]
-    few_shot.main([*words, "--output", str(folder / "r.json"), "--figure", str(folder / "f.png"), *more])
+    argv = ["--config", canonical_json(CONFIG), "--device", "cpu", "--threads", "1"]
+    for key in ("data", "vision", "audio", "fusion"):
+        argv += [f"--{key}", str(getattr(world, key))]
+    few_shot.main([*argv, "--output", str(folder / "r.json"), "--figure", str(folder / "f.png"), *more])
     return json.loads((folder / "r.json").read_text())
 
 

@@ -38,7 +38,7 @@ from sensorium.evaluation.scores import balanced_accuracy, r_squared
 from sensorium.evaluation.statistics import Score, Statistic, measure
 from sensorium.perception.config import PropertiesConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
-from sensorium.perception.evaluation import impact_senses
+from sensorium.perception.evaluation import impact_features
 from sensorium.perception.evaluation.impacts import impacts_for, objects
 from sensorium.perception.evaluation.world_readout import ENCODERS
 
@@ -58,7 +58,7 @@ Readouts = dict[tuple[str, ...], dict[str, np.ndarray]]  # senses used -> proper
 def judge(bench: Bench, config: PropertiesConfig) -> Result:
     """Read the properties of test bodies from each sense and from all."""
     recordings = bench.parts.recordings()
-    training, test = impacts_for(recordings, impact_senses.EARLIEST, impact_senses.LATEST, config)
+    training, test = impacts_for(recordings, impact_features.EARLIEST, impact_features.LATEST, config)
 
     def senses(seed: int | None) -> JointReadout:
         encoders = bench.parts.load(VisionEncoder, seed), bench.parts.load(AudioEncoder, seed)
@@ -139,9 +139,9 @@ def perceived(
 ) -> dict[str, np.ndarray]:
     """Features of each impact by sense."""
     return {
-        "sight": impact_senses.sight(bench, recordings, impacts, vision),
-        "hearing": impact_senses.hearing(bench, recordings, impacts, audio),
-        "touch": impact_senses.touch(recordings, impacts),
+        "sight": impact_features.sight(bench, recordings, impacts, vision),
+        "hearing": impact_features.hearing(bench, recordings, impacts, audio),
+        "touch": impact_features.touch(recordings, impacts),
     }
 
 

@@ -1,7 +1,7 @@
-"""The downstream tests of encoders and their fusion together, by which fine-tuning is judged before and after.
+"""The downstream tests that compare encoders and their fusion before and after fine-tuning.
 
-Probes of sight and of hearing if the recordings have labels, retrieval both ways, the readout of the world's truth if
-the source records it. Windows, candidates and draws of labels are the same for every model.
+They are probes of vision and audio if the recordings have labels, retrieval both ways, and the readout of the world's
+truth if the source records it. Windows, candidates and draws of labels are the same for every model.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Battery:
     """The tests, with their windows drawn.
 
     Args:
-        recordings: the world's; their test recordings judge.
+        recordings: the world's; models are judged on its test recordings.
         frames: of a window of the fusion.
         sound_frames: of a window of the audio encoder.
         config: sizes and seeds of the tests.

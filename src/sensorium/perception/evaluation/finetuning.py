@@ -1,7 +1,7 @@
-"""What joint training gained and what it harmed: downstream tests before and after, on the same windows.
+"""Gains and harms of joint training: downstream tests before and after, on the same windows.
 
-The encoders and the fusion as they were trained separately, and the joint model, go through every test of the battery
-(battery.py). Differences are paired; intervals come from resampling the test recordings, the same for all tests. Two
+The separately trained encoders and fusion, and the joint model, go through every test of the battery (battery.py).
+Differences are paired; intervals come from resampling the test recordings, the same for all tests. Two
 metrics, in units of the half-width of an interval, so that they compare tests of every kind:
 
 best_gain    the largest gain. Its interval holds for all tests at once (the largest deviate of any test over the

@@ -1,22 +1,22 @@
 """Properties of bodies that the hand hits: which sense shows mass, material, friction, restitution and size?
 
-A row is an audible impact of the hand on a body. Sight gives the vision encoder's grid at the place of the body,
-hearing the audio encoder's embeddings around the impact, touch the body sense. A linear readout (`readout.py`) is
-fitted on training recordings. The values read at the impacts on a test body are averaged and compared with its true
-ones by R^2 (for the material by the mean accuracy over classes). No body is in both.
+A row is an audible impact of the hand on a body. The features of sight are the vision encoder's grid at the place of
+the body, those of hearing the audio encoder's embeddings around the impact, those of touch the body sense. A linear
+readout (`readout.py`) is fitted on training recordings. Its predictions at the impacts on a test body are averaged and
+compared with the true values by R^2 (for the material by the mean accuracy over classes). No body is in both splits.
 
 The metrics are those of all senses together. Floors: the mean (the most frequent material), and all senses with three
-untrained encoders; for what needs more than one sense (`mass`: sound shows the material and the pitch, touch the push)
-also each sense alone; for what looks don't show (`mass_given_looks`, the logarithm of mass minus that of the true area)
-sight alone. Ceiling: the truth of material, shape and size, which determines all of it. References: each sense alone,
-and `truth of events`: boosted trees on the impact's true impulse and loudness and on the velocities of body and hand
-around it, which show how much of a property the mechanics of an impact hold at all.
+untrained encoders. For `mass`, which needs more than one sense (sound shows the material and the pitch, touch the
+push), each sense alone is a floor too; for `mass_given_looks`, the logarithm of mass minus that of the true area, and
+for the material, sight alone is. Ceiling: the truth of material, shape and size, which determines all properties.
+References: each sense alone, and `truth of events`: boosted trees on the impact's true impulse and loudness and on the
+velocities of body and hand around it, which show how much the mechanics of an impact reveal of a property.
 
-Material and friction are in `reported`, in the same form, and are no metrics: untrained audio encoders read the four
-materials nearly as well.
+Material and friction are in `reported`, in the same form, and are no metrics: a readout of untrained audio encoders is
+nearly as good for the four materials.
 
-`senses` holds, for every property, what each sense alone reads, with intervals and whether it is above its floors (the
-mean and the same sense with untrained encoders). Friction and restitution are constants of a material here.
+`senses` holds the score of each sense alone for every property, with an interval and whether it is above its floors
+(the mean and the same sense with untrained encoders). Friction and restitution are constants of a material here.
 """
 
 from __future__ import annotations
@@ -164,12 +164,12 @@ class PropertyReader:
         return list(self._test.groups[self._first])
 
     def read(self, given: JointReadout, used: tuple[str, ...]) -> dict[str, np.ndarray]:
-        """Property -> truth and value read for each test body, as its statistic takes them."""
+        """Property -> truth and prediction for each test body, in the form that its statistic expects."""
         read = given(used, self._wanted, self._training.groups)
         return {name: self._by_body(name, values) for name, values in read.items()}
 
     def events(self, name: str, seed: int) -> np.ndarray:
-        """The same, read from the truth of the impacts."""
+        """Truth and prediction for each test body, from the true mechanics of the impacts."""
         rows = [
             np.concatenate([np.log(part["event"] + 1e-3), mechanics(part)], 1) for part in (self._training, self._test)
         ]

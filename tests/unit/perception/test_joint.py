@@ -21,7 +21,7 @@ from sensorium.perception import finetune
 from sensorium.perception.config import FinetuneConfig, FinetuningConfig, ProbeConfig, RetrievalConfig, WorldStateConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.evaluation import finetuning
-from sensorium.perception.evaluation.battery import Score
+from sensorium.perception.evaluation.battery import BatteryScore
 from sensorium.perception.evaluation.finetuning import compare
 from sensorium.perception.fusion import Fusion
 from sensorium.perception.joint import Joint
@@ -203,9 +203,9 @@ def test_parts_that_do_not_belong_together_are_refused(world: ToyWorld, tmp_path
         train(world, world.fusion, tmp_path / "out", audio=other)
 
 
-def scores(*columns: np.ndarray) -> dict[str, Score]:
+def scores(*columns: np.ndarray) -> dict[str, BatteryScore]:
     groups = [f"r{number // 10:02d}" for number in range(len(columns[0]))]
-    return {f"test {number}": Score(values, mean, groups) for number, values in enumerate(columns)}
+    return {f"test {number}": BatteryScore(values, mean, groups) for number, values in enumerate(columns)}
 
 
 def test_gains_and_harms_by_hand() -> None:

@@ -88,16 +88,11 @@ def judge(bench: Bench, config: RetrievalConfig) -> Result:
         for name, record in direction_metrics(direction, similarities, candidates, sample, config.seed).items()
     }
     count = candidates.shape[1]
-    notes = {
-        "times_chance": times_chance(metrics, count),
-        "candidates": count,
-        "frames": frames,
-        "audible_windows": len(queries),
-    }
+    notes: dict[str, Any] = {"candidates": count, "frames": frames, "audible_windows": len(queries)}
+    notes["times_chance"] = times_chance(metrics, count)
     sounds, rate = list(to_sounds(torch.from_numpy(sample["audio"])).numpy()), int(recordings.details["sample_rate"])
-    return Result(
-        metrics, lambda path: figures.retrieval(path, list(sample["video"]), sounds, rate, scores, candidates), notes
-    )
+    videos = list(sample["video"])
+    return Result(metrics, lambda path: figures.retrieval(path, videos, sounds, rate, scores, candidates), notes)
 
 
 def times_chance(metrics: dict[str, dict[str, Any]], candidates: int) -> dict[str, list[float]]:

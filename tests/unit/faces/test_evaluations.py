@@ -66,7 +66,7 @@ METRICS = {
     "reconstruction": {"psnr", "ssim"},
     "agent_return": {"episode_return", "reward_error"},
 }
-# Only sight shows where the toy's shape is: once sight is lost no fusion can know it, and each must fail.
+# Only sight shows where the toy's shape is, so without sight every fusion must fail.
 BEYOND = {"belief"}
 
 

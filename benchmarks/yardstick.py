@@ -78,7 +78,7 @@ ROWS = (
     Row(
         "Belief over time", ("world_state.belief",), (),
         ("unit/perception/test_fusion.py::test_state_never_sees_the_future",
-         "unit/perception/test_belief.py::test_who_forgets_or_takes_the_untrained_way_fails"),
+         "unit/perception/test_belief.py::test_a_memory_that_forgets_fails"),
     ),
     Row(
         "State dynamics", ("motion.*",), (),
@@ -103,8 +103,8 @@ ROWS = (
     ),
     Row(
         "Properties of things", ("properties.*",), (),
-        ("unit/perception/test_bodies.py::test_mass_passes_only_where_it_takes_more_than_one_sense",
-         "unit/perception/test_bodies.py::test_properties_are_read_from_a_taught_ear_and_not_from_fresh_ones"),
+        ("unit/perception/test_bodies.py::test_mass_passes_only_if_it_needs_more_than_one_sense",
+         "unit/perception/test_bodies.py::test_properties_pass_with_a_trained_audio_encoder_and_fail_with_untrained_ones"),
     ),
     Row(
         "Causes", ("causal.*", "counterfactual.*"), (),
@@ -129,7 +129,7 @@ ROWS = (
     ),
     Row(
         "Zero shot", ("zero_shot.*",), (),
-        ("unit/perception/test_zero_shot.py::test_attributes_that_were_met_tell_kinds_that_were_not",
+        ("unit/perception/test_zero_shot.py::test_unseen_kinds_are_recognised_by_seen_attributes",
          "unit/perception/test_zero_shot.py::test_an_untrained_pair_of_encoders_fails"),
     ),
     Row(

@@ -42,21 +42,31 @@ INPUTS = {
     "agent_return": ("data", "latents", "tokenizer", "clone", "agent"),
 }
 MODULES = {
-    "probe": probe, "retrieval": retrieval, "world_state": world_state,
-    "reconstruction": reconstruction, "rollout": rollout, "agent_return": agent_return,
-}  # fmt: skip
+    "probe": probe,
+    "retrieval": retrieval,
+    "world_state": world_state,
+    "reconstruction": reconstruction,
+    "rollout": rollout,
+    "agent_return": agent_return,
+}
 METRICS = {
     "probe vision": {"linear_probe", "few_shot"},
     "probe audio": {"linear_probe", "few_shot"},
     "retrieval": {
-        "image_to_sound_r1", "image_to_sound_r5", "image_to_sound_r10", "image_to_sound_median_rank",
-        "sound_to_image_r1", "sound_to_image_r5", "sound_to_image_r10", "sound_to_image_median_rank",
+        "image_to_sound_r1",
+        "image_to_sound_r5",
+        "image_to_sound_r10",
+        "image_to_sound_median_rank",
+        "sound_to_image_r1",
+        "sound_to_image_r5",
+        "sound_to_image_r10",
+        "sound_to_image_median_rank",
     },
     "world_state": {"state", "velocity", "belief"},
     "reconstruction": {"psnr", "ssim"},
     "agent_return": {"episode_return", "reward_error"},
-}  # fmt: skip
-# Nothing but sight tells where the toy's shape is: once sight is lost no fusion can know, and each must fail.
+}
+# Only sight shows where the toy's shape is, so without sight every fusion must fail.
 BEYOND = {"belief"}
 
 
@@ -74,12 +84,12 @@ def world(world: ToyWorld, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def evaluate(world: Any, name: str, folder: Path, *more: str) -> dict[str, Any]:
     """Run one evaluation by its command line; its result."""
     module, _, sense = name.partition(" ")
-    words = ["--config", canonical_json(SECTIONS[name]), "--device", "cpu", "--threads", "1"]
+    argv = ["--config", canonical_json(SECTIONS[name]), "--device", "cpu", "--threads", "1"]
     if sense:
-        words = [sense, *words, "--data", str(world.data), "--encoder", str(getattr(world, sense))]
+        argv = [sense, *argv, "--data", str(world.data), "--encoder", str(getattr(world, sense))]
     for key in INPUTS.get(module, ()):
-        words += [f"--{key}", str(getattr(world, key))]
-    MODULES[module].main([*words, "--output", str(folder / "r.json"), "--figure", str(folder / "f.png"), *more])
+        argv += [f"--{key}", str(getattr(world, key))]
+    MODULES[module].main([*argv, "--output", str(folder / "r.json"), "--figure", str(folder / "f.png"), *more])
     return json.loads((folder / "r.json").read_text())
 
 
@@ -108,7 +118,7 @@ def test_a_tokenizer_stands_beside_known_codes(world: ToyWorld, tmp_path: Path) 
         assert record["floors"]["mean image"] < min(record["references"].values())
 
 
-def test_who_knows_only_the_classes_heard_finds_some(world: ToyWorld, tmp_path: Path) -> None:
+def test_a_matcher_by_classes_heard_beats_chance(world: ToyWorld, tmp_path: Path) -> None:
     """Of twenty candidates about half sound alike in class: a reference above chance and below a perfect matcher."""
     result = evaluate(world, "retrieval", tmp_path)
     for direction in ("image_to_sound", "sound_to_image"):
@@ -157,7 +167,7 @@ def test_windows_are_numbered_as_the_data_does(world: ToyWorld) -> None:
 
 
 def test_candidates_come_from_different_recordings() -> None:
-    """The own partner first, every other of another recording; with few recordings there are fewer candidates."""
+    """The true partner first, every other of another recording; with few recordings there are fewer candidates."""
     groups = np.repeat(["a", "b", "c", "d"], 5)
     candidates = draw_candidates(groups, 3, np.random.default_rng(0))
     assert candidates.shape == (20, 3)

@@ -1,4 +1,4 @@
-"""Belief through lost sight: one who reckons on passes, one who forgets and one who only holds what was seen do not."""
+"""Belief through lost sight: a memory that extrapolates passes; one that forgets fails."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ BENCH: Any = Bench(torch.device("cpu"), SimpleNamespace(micro_batch=None))  # ty
 PLACES = np.array([True, True, False, False])
 
 
-class Mind(nn.Module):
-    """State [place, speed] of a frame: as seen, and without sight as its kind of memory has it."""
+class MemoryFusion(nn.Module):
+    """State [place, speed] of a frame: as seen; without sight, what its kind of memory predicts."""
 
     def __init__(self, kind: str) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class Mind(nn.Module):
         states, place, speed = [], vision[:, 0], torch.zeros_like(vision[:, 0])
         for frame in range(vision.shape[1]):
             seen = present[:, frame, :1]
-            kept = {"reckons": place + speed, "holds": place, "forgets": torch.zeros_like(place)}[self.kind]
+            kept = {"extrapolates": place + speed, "holds": place, "forgets": torch.zeros_like(place)}[self.kind]
             speed = torch.where(seen, vision[:, frame] - place, speed)
             place = torch.where(seen, vision[:, frame], kept)
             states.append(torch.cat([place, speed], -1))
@@ -41,7 +41,7 @@ class Mind(nn.Module):
 
 
 def windows(seed: int, count: int = 240) -> tuple[Sample, list[np.ndarray | None]]:
-    """Bodies that fly straight, at speeds of their own; what is seen is where they are, a little wrong."""
+    """Bodies in straight flight, each at its own speed; sight shows their places with a little noise."""
     rng = np.random.default_rng(seed)
     speed = rng.normal(0, 0.15, (count, 1, 2))
     place = rng.normal(0, 1, (count, 1, 2)) + speed * np.arange(FRAMES)[:, None]
@@ -58,35 +58,35 @@ def belief() -> Belief:
 
 
 def measured(belief: Belief, kind: str) -> dict[str, Any]:
-    mind: Any = Mind(kind)
-    untrained: Any = {"untrained 0": Mind("forgets")}
-    return belief.metric(mind, untrained, WorldStateConfig(hidden=HIDDEN))
+    fusion: Any = MemoryFusion(kind)
+    untrained: Any = {"untrained 0": MemoryFusion("forgets")}
+    return belief.metric(fusion, untrained, WorldStateConfig(hidden=HIDDEN))
 
 
-def test_who_reckons_on_knows_more_than_what_was_seen_last(belief: Belief) -> None:
-    metric = measured(belief, "reckons")
+def test_extrapolation_beats_copying_the_last_seen_frame(belief: Belief) -> None:
+    metric = measured(belief, "extrapolates")
     assert metric["passed"]
     assert metric["floors"]["last seen, held"] < 0.9 < metric["value"] <= metric["ceiling"]
     assert metric["references"]["last seen, forecast"] > 0.9  # straight flight needs no more than place and speed
     assert metric["references"]["true place when last seen"] == pytest.approx(metric["floor"], abs=0.05)
 
 
-def test_who_forgets_or_takes_the_untrained_way_fails(belief: Belief) -> None:
+def test_a_memory_that_forgets_fails(belief: Belief) -> None:
     metric = measured(belief, "forgets")
     assert not metric["passed"]
     assert metric["value"] < metric["floors"]["last seen, held"]
 
 
-def test_the_longer_sight_is_lost_the_less_is_left_of_what_was_seen_last(belief: Belief) -> None:
-    mind: Any = Mind("reckons")
-    curve = belief.curve(mind, FRAMES)
+def test_copying_the_last_seen_frame_degrades_with_time(belief: Belief) -> None:
+    fusion: Any = MemoryFusion("extrapolates")
+    curve = belief.curve(fusion, FRAMES)
     assert list(curve) == ["1", "2", "4", "8"]  # of windows of 12 frames
     held = [row["last seen, held"] for row in curve.values()]
     assert held == sorted(held, reverse=True)
     assert all(row["belief"] > row["last seen, held"] for row in curve.values())
 
 
-def test_something_must_be_seen_first() -> None:
+def test_a_window_without_any_sight_is_refused() -> None:
     assert Config().evaluations.world_state.hidden < Config().fusion.frames
     with pytest.raises(ConfigurationError, match=r"hidden is 16: it must be below fusion\.frames \(16\)"):
         validate({"evaluations": {"world_state": {"hidden": 16}}})

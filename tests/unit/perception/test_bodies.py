@@ -1,4 +1,4 @@
-"""What senses tell of bodies that are struck: the truth they are judged by, read-outs and properties."""
+"""Properties of bodies that are hit: the truth of impacts, readouts from several senses, and the evaluation."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ SECTIONS: dict[ModuleType, Section] = {properties: PropertiesConfig()}
 
 @pytest.fixture(scope="module")
 def room(tmp_path_factory: pytest.TempPathFactory) -> ToyPlayroom:
-    """A small playroom with an ear that was taught."""
+    """A small playroom with a trained audio encoder."""
     return ToyPlayroom(tmp_path_factory.mktemp("room"))
 
 
 def evaluate(module: ModuleType, room: Any, folder: Path, *more: str) -> dict[str, Any]:
     """Run one evaluation by its command line; its result."""
-    words = ["--config", canonical_json(SECTIONS[module]), "--device", "cpu", "--threads", "1"]
+    argv = ["--config", canonical_json(SECTIONS[module]), "--device", "cpu", "--threads", "1"]
     for key in ("data", "vision", "audio"):
-        words += [f"--{key}", str(getattr(room, key))]
-    module.main([*words, "--output", str(folder / "r.json"), "--figure", str(folder / "f.png"), *more])
+        argv += [f"--{key}", str(getattr(room, key))]
+    module.main([*argv, "--output", str(folder / "r.json"), "--figure", str(folder / "f.png"), *more])
     return json.loads((folder / "r.json").read_text())
 
 
@@ -82,8 +82,8 @@ def test_a_world_without_impacts_is_refused(world: ToyWorld) -> None:
         impacts_for(RecordingSet.open(world.data), 1, 1, PropertiesConfig())
 
 
-def test_a_read_out_combines_senses_and_ignores_noise() -> None:
-    """A sum of what two senses tell is read from both, from neither alone; a third sense of pure noise does no harm."""
+def test_a_readout_combines_senses_and_ignores_noise() -> None:
+    """The sum of two senses is read out of both, of neither alone; a third sense of pure noise does no harm."""
     rng = np.random.default_rng(0)
     hidden = rng.normal(size=(900, 2))
     views = {
@@ -95,8 +95,8 @@ def test_a_read_out_combines_senses_and_ignores_noise() -> None:
     given = JointReadout({k: v[:600] for k, v in views.items()}, {k: v[600:] for k, v in views.items()})
 
     def r2(*names: str) -> float:
-        told = given(names, {"sum": wanted[:600]}, groups[:600])["sum"]
-        return 1 - float(((told - wanted[600:]) ** 2).mean() / wanted[600:].var())
+        predicted = given(names, {"sum": wanted[:600]}, groups[:600])["sum"]
+        return 1 - float(((predicted - wanted[600:]) ** 2).mean() / wanted[600:].var())
 
     assert r2("first", "second") > 0.97
     assert r2("first", "second", "noise") > 0.95
@@ -106,7 +106,7 @@ def test_a_read_out_combines_senses_and_ignores_noise() -> None:
 
 
 def made_up(count: int, rng: np.random.Generator) -> Sample:
-    """Impacts on random bodies, three a body, two bodies a recording."""
+    """Three impacts on each of `count` random bodies, two bodies a recording."""
     bodies = np.repeat(np.arange(count), 3)
     material, shape, size = rng.integers(0, 4, count), rng.integers(0, 4, count), rng.uniform(0.07, 0.13, count)
     return Sample(
@@ -125,8 +125,8 @@ def made_up(count: int, rng: np.random.Generator) -> Sample:
 
 
 @pytest.mark.parametrize("felt", [True, False])
-def test_mass_passes_only_where_it_takes_more_than_one_sense(felt: bool) -> None:
-    """Hearing tells the material, touch the mass but roughly: together they are better; a numb hand adds nothing."""
+def test_mass_passes_only_if_it_needs_more_than_one_sense(felt: bool) -> None:
+    """Hearing shows the material and touch the mass, roughly: both together are better. Touch of noise adds nothing."""
     rng = np.random.default_rng(0)
     training, test = made_up(200, rng), made_up(120, rng)
 
@@ -145,13 +145,15 @@ def test_mass_passes_only_where_it_takes_more_than_one_sense(felt: bool) -> None
     assert metrics["mass"]["passed"] == felt
     assert metrics["mass_given_looks"]["passed"]
     assert metrics["material"]["passed"]
-    assert not metrics["size"]["passed"], "nothing tells it here"
+    assert not metrics["size"]["passed"], "no sense shows it here"
     assert not any(record["sight"]["passed"] for record in alone.values()), "it is blind"
     assert alone["mass"]["touch"]["passed"] == felt
 
 
-def test_properties_are_read_from_a_taught_ear_and_not_from_fresh_ones(room: ToyPlayroom, tmp_path: Path) -> None:
-    """All but mass, for which this ear needs nothing beside it; an eye that never learned anything is at its floor."""
+def test_properties_pass_with_a_trained_audio_encoder_and_fail_with_untrained_ones(
+    room: ToyPlayroom, tmp_path: Path
+) -> None:
+    """Mass may fail: hearing alone reads it here. The untrained vision encoder is at its floor."""
     result = evaluate(properties, room, tmp_path)
     assert set(result["metrics"]) == {"size", "mass", "mass_given_looks", "restitution"}
     assert set(result["reported"]) == {"material", "friction"}

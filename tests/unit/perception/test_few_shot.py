@@ -1,4 +1,4 @@
-"""Few-shot episodes: who may stand beside whom, what shuffled labels give, and which classes are asked for."""
+"""Few-shot episodes: which windows may share one, the score of shuffled labels, and the choice of classes."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from sensorium.artifacts import ArtifactError
 from sensorium.config import canonical_json
 from sensorium.data.recording import RecordingSet
 from sensorium.evaluation.harness import WindowPool
+from sensorium.evaluation.sample import Sample
 from sensorium.perception.config import FewShotConfig
 from sensorium.perception.evaluation import few_shot
 from sensorium.perception.evaluation.few_shot import (
     QUERIES,
-    FewShotTask,
     Labelling,
     answers,
     draw_task,
@@ -50,17 +50,17 @@ def test_no_class_meets_a_recording_twice_in_an_episode(shots: int) -> None:
     assert (np.sort(labels[support[:, :, 0]], 1)[:, 1:] != np.sort(labels[support[:, :, 0]], 1)[:, :-1]).all()
 
 
-def test_what_is_apart_is_told_and_shuffled_labels_give_chance() -> None:
-    """All right where clusters lie apart; a fifth right once the supports' labels are mixed."""
+def test_separate_clusters_are_classified_and_shuffled_labels_give_chance() -> None:
+    """Accuracy is 1 where clusters lie apart, and a fifth once the supports' labels are shuffled."""
     rows, labels, groups = clusters(0.1)
     support, query = episodes(labels, groups, 5, 200, np.random.default_rng(0))
     assert answers(rows, support, query).mean() == 1
-    task = FewShotTask(
-        np.arange(len(rows)), np.array([f"r{n}" for n in groups]), labels, Labelling("cluster", labels, [*"abcdefgh"])
-    )
+    sample = Sample(np.array([f"r{n}" for n in groups]), np.zeros(len(rows), np.int64), {"label": labels})
+    labelling = Labelling("cluster", labels, [*"abcdefgh"])
     noise = {f"untrained {n}": np.random.default_rng(n).normal(size=rows.shape) for n in range(3)}
-    metrics, task_notes = sense_metrics("toy", task, {"judged": rows, "raw": noise["untrained 0"], **noise}, CONFIG)
-    assert task_notes["ways"] == 5
+    views = {"judged": rows, "raw": noise["untrained 0"], **noise}
+    metrics, task = sense_metrics("toy", sample, labelling, views, CONFIG)
+    assert task["ways"] == 5
     for record in metrics.values():
         assert record["passed"]
         assert record["references"]["shuffled labels"] == pytest.approx(0.2, abs=0.04)
@@ -68,7 +68,7 @@ def test_what_is_apart_is_told_and_shuffled_labels_give_chance() -> None:
 
 
 def test_classes_without_enough_recordings_are_left_out() -> None:
-    """Five supports and three queries want eight recordings."""
+    """Five supports and three queries need eight recordings."""
     labels, groups = np.repeat([0, 1, -1], [8, 7, 9]), np.concatenate([np.arange(8), np.arange(7), np.arange(9)])
     assert frequent(labels, groups).tolist() == [0]
 
@@ -78,18 +78,18 @@ def test_the_coarser_labels_serve_where_the_finer_are_too_rare(world: ToyWorld) 
     pool = WindowPool(RecordingSet.open(world.data), "test", (), 4)
     fine = Labelling("number", np.unique(pool.recording, return_inverse=True)[1], [str(n) for n in range(20)])
     coarse = few_shot.sense_labels(pool, "vision", 0)
-    assert draw_task(pool, [fine, coarse], CONFIG).labelling.what == "shape"
+    assert draw_task(pool, [fine, coarse], CONFIG)[1].what == "shape"
     five = Labelling("five", pool.start % 5, [*"abcde"])
-    assert draw_task(pool, [five, coarse], CONFIG).labelling.what == "five"
+    assert draw_task(pool, [five, coarse], CONFIG)[1].what == "five"
     with pytest.raises(ArtifactError, match=r"0 classes of number in 8 or more test recordings"):
         draw_task(pool, [fine], CONFIG)
 
 
 def evaluate(world: Any, folder: Path, *more: str) -> dict[str, Any]:
-    words = ["--config", canonical_json(CONFIG), "--device", "cpu", "--threads", "1"]
-    for key in few_shot.INPUTS:
-        words += [f"--{key}", str(getattr(world, key))]
-    few_shot.main([*words, "--output", str(folder / "r.json"), "--figure", str(folder / "f.png"), *more])
+    argv = ["--config", canonical_json(CONFIG), "--device", "cpu", "--threads", "1"]
+    for key in ("data", "vision", "audio", "fusion"):
+        argv += [f"--{key}", str(getattr(world, key))]
+    few_shot.main([*argv, "--output", str(folder / "r.json"), "--figure", str(folder / "f.png"), *more])
     return json.loads((folder / "r.json").read_text())
 
 

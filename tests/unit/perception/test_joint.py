@@ -1,4 +1,4 @@
-"""Joint training: gradients reach every part that is not frozen, no collapse, and what it gains is judged honestly."""
+"""Joint training: gradients in every part that is not frozen, gates against collapse, measured gains and harms."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sensorium.perception import finetune
 from sensorium.perception.config import FinetuneConfig, FinetuningConfig, ProbeConfig, RetrievalConfig, WorldStateConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.evaluation import finetuning
-from sensorium.perception.evaluation.battery import Score
+from sensorium.perception.evaluation.battery import BatteryScore
 from sensorium.perception.evaluation.finetuning import compare
 from sensorium.perception.fusion import Fusion
 from sensorium.perception.joint import Joint
@@ -50,24 +50,22 @@ def start(world: ToyWorld, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_model(folder, fusion, "fusion", FUSION, FUSION_SHAPES, vision=world.vision, audio=world.audio)
 
 
-def words(world: ToyWorld, fusion: Path, data: Path | None = None) -> list[str]:
-    return [
-        *("--device", "cpu", "--threads", "1", "--data", str(data or world.data), "--vision", str(world.vision)),
-        *("--audio", str(world.audio), "--fusion", str(fusion)),
-    ]
+def arguments(world: ToyWorld, fusion: Path, **other: Path) -> list[str]:
+    """Command line of the inputs: those of the world with this fusion, except for `other` ones by option."""
+    inputs = {"data": world.data, "vision": world.vision, "audio": world.audio, "fusion": fusion} | other
+    given = [text for option, path in inputs.items() for text in (f"--{option}", str(path))]
+    return ["--device", "cpu", "--threads", "1", *given]
 
 
-def train(
-    world: ToyWorld, fusion: Path, output: Path, config: FinetuneConfig = CONFIG, data: Path | None = None
-) -> Path:
-    finetune.main([*words(world, fusion, data), "--config", canonical_json(config), "--output", str(output)])
+def train(world: ToyWorld, fusion: Path, output: Path, config: FinetuneConfig = CONFIG, **other: Path) -> Path:
+    finetune.main([*arguments(world, fusion, **other), "--config", canonical_json(config), "--output", str(output)])
     return output / "manifest.json"
 
 
 def judge(world: ToyWorld, fusion: Path, finetuned: Path, folder: Path, *more: str) -> dict[str, Any]:
     output = ["--output", str(folder / "r.json"), "--figure", str(folder / "f.png")]
     section = ["--config", canonical_json(JUDGED), "--finetuned", str(finetuned)]
-    finetuning.main([*words(world, fusion), *section, *output, *more])
+    finetuning.main([*arguments(world, fusion), *section, *output, *more])
     return json.loads((folder / "r.json").read_text())
 
 
@@ -77,7 +75,7 @@ def finetuned(world: ToyWorld, start: Path, tmp_path_factory: pytest.TempPathFac
 
 
 def make(world: ToyWorld, config: FinetuneConfig, rows: int = 16) -> tuple[JointLearner, dict[str, torch.Tensor]]:
-    """The learner as the stage makes it, and a batch."""
+    """The learner as the training builds it, and a batch."""
     recordings = RecordingSet.open(world.data)
     manifests = {name: json.loads(getattr(world, name).read_text()) for name in PARTS}
     vision = load(VisionEncoder, world.vision)
@@ -131,8 +129,8 @@ def test_micro_batches_embed_the_same(world: ToyWorld) -> None:
     torch.testing.assert_close(whole, torch.cat(parts), atol=1e-4, rtol=1e-3)
 
 
-def test_it_begins_where_the_parts_ended(world: ToyWorld) -> None:
-    """Without disturbance nothing has drifted, and the fitted heads tell better than fresh ones."""
+def test_it_is_initialised_from_the_trained_parts(world: ToyWorld) -> None:
+    """Without augmentation nothing has drifted, and the fitted heads predict better than fresh ones."""
     calm = CONFIG.model_copy(update={"jitter": 0.0, "noise": 80.0})
     made, batch = make(world, calm)
     _, metrics = made(batch, draw())
@@ -156,7 +154,7 @@ def test_gates_see_collapse(world: ToyWorld) -> None:
 
 
 def test_it_gains_and_harms_little(world: ToyWorld, start: Path, finetuned: Path, tmp_path: Path) -> None:
-    """Beside an untrained joint model. That no test is harmed at all is luck: each has its own 95 % interval."""
+    """Compared with an untrained joint model. That no test is harmed at all is luck: each has its own 95 % interval."""
     result = judge(world, start, finetuned, tmp_path)
     metrics = result["metrics"]
     assert set(metrics) == {"best_gain", "worst_harm"}
@@ -171,7 +169,7 @@ def test_it_gains_and_harms_little(world: ToyWorld, start: Path, finetuned: Path
 
 
 def test_training_on_the_sounds_of_other_recordings_is_harm(world: ToyWorld, tmp_path: Path) -> None:
-    """From the same trained parts: with the true sounds no harm, with shuffled ones retrieval falls."""
+    """Fine-tuned with the sounds of other recordings, the trained parts lose at retrieval."""
     recordings = {f"toy-{number:03d}": recording(number) for number in range(RECORDINGS)}
     sounds = [fields["audio"] for fields in recordings.values()]
     for number, fields in enumerate(recordings.values()):
@@ -180,7 +178,7 @@ def test_training_on_the_sounds_of_other_recordings_is_harm(world: ToyWorld, tmp
     section = PlayroomConfig(recordings=RECORDINGS, size=SIZE, frames=32)
     shuffled = write_recordings(tmp_path / "shuffled", recordings, section)
     config = CONFIG.model_copy(update={"alignment_weight": 1.0})
-    wrong = judge(world, world.fusion, train(world, world.fusion, tmp_path / "wrong", config, shuffled), tmp_path)
+    wrong = judge(world, world.fusion, train(world, world.fusion, tmp_path / "wrong", config, data=shuffled), tmp_path)
     assert not wrong["metrics"]["worst_harm"]["passed"]
     fallen = {name for name, row in wrong["table"].items() if row["difference"]["high"] < 0}
     assert fallen & {"image_to_sound_r1", "sound_to_image_r1", "image_to_sound_r5", "sound_to_image_r5"}
@@ -202,13 +200,12 @@ def test_parts_that_do_not_belong_together_are_refused(world: ToyWorld, tmp_path
     other = tmp_path / "manifest.json"
     other.write_text(world.audio.read_text() + "\n")
     with pytest.raises(ArtifactError, match="not made from"):
-        finetune.main([*words(world, world.fusion), "--audio", str(other), "--config", canonical_json(CONFIG),
-                       "--output", str(tmp_path / "out")])  # fmt: skip
+        train(world, world.fusion, tmp_path / "out", audio=other)
 
 
-def scores(*columns: np.ndarray) -> dict[str, Score]:
+def scores(*columns: np.ndarray) -> dict[str, BatteryScore]:
     groups = [f"r{number // 10:02d}" for number in range(len(columns[0]))]
-    return {f"test {number}": Score(values, mean, groups) for number, values in enumerate(columns)}
+    return {f"test {number}": BatteryScore(values, mean, groups) for number, values in enumerate(columns)}
 
 
 def test_gains_and_harms_by_hand() -> None:
@@ -233,7 +230,7 @@ def test_gains_and_harms_by_hand() -> None:
 
 
 def test_the_best_of_many_is_no_gain_by_luck() -> None:
-    """Of forty tests that changed by chance some exceed their own interval; the best gain knows that they are many."""
+    """Some of forty tests that changed by chance exceed their own interval; the best gain corrects for their number."""
     rng = np.random.default_rng(1)
     before = [rng.uniform(0, 1, 400) for _ in range(40)]
     after = [values + rng.normal(0, 0.1, 400) for values in before]

@@ -1,4 +1,4 @@
-"""Kinds that were never met are told by attributes that were; without them, or with shuffled ones, they are not."""
+"""Unseen kinds are recognised by seen attributes; with no attributes or shuffled ones they are not."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ SEEN, HEARD = 3, 4
 
 def evaluate(world: Any, folder: Path, *more: str) -> dict[str, Any]:
     """Run the evaluation by its command line; its result."""
-    words = ["--config", canonical_json(ZeroShotConfig(samples=600)), "--device", "cpu", "--threads", "1"]
+    argv = ["--config", canonical_json(ZeroShotConfig(samples=600)), "--device", "cpu", "--threads", "1"]
     for key in ("data", "vision", "audio"):
-        words += [f"--{key}", str(getattr(world, key))]
-    main([*words, "--output", str(folder / "r.json"), "--figure", str(folder / "f.png"), *more])
+        argv += [f"--{key}", str(getattr(world, key))]
+    main([*argv, "--output", str(folder / "r.json"), "--figure", str(folder / "f.png"), *more])
     return json.loads((folder / "r.json").read_text())
 
 
@@ -38,13 +38,13 @@ def windows(count: int, rng: np.random.Generator) -> Sample:
 
 
 def senses(labelled: Sample, blur: float, rng: np.random.Generator) -> Perceived:
-    """Eyes and ears that tell the classes, blurred by noise."""
+    """Embeddings that hold the classes, blurred by noise."""
     clear = {"vision": one_hot(labelled["seen"], SEEN), "audio": one_hot(labelled["heard"], HEARD)}
     return {sense: values + blur * rng.normal(size=values.shape) for sense, values in clear.items()}
 
 
-def test_attributes_that_were_met_tell_kinds_that_were_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No withheld kind is learned from, each of its classes is. Both attributes tell all; one tells half."""
+def test_unseen_kinds_are_recognised_by_seen_attributes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The readout learns from no withheld kind but from all their classes. Both attributes suffice; one gives 1/2."""
     rng = np.random.default_rng(0)
     training, test = windows(1200, rng), windows(600, rng)
     clear, blurred = ([senses(part, blur, rng) for part in (training, test)] for blur in (0.01, 100))
@@ -73,17 +73,17 @@ def test_attributes_that_were_met_tell_kinds_that_were_not(monkeypatch: pytest.M
 
 
 def test_an_untrained_pair_of_encoders_fails(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> None:
-    """By the command a user gives, in a small playroom."""
+    """By the command line, in a small playroom."""
     room = ToyPlayroom(tmp_path_factory.mktemp("room"), CONFIG.model_copy(update={"max_bodies": 3}))
     record = evaluate(room, tmp_path)["metrics"]["unseen_kinds"]
     assert set(record["floors"]) == {"chance", "untrained 0", "untrained 1", "untrained 2"}
-    assert record["low"] > 0.25, "an ear that was taught tells what sounds"
+    assert record["low"] > 0.25, "the trained audio encoder shows what sounds"
     assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
     for seed in ("101", "102"):
         assert not evaluate(room, tmp_path, "--untrained-seed", seed)["metrics"]["unseen_kinds"]["passed"]
 
 
 def test_too_few_classes_are_refused(world: ToyWorld, tmp_path: Path) -> None:
-    """With two of each, nothing would be left to learn from."""
+    """With two classes of each sense, no other combination would be left to learn from."""
     with pytest.raises(ArtifactError, match=r"'audio': 2.* needs three of each"):
         evaluate(world, tmp_path)

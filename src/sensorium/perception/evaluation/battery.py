@@ -1,7 +1,7 @@
-"""The downstream tests of encoders and their fusion together, by which fine-tuning is judged before and after.
+"""The downstream tests that compare encoders and their fusion before and after fine-tuning.
 
-Probes of sight and of hearing if the recordings have labels, retrieval both ways, the readout of the world's truth if
-the source records it. Windows, candidates and draws of labels are the same for every model.
+They are probes of vision and audio if the recordings have labels, retrieval both ways, and the readout of the world's
+truth if the source records it. Windows, candidates and draws of labels are the same for every model.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ DEPTHS = (1, 5)  # of the retrieval's recall
 
 
 @dataclass(frozen=True)
-class Score:
+class BatteryScore:
     """The score of one test: samples [n, ...] for a statistic that is 1 at best, and the recording of each."""
 
     samples: np.ndarray
@@ -54,7 +54,7 @@ class Battery:
     """The tests, with their windows drawn.
 
     Args:
-        recordings: the world's; their test recordings judge.
+        recordings: the world's; models are judged on its test recordings.
         frames: of a window of the fusion.
         sound_frames: of a window of the audio encoder.
         config: sizes and seeds of the tests.
@@ -78,10 +78,10 @@ class Battery:
         self._candidates = draw_candidates(self._queries.groups, config.retrieval.candidates, rng)
         self._drawn = draw(recordings, frames, config.world_state) if recordings.has("truth.state") else None
 
-    def scores(self, vision: VisionEncoder, audio: AudioEncoder, fusion: Fusion) -> dict[str, Score]:
+    def scores(self, vision: VisionEncoder, audio: AudioEncoder, fusion: Fusion) -> dict[str, BatteryScore]:
         """The score of every test, by name."""
         encoders: dict[str, VisionEncoder | AudioEncoder] = {"vision": vision, "audio": audio}
-        scores: dict[str, Score] = {}
+        scores: dict[str, BatteryScore] = {}
         for sense, task in self._tasks.items():
             scores |= self._probe(sense, task, encoders[sense])
         embedded = embed_split(self._bench, self._recordings, "test", vision, audio)
@@ -91,7 +91,9 @@ class Battery:
             scores |= self._world(self._drawn, [known, embedded], fusion)
         return scores
 
-    def _probe(self, sense: str, task: LabelledWindows, encoder: VisionEncoder | AudioEncoder) -> dict[str, Score]:
+    def _probe(
+        self, sense: str, task: LabelledWindows, encoder: VisionEncoder | AudioEncoder
+    ) -> dict[str, BatteryScore]:
         pooled = pooled_embedding(sense, encoder)
         train, test = (
             self._bench.run(pool, picked, pooled) for pool, picked in zip(task.pools, task.picked, strict=True)
@@ -100,7 +102,7 @@ class Battery:
         groups = task.pools[1].recording[task.picked[1]].tolist()
         readers = {"linear_probe": linear_right, "few_shot": few_shot_right}
         return {
-            f"{sense}_{name}": Score(
+            f"{sense}_{name}": BatteryScore(
                 np.stack([reader(train, test, known, wanted, self._config.probe), wanted], 1).astype(float),
                 balanced_accuracy,
                 groups,
@@ -108,19 +110,19 @@ class Battery:
             for name, reader in readers.items()
         }
 
-    def _retrieve(self, embedded: Embedded, fusion: Fusion) -> dict[str, Score]:
+    def _retrieve(self, embedded: Embedded, fusion: Fusion) -> dict[str, BatteryScore]:
         seen, heard = (cut(embedded, sense, self._queries, self._pool.frames) for sense in ("vision", "audio"))
         images = self._bench.map(fusion.image_embedding, seen)
         similarity = images @ self._bench.map(fusion.sound_embedding, heard).T
         groups = self._queries.names
         return {
-            f"{direction}_r{depth}": Score(hit(ranks(matrix, self._candidates), depth), mean, groups)
+            f"{direction}_r{depth}": BatteryScore(hit(ranks(matrix, self._candidates), depth), mean, groups)
             for direction, matrix in (("image_to_sound", similarity), ("sound_to_image", similarity.T))
             for depth in DEPTHS
             if depth < self._candidates.shape[1]
         }
 
-    def _world(self, drawn: tuple[Sample, Sample], embedded: list[Embedded], fusion: Fusion) -> dict[str, Score]:
+    def _world(self, drawn: tuple[Sample, Sample], embedded: list[Embedded], fusion: Fusion) -> dict[str, BatteryScore]:
         senses = [
             [cut(values, sense, part, self._pool.frames) for sense in SENSES]
             for values, part in zip(embedded, drawn, strict=True)
@@ -135,7 +137,7 @@ class Battery:
         chosen = {"state": kept, "position": kept & placed & ~moving, "velocity": kept & moving}
         groups = drawn[1].names
         return {
-            f"world_{name}": Score(read[:, columns], r_squared, groups)
+            f"world_{name}": BatteryScore(read[:, columns], r_squared, groups)
             for name, columns in chosen.items()
             if columns.any()
         }

@@ -1,11 +1,11 @@
-"""Belief through occlusion: where are the bodies, when the lights have been out for a while?
+"""Belief through occlusion: where are the bodies after some frames without sight?
 
-In the last frames of a window sight is lost, as behind an occluder over the whole room; sound and body go on. A ridge
-regression from the world state of the last frame, fitted on training windows that lost sight alike, reads the
-positions of the last frame.
-Floors: the same readout of the frame that was seen last, held still (copy-last-seen), the mean, and untrained fusions.
-Ceiling: the readout of windows in which nothing is lost. References: the state of the frame seen last, read for where
-bodies will be (what a linear forecast makes of it without the other senses), and the true place where they were last.
+The last frames of a window lack sight, as behind an occluder over the whole room; sound and body sense continue. A
+ridge regression predicts the positions in the last frame from the world state of that frame. It is fitted on training
+windows that lack sight in the same frames.
+Floors: the positions read out at the last seen frame (copy-last-seen), the mean, and untrained fusions. Ceiling: the
+readout of windows that lack nothing. References: a linear forecast from the state of the last seen frame, without the
+other senses, and the true positions in the last seen frame.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ CURVE = (1, 2, 4, 8, 12)  # frames hidden
 
 
 class Belief:
-    """Reads positions from fusions that lose sight.
+    """A readout of positions from fusions that lose sight.
 
     Args:
         bench: where networks run.
@@ -75,7 +75,7 @@ class Belief:
         )
 
     def curve(self, fusion: Fusion, frames: int) -> dict[str, dict[str, float]]:
-        """R^2 by the number of frames without sight: of the belief, and of what was seen last, held still."""
+        """R^2 of the belief and of copy-last-seen by the number of frames without sight."""
         ones = np.ones(len(self._samples[1]))
         return {
             str(hidden): {
@@ -97,7 +97,7 @@ class Belief:
         return paired(states[0], self._truth(0), states[1], self._truth(1))
 
     def _held(self, fusion: Fusion, hidden: int) -> np.ndarray:
-        """Truth of the last frame beside the readout of the frame that was seen last."""
+        """Truth of the last frame, and readout of the last seen frame, [n, D, 2]."""
         states = self._states(fusion, 0, back=hidden)
         return paired(states[0], self._truth(0, hidden), states[1], self._truth(1))
 

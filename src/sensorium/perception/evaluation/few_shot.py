@@ -1,9 +1,9 @@
-"""Few-shot: given one or five examples of each of five classes, which class is a new one of?
+"""Few-shot classification: from one or five examples of each of five classes, which class is a new window of?
 
 Episodes (Vinyals et al. 2016, "Matching networks"): classes are drawn, then support and query windows of each, no two
 of a class from the same recording; every query goes to the class with the nearest mean of supports, after each
 dimension was scaled to unit standard deviation over all windows, without labels. All windows are of test recordings,
-and no network was trained with any label, so every class is a new one.
+and no network was trained with any label, so every class is new to it.
 
 The tasks: for vision the classes of its labelled set (in the playroom: the number of bodies); for sound those of its
 labelled set, in the playroom the kind of the body that sounds, a material and a shape, 16 in all; for fusion both
@@ -37,6 +37,7 @@ from sensorium.evaluation import figures
 from sensorium.evaluation.contract import Evaluation, Input, Result
 from sensorium.evaluation.harness import FLOOR_SEEDS, Bench, WindowPool
 from sensorium.evaluation.readout import nearest
+from sensorium.evaluation.sample import Sample
 from sensorium.evaluation.scores import mean
 from sensorium.evaluation.statistics import measure
 from sensorium.perception.config import FewShotConfig
@@ -76,17 +77,9 @@ class Labelling:
     classes: list[str]
 
 
-@dataclass(frozen=True)
-class FewShotTask:
-    """Labelled windows; windows of one group never are support and query of one class in an episode."""
-
-    picked: np.ndarray
-    groups: np.ndarray
-    labels: np.ndarray
-    labelling: Labelling
-
-
-Views = dict[str, np.ndarray]  # "judged", "raw", "untrained N": one row for each picked window
+# The drawn windows are a `Sample` with the fields "window", row in the pool, and "label", class: int64 [n]. In an
+# episode, windows of one group are never support and query of the same class. Each picture of a still set is a group.
+Views = dict[str, np.ndarray]  # "judged", "raw", "untrained N": one row for each drawn window
 
 
 def judge(bench: Bench, config: FewShotConfig) -> Result:
@@ -102,9 +95,9 @@ def judge(bench: Bench, config: FewShotConfig) -> Result:
     metrics: dict[str, dict[str, Any]] = {}
     reported: dict[str, dict[str, Any]] = {}
     tasks: dict[str, dict[str, Any]] = {}
-    for sense, task_and_views in found.items():
-        if task_and_views is not None:
-            records, tasks[sense] = sense_metrics(sense, *task_and_views, config)
+    for sense, embedded in found.items():
+        if embedded is not None:
+            records, tasks[sense] = sense_metrics(sense, *embedded, config)
             (reported if sense == "fusion" else metrics).update(records)
     if not metrics:
         raise ArtifactError(
@@ -129,17 +122,23 @@ class Embedder:
         self._seeds |= {f"untrained {n}": seed for n, seed in enumerate(FLOOR_SEEDS)}
         self._spectrogram = bench.parts.load(AudioEncoder).spectrogram
 
-    def sight(self, recordings: RecordingSet, config: FewShotConfig) -> tuple[FewShotTask, Views]:
+    def sight(self, recordings: RecordingSet, config: FewShotConfig) -> tuple[Sample, Labelling, Views]:
         """Single pictures."""
         pool = WindowPool(recordings, "test", ("video",), 1)
-        task = draw_task(pool, [sense_labels(pool, "vision", 0)], config)
+        sample, labelling = draw_task(pool, [sense_labels(pool, "vision", 0)], config)
         views = {
-            name: self._bench.run(pool, task.picked, pooled_embedding("vision", self._parts.load(VisionEncoder, seed)))
+            name: self._bench.run(
+                pool, sample["window"], pooled_embedding("vision", self._parts.load(VisionEncoder, seed))
+            )
             for name, seed in self._seeds.items()
         }
-        return task, views | {"raw": components(self._bench.run(pool, task.picked, lambda batch: pixels(batch, 0)))}
+        return (
+            sample,
+            labelling,
+            views | {"raw": components(self._bench.run(pool, sample["window"], lambda batch: pixels(batch, 0)))},
+        )
 
-    def hearing(self, recordings: RecordingSet, config: FewShotConfig) -> tuple[FewShotTask, Views]:
+    def hearing(self, recordings: RecordingSet, config: FewShotConfig) -> tuple[Sample, Labelling, Views]:
         """Windows of sound as long as the encoder was trained on."""
         pool = WindowPool(
             recordings, "test", ("audio",), int(self._parts.manifest("encoders/audio")["config"]["frames"])
@@ -147,20 +146,26 @@ class Embedder:
         options = [sense_labels(pool, "audio", BEFORE)]
         if has_impacts(recordings):
             options.insert(0, sounding_kinds(pool, options[0].classes))
-        task = draw_task(pool, options, config)
+        sample, labelling = draw_task(pool, options, config)
         views = {
-            name: self._bench.run(pool, task.picked, pooled_embedding("audio", self._parts.load(AudioEncoder, seed)))
+            name: self._bench.run(
+                pool, sample["window"], pooled_embedding("audio", self._parts.load(AudioEncoder, seed))
+            )
             for name, seed in self._seeds.items()
         }
-        return task, views | {"raw": components(self._bench.run(pool, task.picked, lambda batch: self._bands(batch)))}
+        return (
+            sample,
+            labelling,
+            views | {"raw": components(self._bench.run(pool, sample["window"], lambda batch: self._bands(batch)))},
+        )
 
-    def state(self, recordings: RecordingSet, config: FewShotConfig) -> tuple[FewShotTask, Views]:
+    def state(self, recordings: RecordingSet, config: FewShotConfig) -> tuple[Sample, Labelling, Views]:
         """World states at the end of windows as long as fusion was trained on."""
         frames = int(self._parts.manifest("fusion")["config"]["frames"])
         pool = WindowPool(recordings, "test", ("video", "audio"), frames)
         moment = frames - 1 - AFTER
         seen, heard = (sense_labels(pool, sense, moment) for sense in SENSES[:2])
-        task = draw_task(pool, [together(seen, heard), heard, seen], config)
+        sample, labelling = draw_task(pool, [together(seen, heard), heard, seen], config)
 
         def states(seed: int | None, fusions: Mapping[str, int | None]) -> Views:
             embedded = embed_split(
@@ -170,7 +175,7 @@ class Embedder:
                 self._parts.load(VisionEncoder, seed),
                 self._parts.load(AudioEncoder, seed),
             )
-            given = [cut(embedded, sense, pool.places(task.picked), pool.frames) for sense in SENSES]
+            given = [cut(embedded, sense, pool.places(sample["window"]), pool.frames) for sense in SENSES]
             return {name: self._read(self._parts.load(Fusion, other), given) for name, other in fusions.items()}
 
         views = states(self._seeds["judged"], {"judged": self._seeds["judged"], "untrained fusion": FLOOR_SEEDS[0]})
@@ -178,10 +183,10 @@ class Embedder:
             views |= states(seed, {f"untrained {number}": seed})
         last = (AFTER + 1 + BEFORE) * int(recordings.details["samples_per_frame"])
         raw = [
-            self._bench.run(pool, task.picked, lambda batch: pixels(batch, moment)),
-            self._bench.run(pool, task.picked, lambda batch: self._bands({"audio": batch["audio"][:, -last:]})),
+            self._bench.run(pool, sample["window"], lambda batch: pixels(batch, moment)),
+            self._bench.run(pool, sample["window"], lambda batch: self._bands({"audio": batch["audio"][:, -last:]})),
         ]
-        return task, views | {"raw": np.concatenate([components(values) for values in raw], 1)}
+        return sample, labelling, views | {"raw": np.concatenate([components(values) for values in raw], 1)}
 
     def _bands(self, batch: Mapping[str, Tensor]) -> Tensor:
         return self._spectrogram(to_sounds(batch["audio"])).flatten(1)
@@ -225,7 +230,7 @@ def together(first: Labelling, second: Labelling) -> Labelling:
     )
 
 
-def draw_task(pool: WindowPool, options: list[Labelling], config: FewShotConfig) -> FewShotTask:
+def draw_task(pool: WindowPool, options: list[Labelling], config: FewShotConfig) -> tuple[Sample, Labelling]:
     """Windows of the first labelling with WAYS classes that have enough recordings, else of that with the most classes.
 
     Raises:
@@ -243,7 +248,8 @@ def draw_task(pool: WindowPool, options: list[Labelling], config: FewShotConfig)
             f"{pool.recordings.manifest}: {len(classes)} classes of {labelling.what} in {max(SHOTS) + QUERIES} or more "
             "test recordings each, few-shot needs 2; raise data.recordings"
         )
-    return FewShotTask(picked, groups[picked], labelling.labels[picked], labelling)
+    fields = {"window": picked, "label": labelling.labels[picked]}
+    return Sample(groups[picked], pool.start[picked], fields), labelling
 
 
 def frequent(labels: np.ndarray, groups: np.ndarray) -> np.ndarray:
@@ -253,14 +259,14 @@ def frequent(labels: np.ndarray, groups: np.ndarray) -> np.ndarray:
 
 
 def sense_metrics(
-    sense: str, task: FewShotTask, views: Views, config: FewShotConfig
+    sense: str, sample: Sample, labelling: Labelling, views: Views, config: FewShotConfig
 ) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
-    """One metric for each number of shots; and the task, with the interval over episodes that papers give."""
+    """One metric for each number of shots, and notes on the task, with intervals over episodes as in papers."""
     metrics, over_episodes = {}, {}
     standard = {name: rows / np.maximum(rows.std(0), 1e-6) for name, rows in views.items()}
     for shots in SHOTS:
         rng = np.random.default_rng(stable_seed(config.seed, "episodes", sense, shots))
-        support, query = episodes(task.labels, task.groups, shots, config.episodes, rng)
+        support, query = episodes(sample["label"], sample.groups, shots, config.episodes, rng)
         ways = support.shape[1]
         right = {name: answers(rows, support, query) for name, rows in standard.items()}
         mixed = rng.permuted(support.reshape(len(support), -1), axis=1).reshape(support.shape)
@@ -269,7 +275,7 @@ def sense_metrics(
         metrics[f"{sense}_{shots}shot"] = measure(
             f"{sense}_{shots}shot",
             right["judged"].ravel(),
-            task.groups[query].ravel().tolist(),
+            sample.groups[query].ravel().tolist(),
             statistic=mean,
             floors={"chance": 1 / ways} | {name: values.ravel() for name, values in floors.items()},
             ceilings={"every query right": 1.0},
@@ -278,9 +284,9 @@ def sense_metrics(
         )
         each = right["judged"].mean((1, 2))
         over_episodes[str(shots)] = [float(each.mean()), float(1.96 * each.std(ddof=1) / np.sqrt(len(each)))]
-    classes = [task.labelling.classes[label] for label in frequent(task.labels, task.groups)]
+    classes = [labelling.classes[label] for label in frequent(sample["label"], sample.groups)]
     what = {
-        "what": task.labelling.what,
+        "what": labelling.what,
         "classes": classes,
         "ways": ways,
         "mean_and_interval_over_episodes": over_episodes,
@@ -291,7 +297,7 @@ def sense_metrics(
 def episodes(
     labels: np.ndarray, groups: np.ndarray, shots: int, count: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of supports [count, ways, shots] and of queries [count, ways, QUERIES]: of a class all of other groups."""
+    """Rows of supports [count, ways, shots] and queries [count, ways, QUERIES]: no group occurs twice in a class."""
     classes = frequent(labels, groups)
     members = {
         label: [np.flatnonzero((labels == label) & (groups == name)) for name in np.unique(groups[labels == label])]
@@ -309,7 +315,7 @@ def episodes(
 
 
 def answers(rows: np.ndarray, support: np.ndarray, query: np.ndarray) -> np.ndarray:
-    """Whether each query [E, ways, Q] lies nearest to the mean of its own class's supports [E, ways, shots]: float."""
+    """1 where a query [E, ways, Q] lies nearest to the mean of its class's supports [E, ways, shots], else 0."""
     right = np.empty(query.shape)
     for number, (shown, tested) in enumerate(zip(support, query, strict=True)):
         means = rows[shown].mean(1)

@@ -1,7 +1,7 @@
-"""What joint training gained and what it harmed: downstream tests before and after, on the same windows.
+"""Gains and harms of joint training: downstream tests before and after, on the same windows.
 
-The encoders and the fusion as they were trained separately, and the joint model, go through every test of the battery
-(battery.py). Differences are paired; intervals come from resampling the test recordings, the same for all tests. Two
+The separately trained encoders and fusion, and the joint model, go through every test of the battery (battery.py).
+Differences are paired; intervals come from resampling the test recordings, the same for all tests. Two
 metrics, in units of the half-width of an interval, so that they compare tests of every kind:
 
 best_gain    the largest gain. Its interval holds for all tests at once (the largest deviate of any test over the
@@ -24,7 +24,7 @@ from sensorium.evaluation.harness import Bench
 from sensorium.evaluation.statistics import CONFIDENCE, resampled_weights
 from sensorium.perception.config import FinetuningConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
-from sensorium.perception.evaluation.battery import Battery, Score
+from sensorium.perception.evaluation.battery import Battery, BatteryScore
 from sensorium.perception.evaluation.world_readout import FUSED
 from sensorium.perception.fusion import Fusion
 from sensorium.perception.joint import Joint
@@ -52,7 +52,7 @@ def judge(bench: Bench, config: FinetuningConfig) -> Result:
 
 
 def compare(
-    before: Mapping[str, Score], after: Mapping[str, Score], seed: int
+    before: Mapping[str, BatteryScore], after: Mapping[str, BatteryScore], seed: int
 ) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
     """The two metrics, and for each test its score before and after and their difference with its 95 % interval."""
     names = np.unique(np.concatenate([score.groups for score in before.values()]))

@@ -1,4 +1,4 @@
-"""Impacts in the truth of a world of bodies: which kind of body sounds, and which body the hand hits.
+"""Impacts in the truth of the playroom: which kind of body sounds, and which body the hand hits.
 
 Only the playroom has this truth: `truth.events`, and for each body `truth.material`, `truth.shape` and `truth.size`.
 """
@@ -33,7 +33,7 @@ SOFTEST = 0.05  # smallest amplitude of an impact that counts: half of the one t
 LATE = 1e-4  # seconds; an impact on the border of two frames belongs to the later one
 
 
-# The fields of an impact by the hand, beside its recording and its frame (`Sample`):
+# The fields of an impact by the hand in a `Sample`; its group is the recording and its start is the frame:
 #   body, material, shape   int64 [n]: which body, and what it is
 #   size                    float64 [n]: of that body, in room widths
 #   place                   float64 [n, 2]: of that body at the end of the frame, in room widths
@@ -80,8 +80,8 @@ def draw_impacts(
 ) -> Sample:
     """Up to `count` audible impacts by the hand in a split, spread evenly over its recordings.
 
-    An impact has `before` frames before its own and `after` after it; several impacts on a body within a frame count
-    once.
+    Every impact has `before` frames before its own and `after` frames after it. Several impacts on a body within one
+    frame count once.
 
     Raises:
         ArtifactError: if there are none.

@@ -1,6 +1,6 @@
-"""Matching windows with candidates from other recordings: who is a query, who is offered, how far down the own one is.
+"""Matching windows with candidates from other recordings: the queries, their candidates, the rank of the true one.
 
-Layouts: n queries, C candidates of each, the own partner first.
+Layouts: n queries, C candidates of each, the true partner first.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ def audible(pool: WindowPool) -> np.ndarray:
 
 
 def draw_candidates(groups: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """For each query its candidates, the query's own partner first, all of different recordings: int64 [n, count].
+    """Candidates of each query, the true partner first, all of different recordings: int64 [n, count].
 
-    Where there are fewer recordings than `count`, each serves once.
+    With fewer recordings than `count`, there is one candidate from each recording.
 
     Raises:
         ArtifactError: if the audible windows come from fewer than two recordings.

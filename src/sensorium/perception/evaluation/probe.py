@@ -1,8 +1,8 @@
-"""Linear and few-shot probes: what a frozen encoder makes easy to read.
+"""Linear and few-shot probes: what is easy to read out of a frozen encoder.
 
-The encoders stay as they are. A logistic regression, or the nearest class mean of a few examples of each class, is
+A logistic regression, or the nearest class mean of a few examples of each class, is
 fitted on labelled windows of training recordings and judged on test recordings, by the mean accuracy over classes
-(equal to plain accuracy if classes are equally frequent; chance is 1 / classes for any constant answer).
+(equal to plain accuracy if classes are equally frequent; any constant answer scores 1 / classes).
 Floors: the most frequent class, and three untrained networks of the same architecture.
 Ceiling: the same architecture trained with the labels, which shows what the labels and this size of network allow.
 """

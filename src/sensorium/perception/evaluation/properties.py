@@ -1,22 +1,22 @@
 """Properties of bodies that the hand hits: which sense shows mass, material, friction, restitution and size?
 
-A row is an audible impact of the hand on a body. Sight gives the vision encoder's grid at the place of the body,
-hearing the audio encoder's embeddings around the impact, touch the body sense. A linear readout (`readout.py`) is
-fitted on training recordings. The values read at the impacts on a test body are averaged and compared with its true
-ones by R^2 (for the material by the mean accuracy over classes). No body is in both.
+A row is an audible impact of the hand on a body. The features of sight are the vision encoder's grid at the place of
+the body, those of hearing the audio encoder's embeddings around the impact, those of touch the body sense. A linear
+readout (`readout.py`) is fitted on training recordings. Its predictions at the impacts on a test body are averaged and
+compared with the true values by R^2 (for the material by the mean accuracy over classes). No body is in both splits.
 
 The metrics are those of all senses together. Floors: the mean (the most frequent material), and all senses with three
-untrained encoders; for what needs more than one sense (`mass`: sound shows the material and the pitch, touch the push)
-also each sense alone; for what looks don't show (`mass_given_looks`, the logarithm of mass minus that of the true area)
-sight alone. Ceiling: the truth of material, shape and size, which determines all of it. References: each sense alone,
-and `truth of events`: boosted trees on the impact's true impulse and loudness and on the velocities of body and hand
-around it, which show how much of a property the mechanics of an impact hold at all.
+untrained encoders. For `mass`, which needs more than one sense (sound shows the material and the pitch, touch the
+push), each sense alone is a floor too; for `mass_given_looks`, the logarithm of mass minus that of the true area, and
+for the material, sight alone is. Ceiling: the truth of material, shape and size, which determines all properties.
+References: each sense alone, and `truth of events`: boosted trees on the impact's true impulse and loudness and on the
+velocities of body and hand around it, which show how much the mechanics of an impact reveal of a property.
 
-Material and friction are in `reported`, in the same form, and are no metrics: untrained audio encoders read the four
-materials nearly as well.
+Material and friction are in `reported`, in the same form, and are no metrics: a readout of untrained audio encoders is
+nearly as good for the four materials.
 
-`senses` holds, for every property, what each sense alone reads, with intervals and whether it is above its floors (the
-mean and the same sense with untrained encoders). Friction and restitution are constants of a material here.
+`senses` holds the score of each sense alone for every property, with an interval and whether it is above its floors
+(the mean and the same sense with untrained encoders). Friction and restitution are constants of a material here.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from sensorium.evaluation.scores import balanced_accuracy, r_squared
 from sensorium.evaluation.statistics import Score, Statistic, measure
 from sensorium.perception.config import PropertiesConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
-from sensorium.perception.evaluation import impact_senses
+from sensorium.perception.evaluation import impact_features
 from sensorium.perception.evaluation.impacts import impacts_for, objects
 from sensorium.perception.evaluation.world_readout import ENCODERS
 
@@ -58,7 +58,7 @@ Readouts = dict[tuple[str, ...], dict[str, np.ndarray]]  # senses used -> proper
 def judge(bench: Bench, config: PropertiesConfig) -> Result:
     """Read the properties of test bodies from each sense and from all."""
     recordings = bench.parts.recordings()
-    training, test = impacts_for(recordings, impact_senses.EARLIEST, impact_senses.LATEST, config)
+    training, test = impacts_for(recordings, impact_features.EARLIEST, impact_features.LATEST, config)
 
     def senses(seed: int | None) -> JointReadout:
         encoders = bench.parts.load(VisionEncoder, seed), bench.parts.load(AudioEncoder, seed)
@@ -139,9 +139,9 @@ def perceived(
 ) -> dict[str, np.ndarray]:
     """Features of each impact by sense."""
     return {
-        "sight": impact_senses.sight(bench, recordings, impacts, vision),
-        "hearing": impact_senses.hearing(bench, recordings, impacts, audio),
-        "touch": impact_senses.touch(recordings, impacts),
+        "sight": impact_features.sight(bench, recordings, impacts, vision),
+        "hearing": impact_features.hearing(bench, recordings, impacts, audio),
+        "touch": impact_features.touch(recordings, impacts),
     }
 
 
@@ -164,12 +164,12 @@ class PropertyReader:
         return list(self._test.groups[self._first])
 
     def read(self, given: JointReadout, used: tuple[str, ...]) -> dict[str, np.ndarray]:
-        """Property -> truth and value read for each test body, as its statistic takes them."""
+        """Property -> truth and prediction for each test body, in the form that its statistic expects."""
         read = given(used, self._wanted, self._training.groups)
         return {name: self._by_body(name, values) for name, values in read.items()}
 
     def events(self, name: str, seed: int) -> np.ndarray:
-        """The same, read from the truth of the impacts."""
+        """Truth and prediction for each test body, from the true mechanics of the impacts."""
         rows = [
             np.concatenate([np.log(part["event"] + 1e-3), mechanics(part)], 1) for part in (self._training, self._test)
         ]

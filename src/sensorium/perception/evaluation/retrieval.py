@@ -1,8 +1,9 @@
-"""Which sound belongs to these pictures, and which pictures to this sound?
+"""Retrieval between senses: which sound belongs to these pictures, and which pictures belong to this sound?
 
-Windows of test recordings as long as fusion was trained on, in which something is heard: the loudest frame reaches
--34 dB of full scale (a root mean square of 0.02, twice the playroom's loudest background). Each query is matched with
-candidates from as many different recordings, the true one among them, by the scalar product of the aligned embeddings.
+Windows come from test recordings, are as long as those that fusion was trained on, and are audible: the loudest frame
+reaches -34 dB of full scale (a root mean square of 0.02, twice the playroom's loudest background). Each query is
+matched with candidates from different recordings, one of them the true partner, by the scalar product of the aligned
+embeddings.
 Ties count as half better and half worse, so a network that answers the same to everything scores chance.
 Floors: chance, three untrained fusion networks on the same encoders, and the same network scored against a wrong pair.
 Ceiling: a perfect matcher, which errs only where candidates are identical bit for bit. Reference, where the source
@@ -41,13 +42,13 @@ DEPTHS = (1, 5, 10)
 
 @dataclass(frozen=True)
 class Similarities:
-    """How alike the seen and the heard of all pairs of windows are, float [n, n]; rows ask, columns are offered.
+    """Similarities of sight and sound of all pairs of windows, float [n, n]: rows are queries, columns candidates.
 
     Attributes:
-        judged: by the judged fusion.
-        untrained: by untrained ones, by name.
-        equal: whether what is offered is the same bit for bit.
-        classes: by the classes heard in both; None where there are no labels.
+        judged: those of the judged fusion.
+        untrained: those of untrained fusions, by name.
+        equal: 1 where two candidates are equal bit for bit.
+        classes: similarity of the classes heard in both; None where there are no labels.
     """
 
     judged: np.ndarray
@@ -87,16 +88,11 @@ def judge(bench: Bench, config: RetrievalConfig) -> Result:
         for name, record in direction_metrics(direction, similarities, candidates, sample, config.seed).items()
     }
     count = candidates.shape[1]
-    notes = {
-        "times_chance": times_chance(metrics, count),
-        "candidates": count,
-        "frames": frames,
-        "audible_windows": len(queries),
-    }
+    notes: dict[str, Any] = {"candidates": count, "frames": frames, "audible_windows": len(queries)}
+    notes["times_chance"] = times_chance(metrics, count)
     sounds, rate = list(to_sounds(torch.from_numpy(sample["audio"])).numpy()), int(recordings.details["sample_rate"])
-    return Result(
-        metrics, lambda path: figures.retrieval(path, list(sample["video"]), sounds, rate, scores, candidates), notes
-    )
+    videos = list(sample["video"])
+    return Result(metrics, lambda path: figures.retrieval(path, videos, sounds, rate, scores, candidates), notes)
 
 
 def times_chance(metrics: dict[str, dict[str, Any]], candidates: int) -> dict[str, list[float]]:
@@ -152,10 +148,10 @@ def same(values: np.ndarray) -> np.ndarray:
 
 
 def heard_classes(pool: WindowPool, queries: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
-    """How alike windows are in the classes heard in them, float [n, n]; None where the source has no classes.
+    """Similarity of windows by the classes heard in them, float [n, n]; None where the source has no classes.
 
-    The share of classes that two windows have in common (Jaccard's index), with ties broken by chance: many windows
-    hold the same classes, and a middle rank would never be the first.
+    It is the share of classes that two windows have in common (Jaccard's index). Ties are broken by chance, because
+    many windows hold the same classes and a middle rank would never be the first.
     """
     if not pool.recordings.has("truth.audio_label"):
         return None

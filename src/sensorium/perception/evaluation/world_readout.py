@@ -1,4 +1,4 @@
-"""What evaluations of the world state share: windows with their truth, senses embedded, variables worth reading."""
+"""Shared by evaluations of the world state: windows with their truth, embedded senses, variables worth reading."""
 
 from __future__ import annotations
 

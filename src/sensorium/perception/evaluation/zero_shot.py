@@ -1,15 +1,16 @@
-"""Zero-shot: recognise kinds that were never met by the attributes that they share with kinds that were.
+"""Zero-shot: recognise kinds that the readout never saw by the attributes that they share with kinds that it saw.
 
-A kind is a visual class and a sound class at once (in the playroom: the number of bodies, and the material of the one
-that sounds). In each trial two classes of either sense are withheld in combination: four kinds, from none of whose
-windows anything is learned, though each class was met in other company. A linear readout (`readout.py`) of both
-encoders learns the attributes, a column for each class, from the other windows of training recordings. A withheld
-window of a test recording goes to the one of the four kinds whose attributes are nearest to those read (direct
-attribute prediction: Lampert et al. 2014). Every pair of sound classes is withheld in turn, with a pair of visual ones.
+A kind combines a visual class and a sound class (in the playroom: the number of bodies, and the material of the one
+that sounds). Each trial withholds the combinations of two classes of either sense: four kinds. The readout learns from
+none of their windows, but it sees each of the four classes in other combinations. A linear readout (`readout.py`) of
+both encoders learns the attributes, a column for each class, from the other windows of training recordings. A withheld
+window of a test recording is assigned to the one of the four kinds whose attributes are nearest to the predicted ones
+(direct attribute prediction: Lampert et al. 2014). Every pair of sound classes is withheld in turn, with a pair of
+visual ones.
 
 Floors: chance, and three pairs of untrained encoders. Ceiling: the true attributes. References: the attributes of one
-sense alone (kinds that are equally near get equal shares), and `shuffled attributes`, the negative control, which must
-score chance: a readout that learned from windows among which the attributes were shuffled.
+sense alone (kinds that are equally near get equal shares), and `shuffled attributes`, a negative control that must
+score chance: a readout that learned from shuffled attributes.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ def judge(bench: Bench, config: ZeroShotConfig) -> Result:
     metrics = {"unseen_kinds": unseen_kinds(trials, perceived(bench.untrained_seed), untrained, config.seed)}
     windows = {"training": len(training), "test": len(test)}
     notes = {"ways": WAYS, "trials": len(trials.withheld), "windows": windows}
-    return Result(metrics, lambda path: figures.bars(path, metrics, "Kinds that were never met", "accuracy"), notes)
+    return Result(metrics, lambda path: figures.bars(path, metrics, "Unseen kinds", "accuracy"), notes)
 
 
 def classes_of(recordings: RecordingSet) -> dict[str, int]:
@@ -128,8 +129,8 @@ def unseen_kinds(
 class Trials:
     """Training and test windows, and which kinds are withheld together in each trial.
 
-    A kind's number is seen * (sound classes) + heard. A trial without a test window is left out, and so is one that
-    withholds a class that is met in no other company.
+    A kind's number is seen * (sound classes) + heard. A trial without a test window is left out, and so is one whose
+    classes do not all occur in other combinations.
 
     Attributes:
         table: attributes of each kind, float [kinds, classes seen + classes heard].
@@ -151,8 +152,8 @@ class Trials:
         self.withheld = [kinds for kinds in every if self._possible(kinds)]
         if not self.withheld:
             raise ArtifactError(
-                f"of {len(test)} labelled windows of test recordings none is of a withheld kind whose classes are "
-                "met in other company; raise data.recordings or data.max_bodies"
+                f"none of {len(test)} labelled windows of test recordings is of a withheld kind whose classes occur "
+                "in other combinations; raise data.recordings or data.max_bodies"
             )
         self._rows = [np.flatnonzero(np.isin(self._judged, kinds)) for kinds in self.withheld]
 
@@ -188,7 +189,7 @@ class Trials:
         return found
 
     def right(self, read: list[np.ndarray], columns: slice = slice(None)) -> np.ndarray:
-        """Whether each judged window goes to its own kind by some attributes, and that kind: float [n, 2]."""
+        """Whether each judged window is assigned to its own kind by some attributes, and that kind: float [n, 2]."""
         judged = []
         for kinds, rows, attributes in zip(self.withheld, self._rows, read, strict=True):
             own, offered = self._judged[rows], self.table[kinds][:, columns]

@@ -17,10 +17,8 @@ from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 SETTLING = 3  # frames of sound before the first that is used: as far as the encoder looks back
 BEFORE, AFTER = 1, 2  # frames of sound and touch around an impact
 LONG_BEFORE, LONG_AFTER = 4, 7  # frames in which the hand may carry the body, as far as there are any
-EARLIEST, LATEST = (
-    max(BEFORE + SETTLING, LONG_BEFORE),
-    AFTER,
-)  # frames that an impact needs before and after it in its recording
+EARLIEST = max(BEFORE + SETTLING, LONG_BEFORE)  # frames that an impact needs before it in its recording
+LATEST = AFTER  # and after it
 SPEED, CHANGE, PUSH, TOUCHING, RESISTED = slice(2, 4), slice(4, 6), slice(6, 8), 8, slice(10, 12)  # of the body sense
 FAINT = 0.02  # added to a magnitude before its logarithm
 
@@ -28,7 +26,7 @@ FAINT = 0.02  # added to a magnitude before its logarithm
 def sight(bench: Bench, recordings: RecordingSet, impacts: Sample, vision: VisionEncoder) -> np.ndarray:
     """The vision encoder's grid at the place of the body, between the four nearest of its cells: [n, channels].
 
-    The place is given; what is there is not.
+    The place comes from the truth; what body is there does not.
     """
     pictures = np.stack(
         [recordings.field(name, "video")[frame] for name, frame in zip(impacts.groups, impacts.start, strict=True)]

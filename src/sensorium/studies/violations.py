@@ -119,8 +119,8 @@ def train(config: ViolationsConfig, seed: int, watched: Watched) -> Expectation:
         mean, spread, share = model(laws, context)
         error = mean - truth
         squares = error.detach().square().unflatten(1, (2, 2)).sum(2)
-        doubt = (squares / (2 * spread).exp() / 2 + 2 * spread).mean()
-        loss = error.square().mean() + config.penalty * share.square().mean() + doubt
+        uncertainty = (squares / (2 * spread).exp() / 2 + 2 * spread).mean()
+        loss = error.square().mean() + config.penalty * share.square().mean() + uncertainty
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

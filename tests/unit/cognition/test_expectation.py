@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from sensorium.cognition.expectation import FAR, Around, Expectation, Watched, advance, hidden_depth, nearest, surprise
+from sensorium.cognition.expectation import (
+    FAR,
+    Around,
+    Expectation,
+    Watched,
+    advance,
+    hidden_depth,
+    nearest_point,
+    surprise,
+)
 from sensorium.studies import impossible, violations
 from sensorium.studies.config import ViolationsConfig
 from sensorium.studies.impossible import LAWS, fours
@@ -40,7 +49,7 @@ def test_ledges_are_solid_and_hold() -> None:
     assert later(around(ledge), 20.0, 50.4, 0.0, 0.0, gravity=160.0) == pytest.approx([20.0, 50.4, 0.0, 0.0], abs=0.01)
     assert later(around(ledge), 20.0, 48.0, 0.0, 9.0)[1] == pytest.approx(50.4, abs=0.01)
     assert later(around(ledge), 60.0, 50.4, 0.0, 0.0, gravity=160.0)[1] > 50.6
-    point = nearest(torch.tensor([[0.0, 0.0, 10.0, 0.0]]), torch.tensor([[14.0, 3.0]]))
+    point = nearest_point(torch.tensor([[0.0, 0.0, 10.0, 0.0]]), torch.tensor([[14.0, 3.0]]))
     torch.testing.assert_close(point, torch.tensor([[10.0, 0.0]]))
 
 

@@ -42,21 +42,31 @@ INPUTS = {
     "agent_return": ("data", "latents", "tokenizer", "clone", "agent"),
 }
 MODULES = {
-    "probe": probe, "retrieval": retrieval, "world_state": world_state,
-    "reconstruction": reconstruction, "rollout": rollout, "agent_return": agent_return,
-}  # fmt: skip
+    "probe": probe,
+    "retrieval": retrieval,
+    "world_state": world_state,
+    "reconstruction": reconstruction,
+    "rollout": rollout,
+    "agent_return": agent_return,
+}
 METRICS = {
     "probe vision": {"linear_probe", "few_shot"},
     "probe audio": {"linear_probe", "few_shot"},
     "retrieval": {
-        "image_to_sound_r1", "image_to_sound_r5", "image_to_sound_r10", "image_to_sound_median_rank",
-        "sound_to_image_r1", "sound_to_image_r5", "sound_to_image_r10", "sound_to_image_median_rank",
+        "image_to_sound_r1",
+        "image_to_sound_r5",
+        "image_to_sound_r10",
+        "image_to_sound_median_rank",
+        "sound_to_image_r1",
+        "sound_to_image_r5",
+        "sound_to_image_r10",
+        "sound_to_image_median_rank",
     },
     "world_state": {"state", "velocity", "belief"},
     "reconstruction": {"psnr", "ssim"},
     "agent_return": {"episode_return", "reward_error"},
-}  # fmt: skip
-# Nothing but sight tells where the toy's shape is: once sight is lost no fusion can know, and each must fail.
+}
+# Only sight shows where the toy's shape is, so without sight every fusion must fail.
 BEYOND = {"belief"}
 
 

@@ -1,9 +1,9 @@
 """The two sides of benchmarks/dynamics.py behind one interface: our dynamics, and those of lucidrains' dreamer4.
 
-Both get the same: tokens a frame in the transformer (ours takes one register more, for the peer has an agent token),
-width, layers, heads, a time layer every fourth, soft cap 50, AdamW, no actions, the same latents. The peer's value
-residuals and attention pool, which the paper does not have, are off. Its agent token has a last layer of its own; it
-meets no other token, so it counts among the peer's parameters and hardly in its time.
+Both have the same number of tokens a frame in the transformer (ours has one more register, because the peer has an
+agent token), the same width, layers and heads, a time layer every fourth, soft cap 50, AdamW, no actions and the same
+latents. The peer's value residuals and attention pool, which the paper does not have, are off. Its agent token has its
+own last layer and attends to no other token; it adds to the peer's parameters but hardly to its time.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Stamp = Callable[[], tuple[float, float]]
 
 @dataclass(frozen=True)
 class Size:
-    """What both sides are built as: width, layers, heads; tokens a frame; windows and frames of a training step."""
+    """The size of both models: width, layers, heads; tokens a frame; windows and frames of a training step."""
 
     dim: int
     layers: int
@@ -50,10 +50,10 @@ class Side(Protocol):
 
     @property
     def parameters(self) -> int:
-        """Those that are trained."""
+        """Number of trained parameters."""
 
     def step(self, share: float) -> None:
-        """One training step; that share of its windows learns long denoising steps."""
+        """One training step; `share` of its windows learn long denoising steps."""
 
     def dream(self, context: int, frames: int, stamp: Stamp) -> list[tuple[float, float]]:
         """Stamps from before the context is read to after each dreamed frame, frames + 1 of them."""
@@ -65,7 +65,7 @@ def precision(device: torch.device) -> contextlib.AbstractContextManager[Any]:
 
 
 def clock(device: torch.device) -> Stamp:
-    """Wall and process CPU seconds, after the device has done what it was told."""
+    """Wall and process CPU seconds, after the device has finished all submitted work."""
 
     def stamp() -> tuple[float, float]:
         if device.type == "cuda":
@@ -76,7 +76,7 @@ def clock(device: torch.device) -> Stamp:
 
 
 def optimiser(module: nn.Module) -> torch.optim.Optimizer:
-    """The same one for both."""
+    """The optimiser of both sides."""
     return torch.optim.AdamW(module.parameters(), lr=1e-4, fused=True)
 
 
@@ -103,9 +103,19 @@ class Ours:
     def _build(self, window: int) -> tuple[DynamicsConfig, Dynamics]:
         size = self.size
         config = DynamicsConfig(
-            dim=size.dim, heads=size.heads, key_heads=size.heads, layers=size.layers, time_every=4, window=window,
-            registers=REGISTERS + 1, frames=window, long_frames=window, long_every=1, images=0, dreamed=0,
-        )  # fmt: skip
+            dim=size.dim,
+            heads=size.heads,
+            key_heads=size.heads,
+            layers=size.layers,
+            time_every=4,
+            window=window,
+            registers=REGISTERS + 1,
+            frames=window,
+            long_frames=window,
+            long_every=1,
+            images=0,
+            dreamed=0,
+        )
         grid = round(size.tokens**0.5) ** 2 == size.tokens
         shapes = {"video": size.tokens, "grid": grid, "audio": 0, "channels": CHANNELS, "action": None}
         return config, Dynamics(config, shapes).to(self.device)
@@ -151,17 +161,25 @@ class Lucidrains:
 
         self.size, self.device = size, device
         self.model = DynamicsWorldModel(
-            dim=size.dim, dim_latent=CHANNELS, num_latent_tokens=size.tokens, num_spatial_tokens=size.tokens,
-            depth=size.layers, time_block_every=4, attn_heads=size.heads, attn_dim_head=size.dim // size.heads,
-            max_steps=64, num_register_tokens=REGISTERS, num_discrete_actions=4,
+            dim=size.dim,
+            dim_latent=CHANNELS,
+            num_latent_tokens=size.tokens,
+            num_spatial_tokens=size.tokens,
+            depth=size.layers,
+            time_block_every=4,
+            attn_heads=size.heads,
+            attn_dim_head=size.dim // size.heads,
+            max_steps=64,
+            num_register_tokens=REGISTERS,
+            num_discrete_actions=4,
             transformer_kwargs={"use_attn_pool": False, "value_residual": False},
-        ).to(device)  # fmt: skip
+        ).to(device)
         self.latents = torch.randn(size.rows, size.frames, size.tokens, CHANNELS, device=device)
         self.optimiser = optimiser(self.model)
 
     @property
     def parameters(self) -> int:
-        """Those that have been trained: its heads for rewards, values, ... take no part here."""
+        """Number of trained parameters: its heads for rewards, values, ... are not trained here."""
         return sum(weight.numel() for weight in self.optimiser.state)
 
     def step(self, share: float) -> None:
@@ -178,7 +196,7 @@ class Lucidrains:
 
         def timed(*arguments: Any, **options: Any) -> Any:
             nonlocal passes
-            if passes % (PASSES + 1) == 0:  # a frame takes one more, which fills the cache
+            if passes % (PASSES + 1) == 0:  # each frame has one more pass, which fills the cache
                 stamps.append(stamp())
             passes += 1
             return forward(self.model, *arguments, **options)
@@ -186,19 +204,22 @@ class Lucidrains:
         self.model.forward = timed
         with torch.no_grad(), precision(self.device):
             self.model.eval().generate(
-                context + frames, num_steps=PASSES, prompt_latents=past, return_decoded_video=False,
+                context + frames,
+                num_steps=PASSES,
+                prompt_latents=past,
+                return_decoded_video=False,
                 store_agent_embed=False,
-            )  # fmt: skip
+            )
         stamps.append(stamp())
         del self.model.forward
         self.model.train()
         if passes != frames * (PASSES + 1):
-            raise RuntimeError(f"dreamer4 took {passes} passes for {frames} frames: its times cannot be told apart")
+            raise RuntimeError(f"dreamer4 took {passes} passes for {frames} frames: cannot assign times to frames")
         return stamps
 
 
 def contestants(size: Size, device: torch.device, compiled: bool) -> tuple[list[Side], str]:
-    """The sides at hand, ours compiled, too, where that is wanted, and a line about one that is missing."""
+    """The sides at hand, ours compiled, too, where that is wanted, and a line about a missing one."""
     keep_freed_memory()  # as all our programs do; the peer gains by it, too
     ours: list[Side] = [Ours(size, device), *([Ours(size, device, compiled=True)] if compiled else [])]
     try:

@@ -1,12 +1,12 @@
-"""SimCLR beside lightly: augmented samples, model steps and both together, in samples a CPU second of one thread.
+"""SimCLR compared with lightly: augmentation, model steps and both together, in samples a CPU second of one thread.
 
     pip install --no-deps --target /tmp/peer lightly==1.6.0 lightly_utils lightning_utilities pytorch_lightning \
         torchmetrics aenum
     PYTHONPATH=src:/tmp/peer python benchmarks/contrastive_speed.py
 
-The same images, ResNet-18, 64 x 64 pixels, batch of 64, two views of each. lightly augments pictures one by one (its
-SimCLR transform without blur and hue, which ours lacks) in the process that trains; ours augments whole batches. CPU
-seconds, not those of a clock: other processes may run. Nothing is asserted.
+Both use the same images, ResNet-18, 64 x 64 pixels, batches of 64 and two views of each image. lightly augments
+pictures one by one in the training process (its SimCLR transform without blur and hue, which ours lacks); ours augments
+whole batches. Times are CPU seconds, so other processes may run. Nothing is asserted.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Views = tuple[Tensor, Tensor]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3, help="timed rounds of each line, after one that is not")
+    parser.add_argument("--rounds", type=int, default=3, help="timed rounds of each line, after an untimed one")
     args = parser.parse_args()
     Execution(device="cpu", threads=1).prepare()  # as every training does; the peer runs in the same process
     torch.manual_seed(0)
@@ -44,9 +44,17 @@ def main() -> None:
     pictures = [to_pil_image(image) for image in pixels]
     strength = VisionAugmentation(crop=0.2, flip=0.5, jitter=0.4, grayscale=0.2)
     transform = SimCLRTransform(
-        input_size=SIZE, cj_strength=1.0, cj_bright=0.4, cj_contrast=0.4, cj_sat=0.4, cj_hue=0.0, min_scale=0.2,
-        random_gray_scale=0.2, gaussian_blur=0.0, normalize=None,
-    )  # fmt: skip
+        input_size=SIZE,
+        cj_strength=1.0,
+        cj_bright=0.4,
+        cj_contrast=0.4,
+        cj_sat=0.4,
+        cj_hue=0.0,
+        min_scale=0.2,
+        random_gray_scale=0.2,
+        gaussian_blur=0.0,
+        normalize=None,
+    )
     draw = Draw(0, 0, 0, BATCH, BATCH, torch.device("cpu"))
 
     def ours() -> Views:

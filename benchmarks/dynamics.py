@@ -1,22 +1,22 @@
-"""Training steps and dreams of our dynamics beside lucidrains' dreamer4, on the same windows, as a table.
+"""Training steps and dreams of our dynamics and of lucidrains' dreamer4, on the same windows, as a table.
 
     python benchmarks/dynamics.py --size CPU-S --compile
     python benchmarks/dynamics.py --size CPU-M --contexts 16 64 --frames 4
     python benchmarks/dynamics.py --size H200-M --device cuda --compile
 
-The peer lives in an environment of its own, which shares torch with ours; without it, only ours is measured:
+The peer is installed in its own environment, which shares torch with ours; without it, only ours is measured:
 
     python -m venv /tmp/peer
     python -c "import site; print(site.getsitepackages()[0])" > /tmp/peer/lib/python3.11/site-packages/shared.pth
     /tmp/peer/bin/pip install dreamer4==0.20.2
     PYTHONPATH=src /tmp/peer/bin/python benchmarks/dynamics.py
 
-The sides take turns in every round, so other work on the machine meets both; on a CPU all is fp32 on one thread, on a
-GPU bf16. On a CPU each side multiplies as its own program does: ours by oneDNN where that is exact, the peer's by MKL
-(its attention would be ten times slower with the other). What the machine can do is measured in the same
-rounds: the matrix products of the side's own flow step and frame, one after the other with nothing between them, and
-the rate of one large product. A training step is what each side's own learner does with T frames: ours reads T - 1 and
-denoises T - 1, each after its own past, where the peer's passes T of levels of their own. Nothing is asserted.
+The sides take turns in every round, so other work on the machine affects both. A CPU computes in fp32 on one thread, a
+GPU in bf16. On a CPU each side multiplies as its own program does: ours by oneDNN where that is exact, the peer's by
+MKL (its attention would be ten times slower with oneDNN). The limits of the machine are measured in the same rounds:
+the matrix products of each side's own flow step and frame without anything between them, and the rate of one large
+product. A training step is the step of each side's own learner on T frames: ours reads T - 1 frames and denoises T - 1
+frames, each given its own past; the peer's processes T frames with a noise level each. Nothing is asserted.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ Times = dict[tuple[str, str], list[tuple[float, float]]]  # (side, work) -> wall
 
 
 class Products(TorchDispatchMode):
-    """Remembers the matrix products and convolutions made under it, forward and backward, to make them again."""
+    """Records the matrix products and convolutions computed under it, forward and backward, to repeat them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class Products(TorchDispatchMode):
 
     @torch.no_grad()
     def again(self) -> None:
-        """All of them, nothing between."""
+        """Repeat all of them, with nothing between."""
         for func, args, kwargs in self.calls:
             func(*args, **kwargs)
 
@@ -83,7 +83,7 @@ def seconds(work: Callable[[], object], stamp: Stamp) -> tuple[float, float]:
 
 
 def peak(work: Callable[[], object], device: torch.device) -> float:
-    """MB that a piece of work needs at most beyond what lies there; on a CPU measured in a forked process."""
+    """Peak memory of a piece of work beyond the present one, in MB; on a CPU measured in a forked process."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
@@ -158,7 +158,7 @@ def measure(sides: list[Side], args: argparse.Namespace) -> tuple[Times, dict[st
 
 
 def busy(found: list[tuple[float, float]], device: torch.device) -> list[float]:
-    """What rates are counted by: on a CPU its own seconds, which other work on the machine takes no share of."""
+    """The times that rates are computed from: on a CPU process seconds, which exclude other work on the machine."""
     return [cpu if device.type == "cpu" else wall for wall, cpu in found]
 
 

@@ -174,7 +174,7 @@ def main() -> int:
     """Run every seed, print the tables and write them beside the runs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--configfile", type=Path, nargs="*", default=[], help="presets, laid over config.yaml")
+    parser.add_argument("--configfile", type=Path, nargs="*", default=[], help="presets that override config.yaml")
     parser.add_argument("--output", type=Path, default=ROOT / "studies/learning")
     parser.add_argument("--docs", action="store_true", help="put the tables into docs/results.md")
     args = parser.parse_args()

@@ -1,14 +1,13 @@
-"""How far ahead the playroom can be foretold at all, by one who knows its laws and what is about to be done.
+"""How far ahead the playroom is predictable: an oracle knows its laws, the coming actions and a noisy state.
 
     python benchmarks/predictability.py --size 64 --rooms 100
 
-Of each room a moment is taken. What is known of it is the truth, disturbed: places by some pixels (a deviation),
-velocities by as many pixels a frame, angles by as much at the rim of a body. From many such guesses the simulator
-itself goes on, under the true actions, and the mean of its films is the prediction; its PSNR, counted as `rollout`
-does, is against the true frames. Guesses scatter about the truth itself, so this is more than anyone has who reads
-with such an error; that they are few costs up to a share of 1 / guesses of the error (0.3 dB at 16). Of what material
-bodies are is known, or guessed from their looks: for each guess one is drawn by how often that material looks so.
-Nothing is asserted.
+A guess is the true state of a room at one moment with Gaussian noise: its std is some pixels for places, as many pixels
+a frame for velocities, and as many pixels at the rim of a body for angles. The simulator continues from many guesses
+under the true actions, and the mean of its films is the prediction. Its PSNR against the true frames is computed as in
+`rollout`. The guesses are centred on the truth, so a real readout with the same error would predict worse. Their finite
+number adds up to a share of 1 / guesses to the error (0.3 dB at 16). The materials of bodies are known, or drawn for
+each guess from the materials that have the body's texture, by their frequency. Nothing is asserted.
 """
 
 from __future__ import annotations
@@ -32,18 +31,18 @@ from sensorium.interactive.parts import positive
 FIRST = 50_000  # the first room
 FRAMES, AHEAD = 96, 16
 SHOWN = (1, 2, 4, 8, 12, 16)
-DEVIATIONS = (0.02, 0.05, 0.1, 0.2, 0.5)
+NOISE_STDS = (0.02, 0.05, 0.1, 0.2, 0.5)
 
 
 def guessed_material(body: Body, rng: np.random.Generator) -> str:
-    """A material as likely as it is by the body's texture, all materials being as frequent."""
+    """A material drawn from its distribution given the body's texture, with a uniform prior."""
     own = np.array([TEXTURES[PROPERTIES[name].texture] == body.texture for name in MATERIALS])
     chances = np.where(own, OWN_TEXTURE, (1 - OWN_TEXTURE) / (len(TEXTURES) - 1))
     return MATERIALS[rng.choice(len(MATERIALS), p=chances / chances.sum())]
 
 
 def disturb(body: pymunk.Body, units: float, radius: float, rng: np.random.Generator) -> None:
-    """Move a body by about `units`, and its velocity by as much a frame; turn it as far at its rim."""
+    """Add noise with an std of `units` to a body's place, its velocity (units a frame) and its angle (at its rim)."""
     body.position = tuple(np.array(body.position) + units * rng.standard_normal(2))
     body.velocity = tuple(np.array(body.velocity) + units * FRAMES_PER_SECOND * rng.standard_normal(2))
     if np.isfinite(body.moment):
@@ -76,7 +75,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=64, help="pixels a side")
     parser.add_argument("--rooms", type=positive, default=100)
-    parser.add_argument("--guesses", type=positive, default=16, help="films that a prediction is the mean of")
+    parser.add_argument(
+        "--guesses", type=positive, default=16, help="simulated films that are averaged for a prediction"
+    )
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     config = PlayroomConfig(size=args.size, frames=FRAMES, seed=args.seed)
@@ -89,17 +90,17 @@ def main() -> None:
         film = render.draw(scene, Motion.join(moments), args.size).astype(np.float32) / WHITE
         truth = film[start : start + AHEAD]
         errors["the last frame", ""].append(np.square(film[start - 1] - truth).mean((1, 2, 3)))
-        for looks, pixels in product((False, True), DEVIATIONS):
+        for looks, pixels in product((False, True), NOISE_STDS):
             films = [guess(scene, actions, start, args.size, pixels, looks, rng) for _ in range(args.guesses)]
             key = "guessed by looks" if looks else "known", f"{pixels}"
             errors[key].append(np.square(np.mean(films, axis=0) - truth).mean((1, 2, 3)))
     print(f"{args.rooms} rooms, {args.size} x {args.size}, seed {args.seed}, {args.guesses} guesses; dB")
-    print("| materials | known to, pixels | " + " | ".join(f"frame {ahead}" for ahead in SHOWN) + " |")
+    print("| materials | noise std, pixels | " + " | ".join(f"frame {ahead}" for ahead in SHOWN) + " |")
     print("|---|" + "---|" * (1 + len(SHOWN)))
-    for (materials, deviation), values in errors.items():
+    for (materials, std), values in errors.items():
         ones, curve = np.ones(len(values)), np.array(values)
         cells = (f"{psnr(curve[:, [ahead - 1]], ones):.1f}" for ahead in SHOWN)
-        print(f"| {materials} | {deviation} | " + " | ".join(cells) + " |")
+        print(f"| {materials} | {std} | " + " | ".join(cells) + " |")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""What a job costs from its submission to its first training step, beyond what SLURM itself takes.
+"""Time from the submission of a job to its first training step, with each executor and with sbatch alone.
 
     python benchmarks/submission.py --partition gpu --account lab     on a cluster, from a shared folder
     python benchmarks/submission.py --private                         on a private one, here (root, Debian packages)
 
 The same program (import torch, one step of an optimiser) is submitted by sbatch alone, through the submitit executor
-and through the official slurm executor. SLURM's accounts tell when a job was submitted and started, to the second;
-the program tells when its step was done.
+and through the official slurm executor. SLURM's accounting has the times of submission and start, to the second;
+the program writes the time of its step.
 """
 
 from __future__ import annotations
@@ -50,14 +50,14 @@ def measure(name: str, folder: Path, arguments: argparse.Namespace) -> tuple[flo
     began = datetime.now().isoformat(timespec="seconds")
     if EXECUTORS[name]:
         resources = [f"slurm_partition={arguments.partition}", f"slurm_account={arguments.account}"]
-        words = ["snakemake", "--default-resources", *resources, "--jobs", "1", "--quiet", "all", *EXECUTORS[name]]
+        command = ["snakemake", "--default-resources", *resources, "--jobs", "1", "--quiet", "all", *EXECUTORS[name]]
     else:
         options = [f"--partition={arguments.partition}", f"--account={arguments.account}", "--mem=1000M", "--time=5"]
-        words = ["sbatch", "--wait", "--output=/dev/null", *options, "--wrap", "python step.py step.txt"]
-    subprocess.run(words, cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    ask = ["sacct", "-X", "-n", "-P", "--format=Submit,Start", "--starttime", began]
-    for _ in range(100):  # accounts hear of a job a little late
-        lines = subprocess.run(ask, check=True, capture_output=True, text=True).stdout.split()
+        command = ["sbatch", "--wait", "--output=/dev/null", *options, "--wrap", "python step.py step.txt"]
+    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    query = ["sacct", "-X", "-n", "-P", "--format=Submit,Start", "--starttime", began]
+    for _ in range(100):  # a job appears in the accounting a little late
+        lines = subprocess.run(query, check=True, capture_output=True, text=True).stdout.split()
         if lines and "Unknown" not in lines[-1]:
             break
         time.sleep(0.1)
@@ -86,7 +86,7 @@ def main() -> None:
             cluster.start()
             os.environ["PATH"] = os.pathsep.join([str(cluster.bin), os.environ["PATH"]])
         found: dict[str, list[tuple[float, float]]] = {name: [] for name in EXECUTORS}
-        for _ in range(arguments.jobs):  # in turns, so that other work on the machine meets them all
+        for _ in range(arguments.jobs):  # in turns, so that other work on the machine affects all of them
             for name, values in found.items():
                 with tempfile.TemporaryDirectory(dir=None if arguments.private else ".") as folder:
                     values.append(measure(name, Path(folder), arguments))

@@ -8,6 +8,7 @@ fails; figures that do not pass are counted in the table.
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
@@ -233,6 +234,7 @@ def outcomes() -> dict[str, str]:
 
 def main() -> int:
     """Run the tests, write the table."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     if not LEARNING.exists():
         raise SystemExit(f"{LEARNING}: not found; make it with: python benchmarks/learning.py --docs")
     found = outcomes()

@@ -1,4 +1,4 @@
-"""Write everything that is generated from the models of the settings: `make config`.
+"""Write all files that are generated from the models of the settings: `make config`.
 
 config/config.yaml                    the default run, every key with its meaning
 config/studies.yaml                   the studies, likewise
@@ -33,7 +33,7 @@ STUDIES_HEADER = """\
 #     snakemake --profile local -j1 results/studies/curiosity.json --configfile config/studies.yaml
 """
 REQUIRED = "..."
-LAST = ("evaluations", "studies")  # whatever line they were joined from, they judge what stands before
+LAST = ("evaluations", "studies")  # the last sections, whatever line they come from, because they use all others
 SYMBOLS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 SOURCES: dict[str, type[Source]] = {
     model.model_fields["source"].default: model for model in get_args(get_args(AnyData)[0])
@@ -51,7 +51,7 @@ class Row(NamedTuple):
 
 
 def limits(field: FieldInfo) -> str:
-    """The values that a field allows, as text: `>= 1, < 5` or `float16 | float32`; empty if its type says it all."""
+    """The values that a field allows, as text: `>= 1, < 5` or `float16 | float32`; empty if its type is enough."""
     kinds = _types(field.annotation)
     if sources := [name for name, model in SOURCES.items() if model in kinds]:
         return " | ".join(sources)

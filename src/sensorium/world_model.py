@@ -41,15 +41,15 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Perception:
-    """What the model made of some frames. One made by hand, of video and actions alone, is enough to imagine from.
+    """The perception of some frames. To imagine from, one that has only video and actions is enough.
 
     Attributes:
-        world: state of the world at each frame, from what came up to it: float32 [T, D].
-        vision: what the eyes say of each frame by itself, float32 [T, dim]; None without video.
-        audio: what the ears say up to each frame, float32 [T, dim]; None without sound.
+        world: state of the world at each frame, inferred from the frames up to it: float32 [T, D].
+        vision: embedding of each frame by itself, float32 [T, dim]; None without video.
+        audio: embedding of the sound up to each frame, float32 [T, dim]; None without sound.
         video: the frames themselves, uint8 [T, H, W, 3]; None without video.
         sound: the sound itself, int16 [T * samples_per_frame]; None without sound.
-        actions: what led to each frame, as given; None if it was not.
+        actions: the action that led to each frame, as given; None if not given.
     """
 
     world: np.ndarray | None = None
@@ -62,11 +62,11 @@ class Perception:
 
 @dataclass(frozen=True)
 class Imagination:
-    """What the model expects.
+    """A dream of what follows.
 
     Attributes:
         video: frames, uint8 [F, H, W, 3].
-        sound: int16 [F * samples_per_frame]; None from a model that dreams pictures alone.
+        sound: int16 [F * samples_per_frame]; None from a model that dreams only pictures.
     """
 
     video: np.ndarray
@@ -76,7 +76,7 @@ class Imagination:
 class WorldModel:
     """A trained model; `sensorium.load` makes one.
 
-    It remembers what it perceived last, and imagines on from there.
+    It keeps its last perception, and imagines from there unless another one is given.
 
     Args:
         folder: the workflow's results; or results/finetuned, to perceive by the encoders and the fusion that were
@@ -108,14 +108,14 @@ class WorldModel:
     ) -> Perception:
         """Infer the state of the world at each frame.
 
-        A state takes in as many frames before it as fusion was trained on. Give the recording from its beginning, or
+        A state depends on as many earlier frames as fusion was trained on. Give the recording from its beginning, or
         a few frames more than you need.
 
         Args:
-            video: uint8 [T, H, W, 3], of the size that the eyes were trained on.
-            audio: [T * samples_per_frame], int16, or float in [-1, 1], at the rate that the ears were trained on.
+            video: uint8 [T, H, W, 3], of the size that the vision encoder was trained on.
+            audio: [T * samples_per_frame], int16, or float in [-1, 1], at the sample rate of the audio encoder.
             body: float [T, P].
-            actions: what led to each frame, [T, A] or int [T]: only `imagine` needs it.
+            actions: the action that led to each frame, [T, A] or int [T]; only `imagine` needs it.
 
         Raises:
             ValueError: if an array has another shape or kind than the model was trained on, or nothing is given.
@@ -163,10 +163,10 @@ class WorldModel:
     def imagine(
         self, actions: ArrayLike, after: Perception | None = None, *, denoising_steps: int = 4, seed: int = 0
     ) -> Imagination:
-        """Dream what follows if one acts so.
+        """Dream what follows under the given actions.
 
         Args:
-            actions: what leads to each frame that is to come, float [F, A] or int [F].
+            actions: the action that leads to each coming frame, float [F, A] or int [F].
             after: a perception to go on from, with video and actions (and audio, if dreams have sound); None: the last.
             denoising_steps: passes a frame, 1, 2, 4, ... 64: more take longer and are finer.
             seed: of the noise that a dream starts from; another seed, another dream.
@@ -203,12 +203,12 @@ class WorldModel:
             ear = self._parts.load(AudioTokenizer)
             heard = ear.encode(to_sounds(torch.from_numpy(after.sound).to(self.device))[None])
             context = torch.cat([context, heard], dim=2)
-        kept = dynamics.window  # frames that a dream looks back on
+        kept = dynamics.window  # longest context of a dream
         if moves is not None:
             moves = moves[:, max(0, given - kept) :]
         dreamed = dream(dynamics, context[:, -kept:], moves, horizon, denoising_steps=denoising_steps, seed=seed)
         tokens = dynamics.split(dreamed)
-        # decoded with what was seen and heard before: a tokenizer may look back, and a sound rings on
+        # decoded together with the context, because decoders may use earlier frames and sounds overlap frames
         shown = tokenizer.decode(torch.cat([seen, tokens["video"][0]]))[given:]
         sound = None
         if "audio" in tokens:
@@ -221,11 +221,11 @@ class WorldModel:
 
     @cached_property
     def _joint(self) -> Joint | None:
-        """Encoders and fusion that were trained together, if they were asked for."""
+        """Encoders and fusion that were trained together, if the folder names them."""
         return None if self._finetuned is None else self._finetuned.load(Joint)
 
     def _picture_size(self) -> int:
-        """Height and width of the pictures that the eyes were trained on."""
+        """Height and width of the pictures that the vision encoder was trained on."""
         if self._finetuned is None:
             return int(self._parts.manifest("encoders/vision")["details"]["shapes"]["size"])
         return int(self._finetuned.manifest("finetuned")["details"]["shapes"]["vision"]["shapes"]["size"])
@@ -245,7 +245,7 @@ class WorldModel:
 
 def _checked(name: str, values: ArrayLike, shape: tuple[int | None, ...], kind: str) -> np.ndarray:
     """An array of the wanted shape (None: any size) and kind of numbers."""
-    array = np.array(values, order="C")  # a copy: torch takes neither mirrored nor read-only arrays
+    array = np.array(values, order="C")  # a copy: torch accepts neither mirrored nor read-only arrays
     fits = array.ndim == len(shape) and all(want in (None, size) for want, size in zip(shape, array.shape, strict=True))
     if not fits or array.dtype not in KINDS[kind]:
         wanted = ", ".join("T" if size is None else str(size) for size in shape)

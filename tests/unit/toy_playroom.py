@@ -38,9 +38,13 @@ class ToyPlayroom:
         ]
         details = {**playroom.details(config), "quarantine": [], "recordings": entries}
         write_manifest(
-            folder / "data", kind=KIND, section_json=canonical_json(config), inputs={}, files={"shard-0000": shard},
+            folder / "data",
+            kind=KIND,
+            section_json=canonical_json(config),
+            inputs={},
+            files={"shard-0000": shard},
             details=details,
-        )  # fmt: skip
+        )
         self.data = folder / "data/manifest.json"
         self.recordings = RecordingSet.open(self.data)
         self.vision = write_model(

@@ -83,14 +83,21 @@ def recording(number: int, actions: np.ndarray | None = None) -> dict[str, np.nd
 
 
 DETAILS = {
-    "frames_per_second": 16, "sample_rate": RATE, "samples_per_frame": SAMPLES, "size": SIZE,
-    "action": {"kind": "continuous", "size": 2}, "body": 2, "quarantine": [], "source": "toy", "licence": "MIT",
+    "frames_per_second": 16,
+    "sample_rate": RATE,
+    "samples_per_frame": SAMPLES,
+    "size": SIZE,
+    "action": {"kind": "continuous", "size": 2},
+    "body": 2,
+    "quarantine": [],
+    "source": "toy",
+    "licence": "MIT",
     "labels": {
         "vision": {"name": "shape", "classes": ["square", "cross"]},
         "audio": {"name": "chirp", "classes": ["down", "up"]},
     },
     "state_names": ["shape_x", "shape_y", "shape_vx", "shape_vy", "light"],
-}  # fmt: skip
+}
 
 
 def digests(inputs: dict[str, Path]) -> dict[str, str]:
@@ -111,7 +118,7 @@ def write_recordings(
     details, files = {**DETAILS, "recordings": entries}, {"shard-0000": shard}
     write_manifest(
         folder, kind=KIND, section_json=canonical_json(section), inputs=digests(inputs), files=files, details=details
-    )  # fmt: skip
+    )
     return folder / "manifest.json"
 
 
@@ -123,9 +130,13 @@ def write_model(
     weights = {name: tensor.contiguous().clone() for name, tensor in model.state_dict().items()}
     save_file(weights, folder / "model.safetensors")
     write_manifest(
-        folder, kind=kind, section_json=canonical_json(section), inputs=digests(inputs),
-        files={"model": folder / "model.safetensors"}, details={"shapes": shapes},
-    )  # fmt: skip
+        folder,
+        kind=kind,
+        section_json=canonical_json(section),
+        inputs=digests(inputs),
+        files={"model": folder / "model.safetensors"},
+        details={"shapes": shapes},
+    )
     return folder / "manifest.json"
 
 

@@ -1,7 +1,7 @@
 """The agent: learned tokens within the dynamics, and heads that predict actions, rewards and values from them.
 
-After Dreamer 4 (Hafner et al. 2025), section 3.3: agent tokens attend to all of their frame and to their own past; no
-other token attends to them.
+After Dreamer 4 (Hafner et al. 2025), section 3.3: agent tokens attend to all tokens of their frame and to their own
+past; no other token attends to them.
 
 The action a_t led to frame t and is among the tokens of frame t. So the agent's state h_t depends on a_t, and the
 policy predicts the actions *after* it, a_{t+1}, a_{t+2}, ...; predicting a_t would be copying. Rewards are not among
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sensorium.agent.config import CloningConfig, ImaginationConfig
-from sensorium.agent.scalars import BINS, expectation, symexp_bins, two_hot
+from sensorium.agent.scalars import BINS, expected_value, symexp_bins, two_hot
 from sensorium.config import parse_section
 from sensorium.generation.config import DynamicsConfig
 from sensorium.generation.dynamics import Conditioning, Dynamics
@@ -34,8 +34,8 @@ _ACTION_BINS = 11  # of a part of a continuous action, from -1 to 1
 class ActionCode:
     """Actions as categories: a discrete action is one part; a continuous one has a part for each of its numbers.
 
-    Bins represent distributions that a Gaussian cannot (around a thing on the left or on the right; commands at their
-    limits), and their probabilities, entropies and divergences are exact sums.
+    Bins represent distributions that a Gaussian cannot (two modes; commands at their limits), and their probabilities,
+    entropies and divergences are exact sums.
 
     Args:
         action: {"kind": "continuous" | "discrete", "size": A} of the recordings.
@@ -71,7 +71,7 @@ class Head(nn.Module):
 
 
 class Policy(Head):
-    """Distributions of the coming actions; distance 0 is the next action, the only one that is ever taken."""
+    """Distributions of the coming actions; distance 0 is the next action, the only one that is executed."""
 
     def __init__(self, dim: int, distances: int, code: ActionCode) -> None:
         super().__init__(dim, distances, code.parts * code.bins)
@@ -94,7 +94,7 @@ class Scalar(Head):
 
     def mean(self, state: Tensor, distance: int = 0) -> Tensor:
         """States [..., D] -> expected numbers [...]."""
-        return expectation(self(state, distance), self.bins)
+        return expected_value(self(state, distance), self.bins)
 
 
 class Agent(Loadable):

@@ -20,7 +20,7 @@ from sensorium.training.collapse import mean_difference
 from sensorium.training.learner import Audio, Batch, Gate, Image, Learner, Metrics
 from sensorium.training.normalise import RunningScale
 
-_SEEN = 0.9  # signal level of the frames that gates read
+_SEEN = 0.9  # signal level of the input frames of the gates
 
 
 class CloningLearner(Learner):
@@ -97,7 +97,7 @@ class CloningLearner(Learner):
         return self._dynamics[0].show(self._shown(batch))
 
     def _shown(self, batch: Batch) -> Batch:
-        """The frames that the agent reads."""
+        """The batch, cut to the frames that the agent reads."""
         whole = ("index", "scene")  # fields of a window, not of its frames
         return {name: value if name in whole else value[:, : self.frames] for name, value in batch.items()}
 

@@ -1,4 +1,4 @@
-"""Settings of the agent: how it learns to act, first from recordings, then from its own dreams."""
+"""Settings of the agent, which learns to act first from recordings, then from its own dreams."""
 
 from __future__ import annotations
 
@@ -66,13 +66,13 @@ class AgentReturnConfig(Section):
 
 
 class AgentEvaluations(Section):
-    """How the agent is judged."""
+    """Evaluations of the agent."""
 
     agent_return: AgentReturnConfig = AgentReturnConfig()
 
 
 class AgentSettings(GenerationSettings):
-    """The section of the agent, and what it asks of the world and of the dynamics it dreams with."""
+    """The section of the agent, and its requirements on the world and on the dynamics."""
 
     agent: AgentConfig = AgentConfig()
 
@@ -85,7 +85,7 @@ class AgentSettings(GenerationSettings):
         return [*super().trained(), *(["clone", "agent"] if self.lines.agent else [])]
 
     def windows(self) -> dict[str, int]:
-        """Frames that each setting asks of a recording."""
+        """Frames that each setting requires of a recording."""
         if not self.lines.agent:
             return super().windows()
         return super().windows() | {

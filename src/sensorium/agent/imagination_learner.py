@@ -1,4 +1,4 @@
-"""Imagination training: the policy acts in dreams and learns from actions that earned more or less than expected.
+"""Imagination training: the policy acts in dreams and learns from the sign of the advantages of its actions.
 
 Only the policy and the value are trained; the dynamics, the agent's tokens and the reward head are frozen.
 
@@ -26,7 +26,7 @@ _WATCHED = 16  # contexts of the gates
 
 @dataclass(frozen=True)
 class ImaginedEpisodes:
-    """Episodes that were played in dreams.
+    """Dreamed episodes.
 
     Attributes:
         states: of the agent at frames 0 to H, where frame 0 is the last true one, [B, H + 1, D].
@@ -89,7 +89,7 @@ class ImaginationLearner(CoupledLearner):
         acting, value = episodes.states[:, :-1], self.actor.value
         with torch.no_grad():
             values = value.mean(episodes.states)
-            certain = torch.ones_like(episodes.rewards)  # episodes end by the clock alone, which no state contains
+            certain = torch.ones_like(episodes.rewards)  # episodes end only by a time limit, which no state contains
             returns = lambda_returns(episodes.rewards, values, certain, self.config.discount, self.config.mixing)
             prior = self._agent[0].policy(acting)
         log_chances = self.actor.policy(acting)

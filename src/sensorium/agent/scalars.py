@@ -46,7 +46,7 @@ def two_hot(values: Tensor, bins: Tensor) -> Tensor:
     return F.one_hot(upper, len(bins)) * share + F.one_hot(upper - 1, len(bins)) * (1 - share)
 
 
-def expectation(logits: Tensor, bins: Tensor) -> Tensor:
+def expected_value(logits: Tensor, bins: Tensor) -> Tensor:
     """Mean [...] of the distributions over bins with logits [..., K].
 
     The bins are symmetric about a bin at zero and are summed in pairs, so equal weights on a huge bin and its mirror

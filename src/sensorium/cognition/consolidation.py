@@ -3,7 +3,8 @@
 Kirkpatrick et al., "Overcoming catastrophic forgetting in neural networks" (2017), equation 3:
 loss = loss of the new task + weight / 2 * sum_i F_i (theta_i - theta*_i)^2 for each earlier task, with the diagonal of
 the Fisher information F. F is taken sample by sample, with labels drawn from the network's own distribution: the
-square of a batch's mean gradient is something else, and with the data's labels all vanishes once they are learned.
+square of a batch's mean gradient is something else, and with the labels of the data all gradients vanish once the task
+is learned.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def fisher(network: nn.Module, inputs: Tensor, generator: torch.Generator) -> di
         generator: of the labels that are drawn from the network's own distribution.
 
     Raises:
-        DeadFisherError: if it is zero or not finite: the network is certain of all it says.
+        DeadFisherError: if it is zero or not finite: the network is certain of all its predictions.
     """
     weights = {name: parameter.detach() for name, parameter in network.named_parameters()}
     with torch.no_grad():
@@ -48,7 +49,7 @@ def fisher(network: nn.Module, inputs: Tensor, generator: torch.Generator) -> di
 
 
 class Consolidation:
-    """The memory of earlier tasks: where their weights stood, and how much each mattered."""
+    """Weights after each earlier task, and the importance of each weight."""
 
     def __init__(self) -> None:
         self._anchors: list[tuple[dict[str, Tensor], dict[str, Tensor]]] = []

@@ -1,9 +1,9 @@
-"""Curiosity that noise cannot catch: an online forward model, and the progress it makes in each region.
+"""Curiosity that is robust to noise: an online forward model and its learning progress in each region.
 
-An agent that seeks prediction errors stares at a noisy television for ever, for noise stays unpredictable. One that
-seeks *progress* of its predictions does not (Schmidhuber 1991; Oudeyer, Kaplan and Hafner 2007). Progress belongs to
-regions of the world, not to exact states: pure noise never shows a state twice and so would be new for ever. It is
-measured on transitions that the lesson did not use, so that learning noise by heart is none.
+An agent that seeks prediction errors is caught by a noisy television, because noise stays unpredictable. An agent that
+seeks *progress* of its predictions is not (Schmidhuber 1991; Oudeyer, Kaplan and Hafner 2007). Progress belongs to
+regions of the world, not to exact states: noise never shows a state twice, so every state of it would be new. Progress
+is measured on transitions that the lesson did not use, so that memorised noise does not count.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ import torch
 from torch import Tensor, nn
 
 CERTAINTY = 1.0  # standard errors by which a mean gain must exceed zero to count
-NEGLIGIBLE = 1e-3  # gains a lesson below this, for targets of unit variance, are none
+NEGLIGIBLE = 1e-3  # mean gains below this count as zero, for targets of unit variance
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """What a visit taught.
+    """The result of training on one visit.
 
     Attributes:
         error: mean squared error of the prediction, made before learning.
-        gain: by how much the lesson lowered the error on transitions of the same visit that it did not see.
+        gain: decrease of the error on held-out transitions of the same visit.
     """
 
     error: float
@@ -34,11 +34,11 @@ class Lesson:
 
 
 class ForwardModel:
-    """A small network that is trained at each visit on what it has just seen.
+    """A small network that is trained at each visit on its transitions.
 
     Args:
-        inputs: width of what is known before (place, observation, action).
-        outputs: width of what comes.
+        inputs: width of its inputs (place, observation, action).
+        outputs: width of its targets.
         width: hidden units.
         lr: of Adam.
         seed: of the initial weights.
@@ -52,19 +52,19 @@ class ForwardModel:
             for parameter in self.network.parameters():
                 scale = parameter.shape[-1] ** -0.5 if parameter.ndim == 2 else 0.0
                 parameter.copy_(scale * torch.randn(parameter.shape, generator=generator))
-            last.weight.zero_()  # it begins by expecting the mean: nothing to unlearn about noise
+            last.weight.zero_()  # its first prediction is the mean, which is already the best one for noise
         self.optimiser = torch.optim.Adam(self.network.parameters(), lr=lr)
 
     def observe(
         self, before: Tensor, after: Tensor, memory: tuple[Tensor, Tensor] | None = None, steps: int = 1
     ) -> Lesson:
-        """Predict, then learn from one half of what came, and judge that lesson by the other half.
+        """Predict, train on one half of the transitions, and measure the gain on the other half.
 
         Args:
             before: [B, inputs].
             after: [B, outputs].
-            memory: earlier transitions, [M, inputs] and [M, outputs], that are learned from as well.
-            steps: of learning.
+            memory: earlier transitions, [M, inputs] and [M, outputs], that join the training half.
+            steps: training steps.
         """
         half = len(before) // 2
         lesson, test = (before[:half], after[:half]), (before[half:], after[half:])
@@ -86,10 +86,10 @@ class ForwardModel:
 
 
 class Interest:
-    """How interesting each region is, from the lessons had there.
+    """The interest in each region, from the latest lessons there.
 
     Args:
-        window: visits to a region that are looked back on.
+        window: latest visits to a region that count.
         measure: from the lessons of the last visits to an interest of 0 or more.
         region: from an observation to its region.
     """
@@ -104,7 +104,7 @@ class Interest:
         self._lessons: dict[Hashable, list[Lesson]] = defaultdict(list)
 
     def note(self, observation: np.ndarray, lesson: Lesson) -> None:
-        """Remember a lesson had at an observation."""
+        """Add a lesson from the region of an observation."""
         lessons = self._lessons[self.region(observation)]
         lessons.append(lesson)
         del lessons[: -self.window]
@@ -115,7 +115,7 @@ class Interest:
         return self.measure(lessons) if 4 * len(lessons) >= self.window else None
 
     def shares(self, observations: Sequence[np.ndarray], explore: float) -> np.ndarray:
-        """Chance of going to each of K places, [K]: by interest; unknown places first; `explore` is spread evenly."""
+        """Probabilities of visiting K places, [K]: by interest; unknown places first; `explore` is spread evenly."""
         found = [self.of(observation) for observation in observations]
         unknown = np.array([interest is None for interest in found])
         wanted = unknown.astype(float) if unknown.any() else np.array([interest or 0.0 for interest in found])
@@ -125,22 +125,22 @@ class Interest:
 
 
 def learning_progress(lessons: Sequence[Lesson]) -> float:
-    """Mean gain of the last lessons, as far as it exceeds chance. From noise nothing is learned that holds for more."""
+    """Mean gain of the last lessons, beyond its standard error; 0 if that is negligible, as it is for noise."""
     gains = np.array([lesson.gain for lesson in lessons])
     gain = float(gains.mean() - CERTAINTY * gains.std(ddof=1) / np.sqrt(len(gains)))
     return gain if gain > NEGLIGIBLE else 0.0
 
 
 def relative_progress(lessons: Sequence[Lesson]) -> float:
-    """Root of the share of the error that a mean lesson takes away, for regions whose errors differ in size.
+    """Square root of mean gain over mean error, for regions whose errors differ in size.
 
-    What cannot be predicted has large errors and so, by chance, large gains; as shares of the error they are small. The
-    root keeps what is nearly known from being given up for what is new.
+    Unpredictable regions have large errors and so, by chance, large gains, but the ratio is small. The root favours
+    regions that are almost learned over new ones.
     """
     gain, error = (float(np.mean([getattr(lesson, name) for lesson in lessons])) for name in ("gain", "error"))
     return (gain / error) ** 0.5 if gain > NEGLIGIBLE else 0.0
 
 
 def prediction_error(lessons: Sequence[Lesson]) -> float:
-    """The naive interest: what is badly predicted attracts."""
+    """The naive interest: the mean prediction error."""
     return float(np.mean([lesson.error for lesson in lessons]))

@@ -1,8 +1,8 @@
-"""What is expected of a body from one frame to the next, by explicit geometry and what was learned beyond it.
+"""Predictions of a body's next state by explicit geometry, with a learned correction and uncertainty.
 
-Geometry: inertia, gravity, solidity and support as in physics.py, here among ledges too; contact: what the hand
-touches is pushed, what it does not touch is not; permanence: a body behind a screen goes on, and is seen again where
-it comes out. Learned: how far gravity is trusted in each context, what a contact gives back, how sure all this is.
+Geometry covers inertia, gravity, solidity and support as in physics.py, but also among ledges; contact (the hand pushes
+only what it touches); and permanence (a body behind a screen keeps moving and is visible again where it comes out).
+Learned are the trust in gravity for each context, the effect of contacts, and the uncertainty of predictions.
 
 Legend: B bodies, T frames, K ledges, C contexts. A state [B, 4] is place and velocity, the latter in units a frame.
 """
@@ -19,19 +19,17 @@ from torch import Tensor, nn
 from sensorium.cognition.physics import Correction, Room, Trust
 
 STEPS = 8  # Euler steps a frame
-FAR = -1e4  # where things are that are not there
-CERTAIN = 1e-4  # no chance of being seen is taken to be smaller
-SPREAD = (
-    2.0  # logarithm of the largest standard deviation of a number from its expectation, and minus that of the smallest
-)
-NUMBERS = 4  # of a state
-SEEN = 3 * NUMBERS  # numbers that the learned parts see: what surfaces take, or nearly take; velocity, size, a one
-NEARLY = 0.6  # room units by which a body is taken to be larger, to see contacts that may just come about
+FAR = -1e4  # coordinate of absent things
+CERTAIN = 1e-4  # smallest probability of being visible, or of being hidden
+SPREAD = 2.0  # log std of a prediction lies in [-SPREAD, SPREAD]
+NUMBERS = 4  # numbers of a state
+SEEN = 3 * NUMBERS  # inputs of the learned parts: effects of contacts and of near contacts; velocity, size, a one
+NEARLY = 0.6  # room units added to a radius to find near contacts
 
 
 @dataclass(frozen=True)
 class Around:
-    """What is around bodies, in the room's units.
+    """The surroundings of bodies, in the room's units.
 
     Attributes:
         ledges: [B, K, 4], ends x0, y0, x1, y1; FAR if there is none.
@@ -49,7 +47,7 @@ class Around:
 
 
 def advance(room: Room, around: Around, state: Tensor, size: Tensor, seconds: float, gravity: float) -> Tensor:
-    """The state a frame later, [B, 4]: what a body meets stops it, and the hand takes it along.
+    """The state a frame later, [B, 4]: surfaces stop a body, and the hand pushes it.
 
     Args:
         room: walls, floor and damping.
@@ -66,7 +64,7 @@ def advance(room: Room, around: Around, state: Tensor, size: Tensor, seconds: fl
         place, hand = place + speed / STEPS, hand + around.hand_velocity / STEPS
         for number in range(around.ledges.shape[1]):
             ledge = around.ledges[:, number]
-            near, still = nearest(ledge, place), torch.zeros_like(speed)
+            near, still = nearest_point(ledge, place), torch.zeros_like(speed)
             place, speed = _push_out(place, speed, size + around.ledge_radius, near, still)
         place, speed = _push_out(place, speed, size + around.hand_radius, hand, around.hand_velocity)
         inside = torch.minimum(torch.maximum(place, room.low + size[:, None]), room.high - size[:, None])
@@ -75,15 +73,15 @@ def advance(room: Room, around: Around, state: Tensor, size: Tensor, seconds: fl
     return torch.cat([place, speed], dim=1)
 
 
-def nearest(ledge: Tensor, place: Tensor) -> Tensor:
-    """The point of a line from x0, y0 to x1, y1, [B, 4], that is nearest to a place: [B, 2]."""
+def nearest_point(ledge: Tensor, place: Tensor) -> Tensor:
+    """The point [B, 2] on a line from x0, y0 to x1, y1, [B, 4], that is nearest to a place [B, 2]."""
     start, along = ledge[:, :2], ledge[:, 2:] - ledge[:, :2]
     share = ((place - start) * along).sum(1) / along.square().sum(1).clamp_min(1e-6)
     return start + share.clamp(0, 1)[:, None] * along
 
 
 def _push_out(place: Tensor, speed: Tensor, reach: Tensor, surface: Tensor, moving: Tensor) -> tuple[Tensor, Tensor]:
-    """No body nearer than `reach` [B] to a thing's centre [B, 2], nor moving towards it there."""
+    """Move bodies out to the distance `reach` [B] from a surface point [B, 2], and stop their motion towards it."""
     gap = place - surface
     distance = gap.norm(dim=1, keepdim=True)
     normal = gap / distance.clamp_min(1e-6)
@@ -93,15 +91,15 @@ def _push_out(place: Tensor, speed: Tensor, reach: Tensor, surface: Tensor, movi
 
 
 def hidden_depth(screen: Tensor, place: Tensor, size: Tensor) -> Tensor:
-    """How far a body is from being seen: positive where a screen [B, 2], from x to x, covers all of it; [B]."""
+    """How deep a body is hidden, [B]: positive where a screen [B, 2], from x to x, covers all of it."""
     return torch.minimum(place[:, 0] - screen[:, 0], screen[:, 1] - place[:, 0]) - size
 
 
 @dataclass(frozen=True)
 class Laws:
-    """What geometry says of the next frame: states without gravity, and what gravity adds; both [B, 4].
+    """Geometric predictions of the next state: without gravity, and what gravity adds; both [B, 4].
 
-    `seen` [B, SEEN] is what the learned parts see.
+    `seen` [B, SEEN] holds the inputs of the learned parts.
     """
 
     free: Tensor
@@ -112,8 +110,8 @@ class Laws:
 class Expectation(nn.Module):
     """free + trust(context) law + shared(seen) + (1 - trust(context)) own(context, seen), and a spread.
 
-    `shared` is what a contact does beyond stopping a body, in every context alike; `own`, linear, is the exception of
-    each context. Before training only geometry speaks, with a trust of 0.9 and a spread of one unit.
+    `shared` corrects contacts in the same way for every context; `own`, which is linear, is the exception of each
+    context. Before training the prediction is geometry alone, with a trust of 0.9 and an std of one unit.
     """
 
     def __init__(self, room: Room, seconds: float, contexts: int, width: int, seed: int) -> None:
@@ -146,10 +144,10 @@ class Expectation(nn.Module):
 
 @dataclass(frozen=True)
 class Watched:
-    """Scenes as they are watched: what a body does, and what is around it."""
+    """Observed scenes: the motion of a body and its surroundings."""
 
     state: Tensor  # [B, T, 4]
-    seen: Tensor  # bool [B, T], true in the first frame; where it is false, the state is not used
+    seen: Tensor  # whether it is visible, bool [B, T], true in the first frame; states elsewhere are not used
     size: Tensor  # [B]
     hand: Tensor  # [B, T, 2]
     ledges: Tensor  # [B, K, 4]
@@ -159,17 +157,17 @@ class Watched:
     hand_radius: float
 
     def around(self, frame: int) -> Around:
-        """What is around between a frame and the next; the hand goes where it is seen to go."""
+        """Surroundings between a frame and the next; the hand moves as observed."""
         hand = self.hand[:, frame]
         return Around(self.ledges, self.ledge_radius, hand, self.hand[:, frame + 1] - hand, self.hand_radius)
 
     def among(self, other: Watched) -> Watched:
-        """What these bodies do, among what is around the others."""
+        """The motions of these scenes in the surroundings of the others."""
         return replace(other, state=self.state, seen=self.seen, size=self.size)
 
     @classmethod
     def join(cls, parts: Sequence[Watched]) -> Watched:
-        """One scene after the other."""
+        """Concatenate scenes along B."""
         values = {field.name: [getattr(part, field.name) for part in parts] for field in fields(cls)}
         joined: dict[str, Any] = {
             name: torch.cat(each) if torch.is_tensor(each[0]) else each[0] for name, each in values.items()
@@ -179,23 +177,23 @@ class Watched:
 
 @torch.no_grad()
 def surprise(expectation: Expectation, watched: Watched) -> Tensor:
-    """Surprise of an observation, [B], in nats: 0 on average if expectations are right.
+    """Surprise of an observation, [B], in nats: 0 on average if predictions are calibrated.
 
     A visible body contributes half its squared distance from the expectation in units of the standard deviation; being
-    visible, or not, contributes minus the logarithm of its probability. A hidden body is expected to go on as before,
-    and its place becomes less certain with every frame.
+    visible, or not, contributes minus the logarithm of its probability. A hidden body is predicted from
+    its last prediction, and the variance of its place grows with every frame.
     """
-    believed, doubt = watched.state[:, 0], torch.zeros(len(watched.size), 2)
+    believed, variance = watched.state[:, 0], torch.zeros(len(watched.size), 2)
     total = torch.zeros(len(watched.size))
     for frame in range(watched.state.shape[1] - 1):
         laws = expectation.laws(watched.around(frame), believed, watched.size)
         mean, spread, _ = expectation(laws, watched.context)
-        doubt = doubt + (2 * spread).exp()
+        variance = variance + (2 * spread).exp()
         seen, state = watched.seen[:, frame + 1], watched.state[:, frame + 1]
-        chance = torch.sigmoid(hidden_depth(watched.screen, mean[:, :2], watched.size) / doubt[:, 0].sqrt())
+        chance = torch.sigmoid(hidden_depth(watched.screen, mean[:, :2], watched.size) / variance[:, 0].sqrt())
         total += -torch.where(seen, 1 - chance, chance).clamp_min(CERTAIN).log()
-        error = (state - mean).square().unflatten(1, (2, 2)).sum(2) / doubt
+        error = (state - mean).square().unflatten(1, (2, 2)).sum(2) / variance
         total += torch.where(seen, error.sum(1) / 2 - NUMBERS / 2, 0.0)
         believed = torch.where(seen[:, None], state, mean)
-        doubt = torch.where(seen[:, None], 0.0, torch.stack([doubt.sum(1), doubt[:, 1]], dim=1))
+        variance = torch.where(seen[:, None], 0.0, torch.stack([variance.sum(1), variance[:, 1]], dim=1))
     return total

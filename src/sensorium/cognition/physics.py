@@ -1,8 +1,7 @@
-"""Physics that is known beforehand, as explicit geometry, and how far it is trusted.
+"""Prior knowledge of physics as explicit geometry, with a learned trust and correction.
 
-Inertia: what moves goes on. Gravity: what nothing holds is pulled down. Solidity and support: no body enters a wall or
-the floor; there it stops. What a body really does beyond that is learned as a correction, and in which context the
-law of gravity holds is learned as a trust.
+The prior has inertia, gravity, solidity and support: no body enters a wall or the floor; there it stops. A correction
+learns the rest of the motion, and a trust learns in which contexts the law of gravity holds.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ STEPS = 24  # Euler steps of a prediction
 
 @dataclass(frozen=True)
 class Room:
-    """What the laws need to know of a room, in its own units and seconds.
+    """The parameters of the laws in a room, in its own units and seconds.
 
     Attributes:
         low: smallest coordinate of a wall's surface, x and y alike.
@@ -34,7 +33,7 @@ class Room:
     damping: float
 
     def moves(self, position: Tensor, velocity: Tensor, size: Tensor, seconds: float, gravity: float) -> Tensor:
-        """Where bodies go by inertia, solidity, support and the given gravity: displacements [..., 2].
+        """Displacements [..., 2] of bodies under inertia, solidity, support and the given gravity.
 
         Args:
             position: [..., 2], of the centres.
@@ -59,7 +58,7 @@ class Room:
 
 
 class Correction(nn.Module):
-    """A network that begins at zero, with a linear path around its hidden layer: [B, inputs] -> [B, outputs]."""
+    """A network [B, inputs] -> [B, outputs] with a linear path around its hidden layer; zero before training."""
 
     def __init__(self, inputs: int, width: int, seed: int, outputs: int = 2) -> None:
         super().__init__()
@@ -79,7 +78,7 @@ class Correction(nn.Module):
 
 
 class Trust(nn.Module):
-    """How far a law is trusted in each context: w = LEAST + (MOST - LEAST) sigmoid(theta . context + theta_0).
+    """The trust in a law for each context: w = LEAST + (MOST - LEAST) sigmoid(theta . context + theta_0).
 
     [B, contexts], one-hot, -> [B, 1]. theta_0 is fixed by FIRST, theta starts at 0.
     """
@@ -100,8 +99,8 @@ class TrustedPrior(nn.Module):
 
     If the correction's share (1 - w) correction is penalised, w is identified: it is the part of the law that holds.
 
-    A context is one-hot. Each entry has a trust and a readout of the correction's hidden units of its own, beside what
-    all share: `OWN` names these parameters. An exception is learned by them alone, so it leaves the rule as it was.
+    A context is one-hot. Besides the shared parameters, each context has its own trust and its own readout of the
+    correction's hidden units; `OWN` names these parameters. If only they learn an exception, the rule stays as it was.
     """
 
     OWN = ("trust.theta", "readout")

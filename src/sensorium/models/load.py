@@ -19,7 +19,7 @@ class Loadable(nn.Module):
 
     Attributes:
         Config: the model of its section.
-        kind: what the manifest of such an artifact says, for example "encoder_vision".
+        kind: the kind in the manifest of such an artifact, for example "encoder_vision".
     """
 
     Config: ClassVar[type[Section]]

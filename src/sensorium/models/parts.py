@@ -26,7 +26,7 @@ class Parts:
     inputs must be those of the other parts' manifests.
 
     Args:
-        manifests: place -> manifest; or a folder of results, in which every part stands in its place.
+        manifests: place -> manifest; or a folder of results, in which every part has its place.
         device: where models go.
     """
 
@@ -59,7 +59,7 @@ class Parts:
         return path
 
     def manifest(self, place: str) -> dict[str, Any]:
-        """What the manifest of a part says."""
+        """The content of the manifest of a part."""
         manifest: dict[str, Any] = read_json(self.use(place))
         return manifest
 
@@ -97,7 +97,7 @@ class Parts:
         return model
 
     def load_any(self, place: str) -> Any:
-        """A trained model whose class is found by the kind that its manifest says."""
+        """A trained model whose class is found by the kind in its manifest."""
         kind = self.manifest(place)["kind"]
         if kind not in CLASSES:
             raise ArtifactError(f"{self.path(place)}: expected one of {', '.join(CLASSES)}, found {kind!r}")

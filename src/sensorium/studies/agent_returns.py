@@ -1,4 +1,4 @@
-"""Is it worth dreaming? The policy trained in dreams against the cloned one it started from, in the real world.
+"""Does training in dreams pay? The policy trained in dreams against the cloned policy, in the real environment.
 
 Each seed has recordings, tokenizer, dynamics, clone, agent and episodes of its own, made by the stages of the workflow.
 """
@@ -29,11 +29,11 @@ _UNTRAINED = 101  # seed of the control's weights
 
 def run(config: AgentReturnsConfig) -> Findings:
     """Train and play, over all seeds."""
-    return judge(config.all_seeds(), [live(config, seed) for seed in config.all_seeds()])
+    return judge(config.all_seeds(), [play_seed(config, seed) for seed in config.all_seeds()])
 
 
 def judge(seeds: list[int], lives: list[tuple[dict[str, float], float]]) -> Findings:
-    """The findings from what each seed's policies, and an untrained one, earned in an episode on average."""
+    """The findings from the mean episode returns of each seed's policies and of an untrained one."""
     earned = {name: np.array([sums[name] for sums, _ in lives]) for name in POLICIES}
     groups = [str(seed) for seed in seeds]
 
@@ -59,7 +59,7 @@ def judge(seeds: list[int], lives: list[tuple[dict[str, float], float]]) -> Find
     )
 
 
-def live(config: AgentReturnsConfig, seed: int) -> tuple[dict[str, float], float]:
+def play_seed(config: AgentReturnsConfig, seed: int) -> tuple[dict[str, float], float]:
     """Mean return of every policy of one seed, and that of an untrained policy in the agent's place."""
     with TemporaryDirectory() as place:
         folder = Path(place)
@@ -67,8 +67,8 @@ def live(config: AgentReturnsConfig, seed: int) -> tuple[dict[str, float], float
         device = ("--device", "cpu", "--threads", "1")
 
         def train(stage: Any, name: str, section: Section, **inputs: Path) -> Path:
-            words = [word for key, path in inputs.items() for word in (f"--{key}", str(path))]
-            stage.main(["--config", seeded(section, seed), *words, "--output", str(folder / name), *device])
+            arguments = [part for key, path in inputs.items() for part in (f"--{key}", str(path))]
+            stage.main(["--config", seeded(section, seed), *arguments, "--output", str(folder / name), *device])
             return folder / name / "manifest.json"
 
         dynamics = train(train_dynamics, "dynamics", config.dynamics, latents=latents, tokenizer=tokenizer)
@@ -78,11 +78,11 @@ def live(config: AgentReturnsConfig, seed: int) -> tuple[dict[str, float], float
         agent = train(train_agent, "agent", config.agent.imagination, latents=latents, clone=clone)
         inputs = {"data": data, "latents": latents, "tokenizer": tokenizer, "clone": clone, "agent": agent}
         judged = config.play.model_copy(update={"seed": seed})
-        words = ["--config", canonical_json(judged), *device, "--figure", str(folder / "played.png")]
-        words += [word for key, path in inputs.items() for word in (f"--{key}", str(path))]
+        arguments = ["--config", canonical_json(judged), *device, "--figure", str(folder / "played.png")]
+        arguments += [part for key, path in inputs.items() for part in (f"--{key}", str(path))]
         found = []
         for control in ((), ("--untrained-seed", str(_UNTRAINED))):
-            agent_return.main([*words, *control, "--output", str(folder / "played.json")])
+            agent_return.main([*arguments, *control, "--output", str(folder / "played.json")])
             found.append(read_json(folder / "played.json")["metrics"]["episode_return"])
         trained, untrained = found
         sums = {"agent": trained["value"], "best": trained["ceiling"], **trained["floors"], **trained["references"]}
@@ -94,13 +94,13 @@ def make_tokens(config: AgentReturnsConfig, seed: int, folder: Path) -> tuple[Pa
     recordings = record(config.data, seed, folder / "data")
     latents, tokenizer, encoding = folder / "latents", folder / "tokenizer", canonical_json(LatentsConfig())
     device = ["--device", "cpu", "--threads", "1"]
-    words = ["video", "--config", seeded(config.tokenizer, seed), "--data", str(recordings), "--output", str(tokenizer)]
-    train_tokenizer.main([*words, *device])
+    given = ["--config", seeded(config.tokenizer, seed), "--data", str(recordings)]
+    train_tokenizer.main(["video", *given, "--output", str(tokenizer), *device])
     model, lists = tokenizer / "manifest.json", []
-    words = ["video", "--config", encoding, "--data", str(recordings), "--tokenizer", str(model)]
+    arguments = ["video", "--config", encoding, "--data", str(recordings), "--tokenizer", str(model)]
     for number in range(config.data.shards):
         shard = latents / f"shard-{number:04d}.safetensors"
-        encode_latents.main([*words, "--shard", str(number), "--output", str(shard), *device])
+        encode_latents.main([*arguments, "--shard", str(number), "--output", str(shard), *device])
         lists.append(str(shard.with_suffix(".json")))
     manifest = latents / "manifest.json"
     joined = ["--config", encoding, "--shards", *lists, "--like", str(recordings), "--output", str(manifest)]

@@ -1,4 +1,4 @@
-"""Is it worth dreaming of a game that nobody here wrote? The study of agents (`agent_returns`), on a console."""
+"""Does training in dreams pay in an Atari game? The study `agent_returns` with other recordings."""
 
 from __future__ import annotations
 

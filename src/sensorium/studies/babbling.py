@@ -1,8 +1,8 @@
-"""Babbling: does a hand that tries what it makes progress with learn more of things than one that tries at random?
+"""Babbling: does a hand learn more about things if it follows its learning progress than if it acts at random?
 
-In every visit it chooses a thing and an action, makes a few attempts in the playroom, predicts each outcome from
-strength, distance and size, measures it by what is seen, felt and heard, and learns. Visits begin at random; then the
-choice follows the progress of its forward models (cognition/curiosity.py). Held-out balls are touched in no life.
+In every visit it chooses a thing and an action and makes a few attempts in the playroom. It predicts each outcome from
+strength, distance and size, measures it by sight, touch and hearing, and learns. Visits begin at random; then the
+choice follows the progress of its forward models (cognition/curiosity.py). No life touches the held-out balls.
 The journal, a line for each visit, records what was tried, predicted and measured; it names no property of a ball.
 """
 
@@ -133,7 +133,7 @@ class Life:
 
 
 def judge(lives: Sequence[Life], random: Sequence[Life]) -> dict[str, dict[str, Any]]:
-    """The test that a way of choosing takes, paired by seed with lives of random choice."""
+    """The metrics of a way of choosing, paired by seed with lives of random choice."""
     errors, floor = (np.array([life.property_error() for life in found]) for found in (lives, random))
     wasted = np.array([sum(life.share_of(ACTIONS[action]) for action in UNLEARNABLE) for life in lives])
     least = np.array([min(life.share_of(thing) for thing in OBJECTS) for life in lives])

@@ -35,7 +35,7 @@ FAINT = 0.3  # how much the lamp changes, where a ball's moves have unit varianc
 
 @dataclass(frozen=True)
 class Visits:
-    """Where one agent went, int64 [steps]."""
+    """Places that one agent visited, int64 [steps]."""
 
     places: np.ndarray
 
@@ -72,7 +72,7 @@ def run(config: CuriosityConfig) -> Findings:
 
 
 def judge(lives: Sequence[Visits]) -> dict[str, dict[str, object]]:
-    """The test that an agent takes, by seed."""
+    """The metrics of one kind of agent, by seed."""
 
     def shares(place: int, half: int) -> np.ndarray:
         return np.array([life.share(place, half) for life in lives])
@@ -107,7 +107,7 @@ def live(
     places = np.empty(config.steps, np.int64)
     for step in range(config.steps):
         door = balloon if 2 * step >= config.steps else None
-        worlds = [show(rng, place, config.batch, ball, door) for place in range(len(PLACES))]
+        worlds = [transitions_at(rng, place, config.batch, ball, door) for place in range(len(PLACES))]
         before = [
             np.concatenate([np.tile(np.eye(len(PLACES))[place], (config.batch, 1)), seen], axis=1)
             for place, (seen, _) in enumerate(worlds)
@@ -126,7 +126,7 @@ def place_of(observation: np.ndarray) -> int:
     return int(observation[: len(PLACES)].argmax())
 
 
-def show(
+def transitions_at(
     rng: np.random.Generator,
     place: int,
     count: int,

@@ -1,4 +1,4 @@
-"""What a study hands back, and its form as text: metrics, controls that must fail, tables."""
+"""The result of a study and its form as text: metrics, controls that must fail, tables."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Cell = str | int | float | Mapping[str, float]  # a mapping is an estimate: valu
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of a study that are no metrics: one column a key, the same keys in every row."""
+    """Rows of a study that are not metrics: one column for each key, the same keys in every row."""
 
     title: str
     rows: Sequence[Mapping[str, Cell]]

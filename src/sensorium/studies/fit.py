@@ -19,7 +19,14 @@ def fit(
     data: Mapping[str, Tensor],
     before: Callable[[int], None] = lambda step: None,
 ) -> None:
-    """Train a learner on rows of `data` (tensors of equal length on the CPU), then freeze it; `before` each step."""
+    """Train a learner on rows of `data` (tensors of equal length on the CPU), then freeze it.
+
+    Args:
+        learner: on the CPU.
+        training: its section.
+        data: name -> tensor [n, ...].
+        before: called with the number of each step before the step.
+    """
     optimiser = Optimiser(learner, training)
     count = len(next(iter(data.values())))
     learner.train()

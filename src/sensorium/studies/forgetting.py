@@ -1,8 +1,8 @@
-"""Forgetting: three tasks in a row that get into each other's way, with and without what protects the earlier ones.
+"""Forgetting: three interfering tasks in sequence, with and without protection of the earlier ones.
 
-The task is to classify the material of an impact in the playroom from 14 bands of its sound at 4 times. Each task hears
-through a microphone whose 56 outputs are wired in an order of its own, so all three can be learned together by one
-network, and learning one alone overwrites the others.
+The task is to classify the material of an impact in the playroom from 14 bands of its sound at 4 times. Each task
+permutes the 56 inputs in its own order (permuted inputs as in Kirkpatrick et al. 2017). One network can learn all three
+tasks together, but training on one alone overwrites the others.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def trend(values: np.ndarray) -> np.ndarray:
 
 
 def nothing(network: nn.Module, inputs: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-    """A Fisher information of zero: the broken mechanism."""
+    """A Fisher information of zero, which protects nothing: a control."""
     return {name: torch.zeros_like(parameter) for name, parameter in network.named_parameters()}
 
 

@@ -1,11 +1,13 @@
 """Few-shot recognition of handwritten characters whose alphabet the encoder never saw.
 
-The encoder learns from the drawings of the other alphabets by contrast: two views, turned, sheared, bent and cut,
-against those of all others. Without labels both views are of one drawing; the supervised encoder knows which drawings
-show the same character, and its views are of two of them, mostly of two writers (Khosla et al. 2020, "Supervised
-contrastive learning", with one partner each). A character turned by a quarter counts as another one (Santoro et al.
-2016, arXiv:1605.06065). Then 5 characters of the alphabet that was left out, one drawing of each to go
-by, and drawings of other writers to name, by the nearest in cosine. Each repetition leaves out another alphabet.
+The encoder is trained on the other alphabets by contrast: two views of a sample (rotated, sheared, bent and cropped)
+against the views of all other samples. Without labels both views are of one drawing. The views of the supervised
+encoder are of two drawings of the same character, mostly by two writers (Khosla et al. 2020, "Supervised contrastive
+learning", with one partner each). A character turned by a quarter counts as another one (Santoro et al.
+2016, arXiv:1605.06065).
+
+An episode has 5 characters of the alphabet that was left out, with one example of each. Drawings by other writers are
+assigned to the example with the highest cosine similarity. Each repetition leaves out another alphabet.
 """
 
 from __future__ import annotations
@@ -65,7 +67,7 @@ class Drawings:
 
 
 def run(config: HandwritingConfig) -> Findings:
-    """Train with one alphabet left out in each repetition, and judge there."""
+    """Train with one alphabet left out in each repetition, and evaluate on that alphabet."""
     drawings = read(Path(config.archive), config.size)
     rows: list[dict[str, Cell]] = []
     scores = []
@@ -77,8 +79,8 @@ def run(config: HandwritingConfig) -> Findings:
     column = {name: np.array([found[name] for found in scores]) for name in scores[0]}
     fresh = ("raw pixels", "untrained encoder")
 
-    def beside(name: str, floors: Sequence[str]) -> dict[str, Any]:
-        """Accuracy beside that of others on the same alphabets."""
+    def accuracy(name: str, floors: Sequence[str]) -> dict[str, Any]:
+        """The record of an accuracy with its floors, paired by alphabet."""
         groups = [str(row["alphabet left out"]) for row in rows]
         return measure(
             name, column[name], groups, floors={floor: column[floor] for floor in floors}, ceilings={"attainable": 1.0}
@@ -86,28 +88,28 @@ def run(config: HandwritingConfig) -> Findings:
 
     return Findings(
         metrics={
-            "one_shot": beside("encoder", fresh),
+            "one_shot": accuracy("encoder", fresh),
             "one_shot_expected": over_seeds("one_shot", column["encoder"], config.expected, 1.0),
-            "one_shot_taught": beside("taught encoder", (*fresh, "encoder")),
+            "one_shot_taught": accuracy("taught encoder", (*fresh, "encoder")),
             "one_shot_taught_expected": over_seeds("one_shot", column["taught encoder"], config.expected, 1.0),
         },
-        controls={"shuffled_labels": beside("shuffled labels", fresh)},
+        controls={"shuffled_labels": accuracy("shuffled labels", fresh)},
         tables=[Table(f"{WAYS}-way 1-shot, {config.episodes} episodes an alphabet", rows)],
     )
 
 
 def judge(config: HandwritingConfig, drawings: Drawings, left_out: int, seed: int) -> dict[str, float]:
-    """Accuracy on the alphabet that was left out: of both encoders, of what they must beat, with shuffled labels."""
+    """Accuracy on the alphabet that was left out: of both encoders, of their baselines, and with shuffled labels."""
     unseen, known = (np.flatnonzero((drawings.alphabet == left_out) == wanted) for wanted in (True, False))
     character, writer = drawings.character[unseen], drawings.writer[unseen]
     pixels = to_unit_range(torch.from_numpy(drawings.images[unseen])).flatten(1)
-    taught = embed(encoder(config, drawings.together(known), seed), drawings, unseen)
+    taught = embed_drawings(make_encoder(config, drawings.together(known), seed), drawings, unseen)
     found = {
         name: few_shot(vectors, character, writer, config.episodes, seed)
         for name, vectors in (
-            ("encoder", embed(encoder(config, drawings.each(known), seed), drawings, unseen)),
+            ("encoder", embed_drawings(make_encoder(config, drawings.each(known), seed), drawings, unseen)),
             ("taught encoder", taught),
-            ("untrained encoder", embed(encoder(config, None, seed), drawings, unseen)),
+            ("untrained encoder", embed_drawings(make_encoder(config, None, seed), drawings, unseen)),
             ("raw pixels", pixels),
         )
     }
@@ -115,8 +117,8 @@ def judge(config: HandwritingConfig, drawings: Drawings, left_out: int, seed: in
     return found | {"shuffled labels": few_shot(taught, shuffled, writer, config.episodes, seed)}
 
 
-def encoder(config: HandwritingConfig, video: Tensor | None, seed: int) -> nn.Module:
-    """An encoder to which frames of one recording are views of one thing; None: with its first weights."""
+def make_encoder(config: HandwritingConfig, video: Tensor | None, seed: int) -> nn.Module:
+    """An encoder, trained with the frames of a recording as views of one sample; untrained if there is no video."""
     section = VisionEncoderConfig(
         width=config.width,
         dim=config.dim,
@@ -135,7 +137,7 @@ def encoder(config: HandwritingConfig, video: Tensor | None, seed: int) -> nn.Mo
 
 
 @torch.no_grad()
-def embed(encoder: nn.Module, drawings: Drawings, rows: np.ndarray) -> Tensor:
+def embed_drawings(encoder: nn.Module, drawings: Drawings, rows: np.ndarray) -> Tensor:
     """Embeddings float32 [n, dim]."""
     images = drawings.each(rows)[:, 0]
     return torch.cat([encoder(to_images(part)) for part in images.split(PASS)])

@@ -1,8 +1,8 @@
 """Possible and impossible scenes of the playroom, in fours: two motions and two surroundings, each lawful by itself.
 
 Motion A is what happens in surroundings a, motion B what happens in b; among the other's surroundings it breaks a law.
-So the possible and the impossible scenes hold the same motions and the same surroundings, number for number, and only
-only the law separates them: motions alone, or surroundings alone, do not.
+So the possible and the impossible scenes hold the same motions and the same surroundings, number for number. Only
+the law separates them: neither motions alone nor surroundings alone do.
 
     law          motion A            motion B           surroundings a       surroundings b
     gravity      falls               rises              a stone's colour     a balloon's colour
@@ -49,7 +49,7 @@ MOST_LEDGES = max(len(layout) for layout in LAYOUTS)
 
 @dataclass(frozen=True)
 class Setup:
-    """One scene before it moves, and what is said of it."""
+    """The initial state of one scene."""
 
     place: tuple[float, float]
     velocity: tuple[float, float]
@@ -66,9 +66,9 @@ Four = tuple[Setup, Setup]  # surroundings a and b, with what starts in them
 
 
 def watch(setup: Setup, noise: float, random: np.random.Generator) -> Watched:
-    """Let the playroom move a scene, and see it with an uncertainty of `noise` room units: B = 1.
+    """Simulate a scene and observe it with Gaussian noise: B = 1.
 
-    Velocities are seen `noise` room units a frame from the truth.
+    The std of the noise is `noise` room units for places, and as many room units a frame for velocities.
     """
     base = draw_scene(PlayroomConfig(min_bodies=1, max_bodies=1), 0)
     assert base.bodies[0] is not None
@@ -233,7 +233,7 @@ def _ledge(random: np.random.Generator) -> tuple[int, float, float, float]:
 
 
 def _seen_from_either_side(pair: Four, random: np.random.Generator) -> Four:
-    """The same from the other side, by a toss, where the room is symmetric."""
+    """Mirror both scenes with probability one half, where the room is symmetric."""
     if any(setup.layout != EMPTY for setup in pair) or random.random() < 0.5:
         return pair
     return _mirrored(pair[0]), _mirrored(pair[1])

@@ -1,7 +1,7 @@
-"""A physics prior and the balloon: what knowing gravity is worth, and whether an exception spoils the rule.
+"""A physics prior and its exception: the value of knowing gravity, and whether learning balloons spoils the rule.
 
-Balls of eight colours in the playroom; those of two colours are balloons and rise. The task: where is the ball three
-eighths of a second later? Errors are root mean squares in room units (the room is 100 wide, a ball about 20).
+The playroom has balls of eight colours; those of two colours are balloons and rise. The task is to predict the place of
+a ball 0.375 s ahead. Errors are root mean squares in room units (the room is 100 wide, a ball about 20).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ TOLERANCE = 1.05  # how much worse than the better of its parts a blend may be
 
 @dataclass(frozen=True)
 class Balls:
-    """n samples for each of S seeds: where balls were and what became of them."""
+    """n samples for each of S seeds: states of balls, and how far they moved."""
 
     position: Tensor  # [S, n, 2] room units
     velocity: Tensor  # [S, n, 2] room units a second
@@ -114,7 +114,7 @@ class MotionPredictors:
 
     @torch.no_grad()
     def falls(self, balls: Balls) -> np.ndarray:
-        """Share of the balls in free flight that are pulled down by more than inertia takes them, [S]."""
+        """Share of the balls in free flight that are predicted to fall below their path without gravity, [S]."""
         free, _ = TRUE_ROOM.laws(balls.position, balls.velocity, balls.size, SECONDS)
         down, flying = (SCALE * self.predict(balls)[0] - free)[..., 1] > 0, in_free_flight(balls)
         return ((down & flying).sum(1) / flying.sum(1)).numpy()
@@ -180,7 +180,7 @@ def run(config: PhysicsPriorConfig) -> Findings:
 
 
 def shuffled(config: PhysicsPriorConfig, world: Balls) -> Balls:
-    """The samples with colours that mean nothing."""
+    """The samples with permuted colours."""
     mixed = [
         np.random.default_rng(stable_seed("colours", seed)).permutation(world.moved.shape[1])
         for seed in config.all_seeds()
@@ -189,7 +189,7 @@ def shuffled(config: PhysicsPriorConfig, world: Balls) -> Balls:
 
 
 def exception(config: PhysicsPriorConfig, world: Balls, test: Balls) -> dict[str, np.ndarray]:
-    """First only stones, then only balloons: what is known of each after either, by blend and by learner alone."""
+    """First only stones, then only balloons: errors on each after each phase, for the blend and the learner alone."""
     found = {}
     for name, room in (("blend", TRUE_ROOM), ("blend, all weights", TRUE_ROOM), ("learner", None)):
         learner = MotionPredictors(config, room).train(world.of(balloons=False))
@@ -203,7 +203,7 @@ def exception(config: PhysicsPriorConfig, world: Balls, test: Balls) -> dict[str
 
 
 def in_free_flight(balls: Balls) -> Tensor:
-    """Which meet no surface, whichever way gravity pulls: bool [S, n]."""
+    """Which balls meet no surface, whichever way gravity pulls: bool [S, n]."""
     margin = balls.size[..., None] + 1
     flying = torch.ones(balls.size.shape, dtype=torch.bool)
     for gravity in (GRAVITY, LIFT * GRAVITY):
@@ -213,7 +213,7 @@ def in_free_flight(balls: Balls) -> Tensor:
 
 
 def prediction(room: Room, balls: Balls) -> Tensor:
-    """What a prior says without any learning: displacements [S, n, 2], room units."""
+    """The prediction of a prior without learning: displacements [S, n, 2], room units."""
     free, law = room.laws(balls.position, balls.velocity, balls.size, SECONDS)
     return free + law
 

@@ -1,7 +1,7 @@
-"""What a babbling hand can try in the playroom: balls of four colours, things to do with them, and what is then sensed.
+"""Attempts of a babbling hand in the playroom: balls of four colours, actions on them, and what is then sensed.
 
-What a ball of a colour is made of is the playroom's secret. Every attempt has a fresh ball, of a size that is seen. The
-last action fumbles without knowing what it does, so its outcome cannot be predicted; waiting teaches nothing.
+The learner does not see the material of a colour. Every attempt has a new ball of visible size. The last action is
+random and not known to the learner, so its outcome cannot be predicted; waiting teaches nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LEARNABLE = [number for number, (_, action) in enumerate(REGIONS) if action in (
 UNLEARNABLE = [FUMBLE]  # actions
 FRAMES = 12
 KNOWN = 3  # numbers known before an attempt: strength, distance, size
-SCALES = np.array([20.0, 20.0, 60.0, 60.0, 150.0, 150.0, 0.5])  # of an outcome, that count as one
+SCALES = np.array([20.0, 20.0, 60.0, 60.0, 150.0, 150.0, 0.5])  # one unit of each outcome
 MIDDLE, FLOOR, ASIDE = ROOM / 2, ROOM - WALL, (10.0, 10.0)
 
 

@@ -1,8 +1,8 @@
-"""What priors of sight are worth: contrast of views in the playroom, then a linear probe of few labels.
+"""Value of visual priors: contrastive training in the playroom, then a linear probe with few labels.
 
 Arms differ in what their first layer sees. Maps are repeated until every arm has as many channels as the one with all
-priors, so all have the same number of parameters; "none" sees red, green and blue. Arms of one seed share recordings,
-augmentation and labelled images. The probe predicts the number of bodies in rooms that nothing was trained on.
+priors, so all have the same number of parameters; "none" sees only red, green and blue. Arms of one seed share
+recordings, augmentation and labelled images. The probe predicts the number of bodies in test recordings.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ PASS = 256  # images a pass
 
 
 class Repeated(nn.Module):
-    """The maps of some priors, over and over until there are `channels` of them."""
+    """The maps of some priors, repeated until there are `channels` of them."""
 
     def __init__(self, priors: SightPriors, channels: int) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ def run(config: SightPriorsConfig) -> Findings:
     for seed in config.all_seeds():
         rooms = Rooms(config, seed)
         for arm, priors in ARMS.items():
-            learner = contrast(config, priors, rooms.size, seed)
+            learner = build_learner(config, priors, rooms.size, seed)
             untrained[arm].append(rooms.probe(learner.encoder))
             fit(learner, config.training.model_copy(update={"seed": seed}), {"video": rooms.windows()})
             trained[arm].append(rooms.probe(learner.encoder))
@@ -90,8 +90,8 @@ def run(config: SightPriorsConfig) -> Findings:
     )
 
 
-def contrast(config: SightPriorsConfig, priors: VisionPriors, size: int, seed: int) -> VisionContrast:
-    """A fresh learner whose encoder sees by some priors, with as many parameters as any other arm's."""
+def build_learner(config: SightPriorsConfig, priors: VisionPriors, size: int, seed: int) -> VisionContrast:
+    """An untrained learner whose encoder has some priors, with as many parameters as that of any other arm."""
     most = SightPriors(ARMS["all"]).channels
     section = VisionEncoderConfig(width=config.width, neighbours=NEIGHBOURS, priors=ARMS["all"])
     with torch.random.fork_rng(devices=()):
@@ -102,7 +102,7 @@ def contrast(config: SightPriorsConfig, priors: VisionPriors, size: int, seed: i
 
 
 class Rooms:
-    """Recordings of one seed: three quarters to learn from, the rest to be judged by."""
+    """Recordings of one seed: three quarters for training, the rest for testing."""
 
     def __init__(self, config: SightPriorsConfig, seed: int) -> None:
         playroom = PlayroomConfig(recordings=config.recordings, seed=seed)
@@ -120,22 +120,22 @@ class Rooms:
         return torch.from_numpy(whole.reshape(-1, length, *video.shape[2:]))
 
     def probe(self, encoder: nn.Module, shuffle: bool = False) -> list[float]:
-        """Accuracy on the rooms kept back, by number of labels: the mean over draws of labelled images."""
+        """Accuracy on the test recordings for each number of labels: the mean over draws of labelled images."""
         rng = np.random.default_rng(stable_seed("sight_priors", self._seed, "probe"))
         most = max(self._config.labels)
-        learned = self._pick(rng, slice(0, self._split), 4 * most)
-        judged = self._pick(rng, slice(self._split, None), self._config.test)
-        features = embed(encoder, learned[0])
+        training = self._pick(rng, slice(0, self._split), 4 * most)
+        test = self._pick(rng, slice(self._split, None), self._config.test)
+        features = embed_images(encoder, training[0])
         scaler = StandardScaler().fit(features)
-        features, asked = scaler.transform(features), scaler.transform(embed(encoder, judged[0]))
-        labels = rng.permutation(learned[1]) if shuffle else learned[1]
+        features, unseen = scaler.transform(features), scaler.transform(embed_images(encoder, test[0]))
+        labels = rng.permutation(training[1]) if shuffle else training[1]
         scores = []
         for count in self._config.labels:
             found = []
             for _ in range(self._config.draws):
                 rows = rng.permutation(len(features))[:count]
-                reader = LogisticRegression(C=0.1, max_iter=200).fit(features[rows], labels[rows])
-                found.append(reader.score(asked, judged[1]))
+                classifier = LogisticRegression(C=0.1, max_iter=200).fit(features[rows], labels[rows])
+                found.append(classifier.score(unseen, test[1]))
             scores.append(float(np.mean(found)))
         return scores
 
@@ -146,6 +146,6 @@ class Rooms:
 
 
 @torch.no_grad()
-def embed(encoder: nn.Module, images: np.ndarray) -> np.ndarray:
+def embed_images(encoder: nn.Module, images: np.ndarray) -> np.ndarray:
     """Embeddings float32 [n, dim] of images uint8 [n, H, W, 3]."""
     return torch.cat([encoder(to_images(part)) for part in torch.from_numpy(images).split(PASS)]).numpy()

@@ -1,12 +1,12 @@
-"""Spoken digits of a speaker that neither the encoder nor the probe ever heard.
+"""Spoken digits of a speaker that neither the encoder nor the probe was trained on.
 
-The encoder learns from the other speakers, without labels of what is said: the same word in two other voices (pitch
-and formants moved apart from each other by the vocoder), unevenly paced and through two microphones, against all other
-words. After a while a word's partner mostly is one of the words nearest to it that another speaker said (as Dwibedi et
-al. 2021, "With a little help from my friends", take the nearest of all samples), so the only thing known of a word is
-whose recording it is. A word's features are the mean over the word as it was spoken and in its other voices, the
-encoder's as those of everything it is compared with. A logistic regression on them learns the digits from the same
-speakers and names those of the one left out. Each repetition leaves out another speaker.
+The encoder is trained on the other speakers by contrast, without labels of what is said: two views of a word against
+all other words. A view is the word in another voice (the vocoder shifts pitch and formants independently), with another
+pace and microphone. After some steps the partner of a word is mostly one of its nearest words by another speaker
+(Dwibedi et al. 2021, "With a little help from my friends", use the nearest of all samples). So the only label that
+training uses is the speaker of a word. The features of a word are the mean over its original and its other voices, for
+the encoder and for all baselines. A logistic regression on them is fitted on the same speakers and tested on the one
+left out. Each repetition leaves out another speaker.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from sensorium.studies.word_encoder import WordEncoder
 from sensorium.training.learner import Batch
 
 REVISION = 2
-SEGMENTS = 8  # columns of the patch that a probe reads directly
+SEGMENTS = 8  # columns of the patch in the baselines without an encoder
 PASS = 256  # words a pass
-MEET_EVERY = 20  # steps after which neighbours are looked for anew
+MEET_EVERY = 20  # steps between two searches for neighbours
 
 
 class WordContrast(ContrastiveLearner):
@@ -42,9 +42,9 @@ class WordContrast(ContrastiveLearner):
 
     Args:
         config: of the study.
-        spoken: [n, BANDS, COLUMNS], words as they were spoken.
+        spoken: [n, BANDS, COLUMNS], words in their original voices.
         others: [n, voices, BANDS, COLUMNS], the same in other voices.
-        speaker: [n], whose they are.
+        speaker: [n], of each word.
     """
 
     def __init__(self, config: SpokenDigitsConfig, spoken: Tensor, others: Tensor, speaker: np.ndarray) -> None:
@@ -55,11 +55,11 @@ class WordContrast(ContrastiveLearner):
         self._friends: Tensor | None = None  # [n, neighbours]
 
     def meet(self, step: int) -> None:
-        """Before a step: find the nearest words of other speakers, from time to time, once that is of use."""
+        """Before a step: every MEET_EVERY steps after `meet_after`, find the nearest words of other speakers."""
         since = step - self._config.meet_after
         if since < 0 or since % MEET_EVERY or len(self._speaker.unique()) < 2:
             return
-        found = torch.from_numpy(embed(self.encoder.eval(), self._spoken))
+        found = torch.from_numpy(embed_words(self.encoder.eval(), self._spoken))
         self.encoder.train()
         self._friends = neighbours(found, self._speaker, self._config.neighbours)
 
@@ -80,13 +80,13 @@ class WordContrast(ContrastiveLearner):
 
 
 def neighbours(features: Tensor, speaker: Tensor, count: int) -> Tensor:
-    """Nearest words of other speakers by angle, every speaker's mean taken away: [n, D] -> int64 [n, count]."""
+    """Nearest words of other speakers by angle, after each speaker's mean is subtracted: [n, D] -> int64 [n, count]."""
     centred = features.clone()
     for one in speaker.unique():
         centred[speaker == one] -= features[speaker == one].mean(0)
     unit = F.normalize(centred, dim=1)
-    alike = (unit @ unit.T).masked_fill(speaker[:, None] == speaker, -2.0)
-    return alike.topk(min(count, int((speaker != speaker[0]).sum())), dim=1).indices
+    similarity = (unit @ unit.T).masked_fill(speaker[:, None] == speaker, -2.0)
+    return similarity.topk(min(count, int((speaker != speaker[0]).sum())), dim=1).indices
 
 
 def run(config: SpokenDigitsConfig) -> Findings:
@@ -118,13 +118,13 @@ def run(config: SpokenDigitsConfig) -> Findings:
 
 @lru_cache(maxsize=1)
 def bank(archive: str, augmentation: WordAugmentation) -> tuple[Tensor, Tensor]:
-    """Patches of all words as they were spoken and in other voices, the same in all repetitions."""
+    """Patches of all words in their original and in other voices, the same in all repetitions."""
     words = read_words(Path(archive))
     return patches(words.sounds, words.rate), voices(words, augmentation, stable_seed("voices"))
 
 
 def judge(config: SpokenDigitsConfig, words: Words, left_out: int, seed: int) -> dict[str, float]:
-    """Accuracy on one speaker: of the encoder, of what it must beat, and of a probe with shuffled labels."""
+    """Accuracy on one speaker: of the encoder, of its baselines, and of a probe with shuffled labels."""
     spoken, others = bank(config.archive, config.augmentation)
     seen = words.speaker != left_out
     kept = torch.from_numpy(seen)
@@ -141,7 +141,7 @@ def judge(config: SpokenDigitsConfig, words: Words, left_out: int, seed: int) ->
     training = config.training.model_copy(update={"seed": seed})
     fit(learner, training, {"row": torch.arange(int(seen.sum()))}, learner.meet)
     vectors = over_voices(learner.encoder, spoken, others)
-    alone = embed(learner.encoder, spoken)
+    alone = embed_words(learner.encoder, spoken)
     shuffled = np.random.default_rng(stable_seed("shuffled", seed)).permutation(words.digit)
     return {
         "encoder": probe(vectors, words.digit, seen),
@@ -158,11 +158,11 @@ def segments(part: Tensor) -> Tensor:
 
 def over_voices(encoder: Callable[[Tensor], Tensor], spoken: Tensor, others: Tensor) -> np.ndarray:
     """Features of all words, the mean over the spoken voice and all others: float32 [n, width]."""
-    return np.mean([embed(encoder, spoken), *(embed(encoder, voice.float()) for voice in others.unbind(1))], axis=0)
+    return np.mean([embed_words(encoder, voice.float()) for voice in (spoken, *others.unbind(1))], axis=0)
 
 
 @torch.no_grad()
-def embed(encoder: Callable[[Tensor], Tensor], spoken: Tensor) -> np.ndarray:
+def embed_words(encoder: Callable[[Tensor], Tensor], spoken: Tensor) -> np.ndarray:
     """Features of all words, float32 [n, width]."""
     return torch.cat([encoder(part) for part in spoken.split(PASS)]).numpy()
 
@@ -171,5 +171,5 @@ def probe(features: np.ndarray, digit: np.ndarray, seen: np.ndarray, taught: np.
     """Accuracy on the words not in `seen` of a logistic regression fitted on those in it, with labels `taught`."""
     labels = digit if taught is None else taught
     scaler = StandardScaler().fit(features[seen])
-    reader = LogisticRegression(C=0.1, max_iter=300).fit(scaler.transform(features[seen]), labels[seen])
-    return float(reader.score(scaler.transform(features[~seen]), digit[~seen]))
+    classifier = LogisticRegression(C=0.1, max_iter=300).fit(scaler.transform(features[seen]), labels[seen])
+    return float(classifier.score(scaler.transform(features[~seen]), digit[~seen]))

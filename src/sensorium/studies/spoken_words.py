@@ -1,4 +1,4 @@
-"""Spoken words as pictures of equal size: log-mel bands, silence cut off at both ends, stretched to the same width.
+"""Spoken words as patches of equal size: log-mel bands, without silence at both ends, stretched to the same width.
 
 Layouts: B batch, M bands, N columns, S samples.
 """
@@ -95,7 +95,7 @@ def patch(sound: Tensor, bank: Tensor) -> Tensor:
 
 
 def patches(sounds: list[Tensor], rate: int) -> Tensor:
-    """Patches of words as they were spoken: [n, BANDS, COLUMNS]."""
+    """Patches of words in their original voices: [n, BANDS, COLUMNS]."""
     bank = melscale_fbanks(WINDOW // 2 + 1, 0.0, rate / 2, BANDS, rate)
     return torch.stack([patch(sound, bank) for sound in sounds])
 

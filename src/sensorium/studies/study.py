@@ -53,9 +53,9 @@ def main(argv: list[str]) -> None:
 
 def commit() -> str:
     """The commit of the sources that run, with `-dirty` if they were changed since; "unknown" outside a checkout."""
-    words = ("git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
+    command = ("git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
     try:
-        found = subprocess.run(words, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
+        found = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return found.stdout.strip()

@@ -1,4 +1,4 @@
-"""Both video tokenizers, trained to their end on the same recordings, beside principal components.
+"""Both video tokenizers, fully trained on the same recordings, compared with principal components.
 
 Each seed has recordings and weights of its own; frames of test recordings are judged as `reconstruction` does.
 """
@@ -29,11 +29,11 @@ Life = dict[str, dict[str, float]]  # code -> score -> value
 
 def run(config: TokenizersStudyConfig) -> Findings:
     """Train and judge, over all seeds."""
-    return judge([live(config, seed) for seed in config.all_seeds()])
+    return judge([score_seed(config, seed) for seed in config.all_seeds()])
 
 
 def judge(lives: list[Life]) -> Findings:
-    """The findings from what every code scored in each seed."""
+    """The findings from the scores of every code in each seed."""
 
     def scores(code: str, score: str) -> np.ndarray:
         return np.array([life[code][score] for life in lives])
@@ -54,8 +54,8 @@ def judge(lives: list[Life]) -> Findings:
     return Findings(metrics, controls, [Table("Test frames through each code, PSNR in dB", rows)])
 
 
-def live(config: TokenizersStudyConfig, seed: int) -> Life:
-    """What both tokenizers of a seed score, untrained ones, and known codes.
+def score_seed(config: TokenizersStudyConfig, seed: int) -> Life:
+    """Scores of both tokenizers of a seed, of untrained ones, and of reference codes.
 
     Raises:
         ConfigurationError: if tokens hold more numbers than principal components can be fitted.
@@ -74,11 +74,11 @@ def live(config: TokenizersStudyConfig, seed: int) -> Life:
         for kind in KINDS:
             section, output = seeded(getattr(config, kind), seed), folder / kind
             train_tokenizer.main(["video", "--config", section, "--data", data, "--output", str(output), *_DEVICE])
-            words = ["--config", judged, "--data", data, "--tokenizer", str(output / "manifest.json"), *_DEVICE]
+            arguments = ["--config", judged, "--data", data, "--tokenizer", str(output / "manifest.json"), *_DEVICE]
             for name, control in ((kind, ()), (f"untrained {kind}", ("--untrained-seed", str(_UNTRAINED)))):
                 result = folder / f"{name}.json"
                 reconstruction.main(
-                    [*words, *control, "--output", str(result), "--figure", str(result.with_suffix(".png"))]
+                    [*arguments, *control, "--output", str(result), "--figure", str(result.with_suffix(".png"))]
                 )
                 for score, metric in read_json(result)["metrics"].items():
                     known = {name: metric["value"], MEAN: metric["floors"]["mean image"], "8 bits": metric["ceiling"]}

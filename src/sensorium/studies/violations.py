@@ -1,9 +1,9 @@
-"""Violation of expectation: is what breaks a law of physics more surprising than the same values without a violation?
+"""Violation of expectation: does a scene that breaks a law of physics surprise more than a matched lawful scene?
 
-Fours of scenes for six laws (impossible.py). A pair is one possible and one impossible scene of a four that differ in
-the motion alone, or in what is around it alone: four pairs a four. The model has watched ordinary scenes only. Two
-observers who know motions but no law are controls: one expects that nothing moves, one is the same model, trained in
-the same way, that sees nothing of the surroundings.
+Fours of scenes for six laws (impossible.py). A pair is one possible and one impossible scene of a four that differ
+only in the motion or only in the surroundings: four pairs for each four. The model is trained on ordinary scenes only.
+Two observers without access to the laws are controls: one expects that nothing moves; the other is the same model,
+trained in the same way, but without seeing the surroundings.
 """
 
 from __future__ import annotations
@@ -53,26 +53,27 @@ def run(config: ViolationsConfig) -> Findings:
         for name, found in rows.items()
     }
     return Findings(
-        metrics=metrics(scores["geometry and learning"], ("accuracy", "auc")),
+        metrics=law_metrics(scores["geometry and learning"], ("accuracy", "auc")),
         controls={
             f"{observer.replace(' ', '_')}_{name}": record
             for observer in ("nothing moves", "surroundings hidden")
-            for name, record in metrics(scores[observer], ("accuracy",)).items()
+            for name, record in law_metrics(scores[observer], ("accuracy",)).items()
         },
         tables=[
-            table("Pairs in which the impossible scene surprises more (chance 0.5)", scores, "accuracy"),
-            table("Area under the curve, impossible against possible scenes of a law (chance 0.5)", scores, "auc"),
+            law_table("Pairs in which the impossible scene surprises more (chance 0.5)", scores, "accuracy"),
+            law_table("Area under the curve, impossible against possible scenes of a law (chance 0.5)", scores, "auc"),
         ],
     )
 
 
 def observers(config: ViolationsConfig, seed: int) -> dict[str, Observer]:
-    """All who watch, trained where they learn."""
+    """All observers; those that learn are trained."""
     lived = life(seed, config.scenes, config.noise)
-    model, untaught, blind = learn(config, seed, lived), expectation(config, seed), learn(config, seed, hidden(lived))
+    model, untrained = train(config, seed, lived), expectation(config, seed)
+    blind = train(config, seed, hidden(lived))
     return {
         "geometry and learning": partial(surprise, model),
-        "geometry alone": partial(surprise, untaught),
+        "geometry alone": partial(surprise, untrained),
         "surroundings hidden": lambda watched: surprise(blind, hidden(watched)),
         "nothing moves": stillness,
     }
@@ -83,7 +84,7 @@ def judge(tests: Mapping[str, Mapping[str, Watched]], observer: Observer) -> dic
 
     Args:
         tests: law -> the four sorts of scenes, as `fours` makes them.
-        observer: it is shown all scenes at once.
+        observer: called once, with all scenes.
     """
     parts = [(law, name, watched) for law, four in tests.items() for name, watched in four.items()]
     surprises = observer(Watched.join([watched for _, _, watched in parts])).numpy()
@@ -91,10 +92,10 @@ def judge(tests: Mapping[str, Mapping[str, Watched]], observer: Observer) -> dic
     found: dict[str, dict[str, np.ndarray]] = {law: {} for law in tests}
     for (law, name, _), values in zip(parts, np.split(surprises, ends), strict=True):
         found[law][name] = values
-    return {law: told_apart(values) for law, values in found.items()}
+    return {law: separation(values) for law, values in found.items()}
 
 
-def told_apart(found: Mapping[str, np.ndarray]) -> tuple[float, float]:
+def separation(found: Mapping[str, np.ndarray]) -> tuple[float, float]:
     """Accuracy over pairs and area under the curve, from the surprises of the four sorts of scenes of a law."""
     right = [np.sign(found[impossible] - found[possible]) / 2 + 0.5 for possible, impossible in PAIRS]
     values = np.concatenate([found[name] for name in ("Aa", "Bb", "Ba", "Ab")])
@@ -102,12 +103,12 @@ def told_apart(found: Mapping[str, np.ndarray]) -> tuple[float, float]:
 
 
 def expectation(config: ViolationsConfig, seed: int) -> Expectation:
-    """Geometry, and nothing learned yet."""
+    """The model before training: geometry alone."""
     return Expectation(TRUE_ROOM, 1 / FRAMES_PER_SECOND, COLOURS, config.width, stable_seed("expectation", seed) >> 1)
 
 
-def learn(config: ViolationsConfig, seed: int, watched: Watched) -> Expectation:
-    """Watch ordinary scenes, frame by frame: states are fitted by least squares, standard deviations by likelihood."""
+def train(config: ViolationsConfig, seed: int, watched: Watched) -> Expectation:
+    """Train on ordinary scenes, frame by frame: states by least squares, standard deviations by likelihood."""
     model = expectation(config, seed)
     frames = range(watched.state.shape[1] - 1)
     parts = [model.laws(watched.around(frame), watched.state[:, frame], watched.size) for frame in frames]
@@ -118,8 +119,8 @@ def learn(config: ViolationsConfig, seed: int, watched: Watched) -> Expectation:
         mean, spread, share = model(laws, context)
         error = mean - truth
         squares = error.detach().square().unflatten(1, (2, 2)).sum(2)
-        doubt = (squares / (2 * spread).exp() / 2 + 2 * spread).mean()
-        loss = error.square().mean() + config.penalty * share.square().mean() + doubt
+        uncertainty = (squares / (2 * spread).exp() / 2 + 2 * spread).mean()
+        loss = error.square().mean() + config.penalty * share.square().mean() + uncertainty
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -138,14 +139,14 @@ def hidden(watched: Watched) -> Watched:
 
 
 def stillness(watched: Watched) -> Tensor:
-    """Surprise of who expects every frame to be as the one before: [B]."""
+    """Surprise of an observer that expects every frame to equal the one before: [B]."""
     state, seen = watched.state, watched.seen
     both = seen[:, 1:] & seen[:, :-1]
     moved = (state[:, 1:, :2] - state[:, :-1, :2]).square().sum(2)
     return torch.where(both, moved, 0.0).sum(1) + (seen[:, 1:] != seen[:, :-1]).sum(1)
 
 
-def metrics(scores: Scores, measures: Sequence[str]) -> dict[str, dict[str, Any]]:
+def law_metrics(scores: Scores, measures: Sequence[str]) -> dict[str, dict[str, Any]]:
     """One observer's records of every law."""
     return {
         f"{law}_{measure}": over_seeds(law, found[measure], CHANCE, 1.0)
@@ -154,7 +155,7 @@ def metrics(scores: Scores, measures: Sequence[str]) -> dict[str, dict[str, Any]
     }
 
 
-def table(title: str, scores: Mapping[str, Scores], measure: str) -> Table:
+def law_table(title: str, scores: Mapping[str, Scores], measure: str) -> Table:
     """One measure: an observer a row, a law a column."""
     rows: list[dict[str, Cell]] = []
     for name, found in scores.items():

@@ -11,8 +11,8 @@ GROUPS = 4
 class WordEncoder(nn.Module):
     """Patches [B, bands, columns] -> embeddings [B, dim].
 
-    It sees each patch twice: without its mean, and without the mean of every band, which takes the microphone and the
-    colour of the voice away. The last grid is flattened, so that it matters when in the word a sound came.
+    It sees each patch twice: without its mean, and without the mean of every band, which removes the gain
+    of the microphone and the timbre of the voice. The last grid is flattened, so that the order of sounds matters.
     """
 
     def __init__(self, width: int, dim: int, bands: int, columns: int) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sensorium.agent.reinforcement import lambda_returns, preference_loss
-from sensorium.agent.scalars import BINS, code_loss, expectation, symexp, symexp_bins, symlog, two_hot
+from sensorium.agent.scalars import BINS, code_loss, expected_value, symexp, symexp_bins, symlog, two_hot
 
 
 def test_symlog_and_symexp_undo_each_other():
@@ -39,11 +39,11 @@ def test_the_mean_of_codes_is_the_code_of_the_mean():
     """A reward of 1 in three frames of ten is predicted as 0.3, not as the mean of its symlog."""
     bins, rewards = symexp_bins(), torch.tensor([1.0] * 3 + [0.0] * 7)
     learned = two_hot(rewards, bins).mean(0)  # what minimises the cross-entropy
-    assert expectation(learned.clamp_min(1e-30).log(), bins).item() == pytest.approx(0.3, abs=1e-6)
+    assert expected_value(learned.clamp_min(1e-30).log(), bins).item() == pytest.approx(0.3, abs=1e-6)
 
 
 def test_even_chances_mean_exactly_zero():
-    assert expectation(torch.zeros(4, BINS), symexp_bins()).tolist() == [0.0] * 4
+    assert expected_value(torch.zeros(4, BINS), symexp_bins()).tolist() == [0.0] * 4
 
 
 def test_the_code_loss_is_lowest_at_the_number():
@@ -54,7 +54,7 @@ def test_the_code_loss_is_lowest_at_the_number():
         optimiser.zero_grad()
         code_loss(logits, torch.tensor(2.7), bins).backward()
         optimiser.step()
-    assert expectation(logits.detach(), bins).item() == pytest.approx(2.7, rel=0.01)
+    assert expected_value(logits.detach(), bins).item() == pytest.approx(2.7, rel=0.01)
 
 
 @pytest.mark.parametrize("mixing", [0.0, 0.6, 1.0])

@@ -1,4 +1,4 @@
-"""Curiosity: progress is told from noise, and the test of the study turns red when the mechanism is broken."""
+"""Curiosity: progress is separated from noise, and the metrics of the study fail if the mechanism is broken."""
 
 from __future__ import annotations
 

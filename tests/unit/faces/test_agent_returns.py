@@ -7,7 +7,7 @@ import json
 from sensorium.agent.config import AgentConfig, AgentReturnConfig, CloningConfig, ImaginationConfig
 from sensorium.config import PlayroomConfig, Training
 from sensorium.generation.config import DynamicsConfig, VideoTokenizerConfig
-from sensorium.studies.agent_returns import POLICIES, judge, live, seeded
+from sensorium.studies.agent_returns import POLICIES, judge, play_seed, seeded
 from sensorium.studies.config import AgentReturnsConfig
 from sensorium.training.health import Verdict
 
@@ -51,6 +51,6 @@ def test_the_stages_fit_together(monkeypatch) -> None:
         ),
         play=AgentReturnConfig(episodes=8, windows=20),
     )
-    sums, untrained = live(config, 3)
+    sums, untrained = play_seed(config, 3)
     assert set(sums) == set(POLICIES)
     assert max(sums["best"], untrained) <= 24

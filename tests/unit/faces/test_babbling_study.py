@@ -56,15 +56,23 @@ def test_it_learns_while_it_lives(lives: dict[str, list[Life]]) -> None:
 
 
 def test_the_journal_can_be_audited(lives: dict[str, list[Life]]) -> None:
-    """Errors are those of what was foretold and measured, measured is what the playroom did, and no label is told."""
+    """Errors are those of the predictions, outcomes are those of the playroom, and the journal names no property."""
     life = lives["progress"][0]
     assert [entry["visit"] for entry in life.journal] == list(range(CONFIG.visits))
     tried = {name: 0 for name in OBJECTS}
     counts = np.zeros(len(REGIONS), np.int64)
     for entry in life.journal:
         assert set(entry) == {
-            "seed", "visit", "object", "action", "known", "predicted", "measured", "error", "competence",
-        }  # fmt: skip
+            "seed",
+            "visit",
+            "object",
+            "action",
+            "known",
+            "predicted",
+            "measured",
+            "error",
+            "competence",
+        }
         region = REGIONS.index((OBJECTS.index(entry["object"]), ACTIONS.index(entry["action"])))
         error = np.square(np.array(entry["predicted"]) - np.array(entry["measured"])).mean()
         assert entry["error"] == pytest.approx(error, abs=0.01)
@@ -74,11 +82,11 @@ def test_the_journal_can_be_audited(lives: dict[str, list[Life]]) -> None:
         tried[entry["object"]] += 1
     assert min(tried.values()) > 0.5 * CONFIG.visits / len(OBJECTS)  # things take turns
     assert counts.max() * CONFIG.attempts < UNTOUCHED
-    told = json.dumps(life.journal)
-    assert not [word for word in (*MATERIALS, "material", "mass", "elasticity", "friction") if word in told]
+    text = json.dumps(life.journal)
+    assert not [word for word in (*MATERIALS, "material", "mass", "elasticity", "friction") if word in text]
 
 
-def test_fumbling_cannot_be_foretold() -> None:
+def test_fumbling_cannot_be_predicted() -> None:
     """What is known before it says nothing of its outcome, and much of a drop's."""
     shares = {}
     for action in (DROP, FUMBLE):

@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from sensorium.cognition.expectation import FAR, Around, Expectation, Watched, advance, hidden_depth, nearest, surprise
+from sensorium.cognition.expectation import (
+    FAR,
+    Around,
+    Expectation,
+    Watched,
+    advance,
+    hidden_depth,
+    nearest_point,
+    surprise,
+)
 from sensorium.studies import impossible, violations
 from sensorium.studies.config import ViolationsConfig
 from sensorium.studies.impossible import LAWS, fours
@@ -40,7 +49,7 @@ def test_ledges_are_solid_and_hold() -> None:
     assert later(around(ledge), 20.0, 50.4, 0.0, 0.0, gravity=160.0) == pytest.approx([20.0, 50.4, 0.0, 0.0], abs=0.01)
     assert later(around(ledge), 20.0, 48.0, 0.0, 9.0)[1] == pytest.approx(50.4, abs=0.01)
     assert later(around(ledge), 60.0, 50.4, 0.0, 0.0, gravity=160.0)[1] > 50.6
-    point = nearest(torch.tensor([[0.0, 0.0, 10.0, 0.0]]), torch.tensor([[14.0, 3.0]]))
+    point = nearest_point(torch.tensor([[0.0, 0.0, 10.0, 0.0]]), torch.tensor([[14.0, 3.0]]))
     torch.testing.assert_close(point, torch.tensor([[10.0, 0.0]]))
 
 
@@ -57,9 +66,16 @@ def test_what_is_hidden_goes_on() -> None:
     state = torch.stack([x, torch.full((9,), 50.0), torch.full((9,), 4.0), torch.zeros(9)], dim=1)[None]
     nothing = torch.full((1, 9, 2), FAR)
     watched = Watched(
-        torch.where(seen[..., None], state, torch.nan), seen, torch.tensor([8.0]), nothing,
-        torch.full((1, 1, 4), FAR), torch.tensor([[33.0, 64.0]]), torch.eye(8)[:1], 1.6, 10.0,
-    )  # fmt: skip
+        torch.where(seen[..., None], state, torch.nan),
+        seen,
+        torch.tensor([8.0]),
+        nothing,
+        torch.full((1, 1, 4), FAR),
+        torch.tensor([[33.0, 64.0]]),
+        torch.eye(8)[:1],
+        1.6,
+        10.0,
+    )
     back = replace(watched, state=watched.state - torch.tensor([16.0, 0, 0, 0]) * (torch.arange(9) > 6)[:, None])
     floating = Expectation(replace(TRUE_ROOM, gravity=0.0, damping=1.0), FRAME, 8, 4, 0)
     goes_on, comes_out_where_it_went_in = (surprise(floating, scene).item() for scene in (watched, back))
@@ -110,7 +126,7 @@ def test_without_its_geometry_a_law_is_not_known(scenes: dict[str, dict[str, Wat
 
 
 def test_a_study_of_two_seeds_learns_the_colour_of_balloons() -> None:
-    """Gravity is told by colours alone, so it needs what was learned."""
+    """Only the colour shows whether gravity holds, so this needs training."""
     found = violations.run(CONFIG)
     assert set(found.metrics) == {f"{law}_{measure}" for law in LAWS for measure in ("accuracy", "auc")}
     assert found.metrics["gravity_accuracy"]["low"] > 0.7

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from toy_world import ENCODER_SHAPES, FUSION, FUSION_SHAPES, VISION, write_model
+from toy_perception import FUSION, FUSION_SHAPES, VISION
+from toy_world import ENCODER_SHAPES, write_model
 
 from sensorium.artifacts import ArtifactError
 from sensorium.models.catalogue import CLASSES, MADE_FROM, PLACES

@@ -35,7 +35,7 @@ def word(pitch: float, seconds: float, silence: float = 0.0) -> Tensor:
 
 @pytest.fixture
 def spoken(tmp_path: Path) -> Path:
-    """Two digits, two speakers, six takes of each."""
+    """Two digits, two speakers, six recordings of each."""
     path = tmp_path / "words.tar.gz"
     with tarfile.open(path, "w:gz") as archive:
         for digit in (0, 1):
@@ -158,7 +158,7 @@ def test_missing_archives_are_named(tmp_path: Path) -> None:
         handwriting.run(HandwritingConfig(archive=str(tmp_path / "none.zip")))
 
 
-def test_few_shot_names_what_is_told_apart(drawn: Path) -> None:
+def test_few_shot_separates_what_differs(drawn: Path) -> None:
     drawings = handwriting.read(drawn, 28)
     assert drawings.images.shape == (48, 28, 28)
     assert drawings.images.max() == 255
@@ -198,7 +198,7 @@ def test_handwriting_leaves_one_alphabet_out(drawn: Path) -> None:
 
 def test_arms_have_the_same_parameters_and_other_eyes() -> None:
     config = SightPriorsConfig(width=4)
-    learners = {arm: sight_priors.contrast(config, priors, 32, 0) for arm, priors in sight_priors.ARMS.items()}
+    learners = {arm: sight_priors.build_learner(config, priors, 32, 0) for arm, priors in sight_priors.ARMS.items()}
     weights = {arm: torch.cat([p.flatten() for p in each.parameters()]) for arm, each in learners.items()}
     images = torch.rand(2, 3, 32, 32)
     for arm, values in weights.items():

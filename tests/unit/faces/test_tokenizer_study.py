@@ -7,7 +7,7 @@ import pytest
 from sensorium.config import ConfigurationError, PlayroomConfig, Training
 from sensorium.generation.config import ReconstructionConfig, TransformerTokenizerConfig, VideoTokenizerConfig
 from sensorium.studies.config import TokenizersStudyConfig
-from sensorium.studies.tokenizers import COMPONENTS, JPEG, KINDS, MEAN, SCORES, Life, judge, live
+from sensorium.studies.tokenizers import COMPONENTS, JPEG, KINDS, MEAN, SCORES, Life, judge, score_seed
 from sensorium.training.health import Verdict
 
 FEW = Training(steps=2, batch=4, warmup=1)
@@ -16,9 +16,15 @@ FEW = Training(steps=2, batch=4, warmup=1)
 def life(convolutional: float, transformer: float) -> Life:
     """What codes score, in dB and in sixtieths of SSIM."""
     decibels = {
-        "convolutional": convolutional, "transformer": transformer, "untrained convolutional": 8.0,
-        "untrained transformer": 7.0, COMPONENTS: 25.0, JPEG: 34.0, MEAN: 18.0, "8 bits": 59.0,
-    }  # fmt: skip
+        "convolutional": convolutional,
+        "transformer": transformer,
+        "untrained convolutional": 8.0,
+        "untrained transformer": 7.0,
+        COMPONENTS: 25.0,
+        JPEG: 34.0,
+        MEAN: 18.0,
+        "8 bits": 59.0,
+    }
     return {code: {"psnr": value, "ssim": value / 60} for code, value in decibels.items()}
 
 
@@ -42,14 +48,14 @@ def test_what_beats_them_on_average_alone_does_not_pass() -> None:
         ({"transformer": VideoTokenizerConfig(kind="transformer", channels=8)}, "transformer.channels is 8"),
     ],
 )
-def test_sections_that_would_be_told_under_a_wrong_name_are_refused(wrong, named) -> None:
+def test_a_section_of_the_wrong_kind_is_refused(wrong, named) -> None:
     with pytest.raises(ValueError, match=named):
         TokenizersStudyConfig(**wrong)
 
 
 def test_more_numbers_than_components_are_refused_before_anything_is_trained() -> None:
     with pytest.raises(ConfigurationError, match="2304 numbers a frame"):
-        live(TokenizersStudyConfig(data=PlayroomConfig(size=96)), 0)
+        score_seed(TokenizersStudyConfig(data=PlayroomConfig(size=96)), 0)
 
 
 def test_the_stages_fit_together(monkeypatch) -> None:
@@ -62,7 +68,7 @@ def test_the_stages_fit_together(monkeypatch) -> None:
         transformer=VideoTokenizerConfig(kind="transformer", transformer=shape, channels=4, training=FEW),
         reconstruction=ReconstructionConfig(frames=40),
     )
-    found = live(config, 3)
+    found = score_seed(config, 3)
     assert set(found) >= {*KINDS, *(f"untrained {kind}" for kind in KINDS), COMPONENTS, JPEG, MEAN, "8 bits"}
     assert all(set(scores) == set(SCORES) for scores in found.values())
     assert found["convolutional"] != found["untrained convolutional"]

@@ -30,8 +30,12 @@ from sensorium.world_model import Perception, WorldModel
 TOKENS = (SIZE // 8) ** 2
 SOUND_TOKENIZER = AudioTokenizerConfig(width=8, layers=1, channels=TOKENIZER.channels)
 DYNAMICS_SHAPES = {
-    "video": TOKENS, "grid": True, "audio": 0, "channels": TOKENIZER.channels, "action": DETAILS["action"],
-}  # fmt: skip
+    "video": TOKENS,
+    "grid": True,
+    "audio": 0,
+    "channels": TOKENIZER.channels,
+    "action": DETAILS["action"],
+}
 
 
 def perception(folder: Path) -> None:
@@ -47,9 +51,12 @@ def perception(folder: Path) -> None:
 
 def imagination(folder: Path, action: dict | None = DETAILS["action"], sound: int = 0) -> None:
     tokenizer = write_model(
-        folder / "tokenizers/video", VideoTokenizer(TOKENIZER, ENCODER_SHAPES), "tokenizer_video", TOKENIZER,
+        folder / "tokenizers/video",
+        VideoTokenizer(TOKENIZER, ENCODER_SHAPES),
+        "tokenizer_video",
+        TOKENIZER,
         ENCODER_SHAPES,
-    )  # fmt: skip
+    )
     shapes = {**DYNAMICS_SHAPES, "action": action, "audio": sound}
     dynamics = Dynamics(DYNAMICS, shapes)
     torch.nn.init.normal_(dynamics.read_out.weight, std=0.3)  # untrained ones heed nothing
@@ -173,7 +180,7 @@ def test_choices_and_no_actions_at_all(tmp_path: Path, fields: dict[str, np.ndar
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "message"),
     [
         ({}, "nothing to perceive"),
         (
@@ -188,8 +195,8 @@ def test_choices_and_no_actions_at_all(tmp_path: Path, fields: dict[str, np.ndar
         ({"body": np.zeros((0, 2))}, "one at least; given are body 0"),
     ],
 )
-def test_what_does_not_fit_is_told(model: WorldModel, given: dict[str, np.ndarray], told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+def test_what_does_not_fit_is_named(model: WorldModel, given: dict[str, np.ndarray], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         model.perceive(**given)
 
 
@@ -209,8 +216,11 @@ def test_a_finetuned_model_perceives_by_itself_and_imagines_by_its_neighbours(
 ) -> None:
     perception(tmp_path)
     imagination(tmp_path)
-    parts = {"vision": ("encoders/vision", VISION, ENCODER_SHAPES), "audio": ("encoders/audio", AUDIO, SOUND_SHAPES),
-             "fusion": ("fusion", FUSION, FUSION_SHAPES)}  # fmt: skip
+    parts = {
+        "vision": ("encoders/vision", VISION, ENCODER_SHAPES),
+        "audio": ("encoders/audio", AUDIO, SOUND_SHAPES),
+        "fusion": ("fusion", FUSION, FUSION_SHAPES),
+    }
     shapes = {name: {"config": config.model_dump(mode="json"), "shapes": s} for name, (_, config, s) in parts.items()}
     section = FinetuneConfig()
     joint = Joint(section, shapes)

@@ -1,9 +1,9 @@
-"""What the agent earns in the real environment, and how well it knows what is earned.
+"""Returns of the agent in the real environment, and the error of the rewards that it predicts.
 
 Every policy plays the same episodes, in scenes that no recording shows. `episode_return` is the sum of an episode's
 rewards under the policy that was trained in dreams. Floors: the cloned policy it started from, and random actions.
-Ceiling: a scripted player who sees the truth, where somebody wrote one; otherwise the best episode of any policy.
-Reference: the policy behind the recordings. `reward_error` is the mean squared error of the reward that the agent
+Ceiling: a scripted player with access to the true state, if there is one; otherwise the best episode of any policy.
+Reference: the policy that made the recordings. `reward_error` is the mean squared error of the reward that the agent
 predicts for the last frame of test windows; floors: their mean, and an untrained agent; ceiling: 0.
 """
 
@@ -55,10 +55,10 @@ main = EVALUATION.main
 
 
 def judge(bench: Bench, config: AgentReturnConfig) -> Result:
-    """What policies earn in the real environment, and how wrong the agent's rewards are."""
+    """Returns of all policies in the real environment, and the agent's reward error."""
     recordings = bench.parts.recordings()
     require(recordings, "reward", "record a game, or set data.task")
-    earned = episodes(bench, config)
+    earned = play_episodes(bench, config)
     sums = {name: rewards.sum(1) for name, rewards in earned.items()}
     best = sums.get("scripted player", np.full(config.episodes, max(float(total.max()) for total in sums.values())))
     metrics = {
@@ -87,7 +87,7 @@ def numbers_of(recordings: RecordingSet, config: AgentReturnConfig) -> range:
     return range(first, first + config.episodes)
 
 
-def episodes(bench: Bench, config: AgentReturnConfig) -> dict[str, np.ndarray]:
+def play_episodes(bench: Bench, config: AgentReturnConfig) -> dict[str, np.ndarray]:
     """Rewards of each player, [E, T], in the same episodes."""
     recordings, parts = bench.parts.recordings(), bench.parts
     world, numbers = world_of(recordings), numbers_of(recordings, config)
@@ -111,7 +111,7 @@ def episodes(bench: Bench, config: AgentReturnConfig) -> dict[str, np.ndarray]:
 
 
 def reward_error(bench: Bench, config: AgentReturnConfig) -> dict[str, Any]:
-    """How well the reward of a window's last frame is predicted from the window."""
+    """Squared error of the reward predicted for the last frame of a window."""
     frames = int(bench.parts.manifest("clone")["details"]["shapes"]["dynamics"]["config"]["window"])
     pool = WindowPool(bench.parts.recordings("latents/video"), "test", ("latent", "action", "reward"), frames)
     rng = np.random.default_rng(stable_seed(config.seed, "agent-return"))

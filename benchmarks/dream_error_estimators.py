@@ -1,12 +1,14 @@
-"""Does a dream know when it errs? Cheap gauges of a dreamed frame, compared with the error of its picture.
+"""Estimators of the error of a dreamed frame, compared with the true error of its picture.
 
-    python benchmarks/doubt.py                    the models below results/, 48 test recordings, 24 dreamed frames
-    python benchmarks/doubt.py --recordings 8 --frames 12 --seed 1
+    python benchmarks/dream_error_estimators.py
+    python benchmarks/dream_error_estimators.py --recordings 8 --frames 12 --seed 1
+
+By default it uses the models below results/, 48 test recordings and 24 dreamed frames.
 
 Dreams follow the recorded actions, so their error against the recorded frames (root mean square of pixels, as the
-tokenizer shows both) is known. The table gives the Spearman correlation of a gauge with that error, over all frames
-and at each frame of the horizon separately (mean over frames), where growth over time does not count; and the gauge's
-median at the first and the last frame. The gauges:
+tokenizer shows both) is known. The table has the Spearman correlation of each estimator with that error over all
+frames, and separately at each frame of the horizon (mean over frames), which excludes growth over time; and the median
+of the estimator at the first and the last frame. The estimators:
 
     round trip    round-trip error of the tokenizer, which `sensorium play` shows
     instability   difference between the first and the last denoising step's prediction of a frame
@@ -73,19 +75,18 @@ def main() -> None:
     pictures, round_trip = seen(first)
     error = np.sqrt(np.square(pictures - truth).mean(2))
     apart = (parts.dynamics.standardise(first) - parts.dynamics.standardise(second)).square().mean((2, 3)).sqrt()
-    gauges = {
+    estimators = {
         "round trip": round_trip / typical_round_trip_error(parts, args.seed),
         "instability": instability,
         "spread": apart.cpu().numpy(),
     }
     print(f"{len(names)} test recordings, {args.frames} frames after {args.context}, seed {args.seed}")
-    print(f"{'gauge':12} {'over all':>9} {'at a frame':>11} {'first':>7} {'last':>7}")
-    for name, gauge in gauges.items():
-        alone = np.mean([spearmanr(gauge[:, frame], error[:, frame])[0] for frame in range(args.frames)])
-        ends = np.median(gauge[:, [0, -1]], axis=0)
-        print(
-            f"{name:12} {spearmanr(gauge.ravel(), error.ravel())[0]:9.2f} {alone:11.2f} {ends[0]:7.2f} {ends[1]:7.2f}"
-        )
+    print(f"{'estimator':13} {'over all':>9} {'at a frame':>11} {'first':>7} {'last':>7}")
+    for name, estimator in estimators.items():
+        alone = np.mean([spearmanr(estimator[:, frame], error[:, frame])[0] for frame in range(args.frames)])
+        ends = np.median(estimator[:, [0, -1]], axis=0)
+        overall = spearmanr(estimator.ravel(), error.ravel())[0]
+        print(f"{name:13} {overall:9.2f} {alone:11.2f} {ends[0]:7.2f} {ends[1]:7.2f}")
 
 
 if __name__ == "__main__":

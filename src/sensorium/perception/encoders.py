@@ -35,7 +35,7 @@ class VisionEncoder(Loadable):
         while side >= 8:
             layers += [nn.Conv2d(width, 2 * width, 3, stride=2, padding=1), *_normed(2 * width)]
             width, side = 2 * width, (side + 1) // 2
-            layers += [Residual(width)]
+            layers += [ResidualConvolution(width)]
         self.layers = nn.Sequential(*layers)
         self.side = side  # places of the last grid in a row
         self.head = nn.Linear(width * side * side, config.dim)
@@ -53,7 +53,7 @@ def _normed(width: int) -> list[nn.Module]:
     return [nn.GroupNorm(GROUPS, width), nn.SiLU()]
 
 
-class Residual(nn.Module):
+class ResidualConvolution(nn.Module):
     """x + conv(silu(norm(x))) on [B, C, H, W]."""
 
     def __init__(self, width: int) -> None:

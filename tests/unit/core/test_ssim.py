@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from skimage.metrics import structural_similarity
 
-from sensorium.generation.evaluation.reconstruction import similarity
+from sensorium.evaluation.scores import ssim
 
 FLOAT32_ERROR = 1e-5  # of ours, which takes differences of squares; scikit-image computes with 64 bits here
 
@@ -43,7 +43,7 @@ def test_ssim_agrees_with_scikit_image(frames, noise):
     rng = np.random.default_rng(1)
     noisy = np.clip(frames + noise * rng.standard_normal(frames.shape), 0, 1).astype(np.float32)
     expected = oracle(frames, noisy)
-    np.testing.assert_allclose(similarity(frames, noisy), expected, rtol=0, atol=FLOAT32_ERROR)
+    np.testing.assert_allclose(ssim(frames, noisy), expected, rtol=0, atol=FLOAT32_ERROR)
     assert expected.std() > 10 * FLOAT32_ERROR  # so that the agreement says something
 
 
@@ -56,13 +56,11 @@ def test_ssim_agrees_where_a_picture_is_plain_shifted_or_unrelated(frames):
         "shifted": np.roll(frames, 2, axis=3),
     }
     for name, other in others.items():
-        np.testing.assert_allclose(
-            similarity(frames, other), oracle(frames, other), rtol=0, atol=FLOAT32_ERROR, err_msg=name
-        )
-    np.testing.assert_allclose(similarity(frames, frames), 1, rtol=0, atol=FLOAT32_ERROR)
+        np.testing.assert_allclose(ssim(frames, other), oracle(frames, other), rtol=0, atol=FLOAT32_ERROR, err_msg=name)
+    np.testing.assert_allclose(ssim(frames, frames), 1, rtol=0, atol=FLOAT32_ERROR)
 
 
 def test_ssim_of_many_frames_is_that_of_each(frames):
     """More frames than are computed at once."""
     many, others = np.tile(frames, (10, 1, 1, 1)), np.tile(1 - frames, (10, 1, 1, 1))
-    np.testing.assert_allclose(similarity(many, others), np.tile(similarity(frames, 1 - frames), 10), atol=1e-6)
+    np.testing.assert_allclose(ssim(many, others), np.tile(ssim(frames, 1 - frames), 10), atol=1e-6)

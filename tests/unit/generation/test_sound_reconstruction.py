@@ -109,4 +109,4 @@ def test_scores_of_known_sounds() -> None:
         found = sound_reconstruction.ratio(sound_reconstruction.energies(tone, other), np.ones(1))
         assert found == pytest.approx(decibels, abs=0.01)
     spectra = np.zeros((2, 64, 5))
-    assert sound_reconstruction.distance(spectra, spectra - 6) == pytest.approx([6, 6])
+    assert sound_reconstruction.spectral_distance(spectra, spectra - 6) == pytest.approx([6, 6])

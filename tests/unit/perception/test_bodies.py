@@ -141,7 +141,9 @@ def test_mass_passes_only_if_it_needs_more_than_one_sense(felt: bool) -> None:
             parts.append({"sight": rng.normal(size=(len(impacts), 6)), "hearing": hearing, "touch": push})
         return JointReadout(*parts)
 
-    metrics, alone = properties.compare(properties.PropertyReader(training, test), senses(True), [senses(False)] * 3, 0)
+    metrics, alone = properties.property_records(
+        properties.PropertyReader(training, test), senses(True), [senses(False)] * 3, 0
+    )
     assert metrics["mass"]["passed"] == felt
     assert metrics["mass_given_looks"]["passed"]
     assert metrics["material"]["passed"]

@@ -22,7 +22,7 @@ from sensorium.perception.config import FinetuneConfig, FinetuningConfig, ProbeC
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.evaluation import finetuning
 from sensorium.perception.evaluation.battery import BatteryScore
-from sensorium.perception.evaluation.finetuning import compare
+from sensorium.perception.evaluation.finetuning import gains_and_harms
 from sensorium.perception.fusion import Fusion
 from sensorium.perception.joint import Joint
 from sensorium.perception.joint_learner import JointLearner
@@ -212,17 +212,17 @@ def test_gains_and_harms_by_hand() -> None:
     rng = np.random.default_rng(0)
     before = [rng.uniform(0.2, 0.8, 400) for _ in range(3)]
     noise = [rng.normal(0, 0.05, 400) for _ in range(3)]
-    metrics, table = compare(scores(*before), scores(*before), 0)
+    metrics, table = gains_and_harms(scores(*before), scores(*before), 0)
     assert (metrics["best_gain"]["passed"], metrics["worst_harm"]["passed"]) == (False, True)
     assert table["test 0"]["difference"] == {"value": 0.0, "low": 0.0, "high": 0.0}
     better = [before[0] + 0.1 + noise[0], before[1] + noise[1] - noise[1].mean(), before[2]]
-    metrics, table = compare(scores(*before), scores(*better), 0)
+    metrics, table = gains_and_harms(scores(*before), scores(*better), 0)
     assert metrics["best_gain"]["passed"]
     assert metrics["worst_harm"]["passed"]
     assert metrics["best_gain"]["test"] == "test 0"
     assert table["test 0"]["difference"]["low"] > 0.08
     worse = [better[0], before[1] - 0.05 + noise[1], before[2]]
-    metrics, table = compare(scores(*before), scores(*worse), 0)
+    metrics, table = gains_and_harms(scores(*before), scores(*worse), 0)
     assert metrics["best_gain"]["passed"]
     assert not metrics["worst_harm"]["passed"]
     assert metrics["worst_harm"]["test"] == "test 1"
@@ -234,6 +234,6 @@ def test_the_best_of_many_is_no_gain_by_luck() -> None:
     rng = np.random.default_rng(1)
     before = [rng.uniform(0, 1, 400) for _ in range(40)]
     after = [values + rng.normal(0, 0.1, 400) for values in before]
-    metrics, table = compare(scores(*before), scores(*after), 0)
+    metrics, table = gains_and_harms(scores(*before), scores(*after), 0)
     assert any(row["difference"]["low"] > 0 for row in table.values())
     assert not metrics["best_gain"]["passed"]

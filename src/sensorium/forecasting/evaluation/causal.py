@@ -273,12 +273,12 @@ def responsibility_answers(case: Case, moved: float) -> tuple[dict[str, np.ndarr
     """
     body, last = len(case.places.things) - 1, case.places.given - 1
     start, start_read = case.truth[:, last, body], case.read[:, last, body]
-    happened = distance(case.fact, start, body) > moved
-    stayed = distance(case.true_rest, start, body) <= moved
+    happened = distance_from_start(case.fact, start, body) > moved
+    stayed = distance_from_start(case.true_rest, start, body) <= moved
     near = {
-        "model": -distance(case.forecast(case.rest, case.kept), start_read, body),
-        "other actions": -distance(case.forecast(case.third, case.kept), start_read, body),
-        "what happened": -distance(case.read, start_read, body),
+        "model": -distance_from_start(case.forecast(case.rest, case.kept), start_read, body),
+        "other actions": -distance_from_start(case.forecast(case.third, case.kept), start_read, body),
+        "what happened": -distance_from_start(case.read, start_read, body),
         "weakness of the commands": -np.abs(case.sample["action"][:, case.places.given :]).mean((1, 2)),
     }
     answers = {name: np.stack([answer, stayed], 1)[happened] for name, answer in near.items()}
@@ -333,7 +333,7 @@ def flat(values: np.ndarray) -> np.ndarray:
     return values.reshape(len(values), -1)
 
 
-def distance(places: np.ndarray, start: np.ndarray, thing: int) -> np.ndarray:
+def distance_from_start(places: np.ndarray, start: np.ndarray, thing: int) -> np.ndarray:
     """How far from its start [n, 2] a thing ends up, by places [n, T, K, 2]: [n]."""
     return np.linalg.norm(places[:, -1, thing] - start, axis=-1)
 

@@ -128,11 +128,11 @@ def distance_metric(
 ) -> dict[str, Any]:
     """Log-spectral distance; `examples` are training sounds, whose mean spectrum is one more floor."""
     wanted, average = spectra(truth), spectra(examples).mean((0, 2), keepdims=True)[0]
-    distances = {name: distance(wanted, spectra(waves)) for name, waves in (floors | references).items()}
-    floor = {"mean spectrum": distance(wanted, np.broadcast_to(average, wanted.shape))}
+    distances = {name: spectral_distance(wanted, spectra(waves)) for name, waves in (floors | references).items()}
+    floor = {"mean spectrum": spectral_distance(wanted, np.broadcast_to(average, wanted.shape))}
     return measure(
         "log_spectral_distance",
-        distance(wanted, spectra(reconstructed)),
+        spectral_distance(wanted, spectra(reconstructed)),
         groups,
         statistic=mean,
         floors={name: distances[name] for name in floors} | floor,
@@ -160,7 +160,7 @@ def ratio(samples: np.ndarray, weights: np.ndarray) -> float:
     return float(10 * np.log10(signal / noise))
 
 
-def distance(wanted: np.ndarray, other: np.ndarray) -> np.ndarray:
+def spectral_distance(wanted: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Log-spectral distance of each sound, dB; spectra [n, bands, columns] in dB -> float64 [n]."""
     return np.sqrt(((wanted - other) ** 2).mean(1, dtype=np.float64)).mean(1)
 

@@ -47,11 +47,11 @@ def judge(bench: Bench, config: FinetuningConfig) -> Result:
     before = battery.scores(parts.load(VisionEncoder), parts.load(AudioEncoder), parts.load(Fusion))
     joint = parts.load(Joint, bench.untrained_seed)
     after = battery.scores(joint.vision, joint.audio, joint.fusion)
-    metrics, table = compare(before, after, config.seed)
+    metrics, table = gains_and_harms(before, after, config.seed)
     return Result(metrics, lambda path: figures.changes(path, table, "What joint training changed"), {"table": table})
 
 
-def compare(
+def gains_and_harms(
     before: Mapping[str, BatteryScore], after: Mapping[str, BatteryScore], seed: int
 ) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
     """The two metrics, and for each test its score before and after and their difference with its 95 % interval."""

@@ -65,7 +65,9 @@ def judge(bench: Bench, config: PropertiesConfig) -> Result:
         return JointReadout(*(perceived(bench, recordings, part, *encoders) for part in (training, test)))
 
     untrained = [senses(seed) for seed in FLOOR_SEEDS]
-    records, alone = compare(PropertyReader(training, test), senses(bench.untrained_seed), untrained, config.seed)
+    records, alone = property_records(
+        PropertyReader(training, test), senses(bench.untrained_seed), untrained, config.seed
+    )
     metrics = {name: record for name, record in records.items() if name not in REPORTED}
     notes = {
         "reported": {name: records[name] for name in REPORTED},
@@ -75,7 +77,7 @@ def judge(bench: Bench, config: PropertiesConfig) -> Result:
     return Result(metrics, lambda path: figures.bars(path, records, TITLE, "R squared, or accuracy"), notes)
 
 
-def compare(
+def property_records(
     reader: PropertyReader, judged: JointReadout, untrained: list[JointReadout], seed: int
 ) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
     """A metric for each property from all senses, and what each sense alone reads: property -> sense -> record."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +12,6 @@ from sklearn.metrics import balanced_accuracy_score, r2_score
 from sensorium.artifacts import ArtifactError, digest, write_json
 from sensorium.evaluation.scores import balanced_accuracy, median, psnr, r_squared
 from sensorium.evaluation.statistics import StatisticsError, measure, resampled_weights, write_result
-from sensorium.generation.evaluation.drift import frechet
 
 RNG = np.random.default_rng(0)
 GROUPS = [f"r{number // 10}" for number in range(400)]
@@ -98,23 +96,6 @@ def test_best_floor_counts() -> None:
     assert (low["floor"], low["passed"]) == (1.0, False)
     rank = measure("m", samples, GROUPS, floors={"a": 5.0, "b": 4.0}, ceilings={"x": 0.0}, higher_is_better=False)
     assert (rank["floor"], rank["passed"], rank["margin"]["value"]) == (4.0, True, 1.0)
-
-
-def test_the_interval_of_a_distance_holds_the_distance() -> None:
-    """Rows that are drawn twice lessen the variety, so distances of distributions grow when they are resampled."""
-    samples = np.random.default_rng(0).normal(size=(24, 12))
-    groups = [str(row) for row in range(24)]
-    free: dict[str, Any] = {"statistic": frechet, "higher_is_better": False, "floors": {"far": 99.0}}
-    plain, centred = (
-        measure("distance", samples, groups, centred=centred, ceilings={"none": 0.0}, **free)
-        for centred in (False, True)
-    )
-    assert plain["low"] > plain["value"]
-    assert centred["low"] < centred["value"] < centred["high"]
-    assert centred["high"] - centred["low"] == pytest.approx(plain["high"] - plain["low"])
-    itself = free | {"floors": {"itself": samples}}
-    same = measure("distance", samples, groups, centred=True, ceilings={"none": 0.0}, **itself)
-    assert not same["passed"]
 
 
 def test_nan_is_refused_by_name() -> None:

@@ -129,7 +129,8 @@ def test_silent_recordings_without_actions_are_dreamt_all_the_same(world: ToyWor
     dynamics = load(Dynamics, world.dynamics)
     shapes = {"video": 4, "grid": True, "audio": 0, "channels": TOKENIZER.channels, "action": DETAILS["action"]}
     folder = tmp_path / "dynamics"
-    silent.dynamics = write_model(folder, dynamics, "dynamics", DYNAMICS, shapes, latents=silent.latents)
+    made_from = {"latents": silent.latents, "tokenizer": silent.tokenizer}
+    silent.dynamics = write_model(folder, dynamics, "dynamics", DYNAMICS, shapes, **made_from)
     assert set(evaluate(silent, "rollout", tmp_path)["metrics"]) == METRICS["rollout"] - {"action_effect"}
     assert set(evaluate(silent, "drift", tmp_path)["metrics"]) == METRICS["drift"]
     with av.open(str(tmp_path / "film.mp4")) as film:

@@ -21,7 +21,6 @@ from sensorium.models.load import Loadable
 from sensorium.models.streaming import Overlap
 
 SHORTEST_HOP, LONGEST_HOP = 16, 64  # samples a column: less than a period of most tones, which preserves phases
-FULL_SCALE = 32768.0  # int16 sample of amplitude 1
 _TYPICAL = 0.02  # root mean square of a column from an untrained decoder
 _QUIETEST = 1e-4  # root mean square below which columns count as equally quiet
 

@@ -7,8 +7,6 @@ import torch
 from torch import nn
 
 from sensorium.cognition.consolidation import Consolidation, DeadFisherError, fisher
-from sensorium.config import ConfigurationError
-from sensorium.settings import validate
 
 
 def test_the_fisher_information_of_a_logistic_unit_is_that_of_the_books():
@@ -38,8 +36,3 @@ def test_the_penalty_is_zero_at_the_anchor_and_grows_by_importance():
     with torch.no_grad():
         network.weight += torch.tensor([[3.0, 5.0]])
     torch.testing.assert_close(memory.penalty(network), torch.tensor(18.0))
-
-
-def test_a_judged_weight_must_be_among_the_weights():
-    with pytest.raises(ConfigurationError, match="weights must grow"):
-        validate({"studies": {"forgetting": {"weight": 7.0}}})

@@ -12,7 +12,12 @@ from toys import SHAPES, ToyConfig, ToyModel
 from sensorium.artifacts import ArtifactError, write_manifest
 from sensorium.config import canonical_json
 from sensorium.models.load import load
-from sensorium.perception.fusion import Fusion
+
+
+class OtherModel(ToyModel):
+    """A model of another kind."""
+
+    kind = "fusion"
 
 
 @pytest.fixture
@@ -50,7 +55,7 @@ def test_untrained(exported: tuple[ToyModel, Path]) -> None:
 def test_what_does_not_fit_is_refused(exported: tuple[ToyModel, Path]) -> None:
     _, manifest = exported
     with pytest.raises(ArtifactError, match=r"expected the manifest of a 'fusion'"):
-        load(Fusion, manifest)
+        load(OtherModel, manifest)
     weights = manifest.with_name("model.safetensors")
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from sensorium.config import ConfigurationError
+from sensorium.settings import validate
 from sensorium.studies.config import ForgettingConfig
 from sensorium.studies.forgetting import CHANCE, backward, forward, learn, nothing, trend
 
@@ -31,3 +34,8 @@ def test_shuffled_labels_teach_nothing():
     accuracy = learn(CONFIG, 0, joint=True, shuffle=True)
     assert accuracy[-1].mean() < CHANCE + 0.15
     assert learn(CONFIG, 0, joint=True)[-1].mean() > 0.8
+
+
+def test_a_judged_weight_must_be_among_the_weights():
+    with pytest.raises(ConfigurationError, match="weights must grow"):
+        validate({"studies": {"forgetting": {"weight": 7.0}}})

@@ -44,7 +44,7 @@ from sensorium.forecasting.evaluation.forecasts import INPUTS, Forecaster
 from sensorium.forecasting.evaluation.rooms import SingleBodyRooms
 from sensorium.randomness import stable_seed
 
-REVISION = 2
+REVISION = 3
 EVALUATION = Evaluation(__name__, CausalConfig, inputs=INPUTS, control="the state dynamics")
 main = EVALUATION.main
 
@@ -258,7 +258,7 @@ def abduction_metric(case: Case, errors: Mapping[str, np.ndarray], groups: Seque
         groups,
         statistic=root_mean,
         floors=dict(zip(list(errors)[1:], floors, strict=True)),
-        ceilings={"reading what happened": oracle},
+        ceilings={"readout of what happened": oracle},
         higher_is_better=False,
         seed=seed,
     )

@@ -34,10 +34,9 @@ class Forecast:
 
 
 class StateDynamics(Loadable):
-    """A gated recurrent unit that predicts each frame's change and goes on from its own predictions.
+    """A gated recurrent unit that predicts the change of each frame and continues from its own predictions.
 
-    It gathers over the given frames what a single state does not show, such as speeds. Before training it predicts
-    that nothing changes.
+    Its memory holds what a single state does not show, such as speeds. Before training it predicts no change.
 
     Args:
         config: its section.
@@ -90,11 +89,12 @@ class StateDynamics(Loadable):
         """Predict each frame from the one before: from a true one up to frame `given`, then from the prediction.
 
         Args:
-            projected: [B, T, D] states on the model's axes; only the first `given` frames are read.
+            projected: [B, T, D] states on the model's axes; only the first `given` frames are used.
             action: [B, T', ...], action[t] led to frame t, and T' is the number of frames; None: there are no actions,
                 and T' is T.
             given: frames that are true, at least 1.
-            noise: [B, T' - 1, D], added to frame t + 1 before the model goes on from it; None: nothing.
+            noise: [B, T' - 1, D]; noise[:, t] is added to the prediction of frame t + 1 before the model continues from
+                it; None: no noise.
         """
         frames = projected.shape[1] if action is None else action.shape[1]
         memory = projected.new_zeros(len(projected), self.remember.hidden_size)
@@ -104,10 +104,10 @@ class StateDynamics(Loadable):
             if self.act is not None and action is not None:
                 seen = seen + self.act(action[:, time])
             memory = self.remember(F.silu(seen), memory)
-            change, width = self.tell(F.silu(self.think(self.norm(memory)))).float().chunk(2, dim=-1)
+            change, log_variance = self.tell(F.silu(self.think(self.norm(memory)))).float().chunk(2, dim=-1)
             predicted = before + change
             means.append(predicted)
-            variances.append(STEEPEST * torch.tanh(width / STEEPEST))
+            variances.append(STEEPEST * torch.tanh(log_variance / STEEPEST))
             if time < given:
                 before = projected[:, time]
             else:

@@ -22,7 +22,7 @@ def likelihood(mean: Tensor, log_variance: Tensor, truth: Tensor) -> Tensor:
 
 
 class StateDynamicsLearner(Learner):
-    """Means learn from their squared error, variances from the likelihood of the errors of those means.
+    """Trains means by their squared error, and variances by the likelihood of the errors of those means.
 
     The likelihood alone would weigh each error by the model's certainty: the model would learn first what is easy and
     could leave the rest to the variance (Seitzer et al. 2022, "On the pitfalls of heteroscedastic uncertainty
@@ -39,7 +39,7 @@ class StateDynamicsLearner(Learner):
         return self.dynamics
 
     def compiled(self) -> list[nn.Module]:
-        """Nothing: it is a loop over frames of very small products."""
+        """No module: the model is a loop over frames of very small products."""
         return []
 
     def forward(self, batch: Batch, draw: Draw) -> tuple[Tensor, Metrics]:
@@ -51,7 +51,7 @@ class StateDynamicsLearner(Learner):
         return error + unsure, {"error": error.detach(), "error_alone": alone, "likelihood": unsure.detach()}
 
     def gates(self, batch: Batch) -> list[Gate]:
-        """It must beat persistence and the mean, differ between moments, use the actions and not be overconfident."""
+        """It must beat persistence and the mean, vary, use the actions and not be overconfident."""
         given = self.config.context
         truth, forecast = self._forecast(batch, batch.get("action"))
         last = truth[:, given - 2 : given - 1]  # from the same product: another shape may round otherwise

@@ -44,7 +44,7 @@ from sensorium.forecasting.evaluation.forecasts import INPUTS, Forecaster
 from sensorium.forecasting.evaluation.rooms import SingleBodyRooms
 from sensorium.randomness import stable_seed
 
-REVISION = 2
+REVISION = 3
 EVALUATION = Evaluation(__name__, CausalConfig, inputs=INPUTS, control="the state dynamics")
 main = EVALUATION.main
 
@@ -88,7 +88,7 @@ def judge(bench: Bench, config: CausalConfig) -> Result:
 
 
 def simulated_rooms(forecaster: Forecaster, config: CausalConfig) -> tuple[SingleBodyRooms, ...]:
-    """Test rooms; rooms in which the readout is fitted; as many for it with the actions of other rooms."""
+    """Test rooms; rooms that the readout is fitted in; as many again with the actions of other rooms."""
     world = playroom_settings(forecaster.recordings)
     first = world.recordings + config.rooms
     return (
@@ -150,7 +150,7 @@ class Case:
         kept: share of the noise that abduction keeps.
         truth: true places in all frames, [n, T, K, 2].
         true_changed, true_rest: true places after the context under `changed` and under `rest`, [n, H, K, 2].
-        read: readout of the true world states, [n, T, K, 2].
+        readout: readout of the true world states, [n, T, K, 2].
     """
 
     sample: Sample
@@ -162,7 +162,7 @@ class Case:
     truth: np.ndarray
     true_changed: np.ndarray
     true_rest: np.ndarray
-    read: np.ndarray
+    readout: np.ndarray
 
     @classmethod
     def of(
@@ -243,7 +243,7 @@ def counterfactual_errors(case: Case) -> dict[str, np.ndarray]:
         "abduction, action, prediction": case.forecast(case.changed, case.kept),
         "plain forecast": case.forecast(case.changed),
         "its own actions": case.forecast(case.sample["action"], case.kept),
-        "what happened, unchanged": case.read[:, case.places.given :],
+        "what happened, unchanged": case.readout[:, case.places.given :],
     }
     return {name: ((places - case.true_changed) ** 2).sum(-1) for name, places in answers.items()}
 
@@ -251,14 +251,14 @@ def counterfactual_errors(case: Case) -> dict[str, np.ndarray]:
 def abduction_metric(case: Case, errors: Mapping[str, np.ndarray], groups: Sequence[str], seed: int) -> dict[str, Any]:
     """`abduction`, from `counterfactual_errors`."""
     model, *floors = (error.mean((1, 2)) for error in errors.values())
-    reading = ((case.read[:, case.places.given :] - case.fact) ** 2).sum(-1).mean((1, 2))
+    oracle = ((case.readout[:, case.places.given :] - case.fact) ** 2).sum(-1).mean((1, 2))
     return measure(
         "abduction",
         model,
         groups,
         statistic=root_mean,
         floors=dict(zip(list(errors)[1:], floors, strict=True)),
-        ceilings={"reading what happened": reading},
+        ceilings={"readout of what happened": oracle},
         higher_is_better=False,
         seed=seed,
     )
@@ -272,13 +272,13 @@ def responsibility_answers(case: Case, moved: float) -> tuple[dict[str, np.ndarr
         windows in which it moved further than `moved`; which windows those are, bool [n]; would it have stayed, [m].
     """
     body, last = len(case.places.things) - 1, case.places.given - 1
-    start, start_read = case.truth[:, last, body], case.read[:, last, body]
+    start, start_readout = case.truth[:, last, body], case.readout[:, last, body]
     happened = distance_from_start(case.fact, start, body) > moved
     stayed = distance_from_start(case.true_rest, start, body) <= moved
     near = {
-        "model": -distance_from_start(case.forecast(case.rest, case.kept), start_read, body),
-        "other actions": -distance_from_start(case.forecast(case.third, case.kept), start_read, body),
-        "what happened": -distance_from_start(case.read, start_read, body),
+        "model": -distance_from_start(case.forecast(case.rest, case.kept), start_readout, body),
+        "other actions": -distance_from_start(case.forecast(case.third, case.kept), start_readout, body),
+        "what happened": -distance_from_start(case.readout, start_readout, body),
         "weakness of the commands": -np.abs(case.sample["action"][:, case.places.given :]).mean((1, 2)),
     }
     answers = {name: np.stack([answer, stayed], 1)[happened] for name, answer in near.items()}

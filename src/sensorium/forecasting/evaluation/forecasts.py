@@ -70,7 +70,7 @@ class Forecaster:
         return fuse(self._fusion, senses, device)
 
     def embedded(self, split: Split, most: int | None = None) -> EmbeddedRecordings:
-        """World states, actions and truth of the recordings of a split; at most of the first `most`."""
+        """World states, actions and truth of the first `most` recordings of a split; None: of all."""
         device, kept = self.bench.device, {}
         for name in self.recordings.names(split)[:most]:
             senses = embed_recording(self.recordings, name, self._vision, self._audio, device)

@@ -1,12 +1,12 @@
-"""Where things will be: positions read from world states that the state dynamics forecast, frame after frame.
+"""Where things will be: a linear readout of positions, applied to world states that the state dynamics forecast.
 
-A linear readout maps world states to positions (the variables NAME_x, NAME_y of the truth). It is fitted on training
-recordings. The test windows begin with true world states; the model goes on from its own forecasts. Errors are root
-mean square distances in the truth's own unit of length: room widths in the playroom.
+The readout maps world states to positions (the variables NAME_x, NAME_y of the truth). It is fitted on training
+recordings. The test windows begin with true world states; after these the model continues from its own forecasts.
+Errors are root mean square distances in the truth's own unit of length: room widths in the playroom.
 `position_error` counts all things, `body_error` all but the hand, which the actions steer. Floors: the last position in
 the context, held; a straight line through the positions in the context; free fall with drag and walls from the last
-position and velocity, all read out; the mean position of the training recordings; an untrained network, which forecasts
-no change. Ceiling: the readout of the true world states. Reference: the actions of another recording.
+position and velocity, all by the readout; the mean position of the training recordings; an untrained network, which
+forecasts no change. Ceiling: the readout of the true world states. Reference: the actions of another recording.
 `action_effect` is the increase of the error under those actions; its floor is 0.
 `likelihood` is the mean negative log likelihood of a true world state, on the model's axes. Floors: the same means with
 variances that depend on axis and frames ahead alone, measured on validation recordings; the same for the last state,
@@ -199,14 +199,14 @@ def position_metrics(
             seed=seed,
         )
     if "other actions" in errors:
-        own, other, read = (errors[key].mean((1, 2)) for key in ("model", "other actions", "true states"))
+        own, other, true = (errors[key].mean((1, 2)) for key in ("model", "other actions", "true states"))
         metrics["action_effect"] = measure(
             "action_effect",
             np.stack([own, other], 1),
             groups,
             statistic=excess,
             floors={"no effect": 0.0},
-            ceilings={"true states": np.stack([read, other], 1)},
+            ceilings={"true states": np.stack([true, other], 1)},
             seed=seed,
         )
     return metrics
@@ -238,7 +238,7 @@ def likelihood_metric(
 def spread_metric(judged: Forecasts, rng: np.random.Generator, groups: list[str], seed: int) -> dict[str, Any]:
     """`spread_error`: do windows with a larger standard deviation have larger errors?"""
     std, error = np.sqrt(judged.variance.mean(2)), np.sqrt(judged.square_error.mean(2))  # [n, H]
-    drawn = np.sqrt((judged.variance * rng.standard_normal(judged.variance.shape) ** 2).mean(2))
+    simulated = np.sqrt((judged.variance * rng.standard_normal(judged.variance.shape) ** 2).mean(2))
     change = np.sqrt(((judged.context[:, -1] - judged.context[:, -2]) ** 2).mean(1))[:, None]
     return measure(
         "spread_error",
@@ -246,7 +246,7 @@ def spread_metric(judged: Forecasts, rng: np.random.Generator, groups: list[str]
         groups,
         statistic=correlation,
         floors={"none": 0.0, "last change": ranked(np.broadcast_to(change, error.shape), error)},
-        ceilings={"errors as forecast": ranked(std, drawn)},
+        ceilings={"errors as forecast": ranked(std, simulated)},
         seed=seed,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+# A runner in the background ignores Ctrl-C, and what is ignored stays ignored in every process that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # Small tensors gain nothing from threads, and tests share the machine with the processes they start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 

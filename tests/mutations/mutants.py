@@ -173,4 +173,39 @@ MUTANTS = (
         'stable_seed("scene", int(number)) for number in indices',
         ("test_windows.py::test_a_window_has_another_scene_in_another_epoch_and_for_another_seed",), cheap=True,
     ),
+    Mutant(
+        "the ramp left off bootstrapped targets", "generation/dynamics_learner.py",
+        "weight = ramp_weight(levels.tau)", "weight = torch.where(bootstrapped, 1.0, ramp_weight(levels.tau))",
+        ("test_forcing.py::test_every_target_has_the_weight_of_its_level",), cheap=True,
+    ),
+    Mutant(
+        "the divergence the other way round", "agent/imagination_learner.py",
+        "divergence(log_chances, prior)", "divergence(prior, log_chances)",
+        ("test_agent.py::test_what_moves_the_policy_by_hand",), cheap=True,
+    ),
+    Mutant(
+        "an advantage over the next state's value", "agent/imagination_learner.py",
+        "returns - values[:, :-1]", "returns - values[:, 1:]",
+        ("test_agent.py::test_what_moves_the_policy_by_hand",),
+    ),
+    Mutant(
+        "a drift without units", "perception/joint_learner.py",
+        "(after - before).float().square() / variance", "(after - before).float().square()",
+        ("test_joint.py::test_a_drift_is_measured_in_standard_deviations_of_each_dimension",),
+    ),
+    Mutant(
+        "a likelihood that moves means", "forecasting/state_dynamics_learner.py",
+        "likelihood(forecast.mean.detach(),", "likelihood(forecast.mean,",
+        ("test_state_dynamics.py::test_the_likelihood_moves_no_mean",), cheap=True,
+    ),
+    Mutant(
+        "untrained floors without measured buffers", "models/load.py",
+        "model.load_state_dict(buffers, strict=False)", "model.load_state_dict({}, strict=False)",
+        ("test_load.py::test_an_untrained_model_keeps_what_was_measured",), cheap=True,
+    ),
+    Mutant(
+        "an untrained floor of a single network", "evaluation/harness.py",
+        "for number in range(3))", "for number in range(1))",
+        ("test_contract.py::test_an_untrained_floor_is_the_best_of_three_networks",), cheap=True,
+    ),
 )  # fmt: skip

@@ -220,6 +220,22 @@ def test_dreams_do_not_depend_on_the_rows_beside_them():
     assert torch.allclose(whole[2:4], part, atol=1e-5)
 
 
+def test_what_moves_the_policy_by_hand():
+    """The divergence is KL[pi || prior]; the advantage is over the value of the state that was acted in."""
+    model, batch = agent(), {name: value[:, :3] for name, value in world(6).items()}
+    learner = imaginer(model)
+    for head in (model.policy, learner.actor.policy, learner.actor.value):
+        torch.nn.init.normal_(head.distances[0].weight, std=0.3)
+    acting = learner.imagine(batch, draw(6)).states[:, :-1]
+    _, advantage, divergence_, _, returns = learner.embed(batch, draw(6)).unbind(-1)
+    pi, prior = (
+        torch.distributions.Categorical(logits=policy(acting)) for policy in (learner.actor.policy, model.policy)
+    )
+    assert torch.allclose(divergence_, torch.distributions.kl_divergence(pi, prior).sum(-1), atol=1e-5)
+    assert not torch.allclose(divergence_, torch.distributions.kl_divergence(prior, pi).sum(-1), atol=1e-3)
+    assert torch.allclose(advantage, returns - learner.actor.value.mean(acting), atol=1e-5)
+
+
 def test_only_policy_and_value_learn_in_dreams():
     learner, batch = imaginer(agent()), {name: value[:, :3] for name, value in world(6).items()}
     assert all(name.startswith("actor.") for name in learner.state_dict())

@@ -11,6 +11,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import torch
 
 from sensorium.artifacts import write_manifest
 from sensorium.config import Section
@@ -18,6 +19,7 @@ from sensorium.evaluation.contract import DATA, Evaluation, Input, Output, Resul
 from sensorium.evaluation.harness import FLOOR_SEEDS, Bench
 from sensorium.evaluation.sample import Sample, of_other_recordings, with_actions_of
 from sensorium.evaluation.statistics import measure
+from sensorium.training.execution import Execution
 
 NAME = "sensorium.evaluation.toy_score"
 
@@ -100,6 +102,12 @@ def test_its_help_says_what_it_measures(evaluation: Evaluation, capsys: pytest.C
     assert "sensorium toy-score" in shown
     assert "What the toy measures." in shown
     assert DATA.option in shown
+
+
+def test_an_untrained_floor_is_the_best_of_three_networks() -> None:
+    seeds = Bench(torch.device("cpu"), Execution()).untrained(lambda seed: seed)
+    assert list(seeds) == ["untrained 0", "untrained 1", "untrained 2"]
+    assert len(set(seeds.values())) == 3
 
 
 def test_a_sample_keeps_its_rows_together() -> None:

@@ -52,6 +52,24 @@ def test_untrained(exported: tuple[ToyModel, Path]) -> None:
     assert not torch.equal(one.last.weight, model.last.weight)
 
 
+class Measured(ToyModel):
+    """A model with a mean of its inputs."""
+
+    def __init__(self, config: ToyConfig, shapes: dict[str, int]) -> None:
+        super().__init__(config, shapes)
+        self.register_buffer("mean", torch.zeros(3))
+
+
+def test_an_untrained_model_keeps_what_was_measured(tmp_path: Path) -> None:
+    """Or every untrained floor would be weaker than it can be."""
+    model = Measured(ToyConfig(width=5), SHAPES)
+    model.mean += 3
+    save_file(model.state_dict(), tmp_path / "model.safetensors")
+    files, section = {"model": tmp_path / "model.safetensors"}, canonical_json(ToyConfig(width=5))
+    write_manifest(tmp_path, kind="toy", section_json=section, inputs={}, files=files, details={"shapes": SHAPES})
+    assert load(Measured, tmp_path / "manifest.json", untrained_seed=1).mean.tolist() == [3, 3, 3]
+
+
 def test_what_does_not_fit_is_refused(exported: tuple[ToyModel, Path]) -> None:
     _, manifest = exported
     with pytest.raises(ArtifactError, match=r"expected the manifest of a 'fusion'"):

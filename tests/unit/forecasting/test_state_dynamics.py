@@ -121,6 +121,20 @@ def test_likelihood_is_that_of_a_gaussian() -> None:
     torch.testing.assert_close(ours, -density)
 
 
+def test_the_likelihood_moves_no_mean() -> None:
+    """Where true states are read, so that no forecast feeds another, means learn from their squared error alone."""
+    batch = system(8)
+    learner = measured(StateDynamicsLearner(CONFIG.model_copy(update={"context": 8}), SHAPES), batch["state"])
+    torch.nn.init.normal_(learner.dynamics.tell.weight, std=0.1)
+    bias = learner.dynamics.tell.bias
+    (both,) = torch.autograd.grad(learner(batch, draw(8))[0], bias)
+    truth, forecast = learner._forecast(batch, batch["action"])
+    (error,) = torch.autograd.grad((forecast.mean - truth).square().mean(), bias)
+    assert error[:6].abs().min() > 1e-4
+    torch.testing.assert_close(both[:6], error[:6])
+    assert both[6:].abs().min() > 1e-4  # variances learn from the likelihood
+
+
 def test_it_learns_a_system_and_passes_its_gates() -> None:
     """Training passes every gate that the untrained model fails."""
     torch.manual_seed(0)

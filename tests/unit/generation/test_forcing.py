@@ -300,6 +300,23 @@ def test_dreamed_frames_are_made_from_noise_and_read_in_place_of_true_ones():
     assert torch.equal(trained["past"]["tokens"][:, 0], read[:, 0])
 
 
+def test_every_target_has_the_weight_of_its_level():
+    """Bootstrapped ones as well: with an error of one everywhere, what is left of the loss is the ramp."""
+    batch, model, seen = moving(8), learner(dreamed=0), []
+    model.config = model.config.model_copy(update={"bootstrap": 0.5, "images": 0.0})
+
+    def zeros(noised: torch.Tensor, tau: torch.Tensor, step_size: torch.Tensor) -> torch.Tensor:
+        seen.append((tau, step_size))
+        return torch.zeros_like(noised)
+
+    model._denoiser = lambda *_: zeros
+    model._targets = lambda _clips, noised, *_: torch.ones_like(noised)
+    metrics = model(batch, draw(8))[1]
+    ((tau, step_size),) = seen
+    assert {True, False} == set((step_size > 1 / 64).flatten().tolist())
+    assert metrics["video"] * batch["latent"].shape[:2].numel() == pytest.approx(float(ramp_weight(tau).sum()))
+
+
 def learner(unlabelled: float = 0.0, dreamed: float = 0.5) -> DynamicsLearner:
     torch.manual_seed(0)
     config = DynamicsConfig(

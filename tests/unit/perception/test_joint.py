@@ -141,6 +141,18 @@ def test_it_is_initialised_from_the_trained_parts(world: ToyWorld) -> None:
     assert made(batch, draw())[1]["error_now"] > metrics["error_now"]
 
 
+def test_a_drift_is_measured_in_standard_deviations_of_each_dimension(world: ToyWorld) -> None:
+    made, batch = make(world, CONFIG.model_copy(update={"jitter": 0.0, "noise": 80.0}))
+    for sense in ("vision", "audio"):
+        bias, variance = getattr(made.joint, sense).head.bias, getattr(made, f"{sense}_variance")
+        assert variance.max() > 1.5 * variance.min()
+        with torch.no_grad():
+            bias += variance.sqrt() / 2
+    metrics = made(batch, draw())[1]
+    assert metrics["drift_vision"] == pytest.approx(0.25, rel=0.01)
+    assert metrics["drift_audio"] == pytest.approx(0.25, rel=0.01)
+
+
 def test_gates_see_collapse(world: ToyWorld) -> None:
     made, batch = make(world, CONFIG)
     assert all(gate.passed for gate in made.eval().gates(batch)), made.gates(batch)

@@ -1,4 +1,4 @@
-"""Recordings that say nothing: copies and dead streams are found when a set is indexed, a quiet console is not blamed."""
+"""Recordings that say nothing: `index` finds copies and dead streams, and a quiet console is not blamed."""
 
 from __future__ import annotations
 

@@ -33,8 +33,8 @@ FEWEST_FRAMES = 8  # different ones from which on it is no accident that more th
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Item:
-    """What is compared: a recording, or one picture of several that are stored as one recording.
+class Content:
+    """What is compared: that of a recording, or of one picture of several that are stored as one recording.
 
     Attributes:
         number: of the recording or picture in its source.
@@ -53,41 +53,41 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """An item whose content an earlier one has.
+    """A content that an earlier one has.
 
     Attributes:
-        item: the later one, by split and number.
+        content: the later one, by split and number.
         original: the earlier one; where only frames agree, the one that has most of them.
         frames: how many of its different frames earlier splits have, and how many it has; None: it is equal as a whole.
     """
 
-    item: Item
-    original: Item
+    content: Content
+    original: Content
     frames: tuple[int, int] | None = None
 
 
-def items(
-    entries: Sequence[Mapping[str, Any]], contents: Mapping[str, Fields], details: Mapping[str, Any], bad: set[int]
-) -> Iterator[Item]:
-    """The items of a set.
+def digest_contents(
+    entries: Sequence[Mapping[str, Any]], arrays: Mapping[str, Fields], details: Mapping[str, Any], bad: set[int]
+) -> Iterator[Content]:
+    """The contents of a set, to compare.
 
     Args:
         entries: of all its recordings, by number: name, number, split.
-        contents: name -> field -> array.
+        arrays: name -> field -> array.
         details: of the set.
         bad: numbers of the recordings or pictures that are in quarantine.
     """
     number = -1
     for entry in entries:
-        name, split, fields = entry["name"], entry["split"], contents[entry["name"]]
+        name, split, fields = entry["name"], entry["split"], arrays[entry["name"]]
         if not details.get("still"):
-            yield Item(entry["number"], split, name, None, _digests(fields, details))
+            yield Content(entry["number"], split, name, None, _digests(fields, details))
             continue
         for frame, picture in enumerate(fields["video"]):  # pictures are stored in order, without the bad ones
             number += 1
             while number in bad:
                 number += 1
-            yield Item(number, split, name, frame, _digest([picture[None]]))
+            yield Content(number, split, name, frame, _digest([picture[None]]))
 
 
 def _digests(fields: Fields, details: Mapping[str, Any]) -> np.ndarray:
@@ -109,29 +109,29 @@ def _digest(arrays: Sequence[np.ndarray]) -> np.ndarray:
     return np.frombuffer(bytes(joined), np.uint64)
 
 
-def find_copies(found: Iterable[Item]) -> list[Copy]:
-    """Items that are equal to an earlier one, or most of whose frames an earlier split has.
+def find_copies(found: Iterable[Content]) -> list[Copy]:
+    """Contents that are equal to an earlier one, or most of whose frames an earlier split has.
 
     Earlier is what stands in an earlier split (training, validation, test) or, in the same one, has a smaller number.
     Clips of one split may overlap.
     """
-    wholes: dict[bytes, Item] = {}
-    owners: dict[int, Item] = {}  # of each frame
+    wholes: dict[bytes, Content] = {}
+    owners: dict[int, Content] = {}  # of each frame
     copies = []
-    for item in sorted(found, key=lambda item: (SPLITS.index(item.split), item.number)):
-        original = wholes.setdefault(item.digests.tobytes(), item)
-        if original is not item:
-            copies.append(Copy(item, original))
+    for content in sorted(found, key=lambda each: (SPLITS.index(each.split), each.number)):
+        original = wholes.setdefault(content.digests.tobytes(), content)
+        if original is not content:
+            copies.append(Copy(content, original))
             continue
-        frames = set(item.digests.tolist())
+        frames = set(content.digests.tolist())
         if len(frames) < FEWEST_FRAMES:
             continue
-        earlier = Counter(owners[frame] for frame in frames if frame in owners and owners[frame].split != item.split)
+        earlier = Counter(owners[frame] for frame in frames if frame in owners and owners[frame].split != content.split)
         if 2 * earlier.total() > len(frames):
-            copies.append(Copy(item, earlier.most_common(1)[0][0], (earlier.total(), len(frames))))
+            copies.append(Copy(content, earlier.most_common(1)[0][0], (earlier.total(), len(frames))))
             continue
         for frame in frames:
-            owners.setdefault(frame, item)
+            owners.setdefault(frame, content)
     return copies
 
 
@@ -139,7 +139,7 @@ def leave_out(entries: Sequence[Mapping[str, Any]], copies: Sequence[Copy]) -> l
     """The entries of a set without its copies; a picture is left out of the recording that stores it."""
     gone: dict[str, list[int | None]] = {}
     for copy in copies:
-        gone.setdefault(copy.item.recording, []).append(copy.item.frame)
+        gone.setdefault(copy.content.recording, []).append(copy.content.frame)
     kept = []
     for entry in entries:
         frames = sorted(frame for frame in gone.get(entry["name"], []) if frame is not None)
@@ -150,30 +150,30 @@ def leave_out(entries: Sequence[Mapping[str, Any]], copies: Sequence[Copy]) -> l
     return kept
 
 
-def unchanging(contents: Sequence[Fields], details: Mapping[str, Any]) -> list[str]:
+def unchanging(arrays: Sequence[Fields], details: Mapping[str, Any]) -> list[str]:
     """Warnings of streams in which nothing changes in any recording.
 
     Silence, a channel that stays, and a reward that never comes may happen in a small set. Films that all stand still,
     and actions of which there is only one, are faults.
 
     Args:
-        contents: field -> array of every recording.
+        arrays: field -> array of every recording.
         details: of the set.
 
     Raises:
         BadDataError: if no picture changes in any recording, or all actions are equal.
     """
-    total = f"in all {len(contents)} recordings"
-    if not details.get("still") and all("video" in fields and _constant(fields["video"]) for fields in contents):
+    total = f"in all {len(arrays)} recordings"
+    if not details.get("still") and all("video" in fields and _constant(fields["video"]) for fields in arrays):
         raise BadDataError(f"the picture stands still {total}: nothing can be learned from it; mend what records it")
     warnings = []
-    if all("audio" in fields and _constant(fields["audio"]) for fields in contents):
+    if all("audio" in fields and _constant(fields["audio"]) for fields in arrays):
         warnings.append(f"no sound {total}: what hears will learn nothing; record more or longer, or record no sound")
     for field in ("action", "body", "reward"):
-        if not all(field in fields and fields[field].size for fields in contents):
+        if not all(field in fields and fields[field].size for fields in arrays):
             continue
-        low = np.min([fields[field].min(0) for fields in contents], axis=0)
-        constant = low == np.max([fields[field].max(0) for fields in contents], axis=0)
+        low = np.min([fields[field].min(0) for fields in arrays], axis=0)
+        constant = low == np.max([fields[field].max(0) for fields in arrays], axis=0)
         if not constant.any():
             continue
         if field == "action" and constant.all():

@@ -13,7 +13,7 @@ from typing import Any
 from sensorium.artifacts import ArtifactError, digest, read_manifest, write_manifest
 from sensorium.config import AnyData, LatentsConfig, canonical_json, parse_section
 from sensorium.data import sources
-from sensorium.data.comparison import Copy, find_copies, items, leave_out, unchanging
+from sensorium.data.comparison import Copy, digest_contents, find_copies, leave_out, unchanging
 from sensorium.data.quarantine import SHOWN, Fields, refuse_too_many
 from sensorium.data.recording import KIND, read_shard, recording_name
 from sensorium.data.shards import read_lists, refuse_empty_splits
@@ -47,7 +47,7 @@ def index(section: Any, shards: list[Path], output: Path, like: Path | None = No
     """
     section_json = canonical_json(section)
     lists = read_lists(shards, section_json)
-    entries, quarantine, contents = [], [], {}
+    entries, quarantine, arrays = [], [], {}
     for path, content in zip(shards, lists, strict=True):
         held = read_shard(path.with_suffix(".safetensors")) if content["recordings"] else {}
         if set(held) != {entry["name"] for entry in content["recordings"]}:
@@ -56,11 +56,11 @@ def index(section: Any, shards: list[Path], output: Path, like: Path | None = No
             )
         entries += [{**entry, "shard": path.stem} for entry in content["recordings"]]
         quarantine += content["quarantine"]
-        contents.update(held)
+        arrays.update(held)
     entries.sort(key=lambda entry: entry["number"])
     details, inputs = dict(lists[0]["details"]), dict(lists[0]["inputs"])
     if like is None:
-        recordings, quarantine, warnings = compare(section, entries, contents, details, quarantine)
+        recordings, quarantine, warnings = compare(section, entries, arrays, details, quarantine)
         details |= {"warnings": warnings} if warnings else {}
     else:
         origin = read_manifest(like, KIND)["details"]
@@ -94,7 +94,7 @@ def index(section: Any, shards: list[Path], output: Path, like: Path | None = No
 def compare(
     section: Any,
     entries: list[dict[str, Any]],
-    contents: dict[str, Fields],
+    arrays: dict[str, Fields],
     details: dict[str, Any],
     quarantine: list[dict[str, str]],
 ) -> tuple[list[dict[str, Any]], list[dict[str, str]], list[str]]:
@@ -106,14 +106,14 @@ def compare(
     """
     bad = {entry["name"] for entry in quarantine}
     numbers = {number for number in range(section.recordings) if recording_name(section.source, number) in bad}
-    copies = find_copies(items(entries, contents, details, numbers))
+    copies = find_copies(digest_contents(entries, arrays, details, numbers))
     named = [_named(section, copy) for copy in copies]
     for entry in named:
         print(f"copy: {entry['name']}: {entry['reason']}", flush=True)
     refuse_too_many([*quarantine, *named], section.recordings, section.max_bad_fraction)
     warnings = []
     if copies and sources.splits_are_published(section):
-        across = sum(copy.item.split != copy.original.split for copy in copies)
+        across = sum(copy.content.split != copy.original.split for copy in copies)
         shown = "; ".join(entry["reason"] for entry in named[:SHOWN])
         warnings = [
             f"{len(copies)} of {section.recordings} items are copies, {across} of them in another split than the "
@@ -122,13 +122,13 @@ def compare(
     else:
         entries, quarantine = leave_out(entries, copies), [*quarantine, *named]
     refuse_empty_splits(entries)
-    return entries, quarantine, warnings + unchanging([contents[entry["name"]] for entry in entries], details)
+    return entries, quarantine, warnings + unchanging([arrays[entry["name"]] for entry in entries], details)
 
 
 def _named(section: Any, copy: Copy) -> dict[str, str]:
     """A copy as an entry of the quarantine, with the file that it came from if there is one."""
-    name, original = (recording_name(section.source, item.number) for item in (copy.item, copy.original))
-    place, first = (sources.origin(section, item.number) for item in (copy.item, copy.original))
+    name, original = (recording_name(section.source, each.number) for each in (copy.content, copy.original))
+    place, first = (sources.origin(section, each.number) for each in (copy.content, copy.original))
     if first:
         original = f"{first} ({original})"
     reason = f"same content as {original}, which is in {copy.original.split}"

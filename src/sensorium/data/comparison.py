@@ -104,7 +104,7 @@ def _digest(arrays: Sequence[np.ndarray]) -> np.ndarray:
     for entries in zip(*arrays, strict=True):
         piece = hashlib.blake2b(digest_size=DIGEST_BYTES)
         for entry in entries:
-            piece.update(np.ascontiguousarray(entry))
+            piece.update(np.ascontiguousarray(entry).data)
         joined += piece.digest()
     return np.frombuffer(bytes(joined), np.uint64)
 

@@ -7,6 +7,7 @@ With --like the set was made from another one (latents from recordings) and inhe
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,7 @@ def index(section: Any, shards: list[Path], output: Path, like: Path | None = No
 def compare(
     section: Any,
     entries: list[dict[str, Any]],
-    arrays: dict[str, Fields],
+    arrays: Mapping[str, Fields],
     details: dict[str, Any],
     quarantine: list[dict[str, str]],
 ) -> tuple[list[dict[str, Any]], list[dict[str, str]], list[str]]:

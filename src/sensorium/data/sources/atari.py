@@ -208,5 +208,6 @@ def _play_frame(console: ALEInterface, action: int) -> tuple[float, np.ndarray, 
             console.reset_game()
         reward += console.act(Action(int(action)))
         sound.append(console.getAudio())
-        pictures.append(console.getScreenRGB() if len(sound) >= FRAME_SKIP - 1 else None)
-    return reward, np.concatenate(sound), np.maximum(pictures[-2], pictures[-1])
+        if len(sound) >= FRAME_SKIP - 1:
+            pictures.append(console.getScreenRGB())
+    return reward, np.concatenate(sound), np.maximum(*pictures)

@@ -172,7 +172,16 @@ def test_choices_and_no_actions_at_all(tmp_path: Path, fields: dict[str, np.ndar
         model = sensorium.load(folder, device="cpu")
         model.perceive(fields["video"][:9], actions=np.arange(9) % 4)
         assert model.imagine([1, 3]).video.shape == (2, SIZE, SIZE, 3)
-        if action:
+        if action is None:  # a number of frames is enough
+            np.testing.assert_array_equal(model.imagine(2).video, model.imagine([1, 3]).video)
+            model.perceive(fields["video"][:9])
+            assert model.imagine(3).video.shape == (3, SIZE, SIZE, 3)
+            for nothing in (0, -1, []):
+                with pytest.raises(ValueError, match="actions is empty"):
+                    model.imagine(nothing)
+        else:
+            with pytest.raises(ValueError, match=r"actions is int64 \[\]: this model wants whole numbers \[T\]"):
+                model.imagine(2)
             with pytest.raises(ValueError, match="actions has 0 to 4: this model knows 0 to 3"):
                 model.imagine([0, 4])
             with pytest.raises(ValueError, match=r"actions is float64 \[1, 2\]: this model wants whole numbers \[T\]"):

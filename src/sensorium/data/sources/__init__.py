@@ -8,6 +8,8 @@ the modules of labelled sets also have
     listing(config) -> Listing                          the place and the split of each recording
 and those of simulators
     environment(config) -> data.environment.Environment the same world, for an agent that acts in it
+that of a folder of files has
+    origin(config, number) -> str                       the file of a recording
 """
 
 from __future__ import annotations

@@ -174,6 +174,10 @@ class RecordingSet:
         # A spawned worker maps the files itself, because pickling the views would copy the whole set.
         return RecordingSet, (self.manifest, self.details, self._shards)
 
+    def shards(self) -> list[str]:
+        """Names of the shards, in order."""
+        return sorted(self._shards)
+
     def names(self, split: Split) -> list[str]:
         """Names of the recordings of a split, in the manifest's order."""
         if split not in SPLITS:

@@ -109,8 +109,6 @@ def compare(
     numbers = {number for number in range(section.recordings) if recording_name(section.source, number) in bad}
     copies = find_copies(digest_contents(entries, arrays, details, numbers))
     named = [_named(section, copy) for copy in copies]
-    for entry in named:
-        print(f"copy: {entry['name']}: {entry['reason']}", flush=True)
     refuse_too_many([*quarantine, *named], section.recordings, section.max_bad_fraction)
     warnings = []
     if copies and sources.splits_are_published(section):
@@ -121,6 +119,8 @@ def compare(
             f"original: {shown}. They stay, because the splits are published; results on them are a little too good"
         ]
     else:
+        for entry in named:
+            print(f"quarantine: {entry['name']}: {entry['reason']}", flush=True)
         entries, quarantine = leave_out(entries, copies), [*quarantine, *named]
     refuse_empty_splits(entries)
     return entries, quarantine, warnings + unchanging([arrays[entry["name"]] for entry in entries], details)

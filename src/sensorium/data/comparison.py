@@ -168,7 +168,7 @@ def unchanging(arrays: Sequence[Fields], details: Mapping[str, Any]) -> list[str
         raise BadDataError(f"the picture stands still {total}: nothing can be learned from it; mend what records it")
     warnings = []
     if all("audio" in fields and _constant(fields["audio"]) for fields in arrays):
-        warnings.append(f"no sound {total}: what hears will learn nothing; record more or longer, or record no sound")
+        warnings.append(f"no sound {total}: what hears will learn nothing; record longer, or where something sounds")
     for field in ("action", "body", "reward"):
         if not all(field in fields and fields[field].size for fields in arrays):
             continue

@@ -23,7 +23,7 @@ def perceive(name, frames=None):
     whole = {field: np.array(recordings.field(name, field)) for field in fields}
     count = frames or recordings.frames(name)
     cut = {field: values[: count * len(values) // recordings.frames(name)] for field, values in whole.items()}
-    return model.perceive(cut["video"], cut.get("audio"), cut.get("body"), cut.get("action")), whole
+    return model.perceive(cut.get("video"), cut.get("audio"), cut.get("body"), cut.get("action")), whole
 
 
 def recognise(sense, name):
@@ -51,6 +51,8 @@ results = Path(sys.argv[1] if len(sys.argv) > 1 else "results")
 finetuned = results / "finetuned"  # encoders and fusion that were trained together, if there are any
 model = sensorium.load(finetuned if finetuned.exists() else results)
 manifests = [path for path in results.glob("data/*/manifest.json") if path.parent.name not in SETS]
+if not manifests:
+    sys.exit(f"{results}: no recordings of a world in its folder data; make them with: snakemake --profile local -j1")
 recordings = RecordingSet.open(manifests[0])
 
 name = recordings.names("test")[0]
@@ -63,7 +65,10 @@ for verb, sense in (("sees", "vision"), ("hears", "audio")):
 half = recordings.frames(name) // 2
 seen, whole = perceive(name, half)
 print(f"it perceives a world state of {seen.world.shape[1]} numbers at each of {len(seen.world)} frames")
-dream = model.imagine(whole["action"][half : half + AHEAD])
+if "video" not in whole:
+    sys.exit("it cannot imagine: these recordings have no pictures")
+# films have no actions: then the number of frames is enough
+dream = model.imagine(whole["action"][half : half + AHEAD] if "action" in whole else AHEAD)
 truth, still = whole["video"][half : half + AHEAD], np.repeat(whole["video"][half - 1 : half], AHEAD, axis=0)
 print(f"it expects the next {AHEAD} frames with {psnr(dream.video, truth):.1f} dB")
 print(f"holding the last frame still has {psnr(still, truth):.1f} dB")

@@ -171,6 +171,12 @@ def evaluation_results(wildcards):
     return [f"results/eval/{name}.json" for name in SETTINGS.evaluations_on()]
 
 
+def recordings_used(wildcards):
+    """Manifests of the world's recordings and, where encoders are trained, of their own sets."""
+    names = SETS if is_on("representation") else [SETTINGS.data.source]
+    return [f"results/data/{name}/manifest.json" for name in names]
+
+
 def trained_manifests(wildcards):
     """Manifests of the models that are trained by the lines that are switched on."""
     return [f"results/{name}/manifest.json" for name in SETTINGS.trained()]

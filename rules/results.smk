@@ -5,6 +5,7 @@ rule summary:
     """Join the results of the evaluations that are switched on."""
     input:
         evaluations=evaluation_results,
+        recordings=recordings_used,
     output:
         summary=report(
             "results/eval.json",
@@ -25,7 +26,8 @@ rule summary:
     message:
         "Joining the evaluations"
     shell:
-        "sensorium --log {log} summary --evaluations {input.evaluations} --output {output.summary}"
+        "sensorium --log {log} summary --evaluations {input.evaluations} --recordings {input.recordings} "
+        "--output {output.summary}"
 
 
 rule curves:

@@ -166,7 +166,8 @@ class WorldModel:
         """Dream what follows under the given actions.
 
         Args:
-            actions: the action that leads to each coming frame, float [F, A] or int [F].
+            actions: the action that leads to each coming frame, float [F, A] or int [F]. Dynamics that were trained
+                without actions (on films, for example) need only their number F.
             after: a perception to go on from, with video and actions (and audio, if dreams have sound); None: the last.
             denoising_steps: passes a frame, 1, 2, 4, ... 64: more take longer and are finer.
             seed: of the noise that a dream starts from; another seed, another dream.
@@ -179,16 +180,16 @@ class WorldModel:
         if after is None or after.video is None:
             raise ValueError("a dream goes on from what was seen: call perceive with a video first, or pass after=")
         shapes = self._parts.manifest("dynamics")["details"]["shapes"]
-        moves = None
+        moves, given_actions = None, np.asarray(actions)
         if shapes["action"] is None:
-            horizon = len(np.asarray(actions))
+            horizon = int(given_actions) if given_actions.ndim == 0 else len(given_actions)
         else:
             if after.actions is None:
                 raise ValueError("the dynamics are steered: call perceive with the actions that led to its frames too")
-            parts = [_action(part, shapes["action"]) for part in (after.actions, actions)]
+            parts = [_action(part, shapes["action"]) for part in (after.actions, given_actions)]
             horizon = len(parts[1])
             moves = torch.from_numpy(np.concatenate(parts)).to(self.device)[None]
-        if not horizon:
+        if horizon < 1:
             raise ValueError("actions is empty: one action for each frame to imagine")
         size = int(self._parts.manifest("tokenizers/video")["details"]["shapes"]["size"])
         video = _checked("video", after.video, (None, size, size, 3), "uint8")

@@ -147,6 +147,21 @@ MUTANTS = (
         ("test_layers.py::test_the_gradient_of_the_norm_is_that_of_torch",),
     ),
     Mutant(
+        "the copy in training is left out", "data/comparison.py",
+        "key=lambda each: (SPLITS.index(each.split), each.number)", "key=lambda each: each.number",
+        ("test_comparison.py::test_the_copy_is_what_stands_in_the_later_split_or_has_the_larger_number",), cheap=True,
+    ),
+    Mutant(
+        "overlapping clips stand in two splits", "data/comparison.py",
+        "if 2 * earlier.total() > len(frames):", "if earlier.total() == len(frames):",
+        ("test_comparison.py::test_more_than_half_of_the_frames_in_an_earlier_split_make_a_copy",),
+    ),
+    Mutant(
+        "a console that stands is loud", "data/sources/atari.py",
+        "self.level = first", "pass",
+        ("test_atari.py::test_a_level_that_is_held_for_a_second_is_silence",),
+    ),
+    Mutant(
         "a scene that is still to come", "data/windows.py",
         "seed % (first + 1)", "seed % (first + self.frames)",
         ("test_windows.py::test_a_scene_is_a_frame_that_the_window_follows",), cheap=True,

@@ -15,7 +15,7 @@ from sensorium.config import AnyData, Source, canonical_json, parse_section
 from sensorium.data import sources
 from sensorium.data.progress import Progress
 from sensorium.data.quarantine import BadRecordingError, check, refuse_too_many
-from sensorium.data.recording import join_stills, write_shard
+from sensorium.data.recording import join_stills, recording_name, write_shard
 from sensorium.data.shards import describe_shard
 
 REVISION = 3
@@ -47,16 +47,17 @@ def collect(config: Any, shard: int, output: Path) -> None:
     """
     source = sources.module(config.source)
     details, splits = source.details(config), sources.splits(config)
+    checked = {**details, "simulated": sources.is_simulator(config.source)}
     numbers = numbers_of_shard(config, shard)
     progress = Progress(shard, len(numbers))
     recordings: dict[str, dict[str, np.ndarray]] = {}
     listed: list[dict[str, Any]] = []
     quarantine: list[dict[str, str]] = []
     for done, number in enumerate(numbers, start=1):
-        name = f"{config.source}-{number:06d}"
+        name = recording_name(config.source, number)
         try:
             fields = source.simulate(config, number)
-            reason = check(fields, details, config.frames)
+            reason = check(fields, checked, config.frames)
             if reason and (place := sources.origin(config, number)):
                 reason = f"{place}: {reason}"
         except BadRecordingError as error:

@@ -1,18 +1,22 @@
-"""Index the shards of a set: check them, join their lists, count the quarantine, write the manifest.
+"""Index the shards of a set: check them, compare their recordings, count the quarantine, write the manifest.
 
+Copies of other recordings go to quarantine; where the splits are published they stay, and a warning counts them.
 With --like the set was made from another one (latents from recordings) and inherits its splits and details.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from sensorium.artifacts import ArtifactError, digest, read_manifest, write_manifest
 from sensorium.config import AnyData, LatentsConfig, canonical_json, parse_section
-from sensorium.data.quarantine import refuse_too_many
-from sensorium.data.recording import KIND, read_shard
+from sensorium.data import sources
+from sensorium.data.comparison import Copy, digest_contents, find_copies, leave_out, unchanging
+from sensorium.data.quarantine import SHOWN, Fields, refuse_too_many
+from sensorium.data.recording import KIND, read_shard, recording_name
 from sensorium.data.shards import read_lists, refuse_empty_splits
 
 REVISION = 2
@@ -39,24 +43,26 @@ def index(section: Any, shards: list[Path], output: Path, like: Path | None = No
 
     Raises:
         ArtifactError: if a shard is missing or is not what its list says.
-        BadDataError: if too many recordings are bad, or a split is left without any.
+        BadDataError: if too many recordings are bad, a split is left without any, or nothing changes in their pictures
+            or actions.
     """
     section_json = canonical_json(section)
     lists = read_lists(shards, section_json)
-    entries, quarantine = [], []
+    entries, quarantine, arrays = [], [], {}
     for path, content in zip(shards, lists, strict=True):
-        held = set(read_shard(path.with_suffix(".safetensors"))) if content["recordings"] else set()
-        if held != {entry["name"] for entry in content["recordings"]}:
+        held = read_shard(path.with_suffix(".safetensors")) if content["recordings"] else {}
+        if set(held) != {entry["name"] for entry in content["recordings"]}:
             raise ArtifactError(
                 f"{path}: does not list what its shard holds; delete both and run the same command again"
             )
         entries += [{**entry, "shard": path.stem} for entry in content["recordings"]]
         quarantine += content["quarantine"]
+        arrays.update(held)
     entries.sort(key=lambda entry: entry["number"])
     details, inputs = dict(lists[0]["details"]), dict(lists[0]["inputs"])
     if like is None:
-        refuse_too_many(quarantine, section.recordings, section.max_bad_fraction)
-        recordings = entries
+        recordings, quarantine, warnings = compare(section, entries, arrays, details, quarantine)
+        details |= {"warnings": warnings} if warnings else {}
     else:
         origin = read_manifest(like, KIND)["details"]
         by_name = {entry["name"]: entry["split"] for entry in origin["recordings"]}
@@ -82,3 +88,52 @@ def index(section: Any, shards: list[Path], output: Path, like: Path | None = No
     }
     split_counts = ", ".join(f"{count} {split}" for split, count in counts.items())
     print(f"{output}: {len(recordings)} recordings ({split_counts}), {len(quarantine)} in quarantine", flush=True)
+    for warning in details.get("warnings", []):
+        print(f"warning: {warning}", flush=True)
+
+
+def compare(
+    section: Any,
+    entries: list[dict[str, Any]],
+    arrays: Mapping[str, Fields],
+    details: dict[str, Any],
+    quarantine: list[dict[str, str]],
+) -> tuple[list[dict[str, Any]], list[dict[str, str]], list[str]]:
+    """The entries without copies, the quarantine with them, and warnings for whoever reads the results.
+
+    Raises:
+        BadDataError: if too many recordings are bad or copies, a split is left without any, or nothing changes in
+            their pictures or actions.
+    """
+    bad = {entry["name"] for entry in quarantine}
+    numbers = {number for number in range(section.recordings) if recording_name(section.source, number) in bad}
+    copies = find_copies(digest_contents(entries, arrays, details, numbers))
+    named = [_named(section, copy) for copy in copies]
+    refuse_too_many([*quarantine, *named], section.recordings, section.max_bad_fraction)
+    warnings = []
+    if copies and sources.splits_are_published(section):
+        across = sum(copy.content.split != copy.original.split for copy in copies)
+        shown = "; ".join(entry["reason"] for entry in named[:SHOWN])
+        warnings = [
+            f"{len(copies)} of {section.recordings} items are copies, {across} of them in another split than the "
+            f"original: {shown}. They stay, because the splits are published; results on them are a little too good"
+        ]
+    else:
+        for entry in named:
+            print(f"quarantine: {entry['name']}: {entry['reason']}", flush=True)
+        entries, quarantine = leave_out(entries, copies), [*quarantine, *named]
+    refuse_empty_splits(entries)
+    return entries, quarantine, warnings + unchanging([arrays[entry["name"]] for entry in entries], details)
+
+
+def _named(section: Any, copy: Copy) -> dict[str, str]:
+    """A copy as an entry of the quarantine, with the file that it came from if there is one."""
+    name, original = (recording_name(section.source, each.number) for each in (copy.content, copy.original))
+    place, first = (sources.origin(section, each.number) for each in (copy.content, copy.original))
+    if first:
+        original = f"{first} ({original})"
+    reason = f"same content as {original}, which is in {copy.original.split}"
+    if copy.frames is not None:
+        equal, count = copy.frames
+        reason = f"{equal} of its {count} frames are in earlier splits too, most of them in {original}"
+    return {"name": name, "reason": f"{place}: {reason}" if place else reason}

@@ -4,7 +4,9 @@ A bad recording is named, counted and left out; it is never replaced. The checks
 dull content. Digital silence (all samples zero) is no fault in itself: a room in which nothing was struck is silent,
 and so is a game between two effects. It is a fault only if the source declares that it is never silent
 (`details["may_be_silent"]` is false). A sound that is stuck at another value is always a fault. A video whose frames
-are all equal is a fault; in a set of pictures (`details["still"]`), a picture of a single colour is one.
+are all equal is a fault, but not a simulator's (`details["simulated"]`): a game may wait for its first key. In a set of
+pictures (`details["still"]`), a picture of a single colour is one. What only a comparison of recordings shows, `index`
+finds (`data.comparison`).
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ def check(fields: Fields, details: Mapping[str, Any], frames: int) -> str | None
 
     Args:
         fields: field -> array, as `data.recording` describes them.
-        details: of the source: size, samples_per_frame, action, body, may_be_silent.
+        details: of the source: size, samples_per_frame, action, body, may_be_silent, still; and simulated.
         frames: frames T that the recording should have.
     """
     for examine in CHECKS:
@@ -117,6 +119,8 @@ def _constant_video(fields: Fields, details: Mapping[str, Any], frames: int) -> 
         return None
     if details.get("still"):
         return None if (video != video[:, :1, :1]).any() else "blank picture: every pixel is equal"
+    if details.get("simulated"):
+        return None
     return None if (video != video[0]).any() else "constant video: all frames are equal"
 
 

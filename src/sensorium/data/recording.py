@@ -45,6 +45,11 @@ LENGTH_BYTES = 8  # a safetensors file begins with the length of its JSON header
 RECORDING_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
+def recording_name(source: str, number: int) -> str:
+    """Name of recording `number` of a source."""
+    return f"{source}-{number:06d}"
+
+
 def write_shard(path: Path, recordings: Mapping[str, Mapping[str, np.ndarray]]) -> None:
     """Write recordings (name -> field -> array) to one shard. A shard on disk is always complete.
 
@@ -144,6 +149,9 @@ class RecordingSet:
         found: dict[str, dict[str, np.ndarray]] = {}
         for path in self._shards.values():
             found.update(read_shard(path))
+        for name, entry in self._entries.items():
+            if entry.get("left_out") and name in found:  # pictures that `index` found to be copies
+                found[name] = {field: _without(array, entry["left_out"]) for field, array in found[name].items()}
         missing = sorted(set(self._entries) - set(found))
         if missing:
             raise ArtifactError(
@@ -165,6 +173,10 @@ class RecordingSet:
     def __reduce__(self) -> tuple[Any, ...]:
         # A spawned worker maps the files itself, because pickling the views would copy the whole set.
         return RecordingSet, (self.manifest, self.details, self._shards)
+
+    def shards(self) -> list[str]:
+        """Names of the shards, in order."""
+        return sorted(self._shards)
 
     def names(self, split: Split) -> list[str]:
         """Names of the recordings of a split, in the manifest's order."""
@@ -190,3 +202,9 @@ class RecordingSet:
     def has(self, field: str) -> bool:
         """Whether every recording has the field."""
         return all(field in self._recordings[name] for name in self._entries)
+
+
+def _without(array: np.ndarray, frames: list[int]) -> np.ndarray:
+    kept = np.delete(array, frames, axis=0)
+    kept.flags.writeable = False
+    return kept

@@ -1,4 +1,4 @@
-"""Merge the evaluations into one file, and print them as a table."""
+"""Merge the evaluations into one file, and print them as a table, with the warnings of the recordings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sensorium.artifacts import ArtifactError, read_json, write_json
+from sensorium.artifacts import ArtifactError, read_json, read_manifest, write_json
+from sensorium.data.recording import KIND
 
 REVISION = 1
 NEEDED = {"value", "low", "high", "n", "floor", "ceiling", "higher_is_better", "margin", "passed"}
@@ -18,9 +19,14 @@ def main(argv: list[str]) -> None:
     """Run `sensorium summary`."""
     parser = argparse.ArgumentParser(prog="sensorium summary", description=__doc__)
     parser.add_argument("--evaluations", required=True, type=Path, nargs="+", metavar="JSON", help="results to merge")
+    parser.add_argument(
+        "--recordings", type=Path, nargs="+", default=[], metavar="MANIFEST", help="sets whose warnings are repeated"
+    )
     parser.add_argument("--output", required=True, type=Path, metavar="JSON", help="where the merged result goes")
     args = parser.parse_args(argv)
     merged = merge(args.evaluations)
+    if warnings := warnings_of(args.recordings):
+        merged["summary"]["warnings"] = warnings
     write_json(args.output, merged)
     print(table(merged), flush=True)
 
@@ -64,8 +70,19 @@ def merge(paths: list[Path]) -> dict[str, Any]:
     }
 
 
+def warnings_of(manifests: list[Path]) -> list[str]:
+    """What `index` found in sets of recordings that makes results on them doubtful (`data.comparison`).
+
+    Raises:
+        ArtifactError: if a file is not the manifest of a set of recordings.
+    """
+    return [
+        f"{path}: {text}" for path in manifests for text in read_manifest(path, KIND)["details"].get("warnings", [])
+    ]
+
+
 def table(merged: Mapping[str, Any]) -> str:
-    """The merged result for a person: one line a metric, then how many passed."""
+    """The merged result for a person: one line a metric, then how many passed, then warnings."""
     rows = [HEADINGS]
     for name, result in merged["evaluations"].items():
         for metric, record in result["metrics"].items():
@@ -90,4 +107,5 @@ def table(merged: Mapping[str, Any]) -> str:
     lines.append(
         f"{counts['passed']} of {counts['metrics']} metrics passed: better than the floor beyond the 95 % interval"
     )
+    lines += [f"warning: {warning}" for warning in counts.get("warnings", [])]
     return "\n".join(line.rstrip() for line in lines)

@@ -89,8 +89,8 @@ def encode(
         model = load(AudioTokenizer, tokenizer).to(device)
     wanted = f"shard-{shard:04d}"
     entries = [entry for entry in recordings.details["recordings"] if entry["shard"] == wanted]
-    if not entries:
-        known = sorted({entry["shard"] for entry in recordings.details["recordings"]})
+    known = recordings.shards()
+    if wanted not in known:  # a shard without a recording is another matter: all of them were bad
         raise ArtifactError(f"{data}: has no recordings in {wanted}, only in {known[0]} to {known[-1]}")
     copied = [field for field in COPIED if stream == "video" and recordings.has(field)]
     frames_a_pass = execution.micro_batch or FRAMES_A_PASS

@@ -61,3 +61,45 @@ def test_unknown_game_is_told_before_the_console_exits() -> None:
         ConfigurationError, match=r"data.games = 'snake': no such game; ale-py ships adventure, .*zaxxon"
     ):
         atari.simulate(CONFIG.model_copy(update={"games": ("snake",)}), 0)
+
+
+def frames_of(*levels: int) -> list[np.ndarray]:
+    """A second of each level."""
+    return [np.full(2048, level, np.uint8) for level in levels for _ in range(atari.REST_FRAMES)]
+
+
+def rested(sound: list[np.ndarray], level: int = 128) -> np.ndarray:
+    rest = atari.RestLevel(level)
+    return np.stack([rest.subtract(frame) for frame in sound]) // 256
+
+
+def test_a_level_that_is_held_for_a_second_is_silence() -> None:
+    heard = rested(frames_of(188, 188, 160))[:, 0]
+    assert (heard[: atari.REST_FRAMES - 1] == 60).all(), "an effect may hold a level for less than a second"
+    assert (heard[atari.REST_FRAMES - 1 : 2 * atari.REST_FRAMES] == 0).all()
+    assert (heard[2 * atari.REST_FRAMES : -1] == -28).all()
+    assert heard[-1] == 0
+    assert (rested(frames_of(188), level=188) == 0).all()
+
+
+def test_sound_around_a_rest_is_kept() -> None:
+    wave = np.tile(np.array([188, 216], np.uint8), 1024)
+    heard = rested([*frames_of(188), wave, *frames_of(188)])
+    assert set(heard[atari.REST_FRAMES]) == {0, 28}
+    assert (heard[atari.REST_FRAMES + 1 :] == 0).all()
+
+
+def test_a_rest_that_occurs_no_more_is_forgotten() -> None:
+    """A title screen rests at a level of its own; the game's music never reaches it."""
+    music = [np.tile(np.array([128, 136], np.uint8), 1024)] * (atari.REST_FRAMES + 1)
+    heard = rested([*frames_of(160), *music], level=160)
+    assert set(heard[atari.REST_FRAMES]) == {-32, -24}
+    assert set(heard[-1]) == {0, 8}
+
+
+def test_games_that_rest_at_128_keep_their_samples(seaquest: dict[str, np.ndarray]) -> None:
+    console = atari._console("seaquest", seed=0)
+    sound = [atari._play_frame(console, action)[1] for action in (1, 5, 10, 17) * 12]
+    assert (rested(sound) == np.stack(sound).astype(int) - 128).all()
+    assert atari._rest_level("seaquest") == 128
+    assert atari._rest_level("boxing") == 188

@@ -204,15 +204,15 @@ def test_like_something_that_is_no_set_of_recordings(tmp_path: Path) -> None:
 RATE, SECONDS = 16_000, 3
 
 
-def film(path: Path, seconds: int = SECONDS) -> None:
-    """A video of a wandering bar at 8 frames/s, 48 x 32, with a tone."""
+def film(path: Path, seconds: int = SECONDS, paper: int = 40) -> None:
+    """A video of a wandering bar at 8 frames/s, 48 x 32, with a tone; films of another paper differ in all frames."""
     with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
         video = container.add_stream("mpeg4", rate=8)
         video.width, video.height, video.pix_fmt = 48, 32, "yuv420p"
         sound = container.add_stream("aac", rate=RATE)
         sound.layout = "mono"
         for number in range(8 * seconds):
-            picture = np.full((32, 48, 3), 40, np.uint8)
+            picture = np.full((32, 48, 3), paper, np.uint8)
             picture[:, 8 + number : 12 + number] = 220
             container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(video.encode())
@@ -285,7 +285,7 @@ def test_damaged_files_among_good_ones_go_to_quarantine(tmp_path: Path) -> None:
     media = tmp_path / "media"
     media.mkdir()
     for number in range(14):
-        film(media / f"film{number:02d}.mp4", seconds=1 if number == 9 else SECONDS)
+        film(media / f"film{number:02d}.mp4", seconds=1 if number == 9 else SECONDS, paper=40 + 10 * number)
     cut(media / "film04.mp4")
     soundfile.write(media / "film07.wav", tone(1), RATE)  # of a kind that is not looked for
     section = {"source": "folder", "path": str(media), "recordings": 14, "frames": 32, "size": 16, "shards": 2}

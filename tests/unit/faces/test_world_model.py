@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,8 @@ from toy_perception import AUDIO, FUSION, FUSION_SHAPES, VISION
 from toy_world import DETAILS, ENCODER_SHAPES, SIZE, SOUND_SHAPES, write_model
 
 import sensorium
-from sensorium.artifacts import ArtifactError
+from sensorium.artifacts import ArtifactError, read_json, write_json
+from sensorium.config import FolderConfig
 from sensorium.data.sample_formats import FULL_SCALE, to_images
 from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.generation.config import AudioTokenizerConfig
@@ -27,6 +29,7 @@ from sensorium.perception.fusion import Fusion
 from sensorium.perception.joint import Joint
 from sensorium.world_model import Perception, WorldModel
 
+EXAMPLE = Path(__file__).parents[3] / "examples/perceive_and_imagine.py"
 TOKENS = (SIZE // 8) ** 2
 SOUND_TOKENIZER = AudioTokenizerConfig(width=8, layers=1, channels=TOKENIZER.channels)
 DYNAMICS_SHAPES = {
@@ -172,7 +175,16 @@ def test_choices_and_no_actions_at_all(tmp_path: Path, fields: dict[str, np.ndar
         model = sensorium.load(folder, device="cpu")
         model.perceive(fields["video"][:9], actions=np.arange(9) % 4)
         assert model.imagine([1, 3]).video.shape == (2, SIZE, SIZE, 3)
-        if action:
+        if action is None:  # a number of frames is enough
+            np.testing.assert_array_equal(model.imagine(2).video, model.imagine([1, 3]).video)
+            model.perceive(fields["video"][:9])
+            assert model.imagine(3).video.shape == (3, SIZE, SIZE, 3)
+            for nothing in (0, -1, []):
+                with pytest.raises(ValueError, match="actions is empty"):
+                    model.imagine(nothing)
+        else:
+            with pytest.raises(ValueError, match=r"actions is int64 \[\]: this model wants whole numbers \[T\]"):
+                model.imagine(2)
             with pytest.raises(ValueError, match="actions has 0 to 4: this model knows 0 to 3"):
                 model.imagine([0, 4])
             with pytest.raises(ValueError, match=r"actions is float64 \[1, 2\]: this model wants whole numbers \[T\]"):
@@ -267,6 +279,30 @@ def test_parts_that_do_not_belong_together_are_refused(tmp_path: Path, fields: d
     expected = r"fusion/manifest.json: not made from .*vision/manifest.json as it is now.* results/fusion/manifest.json"
     with pytest.raises(ArtifactError, match=expected):
         sensorium.load(tmp_path).perceive(fields["video"])
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_the_example_runs_on_films_which_have_no_actions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], heard: bool
+) -> None:
+    monkeypatch.setattr(sys, "argv", [str(EXAMPLE), str(tmp_path)])
+    with pytest.raises(SystemExit, match=r"no recordings of a world .* make them with: snakemake"):
+        runpy.run_path(str(EXAMPLE))
+    perception(tmp_path)
+    imagination(tmp_path, action=None)
+    streams = ("video", "audio") if heard else ("video",)
+    films = {f"film-{number}": toy_world.recording(number) for number in range(toy_world.RECORDINGS)}
+    films = {name: {stream: fields[stream] for stream in streams} for name, fields in films.items()}
+    section = FolderConfig(path="films", streams=streams)
+    manifest = toy_world.write_recordings(tmp_path / "data/folder", films, section)
+    content = read_json(manifest)
+    content["details"] |= {"action": None, "body": 0, "source": "folder"}
+    del content["details"]["labels"]
+    write_json(manifest, content)
+    runpy.run_path(str(EXAMPLE))
+    printed = capsys.readouterr().out
+    assert f"a world state of {FUSION.dim} numbers at each of 16 frames" in printed
+    assert "it expects the next 8 frames with" in printed
 
 
 def test_importing_brings_no_torch() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from sensorium.artifacts import ArtifactError, digest, write_manifest
+from sensorium.artifacts import ArtifactError, digest, read_json, write_json, write_manifest
 from sensorium.config import LatentsConfig, Section, canonical_json
 from sensorium.data import collect, index
 from sensorium.data.recording import SPLITS, RecordingSet
@@ -96,6 +97,19 @@ def test_latents_are_what_the_tokenizer_makes(inputs: tuple[Path, Path], latents
     assert latent.dtype == np.float16
     assert latent.shape == (16, 4, 3)
     assert np.abs(latent.astype(np.float32) - tokenizer.encode(images).detach().numpy()).max() < 1e-3
+
+
+def test_a_shard_whose_recordings_are_all_left_out_is_encoded_empty(inputs: tuple[Path, Path], tmp_path: Path) -> None:
+    manifest = tmp_path / "data" / "manifest.json"
+    shutil.copytree(inputs[0].parent, manifest.parent)
+    content = read_json(manifest)
+    good = [entry for entry in content["details"]["recordings"] if entry["shard"] == "shard-0001"]
+    content["details"]["recordings"] = [{**entry, "split": SPLITS[place % 3]} for place, entry in enumerate(good)]
+    write_json(manifest, content)
+    lists = [str(encode((manifest, inputs[1]), tmp_path, shard, LatentsConfig())) for shard in SHARDS]
+    section, output = canonical_json(LatentsConfig()), tmp_path / "manifest.json"
+    index.main(["--config", section, "--like", str(manifest), "--shards", *lists, "--output", str(output)])
+    assert len(RecordingSet.open(output).names("test")) == len(good) // 3
 
 
 def test_dtype_and_passes(inputs: tuple[Path, Path], tmp_path: Path) -> None:

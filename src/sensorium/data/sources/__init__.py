@@ -8,6 +8,8 @@ the modules of labelled sets also have
     listing(config) -> Listing                          the place and the split of each recording
 and those of simulators
     environment(config) -> data.environment.Environment the same world, for an agent that acts in it
+that of a folder of files has
+    origin(config, number) -> str                       the file of a recording
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from __future__ import annotations
 from importlib import import_module
 from types import ModuleType
 
-from sensorium.config import SOURCES, LabelledSet, Recordings, Source
+from sensorium.config import SOURCES, FolderConfig, LabelledSet, Recordings, Source
 from sensorium.data.recording import Split
 from sensorium.data.shards import draw_splits
 
@@ -31,6 +33,11 @@ def module(source: str) -> ModuleType:
     return import_module(f"{__name__}.{source}")
 
 
+def is_simulator(source: str) -> bool:
+    """Whether the recordings of a source are simulated, and not read from files."""
+    return hasattr(module(source), "environment")
+
+
 def splits(config: Source) -> list[Split]:
     """Split of every recording of a source: that of its labelled set, or else drawn by the seed."""
     if isinstance(config, LabelledSet):
@@ -39,6 +46,13 @@ def splits(config: Source) -> list[Split]:
     return draw_splits(config.seed, config.recordings, config.validation_fraction, config.test_fraction)
 
 
+def splits_are_published(config: Source) -> bool:
+    """Whether the test split is its publisher's, so that results on it can be compared with those of others."""
+    return isinstance(config, LabelledSet) and not hasattr(config, "test_fraction")
+
+
 def origin(config: Source, number: int) -> str:
-    """The place from which recording `number` of a labelled set was read; empty for other sources."""
-    return str(module(config.source).listing(config).items[number].place) if isinstance(config, LabelledSet) else ""
+    """The place from which recording `number` was read; empty if it was simulated."""
+    if isinstance(config, LabelledSet):
+        return str(module(config.source).listing(config).items[number].place)
+    return module(config.source).origin(config, number) if isinstance(config, FolderConfig) else ""

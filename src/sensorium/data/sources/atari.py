@@ -9,10 +9,15 @@ Methods).
 Recording k is a function of (seed, k). The game is games[k % len(games)]. The player presses random keys, any of the
 18, and holds each for a random time. A random time is played before the recording begins, so that recordings start
 differently. Sticky actions of the console are off.
+
+One game in ten rests at another level than 128, because the sound chip holds a constant level when nothing sounds. A
+loudspeaker plays no constant level, so the level at which the console rests is subtracted (`RestLevel`). Nothing
+changes in games that rest at 128.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -28,6 +33,8 @@ CONSOLE_RATE = 60
 CONSOLE_SAMPLES = 512
 MEMORY = 128  # bytes
 SILENCE = 128
+REST_FRAMES = CONSOLE_RATE // FRAME_SKIP  # a level that is held for a second is a rest; effects hold one for half of it
+LISTENING = 4 * REST_FRAMES  # frames in which a game shows at which level it rests
 WARM_UP = 60  # the most frames that are played before a recording begins
 ACTIONS = 18  # all keys of the console, although a game may ignore some
 SCALE_8_TO_16_BIT = 256
@@ -58,6 +65,31 @@ def simulate(config: AtariConfig, number: int) -> dict[str, np.ndarray]:
     }
 
 
+class RestLevel:
+    """The level at which the console rests when nothing sounds, found from the past alone.
+
+    It is the last one that was held for a second, or SILENCE if that one has not occurred for a second.
+
+    Args:
+        level: at which it rested so far.
+    """
+
+    def __init__(self, level: int = SILENCE) -> None:
+        self.level, self._held, self._constant, self._absent = level, level, 0, 0
+
+    def subtract(self, sound: np.ndarray) -> np.ndarray:
+        """One frame of the console's sound, uint8 [2048] -> int16 [2048] that rests at zero."""
+        first = int(sound[0])
+        goes_on = self._constant + 1 if first == self._held else 1
+        self._held, self._constant = first, goes_on if (sound == first).all() else 0
+        self._absent = 0 if (sound == self.level).any() else self._absent + 1
+        if self._constant >= REST_FRAMES:
+            self.level = first
+        elif self._absent >= REST_FRAMES:
+            self.level = SILENCE
+        return (sound.astype(np.int16) - self.level) * SCALE_8_TO_16_BIT
+
+
 class AtariEnvironment:
     """A game as a data.environment.Environment; an episode ends after config.frames frames.
 
@@ -71,27 +103,21 @@ class AtariEnvironment:
         """Start the game of recording `number` and play it up to the recording's first frame."""
         config = self._config
         random = np.random.default_rng(stable_seed(config.seed, "atari", number))
-        self._console = _console(config.games[number % len(config.games)], int(random.integers(2**31)))
+        game = config.games[number % len(config.games)]
+        self._console, self._rest = _console(game, int(random.integers(2**31))), RestLevel(_rest_level(game))
         warm_up = int(random.integers(WARM_UP + 1))
         keys = _hold_keys(random, warm_up + config.frames, config.repeat_action)
         for action in keys[:warm_up]:
-            for _ in range(FRAME_SKIP):
-                _play_frame(self._console, action)
+            self._rest.subtract(_play_frame(self._console, action)[1])
         self._keys, self._frame = iter(keys[warm_up:]), 0
         silence = np.zeros(FRAME_SKIP * CONSOLE_SAMPLES, np.int16)
         return self._observe(self._console.getScreenRGB(), silence, 0.0)
 
     def step(self, action: np.ndarray) -> Observation:
         """Hold a key, int64 [] in 0..17, for one frame."""
-        reward, sound = 0.0, np.empty((FRAME_SKIP, CONSOLE_SAMPLES), np.uint8)
-        for tick in range(FRAME_SKIP):
-            reward += _play_frame(self._console, int(action))
-            sound[tick] = self._console.getAudio()
-            if tick == FRAME_SKIP - 2:
-                picture = self._console.getScreenRGB()
+        reward, sound, picture = _play_frame(self._console, int(action))
         self._frame += 1
-        picture = np.maximum(picture, self._console.getScreenRGB())
-        return self._observe(picture, (sound.reshape(-1).astype(np.int16) - SILENCE) * SCALE_8_TO_16_BIT, reward)
+        return self._observe(picture, self._rest.subtract(sound), reward)
 
     def memory(self) -> np.ndarray:
         """The console's memory, uint8 [128]."""
@@ -161,8 +187,27 @@ def _hold_keys(random: np.random.Generator, count: int, repeat: float) -> np.nda
     return fresh[np.maximum.accumulate(np.where(anew, np.arange(count), 0))]
 
 
-def _play_frame(console: ALEInterface, action: int) -> float:
-    """Play one console frame and return its reward; restart a game that is over."""
-    if console.game_over():
-        console.reset_game()
-    return float(console.act(Action(int(action))))
+@lru_cache
+def _rest_level(game: str) -> int:
+    """The level at which a game rests after its start, while no key is pressed."""
+    console, rest = _console(game, seed=0), RestLevel()
+    for _ in range(LISTENING):
+        rest.subtract(_play_frame(console, action=0)[1])
+    return rest.level
+
+
+def _play_frame(console: ALEInterface, action: int) -> tuple[float, np.ndarray, np.ndarray]:
+    """Hold a key for FRAME_SKIP console frames; a game that is over begins again.
+
+    Returns:
+        points won, sound uint8 [2048] and picture uint8 [210, 160, 3].
+    """
+    reward, sound, pictures = 0.0, [], []
+    for _ in range(FRAME_SKIP):
+        if console.game_over():
+            console.reset_game()
+        reward += console.act(Action(int(action)))
+        sound.append(console.getAudio())
+        if len(sound) >= FRAME_SKIP - 1:
+            pictures.append(console.getScreenRGB())
+    return reward, np.concatenate(sound), np.maximum(*pictures)

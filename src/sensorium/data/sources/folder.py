@@ -42,12 +42,17 @@ def simulate(config: FolderConfig, number: int) -> dict[str, np.ndarray]:
     )
 
 
+def origin(config: FolderConfig, number: int) -> str:
+    """Path of file `number`, below the folder."""
+    return str(_files(config)[number].relative_to(config.path))
+
+
 def details(config: FolderConfig) -> dict[str, Any]:
     """Details of all recordings, and the file of each."""
     return {
         "source": "folder",
         "licence": "of the files themselves: not known here",
-        "files": [str(file.relative_to(config.path)) for file in _files(config)],
+        "files": [origin(config, number) for number in range(len(_files(config)))],
         "frames_per_second": FRAME_RATE,
         "sample_rate": SAMPLE_RATE if "audio" in config.streams else 0,
         "samples_per_frame": SAMPLE_RATE // FRAME_RATE,

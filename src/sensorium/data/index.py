@@ -14,6 +14,7 @@ from sensorium.config import AnyData, LatentsConfig, canonical_json, parse_secti
 from sensorium.data.quarantine import refuse_too_many
 from sensorium.data.recording import KIND, read_shard
 from sensorium.data.shards import read_lists, refuse_empty_splits
+from sensorium.progress import say, track
 
 REVISION = 2
 
@@ -44,7 +45,7 @@ def index(section: Any, shards: list[Path], output: Path, like: Path | None = No
     section_json = canonical_json(section)
     lists = read_lists(shards, section_json)
     entries, quarantine = [], []
-    for path, content in zip(shards, lists, strict=True):
+    for path, content in track(list(zip(shards, lists, strict=True)), "shards"):
         held = set(read_shard(path.with_suffix(".safetensors"))) if content["recordings"] else set()
         if held != {entry["name"] for entry in content["recordings"]}:
             raise ArtifactError(
@@ -81,4 +82,4 @@ def index(section: Any, shards: list[Path], output: Path, like: Path | None = No
         split: sum(entry["split"] == split for entry in recordings) for split in ("training", "validation", "test")
     }
     split_counts = ", ".join(f"{count} {split}" for split, count in counts.items())
-    print(f"{output}: {len(recordings)} recordings ({split_counts}), {len(quarantine)} in quarantine", flush=True)
+    say(f"{output}: {len(recordings)} recordings ({split_counts}), {len(quarantine)} in quarantine")

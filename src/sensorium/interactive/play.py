@@ -12,6 +12,7 @@ import numpy as np
 from sensorium.interactive.environment import typical_round_trip_error
 from sensorium.interactive.parts import DreamParts, add_arguments, settings
 from sensorium.interactive.server import Game, Server
+from sensorium.progress import say
 
 PORT = 8765
 
@@ -32,7 +33,7 @@ def main(argv: list[str]) -> None:
         reason = f"{error.strerror}; give another one, or --port 0 for any that is free"
         parser.error(f"--port {args.port}: {reason}")
     with listening as server:
-        print("loading recordings and models", flush=True)
+        say("loading recordings and models")
         parts = DreamParts.open(args)
         parts.begin(args.recording or parts.names()[0], args.context)  # reports a wrong name here, not on the page
         server.game = Game(parts, typical_round_trip_error(parts, args.seed), first=args.recording, **settings(args))
@@ -44,7 +45,7 @@ def main(argv: list[str]) -> None:
         server.shutdown()
     if server.game.seconds:
         median, slow = 1000 * np.quantile(server.game.seconds, [0.5, 0.99])
-        print(f"{len(server.game.seconds)} frames dreamed, p50 {median:.1f} ms, p99 {slow:.1f} ms")
+        say(f"{len(server.game.seconds)} frames dreamed, p50 {median:.1f} ms, p99 {slow:.1f} ms")
 
 
 def _port(text: str) -> int:

@@ -17,12 +17,12 @@ from types import TracebackType
 from torch.utils.tensorboard import SummaryWriter
 
 from sensorium.artifacts import atomic_path
+from sensorium.progress import LINE_SECONDS, clock
 from sensorium.training.checkpoint import writing
 from sensorium.training.learner import Audio, Image
 
 log = logging.getLogger("sensorium")
 JSONL, LOG, TENSORBOARD = "metrics.jsonl", "train.log", "tb"
-LINE_SECONDS = 10.0  # between two lines of progress
 
 
 class RunLog:
@@ -147,9 +147,3 @@ class Pace:
         rate, left = values["perf/samples_per_second"], clock(values["perf/seconds_left"])
         loss = values["train/loss"]
         log.info("step %d/%d  loss %.4f  %.0f samples/s  %s left", done, self._steps, loss, rate, left)
-
-
-def clock(seconds: float) -> str:
-    """Seconds as h:mm:ss."""
-    whole = round(seconds)
-    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"

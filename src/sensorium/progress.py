@@ -14,12 +14,21 @@ Item = TypeVar("Item")
 
 @dataclass(eq=False)
 class _Loop:
-    """A loop that runs: what it counts, how many there are, since when, how many are done."""
+    """A loop that runs: what it counts, how many there are, when it began, how many are done, and since when."""
 
     what: str
     total: int
     began: float
     done: int = 0
+    since: float = 0.0
+
+    def state(self, now: float) -> str:
+        counts = f"{self.what} {self.done}/{self.total}"
+        if not self.done:
+            return counts
+        each = (self.since - self.began) / self.done
+        left = max(0.0, (self.total - self.done) * each - (now - self.since))
+        return f"{counts} ({1 / max(each, 1e-9):.3g}/s, {clock(left)} left)"
 
 
 _loops: list[_Loop] = []  # from the outermost to the innermost
@@ -57,20 +66,11 @@ def track(items: Iterable[Item], what: str, total: int | None = None) -> Iterato
     try:
         for item in items:
             yield item
-            loop.done += 1
-            now = time.monotonic()
-            if now - _printed_at >= LINE_SECONDS:
-                say(", ".join(_state(each, now) for each in _loops))
+            loop.done, loop.since = loop.done + 1, time.monotonic()
+            if loop.since - _printed_at >= LINE_SECONDS:
+                say(", ".join(each.state(loop.since) for each in _loops))
     finally:
         _loops.remove(loop)
-
-
-def _state(loop: _Loop, now: float) -> str:
-    counts = f"{loop.what} {loop.done}/{loop.total}"
-    if not loop.done:
-        return counts
-    rate = loop.done / max(now - loop.began, 1e-9)
-    return f"{counts} ({rate:.3g}/s, {clock((loop.total - loop.done) / rate)} left)"
 
 
 def clock(seconds: float) -> str:

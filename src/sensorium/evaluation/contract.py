@@ -148,7 +148,8 @@ class Evaluation:
 
     def _introduced(self, bench: Bench, places: Mapping[str, Path], config: Section) -> list[str]:
         """What is judged, with what, and the settings, among them how many windows; a line each."""
-        lines = [f"{self.name}: {(sys.modules[self.module].__doc__ or '').partition(chr(10))[0]}"]
+        meaning = (sys.modules[self.module].__doc__ or "").split("\n")[0]
+        lines = [f"{self.name}: {meaning}"]
         lines += [f"{place}: {path}{_size(bench.parts.manifest(place))}" for place, path in places.items()]
         if bench.untrained_seed is not None:
             lines.append(f"negative control: {self.control} with fresh weights of seed {bench.untrained_seed}")

@@ -209,6 +209,7 @@ class Handler(BaseHTTPRequestHandler):
     """One connection. Whatever comes is answered by a status; what is refused says why, in plain text."""
 
     server: Server
+    raw_requestline: bytes
     protocol_version = "HTTP/1.1"  # a connection serves frame after frame
     default_request_version = "HTTP/1.0"  # of a request that names none: HTTP/0.9 has no status
     disable_nagle_algorithm = True

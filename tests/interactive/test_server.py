@@ -203,8 +203,10 @@ def test_only_this_machine_can_reach_it():
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_with_a_page_still_open(place: Path, number):
-    arguments = [sys.executable, "-m", "sensorium", "play", "--port", "0", "--device", "cpu", "--denoising-steps", "1"]
+def test_a_signal_ends_it_with_a_page_still_open(place: Path, tmp_path: Path, number):
+    """And the copy of what it printed lacks the address, whose token is for nobody else."""
+    log = tmp_path / "play.log"
+    arguments = [sys.executable, "-m", "sensorium", "--log", str(log), "play", "--port", "0", "--device", "cpu"]
     process = subprocess.Popen(
         arguments, cwd=place, env={**os.environ, "PYTHONUNBUFFERED": "1"}, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -225,6 +227,8 @@ def test_a_signal_ends_it_with_a_page_still_open(place: Path, number):
         process.wait()
     assert process.returncode == 0, rest
     assert "Traceback" not in rest
+    assert "loading" in log.read_text()
+    assert "token" not in log.read_text()
 
 
 def test_a_wrong_recording_is_reported_at_once(place, monkeypatch):

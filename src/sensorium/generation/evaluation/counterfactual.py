@@ -81,7 +81,7 @@ def judge(bench: Bench, config: CounterfactualConfig) -> Result:
 
 def mean_dream(studio: Studio, sample: Sample, actions: np.ndarray, config: CounterfactualConfig) -> np.ndarray:
     """Mean of several dreams under actions, float32 [n, horizon, 3, H, W]; the noise is the same for any actions."""
-    numbers = track(range(config.dreams), "dreams of each window")
+    numbers = track(range(config.dreams), "dreams")
     each = (studio.dream(sample, config.horizon, actions, number=number) for number in numbers)
     return np.mean([studio.show(sample, tokens) for tokens in each], axis=0)
 

@@ -106,7 +106,7 @@ def dreamed_squares(studio: Studio, sample: Sample, config: UncertaintyConfig, u
     """Several dreams of each window, [M, n, horizon, D]."""
     dreams = (
         studio.dream(sample, config.horizon, sample.get("action"), number=number, untrained=untrained)
-        for number in track(range(config.dreams), "dreams of each window")
+        for number in track(range(config.dreams), "untrained dreams" if untrained else "dreams")
     )
     return np.stack([squares(studio.show(sample, tokens)) for tokens in dreams])
 

@@ -15,8 +15,9 @@ from chromium import Browser, program
 from dream_results import begin_dream
 from PIL import Image
 
+from sensorium.interactive.game import Game
 from sensorium.interactive.parts import DreamParts
-from sensorium.interactive.server import Game, Server
+from sensorium.interactive.server import Server
 
 pytestmark = pytest.mark.skipif(program() is None, reason="needs Chromium: apt-get install chromium-headless-shell")
 SETTINGS = {"context": 4, "denoising_steps": 2, "seed": 0}

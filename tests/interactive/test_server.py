@@ -20,8 +20,9 @@ import pytest
 from dream_results import begin_dream, open_parts
 
 from sensorium.config import ConfigurationError
+from sensorium.interactive.game import Game
 from sensorium.interactive.parts import DreamParts
-from sensorium.interactive.server import Game, Server
+from sensorium.interactive.server import Server
 
 SETTINGS = {"context": 4, "denoising_steps": 2, "seed": 0}
 

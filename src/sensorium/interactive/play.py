@@ -10,8 +10,9 @@ import threading
 import numpy as np
 
 from sensorium.interactive.environment import typical_round_trip_error
+from sensorium.interactive.game import Game
 from sensorium.interactive.parts import DreamParts, add_arguments, settings
-from sensorium.interactive.server import Game, Server
+from sensorium.interactive.server import Server
 from sensorium.progress import say
 
 PORT = 8765

@@ -7,8 +7,7 @@ known, and neither a slow page nor a slow model makes a queue. One thread dreams
     POST /begin  {}               a new dream, of the next recording -> frame
     POST /step   {"session": S, "keys": [...]}                       -> frame
 
-A frame is the length of its header (uint32, little endian), the header (JSON), RGB bytes of the picture, then samples
-(int16, little endian) if there is sound. A page that begins ends the dream of the page before.
+A page that begins ends the dream of the page before. What a frame holds: `game.pack`.
 
 Who may ask: whoever knows the token of the address, since other users of this machine reach its ports too. The page
 sends it with each request (Authorization: Bearer T), which no page of another site can do. Host must name the loopback,
@@ -34,14 +33,9 @@ from importlib.resources import files
 from typing import Any
 from urllib.parse import parse_qs
 
-import numpy as np
-
-from sensorium.interactive.actions import keys_of, pressed
-from sensorium.interactive.environment import dream_environment
-from sensorium.interactive.parts import DreamParts
+from sensorium.interactive.game import Game, Refused
 
 LARGEST_REQUEST = 4096  # bytes
-MOST_KEYS = 32
 PATIENCE = 30.0  # seconds for the next bytes of a request
 LINGER = 2.0  # seconds for a client to read its answer before the connection is closed
 LOOPBACK = re.compile(r"(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
@@ -55,92 +49,6 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-
-
-class Refused(Exception):
-    """A request that is not served: its status and the reason."""
-
-    def __init__(self, status: HTTPStatus, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
-
-
-class Game:
-    """The one dream that is played, and the seconds that its frames took.
-
-    Args:
-        parts: recordings and models.
-        typical_error: round-trip error of true frames, above zero (`typical_round_trip_error`).
-        context, denoising_steps, stillness, seed: as for `dream_environment`.
-        first: recording to begin with, of any split; None: the first one for tests.
-    """
-
-    def __init__(
-        self,
-        parts: DreamParts,
-        typical_error: float,
-        *,
-        context: int,
-        denoising_steps: int,
-        seed: int,
-        stillness: float = 0.0,
-        first: str | None = None,
-    ) -> None:
-        self.keys = keys_of(parts.action)
-        self._parts, self._typical_error = parts, typical_error
-        self._settings = dict(context=context, denoising_steps=denoising_steps, stillness=stillness, seed=seed)
-        names = [name for name in parts.names() if parts.latents.frames(name) >= context]
-        if first is not None:
-            names = [first, *(name for name in names if name != first)]
-        self._environment = dream_environment(
-            parts, names, context=context, denoising_steps=denoising_steps, stillness=stillness, seed=seed
-        )
-        self._begun = 0
-        self.seconds: list[float] = []
-
-    def begin(self) -> bytes:
-        """A new dream, of the next recording; its last true frame."""
-        picture = self._environment.reset(self._begun).frame
-        self._begun += 1
-        frames, samples = self._parts.rates
-        header = {
-            "session": self._begun,
-            "recording": self._environment.beginning.name,
-            **self._settings,
-            "keys": self.keys,
-            "height": picture.shape[0],
-            "width": picture.shape[1],
-            "frames_per_second": frames,
-            "sample_rate": samples,
-        }
-        return pack(header, picture)
-
-    def step(self, session: object, keys: object) -> bytes:
-        """The next frame of the dream, steered by the keys that are down.
-
-        Raises:
-            Refused: if another page has begun a dream since, or the keys are no list of names.
-        """
-        if not isinstance(keys, list) or len(keys) > MOST_KEYS or not all(isinstance(key, str) for key in keys):
-            raise Refused(HTTPStatus.BAD_REQUEST, f"keys: a list of at most {MOST_KEYS} names is needed")
-        if not self._begun or session != self._begun:
-            raise Refused(HTTPStatus.CONFLICT, "another page has begun a dream; begin again to take it over")
-        action = pressed(self._parts.action, keys)
-        began = time.perf_counter()
-        observation = self._environment.step(action)
-        self.seconds.append(time.perf_counter() - began)
-        header = {
-            "action": None if action is None else action.tolist(),
-            "doubt": observation.round_trip_error / self._typical_error,
-            "seconds": self.seconds[-1],
-        }
-        return pack(header, observation.frame, observation.sound)
-
-
-def pack(header: dict[str, Any], picture: np.ndarray, sound: np.ndarray | None = None) -> bytes:
-    """A frame as the page reads it; picture uint8 [H, W, 3], sound int16 [S] or none."""
-    text = json.dumps(header, allow_nan=False).encode()
-    return len(text).to_bytes(4, "little") + text + picture.tobytes() + (b"" if sound is None else sound.tobytes())
 
 
 class Server(ThreadingHTTPServer):

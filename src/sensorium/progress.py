@@ -28,7 +28,7 @@ class _Loop:
             return counts
         each = (self.since - self.began) / self.done
         left = max(0.0, (self.total - self.done) * each - (now - self.since))
-        return f"{counts} ({1 / max(each, 1e-9):.3g}/s, {clock(left)} left)"
+        return f"{counts} ({short(1 / max(each, 1e-9))}/s, {clock(left)} left)"
 
 
 _loops: list[_Loop] = []  # from the outermost to the innermost
@@ -71,6 +71,11 @@ def track(items: Iterable[Item], what: str, total: int | None = None) -> Iterato
                 say(", ".join(each.state(loop.since) for each in _loops))
     finally:
         _loops.remove(loop)
+
+
+def short(number: float) -> str:
+    """A number above zero in three digits, or as a whole number."""
+    return f"{number:.3g}" if number < 100 else f"{number:.0f}"
 
 
 def clock(seconds: float) -> str:

@@ -18,6 +18,7 @@ from sensorium.evaluation import statistics
 from sensorium.evaluation.harness import Bench
 from sensorium.programs import PROGRAMS
 from sensorium.progress import LINE_SECONDS, clock, say, track
+from sensorium.training import metrics
 from sensorium.training.execution import Execution
 
 SOURCE = Path(__file__).parents[2] / "src"
@@ -147,6 +148,25 @@ def test_a_line_is_there_at_once(monkeypatch):
 )
 def test_a_duration_is_readable(seconds, shown):
     assert clock(seconds) == shown
+
+
+def test_a_training_with_slow_steps_says_so_between_its_measurements(monkeypatch, caplog):
+    """Of twenty steps one is measured; if a step lasts a minute, that is too seldom."""
+    ticking = Clock()
+    monkeypatch.setattr(metrics, "time", ticking)
+    caplog.set_level("INFO", "sensorium")
+    pace = metrics.Pace(0, 400, 4)
+    for done in (1, 2, 3):
+        ticking.now += 60
+        values = pace.measure(done) | {"train/loss": 0.5} if done == 2 else {}
+        pace.log_line(done, values)
+    ticking.now += 1.5 * LINE_SECONDS
+    pace.log_line(4, {})
+    assert caplog.messages == [
+        "step 1/400  0.0667 samples/s  6:39:00 left",
+        "step 2/400  loss 0.5000  0.0667 samples/s  6:38:00 left",
+        "step 3/400  0.0667 samples/s  6:37:00 left",
+    ]
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

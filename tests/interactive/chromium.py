@@ -24,16 +24,16 @@ def program() -> str | None:
 
 
 class Browser:
-    """One page of one browser."""
+    """One page of one browser, started with more flags if need be."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *more: str) -> None:
         reading, theirs = os.pipe()
         theirs_too, writing = os.pipe()
         # The browser reads descriptor 3 and writes descriptor 4.
         command = f'exec "$0" "$@" 3<&{theirs_too} 4>&{theirs}'
         home = {**os.environ, "HOME": str(folder)}
         self._process = subprocess.Popen(
-            ["bash", "-c", command, str(program()), *FLAGS, f"--user-data-dir={folder}", "about:blank"],
+            ["bash", "-c", command, str(program()), *FLAGS, *more, f"--user-data-dir={folder}", "about:blank"],
             pass_fds=(theirs, theirs_too), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL, env=home,
         )  # fmt: skip

@@ -15,8 +15,9 @@ from chromium import Browser, program
 from dream_results import begin_dream
 from PIL import Image
 
+from sensorium.interactive.game import Game
 from sensorium.interactive.parts import DreamParts
-from sensorium.interactive.server import Game, Server
+from sensorium.interactive.server import Server
 
 pytestmark = pytest.mark.skipif(program() is None, reason="needs Chromium: apt-get install chromium-headless-shell")
 SETTINGS = {"context": 4, "denoising_steps": 2, "seed": 0}
@@ -50,16 +51,18 @@ class Table:
 
 
 @contextmanager
-def laid(parts: DreamParts, folder: Path) -> Iterator[Table]:
+def laid(parts: DreamParts, folder: Path, address: str = "", to: str = "") -> Iterator[Table]:
+    """A table, at the server's address or at another one, with {token}; what goes `to` a host and port reaches it."""
     with Server(0) as server:
         server.game = Game(parts, 0.5, **SETTINGS)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
-        browser = Browser(folder)
+        url = address.format(token=server.token) or server.address
+        browser = Browser(folder, f"--host-resolver-rules=MAP {to or '*'} 127.0.0.1:{server.server_port}")
         try:
             size = {"width": 1024, "height": 620, "deviceScaleFactor": 1, "mobile": False}
             browser.send("Emulation.setDeviceMetricsOverride", **size)
-            browser.send("Page.navigate", url=server.address)
+            browser.send("Page.navigate", url=url)
             browser.wait("location.host && document.readyState == 'complete'")
             yield Table(browser, server, parts)
         finally:
@@ -144,3 +147,23 @@ def test_what_is_dreamed_is_heard(loud_parts, tmp_path):
         assert np.minimum(np.abs(start - end), np.abs(start - now - 0.05)).max() < 1e-3
         assert (start >= np.maximum(now, end) - 1e-6).all()
         assert table.browser.complaints() == []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:9000", "localhost:9001"])
+def test_it_is_played_through_another_port(parts, tmp_path, host):
+    """As on port 80, which browsers leave out of Host and Origin, and behind `ssh -L`."""
+    to = host if ":" in host else f"{host}:80"
+    with laid(parts, tmp_path / "profile", f"http://{host}/?token={{token}}", to) as table:
+        table.browser.key("ArrowLeft", True)
+        table.browser.wait("actions.length >= 2")
+        assert table.browser.evaluate("location.host") == host
+        assert table.browser.complaints() == []
+
+
+@pytest.mark.parametrize("address", ["http://rebound.example/?token={token}", "http://127.0.0.1:9000/?token=guessed"])
+def test_a_rebound_name_and_a_guessed_token_see_no_page(parts, tmp_path, address):
+    with laid(parts, tmp_path / "profile", address, "*") as table:
+        assert table.browser.evaluate("document.getElementById('screen')") is None
+        assert "open the" in table.browser.evaluate("document.body.innerText")
+        steal = "fetch('/begin', {method: 'POST', headers: {'Content-Type': 'application/json'}, body: '{}'})"
+        assert table.browser.evaluate(f"{steal}.then(answer => answer.status)") == 403

@@ -17,7 +17,7 @@ class Mutant:
         file: under src/sensorium.
         old: text that occurs exactly once in it.
         new: what stands there in the mutant.
-        tests: of tests/unit, FILE::TEST, that must turn red.
+        tests: FILE::TEST, that must turn red.
         cheap: takes a few seconds, so that the unit tests try it too.
     """
 
@@ -222,5 +222,25 @@ MUTANTS = (
         "an untrained floor of a single network", "evaluation/harness.py",
         "for number in range(3))", "for number in range(1))",
         ("test_contract.py::test_an_untrained_floor_is_the_best_of_three_networks",), cheap=True,
+    ),
+    Mutant(
+        "the page of play for whoever asks", "interactive/server.py",
+        "if not hmac.compare_digest(token.encode(), self.server.token.encode()):", "if not token:",
+        ("test_doors.py::test_without_the_token_nobody_sees_or_steers",),
+    ),
+    Mutant(
+        "the page of play under any name", "interactive/server.py",
+        "if len(hosts) != 1 or not LOOPBACK.fullmatch(hosts[0]):", "if len(hosts) != 1:",
+        ("test_doors.py::test_a_name_that_is_rebound_to_this_machine_reaches_nothing",),
+    ),
+    Mutant(
+        "a connection closed on its answer", "interactive/server.py",
+        "while request.recv(2**16) and time.monotonic() < end:", "while False:",
+        ("test_doors.py::test_a_strange_body_is_answered",),
+    ),
+    Mutant(
+        "every rank prints", "progress.py",
+        'if os.environ.get("RANK", "0") == "0":', "if True:",
+        ("test_progress.py::test_one_of_several_ranks_prints",),
     ),
 )  # fmt: skip

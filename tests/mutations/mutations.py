@@ -20,13 +20,13 @@ from pathlib import Path
 from mutants import MUTANTS, SOURCES, Mutant
 
 ROOT = Path(__file__).parents[2]
-UNIT = ROOT / "tests/unit"
+TESTS = ROOT / "tests"
 GREEN, RED = 0, 1  # pytest's exit codes; others mean that no test could tell
 
 
 def run_tests(tests: Sequence[str], folder: Path) -> tuple[int, str]:
     """Run tests, FILE::TEST, on the sources in a folder: the exit code of pytest and the end of its output."""
-    places = [f"{next(UNIT.rglob(test.partition('::')[0]))}::{test.partition('::')[2]}" for test in tests]
+    places = [f"{next(TESTS.rglob(test.partition('::')[0]))}::{test.partition('::')[2]}" for test in tests]
     argv = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *places]
     environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from mutants import MUTANTS, Mutant
 
-from mutations import ROOT, UNIT, killed, run_tests
+from mutations import ROOT, TESTS, killed, run_tests
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
@@ -16,7 +16,7 @@ def test_a_mutant_differs_and_its_tests_exist(mutant: Mutant) -> None:
     compile(mutant.text(), mutant.file, "exec")
     for test in mutant.tests:
         file, _, name = test.partition("::")
-        assert f"def {name}(" in next(UNIT.rglob(file)).read_text()
+        assert f"def {name}(" in next(TESTS.rglob(file)).read_text()
 
 
 @pytest.mark.parametrize("mutant", [m for m in MUTANTS if m.cheap], ids=lambda mutant: mutant.name)

@@ -13,10 +13,10 @@ import numpy as np
 
 from sensorium.config import AnyData, Source, canonical_json, parse_section
 from sensorium.data import sources
-from sensorium.data.progress import Progress
 from sensorium.data.quarantine import BadRecordingError, check, refuse_too_many
 from sensorium.data.recording import join_stills, recording_name, write_shard
 from sensorium.data.shards import describe_shard
+from sensorium.progress import say, track
 
 REVISION = 3
 
@@ -49,11 +49,10 @@ def collect(config: Any, shard: int, output: Path) -> None:
     details, splits = source.details(config), sources.splits(config)
     checked = {**details, "simulated": sources.is_simulator(config.source)}
     numbers = numbers_of_shard(config, shard)
-    progress = Progress(shard, len(numbers))
     recordings: dict[str, dict[str, np.ndarray]] = {}
     listed: list[dict[str, Any]] = []
     quarantine: list[dict[str, str]] = []
-    for done, number in enumerate(numbers, start=1):
+    for number in track(numbers, f"shard {shard}: recordings"):
         name = recording_name(config.source, number)
         try:
             fields = source.simulate(config, number)
@@ -67,9 +66,8 @@ def collect(config: Any, shard: int, output: Path) -> None:
             listed.append({"name": name, "number": number, "frames": config.frames, "split": splits[number]})
         else:
             quarantine.append({"name": name, "reason": reason})
-            print(f"quarantine: {name}: {reason}", flush=True)
+            say(f"quarantine: {name}: {reason}")
             refuse_too_many(quarantine, config.recordings, config.max_bad_fraction)
-        progress.update(done, done * config.frames, bad=len(quarantine))
     if details.get("still"):
         recordings, listed = join_stills(recordings, listed)
     write_shard(output, recordings)
@@ -81,3 +79,4 @@ def collect(config: Any, shard: int, output: Path) -> None:
         details=details,
         inputs={},
     )
+    say(f"{output}: {len(numbers) - len(quarantine)} of {len(numbers)} recordings, {len(quarantine)} in quarantine")

@@ -18,6 +18,7 @@ from sensorium.data.comparison import Copy, digest_contents, find_copies, leave_
 from sensorium.data.quarantine import SHOWN, Fields, refuse_too_many
 from sensorium.data.recording import KIND, read_shard, recording_name
 from sensorium.data.shards import read_lists, refuse_empty_splits
+from sensorium.progress import say, track
 
 REVISION = 2
 
@@ -49,7 +50,7 @@ def index(section: Any, shards: list[Path], output: Path, like: Path | None = No
     section_json = canonical_json(section)
     lists = read_lists(shards, section_json)
     entries, quarantine, arrays = [], [], {}
-    for path, content in zip(shards, lists, strict=True):
+    for path, content in track(list(zip(shards, lists, strict=True)), "shards"):
         held = read_shard(path.with_suffix(".safetensors")) if content["recordings"] else {}
         if set(held) != {entry["name"] for entry in content["recordings"]}:
             raise ArtifactError(
@@ -87,9 +88,9 @@ def index(section: Any, shards: list[Path], output: Path, like: Path | None = No
         split: sum(entry["split"] == split for entry in recordings) for split in ("training", "validation", "test")
     }
     split_counts = ", ".join(f"{count} {split}" for split, count in counts.items())
-    print(f"{output}: {len(recordings)} recordings ({split_counts}), {len(quarantine)} in quarantine", flush=True)
+    say(f"{output}: {len(recordings)} recordings ({split_counts}), {len(quarantine)} in quarantine")
     for warning in details.get("warnings", []):
-        print(f"warning: {warning}", flush=True)
+        say(f"warning: {warning}")
 
 
 def compare(
@@ -120,7 +121,7 @@ def compare(
         ]
     else:
         for entry in named:
-            print(f"quarantine: {entry['name']}: {entry['reason']}", flush=True)
+            say(f"quarantine: {entry['name']}: {entry['reason']}")
         entries, quarantine = leave_out(entries, copies), [*quarantine, *named]
     refuse_empty_splits(entries)
     return entries, quarantine, warnings + unchanging([arrays[entry["name"]] for entry in entries], details)

@@ -8,7 +8,7 @@ An evaluation is a module with
     judge           a function (bench, section) -> Result
     main            EVALUATION.main, which the command line calls
 
-Arguments, provenance, timing, drawing and writing are the same for all of them and stand here.
+Arguments, provenance, timing, drawing, writing and what is printed are the same for all of them and stand here.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sensorium.config import Section, parse_section
+from sensorium.config import Section, canonical_json, parse_section
 from sensorium.evaluation.harness import Bench, arguments
 from sensorium.evaluation.statistics import write_result
+from sensorium.evaluation.table import table
+from sensorium.progress import say
 
 Write = Callable[[Path], object]  # makes one file
 
@@ -132,7 +134,9 @@ class Evaluation:
         args = self.parser().parse_args(argv)
         began, config = time.monotonic(), parse_section(self.config, args.config)
         given = {entry: path for entry in self.inputs if (path := getattr(args, entry.option.replace("-", "_")))}
-        bench = Bench.prepare(args, {entry.place.format(**vars(args)): path for entry, path in given.items()})
+        places = {entry.place.format(**vars(args)): path for entry, path in given.items()}
+        bench = Bench.prepare(args, places)
+        say("\n".join(self._introduced(bench, places, config)))
         result: Result = sys.modules[self.module].judge(bench, config)
         result.figure(args.figure)
         for option, write in result.files.items():
@@ -140,3 +144,23 @@ class Evaluation:
         inputs = {entry.key or entry.option: path for entry, path in given.items()}
         seconds = time.monotonic() - began
         write_result(args.output, result.name or self.name, result.metrics, inputs, seconds, **result.notes)
+        say(f"{table(result.metrics)}\n{args.output}: written after {seconds:.0f} s")
+
+    def _introduced(self, bench: Bench, places: Mapping[str, Path], config: Section) -> list[str]:
+        """What is judged, with what, and the settings, among them how many windows; a line each."""
+        meaning = (sys.modules[self.module].__doc__ or "").split("\n")[0]
+        lines = [f"{self.name}: {meaning}"]
+        lines += [f"{place}: {path}{_size(bench.parts.manifest(place))}" for place, path in places.items()]
+        if bench.untrained_seed is not None:
+            lines.append(f"negative control: {self.control} with fresh weights of seed {bench.untrained_seed}")
+        return [*lines, f"settings: {canonical_json(config)}", f"on {bench.device}"]
+
+
+def _size(manifest: Mapping[str, Any]) -> str:
+    """How large what a manifest describes is, for a line."""
+    match manifest:
+        case {"details": {"recordings": list(recordings)}}:
+            return f" ({len(recordings)} recordings)"
+        case {"details": {"parameters": parameters, "steps": steps}}:
+            return f" ({parameters} parameters, {steps} steps)"
+    return ""

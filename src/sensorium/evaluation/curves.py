@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sensorium.artifacts import ArtifactError, read_json
 from sensorium.evaluation import figures
+from sensorium.progress import say
 
 REVISION = 2
 SPLITS = {"train": "training", "val": "validation"}
@@ -23,7 +24,12 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--manifests", required=True, type=Path, nargs="+", metavar="MANIFEST", help="trained stages")
     parser.add_argument("--output", required=True, type=Path, metavar="PNG", help="where the picture goes")
     args = parser.parse_args(argv)
-    figures.curves(args.output, [run_curves(manifest) for manifest in args.manifests])
+    runs = [run_curves(manifest) for manifest in args.manifests]
+    figures.curves(args.output, runs)
+    for stage, drawn, curves in runs:
+        ends = ", ".join(f"{name} {values[0]:.3g} to {values[-1]:.3g}" for name, (_, values) in curves.items())
+        say(f"{stage}: {drawn}, {ends}")
+    say(f"{args.output}: the curves of {len(runs)} trainings")
 
 
 def run_curves(manifest: Path) -> tuple[str, str, Curves]:

@@ -17,6 +17,7 @@ from sensorium.data.recording import RecordingSet, Split
 from sensorium.data.windows import Windows
 from sensorium.evaluation.sample import Sample
 from sensorium.models.parts import Parts
+from sensorium.progress import track
 from sensorium.randomness import stable_seed
 from sensorium.training.execution import Execution, add_arguments
 
@@ -88,13 +89,14 @@ class Bench:
 
     def untrained(self, score: Callable[[int], Anything]) -> dict[str, Anything]:
         """What `score` gives for each seed of the untrained networks that are floors, by the name of the floor."""
-        return {f"untrained {number}": score(seed) for number, seed in enumerate(FLOOR_SEEDS)}
+        seeds = enumerate(track(FLOOR_SEEDS, "untrained networks"))
+        return {f"untrained {number}": score(seed) for number, seed in seeds}
 
     @torch.no_grad()
     def run(self, pool: WindowPool, indices: np.ndarray, network: Callable[..., Tensor]) -> np.ndarray:
         """Results of `network(batch)` for the windows `indices`, joined: float32 [n, ...]."""
-        results = []
-        for batch in pool.batches(indices, self.execution.micro_batch or ROWS):
+        results, size = [], self.execution.micro_batch or ROWS
+        for batch in track(pool.batches(indices, size), f"passes of {size} windows", -(-len(indices) // size)):
             results.append(network({key: value.to(self.device) for key, value in batch.items()}).float().cpu())
         return torch.cat(results).numpy()
 
@@ -104,7 +106,7 @@ class Bench:
         size = self.execution.micro_batch or ROWS
         count = next(len(array) for array in arrays if array is not None)
         results = []
-        for start in range(0, count, size):
+        for start in track(range(0, count, size), f"passes of {size} rows"):
             rows = [None if a is None else torch.from_numpy(a[start : start + size]).to(self.device) for a in arrays]
             results.append(network(*rows).float().cpu())
         return torch.cat(results).numpy()

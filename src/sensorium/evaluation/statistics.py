@@ -18,6 +18,7 @@ import numpy as np
 
 from sensorium.artifacts import ArtifactError, digest, write_json
 from sensorium.evaluation.scores import mean
+from sensorium.progress import track
 
 DRAWS = 1000
 CONFIDENCE = 0.95
@@ -123,7 +124,8 @@ class _Resampled:
         """
         if isinstance(value, np.ndarray):
             point = self.statistic(value, np.ones(len(value)))
-            drawn = np.array([self.statistic(value, weights) for weights in self.weights])
+            rounds = track(self.weights, f"{self.name}, {what}: resamplings")
+            drawn = np.array([self.statistic(value, weights) for weights in rounds])
         else:
             point, drawn = float(value), np.full(len(self.weights), float(value))
         if not (math.isfinite(point) and np.isfinite(drawn).all()):

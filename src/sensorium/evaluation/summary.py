@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from sensorium.artifacts import ArtifactError, read_json, read_manifest, write_json
 from sensorium.data.recording import KIND
+from sensorium.evaluation.table import table
+from sensorium.progress import say
 
 REVISION = 1
 NEEDED = {"value", "low", "high", "n", "floor", "ceiling", "higher_is_better", "margin", "passed"}
-HEADINGS = ("metric", "value", "95 % interval", "floor", "above it", "ceiling", "n", "")
 
 
 def main(argv: list[str]) -> None:
@@ -25,10 +25,11 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--output", required=True, type=Path, metavar="JSON", help="where the merged result goes")
     args = parser.parse_args(argv)
     merged = merge(args.evaluations)
-    if warnings := warnings_of(args.recordings):
+    warnings = warnings_of(args.recordings)
+    if warnings:
         merged["summary"]["warnings"] = warnings
     write_json(args.output, merged)
-    print(table(merged), flush=True)
+    say("\n".join([table(records_of(merged["evaluations"])), *(f"warning: {warning}" for warning in warnings)]))
 
 
 def merge(paths: list[Path]) -> dict[str, Any]:
@@ -58,11 +59,7 @@ def merge(paths: list[Path]) -> dict[str, Any]:
                 f"{path}: made from other recordings than the evaluation {data[0]!r}; delete both and evaluate again"
             )
         evaluations[name] = result
-    flat = {
-        f"{name}.{metric}": record
-        for name, result in evaluations.items()
-        for metric, record in result["metrics"].items()
-    }
+    flat = records_of(evaluations)
     failed = sorted(name for name, record in flat.items() if not record["passed"])
     return {
         "evaluations": evaluations,
@@ -81,31 +78,10 @@ def warnings_of(manifests: list[Path]) -> list[str]:
     ]
 
 
-def table(merged: Mapping[str, Any]) -> str:
-    """The merged result for a person: one line a metric, then how many passed, then warnings."""
-    rows = [HEADINGS]
-    for name, result in merged["evaluations"].items():
-        for metric, record in result["metrics"].items():
-            rows.append(
-                (
-                    f"{name}.{metric}",
-                    f"{record['value']:.3f}",
-                    f"[{record['low']:.3f}, {record['high']:.3f}]",
-                    f"{record['floor']:.3f}",
-                    f"{record['margin']['value']:.3f} [{record['margin']['low']:.3f}, {record['margin']['high']:.3f}]",
-                    f"{record['ceiling']:.3f}",
-                    str(record["n"]),
-                    "passed" if record["passed"] else "FAILED",
-                )
-            )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
-    lines = []
-    for name, *cells in rows:
-        padded = [cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True)]
-        lines.append("  ".join([name.ljust(widths[0]), *padded]))
-    counts = merged["summary"]
-    lines.append(
-        f"{counts['passed']} of {counts['metrics']} metrics passed: better than the floor beyond the 95 % interval"
-    )
-    lines += [f"warning: {warning}" for warning in counts.get("warnings", [])]
-    return "\n".join(line.rstrip() for line in lines)
+def records_of(evaluations: dict[str, Any]) -> dict[str, Any]:
+    """EVALUATION.METRIC -> record."""
+    return {
+        f"{name}.{metric}": record
+        for name, result in evaluations.items()
+        for metric, record in result["metrics"].items()
+    }

@@ -17,6 +17,7 @@ from sensorium.models.load import load
 from sensorium.perception.embed import EmbeddedRecordings, embed_recording, fuse
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.fusion import Fusion
+from sensorium.progress import track
 from sensorium.training.execution import Execution, add_arguments
 from sensorium.training.stage import train_stage
 
@@ -30,7 +31,8 @@ def embed(
     """World states and, if there are any, actions of the training and validation recordings."""
     vision, audio, fusion = vision.to(device), audio.to(device), fusion.to(device)
     embedded = {}
-    for name in (name for split in SPLITS for name in recordings.names(split)):
+    names = [name for split in SPLITS for name in recordings.names(split)]
+    for name in track(names, "recordings embedded"):
         embedded[name] = {"state": fuse(fusion, embed_recording(recordings, name, vision, audio, device), device)}
         if recordings.has("action"):
             embedded[name]["action"] = np.array(recordings.field(name, "action"))

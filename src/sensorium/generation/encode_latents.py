@@ -13,13 +13,13 @@ import torch
 
 from sensorium.artifacts import ArtifactError, digest
 from sensorium.config import LatentsConfig, canonical_json, parse_section
-from sensorium.data.progress import Progress
 from sensorium.data.recording import RecordingSet, write_shard
 from sensorium.data.sample_formats import to_images, to_sounds
 from sensorium.data.shards import describe_shard
 from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.models.load import load
+from sensorium.progress import say, track
 from sensorium.training.execution import Execution, add_arguments
 
 REVISION = 2
@@ -95,16 +95,13 @@ def encode(
     copied = [field for field in COPIED if stream == "video" and recordings.has(field)]
     frames_a_pass = execution.micro_batch or FRAMES_A_PASS
     encoded: dict[str, dict[str, np.ndarray]] = {}
-    frames, progress = 0, Progress(shard, len(entries))
-    for done, entry in enumerate(entries, start=1):
+    for entry in track(entries, f"shard {shard}: recordings"):
         name = entry["name"]
         if isinstance(model, AudioTokenizer):
             latent = encode_audio(model, recordings.field(name, "audio"), config.dtype, device, frames_a_pass)
         else:
             latent = encode_video(model, recordings.field(name, "video"), config.dtype, device, frames_a_pass)
         encoded[name] = {"latent": latent, **{field: recordings.field(name, field) for field in copied}}
-        frames += len(latent)
-        progress.update(done, frames)
     write_shard(output, encoded)
     describe_shard(
         output,
@@ -114,3 +111,4 @@ def encode(
         details={"tokens": model.tokens, "channels": model.channels, "tokenizer": digest(tokenizer)},
         inputs={"data": digest(data), "tokenizer": digest(tokenizer)},
     )
+    say(f"{output}: {stream} of {len(encoded)} recordings, {model.tokens} tokens of {model.channels} numbers a frame")

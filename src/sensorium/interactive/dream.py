@@ -14,6 +14,7 @@ from sensorium.evaluation.films import KINDS, write_dream
 from sensorium.interactive.actions import POLICIES, plan, read_actions
 from sensorium.interactive.environment import dream_environment
 from sensorium.interactive.parts import DreamParts, add_arguments, positive, settings
+from sensorium.progress import say, track
 
 FRAMES = 64  # dreamed if neither the recording nor a file of actions gives their number
 
@@ -37,6 +38,7 @@ def main(argv: list[str]) -> None:
     args = parser.parse_args(argv)
     if args.output.suffix.lower() not in KINDS:
         raise ConfigurationError(f"--output {args.output}: a film is one of {', '.join(KINDS)}; give it such an ending")
+    say("loading recordings and models")
     parts = DreamParts.open(args)
     name = args.recording or parts.names()[0]
     parts.begin(name, args.context)  # reports a wrong name before the first pass, which may compile for a minute
@@ -44,14 +46,15 @@ def main(argv: list[str]) -> None:
     environment = dream_environment(parts, [name], **settings(args))
     environment.reset(0)
     beginning, count = environment.beginning, FRAMES if moves is None else len(moves)
-    dreamed = [environment.step(None if moves is None else moves[frame]) for frame in range(args.frames or count)]
+    frames = track(range(args.frames or count), "frames dreamed")
+    dreamed = [environment.step(None if moves is None else moves[frame]) for frame in frames]
     pictures = np.concatenate([beginning.pictures, np.stack([observation.frame for observation in dreamed])])
     sound = None
     if beginning.sound is not None:
         heard = [beginning.sound, *(observation.sound for observation in dreamed)]
         sound = to_sounds(torch.from_numpy(np.concatenate(heard))).numpy()
     write_dream(args.output, pictures, args.context, sound, parts.rates)
-    print(f"{args.output}: {args.context} frames of {name}, then {len(dreamed)} dreamed ones")
+    say(f"{args.output}: {args.context} frames of {name}, then {len(dreamed)} dreamed ones")
 
 
 def actions_of(args: argparse.Namespace, parts: DreamParts, name: str) -> np.ndarray | None:

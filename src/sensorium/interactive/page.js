@@ -5,6 +5,7 @@ const KEPT = 200; // frames that the displayed figures cover
 const SMOOTHED = 8; // frames over which the needle averages the doubt
 const WIDEST = 4; // doubt at the right end of the gauge
 
+const token = new URLSearchParams(location.search).get("token");
 const element = (id) => document.getElementById(id);
 const canvas = element("screen");
 const paper = canvas.getContext("2d");
@@ -16,7 +17,8 @@ let speaker = null, heardUntil = 0;
 
 async function ask(path, request) {
   const answer = await fetch(path, {
-    method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(request),
+    method: "POST", headers: { "Content-Type": "application/json", Authorization: `Bearer ${token}` },
+    body: JSON.stringify(request),
   });
   if (!answer.ok) throw new Error((await answer.text()).trim());
   const bytes = await answer.arrayBuffer();

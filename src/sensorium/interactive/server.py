@@ -3,34 +3,42 @@
 The page requests one frame at a time and sends the keys that are down. So no frame is dreamed before its action is
 known, and neither a slow page nor a slow model makes a queue. One thread dreams for all pages.
 
-    GET  /, /page.js, /page.css   the page
+    GET  /?token=T                the page; /page.js and /page.css hold no secret
     POST /begin  {}               a new dream, of the next recording -> frame
     POST /step   {"session": S, "keys": [...]}                       -> frame
 
-A frame is the length of its header (uint32, little endian), the header (JSON), RGB bytes of the picture, then samples
-(int16, little endian) if there is sound. A page that begins ends the dream of the page before.
+A page that begins ends the dream of the page before. What a frame holds: `game.pack`.
+
+Who may ask: whoever knows the token of the address, since other users of this machine reach its ports too. The page
+sends it with each request (Authorization: Bearer T), which no page of another site can do. Host must name the loopback,
+which DNS rebinding cannot forge; its port is free, because `ssh -L` changes it.
 """
 
 from __future__ import annotations
 
+import hmac
 import json
+import re
+import secrets
+import socket
 import sys
 import time
+import traceback
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from typing import Any
+from urllib.parse import parse_qs
 
-import numpy as np
-
-from sensorium.interactive.actions import keys_of, pressed
-from sensorium.interactive.environment import dream_environment
-from sensorium.interactive.parts import DreamParts
+from sensorium.interactive.game import Game, Refused
 
 LARGEST_REQUEST = 4096  # bytes
-MOST_KEYS = 32
+PATIENCE = 30.0  # seconds for the next bytes of a request
+LINGER = 2.0  # seconds for a client to read its answer before the connection is closed
+LOOPBACK = re.compile(r"(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
 PAGE = {"/": "page.html", "/page.js": "page.js", "/page.css": "page.css"}
 TYPES = {"html": "text/html; charset=utf-8", "js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8"}
 HEADERS = {
@@ -38,94 +46,9 @@ HEADERS = {
     "img-src data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-
-
-class Refused(Exception):
-    """A request that is not served: its status and the reason."""
-
-    def __init__(self, status: HTTPStatus, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
-
-
-class Game:
-    """The one dream that is played, and the seconds that its frames took.
-
-    Args:
-        parts: recordings and models.
-        typical_error: round-trip error of true frames, above zero (`typical_round_trip_error`).
-        context, denoising_steps, stillness, seed: as for `dream_environment`.
-        first: recording to begin with, of any split; None: the first one for tests.
-    """
-
-    def __init__(
-        self,
-        parts: DreamParts,
-        typical_error: float,
-        *,
-        context: int,
-        denoising_steps: int,
-        seed: int,
-        stillness: float = 0.0,
-        first: str | None = None,
-    ) -> None:
-        self.keys = keys_of(parts.action)
-        self._parts, self._typical_error = parts, typical_error
-        self._settings = dict(context=context, denoising_steps=denoising_steps, stillness=stillness, seed=seed)
-        names = [name for name in parts.names() if parts.latents.frames(name) >= context]
-        if first is not None:
-            names = [first, *(name for name in names if name != first)]
-        self._environment = dream_environment(
-            parts, names, context=context, denoising_steps=denoising_steps, stillness=stillness, seed=seed
-        )
-        self._begun = 0
-        self.seconds: list[float] = []
-
-    def begin(self) -> bytes:
-        """A new dream, of the next recording; its last true frame."""
-        picture = self._environment.reset(self._begun).frame
-        self._begun += 1
-        frames, samples = self._parts.rates
-        header = {
-            "session": self._begun,
-            "recording": self._environment.beginning.name,
-            **self._settings,
-            "keys": self.keys,
-            "height": picture.shape[0],
-            "width": picture.shape[1],
-            "frames_per_second": frames,
-            "sample_rate": samples,
-        }
-        return pack(header, picture)
-
-    def step(self, session: object, keys: object) -> bytes:
-        """The next frame of the dream, steered by the keys that are down.
-
-        Raises:
-            Refused: if another page has begun a dream since, or the keys are no list of names.
-        """
-        if not isinstance(keys, list) or len(keys) > MOST_KEYS or not all(isinstance(key, str) for key in keys):
-            raise Refused(HTTPStatus.BAD_REQUEST, f"keys: a list of at most {MOST_KEYS} names is needed")
-        if not self._begun or session != self._begun:
-            raise Refused(HTTPStatus.CONFLICT, "another page has begun a dream; begin again to take it over")
-        action = pressed(self._parts.action, keys)
-        began = time.perf_counter()
-        observation = self._environment.step(action)
-        self.seconds.append(time.perf_counter() - began)
-        header = {
-            "action": None if action is None else action.tolist(),
-            "doubt": observation.round_trip_error / self._typical_error,
-            "seconds": self.seconds[-1],
-        }
-        return pack(header, observation.frame, observation.sound)
-
-
-def pack(header: dict[str, Any], picture: np.ndarray, sound: np.ndarray | None = None) -> bytes:
-    """A frame as the page reads it; picture uint8 [H, W, 3], sound int16 [S] or none."""
-    text = json.dumps(header, allow_nan=False).encode()
-    return len(text).to_bytes(4, "little") + text + picture.tobytes() + (b"" if sound is None else sound.tobytes())
 
 
 class Server(ThreadingHTTPServer):
@@ -134,6 +57,9 @@ class Server(ThreadingHTTPServer):
     Args:
         port: 0 for a free one.
 
+    Attributes:
+        token: what a request must know, new for each server.
+
     Raises:
         OSError: if the port is not available.
     """
@@ -141,34 +67,73 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True  # an open page does not keep the server from ending
 
     def __init__(self, port: int) -> None:
-        self.dreaming = ThreadPoolExecutor(1, "dream")
+        self.dreaming, self._ending = ThreadPoolExecutor(1, "dream"), False
         self.game: Game | None = None
+        self.token = secrets.token_urlsafe(16)
         self.page = {path: files("sensorium.interactive").joinpath(name).read_bytes() for path, name in PAGE.items()}
         super().__init__(("127.0.0.1", port), Handler)
 
     @property
     def address(self) -> str:
-        """The URL of the page."""
-        return f"http://127.0.0.1:{self.server_port}"
+        """The URL of the page, with its token."""
+        return f"http://127.0.0.1:{self.server_port}/?token={self.token}"
+
+    def dream(self, work: Callable[..., bytes], *args: object) -> bytes:
+        """The frame that some work makes, one work after the other.
+
+        Raises:
+            Refused: if the server ends before.
+        """
+        try:
+            return self.dreaming.submit(work, *args).result()
+        except (CancelledError, RuntimeError):
+            if not self._ending:
+                raise
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "the server is ending") from None
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Ignore pages that were closed while they waited; report other errors."""
-        if not isinstance(sys.exception(), ConnectionError):
+        """Ignore pages that were closed or stood still while they waited; report other errors."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection once its client has read the answer: unread bytes of a request would reset it before."""
+        end = time.monotonic() + LINGER
+        with suppress(OSError):
+            request.shutdown(socket.SHUT_WR)
+            request.settimeout(LINGER)
+            while request.recv(2**16) and time.monotonic() < end:
+                pass
+        self.close_request(request)
 
     def server_close(self) -> None:
         """Stop listening and wait for the frame that is being dreamed."""
+        self._ending = True
         super().server_close()
         self.dreaming.shutdown(cancel_futures=True)
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One connection."""
+    """One connection. Whatever comes is answered by a status; what is refused says why, in plain text."""
 
     server: Server
+    raw_requestline: bytes
     protocol_version = "HTTP/1.1"  # a connection serves frame after frame
+    default_request_version = "HTTP/1.0"  # of a request that names none: HTTP/0.9 has no status
     disable_nagle_algorithm = True
     server_version, sys_version = "sensorium", ""
+    timeout = PATIENCE
+
+    def parse_request(self) -> bool:
+        """Read the headers; as the base class, but an empty request or a slow one is answered too."""
+        try:
+            if self.raw_requestline.strip():
+                return super().parse_request()
+            self.requestline, self.request_version, self.command = "", self.default_request_version, ""
+            self.send_error(HTTPStatus.BAD_REQUEST)
+        except TimeoutError:
+            self.send_error(HTTPStatus.REQUEST_TIMEOUT)
+        return False
 
     def do_GET(self) -> None:
         """The page."""
@@ -179,62 +144,89 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(self._frame)
 
     def _page(self) -> tuple[str, bytes]:
-        if self.path not in self.server.page:
+        path, _, query = self.path.partition("?")
+        if path not in self.server.page:
             raise Refused(HTTPStatus.NOT_FOUND, "there is only one page, /")
-        return TYPES[PAGE[self.path].rsplit(".", 1)[1]], self.server.page[self.path]
+        if path == "/":
+            self._check_token(parse_qs(query).get("token", [""])[0])
+        return TYPES[PAGE[path].rsplit(".", 1)[1]], self.server.page[path]
 
     def _frame(self) -> tuple[str, bytes]:
+        self._check_token(self.headers.get("Authorization", "").removeprefix("Bearer "))
         request, game = self._request(), self.server.game
         if game is None:
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "the model is not loaded yet")
         if self.path == "/begin":
-            frame = self.server.dreaming.submit(game.begin)
+            frame = self.server.dream(game.begin)
         elif self.path == "/step":
-            frame = self.server.dreaming.submit(game.step, request.get("session"), request.get("keys"))
+            frame = self.server.dream(game.step, request.get("session"), request.get("keys"))
         else:
             raise Refused(HTTPStatus.NOT_FOUND, "there are only /begin and /step")
-        return "application/octet-stream", frame.result()
+        return "application/octet-stream", frame
 
     def _request(self) -> dict[str, Any]:
-        length = self.headers.get("Content-Length", "")
-        if not length.isdecimal() or int(length) > LARGEST_REQUEST:
-            self.close_connection = True  # the body is not read
-            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a request has a length, {LARGEST_REQUEST} at most")
-        body = self.rfile.read(int(length))
+        lengths = self.headers.get_all("Content-Length", [])
+        if not lengths or "Transfer-Encoding" in self.headers:
+            raise Refused(HTTPStatus.LENGTH_REQUIRED, "Content-Length is needed, and the body as it is")
+        if len(lengths) > 1 or not re.fullmatch("[0-9]+", lengths[0]):
+            raise Refused(HTTPStatus.BAD_REQUEST, "Content-Length: one whole number is needed")
+        if len(lengths[0]) > len(str(LARGEST_REQUEST)) or int(lengths[0]) > LARGEST_REQUEST:
+            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a request has {LARGEST_REQUEST} bytes at most")
         if self.headers.get_content_type() != "application/json":  # other sites' pages cannot send this type
             raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "application/json is needed")
         try:
+            body = self.rfile.read(int(lengths[0]))
             request = json.loads(body)
-        except ValueError:
+        except TimeoutError:
+            raise Refused(HTTPStatus.REQUEST_TIMEOUT, "the body did not come") from None
+        except (ValueError, RecursionError):  # the latter: deeply nested
             request = None
-        if not isinstance(request, dict):
-            raise Refused(HTTPStatus.BAD_REQUEST, "a JSON object is needed")
+        if not isinstance(request, dict) or len(body) < int(lengths[0]):
+            raise Refused(HTTPStatus.BAD_REQUEST, "a JSON object as long as Content-Length is needed")
         return request
 
     def _answer(self, make: Callable[[], tuple[str, bytes]]) -> None:
-        status = HTTPStatus.OK
         try:
-            self._check_origin()
+            self._check_sender()
             kind, body = make()
         except Refused as refusal:
-            status, kind, body = refusal.status, "text/plain; charset=utf-8", f"{refusal}\n".encode()
-            if self.command == "POST" and status != HTTPStatus.CONFLICT:
-                self.close_connection = True
+            self._refuse(refusal.status, str(refusal), close=refusal.status != HTTPStatus.CONFLICT)
+        except Exception as error:  # a defect, for the terminal; the page gets its name
+            traceback.print_exc()
+            self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, f"{type(error).__name__}: {error}", close=True)
+        else:
+            self._send(HTTPStatus.OK, kind, body)
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Refuse what the base class finds wrong: syntax, version, method, length of a line, number of headers."""
+        self._refuse(HTTPStatus(code), message or HTTPStatus(code).phrase, close=True)
+
+    def _refuse(self, status: HTTPStatus, reason: str, close: bool) -> None:
+        if close:  # the rest of the request is not read
+            self.close_connection = True
+        self._send(status, "text/plain; charset=utf-8", f"{reason}\n".encode(errors="replace"))
+
+    def _send(self, status: HTTPStatus, kind: str, body: bytes) -> None:
         self.send_response(status)
         for name, value in {**HEADERS, "Content-Type": kind, "Content-Length": str(len(body))}.items():
             self.send_header(name, value)
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
-    def _check_origin(self) -> None:
-        """Refuse other host names that point at this machine, and pages of other sites."""
-        hosts = [f"{name}:{self.server.server_port}" for name in ("127.0.0.1", "localhost")]
-        if self.headers.get("Host") not in hosts:
-            raise Refused(HTTPStatus.FORBIDDEN, f"open {self.server.address}")
-        if self.headers.get("Origin") not in (None, *(f"http://{host}" for host in hosts)):
+    def _check_sender(self) -> None:
+        """Refuse other host names that lead to this machine, and pages of other sites."""
+        hosts = self.headers.get_all("Host", [])
+        if len(hosts) != 1 or not LOOPBACK.fullmatch(hosts[0]):
+            raise Refused(HTTPStatus.FORBIDDEN, "open the page as 127.0.0.1 or localhost")
+        if self.headers.get("Origin") not in (None, f"http://{hosts[0]}"):
             raise Refused(HTTPStatus.FORBIDDEN, "only its own page may ask")
 
+    def _check_token(self, token: str) -> None:
+        if not hmac.compare_digest(token.encode(), self.server.token.encode()):
+            raise Refused(HTTPStatus.FORBIDDEN, "open the address that `sensorium play` printed, with its token")
+
     def log_message(self, format: str, *args: object) -> None:
-        """Log nothing: there would be sixteen lines a second."""
+        """Log nothing: there would be sixteen lines a second, and the token in one of them."""

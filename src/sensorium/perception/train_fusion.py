@@ -17,6 +17,7 @@ from sensorium.perception.embed import EmbeddedRecordings, embed_recording
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.fusion import Fusion
 from sensorium.perception.fusion_learner import FIELDS, FusionLearner, PredictionHeads
+from sensorium.progress import track
 from sensorium.training.execution import Execution, add_arguments
 from sensorium.training.stage import train_stage
 
@@ -31,7 +32,8 @@ def embed(
     """Embeddings of the training and validation recordings, with the fields that the learner reads."""
     vision, audio = vision.to(device), audio.to(device)
     embedded = {}
-    for name in (name for split in SPLITS for name in recordings.names(split)):
+    names = [name for split in SPLITS for name in recordings.names(split)]
+    for name in track(names, "recordings embedded"):
         senses = embed_recording(recordings, name, vision, audio, device)
         embedded[name] = {FIELDS[sense]: values for sense, values in senses.items()}
     return EmbeddedRecordings(recordings, embedded)

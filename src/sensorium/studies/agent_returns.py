@@ -18,6 +18,7 @@ from sensorium.config import LatentsConfig, Section, canonical_json
 from sensorium.data import index
 from sensorium.evaluation.statistics import measure
 from sensorium.generation import encode_latents, train_dynamics, train_tokenizer
+from sensorium.progress import track
 from sensorium.studies.config import AgentReturnsConfig
 from sensorium.studies.findings import Cell, Findings, Table, estimate
 from sensorium.studies.recorded import record, seeded
@@ -29,7 +30,7 @@ _UNTRAINED = 101  # seed of the control's weights
 
 def run(config: AgentReturnsConfig) -> Findings:
     """Train and play, over all seeds."""
-    return judge(config.all_seeds(), [play_seed(config, seed) for seed in config.all_seeds()])
+    return judge(config.all_seeds(), [play_seed(config, seed) for seed in track(config.all_seeds(), "seeds")])
 
 
 def judge(seeds: list[int], lives: list[tuple[dict[str, float], float]]) -> Findings:

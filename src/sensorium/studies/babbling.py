@@ -16,6 +16,7 @@ import torch
 
 from sensorium.cognition.curiosity import ForwardModel, Interest, Lesson, prediction_error, relative_progress
 from sensorium.evaluation.statistics import measure
+from sensorium.progress import track
 from sensorium.randomness import stable_seed
 from sensorium.studies.config import BabblingConfig
 from sensorium.studies.findings import Cell, Findings, Table, estimate, over_seeds
@@ -34,7 +35,10 @@ Attempts = tuple[torch.Tensor, torch.Tensor]
 
 def run(config: BabblingConfig) -> Findings:
     """Every way of choosing, over all seeds."""
-    lives = {name: [Life(config, seed, **how) for seed in config.all_seeds()] for name, how in WAYS.items()}
+    lives = {
+        name: [Life(config, seed, **how) for seed in track(config.all_seeds(), "seeds")]
+        for name, how in track(WAYS.items(), "ways to choose")
+    }
     judged = {name: judge(found, lives["random"]) for name, found in lives.items()}
     controls = {
         f"{name.replace(' ', '_')}_{metric}": judged[name][metric]

@@ -19,6 +19,7 @@ from sensorium.cognition.curiosity import ForwardModel, Interest, Lesson, learni
 from sensorium.config import PlayroomConfig
 from sensorium.data.sources.playroom.physics import run as simulate_motion
 from sensorium.data.sources.playroom.scene import LAYOUTS, ROOM, Body, draw_scene
+from sensorium.progress import track
 from sensorium.randomness import stable_seed
 from sensorium.studies.config import CuriosityConfig
 from sensorium.studies.findings import Findings, Table, estimate, over_seeds
@@ -52,7 +53,7 @@ def run(config: CuriosityConfig) -> Findings:
         "uniform": lambda lessons: 1.0,
     }
     lives: dict[str, list[Visits]] = {name: [] for name in policies}
-    for seed in config.all_seeds():
+    for seed in track(config.all_seeds(), "seeds"):
         for name, measure in policies.items():
             lives[name].append(live(config, seed, measure))
     rows = [

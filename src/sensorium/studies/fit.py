@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from sensorium.config import Training
+from sensorium.progress import track
 from sensorium.randomness import Draw, sample_indices, stable_seed
 from sensorium.training.learner import Learner
 from sensorium.training.optimiser import Optimiser
@@ -30,7 +31,7 @@ def fit(
     optimiser = Optimiser(learner, training)
     count = len(next(iter(data.values())))
     learner.train()
-    for step in range(training.steps):
+    for step in track(range(training.steps), "steps"):
         before(step)
         rows = torch.from_numpy(sample_indices(training.seed, step, training.batch, count))
         draw = Draw(stable_seed(training.seed, "fit"), step, 0, training.batch, training.batch, torch.device("cpu"))

@@ -25,6 +25,7 @@ from sensorium.data.sources.playroom.materials import MATERIALS
 from sensorium.data.sources.playroom.physics import run as simulate_motion
 from sensorium.data.sources.playroom.scene import draw_scene
 from sensorium.evaluation.statistics import measure
+from sensorium.progress import track
 from sensorium.randomness import stable_seed
 from sensorium.studies.config import ForgettingConfig
 from sensorium.studies.findings import Cell, Findings, Table, estimate, over_seeds
@@ -41,7 +42,10 @@ def run(config: ForgettingConfig) -> Findings:
     ways: dict[str, dict[str, Any]] = {"unprotected": {}, "replay": {"replay": True}, "joint": {"joint": True}}
     ways |= {f"EWC {weight:g}": {"weight": weight} for weight in config.weights}
     ways["EWC without Fisher"] = {"weight": config.weight, "importance": nothing}
-    found = {name: np.stack([learn(config, seed, **how) for seed in config.all_seeds()]) for name, how in ways.items()}
+    found = {
+        name: np.stack([learn(config, seed, **how) for seed in track(config.all_seeds(), "seeds")])
+        for name, how in track(ways.items(), "ways to learn")
+    }
     final = {name: accuracy[:, -1].mean(1) for name, accuracy in found.items()}
     groups = [str(seed) for seed in config.all_seeds()]
 

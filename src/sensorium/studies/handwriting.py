@@ -31,6 +31,7 @@ from sensorium.data.sample_formats import WHITE, to_images, to_unit_range
 from sensorium.evaluation.statistics import measure
 from sensorium.perception.config import VisionEncoderConfig
 from sensorium.perception.contrastive_learner import VisionContrast
+from sensorium.progress import track
 from sensorium.randomness import stable_seed
 from sensorium.studies.config import HandwritingConfig
 from sensorium.studies.findings import Cell, Findings, Table, over_seeds
@@ -71,7 +72,7 @@ def run(config: HandwritingConfig) -> Findings:
     drawings = read(Path(config.archive), config.size)
     rows: list[dict[str, Cell]] = []
     scores = []
-    for seed in config.all_seeds():
+    for seed in track(config.all_seeds(), "seeds"):
         left_out = seed % len(drawings.names)
         found = judge(config, drawings, left_out, seed)
         scores.append(found)

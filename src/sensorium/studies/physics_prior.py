@@ -21,6 +21,7 @@ from sensorium.config import PlayroomConfig
 from sensorium.data.sources.playroom.physics import FRAMES_PER_SECOND
 from sensorium.data.sources.playroom.physics import run as simulate_motion
 from sensorium.data.sources.playroom.scene import GRAVITY, LAYOUTS, ROOM, WALL, draw_scene
+from sensorium.progress import track
 from sensorium.randomness import stable_seed
 from sensorium.studies.config import PhysicsPriorConfig
 from sensorium.studies.findings import Cell, Findings, Table, estimate, over_seeds
@@ -98,7 +99,7 @@ class MotionPredictors:
         chosen = TrustedPrior.OWN if exception else tuple(self._weights)
         optimiser = torch.optim.Adam([self._weights[name] for name in chosen], lr=self.config.lr)
         laws, count = self._laws(balls), balls.moved.shape[1]
-        for _ in range(self.config.steps):
+        for _ in track(range(self.config.steps), "steps"):
             moved, share = self._predict(balls, laws)
             error = (moved - balls.moved / SCALE).square().mean((1, 2))
             loss = error + self.config.penalty / count * share.square().mean((1, 2))
@@ -145,7 +146,7 @@ class MotionPredictors:
 def run(config: PhysicsPriorConfig) -> Findings:
     """Curves over the number of samples, trust in a mixed world, and an exception learned after the rule."""
     seeds = config.all_seeds()
-    world = stack([throw(seed, "training", config.scenes) for seed in seeds])
+    world = stack([throw(seed, "training", config.scenes) for seed in track(seeds, "seeds thrown")])
     test = stack([throw(seed, "test", config.scenes // 2) for seed in seeds])
     order = np.stack(
         [np.random.default_rng(stable_seed("samples", seed)).permutation(world.moved.shape[1]) for seed in seeds]
@@ -157,7 +158,8 @@ def run(config: PhysicsPriorConfig) -> Findings:
     }
     found: dict[str, np.ndarray] = {}
     for name, room in (("learner", None), ("blend", TRUE_ROOM), ("wrong blend", WRONG_ROOM)):
-        trained = [MotionPredictors(config, room).train(world.pick(order[:, :count])) for count in config.samples]
+        counts = track(config.samples, f"numbers of samples of the {name}")
+        trained = [MotionPredictors(config, room).train(world.pick(order[:, :count])) for count in counts]
         errors[name] = np.stack([learner.error(test) for learner in trained], axis=1)
         if name == "blend":
             found["trust_auc"] = trained[-1].trust_auc(test)

@@ -19,6 +19,7 @@ from sensorium.data.sources.playroom import simulate
 from sensorium.perception.config import VisionEncoderConfig, VisionPriors
 from sensorium.perception.contrastive_learner import VisionContrast
 from sensorium.perception.priors import SightPriors
+from sensorium.progress import track
 from sensorium.randomness import stable_seed
 from sensorium.studies.config import SightPriorsConfig
 from sensorium.studies.findings import Findings, Table, estimate, over_seeds
@@ -54,7 +55,7 @@ def run(config: SightPriorsConfig) -> Findings:
     trained: dict[str, list[list[float]]] = {arm: [] for arm in ARMS}
     untrained: dict[str, list[list[float]]] = {arm: [] for arm in ARMS}
     shuffled: list[list[float]] = []
-    for seed in config.all_seeds():
+    for seed in track(config.all_seeds(), "seeds"):
         rooms = Rooms(config, seed)
         for arm, priors in ARMS.items():
             learner = build_learner(config, priors, rooms.size, seed)

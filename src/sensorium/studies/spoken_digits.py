@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sensorium.perception.contrastive_learner import ContrastiveLearner
+from sensorium.progress import track
 from sensorium.randomness import Draw, stable_seed
 from sensorium.studies.config import SpokenDigitsConfig, WordAugmentation
 from sensorium.studies.findings import Cell, Findings, Table, over_seeds
@@ -94,7 +95,7 @@ def run(config: SpokenDigitsConfig) -> Findings:
     words = read_words(Path(config.archive))
     rows: list[dict[str, Cell]] = []
     scores = []
-    for seed in config.all_seeds():
+    for seed in track(config.all_seeds(), "seeds"):
         left_out = seed % len(words.names)
         found = judge(config, words, left_out, seed)
         scores.append(found)

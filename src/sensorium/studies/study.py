@@ -13,9 +13,10 @@ from typing import Any
 
 import torch
 
-from sensorium.config import parse_section
+from sensorium.config import canonical_json, parse_section
 from sensorium.evaluation.statistics import write_result
 from sensorium.programs import revision
+from sensorium.progress import say
 from sensorium.studies.config import Studies
 from sensorium.studies.findings import Findings, Table, markdown
 
@@ -33,6 +34,7 @@ def main(argv: list[str]) -> None:
     args = parser.parse_args(argv)
     torch.set_num_threads(max(1, args.threads))
     section = parse_section(Studies.model_fields[args.name].annotation, args.config)
+    say(f"study {args.name}, seeds {section.all_seeds()}, settings: {canonical_json(section)}")
     began = time.monotonic()
     findings: Findings = importlib.import_module(f"sensorium.studies.{args.name}").run(section)
     notes: dict[str, Any] = {
@@ -48,7 +50,7 @@ def main(argv: list[str]) -> None:
         args.output.parent.mkdir(parents=True, exist_ok=True)
         args.output.with_suffix(".jsonl").write_text(text)
     write_result(args.output, args.name, findings.metrics, {}, time.monotonic() - began, **notes)
-    print(markdown({"name": args.name, "metrics": findings.metrics, **notes}), flush=True)
+    say(markdown({"name": args.name, "metrics": findings.metrics, **notes}))
 
 
 def commit() -> str:

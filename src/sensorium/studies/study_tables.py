@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sensorium.artifacts import ArtifactError, read_json, write_json
+from sensorium.progress import say
 from sensorium.studies.findings import markdown
 
 REVISION = 1
@@ -29,7 +30,7 @@ def main(argv: list[str]) -> None:
             raise ArtifactError(f"{path}: not the result of a study; make it again with snakemake")
         page.write_text(with_table(page.read_text(), record))
         write_json(args.docs / "studies" / f"{record['name']}.json", record)
-        print(f"{page}: {record['name']}", flush=True)
+        say(f"{page}: {record['name']}")
 
 
 def with_table(page: str, record: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from sensorium.artifacts import read_json
 from sensorium.config import TOKENIZER_STRIDE, ConfigurationError, canonical_json
 from sensorium.generation import train_tokenizer
 from sensorium.generation.evaluation import reconstruction
+from sensorium.progress import track
 from sensorium.studies.config import TokenizersStudyConfig
 from sensorium.studies.findings import Cell, Findings, Table, estimate, over_seeds
 from sensorium.studies.recorded import record, seeded
@@ -29,7 +30,7 @@ Life = dict[str, dict[str, float]]  # code -> score -> value
 
 def run(config: TokenizersStudyConfig) -> Findings:
     """Train and judge, over all seeds."""
-    return judge([score_seed(config, seed) for seed in config.all_seeds()])
+    return judge([score_seed(config, seed) for seed in track(config.all_seeds(), "seeds")])
 
 
 def judge(lives: list[Life]) -> Findings:

@@ -22,6 +22,7 @@ from sensorium.cognition.expectation import FAR, Expectation, Laws, Watched, sur
 from sensorium.cognition.physics import Room
 from sensorium.data.sources.playroom.physics import FRAMES_PER_SECOND
 from sensorium.data.sources.playroom.scene import GRAVITY, ROOM, WALL
+from sensorium.progress import track
 from sensorium.randomness import stable_seed
 from sensorium.studies.config import ViolationsConfig
 from sensorium.studies.findings import Cell, Findings, Table, estimate, over_seeds
@@ -38,7 +39,7 @@ Scores = dict[str, dict[str, np.ndarray]]  # law -> "accuracy" or "auc" -> [seed
 def run(config: ViolationsConfig) -> Findings:
     """Every observer on every law, over all seeds."""
     rows: dict[str, list[dict[str, tuple[float, float]]]] = {}
-    for seed in config.all_seeds():
+    for seed in track(config.all_seeds(), "seeds"):
         tests = {law: fours(law, seed, config.fours, config.noise) for law in LAWS}
         for name, observer in observers(config, seed).items():
             rows.setdefault(name, []).append(judge(tests, observer))

@@ -17,12 +17,12 @@ from types import TracebackType
 from torch.utils.tensorboard import SummaryWriter
 
 from sensorium.artifacts import atomic_path
+from sensorium.progress import LINE_SECONDS, clock, short
 from sensorium.training.checkpoint import writing
 from sensorium.training.learner import Audio, Image
 
 log = logging.getLogger("sensorium")
 JSONL, LOG, TENSORBOARD = "metrics.jsonl", "train.log", "tb"
-LINE_SECONDS = 10.0  # between two lines of progress
 
 
 class RunLog:
@@ -129,10 +129,14 @@ class Pace:
 
     def measure(self, done: int) -> dict[str, float]:
         """perf/samples_per_second since the last call, and perf/seconds_left from the mean speed of this process."""
+        speed = self._speed(done)
+        self._last = (time.monotonic(), done)
+        return speed
+
+    def _speed(self, done: int) -> dict[str, float]:
         now = time.monotonic()
         then, before = self._last
         begin, origin = self._first
-        self._last = (now, done)
         seconds_a_step = (now - begin) / max(1, done - origin)
         return {
             "perf/samples_per_second": (done - before) * self._batch / max(1e-9, now - then),
@@ -140,16 +144,18 @@ class Pace:
         }
 
     def log_line(self, done: int, values: Mapping[str, float]) -> None:
-        """Log a line of progress, if the last one is LINE_SECONDS old or the run is finished."""
-        if time.monotonic() - self._line_at <= LINE_SECONDS and done < self._steps:
+        """Log a line of progress, if the last one is LINE_SECONDS old or the run is finished.
+
+        Args:
+            done: steps that are made.
+            values: what was measured at the last of them, with `measure`; empty: nothing was, and the loss is unknown.
+                A line waits for a measured step, but not as long again.
+        """
+        patience = LINE_SECONDS if values else 2 * LINE_SECONDS
+        if time.monotonic() - self._line_at <= patience and done < self._steps:
             return
         self._line_at = time.monotonic()
-        rate, left = values["perf/samples_per_second"], clock(values["perf/seconds_left"])
-        loss = values["train/loss"]
-        log.info("step %d/%d  loss %.4f  %.0f samples/s  %s left", done, self._steps, loss, rate, left)
-
-
-def clock(seconds: float) -> str:
-    """Seconds as h:mm:ss."""
-    whole = round(seconds)
-    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+        speed = values or self._speed(done)
+        rate, left = short(speed["perf/samples_per_second"]), clock(speed["perf/seconds_left"])
+        loss = f"loss {values['train/loss']:.4f}  " if values else ""
+        log.info("step %d/%d  %s%s samples/s  %s left", done, self._steps, loss, rate, left)

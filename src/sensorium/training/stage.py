@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from sensorium.artifacts import atomic_path, digest, fingerprint, read_json, write_json, write_manifest
 from sensorium.config import Section, Training, canonical_json
 from sensorium.data.windows import JoinedWindows, Windows
+from sensorium.progress import say
 from sensorium.training.checkpoint import writing
 from sensorium.training.distributed import Ranks
 from sensorium.training.execution import Execution
@@ -89,12 +90,16 @@ def train_stage(
 
 
 def _export(trainer: Trainer, output: Path, **manifest: Any) -> None:
-    """Write the model, and then the manifest that names it."""
+    """Write the model, and then the manifest that names it; report what the last validation measured."""
     with trainer.exported(), writing(output / MODEL), atomic_path(output / MODEL) as temporary:
         weights = trainer.learner.model.state_dict()
         save_file({name: tensor.detach().cpu().contiguous().clone() for name, tensor in weights.items()}, temporary)
     with writing(output):
         write_manifest(output, files={"model": output / MODEL}, **manifest)
+    found = ", ".join(
+        f"{name} {value:.3g}" for name, value in manifest["details"]["metrics"].items() if value is not None
+    )
+    say(f"{output / MODEL}: trained for {manifest['details']['steps']} steps; {found}")
 
 
 def _digest(path: Path) -> str:

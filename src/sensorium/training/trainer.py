@@ -107,7 +107,7 @@ class Trainer:
                 if values:
                     values |= pace.measure(done)
                     records.scalars(done, values)
-                    pace.log_line(done, values)
+                pace.log_line(done, values)
                 if done < steps:
                     self._stop_if_interrupted(interrupt, done)
                     if time.monotonic() - self._saved_at > 60 * self._execution.checkpoint_minutes:

@@ -15,6 +15,7 @@ import torch
 
 from sensorium.artifacts import write_manifest
 from sensorium.config import Section
+from sensorium.evaluation import contract
 from sensorium.evaluation.contract import DATA, Evaluation, Input, Output, Result
 from sensorium.evaluation.harness import FLOOR_SEEDS, Bench
 from sensorium.evaluation.sample import Sample, of_other_recordings, with_actions_of
@@ -93,6 +94,41 @@ def test_a_declaration_is_a_whole_command(evaluation: Evaluation, tmp_path: Path
     assert result["encoder"] == str(encoder)
     assert (tmp_path / "figure").read_text() == "figure"
     assert (tmp_path / "text").read_text() == "text"
+
+
+def test_it_prints_what_it_judges_and_what_it_found(
+    evaluation: Evaluation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, encoder = manifest(tmp_path / "data"), manifest(tmp_path / "encoder")
+    argv = ["audio", "--config", '{"value": 1.5}', "--data", str(data), "--encoder", str(encoder)]
+    argv += [f"--{name}={tmp_path / name}" for name in ("output", "figure", "text")]
+    evaluation.main([*argv, "--untrained-seed", "7", "--device", "cpu"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:5] == [
+        "toy_score: What the toy measures.",
+        f"data: {data}",
+        f"encoders/audio: {encoder}",
+        "negative control: the encoder with fresh weights of seed 7",
+        'settings: {"value":1.5}',
+    ]
+    assert lines[-3].split() == "score 1.500 [1.500, 1.500] 0.000 1.500 [1.500, 1.500] 2.000 3 passed".split()
+    assert lines[-2].startswith("1 of 1 metrics passed")
+    assert lines[-1].startswith(f"{tmp_path / 'output'}: written after ")
+
+
+@pytest.mark.parametrize(
+    ("content", "shown"),
+    [
+        ({"details": {"recordings": [{}, {}]}}, " (2 recordings)"),
+        ({"details": {"parameters": 5, "steps": 7}}, " (5 parameters, 7 steps)"),
+        ({"details": {}}, ""),
+        ({"details": None}, ""),
+        ({"details": {"recordings": 3}}, ""),
+        ([], ""),
+    ],
+)
+def test_the_size_of_an_input_is_shown_where_it_is_known(content: object, shown: str) -> None:
+    assert contract._size(content) == shown  # type: ignore[arg-type]
 
 
 def test_its_help_says_what_it_measures(evaluation: Evaluation, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ import pytest
 SOURCE = Path(__file__).parents[3] / "src/sensorium"
 # A room may import every room below it, and itself.
 FLOORS = (
-    {"config", "artifacts", "schedules", "randomness"},
+    {"config", "artifacts", "progress", "schedules", "randomness"},
     {"data"},
     {"models"},
     {"training"},
@@ -32,7 +32,10 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 WITHOUT_TORCH = [
     *(SOURCE / "config").glob("*.py"),
     *SOURCE.glob("*/config.py"),
-    *(SOURCE / f"{n}.py" for n in ("__init__", "artifacts", "config_export", "cli", "programs", "settings")),
+    *(
+        SOURCE / f"{n}.py"
+        for n in ("__init__", "artifacts", "config_export", "cli", "programs", "progress", "settings")
+    ),
 ]
 
 

@@ -33,6 +33,7 @@ from sensorium.generation.dream import Dreamer
 from sensorium.generation.dynamics_learner import tokens_of
 from sensorium.generation.observations import ObservationEncoder
 from sensorium.generation.tokenizers import VideoTokenizer
+from sensorium.progress import track
 from sensorium.randomness import stable_seed
 
 REVISION = 1
@@ -107,7 +108,8 @@ def play_episodes(bench: Bench, config: AgentReturnConfig) -> dict[str, np.ndarr
     environments[0].reset(numbers[0])
     if environments[0].expert() is not None:
         players["scripted player"] = ScriptedPlayer([environment.expert for environment in environments])
-    return {name: play(environments, player, numbers) for name, player in players.items()}
+    each = track(players.items(), "players")
+    return {name: play(environments, player, numbers) for name, player in each}
 
 
 def reward_error(bench: Bench, config: AgentReturnConfig) -> dict[str, Any]:

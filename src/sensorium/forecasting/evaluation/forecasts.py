@@ -22,6 +22,7 @@ from sensorium.perception.embed import EmbeddedRecordings, embed_recording, fuse
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.evaluation.world_readout import FUSED
 from sensorium.perception.fusion import Fusion
+from sensorium.progress import track
 
 INPUTS = (*FUSED, Input("state-dynamics", "state_dynamics"))
 PLACE = re.compile(r"(?P<thing>\w+)_x$")
@@ -72,7 +73,7 @@ class Forecaster:
     def embedded(self, split: Split, most: int | None = None) -> EmbeddedRecordings:
         """World states, actions and truth of the first `most` recordings of a split; None: of all."""
         device, kept = self.bench.device, {}
-        for name in self.recordings.names(split)[:most]:
+        for name in track(self.recordings.names(split)[:most], f"{split} recordings embedded"):
             senses = embed_recording(self.recordings, name, self._vision, self._audio, device)
             kept[name] = {"state": fuse(self._fusion, senses, device)}
             for field in ("action", "truth.state"):

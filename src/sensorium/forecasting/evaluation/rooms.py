@@ -13,6 +13,7 @@ from sensorium.config import PlayroomConfig
 from sensorium.data.sources import playroom
 from sensorium.evaluation.sample import Sample
 from sensorium.forecasting.evaluation.forecasts import Forecaster
+from sensorium.progress import track
 
 
 class SingleBodyRooms:
@@ -32,7 +33,8 @@ class SingleBodyRooms:
     ) -> None:
         self._config = config.model_copy(update={"min_bodies": 1, "max_bodies": 1})
         self._rooms = {
-            f"{number:06d}": playroom.simulate(self._config, number) for number in range(first, first + count)
+            f"{number:06d}": playroom.simulate(self._config, number)
+            for number in track(range(first, first + count), "rooms simulated")
         }
         if shuffled:
             moves = [room["action"] for room in self._rooms.values()]
@@ -40,7 +42,8 @@ class SingleBodyRooms:
                 name: playroom.simulate(self._config, int(name), playroom.Intervention(actions=other))
                 for name, other in zip(self._rooms, moves[-1:] + moves[:-1], strict=True)
             }
-        self._states = {name: forecaster.perceive(room) for name, room in self._rooms.items()}
+        rooms = track(self._rooms.items(), "rooms perceived")
+        self._states = {name: forecaster.perceive(room) for name, room in rooms}
 
     @property
     def states(self) -> np.ndarray:
@@ -77,7 +80,8 @@ class SingleBodyRooms:
             ArtifactError: if the simulator does not repeat the given frames bit for bit.
         """
         ends = []
-        for name, at, moves in zip(sample.groups.tolist(), sample.start.tolist(), actions, strict=True):
+        windows = zip(sample.groups.tolist(), sample.start.tolist(), actions, strict=True)
+        for name, at, moves in track(windows, "windows simulated again", len(sample)):
             whole, before = self._rooms[name]["action"].copy(), self._rooms[name]["truth.state"][: at + given]
             whole[at + given : at + len(moves)] = moves[given:]
             again = playroom.simulate(self._config, int(name), playroom.Intervention(actions=whole))["truth.state"]

@@ -27,6 +27,7 @@ from sensorium.evaluation.statistics import measure
 from sensorium.generation.config import CounterfactualConfig
 from sensorium.generation.evaluation import dream_figures
 from sensorium.generation.evaluation.dreams import INPUTS, Studio, add_poison
+from sensorium.progress import track
 from sensorium.randomness import stable_seed
 
 REVISION = 1
@@ -80,7 +81,8 @@ def judge(bench: Bench, config: CounterfactualConfig) -> Result:
 
 def mean_dream(studio: Studio, sample: Sample, actions: np.ndarray, config: CounterfactualConfig) -> np.ndarray:
     """Mean of several dreams under actions, float32 [n, horizon, 3, H, W]; the noise is the same for any actions."""
-    each = (studio.dream(sample, config.horizon, actions, number=number) for number in range(config.dreams))
+    numbers = track(range(config.dreams), "dreams")
+    each = (studio.dream(sample, config.horizon, actions, number=number) for number in numbers)
     return np.mean([studio.show(sample, tokens) for tokens in each], axis=0)
 
 
@@ -111,7 +113,8 @@ def rerun(studio: Studio, sample: Sample, changed: np.ndarray, given: int) -> np
         ArtifactError: if the simulator does not repeat a recording bit for bit.
     """
     again, films = simulator(studio.recordings), []
-    for name, start, moves in zip(sample.groups.tolist(), sample.start.tolist(), changed, strict=True):
+    windows = zip(sample.groups.tolist(), sample.start.tolist(), changed, strict=True)
+    for name, start, moves in track(windows, "windows simulated again", len(sample)):
         other = np.array(studio.recordings.field(name, "action"))
         other[start + given : start + len(moves)] = moves[given:]
         films.append(again(name, other)["video"][start + given : start + len(moves)])

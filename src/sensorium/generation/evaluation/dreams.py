@@ -24,6 +24,7 @@ from sensorium.generation.dream import Dreamer, FrameDreamer, dream_frames
 from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.evaluation.poison import POISONS, Frozen, Mean, with_shuffled_block
 from sensorium.generation.tokenizers import VideoTokenizer
+from sensorium.progress import track
 from sensorium.randomness import stable_seed
 
 INPUTS = (
@@ -180,6 +181,7 @@ class Studio:
         given = self.config.context
 
         def imagine(context: Tensor, moves: Tensor | None) -> Tensor:
-            return torch.cat(list(dream_frames(self.dreamer(number, steps, untrained), context, moves, horizon)), dim=1)
+            frames = dream_frames(self.dreamer(number, steps, untrained), context, moves, horizon)
+            return torch.cat(list(track(frames, "frames dreamed", horizon)), dim=1)
 
         return self.bench.map(imagine, sample["tokens"][:, :given], actions)

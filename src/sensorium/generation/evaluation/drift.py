@@ -31,6 +31,7 @@ from sensorium.generation.config import DriftConfig
 from sensorium.generation.dream import dream_frames
 from sensorium.generation.evaluation import dream_figures
 from sensorium.generation.evaluation.dreams import INPUTS, Studio, add_poison
+from sensorium.progress import track
 from sensorium.randomness import stable_seed
 
 REVISION = 2
@@ -163,7 +164,8 @@ def long_dream(
     before, device = sample["tokens"][:, : config.context], studio.bench.device
     moves = None if actions is None else torch.from_numpy(actions).to(device)
     context = torch.from_numpy(before).to(device)
-    frames = dream_frames(studio.dreamer(untrained=untrained), context, moves, config.frames)
+    dreamed_on = dream_frames(studio.dreamer(untrained=untrained), context, moves, config.frames)
+    frames = track(dreamed_on, "frames dreamed", config.frames)
     for _ in range(config.frames // config.piece):
         dreamed = torch.cat([frame.cpu() for frame in islice(frames, config.piece)], 1)
         tokens = np.concatenate([before, dreamed.float().numpy()], 1)

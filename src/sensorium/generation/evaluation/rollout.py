@@ -29,6 +29,7 @@ from sensorium.evaluation.statistics import measure
 from sensorium.generation.config import RolloutConfig
 from sensorium.generation.evaluation import dream_figures
 from sensorium.generation.evaluation.dreams import INPUTS, Studio, add_poison
+from sensorium.progress import track
 from sensorium.randomness import stable_seed
 
 REVISION = 2
@@ -134,7 +135,7 @@ def ssim_metric(pictures: Pictures, target: np.ndarray, names: list[str], seed: 
         flat = [part.reshape(-1, *part.shape[2:]) for part in (target, frames)]
         return ssim(*flat).reshape(target.shape[:2]).mean(1)
 
-    scores = {name: similarity(frames) for name, frames in pictures.items()}
+    scores = {name: similarity(frames) for name, frames in track(pictures.items(), "films compared by SSIM")}
     return measure(
         "ssim_mean",
         scores["dream"],

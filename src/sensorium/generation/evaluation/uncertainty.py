@@ -34,6 +34,7 @@ from sensorium.evaluation.statistics import measure
 from sensorium.generation.config import UncertaintyConfig
 from sensorium.generation.evaluation import dream_figures
 from sensorium.generation.evaluation.dreams import INPUTS, Studio, add_poison
+from sensorium.progress import track
 from sensorium.randomness import stable_seed
 
 REVISION = 1
@@ -105,7 +106,7 @@ def dreamed_squares(studio: Studio, sample: Sample, config: UncertaintyConfig, u
     """Several dreams of each window, [M, n, horizon, D]."""
     dreams = (
         studio.dream(sample, config.horizon, sample.get("action"), number=number, untrained=untrained)
-        for number in range(config.dreams)
+        for number in track(range(config.dreams), "untrained dreams" if untrained else "dreams")
     )
     return np.stack([squares(studio.show(sample, tokens)) for tokens in dreams])
 

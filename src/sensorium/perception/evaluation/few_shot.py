@@ -46,6 +46,7 @@ from sensorium.perception.evaluation.impacts import has_impacts, kinds
 from sensorium.perception.evaluation.labelled import BEFORE, pooled_embedding
 from sensorium.perception.evaluation.world_readout import FUSED, cut, embed_split
 from sensorium.perception.fusion import SENSES, Fusion
+from sensorium.progress import track
 from sensorium.randomness import stable_seed
 
 REVISION = 2
@@ -304,7 +305,7 @@ def episodes(
         for label in classes
     }
     drawn = []
-    for _ in range(count):
+    for _ in track(range(count), "episodes drawn"):
         ways = []
         for label in rng.permutation(classes)[:WAYS]:
             chosen = rng.permutation(len(members[label]))[: shots + QUERIES]

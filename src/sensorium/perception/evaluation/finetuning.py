@@ -28,6 +28,7 @@ from sensorium.perception.evaluation.battery import Battery, BatteryScore
 from sensorium.perception.evaluation.world_readout import FUSED
 from sensorium.perception.fusion import Fusion
 from sensorium.perception.joint import Joint
+from sensorium.progress import track
 
 REVISION = 1
 EVALUATION = Evaluation(
@@ -63,7 +64,8 @@ def gains_and_harms(
         new, weights = after[name], drawn[:, np.searchsorted(names, old.groups)]
         ones = np.ones(len(old.groups))
         was, now = (score.statistic(score.samples, ones) for score in (old, new))
-        change = np.array([new.statistic(new.samples, w) - old.statistic(old.samples, w) for w in weights])
+        rounds = track(weights, f"change of {name}: resamplings")
+        change = np.array([new.statistic(new.samples, w) - old.statistic(old.samples, w) for w in rounds])
         low, high = np.percentile(change, [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)])
         table[name] = {
             "before": was,

@@ -16,6 +16,7 @@ from sensorium.data.sample_formats import to_images, to_sounds
 from sensorium.evaluation.harness import WindowPool, require
 from sensorium.evaluation.readout import nearest
 from sensorium.perception.config import ProbeConfig
+from sensorium.progress import track
 from sensorium.randomness import stable_seed
 
 BEFORE = 1  # frames of sound heard before the labelled one: an impact starts within its frame
@@ -91,7 +92,7 @@ def linear_right(
 def supports(labels: np.ndarray, size: int, config: ProbeConfig, purpose: str) -> Iterator[list[np.ndarray]]:
     """Draws of up to `size` examples of every class, the same draws for every network."""
     rng = np.random.default_rng(stable_seed(config.seed, purpose))
-    for _ in range(config.trials):
+    for _ in track(range(config.trials), f"draws of the {purpose}"):
         yield [rng.permutation(np.flatnonzero(labels == label))[:size] for label in np.unique(labels)]
 
 

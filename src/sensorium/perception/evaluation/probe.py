@@ -32,6 +32,7 @@ from sensorium.perception.evaluation.labelled import (
     linear_right,
     pooled_embedding,
 )
+from sensorium.progress import track
 from sensorium.randomness import sample_indices, stable_seed
 
 
@@ -144,7 +145,7 @@ def train_supervised(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, SUPERVISED_RATE, total_steps=config.supervised_steps + 1)
     frequency = np.bincount(labels[windows], minlength=int(labels.max()) + 1)
     weight = torch.tensor(len(windows) / np.maximum(frequency, 1) / len(frequency), dtype=torch.float32)
-    for step in range(config.supervised_steps):
+    for step in track(range(config.supervised_steps), "steps of the supervised network"):
         rows = windows[sample_indices(seed, step, SUPERVISED_BATCH, len(windows))]
         batch = {key: value.to(bench.device) for key, value in pool.windows.batch(rows).items()}
         if sense == "vision" and step % 2:  # a mirrored room holds the same bodies

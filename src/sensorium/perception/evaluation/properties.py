@@ -41,6 +41,7 @@ from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.evaluation import impact_features
 from sensorium.perception.evaluation.impacts import impacts_for, objects
 from sensorium.perception.evaluation.world_readout import ENCODERS
+from sensorium.progress import track
 
 REVISION = 2
 EVALUATION = Evaluation(__name__, PropertiesConfig, inputs=ENCODERS, control="both encoders")
@@ -82,8 +83,10 @@ def property_records(
 ) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
     """A metric for each property from all senses, and what each sense alone reads: property -> sense -> record."""
     ways = (*((sense,) for sense in SENSES), SENSES)
-    own, *others = ({way: reader.read(given, way) for way in ways} for given in (judged, *untrained))
-    metrics = {name: property_metric(reader, name, own, others, seed) for name in reader.names}
+    networks = track((judged, *untrained), "networks read")
+    own, *others = ({way: reader.read(given, way) for way in ways} for given in networks)
+    names = track(reader.names, "properties")
+    metrics = {name: property_metric(reader, name, own, others, seed) for name in names}
     alone = {
         name: {sense: sense_record(reader, name, sense, own, others, seed) for sense in SENSES} for name in reader.names
     }

@@ -17,6 +17,7 @@ from sensorium.perception.config import WorldStateConfig
 from sensorium.perception.embed import embed_recording
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.fusion import SENSES
+from sensorium.progress import track
 from sensorium.randomness import stable_seed
 
 ENCODERS = (DATA, Input("vision", "encoders/vision"), Input("audio", "encoders/audio"))
@@ -31,7 +32,8 @@ def embed_split(
     bench: Bench, recordings: RecordingSet, split: Split, vision: VisionEncoder, audio: AudioEncoder
 ) -> Embedded:
     """The encoders' embeddings of every frame of a split, and its body sense, float32 [T, width] each."""
-    return {name: embed_recording(recordings, name, vision, audio, bench.device) for name in recordings.names(split)}
+    names = track(recordings.names(split), f"{split} recordings embedded")
+    return {name: embed_recording(recordings, name, vision, audio, bench.device) for name in names}
 
 
 def cut(embedded: Embedded, sense: str, sample: Sample, frames: int) -> np.ndarray | None:

@@ -34,6 +34,7 @@ from sensorium.perception.config import ZeroShotConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.evaluation.labelled import BEFORE, pooled_embedding
 from sensorium.perception.evaluation.world_readout import ENCODERS
+from sensorium.progress import track
 from sensorium.randomness import stable_seed
 
 REVISION = 1
@@ -174,7 +175,8 @@ class Trials:
             shuffled: shuffles the attributes of the training windows; None: they stay.
         """
         (training, test), found = perceived, []
-        for kinds, rows in zip(self.withheld, self._rows, strict=True):
+        trials = zip(self.withheld, self._rows, strict=True)
+        for kinds, rows in track(trials, "trials", len(self.withheld)):
             kept = ~np.isin(self._learned, kinds)
             given = JointReadout(
                 {sense: values[kept] for sense, values in training.items()},

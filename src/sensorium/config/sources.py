@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from sensorium.config.folders import files_below
 from sensorium.config.section import ConfigurationError, Section
 
 UNLOADABLE_GAMES = frozenset({"combat", "joust", "maze_craze", "warlords"})  # loading them aborts the process
@@ -23,7 +25,7 @@ class Source(Section):
     max_bad_fraction: float = Field(
         0.01, ge=0, le=1, description="share of quarantined recordings above which the run stops"
     )
-    seed: int = Field(0, ge=0, description="seed of the recordings and of their splitss")
+    seed: int = Field(0, ge=0, description="seed of the recordings and of their splits")
 
     @model_validator(mode="after")
     def _shards_fit(self) -> Source:
@@ -34,6 +36,14 @@ class Source(Section):
     def files(self) -> list[Path]:
         """Files and folders that the recordings depend on; a simulator has none."""
         return []
+
+    def check(self) -> None:
+        """Refuse a source that is not on this machine, or not all of it. Nothing is opened.
+
+        Raises:
+            ConfigurationError: naming the key of this section, its value and the way out.
+        """
+        self.files()
 
 
 class Recordings(Source):
@@ -91,6 +101,23 @@ class AtariConfig(Recordings):
                 raise ValueError(f"games has {game!r}, which cannot be loaded; leave out {sorted(UNLOADABLE_GAMES)}")
         return self
 
+    def check(self) -> None:
+        """Refuse games that are not installed.
+
+        Raises:
+            ConfigurationError: naming the first of them, and all that are.
+        """
+        shipped = installed_games()
+        for game in self.games:
+            if game not in shipped:
+                raise ConfigurationError(f"games = {game!r}: no such game; ale-py ships {', '.join(sorted(shipped))}")
+
+
+def installed_games() -> set[str]:
+    """The games that ale-py ships, without importing it."""
+    (package,) = find_spec("ale_py").submodule_search_locations  # type: ignore[union-attr,misc]
+    return {path.stem for path in Path(package, "roms").glob("*.bin")}
+
 
 class FolderConfig(Recordings):
     """Files in a folder, each a recording: videos with sound, or sounds alone."""
@@ -108,14 +135,11 @@ class FolderConfig(Recordings):
             ConfigurationError: if the folder does not exist or has fewer media files than recordings.
         """
         suffixes = VIDEO_SUFFIXES if "video" in self.streams else VIDEO_SUFFIXES | SOUND_SUFFIXES
-        folder = Path(self.path)
-        if not folder.is_dir():
-            raise ConfigurationError(f"config: data.path = {self.path!r}: no such folder")
-        files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in suffixes)
+        files = files_below(Path(self.path), suffixes)
         if len(files) < self.recordings:
             raise ConfigurationError(
-                f"config: data.recordings = {self.recordings}: {folder} has {len(files)} files of the types "
-                f"{', '.join(sorted(suffixes))}; set data.recordings to at most that number"
+                f"recordings = {self.recordings}: {self.path} has {len(files)} files of the types "
+                f"{', '.join(sorted(suffixes))}; set it to at most that number"
             )
         return files[: self.recordings]
 

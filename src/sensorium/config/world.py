@@ -6,6 +6,7 @@ A line's settings (`perception/config.py`, ...) inherit `WorldSettings` and exte
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import Field, model_validator
@@ -42,6 +43,10 @@ class WorldSettings(Section):
     def sets(self) -> dict[str, Source]:
         """Every set of recordings that is collected; the world's stands under its source's name."""
         return {self.data.source: self.data}
+
+    def checks(self) -> dict[str, Callable[[], None]]:
+        """What the settings name on this machine: key -> a check that raises a ConfigurationError about it."""
+        return {"data": self.data.check}
 
     def evaluations_on(self) -> list[str]:
         """Names of the evaluations that run: those of the lines that are on, if the source has the truth they need."""

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from typing import Literal
 
 from pydantic import Field, model_validator
 
-from sensorium.config import LatentsConfig, PlainTraining, Section, Training, Transformer, WorldSettings, without_muon
+from sensorium.config import (
+    ConfigurationError,
+    LatentsConfig,
+    PlainTraining,
+    Section,
+    Training,
+    Transformer,
+    WorldSettings,
+    without_muon,
+)
 
 
 class TransformerTokenizerConfig(Transformer):
@@ -42,6 +53,15 @@ class VideoTokenizerConfig(Section):
         description="safetensors file of LPIPS weights (docs/data.md) for the perceptual loss; null: error of edges",
     )
     training: Training = Training(steps=1500, batch=64, lr=2e-3)
+
+    def check(self) -> None:
+        """Refuse weights that are not there.
+
+        Raises:
+            ConfigurationError: naming the file.
+        """
+        if self.lpips and not os.path.isfile(self.lpips):
+            raise ConfigurationError(f"lpips = {self.lpips!r}: no such file; docs/data.md says how to make it")
 
     @model_validator(mode="after")
     def _muon_fits(self) -> VideoTokenizerConfig:
@@ -224,6 +244,11 @@ class GenerationSettings(WorldSettings):
     latents: LatentsConfig = LatentsConfig()
     dynamics: DynamicsConfig = DynamicsConfig()
     evaluations: GenerationEvaluations = GenerationEvaluations()
+
+    def checks(self) -> dict[str, Callable[[], None]]:
+        """What the settings name on this machine."""
+        own = {"tokenizers.video": self.tokenizers.video.check} if self.lines.generative else {}
+        return super().checks() | own
 
     def evaluations_on(self) -> list[str]:
         """Names of the evaluations that run, as far as the source has truth for them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -232,6 +233,12 @@ class PerceptionSettings(WorldSettings):
         """The world's recordings, and an encoder's own under its sense."""
         own = {"vision": self.encoders.vision.data, "audio": self.encoders.audio.data}
         return super().sets() | {name: data for name, data in own.items() if data is not None}
+
+    def checks(self) -> dict[str, Callable[[], None]]:
+        """What the settings name on this machine; an encoder's own set counts where encoders are trained."""
+        own = {"vision": self.encoders.vision.data, "audio": self.encoders.audio.data}
+        used = {name: data for name, data in own.items() if data is not None and self.lines.representation}
+        return super().checks() | {f"encoders.{name}.data": data.check for name, data in used.items()}
 
     def probed_set(self, modality: str) -> str | None:
         """The set that labels an encoder's probe: its own, else the world's; None if neither has labels."""

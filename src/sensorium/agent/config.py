@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from sensorium.config import Section, Training
+from sensorium.config import Depth, Section, Training
 from sensorium.generation.config import GenerationSettings
 
 
 class CloningConfig(Section):
     """Behaviour cloning: agent tokens in the dynamics predict recorded actions and rewards."""
 
-    distances: int = Field(8, ge=1, description="frames ahead for which actions and rewards are predicted")
+    distances: Depth = Field(8, ge=1, description="frames ahead for which actions and rewards are predicted")
     action_weight: float = Field(
         1.0, gt=0, description="weight of the action loss relative to the loss of the dynamics"
     )

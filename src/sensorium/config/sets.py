@@ -176,7 +176,10 @@ class SoundSet(LabelledSet):
     """A labelled set of short sounds; each is a recording."""
 
     frames: int = Field(
-        16, ge=2, description="frames in each recording (16 per second); shorter sounds are padded with silence"
+        16,
+        ge=2,
+        le=1_000_000,
+        description="frames in each recording (16 per second); shorter sounds are padded with silence",
     )
 
 

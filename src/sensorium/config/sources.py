@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -18,10 +18,20 @@ TOKENIZER_STRIDE = 8  # height and width of the patch behind one video token, in
 
 
 class Source(Section):
-    """Settings that all sources share."""
+    """Settings that all sources share.
+
+    Attributes:
+        sample_rate: samples a second of its sound, if it has any.
+        samples_per_frame: samples of its sound in each frame.
+    """
+
+    sample_rate: ClassVar[int] = 16_000
+    samples_per_frame: ClassVar[int] = 1_000
 
     recordings: int = Field(800, ge=8, description="recordings (episodes) to collect")
-    shards: int = Field(2, ge=1, description="parts that the set is split into; each is a file and a parallel job")
+    shards: int = Field(
+        2, ge=1, le=10_000, description="parts that the set is split into; each is a file and a parallel job"
+    )
     max_bad_fraction: float = Field(
         0.01, ge=0, le=1, description="share of quarantined recordings above which the run stops"
     )
@@ -49,10 +59,18 @@ class Source(Section):
 class Recordings(Source):
     """Settings that all sources of episodes share."""
 
-    frames: int = Field(64, ge=16, description="frames in each recording")
+    frames: int = Field(64, ge=16, le=1_000_000, description="frames in each recording")
     size: int = Field(32, ge=16, le=256, description="height and width of a frame, in pixels")
     validation_fraction: float = Field(0.1, gt=0, lt=0.5, description="share of recordings for validation")
     test_fraction: float = Field(0.2, gt=0, lt=0.5, description="share of recordings for the evaluations")
+
+    def split_counts(self) -> dict[str, int]:
+        """Recordings of each split, if all are good."""
+        return split_counts(self.recordings, self.validation_fraction, self.test_fraction)
+
+    def has(self, stream: str) -> bool:
+        """Whether the recordings have this stream, "video" or "audio"."""
+        return True
 
     @model_validator(mode="after")
     def _splits_fit(self) -> Recordings:
@@ -65,6 +83,12 @@ class Recordings(Source):
                 f"({self.validation_fraction}) and test ({self.test_fraction})"
             )
         return self
+
+
+def split_counts(recordings: int, validation_fraction: float, test_fraction: float) -> dict[str, int]:
+    """Recordings of each split: rounded, and at least one for validation and for test."""
+    validation, test = (max(1, round(fraction * recordings)) for fraction in (validation_fraction, test_fraction))
+    return {"training": recordings - validation - test, "validation": validation, "test": test}
 
 
 class PlayroomConfig(Recordings):
@@ -87,6 +111,9 @@ class PlayroomConfig(Recordings):
 
 class AtariConfig(Recordings):
     """Games of the Arcade Learning Environment, played by a random policy with sticky actions."""
+
+    sample_rate: ClassVar[int] = 30_720
+    samples_per_frame: ClassVar[int] = 2_048
 
     source: Literal["atari"] = Field("atari", description="where recordings come from: playroom, atari or folder")
     games: tuple[str, ...] = Field(
@@ -127,6 +154,10 @@ class FolderConfig(Recordings):
     streams: tuple[Literal["video", "audio"], ...] = Field(
         ("video", "audio"), min_length=1, description="streams that every file must have and that are read from it"
     )
+
+    def has(self, stream: str) -> bool:
+        """Whether the recordings have this stream, "video" or "audio"."""
+        return stream in self.streams
 
     def files(self) -> list[Path]:
         """The files that are read, one for each recording, in order.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Literal
 
@@ -10,6 +11,7 @@ from pydantic import Field, model_validator
 from sensorium.config import (
     AudioAugmentation,
     AudioData,
+    Depth,
     FolderConfig,
     LabelledSet,
     PlainTraining,
@@ -20,8 +22,23 @@ from sensorium.config import (
     Transformer,
     VisionAugmentation,
     VisionData,
+    Width,
     WorldSettings,
 )
+from sensorium.config.sound import check_bands
+
+SHOTS, QUERIES = (1, 5), 3  # of each class in an episode of few-shot classification
+LIKELY = 0.95
+
+
+def few_shot_recordings(classes: int) -> int:
+    """Recordings in which two classes are likely to have enough for an episode, each recording being of one class."""
+    most, found = max(SHOTS) + QUERIES, 2 * (max(SHOTS) + QUERIES)
+    while True:
+        few = sum(math.comb(found, k) * (1 / classes) ** k * (1 - 1 / classes) ** (found - k) for k in range(most))
+        if 1 - few**classes - classes * (1 - few) * few ** (classes - 1) >= LIKELY:
+            return found
+        found += 1
 
 
 class Contrast(Section):
@@ -34,7 +51,7 @@ class Contrast(Section):
     variance_weight: float = Field(
         1.0, ge=0, description="with nt_xent: weight of the hinge loss on each dimension's std"
     )
-    projection: int = Field(64, ge=2, description="width of the projection that the loss compares")
+    projection: Width = Field(64, ge=2, description="width of the projection that the loss compares")
 
 
 class VisionPriors(Section):
@@ -54,8 +71,10 @@ class AudioPriors(Section):
 class VisionEncoderConfig(Section):
     """Contrastive vision encoder: one embedding for each frame."""
 
-    width: int = Field(24, ge=4, description="channels of the first convolution; doubled whenever resolution halves")
-    dim: int = Field(128, ge=4, description="width of the embedding")
+    width: Width = Field(
+        24, ge=4, multiple_of=4, description="channels of the first convolution; doubled whenever resolution halves"
+    )
+    dim: Width = Field(128, ge=4, description="width of the embedding")
     neighbours: int = Field(12, ge=0, description="largest distance between the two views, in frames")
     priors: VisionPriors = VisionPriors()
     data: VisionData | None = Field(
@@ -69,9 +88,9 @@ class VisionEncoderConfig(Section):
 class AudioEncoderConfig(Section):
     """Contrastive audio encoder: one embedding for each frame of a window of sound."""
 
-    width: int = Field(24, ge=4, description="channels of the first convolution; doubled whenever resolution halves")
-    dim: int = Field(128, ge=4, description="width of the embedding")
-    mels: int = Field(64, ge=8, description="bands of the log-mel spectrogram")
+    width: Width = Field(24, ge=4, description="channels of the first convolution; doubled whenever resolution halves")
+    dim: Width = Field(128, ge=4, description="width of the embedding")
+    mels: Width = Field(64, ge=8, description="bands of the log-mel spectrogram")
     frames: int = Field(4, ge=2, description="frames in each window")
     priors: AudioPriors = AudioPriors()
     data: AudioData | None = Field(None, description="other sounds to learn from (docs/data.md); null: the recordings")
@@ -90,9 +109,9 @@ class Encoders(Section):
 class FusionConfig(Transformer):
     """Causal transformer over vision, sound and body; its output is a world state for each frame."""
 
-    layers: int = Field(3, ge=1, description="transformer layers")
+    layers: Depth = Field(3, ge=1, description="transformer layers")
     frames: int = Field(16, ge=4, description="frames in each training window")
-    components: int = Field(
+    components: Width = Field(
         128, ge=4, description="principal components to which a sense with more dimensions is reduced"
     )
     offsets: tuple[int, ...] = Field(
@@ -180,7 +199,7 @@ class PropertiesConfig(Section):
 
     training: int = Field(3000, ge=20, description="impacts in training recordings that the readout is fitted on")
     test: int = Field(1200, ge=20, description="largest number of impacts in test recordings")
-    seed: int = Field(0, ge=0, description="seed of random draws and of the bootstrap")
+    seed: int = Field(0, ge=0, lt=2**32, description="seed of random draws and of the bootstrap")
 
 
 class ZeroShotConfig(Section):
@@ -268,11 +287,39 @@ class PerceptionSettings(WorldSettings):
     def windows(self) -> dict[str, int]:
         """Frames of one recording that each setting needs."""
         vision, audio = self.encoders.vision, self.encoders.audio
+        labelled = isinstance(self.data, PlayroomConfig) and self.lines.representation  # zero_shot cuts its sounds, too
         return super().windows() | {
             "encoders.vision.neighbours + 1": 0 if vision.data else vision.neighbours + 1,
-            "encoders.audio.frames": 0 if audio.data else audio.frames,
+            "encoders.audio.frames": 0 if audio.data and not labelled else audio.frames,
             "fusion.frames + the largest of fusion.offsets": self.fusion.frames + max(self.fusion.offsets),
         }
+
+    def test_recordings(self) -> dict[str, int]:
+        """Test recordings that each evaluation needs."""
+        needed = super().test_recordings()
+        if "few_shot" in needed and isinstance(self.data, PlayroomConfig):
+            numbers = self.data.max_bodies - self.data.min_bodies + 1  # of bodies, which are the classes of vision
+            counted = self.probed_set("vision") == self.data.source
+            needed["few_shot"] = few_shot_recordings(numbers if counted and numbers > 1 else 2)
+        return needed
+
+    @model_validator(mode="after")
+    def _world_fits(self) -> PerceptionSettings:
+        """Refuse recordings that the encoders, or their evaluations, would refuse."""
+        if not self.lines.representation:
+            return self
+        if not self.data.has("audio"):
+            raise ValueError(
+                "data.streams has no audio, which lines.representation needs: set that to false for silent recordings"
+            )
+        counted = self.probed_set("vision") == "playroom" or (self.places_are_known() and self.lines.finetune)
+        if counted and self.data.min_bodies == self.data.max_bodies:  # type: ignore[union-attr]
+            raise ValueError(
+                f"data.min_bodies and data.max_bodies are {self.data.max_bodies}: evaluations of vision count bodies, "
+                "so take two numbers of bodies, or set lines.representation to false"
+            )
+        check_bands(self.encoders.audio.mels, self.data.sample_rate, self.data.samples_per_frame)
+        return self
 
     @model_validator(mode="after")
     def _own_windows_fit(self) -> PerceptionSettings:

@@ -276,4 +276,4 @@ def test_evaluations_follow_source_and_lines(values, expected):
     ],
 )
 def test_silent_recordings_are_dreamt_without_sound(data, streams):
-    assert validate({"data": data}).streams() == streams
+    assert validate({"data": data, "lines": {"representation": False}}).streams() == streams

@@ -40,7 +40,7 @@ from sensorium.evaluation.readout import nearest
 from sensorium.evaluation.sample import Sample
 from sensorium.evaluation.scores import mean
 from sensorium.evaluation.statistics import measure
-from sensorium.perception.config import FewShotConfig
+from sensorium.perception.config import QUERIES, SHOTS, FewShotConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.evaluation.impacts import has_impacts, kinds
 from sensorium.perception.evaluation.labelled import BEFORE, pooled_embedding
@@ -62,8 +62,7 @@ EVALUATION = Evaluation(
 )
 main = EVALUATION.main
 
-WAYS, SHOTS = 5, (1, 5)
-QUERIES = 3  # of each class in an episode
+WAYS = 5
 COMPONENTS = 64  # principal components of pictures and spectrograms
 AFTER = 2  # frames of a fused window after the labelled one: an impact rings on
 

@@ -4,6 +4,7 @@ from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 from sensorium.config import ConfigurationError, canonical_json
 from sensorium.programs import revision
@@ -13,6 +14,8 @@ try:
     SETTINGS = validate(config)
     if workflow.is_main_process:  # each job reads the rules again, and need not list the user's folders again
         check_files(SETTINGS)  # not in an input function: Snakemake swallows its errors where the output exists
+        for text in SETTINGS.warnings():
+            logger.warning(f"config: {text}")
 except ConfigurationError as error:
     raise WorkflowError(str(error))
 

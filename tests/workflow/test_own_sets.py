@@ -17,7 +17,7 @@ PRESETS = {"rtx3050": "cifar-100-python/meta", "a100": "val"}
 HELD = "encoders={vision: {data: {recordings: 78}}, audio: {data: {recordings: 60, shards: 8}}}"  # by the stand-ins
 TRAINING = "training: {steps: 60, batch: 16, warmup: 5}"
 SMALL = (
-    "data={recordings: 16, frames: 32, shards: 1, validation_fraction: 0.15}",
+    "data={frames: 32}",  # not collected
     f"encoders={{vision: {{neighbours: 0, width: 8, dim: 32, data: {{source: imagenet, path: datasets/imagenet, "
     f"recordings: 240, shards: 2}}, {TRAINING}}}, audio: {{frames: 16, width: 8, dim: 32, mels: 32, "
     f"data: {{source: speech_commands, path: datasets/speech-commands, recordings: 120, shards: 1}}, "

@@ -18,6 +18,7 @@ from sensorium.config.sources import (
     PlayroomConfig,
     Source,
 )
+from sensorium.config.splits import enough_for_two
 
 CIFAR_FOLDER = "cifar-100-python"
 CIFAR_PICTURE = 32 * 32 * 3  # bytes
@@ -80,6 +81,21 @@ class LabelledSet(Source):
             ConfigurationError: if a class has none.
         """
         raise NotImplementedError
+
+    def _check_validation(self, validation_fraction: float, test_fraction: float) -> None:
+        """Refuse a fraction that leaves no item for validation."""
+        if not round(validation_fraction * (self.recordings - round(test_fraction * self.recordings))):
+            raise ConfigurationError(f"validation_fraction = {validation_fraction}: it leaves no item; take more")
+
+    def _few_for_testing(self, test_fraction: float) -> list[str]:
+        """A warning if the folders, taken for equally frequent classes, have few items for testing."""
+        found, classes = round(test_fraction * self.recordings), len(self._class_folders())
+        if found >= (needed := enough_for_two(classes)):
+            return []
+        return [
+            f"recordings = {self.recordings}: {found} of them are for testing; with {classes} classes, evaluation "
+            f"few_shot needs about {needed} and may fail"
+        ]
 
     def _count_in(self, classes: list[Path], suffixes: frozenset[str]) -> int:
         """Files of these types below the folders of the classes; as `_count_items`."""
@@ -168,6 +184,19 @@ class PictureFoldersConfig(PictureSet):
         """The folders of the classes, whose dates represent their content."""
         return self._class_folders()
 
+    def check(self) -> None:
+        """As for all sets, and refuse a split without pictures.
+
+        Raises:
+            ConfigurationError: as for all sets.
+        """
+        super().check()
+        self._check_validation(self.validation_fraction, self.test_fraction)
+
+    def warnings(self) -> list[str]:
+        """What is likely to fail."""
+        return self._few_for_testing(self.test_fraction)
+
     def _count_items(self) -> int:
         return self._count_in(self.files(), PICTURE_SUFFIXES)
 
@@ -213,6 +242,19 @@ class SoundFoldersConfig(SoundSet):
     def files(self) -> list[Path]:
         """The folders of the classes, whose dates represent their content."""
         return self._class_folders()
+
+    def check(self) -> None:
+        """As for all sets, and refuse a split without sounds.
+
+        Raises:
+            ConfigurationError: as for all sets.
+        """
+        super().check()
+        self._check_validation(self.validation_fraction, self.test_fraction)
+
+    def warnings(self) -> list[str]:
+        """What is likely to fail."""
+        return self._few_for_testing(self.test_fraction)
 
     def _count_items(self) -> int:
         return self._count_in(self.files(), SOUND_SUFFIXES)

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from sensorium.config.folders import files_below
 from sensorium.config.section import ConfigurationError, Section
+from sensorium.config.splits import split_counts
 
 UNLOADABLE_GAMES = frozenset({"combat", "joust", "maze_craze", "warlords"})  # loading them aborts the process
 VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".webm"})
@@ -55,6 +56,10 @@ class Source(Section):
         """
         self.files()
 
+    def warnings(self) -> list[str]:
+        """What is likely to fail, as text that begins with the key; asked after `check`."""
+        return []
+
 
 class Recordings(Source):
     """Settings that all sources of episodes share."""
@@ -83,12 +88,6 @@ class Recordings(Source):
                 f"({self.validation_fraction}) and test ({self.test_fraction})"
             )
         return self
-
-
-def split_counts(recordings: int, validation_fraction: float, test_fraction: float) -> dict[str, int]:
-    """Recordings of each split: rounded, and at least one for validation and for test."""
-    validation, test = (max(1, round(fraction * recordings)) for fraction in (validation_fraction, test_fraction))
-    return {"training": recordings - validation - test, "validation": validation, "test": test}
 
 
 class PlayroomConfig(Recordings):

@@ -49,6 +49,10 @@ class WorldSettings(Section):
         """What the settings name on this machine: key -> a check that raises a ConfigurationError about it."""
         return {"data": self.data.check}
 
+    def warnings(self) -> list[str]:
+        """What may run but is likely to fail, as text that begins with the key."""
+        return []
+
     def evaluations_on(self) -> list[str]:
         """Names of the evaluations that run: those of the lines that are on, if the source has the truth they need."""
         return []
@@ -88,9 +92,13 @@ class WorldSettings(Section):
         return self
 
     @model_validator(mode="after")
-    def _there_is_video(self) -> WorldSettings:
+    def _streams_suffice(self) -> WorldSettings:
         if not self.data.has("video"):
             raise ValueError("data.streams has no video: every line needs it; sounds alone serve encoders.audio.data")
+        if self.lines.representation and not self.data.has("audio"):
+            raise ValueError(
+                "data.streams has no audio, which lines.representation needs: set that to false for silent recordings"
+            )
         return self
 
     @model_validator(mode="after")

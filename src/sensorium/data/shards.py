@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sensorium.artifacts import ArtifactError, digest, read_json, write_json
-from sensorium.config.sources import split_counts
+from sensorium.config.splits import split_counts
 from sensorium.data.quarantine import BadDataError
 from sensorium.data.recording import SPLITS, Split
 from sensorium.randomness import stable_seed

@@ -23,6 +23,7 @@ from sensorium.config import (
 )
 from sensorium.config.sound import hop_of
 
+PCA_FRAMES = 1500  # training frames that `reconstruction` fits principal components on
 SMALLEST_RANK = 4.0  # of a frame's tokens, by a gate of the tokenizer
 
 

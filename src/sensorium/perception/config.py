@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Literal
 
@@ -26,19 +25,9 @@ from sensorium.config import (
     WorldSettings,
 )
 from sensorium.config.sound import check_bands
+from sensorium.config.splits import enough_for_two
 
-SHOTS, QUERIES = (1, 5), 3  # of each class in an episode of few-shot classification
-LIKELY = 0.95
-
-
-def few_shot_recordings(classes: int) -> int:
-    """Recordings in which two classes are likely to have enough for an episode, each recording being of one class."""
-    most, found = max(SHOTS) + QUERIES, 2 * (max(SHOTS) + QUERIES)
-    while True:
-        few = sum(math.comb(found, k) * (1 / classes) ** k * (1 - 1 / classes) ** (found - k) for k in range(most))
-        if 1 - few**classes - classes * (1 - few) * few ** (classes - 1) >= LIKELY:
-            return found
-        found += 1
+FEW_STEPS = 300  # 120 steps on 1,797 digits left an encoder worse than an untrained one
 
 
 class Contrast(Section):
@@ -250,14 +239,25 @@ class PerceptionSettings(WorldSettings):
 
     def sets(self) -> dict[str, Source]:
         """The world's recordings, and an encoder's own under its sense."""
+        return super().sets() | self._own_sets()
+
+    def _own_sets(self) -> dict[str, Source]:
         own = {"vision": self.encoders.vision.data, "audio": self.encoders.audio.data}
-        return super().sets() | {name: data for name, data in own.items() if data is not None}
+        return {name: data for name, data in own.items() if data is not None}
 
     def checks(self) -> dict[str, Callable[[], None]]:
         """What the settings name on this machine; an encoder's own set counts where encoders are trained."""
-        own = {"vision": self.encoders.vision.data, "audio": self.encoders.audio.data}
-        used = {name: data for name, data in own.items() if data is not None and self.lines.representation}
+        used = self._own_sets() if self.lines.representation else {}
         return super().checks() | {f"encoders.{name}.data": data.check for name, data in used.items()}
+
+    def warnings(self) -> list[str]:
+        """What is likely to fail with an encoder's own set."""
+        found = super().warnings()
+        for name, data in self._own_sets().items() if self.lines.representation else ():
+            found += [f"encoders.{name}.data.{text}" for text in data.warnings()]
+            if (steps := getattr(self.encoders, name).training.steps) < FEW_STEPS:
+                found.append(f"encoders.{name}.training.steps = {steps}: few; the encoder may be worse than untrained")
+        return found
 
     def probed_set(self, modality: str) -> str | None:
         """The set that labels an encoder's probe: its own, else the world's; None if neither has labels."""
@@ -300,25 +300,21 @@ class PerceptionSettings(WorldSettings):
         if "few_shot" in needed and isinstance(self.data, PlayroomConfig):
             numbers = self.data.max_bodies - self.data.min_bodies + 1  # of bodies, which are the classes of vision
             counted = self.probed_set("vision") == self.data.source
-            needed["few_shot"] = few_shot_recordings(numbers if counted and numbers > 1 else 2)
+            needed["few_shot"] = enough_for_two(numbers if counted and numbers > 1 else 2)
         return needed
 
     @model_validator(mode="after")
     def _world_fits(self) -> PerceptionSettings:
         """Refuse recordings that the encoders, or their evaluations, would refuse."""
-        if not self.lines.representation:
-            return self
-        if not self.data.has("audio"):
+        if self.lines.representation:
+            check_bands(self.encoders.audio.mels, self.data.sample_rate, self.data.samples_per_frame)
+        alike = isinstance(self.data, PlayroomConfig) and self.data.min_bodies == self.data.max_bodies
+        judged = self.lines.finetune or self.probed_set("vision") == self.data.source
+        if alike and judged and self.lines.representation:
             raise ValueError(
-                "data.streams has no audio, which lines.representation needs: set that to false for silent recordings"
+                "data.min_bodies and data.max_bodies are equal: evaluations of vision tell numbers of bodies apart, so "
+                "take different ones, or set lines.representation to false"
             )
-        counted = self.probed_set("vision") == "playroom" or (self.places_are_known() and self.lines.finetune)
-        if counted and self.data.min_bodies == self.data.max_bodies:  # type: ignore[union-attr]
-            raise ValueError(
-                f"data.min_bodies and data.max_bodies are {self.data.max_bodies}: evaluations of vision count bodies, "
-                "so take two numbers of bodies, or set lines.representation to false"
-            )
-        check_bands(self.encoders.audio.mels, self.data.sample_rate, self.data.samples_per_frame)
         return self
 
     @model_validator(mode="after")

@@ -7,8 +7,8 @@ from pydantic import Field, model_validator
 from sensorium.agent.config import AgentConfig, AgentReturnConfig, CloningConfig, ImaginationConfig
 from sensorium.config import VisionAugmentation
 from sensorium.config.section import LARGEST_SEED, PlainTraining, Section, Training, Width
-from sensorium.config.sources import AtariConfig, Data, PlayroomConfig
-from sensorium.generation.config import DynamicsConfig, ReconstructionConfig, VideoTokenizerConfig
+from sensorium.config.sources import TOKENIZER_STRIDE, AtariConfig, Data, FolderConfig, PlayroomConfig
+from sensorium.generation.config import PCA_FRAMES, DynamicsConfig, ReconstructionConfig, VideoTokenizerConfig
 from sensorium.perception.config import Contrast
 
 
@@ -72,6 +72,12 @@ class PhysicsPriorConfig(Study):
     width: Width = Field(32, ge=2, description="hidden units of the learned correction")
     penalty: float = Field(10.0, ge=0, description="weight of the penalty on the correction, in samples")
 
+    @model_validator(mode="after")
+    def _samples_grow(self) -> PhysicsPriorConfig:
+        if not self.samples or list(self.samples) != sorted(set(self.samples)) or self.samples[0] < 1:
+            raise ValueError(f"samples is {self.samples}: it needs numbers from 1 on, in increasing order")
+        return self
+
 
 class ViolationsConfig(Study):
     """Violation of expectation: whether breaking a law of physics surprises, and the same motion elsewhere does not."""
@@ -98,6 +104,12 @@ class BabblingConfig(Study):
     explore: float = Field(0.15, ge=0, lt=1, description="share of later visits that are random")
     width: Width = Field(32, ge=2, description="hidden units of each forward model")
     lr: float = Field(0.01, gt=0, le=1, description="learning rate of Adam")
+
+    @model_validator(mode="after")
+    def _some_visits_are_chosen(self) -> BabblingConfig:
+        if self.random >= self.visits:
+            raise ValueError(f"random is {self.random}: it must be below visits ({self.visits})")
+        return self
 
 
 class WordAugmentation(Section):
@@ -180,6 +192,12 @@ class SightPriorsConfig(Study):
     )
     training: PlainTraining = Training(steps=100, batch=96, lr=2e-3, warmup=20)
 
+    @model_validator(mode="after")
+    def _labels_suffice(self) -> SightPriorsConfig:
+        if min(self.labels) < 8:
+            raise ValueError(f"labels is {self.labels}: with less than 8 images all may be of one class")
+        return self
+
 
 class AgentReturnsConfig(Study):
     """Whether training in dreams beats cloning, in the real environment; small, for two CPU cores."""
@@ -203,6 +221,23 @@ class AgentReturnsConfig(Study):
         imagination=ImaginationConfig(training=Training(steps=150, batch=32, lr=1e-3, warmup=10, weight_decay=0.0)),
     )
     play: AgentReturnConfig = AgentReturnConfig()
+
+    @model_validator(mode="after")
+    def _world_fits(self) -> AgentReturnsConfig:
+        if isinstance(self.data, FolderConfig) or getattr(self.data, "task", "") == "none":
+            raise ValueError("data has no rewards: set data.task, or record a game")
+        self.tokenizer.check_size(self.data.size)
+        needed = {
+            "tokenizer.transformer.frames": self.tokenizer.frames,
+            "dynamics.long_frames + agent.cloning.distances": self.dynamics.long_frames + self.agent.cloning.distances,
+            "agent.imagination.context": self.agent.imagination.context,
+        }
+        for key, frames in needed.items():
+            if frames > self.data.frames:
+                raise ValueError(f"{key} is {frames}: it must not exceed data.frames ({self.data.frames})")
+        if self.data.split_counts()["test"] < 2:
+            raise ValueError(f"data.recordings is {self.data.recordings}: at least 2 must be for testing")
+        return self
 
 
 class AtariReturnsConfig(AgentReturnsConfig):
@@ -257,6 +292,27 @@ class TokenizersStudyConfig(Study):
                 f"transformer.channels is {self.transformer.channels}: it must be convolutional.channels "
                 f"({self.convolutional.channels}), because both are compared with the same principal components"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _frames_fit(self) -> TokenizersStudyConfig:
+        if not self.data.has("video"):
+            raise ValueError("data.streams has no video")
+        self.convolutional.check_size(self.data.size)
+        self.transformer.check_size(self.data.size)
+        numbers = (self.data.size // TOKENIZER_STRIDE) ** 2 * self.convolutional.channels
+        if numbers >= PCA_FRAMES:
+            raise ValueError(
+                f"{numbers} numbers a frame, and {PCA_FRAMES} frames to fit as many principal components on; lower "
+                "data.size or channels"
+            )
+        if self.transformer.frames > self.data.frames:
+            raise ValueError(
+                f"transformer.transformer.frames is {self.transformer.frames}: it must not exceed data.frames "
+                f"({self.data.frames})"
+            )
+        if self.data.split_counts()["test"] < 2:
+            raise ValueError(f"data.recordings is {self.data.recordings}: at least 2 must be for testing")
         return self
 
 

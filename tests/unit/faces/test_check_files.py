@@ -80,21 +80,37 @@ def test_a_folder_that_may_not_be_read(tmp_path: Path) -> None:
 
 
 def test_class_folders(tmp_path: Path) -> None:
-    names = [f"{kind}/{number}" for kind in ("cat", "dog") for number in range(10)]
+    names = [f"{kind}/{number}" for kind in ("cat", "dog") for number in range(26)]
     pictures = folder(tmp_path / "pictures", *(f"{name}.PNG" for name in names), "cat/deep/er.webp")
-    given = {"source": "picture_folders", "path": str(pictures)}
-    check_files(validate(sights(**given, recordings=21)))
-    assert f"config: encoders.vision.data.recordings = 22: {pictures} has 21 items" in refusal(
-        sights(**given, recordings=22)
+    given = {"source": "picture_folders", "path": str(pictures), "test_fraction": 0.48}
+    check_files(validate(sights(**given, recordings=53)))
+    assert f"config: encoders.vision.data.recordings = 54: {pictures} has 53 items" in refusal(
+        sights(**given, recordings=54)
+    )
+    assert "validation_fraction = 0.01: it leaves no item" in refusal(
+        sights(**given, recordings=53, validation_fraction=0.01)
     )
     folder(pictures, "bird/readme.txt")
-    assert f"{pictures / 'bird'} has no file of the types .bmp" in refusal(sights(**given, recordings=21))
+    assert f"{pictures / 'bird'} has no file of the types .bmp" in refusal(sights(**given, recordings=53))
     assert "1 folders in it" in refusal(sights(**given | {"path": str(pictures / "cat")}, recordings=8))
-    heard = {"source": "sound_folders", "path": str(pictures)}
+    heard = given | {"source": "sound_folders"}
     assert "config: encoders.audio.data.path" in refusal(sounds(**heard, recordings=8)), "no sounds among pictures"
     spoken = folder(tmp_path / "spoken", *(f"{name}.wav" for name in names))
-    check_files(validate(sounds(**heard | {"path": str(spoken)}, recordings=20)))
-    assert "has 20 items" in refusal(sounds(**heard | {"path": str(spoken)}, recordings=2000))
+    check_files(validate(sounds(**heard | {"path": str(spoken)}, recordings=52)))
+    assert "has 52 items" in refusal(sounds(**heard | {"path": str(spoken)}, recordings=2000))
+
+
+def test_what_may_run_but_is_likely_to_fail_is_a_warning(tmp_path: Path) -> None:
+    pictures = folder(tmp_path / "pictures", *(f"{kind}/{number}.png" for kind in "abcde" for number in range(40)))
+    given = {"source": "picture_folders", "path": str(pictures)}
+    assert validate(sights(**given, recordings=200)).warnings() == []
+    (few,) = validate(sights(**given, recordings=100)).warnings()
+    assert few.startswith("encoders.vision.data.recordings = 100: 25 of them are for testing; with 5 classes")
+    short = sights(**given, recordings=200)
+    short["encoders"]["vision"]["training"] = {"steps": 120}
+    assert validate(short).warnings() == [
+        "encoders.vision.training.steps = 120: few; the encoder may be worse than untrained"
+    ]
 
 
 def test_pictures_are_those_that_are_read() -> None:

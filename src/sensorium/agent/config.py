@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from sensorium.config import Depth, Section, Training
+from sensorium.config import Depth, PlainTraining, Section, Training
 from sensorium.generation.config import GenerationSettings
 
 
@@ -38,7 +38,7 @@ class ImaginationConfig(Section):
         0.5, ge=0, le=1, description="weight of actions with a positive advantage; the others get 1 - balance"
     )
     prior_weight: float = Field(0.3, ge=0, description="weight of the KL divergence from the cloned policy")
-    training: Training = Training(steps=300, batch=64, lr=1e-3, weight_decay=0.0)
+    training: PlainTraining = Training(steps=300, batch=64, lr=1e-3, weight_decay=0.0)
 
     @model_validator(mode="after")
     def _steps_halve(self) -> ImaginationConfig:

@@ -29,7 +29,9 @@ def check_bands(mels: int, sample_rate: int, samples_per_frame: int) -> None:
         math.floor(low / step) + 1 >= math.ceil(high / step) for low, high in zip(edges, edges[2:], strict=False)
     )
     if empty:
-        raise ConfigurationError(f"mels = {mels}: {empty} bands hold no frequency at {sample_rate} Hz; take fewer")
+        raise ConfigurationError(
+            f"encoders.audio.mels is {mels}: {empty} bands hold no frequency at {sample_rate} Hz; take fewer"
+        )
 
 
 def hop_of(tokens: int, samples_per_frame: int) -> int:

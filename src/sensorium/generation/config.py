@@ -55,7 +55,7 @@ class TransformerTokenizerConfig(Transformer):
             ConfigurationError: naming the patch.
         """
         if size % self.patch:
-            raise ConfigurationError(f"patch is {self.patch}: size ({size}) must be a multiple of it")
+            raise ConfigurationError(f"transformer.patch is {self.patch}: size ({size}) must be a multiple of it")
 
 
 class VideoTokenizerConfig(Section):
@@ -121,8 +121,8 @@ class VideoTokenizerConfig(Section):
             self.transformer.check_size(size)
         if (numbers := (size // TOKENIZER_STRIDE) ** 2 * self.channels) <= SMALLEST_RANK:
             raise ConfigurationError(
-                f"channels is {self.channels}: the tokens of a frame of {size} pixels a side hold {numbers} numbers; "
-                f"they must hold more than {SMALLEST_RANK:g}"
+                f"video.channels is {self.channels}: the tokens of a frame (size {size}) hold {numbers} numbers; they "
+                f"must hold more than {SMALLEST_RANK:g}"
             )
 
 

@@ -23,11 +23,10 @@ from sensorium.config import (
     VisionData,
     Width,
     WorldSettings,
+    without_muon,
 )
 from sensorium.config.sound import check_bands
 from sensorium.config.splits import enough_for_two
-
-FEW_STEPS = 300  # 120 steps on 1,797 digits left an encoder worse than an untrained one
 
 
 class Contrast(Section):
@@ -153,6 +152,12 @@ class FinetuneConfig(Section):
     noise: float = Field(40.0, ge=0, le=80, description="lowest signal-to-noise ratio of the sound, in decibels")
     training: Training = Training(steps=120, batch=32, lr=1e-3, warmup=20, ema=0.98)
 
+    @model_validator(mode="after")
+    def _muon_fits(self) -> FinetuneConfig:
+        if "fusion" in self.frozen:
+            without_muon(self.training)
+        return self
+
 
 class ProbeConfig(Section):
     """Linear and few-shot probes of the frozen encoders."""
@@ -242,20 +247,21 @@ class PerceptionSettings(WorldSettings):
         return super().sets() | self._own_sets()
 
     def _own_sets(self) -> dict[str, Source]:
-        own = {"vision": self.encoders.vision.data, "audio": self.encoders.audio.data}
+        own = {name: getattr(self.encoders, name).data for name in Encoders.model_fields}
         return {name: data for name, data in own.items() if data is not None}
 
     def checks(self) -> dict[str, Callable[[], None]]:
         """What the settings name on this machine; an encoder's own set counts where encoders are trained."""
-        used = self._own_sets() if self.lines.representation else {}
-        return super().checks() | {f"encoders.{name}.data": data.check for name, data in used.items()}
+        own = {f"encoders.{name}.data": data.check for name, data in self._own_sets().items()}
+        return super().checks() | (own if self.lines.representation else {})
 
     def warnings(self) -> list[str]:
         """What is likely to fail with an encoder's own set."""
         found = super().warnings()
         for name, data in self._own_sets().items() if self.lines.representation else ():
             found += [f"encoders.{name}.data.{text}" for text in data.warnings()]
-            if (steps := getattr(self.encoders, name).training.steps) < FEW_STEPS:
+            steps = getattr(self.encoders, name).training.steps
+            if steps < 300:  # 120 on 1,797 digits left an encoder worse than an untrained one
                 found.append(f"encoders.{name}.training.steps = {steps}: few; the encoder may be worse than untrained")
         return found
 
@@ -270,19 +276,17 @@ class PerceptionSettings(WorldSettings):
         if not self.lines.representation:
             return super().evaluations_on()
         probes = [f"probe_{modality}" for modality in ("vision", "audio") if self.probed_set(modality)]
-        few = ["few_shot"] if probes else []
+        few, joint = ["few_shot"] if probes else [], ["finetuning"] if self.lines.finetune else []
         bodies = ["properties"] if isinstance(self.data, PlayroomConfig) else []
         if isinstance(self.data, PlayroomConfig) and self.data.max_bodies - self.data.min_bodies >= 2:
             bodies.append("zero_shot")  # it withholds two visual classes, and a third must remain
         state = [] if isinstance(self.data, FolderConfig) else ["world_state"]
-        joint = ["finetuning"] if self.lines.finetune else []
         return [*super().evaluations_on(), *probes, "retrieval", *few, *bodies, *state, *joint]
 
     def trained(self) -> list[str]:
         """Folders of the models that this line trains, below results/."""
-        finetuned = ["finetuned"] if self.lines.finetune else []
-        own = ["encoders/vision", "encoders/audio", "fusion", *finetuned] if self.lines.representation else []
-        return [*super().trained(), *own]
+        own = ["encoders/vision", "encoders/audio", "fusion", *(["finetuned"] if self.lines.finetune else [])]
+        return [*super().trained(), *(own if self.lines.representation else [])]
 
     def windows(self) -> dict[str, int]:
         """Frames of one recording that each setting needs."""
@@ -299,31 +303,15 @@ class PerceptionSettings(WorldSettings):
         needed = super().test_recordings()
         if "few_shot" in needed and isinstance(self.data, PlayroomConfig):
             numbers = self.data.max_bodies - self.data.min_bodies + 1  # of bodies, which are the classes of vision
-            counted = self.probed_set("vision") == self.data.source
-            needed["few_shot"] = enough_for_two(numbers if counted and numbers > 1 else 2)
+            needed["few_shot"] = enough_for_two(max(2, numbers) if self.probed_set("vision") == "playroom" else 2)
         return needed
-
-    @model_validator(mode="after")
-    def _world_fits(self) -> PerceptionSettings:
-        """Refuse recordings that the encoders, or their evaluations, would refuse."""
-        if self.lines.representation:
-            check_bands(self.encoders.audio.mels, self.data.sample_rate, self.data.samples_per_frame)
-        alike = isinstance(self.data, PlayroomConfig) and self.data.min_bodies == self.data.max_bodies
-        judged = self.lines.finetune or self.probed_set("vision") == self.data.source
-        if alike and judged and self.lines.representation:
-            raise ValueError(
-                "data.min_bodies and data.max_bodies are equal: evaluations of vision tell numbers of bodies apart, so "
-                "take different ones, or set lines.representation to false"
-            )
-        return self
 
     @model_validator(mode="after")
     def _own_windows_fit(self) -> PerceptionSettings:
         vision, audio = self.encoders.vision, self.encoders.audio
         if vision.data and vision.neighbours + 1 > vision.data.frames:
             raise ValueError(
-                f"encoders.vision.neighbours is {vision.neighbours}: encoders.vision.data has {vision.data.frames} "
-                f"consecutive frames, so it must be at most {vision.data.frames - 1}"
+                f"encoders.vision.neighbours is {vision.neighbours}: it must be at most {vision.data.frames - 1} here"
             )
         if audio.data and audio.frames > audio.data.frames:
             raise ValueError(
@@ -333,23 +321,28 @@ class PerceptionSettings(WorldSettings):
         hidden = self.evaluations.world_state.hidden
         if hidden >= self.fusion.frames:
             raise ValueError(
-                f"evaluations.world_state.hidden is {hidden}: it must be below fusion.frames ({self.fusion.frames}), "
-                "because the state must see something first"
+                f"evaluations.world_state.hidden is {hidden}: it must be below fusion.frames ({self.fusion.frames})"
             )
         return self
 
     @model_validator(mode="after")
-    def _own_data_fits_the_world(self) -> PerceptionSettings:
+    def _data_fit(self) -> PerceptionSettings:
         vision, audio = self.encoders.vision.data, self.encoders.audio.data
+        if self.lines.representation:
+            check_bands(self.encoders.audio.mels, self.data.sample_rate, self.data.samples_per_frame)
+        alike = isinstance(self.data, PlayroomConfig) and self.data.min_bodies == self.data.max_bodies
+        if alike and self.lines.representation and (self.lines.finetune or self.probed_set("vision") == "playroom"):
+            raise ValueError(
+                "data.min_bodies and data.max_bodies are equal: evaluations of vision tell numbers of bodies apart, so "
+                "take different ones, or set lines.representation to false"
+            )
         if vision and vision.size != self.data.size:
             raise ValueError(
-                f"encoders.vision.data.size is {vision.size}: it must be data.size ({self.data.size}), because "
-                "the same encoder also embeds the recordings"
+                f"encoders.vision.data.size is {vision.size}: it must be data.size ({self.data.size}), as it embeds both"
             )
         if audio and self.data.source == "atari":
             raise ValueError(
-                "encoders.audio.data is set while data.source is atari: a console's sound has its own rate, so the "
-                "encoder must be trained on that sound; leave encoders.audio.data out"
+                "encoders.audio.data is set while data.source is atari: a console's sound has its own rate; leave it out"
             )
         for modality, stream, own in (("vision", "video", vision), ("audio", "audio", audio)):
             if isinstance(own, FolderConfig) and stream not in own.streams:

@@ -338,11 +338,11 @@ class PerceptionSettings(WorldSettings):
             )
         if vision and vision.size != self.data.size:
             raise ValueError(
-                f"encoders.vision.data.size is {vision.size}: it must be data.size ({self.data.size}), as it embeds both"
+                f"encoders.vision.data.size is {vision.size}: it must be data.size ({self.data.size}); it embeds both"
             )
         if audio and self.data.source == "atari":
             raise ValueError(
-                "encoders.audio.data is set while data.source is atari: a console's sound has its own rate; leave it out"
+                "encoders.audio.data is set while data.source is atari: a console's sound has its own rate; omit it"
             )
         for modality, stream, own in (("vision", "video", vision), ("audio", "audio", audio)):
             if isinstance(own, FolderConfig) and stream not in own.streams:

@@ -1,15 +1,21 @@
 """The only functions and constants of the workflow: validated settings, shared inputs, resources and commands."""
 
+from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 from sensorium.config import ConfigurationError, canonical_json
 from sensorium.programs import revision
-from sensorium.settings import validate
+from sensorium.settings import check_files, validate
 
 try:
     SETTINGS = validate(config)
+    if workflow.is_main_process:  # each job reads the rules again, and need not list the user's folders again
+        check_files(SETTINGS)  # not in an input function: Snakemake swallows its errors where the output exists
+        for text in SETTINGS.warnings():
+            logger.warning(f"config: {text}")
 except ConfigurationError as error:
     raise WorkflowError(str(error))
 
@@ -102,12 +108,15 @@ def set_section(wildcards):
     return canonical_json(SETS[wildcards.set])
 
 
+@cache
+def files_of(name):
+    """Files that a set is read from; a simulator has none."""
+    return SETS[name].files()
+
+
 def source_files(wildcards):
-    """Files that the recordings are read from; a simulator has none."""
-    try:
-        return SETS[wildcards.set].files()
-    except ConfigurationError as error:
-        raise WorkflowError(str(error))
+    """Files that the recordings are read from, listed once for all shards."""
+    return files_of(wildcards.set)
 
 
 def shards(suffix):

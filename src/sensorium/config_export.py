@@ -34,7 +34,7 @@ STUDIES_HEADER = """\
 """
 REQUIRED = "..."
 LAST = ("evaluations", "studies")  # the last sections, whatever line they come from, because they use all others
-SYMBOLS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+SYMBOLS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<", "multiple_of": "a multiple of"}
 SOURCES: dict[str, type[Source]] = {
     model.model_fields["source"].default: model for model in get_args(get_args(AnyData)[0])
 }
@@ -60,9 +60,9 @@ def limits(field: FieldInfo) -> str:
         choices = get_args(annotation)
         return " | ".join(map(str, choices)) if len(choices) > 1 else ""
     return ", ".join(
-        f"{symbol} {getattr(rule, name):g}"
-        for rule in field.metadata
+        f"{symbol} {getattr(rule, name):.9g}"
         for name, symbol in SYMBOLS.items()
+        for rule in field.metadata
         if getattr(rule, name, None) is not None
     )
 

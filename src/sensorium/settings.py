@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from sensorium.agent.config import AgentEvaluations, AgentSettings
-from sensorium.config import Section, WorldSettings, parse
+from sensorium.config import ConfigurationError, Section, WorldSettings, parse
 from sensorium.forecasting.config import ForecastingEvaluations, ForecastingSettings
 from sensorium.generation.config import GenerationEvaluations, GenerationSettings
 from sensorium.perception.config import PerceptionEvaluations, PerceptionSettings
@@ -48,3 +48,21 @@ def validate(values: dict[str, Any]) -> Config:
     """
     config: Config = parse(Config, values)
     return config
+
+
+def check_files(config: Config) -> None:
+    """Check that everything the settings name is on this machine: recordings, labelled sets, games, weights.
+
+    Folders are listed and no file is opened, so this takes a second where a set has a million files.
+
+    Raises:
+        ConfigurationError: one line for each fault, with the key, the value and the way out.
+    """
+    faults = []
+    for section, check in config.checks().items():
+        try:
+            check()
+        except ConfigurationError as error:
+            faults.append(f"config: {section}.{error}")
+    if faults:
+        raise ConfigurationError("\n".join(faults))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from sensorium.config import Section, Training
+from sensorium.config import Depth, PlainTraining, Section, Training
 from sensorium.generation.config import GenerationSettings
 
 
 class CloningConfig(Section):
     """Behaviour cloning: agent tokens in the dynamics predict recorded actions and rewards."""
 
-    distances: int = Field(8, ge=1, description="frames ahead for which actions and rewards are predicted")
+    distances: Depth = Field(8, ge=1, description="frames ahead for which actions and rewards are predicted")
     action_weight: float = Field(
         1.0, gt=0, description="weight of the action loss relative to the loss of the dynamics"
     )
@@ -38,7 +38,7 @@ class ImaginationConfig(Section):
         0.5, ge=0, le=1, description="weight of actions with a positive advantage; the others get 1 - balance"
     )
     prior_weight: float = Field(0.3, ge=0, description="weight of the KL divergence from the cloned policy")
-    training: Training = Training(steps=300, batch=64, lr=1e-3, weight_decay=0.0)
+    training: PlainTraining = Training(steps=300, batch=64, lr=1e-3, weight_decay=0.0)
 
     @model_validator(mode="after")
     def _steps_halve(self) -> ImaginationConfig:

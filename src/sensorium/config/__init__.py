@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sensorium.config.augmentation import AudioAugmentation, VisionAugmentation
 from sensorium.config.parse import canonical_json, parse, parse_section
-from sensorium.config.section import ConfigurationError, PlainTraining, Section, Training, without_muon
+from sensorium.config.section import ConfigurationError, Depth, PlainTraining, Section, Training, Width, without_muon
 from sensorium.config.sets import (
     CIFAR_FOLDER,
     SOURCES,
@@ -46,6 +46,7 @@ __all__ = [
     "Cifar100Config",
     "ConfigurationError",
     "Data",
+    "Depth",
     "FolderConfig",
     "ImageNetConfig",
     "LabelledSet",
@@ -64,6 +65,7 @@ __all__ = [
     "Transformer",
     "VisionAugmentation",
     "VisionData",
+    "Width",
     "WorldSettings",
     "canonical_json",
     "parse",

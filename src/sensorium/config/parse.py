@@ -46,4 +46,4 @@ def _explain(fault: Any) -> str:
     message = fault["msg"].removeprefix("Value error, ")
     if fault["type"] == "value_error":  # a rule over several keys: the message already names key and value
         return f"config: {'.'.join(place) or 'top level'}: {message}"
-    return f"config: {'.'.join(place)} = {fault['input']!r}: {message}"
+    return f"config: {'.'.join(place)} = {fault['input']!r:.100}: {message}"

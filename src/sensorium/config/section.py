@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+LARGEST = 2**31 - 1  # of a whole number
+LARGEST_SEED = 2**63 - 1  # torch takes no more
+LARGEST_FLOAT = 3.4e38  # more is infinite in float32
+
+Width = Annotated[int, Field(le=2**16)]  # channels, bands, tokens: a layer of more does not fit into any memory
+Depth = Annotated[int, Field(le=2**10)]  # layers
 
 
 class ConfigurationError(ValueError):
@@ -14,9 +22,9 @@ class ConfigurationError(ValueError):
 
 
 class Section(BaseModel):
-    """A frozen part of the configuration; an unknown key is an error."""
+    """A frozen part of the configuration; an unknown key is an error, and so is a number that is not finite."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
@@ -25,12 +33,22 @@ class Section(BaseModel):
             raise ValueError(f"{key} = {values[key]!r}: no such key; allowed here: {', '.join(cls.model_fields)}")
         return values
 
+    @field_validator("*")
+    @classmethod
+    def _numbers_are_bounded(cls, value: Any, field: ValidationInfo) -> Any:
+        whole = LARGEST_SEED if field.field_name == "seed" else LARGEST
+        for number in value if isinstance(value, tuple) else (value,):
+            largest = LARGEST_FLOAT if isinstance(number, float) else whole
+            if isinstance(number, int | float) and abs(number) > largest:
+                raise PydanticCustomError("too_large", "Input should be at most {largest}", {"largest": largest})
+        return value
+
 
 class Training(Section):
     """Optimisation of one training: AdamW or Muon, linear warm-up, cosine decay."""
 
     steps: int = Field(1000, ge=1, description="optimiser steps")
-    batch: int = Field(64, ge=2, description="global batch, in windows; the same on every device")
+    batch: int = Field(64, ge=2, le=2**20, description="global batch, in windows; the same on every device")
     lr: float = Field(1e-3, gt=0, le=1, description="peak learning rate")
     muon: float = Field(
         0.0,
@@ -40,7 +58,7 @@ class Training(Section):
     final_lr: float = Field(0.05, ge=0, le=1, description="learning rate at the end, as a fraction of lr")
     warmup: int = Field(50, ge=0, description="steps of linear warm-up")
     weight_decay: float = Field(0.01, ge=0, description="decoupled weight decay on matrices and kernels")
-    clip: float = Field(1.0, gt=0, description="gradient norm above which gradients are scaled down")
+    clip: float = Field(1.0, gt=0, description="gradient norm above which gradients are scaled down; 1e9: never")
     ema: float = Field(
         0.0, ge=0, lt=1, description="decay of the moving average of weights that is exported; 0: no average"
     )

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from sensorium.config.folders import count_files, subfolders
 from sensorium.config.section import ConfigurationError, Section
-from sensorium.config.sources import TOKENIZER_STRIDE, AtariConfig, FolderConfig, PlayroomConfig, Source
+from sensorium.config.sources import (
+    SOUND_SUFFIXES,
+    TOKENIZER_STRIDE,
+    AtariConfig,
+    FolderConfig,
+    PlayroomConfig,
+    Source,
+)
+from sensorium.config.splits import enough_for_two
 
 CIFAR_FOLDER = "cifar-100-python"
+CIFAR_PICTURE = 32 * 32 * 3  # bytes
 SPEECH_FOLDER = "SpeechCommands/speech_commands_v0.02"
+PICTURE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 
 
 class LabelledSet(Source):
@@ -28,22 +40,75 @@ class LabelledSet(Source):
         """
         paths = [Path(self.path) / name for name in names]
         for path in paths:
-            if not path.exists():
+            if not os.path.exists(path):
                 raise ConfigurationError(
-                    f"config: path = {self.path!r}: {path} is not there; source {self.source!r} needs "
+                    f"path = {self.path!r}: {path} is not there; source {self.source!r} needs "
                     f"{', '.join(names)} in that folder; nothing is downloaded automatically (docs/data.md)"
                 )
         return paths
 
     def _class_folders(self) -> list[Path]:
-        folder = Path(self.path)
-        found = sorted(each for each in folder.iterdir() if each.is_dir()) if folder.is_dir() else []
+        """The folders of the classes.
+
+        Raises:
+            ConfigurationError: if there are fewer than two.
+        """
+        found = subfolders(Path(self.path))
         if len(found) < 2:
             raise ConfigurationError(
-                f"config: path = {self.path!r}: {len(found)} folders in it; one for each class is needed, and at "
-                "least two classes"
+                f"path = {self.path!r}: {len(found)} folders in it; one for each class is needed, and at least two "
+                "classes"
             )
         return found
+
+    def check(self) -> None:
+        """Refuse a set that is not there, or that has fewer items than recordings are to be made of it.
+
+        Raises:
+            ConfigurationError: as for all sources.
+        """
+        self.files()
+        items = self._count_items()
+        if items < self.recordings:
+            raise ConfigurationError(
+                f"recordings = {self.recordings}: {self.path} has {items} items; set it to at most that number"
+            )
+
+    def _count_items(self) -> int:
+        """Items of the set; the count may end at the number of recordings, and may be too high but never too low.
+
+        Raises:
+            ConfigurationError: if a class has none.
+        """
+        raise NotImplementedError
+
+    def _check_validation(self, validation_fraction: float, test_fraction: float) -> None:
+        """Refuse a fraction that leaves no item for validation."""
+        if not round(validation_fraction * (self.recordings - round(test_fraction * self.recordings))):
+            raise ConfigurationError(f"validation_fraction = {validation_fraction}: it leaves no item; take more")
+
+    def _few_for_testing(self, test_fraction: float) -> list[str]:
+        """A warning if the folders, taken for equally frequent classes, have few items for testing."""
+        found, classes = round(test_fraction * self.recordings), len(self._class_folders())
+        if found >= (needed := enough_for_two(classes)):
+            return []
+        return [
+            f"recordings = {self.recordings}: {found} of them are for testing; with {classes} classes, evaluation "
+            f"few_shot needs about {needed} and may fail"
+        ]
+
+    def _count_in(self, classes: list[Path], suffixes: frozenset[str]) -> int:
+        """Files of these types below the folders of the classes; as `_count_items`."""
+        total = 0
+        for folder in classes:
+            found = count_files(folder, suffixes, max(1, self.recordings - total))
+            if not found:
+                raise ConfigurationError(
+                    f"path = {self.path!r}: {folder} has no file of the types {', '.join(sorted(suffixes))}; every "
+                    "class needs one"
+                )
+            total += found
+        return total
 
 
 class PictureSet(LabelledSet):
@@ -76,6 +141,9 @@ class Cifar100Config(PictureSet):
         """The files of both splits and of the class names."""
         return self._existing(*(f"{CIFAR_FOLDER}/{name}" for name in ("train", "test", "meta")))
 
+    def _count_items(self) -> int:
+        return sum(path.stat().st_size // CIFAR_PICTURE for path in self.files()[:2])
+
 
 class ImageNetConfig(PictureSet):
     """ImageNet (ILSVRC 2012): train/CLASS/*.JPEG and val/CLASS/*.JPEG, and torchvision's meta.bin for class names."""
@@ -87,6 +155,22 @@ class ImageNetConfig(PictureSet):
         """The two folders, whose dates represent a million files, and meta.bin if it exists."""
         folders, meta = self._existing("train", "val"), Path(self.path) / "meta.bin"
         return [*folders, meta] if meta.exists() else folders
+
+    def _count_items(self) -> int:
+        """As for all sets.
+
+        Raises:
+            ConfigurationError: if the two folders do not have the same classes as well.
+        """
+        classes = [subfolders(folder) for folder in self.files()[:2]]
+        training, test = ({folder.name for folder in part} for part in classes)
+        if training != test or len(training) < 2:
+            odd = ", ".join(sorted(training ^ test)[:3]) or f"{len(training)} in all"
+            raise ConfigurationError(
+                f"path = {self.path!r}: train and val need the same folders, one for each class, and at least two "
+                f"classes: {odd}"
+            )
+        return sum(self._count_in(part, PICTURE_SUFFIXES) for part in classes)
 
 
 class PictureFoldersConfig(PictureSet):
@@ -100,12 +184,31 @@ class PictureFoldersConfig(PictureSet):
         """The folders of the classes, whose dates represent their content."""
         return self._class_folders()
 
+    def check(self) -> None:
+        """As for all sets, and refuse a split without pictures.
+
+        Raises:
+            ConfigurationError: as for all sets.
+        """
+        super().check()
+        self._check_validation(self.validation_fraction, self.test_fraction)
+
+    def warnings(self) -> list[str]:
+        """What is likely to fail."""
+        return self._few_for_testing(self.test_fraction)
+
+    def _count_items(self) -> int:
+        return self._count_in(self.files(), PICTURE_SUFFIXES)
+
 
 class SoundSet(LabelledSet):
     """A labelled set of short sounds; each is a recording."""
 
     frames: int = Field(
-        16, ge=2, description="frames in each recording (16 per second); shorter sounds are padded with silence"
+        16,
+        ge=2,
+        le=1_000_000,
+        description="frames in each recording (16 per second); shorter sounds are padded with silence",
     )
 
 
@@ -121,6 +224,10 @@ class SpeechCommandsConfig(SoundSet):
             SPEECH_FOLDER, *(f"{SPEECH_FOLDER}/{name}_list.txt" for name in ("validation", "testing"))
         )
 
+    def _count_items(self) -> int:
+        words = [folder for folder in subfolders(self.files()[0]) if not folder.name.startswith("_")]
+        return self._count_in(words, frozenset({".wav"}))
+
 
 class SoundFoldersConfig(SoundSet):
     """Sounds in one folder for each class: CLASS/**/*.{wav,flac,ogg,...}."""
@@ -135,6 +242,22 @@ class SoundFoldersConfig(SoundSet):
     def files(self) -> list[Path]:
         """The folders of the classes, whose dates represent their content."""
         return self._class_folders()
+
+    def check(self) -> None:
+        """As for all sets, and refuse a split without sounds.
+
+        Raises:
+            ConfigurationError: as for all sets.
+        """
+        super().check()
+        self._check_validation(self.validation_fraction, self.test_fraction)
+
+    def warnings(self) -> list[str]:
+        """What is likely to fail."""
+        return self._few_for_testing(self.test_fraction)
+
+    def _count_items(self) -> int:
+        return self._count_in(self.files(), SOUND_SUFFIXES)
 
 
 _SOURCE = Field(discriminator="source")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from sensorium.config.folders import files_below
 from sensorium.config.section import ConfigurationError, Section
+from sensorium.config.splits import split_counts
 
 UNLOADABLE_GAMES = frozenset({"combat", "joust", "maze_craze", "warlords"})  # loading them aborts the process
 VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".webm"})
@@ -16,14 +19,24 @@ TOKENIZER_STRIDE = 8  # height and width of the patch behind one video token, in
 
 
 class Source(Section):
-    """Settings that all sources share."""
+    """Settings that all sources share.
+
+    Attributes:
+        sample_rate: samples a second of its sound, if it has any.
+        samples_per_frame: samples of its sound in each frame.
+    """
+
+    sample_rate: ClassVar[int] = 16_000
+    samples_per_frame: ClassVar[int] = 1_000
 
     recordings: int = Field(800, ge=8, description="recordings (episodes) to collect")
-    shards: int = Field(2, ge=1, description="parts that the set is split into; each is a file and a parallel job")
+    shards: int = Field(
+        2, ge=1, le=10_000, description="parts that the set is split into; each is a file and a parallel job"
+    )
     max_bad_fraction: float = Field(
         0.01, ge=0, le=1, description="share of quarantined recordings above which the run stops"
     )
-    seed: int = Field(0, ge=0, description="seed of the recordings and of their splitss")
+    seed: int = Field(0, ge=0, description="seed of the recordings and of their splits")
 
     @model_validator(mode="after")
     def _shards_fit(self) -> Source:
@@ -35,14 +48,34 @@ class Source(Section):
         """Files and folders that the recordings depend on; a simulator has none."""
         return []
 
+    def check(self) -> None:
+        """Refuse a source that is not on this machine, or not all of it. Nothing is opened.
+
+        Raises:
+            ConfigurationError: naming the key of this section, its value and the way out.
+        """
+        self.files()
+
+    def warnings(self) -> list[str]:
+        """What is likely to fail, as text that begins with the key; asked after `check`."""
+        return []
+
 
 class Recordings(Source):
     """Settings that all sources of episodes share."""
 
-    frames: int = Field(64, ge=16, description="frames in each recording")
+    frames: int = Field(64, ge=16, le=1_000_000, description="frames in each recording")
     size: int = Field(32, ge=16, le=256, description="height and width of a frame, in pixels")
     validation_fraction: float = Field(0.1, gt=0, lt=0.5, description="share of recordings for validation")
     test_fraction: float = Field(0.2, gt=0, lt=0.5, description="share of recordings for the evaluations")
+
+    def split_counts(self) -> dict[str, int]:
+        """Recordings of each split, if all are good."""
+        return split_counts(self.recordings, self.validation_fraction, self.test_fraction)
+
+    def has(self, stream: str) -> bool:
+        """Whether the recordings have this stream, "video" or "audio"."""
+        return True
 
     @model_validator(mode="after")
     def _splits_fit(self) -> Recordings:
@@ -78,6 +111,9 @@ class PlayroomConfig(Recordings):
 class AtariConfig(Recordings):
     """Games of the Arcade Learning Environment, played by a random policy with sticky actions."""
 
+    sample_rate: ClassVar[int] = 30_720
+    samples_per_frame: ClassVar[int] = 2_048
+
     source: Literal["atari"] = Field("atari", description="where recordings come from: playroom, atari or folder")
     games: tuple[str, ...] = Field(
         ("breakout", "seaquest"), min_length=1, description="ROM names, as ale-py ships them"
@@ -91,6 +127,23 @@ class AtariConfig(Recordings):
                 raise ValueError(f"games has {game!r}, which cannot be loaded; leave out {sorted(UNLOADABLE_GAMES)}")
         return self
 
+    def check(self) -> None:
+        """Refuse games that are not installed.
+
+        Raises:
+            ConfigurationError: naming the first of them, and all that are.
+        """
+        shipped = installed_games()
+        for game in self.games:
+            if game not in shipped:
+                raise ConfigurationError(f"games = {game!r}: no such game; ale-py ships {', '.join(sorted(shipped))}")
+
+
+def installed_games() -> set[str]:
+    """The games that ale-py ships, without importing it."""
+    (package,) = find_spec("ale_py").submodule_search_locations  # type: ignore[union-attr,misc]
+    return {path.stem for path in Path(package, "roms").glob("*.bin")}
+
 
 class FolderConfig(Recordings):
     """Files in a folder, each a recording: videos with sound, or sounds alone."""
@@ -101,6 +154,10 @@ class FolderConfig(Recordings):
         ("video", "audio"), min_length=1, description="streams that every file must have and that are read from it"
     )
 
+    def has(self, stream: str) -> bool:
+        """Whether the recordings have this stream, "video" or "audio"."""
+        return stream in self.streams
+
     def files(self) -> list[Path]:
         """The files that are read, one for each recording, in order.
 
@@ -108,14 +165,11 @@ class FolderConfig(Recordings):
             ConfigurationError: if the folder does not exist or has fewer media files than recordings.
         """
         suffixes = VIDEO_SUFFIXES if "video" in self.streams else VIDEO_SUFFIXES | SOUND_SUFFIXES
-        folder = Path(self.path)
-        if not folder.is_dir():
-            raise ConfigurationError(f"config: data.path = {self.path!r}: no such folder")
-        files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in suffixes)
+        files = files_below(Path(self.path), suffixes)
         if len(files) < self.recordings:
             raise ConfigurationError(
-                f"config: data.recordings = {self.recordings}: {folder} has {len(files)} files of the types "
-                f"{', '.join(sorted(suffixes))}; set data.recordings to at most that number"
+                f"recordings = {self.recordings}: {self.path} has {len(files)} files of the types "
+                f"{', '.join(sorted(suffixes))}; set it to at most that number"
             )
         return files[: self.recordings]
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from sensorium.config.section import Section
+from sensorium.config.section import Depth, Section, Width
 
 
 class Transformer(Section):
     """The size of a transformer."""
 
-    dim: int = Field(128, ge=8, description="width of every token")
-    layers: int = Field(4, ge=1, description="transformer layers")
-    heads: int = Field(4, ge=1, description="attention heads")
+    dim: Width = Field(128, ge=8, description="width of every token")
+    layers: Depth = Field(4, ge=1, description="transformer layers")
+    heads: Width = Field(4, ge=1, description="attention heads")
 
     @model_validator(mode="after")
     def _heads_fit(self) -> Transformer:

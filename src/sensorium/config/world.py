@@ -6,12 +6,14 @@ A line's settings (`perception/config.py`, ...) inherit `WorldSettings` and exte
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import Field, model_validator
 
 from sensorium.config.section import Section
-from sensorium.config.sources import Data, FolderConfig, PlayroomConfig, Source
+from sensorium.config.sources import Data, PlayroomConfig, Source
 
 
 class Lines(Section):
@@ -43,6 +45,14 @@ class WorldSettings(Section):
         """Every set of recordings that is collected; the world's stands under its source's name."""
         return {self.data.source: self.data}
 
+    def checks(self) -> dict[str, Callable[[], None]]:
+        """What the settings name on this machine: key -> a check that raises a ConfigurationError about it."""
+        return {"data": self.data.check}
+
+    def warnings(self) -> list[str]:
+        """What may run but is likely to fail, as text that begins with the key."""
+        return []
+
     def evaluations_on(self) -> list[str]:
         """Names of the evaluations that run: those of the lines that are on, if the source has the truth they need."""
         return []
@@ -61,8 +71,11 @@ class WorldSettings(Section):
 
     def streams(self) -> list[str]:
         """What is tokenized: "video", and "audio" where the recordings have sound."""
-        silent = isinstance(self.data, FolderConfig) and "audio" not in self.data.streams
-        return ["video"] if silent else ["video", "audio"]
+        return ["video", "audio"] if self.data.has("audio") else ["video"]
+
+    def test_recordings(self) -> dict[str, int]:
+        """Test recordings that each evaluation needs: two at least, because intervals resample recordings."""
+        return dict.fromkeys(self.evaluations_on(), 2)
 
     @model_validator(mode="before")
     @classmethod
@@ -76,4 +89,25 @@ class WorldSettings(Section):
         for key, frames in self.windows().items():
             if frames > self.data.frames:
                 raise ValueError(f"{key} is {frames}: it must not exceed data.frames ({self.data.frames})")
+        return self
+
+    @model_validator(mode="after")
+    def _streams_suffice(self) -> WorldSettings:
+        if not self.data.has("video"):
+            raise ValueError("data.streams has no video: every line needs it; sounds alone serve encoders.audio.data")
+        if self.lines.representation and not self.data.has("audio"):
+            raise ValueError(
+                "data.streams has no audio, which lines.representation needs: set that to false for silent recordings"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _recordings_suffice(self) -> WorldSettings:
+        needed, found = self.test_recordings(), self.data.split_counts()["test"]
+        name = max(needed, key=lambda name: needed[name], default="")
+        if needed and needed[name] > found:
+            raise ValueError(
+                f"data.recordings is {self.data.recordings}: {found} of them are for testing, evaluation {name} needs "
+                f"{needed[name]}; set it to {math.ceil(needed[name] / self.data.test_fraction)} or more"
+            )
         return self

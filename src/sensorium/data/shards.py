@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sensorium.artifacts import ArtifactError, digest, read_json, write_json
+from sensorium.config.splits import split_counts
 from sensorium.data.quarantine import BadDataError
 from sensorium.data.recording import SPLITS, Split
 from sensorium.randomness import stable_seed
@@ -83,11 +84,11 @@ def draw_splits(seed: int, total: int, validation_fraction: float, test_fraction
     The counts are exact (rounded, at least one). The quarantine is not considered, so a bad recording does not move
     others to another split.
     """
-    test, validation = max(1, round(test_fraction * total)), max(1, round(validation_fraction * total))
+    counts = split_counts(total, validation_fraction, test_fraction)
     order = np.random.default_rng(stable_seed(seed, "split")).permutation(total)
     splits: list[Split] = ["training"] * total
-    for place, number in enumerate(order[: test + validation]):
-        splits[number] = "test" if place < test else "validation"
+    for place, number in enumerate(order[: counts["test"] + counts["validation"]]):
+        splits[number] = "test" if place < counts["test"] else "validation"
     return splits
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from sensorium.config import PlainTraining, Section, Training, WorldSettings
+from sensorium.config import PlainTraining, Section, Training, Width, WorldSettings
 
 
 class StateDynamicsConfig(Section):
     """Small recurrent network that predicts the next world states from earlier ones and actions."""
 
-    width: int = Field(256, ge=8, description="width of the recurrent state")
+    width: Width = Field(256, ge=8, description="width of the recurrent state")
     context: int = Field(
         6, ge=2, description="given world states before the prediction begins, in training and evaluation"
     )

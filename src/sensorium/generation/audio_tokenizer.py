@@ -15,12 +15,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sensorium.config import ConfigurationError
+from sensorium.config.sound import hop_of
 from sensorium.generation.config import AudioTokenizerConfig
 from sensorium.models.load import Loadable
 from sensorium.models.streaming import Overlap
 
-SHORTEST_HOP, LONGEST_HOP = 16, 64  # samples a column: less than a period of most tones, which preserves phases
 _TYPICAL = 0.02  # root mean square of a column from an untrained decoder
 _QUIETEST = 1e-4  # root mean square below which columns count as equally quiet
 
@@ -49,15 +48,8 @@ class AudioTokenizer(Loadable):
         super().__init__()
         self.samples_per_frame = int(shapes["samples_per_frame"])
         self.tokens, self.channels = config.tokens, config.channels
-        share, rest = divmod(self.samples_per_frame, self.tokens)
-        hops = [hop for hop in range(SHORTEST_HOP, LONGEST_HOP + 1) if share % hop == 0]
-        if rest or not hops:
-            raise ConfigurationError(
-                f"tokenizers.audio.tokens is {self.tokens}: a frame of {self.samples_per_frame} samples must fall into "
-                f"that many parts, and a part into columns of {SHORTEST_HOP} to {LONGEST_HOP} samples"
-            )
-        self.hop = hops[-1]
-        self.columns = share // self.hop  # of one token
+        self.hop = hop_of(self.tokens, self.samples_per_frame)
+        self.columns = self.samples_per_frame // self.tokens // self.hop  # of one token
         width = config.width
         self.shape = nn.Linear(2 * self.hop, width)
         self.loudness = nn.Linear(1, width)

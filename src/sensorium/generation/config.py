@@ -2,23 +2,60 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from typing import Literal
 
 from pydantic import Field, model_validator
 
-from sensorium.config import LatentsConfig, PlainTraining, Section, Training, Transformer, WorldSettings, without_muon
+from sensorium.config import (
+    TOKENIZER_STRIDE,
+    ConfigurationError,
+    Depth,
+    LatentsConfig,
+    PlainTraining,
+    Section,
+    Training,
+    Transformer,
+    Width,
+    WorldSettings,
+    without_muon,
+)
+from sensorium.config.sound import hop_of
+
+PCA_FRAMES = 1500  # training frames that `reconstruction` fits principal components on
+SMALLEST_RANK = 4.0  # of a frame's tokens, by a gate of the tokenizer
 
 
 class TransformerTokenizerConfig(Transformer):
     """With kind transformer: block-causal transformer over clips, trained as a masked autoencoder."""
 
-    dim: int = Field(96, ge=8, description="width of every token")
-    layers: int = Field(3, ge=1, description="transformer layers of the encoder, and of the decoder")
-    patch: int = Field(8, ge=2, description="height and width of a patch, in pixels")
+    dim: Width = Field(96, ge=8, description="width of every token")
+    layers: Depth = Field(3, ge=1, description="transformer layers of the encoder, and of the decoder")
+    patch: Width = Field(8, ge=2, description="height and width of a patch, in pixels")
     time_every: int = Field(3, ge=1, description="every n-th layer attends over time, the others over space")
     frames: int = Field(2, ge=1, description="frames in a training clip; also the context length of layers over time")
     mask: float = Field(0.9, ge=0, lt=1, description="largest share of a frame's patches that is masked in training")
     mask_warmup: int = Field(200, ge=0, description="steps over which the largest share grows to `mask`")
+
+    @property
+    def over_time(self) -> list[bool]:
+        """Which layers attend over time."""
+        return [(layer + 1) % self.time_every == 0 for layer in range(self.layers)]
+
+    @property
+    def past(self) -> int:
+        """Frames before a frame that its tokens, or its picture, depend on."""
+        return sum(self.over_time) * (self.frames - 1)
+
+    def check_size(self, size: int) -> None:
+        """Refuse frames of a height and width that patches do not fill.
+
+        Raises:
+            ConfigurationError: naming the patch.
+        """
+        if size % self.patch:
+            raise ConfigurationError(f"transformer.patch is {self.patch}: size ({size}) must be a multiple of it")
 
 
 class VideoTokenizerConfig(Section):
@@ -27,13 +64,13 @@ class VideoTokenizerConfig(Section):
     kind: Literal["convolutional", "transformer"] = Field(
         "convolutional", description="convolutional: on single frames; transformer: on clips"
     )
-    width: int = Field(
+    width: Width = Field(
         32,
         ge=4,
         description="with kind convolutional: channels of the first convolution; doubled whenever resolution halves",
     )
     transformer: TransformerTokenizerConfig = TransformerTokenizerConfig()
-    channels: int = Field(16, ge=1, description="channels of each token")
+    channels: Width = Field(16, ge=1, description="channels of each token")
     perceptual_weight: float = Field(
         0.2, ge=0, description="weight of the perceptual loss relative to the squared error"
     )
@@ -43,23 +80,62 @@ class VideoTokenizerConfig(Section):
     )
     training: Training = Training(steps=1500, batch=64, lr=2e-3)
 
+    def check(self) -> None:
+        """Refuse weights that are not there.
+
+        Raises:
+            ConfigurationError: naming the file.
+        """
+        if self.lpips and not os.path.isfile(self.lpips):
+            raise ConfigurationError(f"lpips = {self.lpips!r}: no such file; docs/data.md says how to make it")
+
     @model_validator(mode="after")
     def _muon_fits(self) -> VideoTokenizerConfig:
         if self.kind == "convolutional":
             without_muon(self.training)
         return self
 
+    @model_validator(mode="after")
+    def _width_fits(self) -> VideoTokenizerConfig:
+        if self.kind == "convolutional" and self.width % 4:
+            raise ValueError(f"width is {self.width}: it must be a multiple of 4, the groups of the normalisation")
+        return self
+
+    @property
+    def frames(self) -> int:
+        """Frames of a training clip; 1 for a tokenizer of single frames."""
+        return 1 if self.kind == "convolutional" else self.transformer.frames
+
+    @property
+    def past(self) -> int:
+        """Frames before a frame that its tokens, or its picture, depend on."""
+        return 0 if self.kind == "convolutional" else self.transformer.past
+
+    def check_size(self, size: int) -> None:
+        """Refuse frames of a height and width that cannot be tokenized.
+
+        Raises:
+            ConfigurationError: naming the patch, or the channels.
+        """
+        if self.kind == "transformer":
+            self.transformer.check_size(size)
+        if (numbers := (size // TOKENIZER_STRIDE) ** 2 * self.channels) <= SMALLEST_RANK:
+            raise ConfigurationError(
+                f"video.channels is {self.channels}: the tokens of a frame (size {size}) hold {numbers} numbers; they "
+                f"must hold more than {SMALLEST_RANK:g}"
+            )
+
 
 class AudioTokenizerConfig(Section):
     """Causal convolutional autoencoder: the sound of each frame becomes a few bounded continuous tokens."""
 
-    tokens: int = Field(4, ge=1, description="tokens for each frame; each covers an equal part of the frame's time")
-    channels: int = Field(16, ge=1, description="channels of each token; must equal tokenizers.video.channels")
-    width: int = Field(96, ge=4, description="channels of the convolutions")
+    tokens: Width = Field(4, ge=1, description="tokens for each frame; each covers an equal part of the frame's time")
+    channels: Width = Field(16, ge=1, description="channels of each token; must equal tokenizers.video.channels")
+    width: Width = Field(96, ge=4, description="channels of the convolutions")
     layers: int = Field(
-        3, ge=1, description="residual layers of the encoder, and of the decoder; each doubles the dilation"
+        3, ge=1, le=16, description="residual layers of the encoder, and of the decoder; each doubles the dilation"
     )
-    kernel: int = Field(5, ge=1, description="kernel length of the convolutions, in columns")
+    kernel: int = Field(5, ge=1, le=1024, description="kernel length of the convolutions, in columns")
     frames: int = Field(8, ge=1, description="frames in each training window")
     wave_weight: float = Field(4.0, ge=0, description="weight of the waveform error relative to the spectral error")
     training: PlainTraining = Training(steps=800, batch=12, lr=5e-3)
@@ -84,14 +160,14 @@ class Tokenizers(Section):
 class DynamicsConfig(Transformer):
     """Space-time transformer over video and sound tokens, trained by shortcut forcing, conditioned on actions."""
 
-    layers: int = Field(4, ge=1, description="transformer layers")
-    key_heads: int = Field(2, ge=1, description="heads of keys and values; each serves heads / key_heads query heads")
+    layers: Depth = Field(4, ge=1, description="transformer layers")
+    key_heads: Width = Field(2, ge=1, description="heads of keys and values; each serves heads / key_heads query heads")
     time_every: int = Field(2, ge=1, description="every n-th layer attends over time, the others over space")
     window: int = Field(
         12, ge=2, description="context length of layers over time, in frames, in training and in dreams"
     )
     soft_cap: float = Field(50.0, ge=0, description="soft bound on attention logits; 0: no bound")
-    registers: int = Field(2, ge=0, description="additional learned tokens for each frame")
+    registers: Width = Field(2, ge=0, description="additional learned tokens for each frame")
     frames: int = Field(8, ge=2, description="frames in a short training clip")
     long_frames: int = Field(
         16,
@@ -225,6 +301,11 @@ class GenerationSettings(WorldSettings):
     dynamics: DynamicsConfig = DynamicsConfig()
     evaluations: GenerationEvaluations = GenerationEvaluations()
 
+    def checks(self) -> dict[str, Callable[[], None]]:
+        """What the settings name on this machine."""
+        own = {"tokenizers.video": self.tokenizers.video.check} if self.lines.generative else {}
+        return super().checks() | own
+
     def evaluations_on(self) -> list[str]:
         """Names of the evaluations that run, as far as the source has truth for them."""
         if not self.lines.generative:
@@ -252,4 +333,18 @@ class GenerationSettings(WorldSettings):
             dream = getattr(judged, name)
             own[f"evaluations.{name}.context + evaluations.{name}.horizon"] = dream.context + dream.horizon
         own["evaluations.drift.context + evaluations.drift.piece"] = judged.drift.context + judged.drift.piece
+        video = self.tokenizers.video
+        if self.lines.generative and video.kind == "transformer":
+            own["tokenizers.video.transformer.frames"] = video.frames
+            own["evaluations.drift.piece + the frames before it that tokenizers.video sees"] = (
+                judged.drift.piece + video.past
+            )
         return super().windows() | own
+
+    @model_validator(mode="after")
+    def _tokens_fit(self) -> GenerationSettings:
+        if self.lines.generative:
+            self.tokenizers.video.check_size(self.data.size)
+            if "audio" in self.streams():
+                hop_of(self.tokenizers.audio.tokens, self.data.samples_per_frame)
+        return self

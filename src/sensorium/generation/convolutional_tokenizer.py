@@ -15,7 +15,7 @@ from sensorium.config import TOKENIZER_STRIDE
 from sensorium.generation.config import VideoTokenizerConfig
 
 _FOLD = 2  # side in pixels of the blocks that are folded into channels
-_GROUPS = 4
+_GROUPS = 4  # of the normalisation; the section's width is a multiple
 
 
 class Residual(nn.Module):
@@ -39,16 +39,11 @@ class ConvolutionalTokenizer(nn.Module):
     Args:
         config: its section.
         size: height and width of a frame in pixels, a multiple of TOKENIZER_STRIDE.
-
-    Raises:
-        ValueError: if the width is not a multiple of the groups of the normalisation.
     """
 
     def __init__(self, config: VideoTokenizerConfig, size: int) -> None:
         super().__init__()
         channels = config.channels
-        if config.width % _GROUPS:
-            raise ValueError(f"width is {config.width}: it must be a multiple of {_GROUPS}")
         self.grid = size // TOKENIZER_STRIDE
         wide, wider = 2 * config.width, 4 * config.width
         self.encoder = nn.Sequential(

@@ -46,13 +46,13 @@ class VideoTokenizer(Loadable):
         if size % TOKENIZER_STRIDE:
             raise ValueError(f"size is {size}: it must be a multiple of {TOKENIZER_STRIDE}")
         self.tokens, self.channels = (size // TOKENIZER_STRIDE) ** 2, config.channels
+        self.frames, self.past = config.frames, config.past
         self.network: ConvolutionalTokenizer | TransformerTokenizer
         if config.kind == "convolutional":
-            self.network, self.frames = ConvolutionalTokenizer(config, size), 1
-            self.past = self.patches = 0
+            self.network, self.patches = ConvolutionalTokenizer(config, size), 0
         else:
-            self.network, self.frames = TransformerTokenizer(config, size), config.transformer.frames
-            self.past, self.patches = self.network.past, self.network.patches
+            self.network = TransformerTokenizer(config, size)
+            self.patches = self.network.patches
 
     def encode(self, images: Tensor, hidden: Tensor | None = None) -> Tensor:
         """Images [..., T, 3, H, W] in [0, 1] -> tokens [..., T, N, C] in (-1, 1).

@@ -35,7 +35,7 @@ class Tower(nn.Module):
     def __init__(self, config: TransformerTokenizerConfig) -> None:
         super().__init__()
         self.window, dim = config.frames, config.dim
-        self.over_time = [(layer + 1) % config.time_every == 0 for layer in range(config.layers)]
+        self.over_time, self.past = config.over_time, config.past
         self.blocks = nn.ModuleList()
         for over_time in self.over_time:
             kind = {"causal": True, "window": self.window} if over_time else {"rotary": False}
@@ -44,11 +44,6 @@ class Tower(nn.Module):
                 with torch.no_grad():
                     block.attention.project.weight[dim : 2 * dim] = block.attention.project.weight[:dim]
             self.blocks.append(block)
-
-    @property
-    def past(self) -> int:
-        """Frames before a frame that its output depends on."""
-        return sum(self.over_time) * (self.window - 1)
 
     def forward(self, x: Tensor, visible: Tensor, rings: list[RingCache] | None) -> Tensor:
         """[B, T, S, D] -> the same shape.
@@ -88,7 +83,7 @@ class TransformerTokenizer(nn.Module):
         past: frames before a frame that its tokens depend on.
 
     Raises:
-        ValueError: if the size is not a multiple of the patch.
+        ConfigurationError: if the size is not a multiple of the patch.
     """
 
     places: Tensor
@@ -100,8 +95,7 @@ class TransformerTokenizer(nn.Module):
     def __init__(self, section: VideoTokenizerConfig, size: int) -> None:
         super().__init__()
         config, channels = section.transformer, section.channels
-        if size % config.patch:
-            raise ValueError(f"patch is {config.patch}: size ({size}) must be a multiple of it")
+        config.check_size(size)
         side, grid = size // config.patch, size // TOKENIZER_STRIDE
         self.patch, self.patches, self.latents = config.patch, side**2, grid**2
         pixels, dim = 3 * config.patch**2, config.dim

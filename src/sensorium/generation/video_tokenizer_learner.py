@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sensorium.data.sample_formats import to_images
-from sensorium.generation.config import VideoTokenizerConfig
+from sensorium.generation.config import SMALLEST_RANK, VideoTokenizerConfig
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.randomness import Draw
 from sensorium.training.collapse import effective_rank, mean_difference
@@ -111,7 +111,7 @@ class TokenizerLearner(Learner):
         less_hidden = f"{advice}; for a transformer a smaller mask or a longer mask_warmup"
         return [
             Gate("token_std", float(tokens.std(0).mean()), 0.02, advice),
-            Gate("token_rank", effective_rank(tokens.flatten(1)), 4.0, less_hidden),
+            Gate("token_rank", effective_rank(tokens.flatten(1)), SMALLEST_RANK, less_hidden),
             Gate("token_difference", mean_difference(tokens.flatten(1)), 1e-3, advice),
             Gate("output_difference", float(spread), 0.1, less_hidden),
             Gate("gain_over_mean_image_db", _gain(error, images - average), 0.3, less_hidden),

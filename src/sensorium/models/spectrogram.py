@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchaudio.functional import melscale_fbanks
 
-from sensorium.config import ConfigurationError
-
-COLUMNS = 4  # columns of the spectrogram in a video frame
+from sensorium.config.sound import COLUMNS, check_bands, fft_size
 
 
 class LogMel(nn.Module):
@@ -29,14 +25,9 @@ class LogMel(nn.Module):
 
     def __init__(self, mels: int, sample_rate: int, samples_per_frame: int) -> None:
         super().__init__()
-        if samples_per_frame % COLUMNS:
-            raise ConfigurationError(f"samples_per_frame is {samples_per_frame}: it must be a multiple of {COLUMNS}")
-        self.hop = samples_per_frame // COLUMNS
-        self.size = 2 ** math.ceil(math.log2(samples_per_frame))
+        check_bands(mels, sample_rate, samples_per_frame)
+        self.hop, self.size = samples_per_frame // COLUMNS, fft_size(samples_per_frame)
         bank = melscale_fbanks(self.size // 2 + 1, 0.0, sample_rate / 2, mels, sample_rate)
-        empty = int((bank.sum(0) == 0).sum())
-        if empty:
-            raise ConfigurationError(f"mels = {mels}: {empty} bands hold no frequency at {sample_rate} Hz; take fewer")
         self.register_buffer("bank", bank, persistent=False)
         self.register_buffer("window", torch.hann_window(self.size), persistent=False)
 

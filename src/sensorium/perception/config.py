@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -9,6 +10,7 @@ from pydantic import Field, model_validator
 from sensorium.config import (
     AudioAugmentation,
     AudioData,
+    Depth,
     FolderConfig,
     LabelledSet,
     PlainTraining,
@@ -19,8 +21,12 @@ from sensorium.config import (
     Transformer,
     VisionAugmentation,
     VisionData,
+    Width,
     WorldSettings,
+    without_muon,
 )
+from sensorium.config.sound import check_bands
+from sensorium.config.splits import enough_for_two
 
 
 class Contrast(Section):
@@ -33,7 +39,7 @@ class Contrast(Section):
     variance_weight: float = Field(
         1.0, ge=0, description="with nt_xent: weight of the hinge loss on each dimension's std"
     )
-    projection: int = Field(64, ge=2, description="width of the projection that the loss compares")
+    projection: Width = Field(64, ge=2, description="width of the projection that the loss compares")
 
 
 class VisionPriors(Section):
@@ -53,8 +59,10 @@ class AudioPriors(Section):
 class VisionEncoderConfig(Section):
     """Contrastive vision encoder: one embedding for each frame."""
 
-    width: int = Field(24, ge=4, description="channels of the first convolution; doubled whenever resolution halves")
-    dim: int = Field(128, ge=4, description="width of the embedding")
+    width: Width = Field(
+        24, ge=4, multiple_of=4, description="channels of the first convolution; doubled whenever resolution halves"
+    )
+    dim: Width = Field(128, ge=4, description="width of the embedding")
     neighbours: int = Field(12, ge=0, description="largest distance between the two views, in frames")
     priors: VisionPriors = VisionPriors()
     data: VisionData | None = Field(
@@ -68,9 +76,9 @@ class VisionEncoderConfig(Section):
 class AudioEncoderConfig(Section):
     """Contrastive audio encoder: one embedding for each frame of a window of sound."""
 
-    width: int = Field(24, ge=4, description="channels of the first convolution; doubled whenever resolution halves")
-    dim: int = Field(128, ge=4, description="width of the embedding")
-    mels: int = Field(64, ge=8, description="bands of the log-mel spectrogram")
+    width: Width = Field(24, ge=4, description="channels of the first convolution; doubled whenever resolution halves")
+    dim: Width = Field(128, ge=4, description="width of the embedding")
+    mels: Width = Field(64, ge=8, description="bands of the log-mel spectrogram")
     frames: int = Field(4, ge=2, description="frames in each window")
     priors: AudioPriors = AudioPriors()
     data: AudioData | None = Field(None, description="other sounds to learn from (docs/data.md); null: the recordings")
@@ -89,9 +97,9 @@ class Encoders(Section):
 class FusionConfig(Transformer):
     """Causal transformer over vision, sound and body; its output is a world state for each frame."""
 
-    layers: int = Field(3, ge=1, description="transformer layers")
+    layers: Depth = Field(3, ge=1, description="transformer layers")
     frames: int = Field(16, ge=4, description="frames in each training window")
-    components: int = Field(
+    components: Width = Field(
         128, ge=4, description="principal components to which a sense with more dimensions is reduced"
     )
     offsets: tuple[int, ...] = Field(
@@ -144,6 +152,12 @@ class FinetuneConfig(Section):
     noise: float = Field(40.0, ge=0, le=80, description="lowest signal-to-noise ratio of the sound, in decibels")
     training: Training = Training(steps=120, batch=32, lr=1e-3, warmup=20, ema=0.98)
 
+    @model_validator(mode="after")
+    def _muon_fits(self) -> FinetuneConfig:
+        if "fusion" in self.frozen:
+            without_muon(self.training)
+        return self
+
 
 class ProbeConfig(Section):
     """Linear and few-shot probes of the frozen encoders."""
@@ -179,7 +193,7 @@ class PropertiesConfig(Section):
 
     training: int = Field(3000, ge=20, description="impacts in training recordings that the readout is fitted on")
     test: int = Field(1200, ge=20, description="largest number of impacts in test recordings")
-    seed: int = Field(0, ge=0, description="seed of random draws and of the bootstrap")
+    seed: int = Field(0, ge=0, lt=2**32, description="seed of random draws and of the bootstrap")
 
 
 class ZeroShotConfig(Section):
@@ -230,8 +244,26 @@ class PerceptionSettings(WorldSettings):
 
     def sets(self) -> dict[str, Source]:
         """The world's recordings, and an encoder's own under its sense."""
-        own = {"vision": self.encoders.vision.data, "audio": self.encoders.audio.data}
-        return super().sets() | {name: data for name, data in own.items() if data is not None}
+        return super().sets() | self._own_sets()
+
+    def _own_sets(self) -> dict[str, Source]:
+        own = {name: getattr(self.encoders, name).data for name in Encoders.model_fields}
+        return {name: data for name, data in own.items() if data is not None}
+
+    def checks(self) -> dict[str, Callable[[], None]]:
+        """What the settings name on this machine; an encoder's own set counts where encoders are trained."""
+        own = {f"encoders.{name}.data": data.check for name, data in self._own_sets().items()}
+        return super().checks() | (own if self.lines.representation else {})
+
+    def warnings(self) -> list[str]:
+        """What is likely to fail with an encoder's own set."""
+        found = super().warnings()
+        for name, data in self._own_sets().items() if self.lines.representation else ():
+            found += [f"encoders.{name}.data.{text}" for text in data.warnings()]
+            steps = getattr(self.encoders, name).training.steps
+            if steps < 300:  # 120 on 1,797 digits left an encoder worse than an untrained one
+                found.append(f"encoders.{name}.training.steps = {steps}: few; the encoder may be worse than untrained")
+        return found
 
     def probed_set(self, modality: str) -> str | None:
         """The set that labels an encoder's probe: its own, else the world's; None if neither has labels."""
@@ -244,36 +276,42 @@ class PerceptionSettings(WorldSettings):
         if not self.lines.representation:
             return super().evaluations_on()
         probes = [f"probe_{modality}" for modality in ("vision", "audio") if self.probed_set(modality)]
-        few = ["few_shot"] if probes else []
+        few, joint = ["few_shot"] if probes else [], ["finetuning"] if self.lines.finetune else []
         bodies = ["properties"] if isinstance(self.data, PlayroomConfig) else []
         if isinstance(self.data, PlayroomConfig) and self.data.max_bodies - self.data.min_bodies >= 2:
             bodies.append("zero_shot")  # it withholds two visual classes, and a third must remain
         state = [] if isinstance(self.data, FolderConfig) else ["world_state"]
-        joint = ["finetuning"] if self.lines.finetune else []
         return [*super().evaluations_on(), *probes, "retrieval", *few, *bodies, *state, *joint]
 
     def trained(self) -> list[str]:
         """Folders of the models that this line trains, below results/."""
-        finetuned = ["finetuned"] if self.lines.finetune else []
-        own = ["encoders/vision", "encoders/audio", "fusion", *finetuned] if self.lines.representation else []
-        return [*super().trained(), *own]
+        own = ["encoders/vision", "encoders/audio", "fusion", *(["finetuned"] if self.lines.finetune else [])]
+        return [*super().trained(), *(own if self.lines.representation else [])]
 
     def windows(self) -> dict[str, int]:
         """Frames of one recording that each setting needs."""
         vision, audio = self.encoders.vision, self.encoders.audio
+        labelled = isinstance(self.data, PlayroomConfig) and self.lines.representation  # zero_shot cuts its sounds, too
         return super().windows() | {
             "encoders.vision.neighbours + 1": 0 if vision.data else vision.neighbours + 1,
-            "encoders.audio.frames": 0 if audio.data else audio.frames,
+            "encoders.audio.frames": 0 if audio.data and not labelled else audio.frames,
             "fusion.frames + the largest of fusion.offsets": self.fusion.frames + max(self.fusion.offsets),
         }
+
+    def test_recordings(self) -> dict[str, int]:
+        """Test recordings that each evaluation needs."""
+        needed = super().test_recordings()
+        if "few_shot" in needed and isinstance(self.data, PlayroomConfig):
+            numbers = self.data.max_bodies - self.data.min_bodies + 1  # of bodies, which are the classes of vision
+            needed["few_shot"] = enough_for_two(max(2, numbers) if self.probed_set("vision") == "playroom" else 2)
+        return needed
 
     @model_validator(mode="after")
     def _own_windows_fit(self) -> PerceptionSettings:
         vision, audio = self.encoders.vision, self.encoders.audio
         if vision.data and vision.neighbours + 1 > vision.data.frames:
             raise ValueError(
-                f"encoders.vision.neighbours is {vision.neighbours}: encoders.vision.data has {vision.data.frames} "
-                f"consecutive frames, so it must be at most {vision.data.frames - 1}"
+                f"encoders.vision.neighbours is {vision.neighbours}: it must be at most {vision.data.frames - 1} here"
             )
         if audio.data and audio.frames > audio.data.frames:
             raise ValueError(
@@ -283,23 +321,28 @@ class PerceptionSettings(WorldSettings):
         hidden = self.evaluations.world_state.hidden
         if hidden >= self.fusion.frames:
             raise ValueError(
-                f"evaluations.world_state.hidden is {hidden}: it must be below fusion.frames ({self.fusion.frames}), "
-                "because the state must see something first"
+                f"evaluations.world_state.hidden is {hidden}: it must be below fusion.frames ({self.fusion.frames})"
             )
         return self
 
     @model_validator(mode="after")
-    def _own_data_fits_the_world(self) -> PerceptionSettings:
+    def _data_fit(self) -> PerceptionSettings:
         vision, audio = self.encoders.vision.data, self.encoders.audio.data
+        if self.lines.representation:
+            check_bands(self.encoders.audio.mels, self.data.sample_rate, self.data.samples_per_frame)
+        alike = isinstance(self.data, PlayroomConfig) and self.data.min_bodies == self.data.max_bodies
+        if alike and self.lines.representation and (self.lines.finetune or self.probed_set("vision") == "playroom"):
+            raise ValueError(
+                "data.min_bodies and data.max_bodies are equal: evaluations of vision count bodies, so take several "
+                "numbers of them, or set lines.representation to false"
+            )
         if vision and vision.size != self.data.size:
             raise ValueError(
-                f"encoders.vision.data.size is {vision.size}: it must be data.size ({self.data.size}), because "
-                "the same encoder also embeds the recordings"
+                f"encoders.vision.data.size is {vision.size}: it must be data.size ({self.data.size}); it embeds both"
             )
         if audio and self.data.source == "atari":
             raise ValueError(
-                "encoders.audio.data is set while data.source is atari: a console's sound has its own rate, so the "
-                "encoder must be trained on that sound; leave encoders.audio.data out"
+                "encoders.audio.data is set while data.source is atari: a console's sound has its own rate; omit it"
             )
         for modality, stream, own in (("vision", "video", vision), ("audio", "audio", audio)):
             if isinstance(own, FolderConfig) and stream not in own.streams:

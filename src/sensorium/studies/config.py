@@ -6,9 +6,9 @@ from pydantic import Field, model_validator
 
 from sensorium.agent.config import AgentConfig, AgentReturnConfig, CloningConfig, ImaginationConfig
 from sensorium.config import VisionAugmentation
-from sensorium.config.section import PlainTraining, Section, Training
-from sensorium.config.sources import AtariConfig, Data, PlayroomConfig
-from sensorium.generation.config import DynamicsConfig, ReconstructionConfig, VideoTokenizerConfig
+from sensorium.config.section import LARGEST_SEED, PlainTraining, Section, Training, Width
+from sensorium.config.sources import TOKENIZER_STRIDE, AtariConfig, Data, FolderConfig, PlayroomConfig
+from sensorium.generation.config import PCA_FRAMES, DynamicsConfig, ReconstructionConfig, VideoTokenizerConfig
 from sensorium.perception.config import Contrast
 
 
@@ -17,6 +17,12 @@ class Study(Section):
 
     seeds: int = Field(20, ge=2, description="repetitions, each with different worlds, weights and random draws")
     seed: int = Field(0, ge=0, description="first seed; the others are the numbers after it")
+
+    @model_validator(mode="after")
+    def _seeds_fit(self) -> Study:
+        if self.seed + self.seeds - 1 > LARGEST_SEED:
+            raise ValueError(f"seed is {self.seed}, seeds {self.seeds}: the last seed must not exceed {LARGEST_SEED}")
+        return self
 
     def all_seeds(self) -> list[int]:
         """The seeds of the repetitions."""
@@ -30,7 +36,7 @@ class CuriosityConfig(Study):
     batch: int = Field(64, ge=2, description="transitions in each visit: half for training, half for testing")
     window: int = Field(20, ge=8, description="latest visits to a place, from which interest in it is computed")
     explore: float = Field(0.15, ge=0, lt=1, description="share of visits whose place is random")
-    width: int = Field(48, ge=4, description="hidden units of each forward model")
+    width: Width = Field(48, ge=4, description="hidden units of each forward model")
     lr: float = Field(0.001, gt=0, le=1, description="learning rate of the forward models")
 
 
@@ -41,7 +47,7 @@ class ForgettingConfig(Study):
     steps: int = Field(300, ge=1, description="training steps for each task")
     batch: int = Field(32, ge=1, description="sounds of the task in each batch")
     lr: float = Field(0.01, gt=0, le=1, description="learning rate of Adam")
-    width: int = Field(24, ge=2, description="hidden units of the classifier")
+    width: Width = Field(24, ge=2, description="hidden units of the classifier")
     weights: tuple[float, ...] = Field(
         (3.0, 30.0, 300.0, 3000.0), description="weights of EWC that are compared, in increasing order"
     )
@@ -63,8 +69,14 @@ class PhysicsPriorConfig(Study):
     scenes: int = Field(300, ge=20, description="simulated throws for training; half as many for testing")
     steps: int = Field(300, ge=1, description="training steps, each on all samples")
     lr: float = Field(0.02, gt=0, le=1, description="learning rate of Adam")
-    width: int = Field(32, ge=2, description="hidden units of the learned correction")
+    width: Width = Field(32, ge=2, description="hidden units of the learned correction")
     penalty: float = Field(10.0, ge=0, description="weight of the penalty on the correction, in samples")
+
+    @model_validator(mode="after")
+    def _samples_grow(self) -> PhysicsPriorConfig:
+        if not self.samples or list(self.samples) != sorted(set(self.samples)) or self.samples[0] < 1:
+            raise ValueError(f"samples is {self.samples}: it needs numbers from 1 on, in increasing order")
+        return self
 
 
 class ViolationsConfig(Study):
@@ -75,7 +87,7 @@ class ViolationsConfig(Study):
     noise: float = Field(0.2, ge=0, description="std of the noise on observed positions, in hundredths of the room")
     steps: int = Field(300, ge=1, description="training steps, each on all frames")
     lr: float = Field(0.02, gt=0, le=1, description="learning rate of Adam")
-    width: int = Field(32, ge=2, description="hidden units of the learned part")
+    width: Width = Field(32, ge=2, description="hidden units of the learned part")
     penalty: float = Field(1.0, ge=0, description="weight of the penalty on what is learned about single colours")
 
 
@@ -90,8 +102,14 @@ class BabblingConfig(Study):
     )
     window: int = Field(16, ge=4, description="latest visits to a region, from which interest in it is computed")
     explore: float = Field(0.15, ge=0, lt=1, description="share of later visits that are random")
-    width: int = Field(32, ge=2, description="hidden units of each forward model")
+    width: Width = Field(32, ge=2, description="hidden units of each forward model")
     lr: float = Field(0.01, gt=0, le=1, description="learning rate of Adam")
+
+    @model_validator(mode="after")
+    def _some_visits_are_chosen(self) -> BabblingConfig:
+        if self.random >= self.visits:
+            raise ValueError(f"random is {self.random}: it must be below visits ({self.visits})")
+        return self
 
 
 class WordAugmentation(Section):
@@ -117,8 +135,10 @@ class SpokenDigitsConfig(Study):
         4, ge=2, description="repetitions, each with another speaker left out and other weights and random draws"
     )
     expected: float = Field(0.7, ge=0, le=1, description="accuracy that the claim requires")
-    width: int = Field(16, ge=4, description="channels of the first convolution; doubled whenever resolution halves")
-    dim: int = Field(256, ge=4, description="width of the embedding")
+    width: Width = Field(
+        16, ge=4, multiple_of=4, description="channels of the first convolution; doubled whenever resolution halves"
+    )
+    dim: Width = Field(256, ge=4, description="width of the embedding")
     augmentation: WordAugmentation = WordAugmentation()
     contrast: Contrast = Contrast(temperature=0.5)
     neighbours: int = Field(
@@ -144,10 +164,12 @@ class HandwritingConfig(Study):
         5, ge=2, description="repetitions, each with another alphabet left out and other weights and random draws"
     )
     expected: float = Field(0.85, ge=0, le=1, description="accuracy that the claim requires")
-    size: int = Field(42, ge=16, description="height and width of a drawing, in pixels")
+    size: int = Field(42, ge=16, le=256, description="height and width of a drawing, in pixels")
     episodes: int = Field(600, ge=1, description="episodes for each alphabet")
-    width: int = Field(16, ge=4, description="channels of the first convolution; doubled whenever resolution halves")
-    dim: int = Field(128, ge=4, description="width of the embedding")
+    width: Width = Field(
+        16, ge=4, multiple_of=4, description="channels of the first convolution; doubled whenever resolution halves"
+    )
+    dim: Width = Field(128, ge=4, description="width of the embedding")
     augmentation: VisionAugmentation = VisionAugmentation(
         crop=0.8, flip=0.0, jitter=0.0, grayscale=0.0, rotation=10.0, shear=0.2, bend=0.04
     )
@@ -165,8 +187,16 @@ class SightPriorsConfig(Study):
     )
     test: int = Field(500, ge=10, description="labelled images for testing")
     draws: int = Field(10, ge=1, description="random draws of labelled images in each repetition, averaged")
-    width: int = Field(16, ge=4, description="channels of the first convolution; doubled whenever resolution halves")
+    width: Width = Field(
+        16, ge=4, multiple_of=4, description="channels of the first convolution; doubled whenever resolution halves"
+    )
     training: PlainTraining = Training(steps=100, batch=96, lr=2e-3, warmup=20)
+
+    @model_validator(mode="after")
+    def _labels_suffice(self) -> SightPriorsConfig:
+        if min(self.labels) < 8:
+            raise ValueError(f"labels is {self.labels}: with less than 8 images all may be of one class")
+        return self
 
 
 class AgentReturnsConfig(Study):
@@ -191,6 +221,23 @@ class AgentReturnsConfig(Study):
         imagination=ImaginationConfig(training=Training(steps=150, batch=32, lr=1e-3, warmup=10, weight_decay=0.0)),
     )
     play: AgentReturnConfig = AgentReturnConfig()
+
+    @model_validator(mode="after")
+    def _world_fits(self) -> AgentReturnsConfig:
+        if isinstance(self.data, FolderConfig) or getattr(self.data, "task", "") == "none":
+            raise ValueError("data has no rewards: set data.task, or record a game")
+        self.tokenizer.check_size(self.data.size)
+        needed = {
+            "tokenizer.transformer.frames": self.tokenizer.frames,
+            "dynamics.long_frames + agent.cloning.distances": self.dynamics.long_frames + self.agent.cloning.distances,
+            "agent.imagination.context": self.agent.imagination.context,
+        }
+        for key, frames in needed.items():
+            if frames > self.data.frames:
+                raise ValueError(f"{key} is {frames}: it must not exceed data.frames ({self.data.frames})")
+        if self.data.split_counts()["test"] < 2:
+            raise ValueError(f"data.recordings is {self.data.recordings}: at least 2 must be for testing")
+        return self
 
 
 class AtariReturnsConfig(AgentReturnsConfig):
@@ -245,6 +292,27 @@ class TokenizersStudyConfig(Study):
                 f"transformer.channels is {self.transformer.channels}: it must be convolutional.channels "
                 f"({self.convolutional.channels}), because both are compared with the same principal components"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _frames_fit(self) -> TokenizersStudyConfig:
+        if not self.data.has("video"):
+            raise ValueError("data.streams has no video")
+        self.convolutional.check_size(self.data.size)
+        self.transformer.check_size(self.data.size)
+        numbers = (self.data.size // TOKENIZER_STRIDE) ** 2 * self.convolutional.channels
+        if numbers >= PCA_FRAMES:
+            raise ValueError(
+                f"{numbers} numbers a frame, and {PCA_FRAMES} frames to fit as many principal components on; lower "
+                "data.size or channels"
+            )
+        if self.transformer.frames > self.data.frames:
+            raise ValueError(
+                f"transformer.transformer.frames is {self.transformer.frames}: it must not exceed data.frames "
+                f"({self.data.frames})"
+            )
+        if self.data.split_counts()["test"] < 2:
+            raise ValueError(f"data.recordings is {self.data.recordings}: at least 2 must be for testing")
         return self
 
 

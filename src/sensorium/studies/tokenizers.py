@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from sensorium.artifacts import read_json
-from sensorium.config import TOKENIZER_STRIDE, ConfigurationError, canonical_json
+from sensorium.config import canonical_json
 from sensorium.generation import train_tokenizer
 from sensorium.generation.evaluation import reconstruction
 from sensorium.progress import track
@@ -56,17 +56,7 @@ def judge(lives: list[Life]) -> Findings:
 
 
 def score_seed(config: TokenizersStudyConfig, seed: int) -> Life:
-    """Scores of both tokenizers of a seed, of untrained ones, and of reference codes.
-
-    Raises:
-        ConfigurationError: if tokens hold more numbers than principal components can be fitted.
-    """
-    numbers = (config.data.size // TOKENIZER_STRIDE) ** 2 * config.convolutional.channels
-    if numbers >= reconstruction.PCA_FRAMES:
-        raise ConfigurationError(
-            f"config: studies.tokenizers: {numbers} numbers a frame, and {reconstruction.PCA_FRAMES} frames to fit as "
-            "many principal components on; lower data.size or channels"
-        )
+    """Scores of both tokenizers of a seed, of untrained ones, and of reference codes."""
     found: Life = {}
     with TemporaryDirectory() as place:
         folder = Path(place)

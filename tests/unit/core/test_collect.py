@@ -302,7 +302,7 @@ def test_damaged_files_among_good_ones_go_to_quarantine(tmp_path: Path) -> None:
 
 def test_folder_with_too_few_files(tmp_path: Path) -> None:
     config = FolderConfig(path=str(tmp_path), recordings=12, shards=1)
-    with pytest.raises(ConfigurationError, match=r"data.recordings = 12: .* has 0 files"):
+    with pytest.raises(ConfigurationError, match=r"recordings = 12: .* has 0 files"):
         sources.module("folder").details(config)
     with pytest.raises(ConfigurationError, match="no such folder"):
         sources.module("folder").details(config.model_copy(update={"path": str(tmp_path / "none")}))

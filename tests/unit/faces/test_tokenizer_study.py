@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sensorium.config import ConfigurationError, PlayroomConfig, Training
+from sensorium.config import PlayroomConfig, Training
 from sensorium.generation.config import ReconstructionConfig, TransformerTokenizerConfig, VideoTokenizerConfig
 from sensorium.studies.config import TokenizersStudyConfig
 from sensorium.studies.tokenizers import COMPONENTS, JPEG, KINDS, MEAN, SCORES, Life, judge, score_seed
@@ -54,8 +54,8 @@ def test_a_section_of_the_wrong_kind_is_refused(wrong, named) -> None:
 
 
 def test_more_numbers_than_components_are_refused_before_anything_is_trained() -> None:
-    with pytest.raises(ConfigurationError, match="2304 numbers a frame"):
-        score_seed(TokenizersStudyConfig(data=PlayroomConfig(size=96)), 0)
+    with pytest.raises(ValueError, match="2304 numbers a frame"):
+        TokenizersStudyConfig(data=PlayroomConfig(size=96))
 
 
 def test_the_stages_fit_together(monkeypatch) -> None:

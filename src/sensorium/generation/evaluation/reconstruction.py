@@ -21,7 +21,7 @@ from sensorium.evaluation.harness import Bench, WindowPool
 from sensorium.evaluation.reference_codecs import jpeg, principal_components
 from sensorium.evaluation.scores import mean, psnr, squared_error, ssim
 from sensorium.evaluation.statistics import measure
-from sensorium.generation.config import ReconstructionConfig
+from sensorium.generation.config import PCA_FRAMES, ReconstructionConfig
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.randomness import stable_seed
 
@@ -32,7 +32,6 @@ EVALUATION = Evaluation(
 main = EVALUATION.main
 
 EIGHT_BIT_ERROR = 1 / 12 / WHITE**2
-PCA_FRAMES = 1500
 SHOWN = 8
 BITS_A_NUMBER = 16  # of a latent on disk
 

@@ -30,6 +30,7 @@ from sklearn.decomposition import PCA
 from torch import Tensor
 
 from sensorium.artifacts import ArtifactError
+from sensorium.config.splits import FEW_SHOT
 from sensorium.data.recording import RecordingSet
 from sensorium.data.sample_formats import to_images, to_sounds
 from sensorium.data.sources.playroom.materials import SHAPES
@@ -64,7 +65,7 @@ EVALUATION = Evaluation(
 main = EVALUATION.main
 
 WAYS, SHOTS = 5, (1, 5)
-QUERIES = 3  # of each class in an episode
+QUERIES = FEW_SHOT - max(SHOTS)  # of each class in an episode
 COMPONENTS = 64  # principal components of pictures and spectrograms
 AFTER = 2  # frames of a fused window after the labelled one: an impact rings on
 
@@ -246,7 +247,7 @@ def draw_task(pool: WindowPool, options: list[Labelling], config: FewShotConfig)
     picked = pool.draw(np.isin(labelling.labels, classes), config.samples, rng)
     if len(frequent(labelling.labels[picked], groups[picked])) < 2:
         raise ArtifactError(
-            f"{pool.recordings.manifest}: {len(classes)} classes of {labelling.what} in {max(SHOTS) + QUERIES} or more "
+            f"{pool.recordings.manifest}: {len(classes)} classes of {labelling.what} in {FEW_SHOT} or more "
             "test recordings each, few-shot needs 2; raise data.recordings"
         )
     fields = {"window": picked, "label": labelling.labels[picked]}
@@ -256,7 +257,7 @@ def draw_task(pool: WindowPool, options: list[Labelling], config: FewShotConfig)
 def frequent(labels: np.ndarray, groups: np.ndarray) -> np.ndarray:
     """Classes that occur in enough groups for the supports and queries of an episode."""
     known = np.unique(labels[labels >= 0])
-    return np.array([label for label in known if len(np.unique(groups[labels == label])) >= max(SHOTS) + QUERIES])
+    return np.array([label for label in known if len(np.unique(groups[labels == label])) >= FEW_SHOT])
 
 
 def sense_metrics(

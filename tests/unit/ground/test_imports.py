@@ -17,7 +17,7 @@ FLOORS = (
     {"evaluation"},
     {"perception", "forecasting", "generation", "agent", "cognition"},
     {"settings", "programs", "world_model"},
-    {"config_export", "interactive", "studies"},
+    {"config_export", "interactive", "planning", "studies"},
     {"cli"},
     {"__main__"},
 )

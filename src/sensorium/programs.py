@@ -52,6 +52,7 @@ INTERACTIVE = {
 }
 PLANNING = {
     "runs": "sensorium.planning.runs",
+    "estimate": "sensorium.planning.estimate",
 }
 PROGRAMS = {**TRAININGS, **EVALUATIONS, **OTHERS, **INTERACTIVE, **PLANNING}
 

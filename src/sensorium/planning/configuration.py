@@ -14,14 +14,14 @@ from sensorium.settings import Config, validate
 DEFAULT = Path("config/config.yaml")
 
 
-def read_settings(files: Sequence[Path]) -> Config:
-    """Settings of the default configuration, where the current folder has one, with files laid over it in order.
+def read_settings(files: Sequence[Path], default: Path = DEFAULT) -> Config:
+    """Settings of the default configuration with files laid over it in order.
 
     Raises:
         ConfigurationError: if a file is missing or is no YAML mapping, or the settings cannot run.
     """
     merged: dict[str, Any] = {}
-    for path in [*([DEFAULT] if DEFAULT.exists() else []), *files]:
+    for path in (default, *files):
         merged = lay_over(merged, _mapping(path))
     return validate(merged)
 
@@ -37,6 +37,8 @@ def lay_over(below: Any, above: Mapping[str, Any]) -> dict[str, Any]:
 def _mapping(path: Path) -> Mapping[str, Any]:
     try:
         content = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        raise ConfigurationError(f"{path}: not found; run this in the folder of the workflow") from None
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise ConfigurationError(f"{path}: cannot be read as configuration ({error})") from None
     if content is None:

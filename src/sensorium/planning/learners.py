@@ -1,7 +1,7 @@
 """The learners of all stages, made of tensors that have shapes and no memory, and the passes of a training step.
 
-A pass is what a step differentiates, without the losses: `run(rows)` makes it for so many rows of a batch. The tensors
-are fake ones of torch (`FakeTensorMode`): they claim to be on a CPU, so models take the way that they take there.
+A pass is what a step differentiates, but for small losses: `run(rows)` makes it for so many rows of a batch. Tensors
+are fake ones of torch (`FakeTensorMode`): they claim to be on a CPU, so models do what they do there.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from sensorium.perception.fusion_learner import FusionLearner
 from sensorium.perception.joint import Joint
 from sensorium.perception.joint_learner import JointLearner
 from sensorium.perception.sizes import sense_widths
+from sensorium.randomness import Draw
 from sensorium.settings import Config
 from sensorium.training.learner import Learner
 
@@ -180,7 +181,12 @@ def _audio_tokenizer(settings: Config) -> Stage:
     with META:
         tokenizer = AudioTokenizer(config, {"samples_per_frame": known.samples})
         learner = SoundLearner(tokenizer, config.wave_weight, known.sample_rate)
-    return Stage(learner, lambda rows: tokenizer(_empty(rows, config.frames * known.samples)))
+
+    def run(rows: int) -> object:  # with its loss, whose spectra take more than the network
+        sounds = torch.empty(rows, config.frames * known.samples, dtype=torch.int16)
+        return learner({"audio": sounds}, Draw(0, 0, 0, rows, rows, sounds.device))
+
+    return Stage(learner, run)
 
 
 def _shapes(settings: Config) -> dict[str, Any]:

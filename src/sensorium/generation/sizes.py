@@ -104,9 +104,12 @@ def held(settings: GenerationSettings) -> dict[str, int]:
     token = FLOAT * sum(frame_tokens(settings).values()) * settings.tokenizers.video.channels
     frame = stored + 2 * token  # of a window, whose streams are joined
 
+    loaded = dynamics(settings).model()  # on the host, before it goes to the device
+
     def dreamed(config: object, context: int, horizon: int, films: int) -> int:
         windows: int = config.windows  # type: ignore[attr-defined]
-        return windows * ((context + horizon) * (2 * stored + 3 * token) + horizon * films * picture)
+        held = windows * ((context + horizon) * (2 * stored + 3 * token) + horizon * films * picture)
+        return held + loaded
 
     rollout, uncertainty, counterfactual, drift = (
         judged.rollout,
@@ -125,5 +128,5 @@ def held(settings: GenerationSettings) -> dict[str, int]:
         "counterfactual": dreamed(
             counterfactual, counterfactual.context, counterfactual.horizon, 2 * counterfactual.dreams + 8
         ),
-        "drift": max(REAL, drift.windows) * (drift.context + drift.piece) * (2 * frame + 4 * picture),
+        "drift": max(REAL, drift.windows) * (drift.context + drift.piece) * (2 * frame + 4 * picture) + loaded,
     }

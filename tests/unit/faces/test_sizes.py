@@ -14,10 +14,12 @@ from sensorium.config import AnyData, parse
 from sensorium.config.counts import Counts, frame_bytes, recorded, set_bytes
 from sensorium.data import sources
 from sensorium.data.recording import write_shard
+from sensorium.generation.sizes import latent_bytes
 from sensorium.planning.configuration import DEFAULT, lay_over, read_settings
 from sensorium.planning.footprint import file_bytes, learner_tensors
 from sensorium.planning.learners import stage
 from sensorium.planning.resources import LEAST, checkpoints, learners, memory_mb, models, training_of
+from sensorium.planning.table import size
 from sensorium.settings import Config, validate
 from sensorium.training.optimiser import Optimiser
 
@@ -172,3 +174,15 @@ def test_files_are_laid_over_each_other_as_by_snakemake(below, above):
 def test_counts_add():
     assert Counts(1, 2, 3) + Counts(4, 5, 6) == Counts(5, 7, 9)
     assert Counts(1, 2, 3).model() == 24
+
+
+def test_the_page_names_the_disk_that_presets_take():
+    table = (ROOT / "docs/planning.md").read_text().partition("<!-- disk:")[2].partition("\n\n")[0]
+    rows = {line.split("`")[1]: [cell.strip() for cell in line.split("|")[2:-1]] for line in table.splitlines()[3:]}
+    assert set(rows) == {"tiny", "default", "rtx3050", "a100", "h200"}
+    for name, cells in rows.items():
+        settings = read_settings([], ROOT / DEFAULT) if name == "default" else preset(name)
+        data = sum(set_bytes(each) for each in settings.sets().values())
+        latents, saved = sum(latent_bytes(settings).values()), checkpoints(settings).values()
+        runs = 2 * sum(saved) + sum(own.model() for own in models(settings).values())
+        assert cells == [size(count) for count in (data, latents, runs, max(saved), data + latents + runs)], name

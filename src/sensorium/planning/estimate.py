@@ -15,6 +15,7 @@ import json
 import math
 import warnings
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,18 +61,16 @@ def main(argv: list[str]) -> None:
     args = parser.parse_args(argv)
     settings = read_settings(args.config)
     limit = args.memory * GIGABYTE if args.device == "cuda" else math.inf
-    found = {
-        "stages": {
-            folder: stage_estimate(settings, folder, args.device, args.micro_batch, limit)
-            for folder in settings.trained()
-        },
-        "disk": disk(settings),
-        "host_mb": {rule: memory_mb(settings, rule) for rule in rules(settings)},
+    stages = {
+        folder: stage_estimate(settings, folder, args.device, args.micro_batch, limit) for folder in settings.trained()
     }
-    for each in found["stages"].values():
+    for each in stages.values():
         each["seconds"] = each["steps"] * each["operations_a_step"] / (args.tflops * TERA)
-    runs = sum(KEPT * each["checkpoint_bytes"] + each["model_bytes"] for each in found["stages"].values())
-    found["disk"] |= {"runs": runs, "total": sum(found["disk"].values()) + runs}
+    kept = disk(settings)
+    kept["runs"] = sum(KEPT * each["checkpoint_bytes"] + each["model_bytes"] for each in stages.values())
+    kept["total"] = sum(kept.values())
+    asked = {rule: memory_mb(settings, rule) for rule in rules(settings)}
+    found = {"stages": stages, "disk": kept, "host_mb": asked}
     print(json.dumps(found, indent=1) if args.json else tables(found))
 
 
@@ -86,9 +85,11 @@ def stage_estimate(settings: Config, folder: str, device: str, micro_batch: int,
             as_on_the_device.enter_context(torch.autocast("cpu", torch.bfloat16))
             as_on_the_device.enter_context(warnings.catch_warnings())
             warnings.simplefilter("ignore")  # that a CPU would be slow with such norms
-        first, second = (saved_bytes(learner, lambda rows=rows: planned.run(rows)) for rows in (1, 2))
-        forward = operations(lambda: planned.run(1))
-        taught = operations(lambda: planned.teach[0](1)) * planned.teach[1] if planned.teach else 0.0
+        first, second = (saved_bytes(learner, partial(planned.run, rows)) for rows in (1, 2))
+        forward, taught = operations(partial(planned.run, 1)), 0.0
+        if planned.teach:
+            passes, share = planned.teach
+            taught = share * operations(partial(passes, 1))
     gradients = sum(p.numel() * p.element_size() for p in learner.parameters() if p.requires_grad)
     networks = sum(p.numel() * p.element_size() for module in planned.frozen for p in module.parameters())
     stored = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import save_file
-from torch import nn
+from toys import materialise
 
 from sensorium.config import AnyData, parse
 from sensorium.config.counts import Counts, frame_bytes, recorded, set_bytes
@@ -71,17 +71,6 @@ def test_the_arithmetic_is_right_for_every_preset(name):
 @pytest.mark.parametrize("changes", ODD.values(), ids=ODD)
 def test_the_arithmetic_is_right_for_odd_settings(changes):
     compare(validate(changes))
-
-
-def materialise(module: nn.Module) -> None:
-    """Give weights and buffers without memory some numbers."""
-    for part in module.modules():
-        for name, weight in part._parameters.items():
-            if weight is not None:
-                part._parameters[name] = nn.Parameter(0.02 * torch.randn(weight.shape), weight.requires_grad)
-        for name, buffer in part._buffers.items():
-            if buffer is not None:
-                part._buffers[name] = torch.ones(buffer.shape, dtype=buffer.dtype)
 
 
 @pytest.mark.parametrize("folder", ["encoders/audio", "fusion", "finetuned", "state_dynamics", "dynamics"])

@@ -82,6 +82,6 @@ def test_a_gpu_stores_no_logits_and_counts_the_same_operations():
     layer, x = Attention(8, 1), torch.randn(1, 64, 8)
     plain, count = saved_bytes(layer, lambda: layer(x)), operations(lambda: layer(x))
     with fused_attention():
-        assert saved_bytes(layer, lambda: layer(x)) <= plain - 4 * 64 * 64
+        assert saved_bytes(layer, lambda: layer(x)) == plain - 4 * 64 * 64 + 4 * 64  # one sum of each row instead
         assert operations(lambda: layer(x)) == count
     assert saved_bytes(layer, lambda: layer(x)) == plain

@@ -26,7 +26,7 @@ from sensorium.generation.sizes import latent_bytes
 from sensorium.planning.configuration import read_settings
 from sensorium.planning.footprint import file_bytes, fused_attention, learner_tensors, operations, saved_bytes
 from sensorium.planning.learners import stage
-from sensorium.planning.resources import memory_mb, training_of
+from sensorium.planning.resources import RULES, memory_mb, models, training_of
 from sensorium.planning.table import aligned, size
 from sensorium.settings import Config
 from sensorium.training.learner import CoupledLearner
@@ -62,7 +62,7 @@ def main(argv: list[str]) -> None:
     settings = read_settings(args.config)
     limit = args.memory * GIGABYTE if args.device == "cuda" else math.inf
     stages = {
-        folder: stage_estimate(settings, folder, args.device, args.micro_batch, limit) for folder in settings.trained()
+        folder: stage_estimate(settings, folder, args.device, args.micro_batch, limit) for folder in models(settings)
     }
     for each in stages.values():
         each["seconds"] = each["steps"] * each["operations_a_step"] / (args.tflops * TERA)
@@ -127,17 +127,7 @@ def disk(settings: Config) -> dict[str, int]:
 
 def rules(settings: Config) -> list[str]:
     """Rules of the workflow that ask for memory by the settings, in its order."""
-    trainings = {
-        "encoders": "train_encoder",
-        "fusion": "train_fusion",
-        "finetuned": "finetune",
-        "state_dynamics": "train_state_dynamics",
-        "tokenizers": "train_tokenizer",
-        "dynamics": "train_dynamics",
-        "clone": "train_clone",
-        "agent": "train_agent",
-    }
-    trained = [trainings[folder.partition("/")[0]] for folder in settings.trained()]
+    trained = [RULES[folder] for folder in models(settings)]
     evaluations = [name.removesuffix("_vision").removesuffix("_audio") for name in settings.evaluations_on()]
     encoded = ["encode_latents"] if settings.lines.generative else []
     return list(dict.fromkeys(["collect", *trained, *encoded, *evaluations]))

@@ -24,7 +24,7 @@ LEAST = 8000  # MB: what rules with networks ask for at least
 # Folder of a trained model, below results/ -> its section; the others are named alike.
 _SECTIONS = {"finetuned": "finetune", "clone": "agent.cloning", "agent": "agent.imagination"}
 # Rule of the training of each folder.
-_RULES = {
+RULES = {
     "encoders/vision": "train_encoder",
     "encoders/audio": "train_encoder",
     "fusion": "train_fusion",
@@ -48,11 +48,14 @@ def training_of(settings: Config, folder: str) -> Training:
 
 
 def models(settings: Config) -> dict[str, Counts]:
-    """Folder of each model that the workflow trains, in its order -> numbers of the model that is exported."""
+    """Folder of each model that the workflow trains, in its order -> numbers of the model that is exported.
+
+    A model without an entry in `sizes.py` is left out; its rule then asks for the least.
+    """
     state = forecasting.state_dynamics(settings, settings.fusion.dim)
     known = perception.models(settings) | {"state_dynamics": state}
     known |= generation.models(settings) | agent.models(settings)
-    return {folder: known[folder] for folder in settings.trained()}
+    return {folder: known[folder] for folder in settings.trained() if folder in known}
 
 
 def learners(settings: Config) -> dict[str, Counts]:
@@ -60,7 +63,7 @@ def learners(settings: Config) -> dict[str, Counts]:
     state = forecasting.state_dynamics(settings, settings.fusion.dim)
     known = perception.learners(settings) | {"state_dynamics": state}
     known |= generation.learners(settings) | agent.learners(settings)
-    return {folder: known[folder] for folder in settings.trained()}
+    return {folder: known[folder] for folder in settings.trained() if folder in known}
 
 
 def checkpoints(settings: Config) -> dict[str, int]:
@@ -76,5 +79,5 @@ def memory_mb(settings: Config, rule: str) -> int:
         return max(4000, LIGHT + round(2 * SPARE * shard / MEGABYTE))
     held = perception.held(settings) | forecasting.held(settings, settings.fusion.dim)
     held |= generation.held(settings) | agent.held(settings)
-    saved = max((size for folder, size in checkpoints(settings).items() if _RULES[folder] == rule), default=0)
+    saved = max((size for folder, size in checkpoints(settings).items() if RULES[folder] == rule), default=0)
     return max(LEAST, PROCESS + round(SPARE * (saved + held.get(rule, 0)) / MEGABYTE))

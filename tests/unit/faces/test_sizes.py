@@ -160,6 +160,14 @@ def test_files_are_laid_over_each_other_as_by_snakemake(below, above):
     assert lay_over(below, above) == expected
 
 
+def test_a_model_without_an_entry_asks_for_the_least(monkeypatch):
+    trained = Config.trained
+    monkeypatch.setattr(Config, "trained", lambda self: [*trained(self), "mean_picture"])
+    settings = validate({"data": {"seed": 12}})
+    assert "mean_picture" not in models(settings)
+    assert memory_mb(settings, "train_mean_picture") == LEAST
+
+
 def test_counts_add():
     assert Counts(1, 2, 3) + Counts(4, 5, 6) == Counts(5, 7, 9)
     assert Counts(1, 2, 3).model() == 24

@@ -7,6 +7,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 from sensorium.config import ConfigurationError, canonical_json
+from sensorium.planning.resources import memory_mb
 from sensorium.programs import revision
 from sensorium.settings import check_files, validate
 
@@ -60,9 +61,16 @@ EVALUATE = (
     "sensorium --log {log} {params.program} --config {params.config:q} {params.inputs} {params.outputs} "
     "--threads {threads}"
 )
+
+
+def memory(wildcards, rulename):
+    """Megabytes of host memory, by arithmetic from the settings (`sensorium estimate`); they cause no rerun."""
+    return memory_mb(SETTINGS, rulename)
+
+
 # The program stops at `runtime`, in minutes; a training saves its state before, and the next job continues it.
-GPU_4H = {"gpu": 1, "mem_mb": 8000, "runtime": 240}
-GPU_1H = {"gpu": 1, "mem_mb": 8000, "runtime": 60}
+GPU_4H = {"gpu": 1, "mem_mb": memory, "runtime": 240}
+GPU_1H = {"gpu": 1, "mem_mb": memory, "runtime": 60}
 
 
 def flags(files):

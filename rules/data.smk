@@ -14,7 +14,7 @@ rule collect:
         "results/benchmarks/collect/{set}-{shard}.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=memory,
         runtime=120,
     params:
         config=set_section,
@@ -38,7 +38,7 @@ rule index_recordings:
         "results/benchmarks/index_recordings/{set}.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=memory,
         runtime=60,
     params:
         config=set_section,

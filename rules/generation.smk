@@ -109,7 +109,7 @@ rule index_latents:
         "results/benchmarks/index_latents/{stream}.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=memory,
         runtime=60,
     params:
         config=section("latents"),

@@ -50,7 +50,11 @@ INTERACTIVE = {
     "dream": "sensorium.interactive.dream",
     "play": "sensorium.interactive.play",
 }
-PROGRAMS = {**TRAININGS, **EVALUATIONS, **OTHERS, **INTERACTIVE}
+PLANNING = {
+    "runs": "sensorium.planning.runs",
+    "estimate": "sensorium.planning.estimate",
+}
+PROGRAMS = {**TRAININGS, **EVALUATIONS, **OTHERS, **INTERACTIVE, **PLANNING}
 
 
 def revision(name: str) -> int:

@@ -263,4 +263,24 @@ MUTANTS = (
         "if size % self.patch:", "if False:",
         ("test_buildable.py::test_random_settings",),
     ),
+    Mutant(
+        "a used run may be cleared", "planning/kept_runs.py",
+        'state = "used"', 'state = "unused"',
+        ("test_kept_runs.py::test_a_finished_training_is_used_until_another_one_takes_its_place",),
+    ),
+    Mutant(
+        "a run is cleared while its training goes on", "planning/kept_runs.py",
+        "fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)", "pass",
+        ("test_kept_runs.py::test_the_lock_of_a_training_is_seen",),
+    ),
+    Mutant(
+        "two moments for Muon", "config/counts.py",
+        "2 * (self.parameters - by_muon) + by_muon", "2 * self.parameters",
+        ("test_sizes.py::test_the_arithmetic_is_right_for_every_preset",),
+    ),
+    Mutant(
+        "weights among the activations", "planning/footprint.py",
+        "if storage._cdata not in own:", "if storage:",
+        ("test_footprint.py::test_what_autograd_keeps_of_two_layers_is_counted_by_hand",), cheap=True,
+    ),
 )  # fmt: skip

@@ -160,6 +160,17 @@ def run_toy(output: Path, config: ToyConfig | None = None, execution: Execution 
     )
 
 
+def materialise(module: nn.Module) -> None:
+    """Give weights and buffers without memory some numbers."""
+    for part in module.modules():
+        for name, weight in part._parameters.items():
+            if weight is not None:
+                part._parameters[name] = nn.Parameter(0.02 * torch.randn(weight.shape), weight.requires_grad)
+        for name, buffer in part._buffers.items():
+            if buffer is not None:
+                part._buffers[name] = torch.ones(buffer.shape, dtype=buffer.dtype)
+
+
 def main() -> None:
     """`toys.py OUTPUT STEP_SECONDS SAVE_SECONDS`: a slow training with constant checkpoints, to be killed."""
     torch.set_num_threads(1)

@@ -9,6 +9,15 @@ import sys
 from pathlib import Path
 
 import av
+import pytest
+
+from sensorium.artifacts import read_json
+from sensorium.planning.configuration import read_settings
+from sensorium.planning.estimate import disk
+from sensorium.planning.footprint import file_bytes, learner_tensors
+from sensorium.planning.kept_runs import kept_runs
+from sensorium.planning.learners import stage
+from sensorium.planning.resources import models, training_of
 
 EXAMPLE = Path(__file__).parents[2] / "examples/perceive_and_imagine.py"
 EVALUATIONS = {
@@ -117,3 +126,24 @@ def test_what_was_trained_dreams_by_hand(tiny, command):
     with av.open(str(tiny / "dream.mp4")) as film:
         assert film.streams.audio
         assert sum(1 for _ in film.decode(video=0)) == 32  # as long as the recording whose actions it follows
+
+
+def test_every_training_wrote_what_was_estimated(tiny):
+    settings = read_settings([tiny / "config/tiny.yaml"], tiny / "config/config.yaml")
+    for folder in settings.trained():
+        learner, training = stage(settings, folder).learner, training_of(settings, folder)
+        manifest = read_json(tiny / "results" / folder / "manifest.json")
+        assert manifest["files"]["model"]["bytes"] == file_bytes(learner.model.state_dict()), folder
+        assert manifest["details"]["parameters"] == models(settings)[folder].parameters, folder
+        run = tiny / "results" / folder / "runs" / manifest["details"]["run"]
+        saved = run / f"checkpoints/step-{training.steps:08d}/tensors.safetensors"
+        assert saved.stat().st_size == file_bytes(learner_tensors(learner, training)), folder
+    for name, planned in disk(settings).items():
+        shards = sum(path.stat().st_size for path in (tiny / "results" / name).glob("*.safetensors"))
+        assert planned == pytest.approx(shards, rel=0.06), name  # actions lie beside the video's latents
+
+
+def test_every_run_that_was_kept_is_used(tiny):
+    runs = [run for of_stage in kept_runs(tiny / "results").values() for run in of_stage]
+    assert {run.state for run in runs} == {"used"}
+    assert len(runs) == 8

@@ -14,8 +14,8 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 OWN = {path.name for path in (ROOT / "src").iterdir() if (path / "__init__.py").exists()}
-# Not imported by the sources: what runs the workflow, and what its tests read YAML with.
-PROGRAMS = {"snakemake", "snakemake-executor-plugin-slurm", "pyyaml"}
+# Not imported by the sources: what runs the workflow.
+PROGRAMS = {"snakemake", "snakemake-executor-plugin-slurm"}
 # Modules of one distribution that do not work without another one.
 BEHIND = {"torch.utils.tensorboard": "tensorboard"}
 

@@ -7,11 +7,11 @@ import sys
 
 import pytest
 
-from sensorium.programs import EVALUATIONS, INTERACTIVE, OTHERS, PROGRAMS, TRAININGS, revision
+from sensorium.programs import EVALUATIONS, INTERACTIVE, OTHERS, PLANNING, PROGRAMS, TRAININGS, revision
 
 
 def test_every_program_has_one_name_and_one_kind():
-    kinds = (TRAININGS, EVALUATIONS, OTHERS, INTERACTIVE)
+    kinds = (TRAININGS, EVALUATIONS, OTHERS, INTERACTIVE, PLANNING)
     assert len(PROGRAMS) == sum(map(len, kinds))
     assert len(set(PROGRAMS.values())) == len(PROGRAMS)
 

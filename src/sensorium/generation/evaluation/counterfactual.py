@@ -26,7 +26,7 @@ from sensorium.evaluation.scores import cosine, explained, products
 from sensorium.evaluation.statistics import measure
 from sensorium.generation.config import CounterfactualConfig
 from sensorium.generation.evaluation import dream_figures
-from sensorium.generation.evaluation.dreams import INPUTS, Studio, add_poison
+from sensorium.generation.evaluation.dreams import INPUTS, Studio, add_poison, true_pictures
 from sensorium.progress import track
 from sensorium.randomness import stable_seed
 
@@ -47,8 +47,9 @@ def judge(bench: Bench, config: CounterfactualConfig) -> Result:
     changed, third = (with_actions_of(actions, of_other_recordings(groups, rng), given) for _ in range(2))
     truth = rerun(studio, sample, changed, given)
     own, other, third_dream = (mean_dream(studio, sample, moves, config) for moves in (actions, changed, third))
-    rerun_film = np.concatenate([sample["pictures"][:, :given], truth], 1)
-    change = truth - sample["pictures"][:, given:]
+    pictures = true_pictures(sample)
+    rerun_film = np.concatenate([pictures[:, :given], truth], 1)
+    change = truth - pictures[:, given:]
     changes = {
         "dream": other - own,
         "other actions": third_dream - own,
@@ -66,7 +67,7 @@ def judge(bench: Bench, config: CounterfactualConfig) -> Result:
     )
     ahead, most = np.unique(np.linspace(0, horizon - 1, SHOWN).astype(int)), int((change**2).sum((1, 2, 3, 4)).argmax())
     strips = {
-        "truth": sample["pictures"][most, given + ahead],
+        "truth": pictures[most, given + ahead],
         "truth,\nother actions": truth[most, ahead],
         "dream": own[most, ahead],
         "dream,\nother actions": other[most, ahead],

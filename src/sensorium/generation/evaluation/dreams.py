@@ -45,6 +45,11 @@ def add_poison(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--poison", choices=POISONS, help=meaning)
 
 
+def true_pictures(sample: Sample, first: int = 0, last: int | None = None) -> np.ndarray:
+    """Recorded frames `first` to `last` of windows, float32 [n, frames, 3, H, W] in [0, 1]."""
+    return to_images(torch.from_numpy(sample["video"][:, first:last])).numpy()
+
+
 class Studio:
     """Where dreams are made and shown.
 
@@ -64,7 +69,7 @@ class Studio:
         """Up to `count` windows, spread evenly over the recordings of a split.
 
         Their fields:
-            pictures: float32 [n, T, 3, H, W] in [0, 1].
+            video: uint8 [n, T, H, W, 3], a quarter of the memory of pictures (`true_pictures`).
             tokens: float32 [n, T, N, C], video first, then sound, where the dynamics dream it.
             action: [n, T, ...], action[t] led to frame t; absent in a world that nobody steers.
             audio: int16 [n, T * samples_per_frame]; absent in silent recordings.
@@ -84,12 +89,8 @@ class Studio:
         picked = pool.draw(np.ones(len(pool), bool), count, rng)
         drawn = pool.rows(picked)
         latents = [stream.windows.batch(picked)["latent"].float().numpy() for stream in streams]
-        known = {field: drawn[field] for field in fields if field != "video"}
-        return pool.places(picked).having(
-            pictures=to_images(torch.from_numpy(drawn["video"])).numpy(),
-            tokens=np.concatenate(latents, axis=2),
-            **known,
-        )
+        known = {field: drawn[field] for field in fields}
+        return pool.places(picked).having(tokens=np.concatenate(latents, axis=2), **known)
 
     def latent(self, name: str) -> np.ndarray:
         """Video tokens of a whole recording, [T, N, C]."""

@@ -14,6 +14,7 @@ dreamed frames; its floor is 0.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -28,8 +29,7 @@ from sensorium.evaluation.scores import mean, psnr, ssim
 from sensorium.evaluation.statistics import measure
 from sensorium.generation.config import RolloutConfig
 from sensorium.generation.evaluation import dream_figures
-from sensorium.generation.evaluation.dreams import INPUTS, Studio, add_poison
-from sensorium.progress import track
+from sensorium.generation.evaluation.dreams import INPUTS, Studio, add_poison, true_pictures
 from sensorium.randomness import stable_seed
 
 REVISION = 2
@@ -50,7 +50,6 @@ ALLOWED = 1.0  # dB that few steps may lose
 FLOORS = ("persistence", "untrained")
 REFERENCES = ("persistence of the raw frame", "shuffled actions")
 
-Pictures = dict[str, np.ndarray]  # what is shown -> [n, horizon, 3, H, W]
 Errors = dict[str, np.ndarray]  # what is shown -> mean squared error [n, horizon]
 
 
@@ -59,20 +58,22 @@ def judge(bench: Bench, config: RolloutConfig) -> Result:
     studio, given, horizon = Studio(bench, config), config.context, config.horizon
     rng = np.random.default_rng(stable_seed(config.seed, "rollout"))
     sample = studio.sample(given + horizon, config.windows, rng)
-    pictures = shown_frames(studio, sample, horizon, rng)
-    target = sample["pictures"][:, given:]
-    errors = {name: squared_errors(frames, target) for name, frames in pictures.items()}
+    filmed = np.linspace(0, len(sample) - 1, SHOWN).astype(int)
+    target = true_pictures(sample, given)
+    errors, similarities, dreamed = {}, {}, target[:0]
+    for name, frames in shown_frames(studio, sample, horizon, rng):  # one after the other: each may take gigabytes
+        errors[name], similarities[name] = squared_errors(frames, target), similarity(frames, target)
+        dreamed = frames[filmed] if name == "dream" else dreamed
     metrics = {
         **errors_metrics(errors, sample.names, config.seed),
-        "ssim_mean": ssim_metric(pictures, target, sample.names, config.seed),
+        "ssim_mean": ssim_metric(similarities, sample.names, config.seed),
     }
     if "shuffled actions" in errors:
         metrics["action_effect"] = action_effect(errors, sample.names, config.seed)
     metrics["few_steps"] = few_steps(studio, sample, errors, min(NEAR, horizon), config)
 
-    filmed = np.linspace(0, len(sample) - 1, SHOWN).astype(int)
-    truth = sample["pictures"][filmed]
-    dreams = np.concatenate([truth[:, :given], pictures["dream"][filmed]], 1)
+    truth = true_pictures(sample.rows(filmed))
+    dreams = np.concatenate([truth[:, :given], dreamed], 1)
     sounds = to_sounds(torch.from_numpy(sample["audio"][filmed])).numpy() if "audio" in sample else None
     details = studio.recordings.details
     rates = int(details["frames_per_second"]), int(details["sample_rate"])
@@ -89,20 +90,19 @@ def judge(bench: Bench, config: RolloutConfig) -> Result:
     )
 
 
-def shown_frames(studio: Studio, sample: Sample, horizon: int, rng: np.random.Generator) -> Pictures:
-    """The frames after the context, as dreamed and as floors, ceiling and references have them."""
+def shown_frames(
+    studio: Studio, sample: Sample, horizon: int, rng: np.random.Generator
+) -> Iterator[tuple[str, np.ndarray]]:
+    """The frames after the context, [n, horizon, 3, H, W]: dreamed, and of floors, ceiling and references."""
     given, tokens, actions = studio.config.context, sample["tokens"], sample.get("action")
-    pictures = {
-        "dream": studio.show(sample, studio.dream(sample, horizon, actions)),
-        "persistence": np.repeat(studio.pictures(tokens[:, :given], given - 1), horizon, 1),
-        "tokenizer": studio.pictures(tokens, given),
-        "persistence of the raw frame": np.repeat(sample["pictures"][:, given - 1 : given], horizon, 1),
-        "untrained": studio.show(sample, studio.dream(sample, horizon, actions, untrained=True)),
-    }
+    yield "dream", studio.show(sample, studio.dream(sample, horizon, actions))
+    yield "persistence", np.repeat(studio.pictures(tokens[:, :given], given - 1), horizon, 1)
+    yield "tokenizer", studio.pictures(tokens, given)
+    yield "persistence of the raw frame", np.repeat(true_pictures(sample, given - 1, given), horizon, 1)
+    yield "untrained", studio.show(sample, studio.dream(sample, horizon, actions, untrained=True))
     if actions is not None:
         others = with_actions_of(actions, of_other_recordings(sample.groups, rng), given)
-        pictures["shuffled actions"] = studio.show(sample, studio.dream(sample, horizon, others))
-    return pictures
+        yield "shuffled actions", studio.show(sample, studio.dream(sample, horizon, others))
 
 
 def squared_errors(pictures: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -128,14 +128,14 @@ def errors_metrics(errors: Errors, names: list[str], seed: int) -> dict[str, dic
     }
 
 
-def ssim_metric(pictures: Pictures, target: np.ndarray, names: list[str], seed: int) -> dict[str, Any]:
-    """SSIM, the mean over the dreamed frames."""
+def similarity(pictures: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """SSIM of each window, the mean over its frames, float64 [n]; pictures [n, horizon, 3, H, W]."""
+    flat = [np.ascontiguousarray(part).reshape(-1, *part.shape[2:]) for part in (target, pictures)]
+    return ssim(*flat).reshape(target.shape[:2]).mean(1)
 
-    def similarity(frames: np.ndarray) -> np.ndarray:
-        flat = [part.reshape(-1, *part.shape[2:]) for part in (target, frames)]
-        return ssim(*flat).reshape(target.shape[:2]).mean(1)
 
-    scores = {name: similarity(frames) for name, frames in track(pictures.items(), "films compared by SSIM")}
+def ssim_metric(scores: dict[str, np.ndarray], names: list[str], seed: int) -> dict[str, Any]:
+    """SSIM, the mean over the dreamed frames, from that of each window [n] by what is shown."""
     return measure(
         "ssim_mean",
         scores["dream"],
@@ -166,7 +166,7 @@ def few_steps(studio: Studio, sample: Sample, errors: Errors, near: int, config:
     """PSNR of the first `near` frames in few denoising steps, against many."""
     few = np.linspace(0, len(sample) - 1, min(config.fine_windows, len(sample))).astype(int)
     some = sample.rows(few)
-    target = some["pictures"][:, config.context :][:, :near]
+    target = true_pictures(some, config.context, config.context + near)
 
     def error(steps: int) -> np.ndarray:
         return squared_errors(studio.show(some, studio.dream(some, near, some.get("action"), steps=steps)), target)

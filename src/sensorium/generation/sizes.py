@@ -1,0 +1,132 @@
+"""Sizes of generation by arithmetic: numbers of its networks, and bytes that its programs hold. Never imports torch."""
+
+from __future__ import annotations
+
+from sensorium.config import TOKENIZER_STRIDE
+from sensorium.config.counts import FLOAT, Counts, blocks, frame_bytes, linear, recorded, vectors
+from sensorium.generation.config import AudioTokenizerConfig, GenerationSettings, VideoTokenizerConfig
+
+REAL = 256  # real pieces of `drift`
+
+
+def convolutional_tokenizer(config: VideoTokenizerConfig) -> Counts:
+    """`ConvolutionalTokenizer`."""
+    width, wide, wider, channels = config.width, 2 * config.width, 4 * config.width, config.channels
+
+    def residual(n: int) -> Counts:
+        return vectors(n, 4) + linear(9 * n, n) + linear(9 * n, n)
+
+    encoder = linear(9 * 12, width) + residual(width) + linear(4 * width, wide) + residual(wide)
+    encoder += linear(4 * wide, wider) + residual(wider) + vectors(wider, 2) + linear(wider, channels)
+    decoder = linear(9 * channels, wider) + residual(wider) + residual(wider) + linear(4 * wider, wide, bias=False)
+    decoder += vectors(wide) + residual(wide) + linear(4 * wide, width, bias=False) + vectors(width) + residual(width)
+    return encoder + decoder + vectors(width, 2) + linear(9 * width, 12)
+
+
+def transformer_tokenizer(config: VideoTokenizerConfig, size: int) -> Counts:
+    """`TransformerTokenizer`."""
+    shape, dim = config.transformer, config.transformer.dim
+    pixels, tokens = 3 * shape.patch**2, (size // TOKENIZER_STRIDE) ** 2
+    total = linear(pixels, dim) + linear(config.channels, dim) + linear(24, dim, bias=False) + vectors(dim, 3)
+    total += vectors(dim, (size // shape.patch) ** 2 + tokens) + blocks(shape, 2 * shape.layers)
+    return total + vectors(dim, 2) + linear(dim, config.channels) + linear(dim, pixels)
+
+
+def audio_tokenizer(config: AudioTokenizerConfig, samples: int) -> Counts:
+    """`AudioTokenizer` of frames of `samples` samples; a column has as many, up to 64, as divide a token's share."""
+    share, width = samples // config.tokens, config.width
+    hop = max(hop for hop in range(1, 65) if share % hop == 0)
+    columns = share // hop
+    layer = vectors(width) + linear(config.kernel * width, width) + linear(width, width)
+    total = linear(2 * hop, width) + linear(1, width) + vectors(width, 2)
+    for _ in range(2 * config.layers):
+        total += layer
+    total += linear(columns * width, 2 * width) + linear(2 * width, config.channels)
+    return total + linear(config.channels, width * columns) + linear(width, 2 * hop) + linear(width, 1)
+
+
+def frame_tokens(settings: GenerationSettings) -> dict[str, int]:
+    """Tokens a frame of each stream."""
+    video = (settings.data.size // TOKENIZER_STRIDE) ** 2
+    return {"video": video} | ({"audio": settings.tokenizers.audio.tokens} if "audio" in settings.streams() else {})
+
+
+def dynamics(settings: GenerationSettings) -> Counts:
+    """`Dynamics`."""
+    config, channels, tokens = settings.dynamics, settings.tokenizers.video.channels, frame_tokens(settings)
+    dim, count, action = config.dim, sum(tokens.values()), recorded(settings.data).action
+    total = linear(27 * (channels + 1), dim) + linear(9 * channels, dim, bias=False)
+    if "audio" in tokens:
+        total += linear(3 * (channels + 1), dim)
+    total += vectors(dim, count + config.registers + 2) + linear(32, dim) + linear(dim, dim) + vectors(dim, 7)
+    if action:
+        total += linear(action["size"], dim, bias=action["kind"] == "continuous")
+    total += vectors(dim, 2) + blocks(config, config.layers, config.key_heads) + linear(dim, channels)
+    return total + Counts(buffers=3 * count * channels)
+
+
+def models(settings: GenerationSettings) -> dict[str, Counts]:
+    """Folder of each trained model, below results/ -> its numbers."""
+    video = settings.tokenizers.video
+    size, samples = settings.data.size, recorded(settings.data).samples
+    seen = convolutional_tokenizer(video) if video.kind == "convolutional" else transformer_tokenizer(video, size)
+    sound = {"tokenizers/audio": audio_tokenizer(settings.tokenizers.audio, samples)}
+    return {
+        "tokenizers/video": seen,
+        **(sound if "audio" in settings.streams() else {}),
+        "dynamics": dynamics(settings),
+    }
+
+
+def learners(settings: GenerationSettings) -> dict[str, Counts]:
+    """Folder of each trained model -> numbers of its learner: those of the model, and running scales of the losses."""
+    scales = {"tokenizers/video": 4, "dynamics": 2 * len(frame_tokens(settings))}
+    return {folder: own + Counts(buffers=scales.get(folder, 0)) for folder, own in models(settings).items()}
+
+
+def latent_bytes(settings: GenerationSettings) -> dict[str, int]:
+    """Stream -> bytes of the latents of all recordings, without the actions and rewards that are copied to them."""
+    data, bytes_each = settings.data, 2 if settings.latents.dtype == "float16" else FLOAT
+    channels = settings.tokenizers.video.channels
+    return {
+        stream: data.recordings * data.frames * tokens * channels * bytes_each
+        for stream, tokens in frame_tokens(settings).items()
+    }
+
+
+def held(settings: GenerationSettings) -> dict[str, int]:
+    """Rule -> bytes of the arrays that it holds on the host: windows, and the films of dreams that are compared.
+
+    A film is one picture for each dreamed frame of each window, in float32.
+    """
+    data, judged, tokenizers = settings.data, settings.evaluations, settings.tokenizers
+    stored, picture = frame_bytes(data), FLOAT * 3 * data.size**2
+    token = FLOAT * sum(frame_tokens(settings).values()) * settings.tokenizers.video.channels
+    frame = stored + 2 * token  # of a window, whose streams are joined
+
+    loaded = dynamics(settings).model()  # on the host, before it goes to the device
+
+    def dreamed(config: object, context: int, horizon: int, films: int) -> int:
+        windows: int = config.windows  # type: ignore[attr-defined]
+        held = windows * ((context + horizon) * (2 * stored + 3 * token) + horizon * films * picture)
+        return held + loaded
+
+    rollout, uncertainty, counterfactual, drift = (
+        judged.rollout,
+        judged.uncertainty,
+        judged.counterfactual,
+        judged.drift,
+    )
+    video_frames = tokenizers.video.transformer.frames if tokenizers.video.kind == "transformer" else 1
+    return {
+        "train_tokenizer": 3 * tokenizers.video.training.batch * video_frames * stored,
+        "encode_latents": 3 * max(latent_bytes(settings).values()) // data.shards,
+        "train_dynamics": 4 * settings.dynamics.training.batch * settings.dynamics.long_frames * token,
+        "reconstruction": 6 * judged.reconstruction.frames * picture,
+        "rollout": dreamed(rollout, rollout.context, rollout.horizon, 6),
+        "uncertainty": dreamed(uncertainty, uncertainty.context, uncertainty.horizon, uncertainty.dreams + 4),
+        "counterfactual": dreamed(
+            counterfactual, counterfactual.context, counterfactual.horizon, 2 * counterfactual.dreams + 8
+        ),
+        "drift": max(REAL, drift.windows) * (drift.context + drift.piece) * (2 * frame + 4 * picture) + loaded,
+    }

@@ -1,0 +1,83 @@
+"""Memory that the programs of the workflow need on the host, by arithmetic: the rules ask for it. Never imports torch.
+
+A training on a GPU needs little of it, except when it saves: the whole checkpoint is copied from the GPU. An evaluation
+holds the windows that it judges, and what is compared with them.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from sensorium.agent import sizes as agent
+from sensorium.config import Training
+from sensorium.config.counts import Counts, set_bytes
+from sensorium.forecasting import sizes as forecasting
+from sensorium.generation import sizes as generation
+from sensorium.perception import sizes as perception
+from sensorium.settings import Config
+
+MEGABYTE = 10**6
+PROCESS = 3000  # MB of a program with torch, CUDA and its libraries, before it holds anything
+LIGHT = 1000  # MB of a program without a network
+SPARE = 1.2  # the allocator, temporary arrays
+LEAST = 8000  # MB: what rules with networks ask for at least
+# Folder of a trained model, below results/ -> its section; the others are named alike.
+_SECTIONS = {"finetuned": "finetune", "clone": "agent.cloning", "agent": "agent.imagination"}
+# Rule of the training of each folder.
+RULES = {
+    "encoders/vision": "train_encoder",
+    "encoders/audio": "train_encoder",
+    "fusion": "train_fusion",
+    "finetuned": "finetune",
+    "state_dynamics": "train_state_dynamics",
+    "tokenizers/video": "train_tokenizer",
+    "tokenizers/audio": "train_tokenizer",
+    "dynamics": "train_dynamics",
+    "clone": "train_clone",
+    "agent": "train_agent",
+}
+
+
+def training_of(settings: Config, folder: str) -> Training:
+    """The optimisation of the model in a folder below results/."""
+    section: object = settings
+    for name in _SECTIONS.get(folder, folder.replace("/", ".")).split("."):
+        section = getattr(section, name)
+    training: Training = section.training  # type: ignore[attr-defined]
+    return training
+
+
+def models(settings: Config) -> dict[str, Counts]:
+    """Folder of each model that the workflow trains, in its order -> numbers of the model that is exported.
+
+    A model without an entry in `sizes.py` is left out; its rule then asks for the least.
+    """
+    state = forecasting.state_dynamics(settings, settings.fusion.dim)
+    known = perception.models(settings) | {"state_dynamics": state}
+    known |= generation.models(settings) | agent.models(settings)
+    return {folder: known[folder] for folder in settings.trained() if folder in known}
+
+
+def learners(settings: Config) -> dict[str, Counts]:
+    """The same folders -> numbers of the learner, which checkpoints hold."""
+    state = forecasting.state_dynamics(settings, settings.fusion.dim)
+    known = perception.learners(settings) | {"state_dynamics": state}
+    known |= generation.learners(settings) | agent.learners(settings)
+    return {folder: known[folder] for folder in settings.trained() if folder in known}
+
+
+def checkpoints(settings: Config) -> dict[str, int]:
+    """The same folders -> bytes of a checkpoint, but for its header."""
+    return {folder: own.checkpoint(training_of(settings, folder)) for folder, own in learners(settings).items()}
+
+
+@cache
+def memory_mb(settings: Config, rule: str) -> int:
+    """Megabytes of host memory that a rule asks for."""
+    if rule in ("collect", "index_recordings", "index_latents"):
+        shard = max(set_bytes(data) // data.shards for data in settings.sets().values())
+        return max(4000, LIGHT + round(2 * SPARE * shard / MEGABYTE))
+    held = perception.held(settings) | forecasting.held(settings, settings.fusion.dim)
+    held |= generation.held(settings) | agent.held(settings)
+    saved = max((size for folder, size in checkpoints(settings).items() if RULES[folder] == rule), default=0)
+    return max(LEAST, PROCESS + round(SPARE * (saved + held.get(rule, 0)) / MEGABYTE))

@@ -19,14 +19,14 @@ import re
 from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import save_file
 
-from sensorium.artifacts import ArtifactError, atomic_path, read_manifest, verified_file
+from sensorium.artifacts import ArtifactError, atomic_path, checked, read_manifest, verified_file
+from sensorium.data.schema import Details, Fields, Split, check_splits, match
 
-Split = Literal["training", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("training", "validation", "test")
 KIND = "recordings"
 DTYPES = {
@@ -101,7 +101,7 @@ def read_shard(path: Path) -> dict[str, dict[str, np.ndarray]]:
     try:
         with path.open("rb") as file:
             view = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError):
         raise ArtifactError(f"{path}: not found; run the stage that makes it") from None
     except ValueError:
         raise ArtifactError(f"{path}: an empty file; {way_out}") from None
@@ -116,13 +116,15 @@ def read_shard(path: Path) -> dict[str, dict[str, np.ndarray]]:
             name, field = key.split("/", 1)
             first, last = entry["data_offsets"]
             dtype = np.dtype(DTYPES[entry["dtype"]])
+            if not 0 <= first <= last:
+                raise ValueError(f"{key} lies at bytes {first} to {last}")
             if start + last > len(view):
                 raise ArtifactError(
                     f"{path}: truncated: {key} ends at byte {start + last}, the file at {len(view)}; {way_out}"
                 )
             flat = np.frombuffer(view, dtype, (last - first) // dtype.itemsize, start + first)
             recordings.setdefault(name, {})[field] = flat.reshape(entry["shape"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ArtifactError(f"{path}: not a shard of recordings ({error}); {way_out}") from None
     return recordings
 
@@ -141,26 +143,21 @@ class RecordingSet:
         self.details = details
         self._shards = dict(shards)
         self._entries: dict[str, dict[str, Any]] = {entry["name"]: entry for entry in details["recordings"]}
-        found: dict[str, dict[str, np.ndarray]] = {}
-        for path in self._shards.values():
-            found.update(read_shard(path))
-        missing = sorted(set(self._entries) - set(found))
-        if missing:
-            raise ArtifactError(
-                f"{manifest}: recordings {missing[:3]} are listed but in none of its shards; delete it and run again"
-            )
-        self._recordings = found
+        held = {name: read_shard(path) for name, path in self._shards.items()}
+        self._recordings: Mapping[str, Fields] = match(manifest, details, held)
 
     @classmethod
     def open(cls, manifest: Path) -> RecordingSet:
         """Verify every shard against the manifest, and map it into memory.
 
         Raises:
-            ArtifactError: if the manifest or a shard is missing, of another kind, or changed.
+            ArtifactError: if the manifest or a shard is missing, of another kind, or changed, or they disagree.
         """
         content = read_manifest(manifest, KIND)
+        details = checked(manifest, content["details"], Details)
         shards = {name: verified_file(manifest, content, name) for name in content["files"]}
-        return cls(manifest, content["details"], shards)
+        check_splits(manifest, details, shards)
+        return cls(manifest, details, shards)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A spawned worker maps the files itself, because pickling the views would copy the whole set.

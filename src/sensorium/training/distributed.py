@@ -39,6 +39,14 @@ class Ranks:
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
         return cls(dist.get_rank(), count, device)
 
+    def __enter__(self) -> Ranks:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        """Leave, unless the work failed: the others would notice, and fail before this one has its exit code."""
+        if kind is None:
+            self.leave()
+
     def leave(self) -> None:
         """Leave the process group."""
         if self.count > 1:

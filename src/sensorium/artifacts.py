@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -188,8 +189,8 @@ def checked(path: Path, values: Any, model: type[Stored]) -> dict[str, Any]:
         faults = error.errors()
         named = [f"{'.'.join(map(str, f['loc'])) or 'top level'} = {f['input']!r:.80}: {f['msg']}" for f in faults]
         more = f"; and {len(named) - SHOWN} more" if len(named) > SHOWN else ""
-        what = model.__name__.lower()
-        raise ArtifactError(f"{path}: not a {what}: {'; '.join(named[:SHOWN])}{more}; {MAKE_AGAIN}") from None
+        what = re.sub(r"(?<!^)(?=[A-Z])", " ", model.__name__).lower()
+        raise ArtifactError(f"{path}: no {what}: {'; '.join(named[:SHOWN])}{more}; {MAKE_AGAIN}") from None
     found: dict[str, Any] = values
     return found
 

@@ -9,10 +9,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from sensorium.artifacts import ArtifactError, digest, read_manifest, write_manifest
+from sensorium.artifacts import ArtifactError, checked, digest, read_manifest, write_manifest
 from sensorium.config import AnyData, LatentsConfig, canonical_json, parse_section
 from sensorium.data.quarantine import refuse_too_many
 from sensorium.data.recording import KIND, read_shard
+from sensorium.data.schema import Details
 from sensorium.data.shards import read_lists, refuse_empty_splits
 
 REVISION = 2
@@ -50,7 +51,8 @@ def index(section: Any, shards: list[Path], output: Path, like: Path | None = No
             raise ArtifactError(
                 f"{path}: does not list what its shard holds; delete both and run the same command again"
             )
-        entries += [{**entry, "shard": path.stem} for entry in content["recordings"]]
+        own = ("name", "number", "frames") if like else ("name", "number", "frames", "split")
+        entries += [{**{key: entry[key] for key in own}, "shard": path.stem} for entry in content["recordings"]]
         quarantine += content["quarantine"]
     entries.sort(key=lambda entry: entry["number"])
     details, inputs = dict(lists[0]["details"]), dict(lists[0]["inputs"])
@@ -58,7 +60,7 @@ def index(section: Any, shards: list[Path], output: Path, like: Path | None = No
         refuse_too_many(quarantine, section.recordings, section.max_bad_fraction)
         recordings = entries
     else:
-        origin = read_manifest(like, KIND)["details"]
+        origin = checked(like, read_manifest(like, KIND)["details"], Details)
         by_name = {entry["name"]: entry["split"] for entry in origin["recordings"]}
         if set(by_name) != {entry["name"] for entry in entries}:
             raise ArtifactError(

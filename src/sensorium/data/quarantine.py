@@ -44,7 +44,7 @@ def check(fields: Fields, details: Mapping[str, Any], frames: int) -> str | None
 
 
 def wrong_type(fields: Fields, details: Mapping[str, Any], frames: int, complete: bool = True) -> str | None:
-    """A field of another dtype or shape than the details say; or, of a `complete` recording, a field that is missing."""
+    """A field of another dtype or shape than the details say; or a field that a `complete` recording lacks."""
     for field, (dtype, shape) in _expected(details).items():
         if field not in fields:
             if complete:

@@ -27,6 +27,12 @@ class Entry(Stored):
     shard: str | None = None
 
 
+class Listed(Entry):
+    """A recording in the list of a shard, which tells `index` its place in the set."""
+
+    number: Count
+
+
 class Reason(Stored):
     """A recording in quarantine."""
 
@@ -67,14 +73,14 @@ class Details(SetDetails):
     """Of the manifest of a set."""
 
     recordings: list[Entry]
-    quarantine: list[Reason] = []
+    quarantine: list[Reason] = Field(default_factory=list)
 
 
 class ShardList(Stored):
     """What lies beside a shard."""
 
     config: dict[str, Any]
-    recordings: list[Entry]
+    recordings: list[Listed]
     quarantine: list[Reason]
     details: SetDetails
     inputs: dict[str, str]
@@ -101,7 +107,9 @@ def match(manifest: Path, details: Mapping[str, Any], shards: Mapping[str, Mappi
             raise ArtifactError(f"{manifest}: recording {name!r} {fault}; {way_out}")
         fields = found[name] = shards[shard][name]
         fault = wrong_type(fields, details, entry["frames"], complete=False)
-        fault = fault or clock_mismatch(fields, details, entry["frames"]) or _wrong_shape(fields, details, entry["frames"])
+        fault = (
+            fault or clock_mismatch(fields, details, entry["frames"]) or _wrong_shape(fields, details, entry["frames"])
+        )
         if fault:
             raise ArtifactError(f"{manifest}: recording {name!r} is not as listed: {fault}; {way_out}")
     held = sum(map(len, shards.values()))

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from sensorium.artifacts import read_json
+from sensorium.artifacts import read_manifest
 from sensorium.config import parse_section
 from sensorium.data.recording import RecordingSet
 from sensorium.data.windows import JoinedWindows, Windows
@@ -119,7 +119,7 @@ def main(argv: list[str]) -> None:
     vision, audio, fusion = given.load(VisionEncoder), given.load(AudioEncoder), given.load(Fusion)
     shapes: dict[str, Any] = {}
     for name, path in parts.items():
-        made = read_json(path)
+        made = read_manifest(path)
         shapes[name] = {"config": made["config"], "shapes": made["details"]["shapes"]}
 
     def build() -> tuple[JointLearner, JoinedWindows, JoinedWindows]:

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sensorium.artifacts import ArtifactError, read_json, write_json
-from sensorium.studies.findings import markdown
+from sensorium.artifacts import ArtifactError, read_checked, write_json
+from sensorium.studies.findings import StudyResult, markdown
 
 REVISION = 1
 
@@ -24,9 +24,7 @@ def main(argv: list[str]) -> None:
     args = parser.parse_args(argv)
     page = args.docs / "studies.md"
     for path in args.results:
-        record = read_json(path)
-        if not isinstance(record, dict) or not {"metrics", "controls", "tables", "commit"} <= set(record):
-            raise ArtifactError(f"{path}: not the result of a study; make it again with snakemake")
+        record = read_checked(path, StudyResult)
         page.write_text(with_table(page.read_text(), record))
         write_json(args.docs / "studies" / f"{record['name']}.json", record)
         print(f"{page}: {record['name']}", flush=True)

@@ -29,7 +29,7 @@ LINE_SECONDS = 10.0  # between two lines of progress
 class _LogFile(logging.FileHandler):
     """A log file that never fails: what it cannot take is on the screen, and the next record needs the disk too."""
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (a name of logging)
+    def handleError(self, record: logging.LogRecord) -> None:
         log.removeHandler(self)
 
     def close(self) -> None:

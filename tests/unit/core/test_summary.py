@@ -65,9 +65,9 @@ def test_faults_are_named(tmp_path: Path) -> None:
     incomplete = result("x")
     del incomplete["metrics"]["accuracy"]["ceiling"]
     for contents, message in (
-        (({"kind": "fusion"},), "not the result of an evaluation"),
+        (({"kind": "fusion"},), "no evaluation result"),
         ((result("x"), result("x")), "a second result named 'x'"),
-        ((incomplete,), r"metric 'accuracy' lacks \['ceiling'\]"),
+        ((incomplete,), r"metrics\.accuracy\.ceiling .*Field required"),
         ((result("x"), result("y", data="e")), "other recordings than the evaluation 'x'"),
     ):
         with pytest.raises(ArtifactError, match=message):

@@ -258,7 +258,7 @@ def read_manifest(path: Path, kind: str | None = None) -> dict[str, Any]:
     content = read_json(path)
     found = content.get("kind") if isinstance(content, dict) else type(content).__name__
     if kind is not None and found != kind:
-        raise ArtifactError(f"{path}: expected the manifest of a {kind!r}, found {found!r}")
+        raise ArtifactError(f"{path}: expected the manifest of a {kind!r}, found {found!r}; pass one of that kind")
     return checked(path, content, Manifest)
 
 

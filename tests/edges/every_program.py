@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,9 @@ INPUTS = {  # of the programs that are no evaluations: option -> where its manif
 }  # fmt: skip
 
 
+OPTIONAL = {name: {"sound": "latents/audio"} for name in ("train-dynamics", "train-clone", "train-agent")}
+
+
 def code_of(*argv: str) -> int:
     """Exit code of `sensorium ARGV` in this process."""
     with pytest.raises(SystemExit) as leaving:
@@ -79,12 +83,12 @@ def code_of(*argv: str) -> int:
     return int(leaving.value.code or 0)
 
 
-def inputs_of(name: str) -> dict[str, str]:
-    """Option of each manifest that a program reads -> where it lies."""
+def inputs_of(name: str, optional: bool = False) -> dict[str, str]:
+    """Option of each manifest that a program must, or also may, read -> where it lies."""
     if name in EVALUATIONS:
-        evaluation = importlib.import_module(PROGRAMS[name]).EVALUATION
-        return {entry.option: entry.place.format(sense="vision") for entry in evaluation.inputs if entry.required}
-    return INPUTS.get(name, {})
+        entries = importlib.import_module(PROGRAMS[name]).EVALUATION.inputs
+        return {entry.option: entry.place.format(sense="vision") for entry in entries if entry.required or optional}
+    return INPUTS.get(name, {}) | (OPTIONAL.get(name, {}) if optional else {})
 
 
 class World:
@@ -131,7 +135,7 @@ class World:
         options = {option: str(self.manifest(place)) for option, place in inputs_of(name).items()}
         first: list[str] = []
         if name == "index":
-            return self.with_options(self.index("latents/video"), {"output": str(output), **instead})
+            return self.with_options(self.index("latents/video"), self._beside(output) | instead)
         if name in ("train-encoder", "train-tokenizer", "encode-latents", "probe"):
             first = [sense or ("video" if name in ("train-tokenizer", "encode-latents") else "vision")]
         if name == "encode-latents":
@@ -156,6 +160,14 @@ class World:
         if name != "play":
             options["output"] = str(output)
         return self.with_options([name, *first], {**options, **instead})
+
+    def _beside(self, output: Path) -> dict[str, str]:
+        """A copy of a shard and its list beside a manifest that is to be made: `index` wants them in one folder."""
+        source = self.folder / "latents/video"
+        output.parent.mkdir(parents=True, exist_ok=True)
+        for path in source.glob("shard-0000.*"):
+            shutil.copy(path, output.parent)
+        return {"shards": str(output.parent / "shard-0000.json"), "output": str(output)}
 
     def _of_results(self, name: str, output: Path, instead: dict[str, str]) -> list[str]:
         if name == "curves":

@@ -12,7 +12,7 @@ from sensorium.agent.cloning_learner import CloningLearner
 from sensorium.agent.config import CloningConfig
 from sensorium.artifacts import ArtifactError, digest, read_manifest
 from sensorium.config import parse_section, parse_stored
-from sensorium.data.recording import RecordingSet, Split
+from sensorium.data.recording import KIND, RecordingSet, Split
 from sensorium.data.windows import JoinedWindows, Windows, join
 from sensorium.generation.config import DynamicsConfig
 from sensorium.generation.dynamics import Dynamics
@@ -33,6 +33,8 @@ def check_streams(manifest: Path, content: Mapping[str, Any], streams: Mapping[s
     """
     for name in ("latents", "sound"):
         trained_on, given = content["inputs"].get(name), streams.get(name)
+        if given:
+            read_manifest(given, KIND)  # what is no manifest is named here
         if trained_on != (digest(given) if given else None):
             raise ArtifactError(
                 f"{manifest}: not trained on {given or 'silent recordings'} as --{name}; train it again"

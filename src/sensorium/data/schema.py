@@ -57,16 +57,16 @@ class Labels(Stored):
 class SetDetails(Stored):
     """Of a set of recordings or latents; which of the optional ones are there depends on the source."""
 
-    frames_per_second: float | None = Field(None, gt=0)
-    sample_rate: Count | None = None
-    samples_per_frame: Count | None = None
-    size: Count | None = None
+    frames_per_second: float = Field(1, gt=0)
+    sample_rate: Count = 0
+    samples_per_frame: Count = 0
+    size: Count = 0
     action: Action | None = None
-    body: Count | None = None
-    tokens: Count | None = None
-    channels: Count | None = None
+    body: Count = 0
+    tokens: Count = 0
+    channels: Count = 0
     labels: dict[str, Labels] | None = None
-    state_names: list[str] | None = None
+    state_names: list[str] = Field(default_factory=list)
 
 
 class Details(SetDetails):

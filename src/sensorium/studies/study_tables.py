@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sensorium.artifacts import ArtifactError, read_checked, write_json
+from sensorium.artifacts import ArtifactError, atomic_path, read_checked, write_json
 from sensorium.studies.findings import StudyResult, markdown
 
 REVISION = 1
@@ -25,7 +25,9 @@ def main(argv: list[str]) -> None:
     page = args.docs / "studies.md"
     for path in args.results:
         record = read_checked(path, StudyResult)
-        page.write_text(with_table(page.read_text(), record))
+        text = with_table(page.read_text(), record)
+        with atomic_path(page) as temporary:
+            temporary.write_text(text)
         write_json(args.docs / "studies" / f"{record['name']}.json", record)
         print(f"{page}: {record['name']}", flush=True)
 

@@ -14,6 +14,8 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from gzip import BadGzipFile
+from io import UnsupportedOperation
 from lzma import LZMAError
 from os import PathLike
 
@@ -49,7 +51,8 @@ WAYS_OUT = {
     errno.EIO: "look after the disk or its connection",
 }
 _ANY_WAY_OUT = "look after the file system, or choose another place"
-_ARCHIVE_ERRORS = (zipfile.BadZipFile, tarfile.TarError, zlib.error, LZMAError)
+_FORMAT_ERRORS = (SafetensorError, zipfile.BadZipFile, tarfile.TarError, BadGzipFile, zlib.error, LZMAError)
+_NO_STORAGE_ERRORS = (BadGzipFile, UnsupportedOperation)  # an OSError by name, and no failure of the system
 _RUST_ERROR = re.compile(r"\(os error (\d+)\)")  # safetensors: "... No space left on device (os error 28)"
 _C_ERROR = re.compile(r"([^:]+) \((\d+)\)\s*$")  # torch: "unable to write to file </torch_1>: No space ... (28)"
 _WORKER = "Original Traceback"  # in the message of an error that a worker of torch's DataLoader passes on
@@ -68,7 +71,7 @@ class StorageError(OSError):
 def errno_of(error: BaseException) -> int | None:
     """Number of the system's error behind an exception, whichever library raised it: 0 if unknown, None if none."""
     if isinstance(error, OSError):
-        return error.errno or 0
+        return None if isinstance(error, _NO_STORAGE_ERRORS) else error.errno or 0
     text = str(error)
     if match := _RUST_ERROR.search(text):
         return int(match[1])
@@ -114,7 +117,7 @@ def failure(error: BaseException) -> tuple[int, str] | None:
             place = error.filename2 or error.filename or "a file"
             text = f"{os.fsdecode(place) if isinstance(place, bytes) else place}: {error.strerror}"
         return STORAGE, f"{text}; {_way_out(number)}"
-    if isinstance(error, (SafetensorError, *_ARCHIVE_ERRORS)):
+    if isinstance(error, _FORMAT_ERRORS):
         return BAD_DATA, f"a file is not what its name says ({text}); replace it, or make it again"
     return None
 

@@ -249,6 +249,22 @@ def test_a_disk_that_is_full_or_read_only_is_74(world: World, disk: Path, said: 
         assert way_out in words, words
 
 
+@pytest.mark.parametrize("kilobytes", [8, 24, 64, 256])
+def test_a_disk_that_fills_in_the_middle_of_a_training_is_74_and_the_same_command_goes_on(
+    world: World, disk: Path, said: Any, kilobytes: int
+) -> None:
+    """In its records, or in the first or the second checkpoint."""
+    argv = [*world.argv("train-tokenizer", disk / "out"), "--checkpoint-minutes", "0"]
+    remount(disk, f"size={kilobytes}k")
+    assert code_of(*argv) == 74
+    words = said()
+    assert str(disk) in words
+    assert "free space" in words
+    assert not list((disk / "out").rglob("*.tmp"))
+    remount(disk, "size=16M")
+    assert code_of(*argv) in (0, 70)  # nothing is learned so soon
+
+
 def used_inodes(disk: Path) -> int:
     """How many a file system holds."""
     found = os.statvfs(disk)

@@ -342,6 +342,40 @@ def test_a_manifest_that_disagrees_with_its_shard(copied: Callable[[str], Path],
         RecordingSet.open(manifest)
 
 
+MEASURED = [
+    ("train-fusion", "size", 32),
+    ("train-state-dynamics", "sample_rate", 8000),
+    ("encode-latents", "size", 8),
+    ("probe", "size", 64),
+    ("finetune", "samples_per_frame", 500),
+    ("retrieval", "sample_rate", 44100),
+]
+
+
+@pytest.mark.parametrize(("name", "measure", "value"), MEASURED)
+def test_recordings_that_a_model_cannot_take(
+    world: World, copied: Callable[[str], Path], capfd: pytest.CaptureFixture[str], name: str, measure: str, value: int
+) -> None:
+    """Of another size or rate than the model was trained with: named before any tensor is of the wrong shape."""
+    manifest = copied("data")
+    content = json.loads(manifest.read_text())
+    content["details"][measure] = value
+    manifest.write_text(json.dumps(content))
+
+    def change(recordings: dict[str, dict[str, np.ndarray]]) -> None:
+        for fields in recordings.values():
+            if measure == "size":
+                fields["video"] = np.zeros((32, value, value, 3), np.uint8)
+            elif measure == "samples_per_frame":
+                fields["audio"] = np.zeros(32 * value, np.int16)
+
+    change_shard(manifest, change)
+    assert code_of(*world.argv(name, manifest.parent / "out", data=str(manifest))) == 65
+    said = capfd.readouterr().err
+    assert measure in said
+    assert str(value) in said
+
+
 @pytest.mark.parametrize(
     "line", ["5", "[1]", '{"loss": 1}', '{"step": "3"}', '{"step": 1, "train/loss": "x"}', "{", "\0", "[" * 9999]
 )

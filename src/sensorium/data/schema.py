@@ -103,8 +103,8 @@ def match(manifest: Path, details: Mapping[str, Any], shards: Mapping[str, Mappi
     for entry in details["recordings"]:
         name, shard = entry["name"], entry["shard"]
         if name in found or name not in shards.get(shard, {}):
-            fault = "is listed twice" if name in found else f"is not in {shard!r}"
-            raise ArtifactError(f"{manifest}: recording {name!r} {fault}; {way_out}")
+            what = "is listed twice" if name in found else f"is not in {shard!r}"
+            raise ArtifactError(f"{manifest}: recording {name!r} {what}; {way_out}")
         fields = found[name] = shards[shard][name]
         fault = wrong_type(fields, details, entry["frames"], complete=False)
         fault = (

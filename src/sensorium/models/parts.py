@@ -19,6 +19,7 @@ from sensorium.data.recording import RecordingSet
 from sensorium.models.catalogue import CLASSES, MADE_FROM, PLACES
 from sensorium.models.load import Model, load
 
+MEASURES = ("size", "sample_rate", "samples_per_frame")
 AnySection = TypeVar("AnySection", bound=Section)
 
 
@@ -90,6 +91,7 @@ class Parts:
                     self._check(place, other, content)
                     self._check(other, place, used[place])
                 self._used = used
+                self._check_measures()
         return path
 
     def load(self, cls: type[Model], untrained_seed: int | None = None) -> Model:
@@ -130,6 +132,21 @@ class Parts:
                     f"{self.path(made)}: not made from {self.path(source)} as it is now; pass the right one, or "
                     f"{_way_out(made, again=True)}"
                 )
+
+    def _check_measures(self) -> None:
+        """Refuse a model of pictures or sounds of another size or rate than those of the recordings beside it."""
+        if "data" not in self._used:
+            return
+        details = read_manifest(self.path("data"))["details"]
+        for place in self._used:
+            shapes = read_manifest(self.path(place))["details"].get("shapes")
+            for measure in MEASURES if isinstance(shapes, dict) else ():
+                own, wanted = (values.get(measure) for values in (shapes, details))
+                if own and wanted and own != wanted:
+                    raise ArtifactError(
+                        f"{self.path(place)}: trained with {measure} {own}, the recordings of {self.path('data')} have "
+                        f"{wanted}; pass other recordings, or {_way_out(place, again=True)}"
+                    )
 
 
 def _way_out(place: str, again: bool = False) -> str:

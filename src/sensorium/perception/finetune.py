@@ -114,8 +114,10 @@ def main(argv: list[str]) -> None:
     execution = Execution.from_args(args)
     recordings = RecordingSet.open(args.data)
     parts = {"vision": args.vision, "audio": args.audio, "fusion": args.fusion}
-    given = Parts({"encoders/vision": args.vision, "encoders/audio": args.audio, "fusion": args.fusion})
-    given.use("encoders/vision", "encoders/audio", "fusion")
+    given = Parts(
+        {"data": args.data, "encoders/vision": args.vision, "encoders/audio": args.audio, "fusion": args.fusion}
+    )
+    given.use("data", "encoders/vision", "encoders/audio", "fusion")
     vision, audio, fusion = given.load(VisionEncoder), given.load(AudioEncoder), given.load(Fusion)
     shapes: dict[str, Any] = {}
     for name, path in parts.items():

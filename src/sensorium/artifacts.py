@@ -8,13 +8,20 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+
+from sensorium.exits import writing
+
 MANIFEST = "manifest.json"
+MAKE_AGAIN = "delete it and make it again with: snakemake --profile local -j1"
+SHOWN = 3  # faults that a message names
 RECORDED_PACKAGES = ("torch", "numpy", "safetensors", "pymunk", "ale-py")
 
 
@@ -43,7 +50,16 @@ def atomic_path(path: Path) -> Iterator[Path]:
     The file gets the permissions of any new file there, whoever wrote it: safetensors writes its files with mode 0600,
     and then nobody else of a group could read a model.
     A failure removes the temporary file and leaves whatever stood at `path` untouched.
+
+    Raises:
+        StorageError: naming `path`, if it cannot be written.
     """
+    with writing(path), _replacing(path) as temporary:
+        yield temporary
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     mode = _mode_of_new_files(temporary)
@@ -91,18 +107,104 @@ def write_json(path: Path, value: Any) -> None:
         temporary.write_text(text + "\n")
 
 
+class Record(dict[str, Any]):
+    """A JSON object that was read from a file: a key that it lacks is a fault of the file."""
+
+    def __init__(self, values: Mapping[str, Any], path: Path) -> None:
+        super().__init__(values)
+        self._path = path
+
+    def __missing__(self, key: str) -> Any:
+        raise ArtifactError(f"{self._path}: lacks {key!r}; {MAKE_AGAIN}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return dict, (dict(self),)
+
+
+class Stored(BaseModel):
+    """What a JSON file must hold at least; nothing is converted, and further keys are allowed."""
+
+    model_config = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
+
+
+class StoredFile(Stored):
+    """A file of an artifact; its path is relative to the manifest's folder and leads nowhere else."""
+
+    path: str
+    sha256: str
+    bytes: int
+
+    @field_validator("path")
+    @classmethod
+    def _stays_inside(cls, path: str) -> str:
+        pure = PurePosixPath(path)
+        if pure.is_absolute() or ".." in pure.parts or not pure.parts or "\0" in path:
+            raise ValueError("no path inside the manifest's folder")
+        return path
+
+
+class Manifest(Stored):
+    """What every manifest holds."""
+
+    kind: str
+    config: dict[str, Any]
+    inputs: dict[str, str]
+    files: dict[str, StoredFile]
+    details: dict[str, Any]
+
+
 def read_json(path: Path) -> Any:
-    """Read JSON.
+    """Read JSON; its objects are `Record`s.
 
     Raises:
-        ArtifactError: if the file is missing or is not JSON.
+        ArtifactError: if the file is missing, is no file, or is not JSON.
+    """
+    if not path.is_file():
+        what = "not a file" if path.exists() else "not found"
+        raise ArtifactError(f"{path}: {what}; make it with: snakemake --profile local -j1 {path}")
+    try:
+        return json.loads(path.read_bytes(), object_hook=lambda values: Record(values, path))
+    except (ValueError, RecursionError) as error:  # also not text, or a number of thousands of digits
+        raise ArtifactError(f"{path}: not JSON ({error}); delete it and run the same command again") from None
+
+
+def read_checked(path: Path, model: type[Stored]) -> dict[str, Any]:
+    """Read a JSON object and check that it holds what `model` says.
+
+    Raises:
+        ArtifactError: if it cannot be read as JSON, or naming each fault by its place and value.
+    """
+    return checked(path, read_json(path), model)
+
+
+def checked(path: Path, values: Any, model: type[Stored]) -> dict[str, Any]:
+    """Return what stands in the file `path` unchanged, if it holds what `model` says.
+
+    Raises:
+        ArtifactError: naming the first faults by place and value.
     """
     try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        raise ArtifactError(f"{path}: not found; make it with: snakemake --profile local -j1 {path}") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ArtifactError(f"{path}: not JSON ({error}); delete it and run the same command again") from None
+        model.model_validate(values)
+    except ValidationError as error:
+        faults = error.errors()
+        named = [f"{'.'.join(map(str, f['loc'])) or 'top level'} = {f['input']!r:.80}: {f['msg']}" for f in faults]
+        more = f"; and {len(named) - SHOWN} more" if len(named) > SHOWN else ""
+        what = re.sub(r"(?<!^)(?=[A-Z])", " ", model.__name__).lower()
+        raise ArtifactError(f"{path}: no {what}: {'; '.join(named[:SHOWN])}{more}; {MAKE_AGAIN}") from None
+    found: dict[str, Any] = values
+    return found
+
+
+def record_of(line: str) -> dict[str, Any] | None:
+    """A line of metrics.jsonl: {"step": int, name: number or null, ...}; None for any other text."""
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(record, dict) or type(record.get("step")) is not int:
+        return None
+    numbers = all(value is None or type(value) in (int, float) for value in record.values())
+    return record if numbers else None
 
 
 def write_manifest(
@@ -147,17 +249,17 @@ def _version(package: str) -> str:
         return "absent"
 
 
-def read_manifest(path: Path, kind: str) -> dict[str, Any]:
-    """Read a manifest and check its kind.
+def read_manifest(path: Path, kind: str | None = None) -> dict[str, Any]:
+    """Read a manifest and check what it holds, and its kind if one is given.
 
     Raises:
-        ArtifactError: if it is missing, not JSON, or of another kind.
+        ArtifactError: if it is missing, not a manifest, or of another kind.
     """
-    manifest = read_json(path)
-    if not isinstance(manifest, dict) or manifest.get("kind") != kind:
-        found = manifest.get("kind") if isinstance(manifest, dict) else type(manifest).__name__
-        raise ArtifactError(f"{path}: expected the manifest of a {kind!r}, found {found!r}")
-    return manifest
+    content = read_json(path)
+    found = content.get("kind") if isinstance(content, dict) else type(content).__name__
+    if kind is not None and found != kind:
+        raise ArtifactError(f"{path}: expected the manifest of a {kind!r}, found {found!r}; pass one of that kind")
+    return checked(path, content, Manifest)
 
 
 def verified_file(manifest_path: Path, manifest: Mapping[str, Any], name: str) -> Path:
@@ -168,7 +270,7 @@ def verified_file(manifest_path: Path, manifest: Mapping[str, Any], name: str) -
     """
     entry = manifest["files"][name]
     path = manifest_path.parent / entry["path"]
-    if not path.exists():
+    if not path.is_file():
         raise ArtifactError(f"{path}: named in {manifest_path} but not there; delete the manifest and run again")
     found = digest(path)
     if found != entry["sha256"]:

@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import importlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
+from io import FileIO
 from pathlib import Path
 from typing import TextIO
 
+from sensorium.exits import MEANINGS, STOPPED_EARLY, failure
 from sensorium.programs import PROGRAMS, TRAININGS
 
-EXITS = """exit codes:
-  0   done
-  2   wrong arguments
-  65  bad data: too much in quarantine, or an input that does not match its manifest
-  70  unhealthy: diverged or collapsed
-  74  cannot read or write a file
-  75  stopped early with its state saved; the same command goes on
-  78  bad configuration
-"""
-STOPPED_EARLY, DISK = 75, 74
-DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+EXITS = "exit codes:\n" + "".join(f"  {code:<3} {meaning}\n" for code, meaning in MEANINGS.items())
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -46,15 +38,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         work = partial(_exit_code, "sensorium", partial(_launch, args.ranks, argv))
     else:
         work = partial(_exit_code, f"sensorium {args.name}", partial(_run, args.name, args.arguments))
-    if args.log is None or rank not in (None, "0"):
-        sys.exit(work())
-    with _copied_to(args.log, afresh=rank is None):
-        try:
-            code = work()
-        except Exception:  # a defect: its traceback belongs into the log
-            sys.excepthook(*sys.exc_info())
-            code = 1
-    sys.exit(code)
+    threading.excepthook = _report_defects_of_threads
+    if args.log is not None and rank in (None, "0"):
+        work = partial(_exit_code, "sensorium --log", partial(_logged, args.log, rank is None, work))
+    code = work()
+    rest = _exit_code("sensorium", _flush_streams)
+    sys.exit(code or rest)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -95,52 +84,91 @@ def _launch(ranks: int, argv: list[str]) -> int:
 def _exit_code(title: str, work: Callable[[], int]) -> int:
     """Exit code of some work: its own, or that of the error that ended it, after a message on stderr.
 
-    Errors that a user can act on have an attribute `exit_code`. Every other error is a defect and is raised.
+    An error that is a defect is raised.
     """
     try:
         return work()
     except Exception as error:
-        code = getattr(error, "exit_code", None)
-        if code is not None:
-            message = str(error)
-        elif isinstance(error, OSError) and error.errno in DISK_ERRORS:
-            code, message = DISK, f"{error.filename or 'a file'}: {error.strerror}"
-            message += "\nFree some space or mend the permissions, then run the same command again."
-        else:
+        found = failure(error)
+        if found is None:
             raise
+        code, message = found
         if code != STOPPED_EARLY or os.environ.get("RANK", "0") == "0":  # all ranks stop together; the first reports it
-            print(f"{title}: {message}", file=sys.stderr)
-        return int(code)
+            with suppress(OSError):  # a full disk behind stderr must not hide the code
+                print(f"{title}: {message}", file=sys.stderr, flush=True)
+        return code
 
 
-class _Copy:
-    """Writes to a terminal and to a log file, line by line."""
-
-    def __init__(self, stream: TextIO, log: TextIO) -> None:
-        self._stream, self._log = stream, log
-
-    def write(self, text: str) -> int:
-        self._log.write(text)
-        return self._stream.write(text)
-
-    def flush(self) -> None:
-        self._log.flush()
-        self._stream.flush()
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._stream, name)
+def _report_defects_of_threads(error: threading.ExceptHookArgs) -> None:
+    """A thread that cannot write (TensorBoard's) hands its error on to the main one, which reports it."""
+    if error.exc_value is None or failure(error.exc_value) is None:
+        threading.__excepthook__(error)
 
 
-@contextmanager
-def _copied_to(path: Path, afresh: bool) -> Iterator[None]:
-    """Copy what is printed to a file; `afresh` empties the file first, otherwise the copy is appended."""
+def _flush_streams() -> int:
+    """Flush stdout and stderr now, while a failure still has its exit code: at its end the interpreter exits 120."""
+    failed: OSError | None = None
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:  # None: closed by whoever started this
+                stream.flush()
+        except OSError as error:
+            failed = error
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    if failed:
+        raise failed
+    return 0
+
+
+def _logged(path: Path, afresh: bool, work: Callable[[], int]) -> int:
+    """Do the work, with a copy of what is printed in a file; the traceback of a defect belongs there too.
+
+    Raises:
+        OSError: if the file cannot be written at all; then the work has not begun.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     if afresh:
         path.write_text("")
     streams = sys.stdout, sys.stderr
-    with path.open("a", buffering=1) as log:
+    with path.open("ab", buffering=0) as file:  # ranks write to its end too
+        log = _Log(file)
         sys.stdout, sys.stderr = _Copy(streams[0], log), _Copy(streams[1], log)  # type: ignore[assignment]
         try:
-            yield
+            return work()
+        except Exception:
+            sys.excepthook(*sys.exc_info())
+            return 1
         finally:
             sys.stdout, sys.stderr = streams
+
+
+class _Log:
+    """A log file that never fails: if it cannot take more, it says so once and ends there."""
+
+    def __init__(self, file: FileIO) -> None:
+        self._file, self._ended = file, False
+
+    def write(self, text: str) -> str:
+        """Write to the log; return what the terminal must show, which is the text and perhaps why the log ends."""
+        if self._ended:
+            return text
+        try:
+            self._file.write(text.encode(errors="replace"))
+        except OSError as error:
+            self._ended = True
+            return f"{text}\n{self._file.name}: the log ends here ({error.strerror})\n"
+        return text
+
+
+class _Copy:
+    """Writes to a terminal and to a log file."""
+
+    def __init__(self, stream: TextIO, log: _Log) -> None:
+        self._stream, self._log = stream, log
+
+    def write(self, text: str) -> int:
+        self._stream.write(self._log.write(text))
+        return len(text)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._stream, name)

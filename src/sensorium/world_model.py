@@ -16,7 +16,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import nn
 
-from sensorium.artifacts import MANIFEST, ArtifactError, read_json
+from sensorium.artifacts import MANIFEST, ArtifactError, read_manifest
 from sensorium.data.sample_formats import to_audio, to_images, to_sounds, to_video
 from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.generation.dream import dream
@@ -93,7 +93,7 @@ class WorldModel:
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self._finetuned: Parts | None = None
         own = self.folder / MANIFEST
-        if own.exists() and read_json(own).get("kind") == Joint.kind:
+        if own.exists() and read_manifest(own)["kind"] == Joint.kind:
             self._finetuned = Parts({"finetuned": own}, self.device)
             self.folder = self.folder.resolve().parent
         self._parts = Parts(self.folder, self.device)

@@ -283,4 +283,19 @@ MUTANTS = (
         "if storage._cdata not in own:", "if storage:",
         ("test_footprint.py::test_what_autograd_keeps_of_two_layers_is_counted_by_hand",), cheap=True,
     ),
+    Mutant(
+        "weights that are not finite", "models/load.py",
+        "elif not torch.isfinite(found).all():", "elif not len(name):",
+        ("test_load.py::test_weights_of_another_kind_are_refused",), cheap=True,
+    ),
+    Mutant(
+        "a full disk that safetensors met", "exits.py",
+        "if match := _RUST_ERROR.search(text):", "if match := _RUST_ERROR.search(text[:9]):",
+        ("test_exits.py::test_whichever_library_raised_it",), cheap=True,
+    ),
+    Mutant(
+        "the rank that was left alone speaks for the one that failed", "training/launch.py",
+        "(item[1].exitcode not in KNOWN_EXITS, item[1].timestamp)", "(item[1].timestamp, item[0])",
+        ("test_launch.py::test_the_first_rank_that_knows_why_counts",), cheap=True,
+    ),
 )  # fmt: skip

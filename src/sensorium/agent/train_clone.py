@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,8 @@ from sensorium.agent.agent import Agent
 from sensorium.agent.cloning_learner import CloningLearner
 from sensorium.agent.config import CloningConfig
 from sensorium.artifacts import ArtifactError, digest, read_manifest
-from sensorium.config import parse_section
-from sensorium.data.recording import RecordingSet, Split
+from sensorium.config import parse_section, parse_stored
+from sensorium.data.recording import KIND, RecordingSet, Split
 from sensorium.data.windows import JoinedWindows, Windows, join
 from sensorium.generation.config import DynamicsConfig
 from sensorium.generation.dynamics import Dynamics
@@ -34,6 +33,8 @@ def check_streams(manifest: Path, content: Mapping[str, Any], streams: Mapping[s
     """
     for name in ("latents", "sound"):
         trained_on, given = content["inputs"].get(name), streams.get(name)
+        if given:
+            read_manifest(given, KIND)  # what is no manifest is named here
         if trained_on != (digest(given) if given else None):
             raise ArtifactError(
                 f"{manifest}: not trained on {given or 'silent recordings'} as --{name}; train it again"
@@ -64,7 +65,7 @@ def main(argv: list[str]) -> None:
     streams = {"latents": args.latents} | ({"sound": args.sound} if args.sound else {})
     check_streams(args.dynamics, before, streams)
     tokenizer = load(VideoTokenizer, args.tokenizer)
-    section = parse_section(DynamicsConfig, json.dumps(before["config"]))
+    section = parse_stored(DynamicsConfig, before["config"], args.dynamics)
     shapes = {"dynamics": {"config": before["config"], "shapes": before["details"]["shapes"]}}
 
     def windows(split: Split) -> Windows | JoinedWindows:

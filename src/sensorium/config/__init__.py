@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sensorium.config.augmentation import AudioAugmentation, VisionAugmentation
-from sensorium.config.parse import canonical_json, parse, parse_section
+from sensorium.config.parse import canonical_json, parse, parse_section, parse_stored
 from sensorium.config.section import ConfigurationError, Depth, PlainTraining, Section, Training, Width, without_muon
 from sensorium.config.sets import (
     CIFAR_FOLDER,
@@ -70,5 +70,6 @@ __all__ = [
     "canonical_json",
     "parse",
     "parse_section",
+    "parse_stored",
     "without_muon",
 ]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from sensorium.artifacts import MAKE_AGAIN, ArtifactError
 from sensorium.config.section import ConfigurationError
 from sensorium.config.sets import SOURCES
 
@@ -31,9 +33,21 @@ def parse_section(model: Any, text: str) -> Any:
     """
     try:
         values = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"--config is not JSON ({error}): {text[:80]!r}") from error
     return parse(model, values)
+
+
+def parse_stored(model: Any, values: Any, path: Path) -> Any:
+    """The section that a manifest holds. `model` is a section or a union of them.
+
+    Raises:
+        ArtifactError: if these are no settings of this version.
+    """
+    try:
+        return parse(model, values)
+    except ConfigurationError as error:
+        raise ArtifactError(f"{path}: made with settings that are not valid here ({error}); {MAKE_AGAIN}") from None
 
 
 def canonical_json(section: BaseModel) -> str:

@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sensorium.artifacts import ArtifactError, digest, read_manifest, write_manifest
+from sensorium.artifacts import ArtifactError, checked, digest, read_manifest, write_manifest
 from sensorium.config import AnyData, LatentsConfig, canonical_json, parse_section
 from sensorium.data import sources
 from sensorium.data.comparison import Copy, digest_contents, find_copies, leave_out, unchanging
 from sensorium.data.quarantine import SHOWN, Fields, refuse_too_many
 from sensorium.data.recording import KIND, read_shard, recording_name
+from sensorium.data.schema import Details
 from sensorium.data.shards import read_lists, refuse_empty_splits
 from sensorium.progress import say, track
 
@@ -56,7 +57,8 @@ def index(section: Any, shards: list[Path], output: Path, like: Path | None = No
             raise ArtifactError(
                 f"{path}: does not list what its shard holds; delete both and run the same command again"
             )
-        entries += [{**entry, "shard": path.stem} for entry in content["recordings"]]
+        own = ("name", "number", "frames") if like else ("name", "number", "frames", "split")
+        entries += [{**{key: entry[key] for key in own}, "shard": path.stem} for entry in content["recordings"]]
         quarantine += content["quarantine"]
         arrays.update(held)
     entries.sort(key=lambda entry: entry["number"])
@@ -65,7 +67,7 @@ def index(section: Any, shards: list[Path], output: Path, like: Path | None = No
         recordings, quarantine, warnings = compare(section, entries, arrays, details, quarantine)
         details |= {"warnings": warnings} if warnings else {}
     else:
-        origin = read_manifest(like, KIND)["details"]
+        origin = checked(like, read_manifest(like, KIND)["details"], Details)
         by_name = {entry["name"]: entry["split"] for entry in origin["recordings"]}
         if set(by_name) != {entry["name"] for entry in entries}:
             raise ArtifactError(

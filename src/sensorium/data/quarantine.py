@@ -45,10 +45,13 @@ def check(fields: Fields, details: Mapping[str, Any], frames: int) -> str | None
     return None
 
 
-def _wrong_type(fields: Fields, details: Mapping[str, Any], frames: int) -> str | None:
+def wrong_type(fields: Fields, details: Mapping[str, Any], frames: int, complete: bool = True) -> str | None:
+    """A field of another dtype or shape than the details say; or a field that a `complete` recording lacks."""
     for field, (dtype, shape) in _expected(details).items():
         if field not in fields:
-            return f"missing {field}"
+            if complete:
+                return f"missing {field}"
+            continue
         array = fields[field]
         if array.dtype != dtype or array.shape[1:] != shape or array.ndim != 1 + len(shape):
             return f"wrong {field}: {array.dtype} {list(array.shape)}, expected {np.dtype(dtype)} [T{_tail(shape)}]"
@@ -85,7 +88,8 @@ def _truncated(fields: Fields, details: Mapping[str, Any], frames: int) -> str |
     return None
 
 
-def _clock_mismatch(fields: Fields, details: Mapping[str, Any], frames: int) -> str | None:
+def clock_mismatch(fields: Fields, details: Mapping[str, Any], frames: int) -> str | None:
+    """A field that has another length than its frames need."""
     for field, array in fields.items():
         needed = frames * details["samples_per_frame"] if field == "audio" else frames
         if not field.startswith("truth.") and len(array) != needed:
@@ -125,9 +129,9 @@ def _constant_video(fields: Fields, details: Mapping[str, Any], frames: int) -> 
 
 
 CHECKS: tuple[Callable[[Fields, Mapping[str, Any], int], str | None], ...] = (
-    _wrong_type,
+    wrong_type,
     _truncated,
-    _clock_mismatch,
+    clock_mismatch,
     _non_finite,
     _stuck_sound,
     _constant_video,

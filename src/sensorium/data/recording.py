@@ -19,14 +19,14 @@ import re
 from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import save_file
 
-from sensorium.artifacts import ArtifactError, atomic_path, read_manifest, verified_file
+from sensorium.artifacts import ArtifactError, atomic_path, checked, read_manifest, verified_file
+from sensorium.data.schema import Details, Fields, Split, check_splits, match
 
-Split = Literal["training", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("training", "validation", "test")
 KIND = "recordings"
 DTYPES = {
@@ -106,7 +106,7 @@ def read_shard(path: Path) -> dict[str, dict[str, np.ndarray]]:
     try:
         with path.open("rb") as file:
             view = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError):
         raise ArtifactError(f"{path}: not found; run the stage that makes it") from None
     except ValueError:
         raise ArtifactError(f"{path}: an empty file; {way_out}") from None
@@ -121,13 +121,15 @@ def read_shard(path: Path) -> dict[str, dict[str, np.ndarray]]:
             name, field = key.split("/", 1)
             first, last = entry["data_offsets"]
             dtype = np.dtype(DTYPES[entry["dtype"]])
+            if not 0 <= first <= last:
+                raise ValueError(f"{key} lies at bytes {first} to {last}")
             if start + last > len(view):
                 raise ArtifactError(
                     f"{path}: truncated: {key} ends at byte {start + last}, the file at {len(view)}; {way_out}"
                 )
             flat = np.frombuffer(view, dtype, (last - first) // dtype.itemsize, start + first)
             recordings.setdefault(name, {})[field] = flat.reshape(entry["shape"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ArtifactError(f"{path}: not a shard of recordings ({error}); {way_out}") from None
     return recordings
 
@@ -146,29 +148,35 @@ class RecordingSet:
         self.details = details
         self._shards = dict(shards)
         self._entries: dict[str, dict[str, Any]] = {entry["name"]: entry for entry in details["recordings"]}
-        found: dict[str, dict[str, np.ndarray]] = {}
-        for path in self._shards.values():
-            found.update(read_shard(path))
-        for name, entry in self._entries.items():
-            if entry.get("left_out") and name in found:  # pictures that `index` found to be copies
-                found[name] = {field: _without(array, entry["left_out"]) for field, array in found[name].items()}
-        missing = sorted(set(self._entries) - set(found))
-        if missing:
+        held = {shard: self._listed(read_shard(path)) for shard, path in self._shards.items()}
+        self._recordings: Mapping[str, Fields] = match(manifest, details, held)
+
+    def _listed(self, held: Mapping[str, Fields]) -> dict[str, Fields]:
+        """The recordings of a shard without the pictures that `index` found to be copies.
+
+        Raises:
+            ArtifactError: if a picture that should be left out is not there.
+        """
+        listed = {name: self._entries.get(name, {}).get("left_out") for name in held}
+        try:
+            return {name: _without(fields, listed[name]) for name, fields in held.items()}
+        except IndexError as error:
             raise ArtifactError(
-                f"{manifest}: recordings {missing[:3]} are listed but in none of its shards; delete it and run again"
-            )
-        self._recordings = found
+                f"{self.manifest}: leaves out a picture that is not there ({error}); delete it and run again"
+            ) from None
 
     @classmethod
     def open(cls, manifest: Path) -> RecordingSet:
         """Verify every shard against the manifest, and map it into memory.
 
         Raises:
-            ArtifactError: if the manifest or a shard is missing, of another kind, or changed.
+            ArtifactError: if the manifest or a shard is missing, of another kind, or changed, or they disagree.
         """
         content = read_manifest(manifest, KIND)
+        details = checked(manifest, content["details"], Details)
         shards = {name: verified_file(manifest, content, name) for name in content["files"]}
-        return cls(manifest, content["details"], shards)
+        check_splits(manifest, details, shards)
+        return cls(manifest, details, shards)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A spawned worker maps the files itself, because pickling the views would copy the whole set.
@@ -204,7 +212,10 @@ class RecordingSet:
         return all(field in self._recordings[name] for name in self._entries)
 
 
-def _without(array: np.ndarray, frames: list[int]) -> np.ndarray:
-    kept = np.delete(array, frames, axis=0)
-    kept.flags.writeable = False
+def _without(fields: Fields, frames: list[int] | None) -> Fields:
+    if not frames:
+        return fields
+    kept = {field: np.delete(array, frames, axis=0) for field, array in fields.items()}
+    for array in kept.values():
+        array.flags.writeable = False
     return kept

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from sensorium.artifacts import ArtifactError, digest, read_json, write_json
+from sensorium.artifacts import ArtifactError, digest, read_checked, write_json
 from sensorium.config.splits import split_counts
 from sensorium.data.quarantine import BadDataError
-from sensorium.data.recording import SPLITS, Split
+from sensorium.data.recording import SPLITS
+from sensorium.data.schema import ShardList, Split
 from sensorium.randomness import stable_seed
 
 
@@ -57,10 +58,8 @@ def read_lists(paths: Sequence[Path], section_json: str) -> list[dict[str, Any]]
     """
     lists: list[dict[str, Any]] = []
     for path in paths:
-        content, shard = read_json(path), path.with_suffix(".safetensors")
+        content, shard = read_checked(path, ShardList), path.with_suffix(".safetensors")
         way_out = f"delete {path} and {shard} and run the same command again"
-        if not isinstance(content, dict) or "sha256" not in content:
-            raise ArtifactError(f"{path}: not the list of a shard; {way_out}")
         if not shard.exists():
             raise ArtifactError(f"{shard}: described by {path} but not there; {way_out}")
         found = digest(shard)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
-from sensorium.artifacts import ArtifactError, read_json
+from sensorium.artifacts import ArtifactError, read_manifest, record_of
 from sensorium.evaluation import figures
 from sensorium.progress import say
 
@@ -38,20 +37,21 @@ def run_curves(manifest: Path) -> tuple[str, str, Curves]:
     Raises:
         ArtifactError: if the manifest names no run, or the run left no record of it.
     """
-    content = read_json(manifest)
-    try:
-        kind, run = content["kind"], content["details"]["run"]
-    except (KeyError, TypeError):
-        raise ArtifactError(f"{manifest}: names no training run; pass the manifest of a trained stage") from None
+    content = read_manifest(manifest)
+    kind, run = content["kind"], content["details"].get("run")
+    if not isinstance(run, str) or not run.isalnum():
+        raise ArtifactError(f"{manifest}: names no training run; pass the manifest of a trained stage")
     path = manifest.parent / "runs" / run / "metrics.jsonl"
-    if not path.exists():
+    if not path.is_file():
         raise ArtifactError(
             f"{path}: not found; the run's folder was removed, so its curves cannot be drawn: train again"
         )
     measure = DRAWN.get(kind, "loss")
     found: Curves = {}
-    for line in path.read_text().splitlines():
-        record = json.loads(line)
+    for number, line in enumerate(path.read_text(errors="replace").splitlines(), start=1):
+        record = record_of(line)
+        if record is None:
+            raise ArtifactError(f"{path}: line {number} is no record ({line:.80}); remove it, or train again")
         for split, curve in SPLITS.items():
             if (value := record.get(f"{split}/{measure}")) is not None:
                 steps, values = found.setdefault(curve, ([], []))

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import Field
 
-from sensorium.artifacts import ArtifactError, digest, write_json
+from sensorium.artifacts import ArtifactError, Stored, digest, write_json
 from sensorium.evaluation.scores import mean
 from sensorium.progress import track
 
@@ -31,6 +32,33 @@ class StatisticsError(ArithmeticError):
     """A score that is not a number: the message names the metric and what was measured."""
 
     exit_code = 70
+
+
+class Interval(Stored):
+    """A score and its interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Metric(Interval):
+    """The record that `measure` makes."""
+
+    n: int
+    floor: float
+    ceiling: float
+    higher_is_better: bool
+    margin: Interval
+    passed: bool
+
+
+class EvaluationResult(Stored):
+    """The file that `write_result` writes."""
+
+    name: str = Field(pattern=r"^[\w-]+$")
+    metrics: dict[str, Metric] = Field(min_length=1)
+    inputs: dict[str, str]
 
 
 def resampled_weights(groups: Sequence[str], seed: int, draws: int = DRAWS) -> np.ndarray:

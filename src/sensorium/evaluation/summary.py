@@ -6,13 +6,13 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from sensorium.artifacts import ArtifactError, read_json, read_manifest, write_json
+from sensorium.artifacts import ArtifactError, read_checked, read_manifest, write_json
 from sensorium.data.recording import KIND
+from sensorium.evaluation.statistics import EvaluationResult
 from sensorium.evaluation.table import table
 from sensorium.progress import say
 
 REVISION = 1
-NEEDED = {"value", "low", "high", "n", "floor", "ceiling", "higher_is_better", "margin", "passed"}
 
 
 def main(argv: list[str]) -> None:
@@ -42,16 +42,10 @@ def merge(paths: list[Path]) -> dict[str, Any]:
     evaluations: dict[str, Any] = {}
     data: tuple[str, str] | None = None
     for path in paths:
-        result = read_json(path)
-        if not isinstance(result, dict) or not result.get("metrics") or "name" not in result or "inputs" not in result:
-            raise ArtifactError(f"{path}: not the result of an evaluation; delete it and run the same command again")
+        result = read_checked(path, EvaluationResult)
         name = result["name"]
         if name in evaluations:
             raise ArtifactError(f"{path}: a second result named {name!r}; pass each evaluation once")
-        for metric, record in result["metrics"].items():
-            missing = sorted(NEEDED - set(record))
-            if missing:
-                raise ArtifactError(f"{path}: metric {metric!r} lacks {missing}; delete the file and evaluate again")
         found = result["inputs"].get("data")
         data = data or (found and (name, found))
         if data and found and data[1] != found:

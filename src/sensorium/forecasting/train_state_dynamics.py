@@ -13,7 +13,7 @@ from sensorium.data.recording import RecordingSet, Split
 from sensorium.data.windows import Windows
 from sensorium.forecasting.config import StateDynamicsConfig
 from sensorium.forecasting.state_dynamics_learner import StateDynamicsLearner
-from sensorium.models.load import load
+from sensorium.models.parts import Parts
 from sensorium.perception.embed import EmbeddedRecordings, embed_recording, fuse
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.fusion import Fusion
@@ -65,9 +65,11 @@ def main(argv: list[str]) -> None:
     section = parse_section(StateDynamicsConfig, args.config)
     execution = Execution.from_args(args)
     recordings = RecordingSet.open(args.data)
-    vision = load(VisionEncoder, args.vision)
-    audio = load(AudioEncoder, args.audio)
-    fusion = load(Fusion, args.fusion)
+    parts = Parts(
+        {"data": args.data, "encoders/vision": args.vision, "encoders/audio": args.audio, "fusion": args.fusion}
+    )
+    parts.use("data")
+    vision, audio, fusion = parts.load(VisionEncoder), parts.load(AudioEncoder), parts.load(Fusion)
     shapes = {"state": len(fusion.norm.weight), "action": recordings.details["action"]}
 
     def build() -> tuple[StateDynamicsLearner, Windows, Windows]:

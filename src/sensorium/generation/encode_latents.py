@@ -13,12 +13,12 @@ import torch
 
 from sensorium.artifacts import ArtifactError, digest
 from sensorium.config import LatentsConfig, canonical_json, parse_section
-from sensorium.data.recording import RecordingSet, write_shard
+from sensorium.data.recording import write_shard
 from sensorium.data.sample_formats import to_images, to_sounds
 from sensorium.data.shards import describe_shard
 from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.generation.tokenizers import VideoTokenizer
-from sensorium.models.load import load
+from sensorium.models.parts import Parts
 from sensorium.progress import say, track
 from sensorium.training.execution import Execution, add_arguments
 
@@ -81,12 +81,10 @@ def encode(
         ArtifactError: if an input is missing or does not match its manifest, or the data has no such shard.
     """
     device = execution.prepare()
-    recordings = RecordingSet.open(data)
+    parts = Parts({"data": data, f"tokenizers/{stream}": tokenizer}, device)
+    recordings = parts.recordings()
     model: VideoTokenizer | AudioTokenizer
-    if stream == "video":
-        model = load(VideoTokenizer, tokenizer).to(device)
-    else:
-        model = load(AudioTokenizer, tokenizer).to(device)
+    model = parts.load(VideoTokenizer) if stream == "video" else parts.load(AudioTokenizer)
     wanted = f"shard-{shard:04d}"
     entries = [entry for entry in recordings.details["recordings"] if entry["shard"] == wanted]
     known = recordings.shards()

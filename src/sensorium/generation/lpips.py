@@ -35,7 +35,7 @@ class LPIPS(nn.Module):
         super().__init__()
         try:
             found = load_file(path)
-        except (OSError, SafetensorError) as error:
+        except (FileNotFoundError, SafetensorError) as error:
             raise ArtifactError(
                 f"{path}: cannot be read as safetensors ({error}); make it as docs/data.md says"
             ) from error
@@ -58,6 +58,8 @@ class LPIPS(nn.Module):
             raise ArtifactError(
                 f"{path}: {name} has shape {tuple(found[name].shape)}, {shape} is needed; is it VGG-16?"
             )
+        if not torch.isfinite(found[name]).all():
+            raise ArtifactError(f"{path}: {name} is not finite; make it as docs/data.md says")
         self.register_buffer(name.replace(".", "_"), found[name].float(), persistent=False)
 
     def forward(self, images: Tensor, targets: Tensor) -> Tensor:

@@ -59,9 +59,9 @@ def main(argv: list[str]) -> None:
     config = parse_section(DynamicsConfig, args.config)
     latents = RecordingSet.open(args.latents)
     sound = RecordingSet.open(args.sound) if args.sound else None
+    tokenizer = load(VideoTokenizer, args.tokenizer)
     if latents.details["tokenizer"] != digest(args.tokenizer):
         raise ArtifactError(f"{args.latents}: encoded by another tokenizer than {args.tokenizer}; encode again")
-    tokenizer = load(VideoTokenizer, args.tokenizer)
     action = latents.details["action"]
     shapes = {
         "video": tokenizer.tokens,

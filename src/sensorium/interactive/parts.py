@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from sensorium.artifacts import MANIFEST, ArtifactError, digest, read_json
+from sensorium.artifacts import MANIFEST, ArtifactError, digest, read_manifest
 from sensorium.config import ConfigurationError
-from sensorium.data.recording import RecordingSet
+from sensorium.data.recording import KIND, RecordingSet
 from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.generation.config import RolloutConfig
 from sensorium.generation.dream_environment import Beginning
@@ -134,7 +134,7 @@ def recordings_of(latents: Path) -> Path:
     Raises:
         ArtifactError: if it is not there.
     """
-    wanted = read_json(latents).get("inputs", {}).get("data")
+    wanted = read_manifest(latents, KIND)["inputs"].get("data")
     for manifest in sorted((RESULTS / "data").glob(f"*/{MANIFEST}")):
         if digest(manifest) == wanted:
             return manifest

@@ -8,15 +8,19 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
-from sensorium.artifacts import MANIFEST, ArtifactError, digest, read_json
+from sensorium.artifacts import MANIFEST, ArtifactError, digest, read_manifest
+from sensorium.config import Section, parse_stored
 from sensorium.data.recording import RecordingSet
 from sensorium.models.catalogue import CLASSES, MADE_FROM, PLACES
 from sensorium.models.load import Model, load
+
+MEASURES = ("size", "sample_rate", "samples_per_frame")
+AnySection = TypeVar("AnySection", bound=Section)
 
 
 class Parts:
@@ -54,14 +58,23 @@ class Parts:
             path = self._manifests[place]
         else:
             raise ArtifactError(f"{place}: not given, and this needs it; {_way_out(place)}")
-        if not path.exists():
+        if not path.is_file():
             raise ArtifactError(f"{path}: not there, and this needs it; {_way_out(place)}")
         return path
 
     def manifest(self, place: str) -> dict[str, Any]:
         """The content of the manifest of a part."""
-        manifest: dict[str, Any] = read_json(self.use(place))
-        return manifest
+        return read_manifest(self.use(place))
+
+    def section(self, place: str, model: type[AnySection]) -> AnySection:
+        """The settings that a part was made with.
+
+        Raises:
+            ArtifactError: if they are no such settings.
+        """
+        path = self.use(place)
+        section: AnySection = parse_stored(model, read_manifest(path)["config"], path)
+        return section
 
     def use(self, *places: str) -> Path:
         """Check that parts belong to all that were used before; returns the manifest of the last one.
@@ -72,12 +85,13 @@ class Parts:
         for place in places:
             path = self.path(place)
             if place not in self._used:
-                read_json(path)  # a broken manifest is named here
+                read_manifest(path)  # a broken manifest is named here
                 used = {**self._used, place: digest(path)}
                 for other, content in used.items():
                     self._check(place, other, content)
                     self._check(other, place, used[place])
                 self._used = used
+                self._check_measures()
         return path
 
     def load(self, cls: type[Model], untrained_seed: int | None = None) -> Model:
@@ -113,11 +127,26 @@ class Parts:
     def _check(self, made: str, source: str, content: str) -> None:
         """Refuse a part that should have been made from another one, with this digest, and was not."""
         for role, place in MADE_FROM.get(made, {}).items():
-            if place == source and read_json(self.path(made)).get("inputs", {}).get(role) != content:
+            if place == source and read_manifest(self.path(made))["inputs"].get(role) != content:
                 raise ArtifactError(
                     f"{self.path(made)}: not made from {self.path(source)} as it is now; pass the right one, or "
                     f"{_way_out(made, again=True)}"
                 )
+
+    def _check_measures(self) -> None:
+        """Refuse a model of pictures or sounds of another size or rate than those of the recordings beside it."""
+        if "data" not in self._used:
+            return
+        details = read_manifest(self.path("data"))["details"]
+        for place in self._used:
+            shapes = read_manifest(self.path(place))["details"].get("shapes")
+            for measure in MEASURES if isinstance(shapes, dict) else ():
+                own, wanted = (values.get(measure) for values in (shapes, details))
+                if own and wanted and own != wanted:
+                    raise ArtifactError(
+                        f"{self.path(place)}: trained with {measure} {own}, the recordings of {self.path('data')} have "
+                        f"{wanted}; pass other recordings, or {_way_out(place, again=True)}"
+                    )
 
 
 def _way_out(place: str, again: bool = False) -> str:

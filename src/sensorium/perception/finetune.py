@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from sensorium.artifacts import read_json
+from sensorium.artifacts import read_manifest
 from sensorium.config import parse_section
 from sensorium.data.recording import RecordingSet
 from sensorium.data.windows import JoinedWindows, Windows
@@ -114,12 +114,14 @@ def main(argv: list[str]) -> None:
     execution = Execution.from_args(args)
     recordings = RecordingSet.open(args.data)
     parts = {"vision": args.vision, "audio": args.audio, "fusion": args.fusion}
-    given = Parts({"encoders/vision": args.vision, "encoders/audio": args.audio, "fusion": args.fusion})
-    given.use("encoders/vision", "encoders/audio", "fusion")
+    given = Parts(
+        {"data": args.data, "encoders/vision": args.vision, "encoders/audio": args.audio, "fusion": args.fusion}
+    )
+    given.use("data", "encoders/vision", "encoders/audio", "fusion")
     vision, audio, fusion = given.load(VisionEncoder), given.load(AudioEncoder), given.load(Fusion)
     shapes: dict[str, Any] = {}
     for name, path in parts.items():
-        made = read_json(path)
+        made = read_manifest(path)
         shapes[name] = {"config": made["config"], "shapes": made["details"]["shapes"]}
 
     def build() -> tuple[JointLearner, JoinedWindows, JoinedWindows]:

@@ -11,7 +11,7 @@ import torch
 from sensorium.config import parse_section
 from sensorium.data.recording import RecordingSet, Split
 from sensorium.data.windows import Windows
-from sensorium.models.load import load
+from sensorium.models.parts import Parts
 from sensorium.perception.config import FusionConfig
 from sensorium.perception.embed import EmbeddedRecordings, embed_recording
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
@@ -79,8 +79,9 @@ def main(argv: list[str]) -> None:
     section = parse_section(FusionConfig, args.config)
     execution = Execution.from_args(args)
     recordings = RecordingSet.open(args.data)
-    vision = load(VisionEncoder, args.vision)
-    audio = load(AudioEncoder, args.audio)
+    parts = Parts({"data": args.data, "encoders/vision": args.vision, "encoders/audio": args.audio})
+    parts.use("data")
+    vision, audio = parts.load(VisionEncoder), parts.load(AudioEncoder)
     shapes = {
         "vision": vision.head.in_features,
         "audio": audio.head.out_features,

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from pydantic import Field
 
-from sensorium.evaluation.statistics import measure
+from sensorium.artifacts import Stored
+from sensorium.evaluation.statistics import EvaluationResult, Interval, Metric, measure
 
 Cell = str | int | float | Mapping[str, float]  # a mapping is an estimate: value, low, high
 
@@ -36,6 +38,24 @@ class Findings:
     controls: Mapping[str, dict[str, Any]]
     tables: Sequence[Table] = field(default_factory=tuple)
     log: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+
+
+class StoredTable(Stored):
+    """A table in a file: the cells of each row in the order of the columns."""
+
+    title: str
+    columns: list[str]
+    rows: list[list[str | int | float | Interval]]
+
+
+class StudyResult(EvaluationResult):
+    """The file of a study."""
+
+    controls: dict[str, Metric]
+    tables: list[StoredTable]
+    seeds: list[int] = Field(min_length=1)
+    revision: int
+    commit: str
 
 
 def over_seeds(

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from sensorium.artifacts import atomic_path
 from sensorium.config import canonical_json, parse_section
 from sensorium.evaluation.statistics import write_result
 from sensorium.programs import revision
@@ -47,8 +48,8 @@ def main(argv: list[str]) -> None:
     }
     if findings.log:
         text = "".join(f"{json.dumps(entry)}\n" for entry in findings.log)
-        args.output.parent.mkdir(parents=True, exist_ok=True)
-        args.output.with_suffix(".jsonl").write_text(text)
+        with atomic_path(args.output.with_suffix(".jsonl")) as temporary:
+            temporary.write_text(text)
     write_result(args.output, args.name, findings.metrics, {}, time.monotonic() - began, **notes)
     say(markdown({"name": args.name, "metrics": findings.metrics, **notes}))
 

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sensorium.artifacts import ArtifactError, read_json, write_json
+from sensorium.artifacts import ArtifactError, atomic_path, read_checked, write_json
 from sensorium.progress import say
-from sensorium.studies.findings import markdown
+from sensorium.studies.findings import StudyResult, markdown
 
 REVISION = 1
 
@@ -25,10 +25,10 @@ def main(argv: list[str]) -> None:
     args = parser.parse_args(argv)
     page = args.docs / "studies.md"
     for path in args.results:
-        record = read_json(path)
-        if not isinstance(record, dict) or not {"metrics", "controls", "tables", "commit"} <= set(record):
-            raise ArtifactError(f"{path}: not the result of a study; make it again with snakemake")
-        page.write_text(with_table(page.read_text(), record))
+        record = read_checked(path, StudyResult)
+        text = with_table(page.read_text(), record)
+        with atomic_path(page) as temporary:
+            temporary.write_text(text)
         write_json(args.docs / "studies" / f"{record['name']}.json", record)
         say(f"{page}: {record['name']}")
 

@@ -6,13 +6,11 @@ the process is killed. state.json holds the digest of the tensors, so that a che
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,29 +19,20 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from sensorium.artifacts import atomic_path, digest, sync, write_json
+from sensorium.artifacts import ArtifactError, Stored, atomic_path, digest, read_checked, sync, write_json
+from sensorium.exits import errno_of, writing
 
 log = logging.getLogger(__name__)
 TENSORS, STATE = "tensors.safetensors", "state.json"
 _NAME = re.compile(r"step-(\d{8,})")
 
 
-class StorageError(OSError):
-    """Results cannot be written; the message names the path, the reason and the way out."""
+class State(Stored):
+    """What state.json holds."""
 
-    exit_code = 74
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn a failure to write into a StorageError that names the path."""
-    try:
-        yield
-    except (OSError, SafetensorError) as error:
-        raise StorageError(
-            f"{path}: cannot write ({error}); checkpoints saved earlier are untouched: "
-            "free space or make the folder writable, then run the same command again"
-        ) from error
+    step: int
+    sha256: str
+    values: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -85,7 +74,7 @@ class Checkpoints:
         """
         target = self.path(step)
         temporary = self.folder / f".{target.name}.tmp"
-        with writing(target):
+        with writing(target, "checkpoints saved earlier are untouched"):
             try:
                 shutil.rmtree(temporary, ignore_errors=True)
                 temporary.mkdir(parents=True)
@@ -107,14 +96,21 @@ class Checkpoints:
             shutil.rmtree(leftover, ignore_errors=True)
 
     def newest(self) -> Checkpoint | None:
-        """The newest undamaged checkpoint, or None. Each damaged one is named in the log."""
+        """The newest undamaged checkpoint, or None. Each damaged one is named in the log.
+
+        Raises:
+            OSError: if one is there and cannot be read now (permissions, a stale handle): it is not damaged, and to
+                train on from an older one would delete it.
+        """
         for step in reversed(self.steps()):
             path = self.path(step)
             try:
-                state = json.loads((path / STATE).read_text())
+                state = read_checked(path / STATE, State)
                 if state["step"] != step or state["sha256"] != digest(path / TENSORS):
-                    raise ValueError("its digest does not match")
+                    raise ArtifactError("its digest does not match")
                 return Checkpoint(step, load_file(path / TENSORS), state["values"])
-            except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            except (ArtifactError, SafetensorError, FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+                if isinstance(error, SafetensorError) and errno_of(error) is not None:
+                    raise
                 log.warning("checkpoint %s is damaged (%s): trying the one before it", path, error)
         return None

@@ -16,6 +16,12 @@ from torch import Tensor
 CPU = torch.device("cpu")
 
 
+class RankLostError(Exception):
+    """Another rank is gone. Its own message and exit code say why, so this one's is that of no particular reason."""
+
+    exit_code = 1
+
+
 @dataclass(frozen=True)
 class Ranks:
     """The ranks of a training, seen from one of them. With a single rank, no method communicates.
@@ -39,6 +45,14 @@ class Ranks:
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
         return cls(dist.get_rank(), count, device)
 
+    def __enter__(self) -> Ranks:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        """Leave, unless the work failed: the others would notice, and fail before this one has its exit code."""
+        if kind is None:
+            self.leave()
+
     def leave(self) -> None:
         """Leave the process group."""
         if self.count > 1:
@@ -57,7 +71,7 @@ class Ranks:
         """Sum of a tensor over the ranks."""
         if self.count > 1:
             value = value.detach().clone()
-            dist.all_reduce(value)
+            _all_reduce(value)
         return value
 
     def any(self, flag: bool) -> bool:
@@ -71,7 +85,7 @@ class Ranks:
         if self.count == 1:
             return True
         extremes = torch.tensor([number, -number], device=self.device)
-        dist.all_reduce(extremes, dist.ReduceOp.MAX)
+        _all_reduce(extremes, dist.ReduceOp.MAX)
         return bool(extremes[0] == -extremes[1])
 
     def gather_rows(self, rows: Tensor, start: int, total: int) -> Tensor:
@@ -87,7 +101,7 @@ class Ranks:
         # all_gather needs as many rows on each rank; a sum of zero-padded copies does not.
         whole = rows.new_zeros(total, *rows.shape[1:], dtype=torch.float32)
         whole[start : start + len(rows)] = rows.detach()
-        dist.all_reduce(whole)
+        _all_reduce(whole)
         return whole.to(rows.dtype)
 
     def sum_gradients(self, parameters: Iterable[torch.nn.Parameter]) -> None:
@@ -97,7 +111,7 @@ class Ranks:
         trained = list(parameters)
         gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in trained]
         flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
-        dist.all_reduce(flat)
+        _all_reduce(flat)
         for parameter, part in zip(trained, flat.split([gradient.numel() for gradient in gradients]), strict=True):
             parameter.grad = part.view_as(parameter)
 
@@ -105,3 +119,17 @@ class Ranks:
         """Wait until every rank is here."""
         if self.count > 1:
             dist.barrier()
+
+
+def _all_reduce(tensor: Tensor, operation: dist.ReduceOp.RedOpType = dist.ReduceOp.SUM) -> None:
+    """Sum, or the like, over the ranks, in place.
+
+    Raises:
+        RankLostError: if another rank is gone.
+    """
+    try:
+        dist.all_reduce(tensor, operation)
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        raise RankLostError(f"another rank is gone, whose own message says why ({error})") from error

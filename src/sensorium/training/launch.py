@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -20,9 +20,10 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, P
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from sensorium.config import ConfigurationError
+from sensorium.exits import MEANINGS
 from sensorium.training.interrupt import SIGNALS
 
-KNOWN_EXITS = (2, 65, 70, 74, 75, 78)  # after one of these, the rank's own message names the reason
+KNOWN_EXITS = tuple(code for code in MEANINGS if code)  # after one of these, the rank's own message names the reason
 MEETING_SECONDS = 900
 LAST_NODE_SECONDS = 60
 
@@ -79,7 +80,7 @@ def _on_this_node(ranks: int, nodes: int, arguments: Sequence[str]) -> int:
     try:
         elastic_launch(config, sys.executable)("-m", "sensorium", *arguments)
     except ChildFailedError as error:
-        return _exit_code(*error.get_first_failure(), ranks)
+        return _exit_code(*first_failure(error.failures), ranks)
     return 0
 
 
@@ -107,6 +108,11 @@ def _output_of(*command: str) -> str:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError) as error:
         raise RankDied(f"the nodes of the job could not be found: {error}") from error
+
+
+def first_failure(failures: Mapping[int, ProcessFailure]) -> tuple[int, ProcessFailure]:
+    """The rank that failed first, and how: one that knows why comes before those that died because it was gone."""
+    return min(failures.items(), key=lambda item: (item[1].exitcode not in KNOWN_EXITS, item[1].timestamp))
 
 
 def _exit_code(rank: int, failure: ProcessFailure, ranks: int) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sensorium.training.checkpoint import StorageError, writing
+from sensorium.exits import StorageError, writing
 
 log = logging.getLogger(__name__)
 

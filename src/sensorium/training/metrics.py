@@ -11,18 +11,30 @@ import math
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 from torch.utils.tensorboard import SummaryWriter
 
-from sensorium.artifacts import atomic_path
+from sensorium.artifacts import atomic_path, record_of
+from sensorium.exits import writing
 from sensorium.progress import LINE_SECONDS, clock, short
-from sensorium.training.checkpoint import writing
 from sensorium.training.learner import Audio, Image
 
 log = logging.getLogger("sensorium")
 JSONL, LOG, TENSORBOARD = "metrics.jsonl", "train.log", "tb"
+
+
+class _LogFile(logging.FileHandler):
+    """A log file that never fails: what it cannot take is on the screen, and the next record needs the disk too."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        log.removeHandler(self)
+
+    def close(self) -> None:
+        with suppress(OSError):  # it tries to write what is left
+            super().close()
 
 
 class RunLog:
@@ -43,7 +55,7 @@ class RunLog:
             return
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            file = logging.FileHandler(folder / LOG)
+            file = _LogFile(folder / LOG)
         file.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
         screen = logging.StreamHandler(sys.stderr)
         screen.setFormatter(logging.Formatter("%(message)s"))
@@ -67,12 +79,13 @@ class RunLog:
     ) -> None:
         if error is not None:
             log.info("%s: %s", type(error).__name__, error)
-        if self._board:
-            self._board.close()
         log.setLevel(self._level)
         for handler in self._handlers:
             log.removeHandler(handler)
             handler.close()
+        if self._board:
+            with suppress(OSError) if error else writing(self._folder / TENSORBOARD):  # the first error counts
+                self._board.close()
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Record numbers after `step` steps; metrics.jsonl has null for a number that is not finite."""
@@ -89,25 +102,23 @@ class RunLog:
         """Put pictures and sounds into TensorBoard."""
         if not self._board:
             return
-        for name, exhibit in exhibits.items():
-            if isinstance(exhibit, Image):
-                self._board.add_image(name, exhibit.pixels.detach().float().clamp(0, 1).cpu(), step)
-            else:
-                sound = exhibit.samples.detach().float().clamp(-1, 1).cpu()
-                self._board.add_audio(name, sound[None], step, sample_rate=exhibit.rate)
+        with writing(self._folder / TENSORBOARD):
+            for name, exhibit in exhibits.items():
+                if isinstance(exhibit, Image):
+                    self._board.add_image(name, exhibit.pixels.detach().float().clamp(0, 1).cpu(), step)
+                else:
+                    sound = exhibit.samples.detach().float().clamp(-1, 1).cpu()
+                    self._board.add_audio(name, sound[None], step, sample_rate=exhibit.rate)
 
 
 def _truncate(path: Path, step: int) -> None:
-    """Keep the records up to `step`; drop a last line that was cut when the process was killed."""
+    """Keep the records up to `step`; drop what is no record, such as a last line that a kill has cut."""
     if not path.exists():
         return
     kept = []
     for line in path.read_text(errors="replace").splitlines():
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        if record["step"] <= step:
+        record = record_of(line)
+        if record is not None and record["step"] <= step:
             kept.append(line + "\n")
     with atomic_path(path) as temporary:
         temporary.write_text("".join(kept))

@@ -15,8 +15,8 @@ from safetensors.torch import save_file
 from sensorium.artifacts import atomic_path, digest, fingerprint, read_json, write_json, write_manifest
 from sensorium.config import Section, Training, canonical_json
 from sensorium.data.windows import JoinedWindows, Windows
+from sensorium.exits import writing
 from sensorium.progress import say
-from sensorium.training.checkpoint import writing
 from sensorium.training.distributed import Ranks
 from sensorium.training.execution import Execution
 from sensorium.training.interrupt import Interrupt
@@ -62,8 +62,7 @@ def train_stage(
         digests = {name: _digest(path) for name, path in inputs.items()}
         section_json = canonical_json(section)
         folder = output / "runs" / fingerprint(section_json, digests, revision)
-        ranks = Ranks.join(execution.prepare())
-        try:
+        with Ranks.join(execution.prepare()) as ranks:
             if ranks.is_main:
                 settings = {"stage": stage, "revision": revision, "section": json.loads(section_json)}
                 with writing(folder):
@@ -85,8 +84,6 @@ def train_stage(
                 }
                 _export(trainer, output, kind=stage, section_json=section_json, inputs=digests, details=details)
             ranks.barrier()
-        finally:
-            ranks.leave()
 
 
 def _export(trainer: Trainer, output: Path, **manifest: Any) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from sensorium.training.checkpoint import Checkpoints, StorageError
+from sensorium.exits import StorageError
+from sensorium.training.checkpoint import Checkpoints
 
 TENSORS = {"w": torch.arange(6.0).view(2, 3).T, "n": torch.tensor(3, dtype=torch.int64)}
 

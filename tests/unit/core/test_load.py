@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from toys import SHAPES, ToyConfig, ToyModel
 
-from sensorium.artifacts import ArtifactError, write_manifest
+from sensorium.artifacts import ArtifactError, digest, write_json, write_manifest
 from sensorium.config import canonical_json
 from sensorium.models.load import load
 
@@ -68,6 +69,24 @@ def test_an_untrained_model_keeps_what_was_measured(tmp_path: Path) -> None:
     files, section = {"model": tmp_path / "model.safetensors"}, canonical_json(ToyConfig(width=5))
     write_manifest(tmp_path, kind="toy", section_json=section, inputs={}, files=files, details={"shapes": SHAPES})
     assert load(Measured, tmp_path / "manifest.json", untrained_seed=1).mean.tolist() == [3, 3, 3]
+
+
+@pytest.mark.parametrize("untrained", [None, 1])
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, torch.int8, torch.bool, torch.float64])
+def test_weights_of_another_kind_are_refused(
+    exported: tuple[ToyModel, Path], value: float | torch.dtype, untrained: int | None
+) -> None:
+    """Although their digest is right."""
+    model, manifest = exported
+    weights, path = model.state_dict(), manifest.with_name("model.safetensors")
+    old = weights["last.bias"]
+    weights["last.bias"] = old.to(value) if isinstance(value, torch.dtype) else torch.full_like(old, value)
+    save_file(weights, path)
+    content = json.loads(manifest.read_text())
+    content["files"]["model"]["sha256"] = digest(path)
+    write_json(manifest, content)
+    with pytest.raises(ArtifactError, match=r"does not fit ToyModel .*last\.bias is .*train again"):
+        load(ToyModel, manifest, untrained)
 
 
 def test_what_does_not_fit_is_refused(exported: tuple[ToyModel, Path]) -> None:

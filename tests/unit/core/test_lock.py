@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sensorium.training.checkpoint import StorageError
+from sensorium.exits import StorageError
 from sensorium.training.lock import sole_owner
 
 HOLDER = """

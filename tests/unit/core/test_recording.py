@@ -36,7 +36,12 @@ def manifest(tmp_path: Path) -> Path:
         for i in range(4)
     ]
     write_manifest(
-        tmp_path, kind="recordings", section_json="{}", inputs={}, files=files, details={"recordings": entries}
+        tmp_path,
+        kind="recordings",
+        section_json="{}",
+        inputs={},
+        files=files,
+        details={"recordings": entries, "samples_per_frame": 10},
     )
     return tmp_path / "manifest.json"
 

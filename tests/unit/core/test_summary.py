@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sensorium.artifacts import ArtifactError, write_json
+from sensorium.artifacts import ArtifactError, write_json, write_manifest
 from sensorium.evaluation import summary
 from sensorium.evaluation.curves import run_curves
 
@@ -30,6 +30,11 @@ def written(folder: Path, *results: dict[str, Any]) -> list[Path]:
         paths.append(folder / f"{number}.json")
         write_json(paths[-1], content)
     return paths
+
+
+def manifest_of(folder: Path, kind: str) -> None:
+    """A manifest whose run is named abc."""
+    write_manifest(folder, kind=kind, section_json="{}", inputs={}, files={}, details={"run": "abc"})
 
 
 def test_merge_counts_and_names_failures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -60,9 +65,9 @@ def test_faults_are_named(tmp_path: Path) -> None:
     incomplete = result("x")
     del incomplete["metrics"]["accuracy"]["ceiling"]
     for contents, message in (
-        (({"kind": "fusion"},), "not the result of an evaluation"),
+        (({"kind": "fusion"},), "no evaluation result"),
         ((result("x"), result("x")), "a second result named 'x'"),
-        ((incomplete,), r"metric 'accuracy' lacks \['ceiling'\]"),
+        ((incomplete,), r"metrics\.accuracy\.ceiling .*Field required"),
         ((result("x"), result("y", data="e")), "other recordings than the evaluation 'x'"),
     ):
         with pytest.raises(ArtifactError, match=message):
@@ -73,7 +78,7 @@ def test_faults_are_named(tmp_path: Path) -> None:
 
 def test_curves_come_from_the_run_that_was_exported(tmp_path: Path) -> None:
     """Losses by step; other runs in the folder and records without a loss are left alone."""
-    write_json(tmp_path / "manifest.json", {"kind": "fusion", "details": {"run": "abc"}})
+    manifest_of(tmp_path, "fusion")
     with pytest.raises(ArtifactError, match="run's folder was removed"):
         run_curves(tmp_path / "manifest.json")
     (tmp_path / "runs" / "abc").mkdir(parents=True)
@@ -85,7 +90,7 @@ def test_curves_come_from_the_run_that_was_exported(tmp_path: Path) -> None:
 
 def test_where_a_loss_is_divided_by_its_own_size_the_error_is_drawn(tmp_path: Path) -> None:
     """Such a loss may rise while the error falls."""
-    write_json(tmp_path / "manifest.json", {"kind": "tokenizer_video", "details": {"run": "abc"}})
+    manifest_of(tmp_path, "tokenizer_video")
     (tmp_path / "runs" / "abc").mkdir(parents=True)
     lines = [{"step": step, "train/loss": 1.0 * step, "train/psnr": 20.0 + step} for step in (1, 2)]
     (tmp_path / "runs" / "abc" / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))

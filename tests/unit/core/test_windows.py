@@ -35,7 +35,9 @@ def make(folder: Path, lengths: list[int]) -> RecordingSet:
         }
     path = folder / "shard.safetensors"
     write_shard(path, recordings)
-    entries = [{"name": f"r{i}", "frames": length, "split": "training"} for i, length in enumerate(lengths)]
+    entries = [
+        {"name": f"r{i}", "frames": length, "shard": "shard", "split": "training"} for i, length in enumerate(lengths)
+    ]
     return RecordingSet(
         folder / "manifest.json", {"samples_per_frame": SAMPLES, "recordings": entries}, {"shard": path}
     )

@@ -75,7 +75,7 @@ def test_a_page_without_marks_is_refused(stored, tmp_path):
 
 def test_other_files_are_refused(tmp_path):
     (tmp_path / "x.json").write_text("{}")
-    with pytest.raises(ArtifactError, match="not the result of a study"):
+    with pytest.raises(ArtifactError, match="no study result"):
         study_tables.main([str(tmp_path / "x.json"), "--docs", str(tmp_path)])
 
 

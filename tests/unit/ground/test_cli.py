@@ -15,8 +15,8 @@ from sensorium.cli import main
 from sensorium.config import ConfigurationError
 from sensorium.data.quarantine import BadDataError
 from sensorium.evaluation.statistics import StatisticsError
+from sensorium.exits import StorageError
 from sensorium.programs import PROGRAMS
-from sensorium.training.checkpoint import StorageError
 from sensorium.training.health import UnhealthyError
 from sensorium.training.interrupt import StoppedEarly
 from sensorium.training.launch import RankDied

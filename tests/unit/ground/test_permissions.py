@@ -14,6 +14,7 @@ from toys import ToyConfig, run_toy
 from sensorium.artifacts import atomic_path, write_json
 from sensorium.config import Training
 from sensorium.data.recording import write_shard
+from sensorium.exits import StorageError
 from sensorium.training.checkpoint import Checkpoints
 
 
@@ -69,6 +70,6 @@ def test_nothing_is_left_where_a_process_of_the_same_number_was_killed(tmp_path)
 
 
 def test_a_writer_that_writes_nothing_is_noticed(tmp_path):
-    with pytest.raises(FileNotFoundError), atomic_path(tmp_path / "value.json"):
+    with pytest.raises(StorageError, match="No such file"), atomic_path(tmp_path / "value.json"):
         pass
     assert not list(tmp_path.iterdir())

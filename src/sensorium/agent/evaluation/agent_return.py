@@ -9,7 +9,6 @@ predicts for the last frame of test windows; floors: their mean, and an untraine
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
@@ -18,8 +17,8 @@ import torch
 from sensorium.agent.agent import Actor, Agent
 from sensorium.agent.config import AgentReturnConfig
 from sensorium.agent.evaluation.players import PolicyPlayer
-from sensorium.artifacts import read_json
-from sensorium.config import Data, parse_section
+from sensorium.artifacts import read_manifest
+from sensorium.config import Data, parse_stored
 from sensorium.data import sources
 from sensorium.data.environment import Player, RandomPlayer, ScriptedPlayer, play
 from sensorium.data.recording import RecordingSet
@@ -79,7 +78,7 @@ def judge(bench: Bench, config: AgentReturnConfig) -> Result:
 
 def world_of(recordings: RecordingSet) -> Any:
     """The section that the recordings were made with."""
-    return parse_section(Data, json.dumps(read_json(recordings.manifest)["config"]))
+    return parse_stored(Data, read_manifest(recordings.manifest)["config"], recordings.manifest)
 
 
 def numbers_of(recordings: RecordingSet, config: AgentReturnConfig) -> range:
@@ -114,7 +113,7 @@ def play_episodes(bench: Bench, config: AgentReturnConfig) -> dict[str, np.ndarr
 
 def reward_error(bench: Bench, config: AgentReturnConfig) -> dict[str, Any]:
     """Squared error of the reward predicted for the last frame of a window."""
-    frames = int(bench.parts.manifest("clone")["details"]["shapes"]["dynamics"]["config"]["window"])
+    frames = bench.parts.load(Agent).dynamics.window
     pool = WindowPool(bench.parts.recordings("latents/video"), "test", ("latent", "action", "reward"), frames)
     rng = np.random.default_rng(stable_seed(config.seed, "agent-return"))
     picked = pool.draw(np.ones(len(pool), bool), config.windows, rng)

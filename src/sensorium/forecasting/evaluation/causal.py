@@ -38,7 +38,7 @@ from sensorium.evaluation.readout import Readout
 from sensorium.evaluation.sample import Sample, of_other_recordings, with_actions_of
 from sensorium.evaluation.scores import cosine, explained, products, root_mean
 from sensorium.evaluation.statistics import measure
-from sensorium.forecasting.config import CausalConfig
+from sensorium.forecasting.config import CausalConfig, StateDynamicsConfig
 from sensorium.forecasting.evaluation import motion_figures
 from sensorium.forecasting.evaluation.forecasts import INPUTS, Forecaster
 from sensorium.forecasting.evaluation.rooms import SingleBodyRooms
@@ -58,8 +58,8 @@ def judge(bench: Bench, config: CausalConfig) -> Result:
     """Compare effects of actions, counterfactuals and responsibility with the simulator."""
     forecaster = Forecaster(bench)
     require(forecaster.recordings, "action", "causal needs recordings with actions")
-    settings = bench.parts.manifest("state_dynamics")["config"]
-    given, horizon = int(settings["context"]), int(settings["horizon"])
+    trained = bench.parts.section("state_dynamics", StateDynamicsConfig)
+    given, horizon = trained.context, trained.horizon
     rng = np.random.default_rng(stable_seed(config.seed, "causal"))
     rooms, fitting, shuffled = simulated_rooms(forecaster, config)
     places = PlaceForecaster(forecaster, (fitting, shuffled), given)

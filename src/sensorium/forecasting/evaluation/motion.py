@@ -37,7 +37,7 @@ from sensorium.evaluation.readout import Readout
 from sensorium.evaluation.sample import Sample, of_other_recordings, with_actions_of
 from sensorium.evaluation.scores import correlation, mean, rank_moments, root_mean
 from sensorium.evaluation.statistics import measure
-from sensorium.forecasting.config import MotionConfig
+from sensorium.forecasting.config import MotionConfig, StateDynamicsConfig
 from sensorium.forecasting.evaluation import motion_figures
 from sensorium.forecasting.evaluation.forecasts import INPUTS, Forecaster
 from sensorium.randomness import stable_seed
@@ -54,8 +54,8 @@ HAND = "hand"
 def judge(bench: Bench, config: MotionConfig) -> Result:
     """Compare forecasts of positions and world states with the truth, and their spread with their error."""
     forecaster = Forecaster(bench)
-    settings = bench.parts.manifest("state_dynamics")["config"]
-    given, horizon = int(settings["context"]), int(settings["horizon"])
+    trained = bench.parts.section("state_dynamics", StateDynamicsConfig)
+    given, horizon = trained.context, trained.horizon
     rng = np.random.default_rng(stable_seed(config.seed, "motion"))
     readout = PlaceReadout(forecaster, config.recordings)
     validation = forecaster.sample("validation", given + horizon, config.windows, rng)

@@ -41,7 +41,7 @@ from sensorium.evaluation.readout import nearest
 from sensorium.evaluation.sample import Sample
 from sensorium.evaluation.scores import mean
 from sensorium.evaluation.statistics import measure
-from sensorium.perception.config import FewShotConfig
+from sensorium.perception.config import AudioEncoderConfig, FewShotConfig, FusionConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.evaluation.impacts import has_impacts, kinds
 from sensorium.perception.evaluation.labelled import BEFORE, pooled_embedding
@@ -143,7 +143,7 @@ class Embedder:
     def hearing(self, recordings: RecordingSet, config: FewShotConfig) -> tuple[Sample, Labelling, Views]:
         """Windows of sound as long as the encoder was trained on."""
         pool = WindowPool(
-            recordings, "test", ("audio",), int(self._parts.manifest("encoders/audio")["config"]["frames"])
+            recordings, "test", ("audio",), self._parts.section("encoders/audio", AudioEncoderConfig).frames
         )
         options = [sense_labels(pool, "audio", BEFORE)]
         if has_impacts(recordings):
@@ -163,7 +163,7 @@ class Embedder:
 
     def state(self, recordings: RecordingSet, config: FewShotConfig) -> tuple[Sample, Labelling, Views]:
         """World states at the end of windows as long as fusion was trained on."""
-        frames = int(self._parts.manifest("fusion")["config"]["frames"])
+        frames = self._parts.section("fusion", FusionConfig).frames
         pool = WindowPool(recordings, "test", ("video", "audio"), frames)
         moment = frames - 1 - AFTER
         seen, heard = (sense_labels(pool, sense, moment) for sense in SENSES[:2])

@@ -22,7 +22,7 @@ from sensorium.evaluation import figures
 from sensorium.evaluation.contract import Evaluation, Input, Result
 from sensorium.evaluation.harness import Bench
 from sensorium.evaluation.statistics import CONFIDENCE, resampled_weights
-from sensorium.perception.config import FinetuningConfig
+from sensorium.perception.config import AudioEncoderConfig, FinetuningConfig, FusionConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.evaluation.battery import Battery, BatteryScore
 from sensorium.perception.evaluation.world_readout import FUSED
@@ -43,7 +43,8 @@ HARMED = -2.0
 def judge(bench: Bench, config: FinetuningConfig) -> Result:
     """Test the separately trained parts and the joint model, and compare."""
     parts = bench.parts
-    frames, sound_frames = (int(parts.manifest(part)["config"]["frames"]) for part in ("fusion", "encoders/audio"))
+    frames = parts.section("fusion", FusionConfig).frames
+    sound_frames = parts.section("encoders/audio", AudioEncoderConfig).frames
     battery = Battery(parts.recordings(), frames, sound_frames, config, bench)
     before = battery.scores(parts.load(VisionEncoder), parts.load(AudioEncoder), parts.load(Fusion))
     joint = parts.load(Joint, bench.untrained_seed)

@@ -23,7 +23,7 @@ from sensorium.evaluation.contract import Evaluation, Input, Result
 from sensorium.evaluation.harness import FLOOR_SEEDS, Bench
 from sensorium.evaluation.scores import balanced_accuracy
 from sensorium.evaluation.statistics import measure
-from sensorium.perception.config import ProbeConfig
+from sensorium.perception.config import AudioEncoderConfig, ProbeConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.evaluation.labelled import (
     LabelledWindows,
@@ -65,7 +65,7 @@ def judge(bench: Bench, config: ProbeConfig) -> Result:
         ArtifactError: if the recordings carry no labels for this sense, or too few of them.
     """
     sense, recordings = bench.args.sense, bench.parts.recordings()
-    frames = 1 if sense == "vision" else int(bench.parts.manifest("encoders/audio")["config"]["frames"])
+    frames = 1 if sense == "vision" else bench.parts.section("encoders/audio", AudioEncoderConfig).frames
     task = labelled_windows(recordings, sense, frames, config)
 
     def network(seed: int | None) -> nn.Module:

@@ -26,7 +26,7 @@ from sensorium.evaluation.harness import Bench, WindowPool
 from sensorium.evaluation.sample import Sample
 from sensorium.evaluation.scores import mean, median
 from sensorium.evaluation.statistics import measure
-from sensorium.perception.config import RetrievalConfig
+from sensorium.perception.config import FusionConfig, RetrievalConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.evaluation.matching import audible, draw_candidates, hit, ranks
 from sensorium.perception.evaluation.world_readout import FUSED, cut, embed_split
@@ -60,7 +60,7 @@ class Similarities:
 def judge(bench: Bench, config: RetrievalConfig) -> Result:
     """Recall and median rank of retrieval, both ways."""
     recordings = bench.parts.recordings()
-    frames = int(bench.parts.manifest("fusion")["config"]["frames"])
+    frames = bench.parts.section("fusion", FusionConfig).frames
     pool = WindowPool(recordings, "test", ("video", "audio"), frames)
     rng = np.random.default_rng(stable_seed(config.seed, "retrieval"))
     queries = pool.draw(audible(pool), config.queries, rng)

@@ -25,7 +25,7 @@ from sensorium.evaluation.readout import paired
 from sensorium.evaluation.sample import Sample
 from sensorium.evaluation.scores import r_squared, r_squared_each
 from sensorium.evaluation.statistics import measure
-from sensorium.perception.config import WorldStateConfig
+from sensorium.perception.config import FusionConfig, WorldStateConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.evaluation.belief import Belief
 from sensorium.perception.evaluation.world_readout import FUSED, POSITION, VELOCITY, draw, perceive, worth_reading
@@ -119,7 +119,7 @@ def _frames(bench: Bench, config: WorldStateConfig) -> int:
     Raises:
         ArtifactError: if sight would be lost in all of them.
     """
-    frames = int(bench.parts.manifest("fusion")["config"]["frames"])
+    frames = bench.parts.section("fusion", FusionConfig).frames
     if config.hidden >= frames:
         raise ArtifactError(
             f"hidden is {config.hidden}, but {bench.parts.path('fusion')} sees windows of {frames} frames: something "

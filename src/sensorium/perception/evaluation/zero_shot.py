@@ -30,7 +30,7 @@ from sensorium.evaluation.readout import JointReadout, one_hot
 from sensorium.evaluation.sample import Sample
 from sensorium.evaluation.scores import balanced_accuracy
 from sensorium.evaluation.statistics import Score, measure
-from sensorium.perception.config import ZeroShotConfig
+from sensorium.perception.config import AudioEncoderConfig, ZeroShotConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.evaluation.labelled import BEFORE, pooled_embedding
 from sensorium.perception.evaluation.world_readout import ENCODERS
@@ -50,7 +50,7 @@ Perceived = Mapping[str, np.ndarray]  # sense -> its embedding of each window, [
 def judge(bench: Bench, config: ZeroShotConfig) -> Result:
     """Recognise withheld kinds by their attributes."""
     recordings, classes = bench.parts.recordings(), classes_of(bench.parts.recordings())
-    frames = int(bench.parts.manifest("encoders/audio")["config"]["frames"])
+    frames = bench.parts.section("encoders/audio", AudioEncoderConfig).frames
     rng = np.random.default_rng(stable_seed(config.seed, "zero shot"))
     pools = [WindowPool(recordings, split, ("video", "audio"), frames) for split in SPLITS]
     picked = [labelled_in_both(pool, config.samples, rng) for pool in pools]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 
 import numpy as np
 
-from sensorium.artifacts import ArtifactError, read_json
-from sensorium.config import ConfigurationError, PlayroomConfig, canonical_json, parse_section
+from sensorium.artifacts import ArtifactError, read_manifest
+from sensorium.config import ConfigurationError, PlayroomConfig, canonical_json, parse_stored
 from sensorium.data.recording import RecordingSet
 from sensorium.data.sources import playroom
 
@@ -19,13 +18,13 @@ def playroom_settings(recordings: RecordingSet) -> PlayroomConfig:
     Raises:
         ConfigurationError: if they come from another source, because only the playroom can be run again.
     """
-    section = read_json(recordings.manifest)["config"]
+    section = read_manifest(recordings.manifest)["config"]
     if section.get("source") != "playroom":
         raise ConfigurationError(
             f"{recordings.manifest}: recordings of {section.get('source')!r} cannot be run again, "
             "only the playroom's can"
         )
-    config: PlayroomConfig = parse_section(PlayroomConfig, json.dumps(section))
+    config: PlayroomConfig = parse_stored(PlayroomConfig, section, recordings.manifest)
     return config
 
 

@@ -1,0 +1,53 @@
+"""Opening files of users: only regular ones, because a pipe or a device would be waited for, perhaps for ever."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from sensorium.data.quarantine import BadRecordingError
+
+KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+@contextmanager
+def open_regular(path: Path) -> Iterator[BinaryIO]:
+    """Open a regular file, or a link to one, for reading; never waits.
+
+    Raises:
+        OSError: if it cannot be opened, or is of another kind.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(handle, "rb") as file:
+        kind = stat.S_IFMT(os.fstat(handle).st_mode)
+        if kind != stat.S_IFREG:
+            raise OSError(errno.EINVAL, f"{KINDS.get(kind, 'something else')}, not a file", str(path))
+        yield file
+
+
+@contextmanager
+def blamed_on(name: str) -> Iterator[None]:
+    """Turn every error of a reader into a BadRecordingError that names the file.
+
+    Decoders raise what they please (MemoryError where a header lies, AttributeError where a codec is unknown), and one
+    file must not end a whole stage.
+    """
+    shown = name.encode(errors="backslashreplace").decode()  # a name of other bytes than UTF-8 can be printed then
+    try:
+        yield
+    except BadRecordingError as error:
+        raise BadRecordingError(f"{shown}: {error}") from None
+    except Exception as error:
+        said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise BadRecordingError(f"{shown}: unreadable: {said}") from None

@@ -55,6 +55,19 @@ class Checkpoint:
     values: dict[str, Any]
 
 
+def check_like(name: str, found: Tensor, like: Tensor, finite: bool = True) -> None:
+    """Check a tensor of a checkpoint against the one whose place it takes.
+
+    Raises:
+        ValueError: if shape or dtype differ, or a number is not finite although all must be.
+    """
+    if found.shape != like.shape or found.dtype != like.dtype:
+        shapes = (f"{tensor.dtype} {list(tensor.shape)}" for tensor in (found, like))
+        raise ValueError("{} is {}, expected {}".format(name, *shapes))
+    if finite and not bool(found.isfinite().all()):
+        raise ValueError(f"{name} has numbers that are not finite")
+
+
 class Checkpoints:
     """The checkpoints of one run.
 
@@ -115,6 +128,6 @@ class Checkpoints:
                 if state["step"] != step or state["sha256"] != digest(path / TENSORS):
                     raise ValueError("its digest does not match")
                 return Checkpoint(step, load_file(path / TENSORS), state["values"])
-            except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            except (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
                 log.warning("checkpoint %s is damaged (%s): trying the one before it", path, error)
         return None

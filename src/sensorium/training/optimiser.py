@@ -113,7 +113,7 @@ class Optimiser:
 
         Raises:
             KeyError: if a tensor belongs to no parameter, or one is missing.
-            ValueError: if a tensor could not have been made by this optimiser: the fused step would walk beyond its end.
+            ValueError: if a tensor is not one of this optimiser: the fused step would walk beyond its end.
         """
         given: dict[str, set[str]] = {}
         for name, value in tensors.items():

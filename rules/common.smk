@@ -5,6 +5,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from sensorium.config import ConfigurationError, canonical_json
+from sensorium.config.names import refuse_names
 from sensorium.programs import revision
 from sensorium.settings import validate
 
@@ -105,7 +106,9 @@ def set_section(wildcards):
 def source_files(wildcards):
     """Files that the recordings are read from; a simulator has none."""
     try:
-        return SETS[wildcards.set].files()
+        files = SETS[wildcards.set].files()
+        refuse_names(files)
+        return files
     except ConfigurationError as error:
         raise WorkflowError(str(error))
 

@@ -28,12 +28,17 @@ def open_regular(path: Path) -> Iterator[BinaryIO]:
     Raises:
         OSError: if it cannot be opened, or is of another kind.
     """
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(handle, "rb") as file:
-        kind = stat.S_IFMT(os.fstat(handle).st_mode)
-        if kind != stat.S_IFREG:
-            raise OSError(errno.EINVAL, f"{KINDS.get(kind, 'something else')}, not a file", str(path))
+    with open(path, "rb", opener=_open_if_regular) as file:
         yield file
+
+
+def _open_if_regular(path: str, flags: int) -> int:
+    handle = os.open(path, flags | os.O_NONBLOCK)
+    kind = stat.S_IFMT(os.fstat(handle).st_mode)
+    if kind == stat.S_IFREG:
+        return handle
+    os.close(handle)
+    raise OSError(errno.EINVAL, f"{KINDS.get(kind, 'something else')}, not a file", path)
 
 
 @contextmanager
@@ -43,11 +48,17 @@ def blamed_on(name: str) -> Iterator[None]:
     Decoders raise what they please (MemoryError where a header lies, AttributeError where a codec is unknown), and one
     file must not end a whole stage.
     """
-    shown = name.encode(errors="backslashreplace").decode()  # a name of other bytes than UTF-8 can be printed then
     try:
         yield
     except BadRecordingError as error:
-        raise BadRecordingError(f"{shown}: {error}") from None
+        raise BadRecordingError(f"{printable(name)}: {error}") from None
     except Exception as error:
-        said = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise BadRecordingError(f"{shown}: unreadable: {said}") from None
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise BadRecordingError(f"{printable(name)}: unreadable: {printable(reason)}") from None
+
+
+def printable(text: str) -> str:
+    """Text with escapes for what a log or a terminal cannot show in a line: control characters, and bytes not UTF-8."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )

@@ -8,7 +8,12 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from sensorium.data.files import blamed_on, open_regular
 from sensorium.data.quarantine import BadRecordingError
+
+# Formats that hold nothing but pixels: for EPS, Pillow would start Ghostscript, which runs what the file says.
+FORMATS = ("JPEG", "PNG", "PPM", "BMP", "DIB", "GIF", "TIFF", "WEBP", "AVIF", "JPEG2000")
+MOST_PIXELS = 90_000_000  # that are decoded; a JPEG is decoded at a smaller scale
 
 
 def read_picture(path: Path, size: int) -> np.ndarray:
@@ -17,12 +22,15 @@ def read_picture(path: Path, size: int) -> np.ndarray:
     Raises:
         BadRecordingError: if the file cannot be read, or is truncated.
     """
-    try:
-        with Image.open(path) as picture:
-            picture.draft("RGB", (size, size))  # decode a JPEG at its smallest scale of at least this size
-            pixels = np.asarray(picture.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise BadRecordingError(f"{path.parent.name}/{path.name}: unreadable: {error}") from None
+    with (
+        blamed_on(f"{path.parent.name}/{path.name}"),
+        open_regular(path) as file,
+        Image.open(file, formats=FORMATS) as picture,
+    ):
+        picture.draft("RGB", (size, size))  # decode a JPEG at its smallest scale of at least this size
+        if picture.width * picture.height > MOST_PIXELS:
+            raise BadRecordingError(f"too large: {picture.width} x {picture.height} pixels")
+        pixels = np.asarray(picture.convert("RGB"))
     return square(pixels, size)
 
 

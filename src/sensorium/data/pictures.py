@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import BinaryIO
 
 import cv2
 import numpy as np
@@ -22,16 +23,22 @@ def read_picture(path: Path, size: int) -> np.ndarray:
     Raises:
         BadRecordingError: if the file cannot be read, or is truncated.
     """
-    with (
-        blamed_on(f"{path.parent.name}/{path.name}"),
-        open_regular(path) as file,
-        Image.open(file, formats=FORMATS) as picture,
-    ):
-        picture.draft("RGB", (size, size))  # decode a JPEG at its smallest scale of at least this size
+    with blamed_on(f"{path.parent.name}/{path.name}"), open_regular(path) as file:
+        return square(_pixels(file, "RGB", size), size)
+
+
+def read_grey(file: BinaryIO) -> np.ndarray:
+    """A whole picture without its colours, uint8 [H, W]; any error of the decoder is raised."""
+    return _pixels(file, "L")
+
+
+def _pixels(file: BinaryIO, mode: str, size: int | None = None) -> np.ndarray:
+    with Image.open(file, formats=FORMATS) as picture:
+        if size is not None:
+            picture.draft(mode, (size, size))  # decode a JPEG at its smallest scale of at least this size
         if picture.width * picture.height > MOST_PIXELS:
             raise BadRecordingError(f"too large: {picture.width} x {picture.height} pixels")
-        pixels = np.asarray(picture.convert("RGB"))
-    return square(pixels, size)
+        return np.asarray(picture.convert(mode))
 
 
 def square(pixels: np.ndarray, size: int) -> np.ndarray:

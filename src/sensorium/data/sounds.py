@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -58,16 +59,26 @@ def _beginning(file: BinaryIO, samples: int, sample_rate: int) -> tuple[np.ndarr
             raise BadRecordingError(f"{rate} samples a second; at most {HIGHEST_RATE} are read")
         needed = samples * rate // sample_rate + rate  # a second more, for the filter
         parts: list[np.ndarray] = []
-        read = 0
-        while len(block := sound.read(max(1, BLOCK // sound.channels), dtype="float32", always_2d=True)):
-            if read < needed:
-                parts.append(block[: needed - read].mean(1))
-            read += len(block)
-        if read < sound.frames:
-            raise BadRecordingError(f"truncated: {read} of {sound.frames} samples")
+        for block in blocks(sound):
+            parts.append(block[: max(0, needed)].mean(1))
+            needed -= len(block)
     if not parts:
         raise BadRecordingError("empty")
     return np.concatenate(parts), rate
+
+
+def blocks(sound: soundfile.SoundFile) -> Iterator[np.ndarray]:
+    """The whole of a sound, float32 [n, channels] at a time.
+
+    Raises:
+        BadRecordingError: if it ends before the length in its header.
+    """
+    read = 0
+    while len(block := sound.read(max(1, BLOCK // sound.channels), dtype="float32", always_2d=True)):
+        yield block
+        read += len(block)
+    if read < sound.frames:
+        raise BadRecordingError(f"truncated: {read} of {sound.frames} samples")
 
 
 def _resampled(mono: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:

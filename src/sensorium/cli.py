@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TextIO
 
+from sensorium.artifacts import no_links
 from sensorium.programs import PROGRAMS, TRAININGS
 
 EXITS = """exit codes:
@@ -135,10 +136,10 @@ class _Copy:
 def _copied_to(path: Path, afresh: bool) -> Iterator[None]:
     """Copy what is printed to a file; `afresh` empties the file first, otherwise the copy is appended."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    if afresh:
-        path.write_text("")
     streams = sys.stdout, sys.stderr
-    with path.open("a", buffering=1) as log:
+    with open(path, "a", buffering=1, opener=no_links) as log:
+        if afresh:
+            log.truncate(0)
         sys.stdout, sys.stderr = _Copy(streams[0], log), _Copy(streams[1], log)  # type: ignore[assignment]
         try:
             yield

@@ -11,18 +11,26 @@ import math
 import sys
 import time
 from collections.abc import Mapping
+from io import TextIOWrapper
 from pathlib import Path
 from types import TracebackType
 
 from torch.utils.tensorboard import SummaryWriter
 
-from sensorium.artifacts import atomic_path
+from sensorium.artifacts import atomic_path, no_links
 from sensorium.training.checkpoint import writing
 from sensorium.training.learner import Audio, Image
 
 log = logging.getLogger("sensorium")
 JSONL, LOG, TENSORBOARD = "metrics.jsonl", "train.log", "tb"
 LINE_SECONDS = 10.0  # between two lines of progress
+
+
+class _LogFile(logging.FileHandler):
+    """A log file that is not written through a link."""
+
+    def _open(self) -> TextIOWrapper:
+        return open(self.baseFilename, self.mode, opener=no_links)  # type: ignore[return-value]
 
 
 class RunLog:
@@ -43,7 +51,7 @@ class RunLog:
             return
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            file = logging.FileHandler(folder / LOG)
+            file = _LogFile(folder / LOG)
         file.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
         screen = logging.StreamHandler(sys.stderr)
         screen.setFormatter(logging.Formatter("%(message)s"))
@@ -80,7 +88,7 @@ class RunLog:
             return
         record = {"step": step} | {name: value if math.isfinite(value) else None for name, value in values.items()}
         with writing(self._path):
-            with self._path.open("a") as file:
+            with open(self._path, "a", opener=no_links) as file:
                 file.write(json.dumps(record, allow_nan=False) + "\n")
             for name, value in values.items():
                 self._board.add_scalar(name, value, step)

@@ -6,6 +6,7 @@ hold files and folders alone, and what it unpacks to is bounded.
 
 from __future__ import annotations
 
+import errno
 import gzip
 import stat
 import tarfile
@@ -41,7 +42,7 @@ def read_archive(archive: Path, suffix: str) -> Iterator[tuple[str, bytes]]:
                         raise ValueError(f"{name!r} unpacks to {size >> 20} MB; at most {LARGEST_FILE >> 20} are read")
                     yield name, content.read()
     except Exception as error:  # what unpacks raises what it pleases
-        if isinstance(error, OSError) and error.errno is not None:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # EINVAL: an offset below zero
             raise
         raise ArtifactError(
             f"{archive}: cannot be unpacked: {str(error) or type(error).__name__}; fetch it again"
@@ -75,6 +76,8 @@ def _zipped(file: BufferedReader) -> Iterator[tuple[str, int, IO[bytes]]]:
             kind = stat.S_IFMT(entry.external_attr >> 16)
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
                 raise ValueError(f"{entry.filename!r} is a link or a device")
+            if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # LZMA may ask for gigabytes
+                raise ValueError(f"{entry.filename!r} is packed by another method than deflate")
             if not entry.is_dir():
                 with files.open(entry) as content:
                     yield entry.filename, entry.file_size, content

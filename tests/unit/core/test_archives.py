@@ -123,6 +123,13 @@ def test_a_bomb_is_refused_at_little_cost(what: str, tmp_path: Path, monkeypatch
     tracemalloc.stop()
 
 
+def test_a_method_that_takes_gigabytes_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_LZMA) as out:
+        out.writestr("a.txt", b"x")
+    with pytest.raises(ArtifactError, match="another method"):
+        list(read_archive(tmp_path / "a.zip", ".txt"))
+
+
 def test_a_decoder_that_fails_is_named(tmp_path: Path) -> None:
     with (
         pytest.raises(ArtifactError, match=r"a.zip: 'x.png': unreadable: MemoryError"),

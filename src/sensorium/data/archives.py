@@ -99,7 +99,7 @@ def _taped(file: BufferedReader) -> Iterator[tuple[str, int, IO[bytes]]]:
 class _Bounded:
     """A stream that ends with an error: the headers of an archive can be made to unpack to any size, too."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: gzip.GzipFile | BufferedReader) -> None:
         self._stream, self._left = stream, LARGEST_ARCHIVE
 
     def read(self, size: int) -> bytes:

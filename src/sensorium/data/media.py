@@ -50,7 +50,7 @@ def read_media(
     with (
         blamed_on(path.name),
         open_regular(path) as file,
-        av.open(file, options=LIMITS) as container,
+        av.open(file, "r", options=LIMITS) as container,
     ):
         return _Reader(container, streams, frames, frame_rate, sample_rate, size).read()
 

@@ -112,9 +112,9 @@ class _Machine:
             elif name in EMPTY:
                 self._stack.append(EMPTY[name]())
             elif name in PUT:
-                self._memo[len(self._memo) if argument is None else argument] = self._stack[-1]
+                self._memo[len(self._memo) if argument is None else int(argument)] = self._stack[-1]
             elif name in GET:
-                self._stack.append(self._memo[argument])
+                self._stack.append(self._memo[int(argument or 0)])
             elif name in TUPLES:
                 self._stack[-TUPLES[name] :] = [tuple(self._stack[-TUPLES[name] :])]
             elif name == "MARK":

@@ -17,12 +17,13 @@ import soundfile
 from PIL import Image
 
 import layouts
-from sensorium.config import SOUND_SUFFIXES
+from sensorium.config import SOUND_SUFFIXES, Cifar100Config, SpeechCommandsConfig
 from sensorium.data.files import open_regular, printable
 from sensorium.data.media import read_media
 from sensorium.data.pictures import read_picture
 from sensorium.data.quarantine import BadDataError, BadRecordingError
 from sensorium.data.sounds import read_sound
+from sensorium.data.sources import cifar100, speech_commands
 from sensorium.data.sources.class_folders import PICTURES, class_files
 
 READERS: dict[str, Callable[[Path], object]] = {
@@ -273,3 +274,22 @@ def test_a_class_without_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "cat").mkdir()
     with pytest.raises(BadDataError, match="no file for the class 'cat'"):
         class_files(str(tmp_path), PICTURES)
+
+
+@pytest.mark.parametrize("name", ["validation_list.txt", "testing_list.txt"])
+def test_a_list_that_is_a_pipe_is_refused(name: str, tmp_path: Path) -> None:
+    folder = layouts.speech_commands(tmp_path) / "SpeechCommands/speech_commands_v0.02"
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    config = SpeechCommandsConfig(path=str(tmp_path), recordings=20)
+    with pytest.raises(BadDataError, match="a pipe, not a file"):
+        speech_commands.listing(config)
+
+
+@pytest.mark.parametrize("part", ["train", "test", "meta"])
+def test_a_part_of_cifar_that_is_a_pipe_is_refused(part: str, tmp_path: Path) -> None:
+    folder = layouts.cifar100(tmp_path) / "cifar-100-python"
+    (folder / part).unlink()
+    os.mkfifo(folder / part)
+    with pytest.raises(OSError, match="a pipe, not a file"):
+        cifar100.listing(Cifar100Config(path=str(tmp_path), recordings=20))

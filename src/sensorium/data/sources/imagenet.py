@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
+from torchvision.datasets.imagenet import load_meta_file
 
 from sensorium.config import ImageNetConfig
-from sensorium.data.files import open_regular
 from sensorium.data.quarantine import BadDataError
 from sensorium.data.recording import Split
 from sensorium.data.sources.class_folders import PICTURES, class_files
@@ -38,10 +37,9 @@ def listing(config: ImageNetConfig) -> Listing:
 
 
 def _names(meta: Path, folders: list[str]) -> list[str]:
-    """Names of the classes by torchvision's file, which torch reads without running anything."""
+    """Names of the classes by torchvision's file, which it reads without running anything."""
     try:
-        with open_regular(meta) as file:
-            names = torch.load(file, weights_only=True)[0]
+        names = load_meta_file(meta.parent)[0]
         return [", ".join(names[folder]) for folder in folders]
     except Exception as error:  # a damaged file fails in many ways
         raise BadDataError(f"{meta.parent}: not laid out as ImageNet: {META}: {error!r} (docs/data.md)") from None

@@ -9,10 +9,10 @@ takes time and memory in proportion to the file.
 from __future__ import annotations
 
 import math
-import pickletools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pickletools import genops
 from typing import Any
 
 import numpy as np
@@ -101,7 +101,7 @@ class _Machine:
         self._memo: dict[int, Any] = {}
 
     def run(self, content: bytes) -> Any:
-        for code, argument, _ in pickletools.genops(content):
+        for code, argument, _ in genops(content):
             name = code.name
             if name == "STOP":
                 return self._stack.pop()

@@ -205,6 +205,7 @@ def test_a_codec_without_a_decoder_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "ffconcat version 1.0\nfile other.mp4\n",
         "ffconcat version 1.0\nfile {path}\n",
         "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{path}\n#EXT-X-ENDLIST\n",
         "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nhttp://127.0.0.1:9/x.ts\n#EXT-X-ENDLIST\n",

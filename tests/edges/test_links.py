@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ def test_the_log_of_a_program(
 
 def test_the_log_of_a_training(tmp_path: Path, precious: Path) -> None:
     (tmp_path / LOG).symlink_to(precious)
-    with pytest.raises(OSError, match="a link"):
+    with pytest.raises(OSError, match=re.escape(str(tmp_path))):
         RunLog(tmp_path)
     assert precious.read_text() == PRECIOUS
     assert not logging.getLogger("sensorium").handlers
@@ -52,7 +53,7 @@ def test_the_metrics_of_a_training(tmp_path: Path, precious: Path) -> None:
         assert precious.read_text() == PRECIOUS
         (tmp_path / JSONL).unlink()
         (tmp_path / JSONL).symlink_to(precious)
-        with pytest.raises(OSError, match="a link"):
+        with pytest.raises(OSError, match=re.escape(str(tmp_path))):
             records.scalars(2, {"loss": 1.0})
     assert precious.read_text() == PRECIOUS
 

@@ -106,7 +106,7 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Tensor], State], Any], str]] = {
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_checkpoint_that_does_not_fit_is_refused(trained: Path, tmp_path: Path, name: str) -> None:
     change, told = CHANGES[name]
-    with pytest.raises(ArtifactError, match=rf"step-00000004: does not fit .*{told}"):
+    with pytest.raises(ArtifactError, match=rf"step-00000004.*{told}"):
         resume_changed(trained, tmp_path / "copy", change)
 
 

@@ -5,6 +5,7 @@ Nothing here is ever unpickled, and this module never imports torch.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -94,6 +95,20 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def no_links(path: str, flags: int) -> int:
+    """An `opener` for `open` that writes to the file of this name alone: a link there may lead to any file of the user.
+
+    Raises:
+        FileExistsError: if a link stands there.
+    """
+    try:
+        return os.open(path, flags | os.O_NOFOLLOW, 0o666)
+    except OSError as error:
+        if error.errno == errno.ELOOP and os.path.islink(path):
+            raise FileExistsError(errno.EEXIST, "a link, through which nothing is written", path) from None
+        raise
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -14,6 +14,7 @@ from io import FileIO
 from pathlib import Path
 from typing import TextIO
 
+from sensorium.artifacts import no_links
 from sensorium.exits import MEANINGS, STOPPED_EARLY, failure
 from sensorium.programs import PROGRAMS, TRAININGS
 
@@ -127,10 +128,10 @@ def _logged(path: Path, afresh: bool, work: Callable[[], int]) -> int:
         OSError: if the file cannot be written at all; then the work has not begun.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    if afresh:
-        path.write_text("")
     streams = sys.stdout, sys.stderr
-    with path.open("ab", buffering=0) as file:  # ranks write to its end too
+    with open(path, "ab", buffering=0, opener=no_links) as file:  # ranks write to its end too
+        if afresh:
+            file.truncate(0)
         log = _Log(file)
         sys.stdout, sys.stderr = _Copy(streams[0], log), _Copy(streams[1], log)  # type: ignore[assignment]
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections.abc import AsyncGenerator
 from dataclasses import replace
@@ -15,12 +16,12 @@ from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
-from snakemake_interface_executor_plugins.utils import format_cli_arg
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from snakemake_executor_plugin_submitit.backend import Backend, DebugBackend, LocalBackend, Request, SlurmBackend
+from snakemake_executor_plugin_submitit.quoting import quoted_by_shlex, wait_for_files
 from snakemake_executor_plugin_submitit.registry import Record, Registry, command_digest, job_key
-from snakemake_executor_plugin_submitit.resources import ResourceError
+from snakemake_executor_plugin_submitit.resources import ResourceError, is_line
 from snakemake_executor_plugin_submitit.scheduler import ALIVE, SchedulerError, patiently
 
 BACKENDS: dict[str, type[SlurmBackend] | type[LocalBackend] | type[DebugBackend]] = {
@@ -52,6 +53,10 @@ class Executor(RemoteExecutor):
         if self._settings.cluster not in BACKENDS:
             raise WorkflowError(f"--submitit-cluster {self._settings.cluster}: choose one of {', '.join(BACKENDS)}")
         self._folder = Path(self._settings.folder).absolute()
+        if not is_line(str(self._folder)):
+            raise WorkflowError(
+                f"--submitit-folder {str(self._folder)!r}: a path in a job's script is one line of text"
+            )
         self._backend: Backend = BACKENDS[self._settings.cluster](self._folder, self._settings)
         self._registry = Registry(self._folder / "jobs")
         self._live: dict[str, submitit.Job[None] | None] = {}  # None while it is being submitted
@@ -64,13 +69,13 @@ class Executor(RemoteExecutor):
 
     def get_job_args(self, job: Any, **kwargs: Any) -> str:
         """Arguments of the nested Snakemake; unlike the base class's, they name no file that ends with this process."""
-        files = [str(path) for path in job.get_wait_for_files()]
-        arguments = RealExecutor.get_job_args(self, job, **kwargs)
-        if len(files) <= 20:
-            return f"{arguments} {format_cli_arg('--wait-for-files', files)}"
-        path = self._folder / "jobs" / f"{job_key(job, Path.cwd())}.files"
-        path.write_text("\n".join(files) + "\n")
-        return f"{arguments} {format_cli_arg('--wait-for-files-file', str(path))}"
+        list_file = self._folder / "jobs" / f"{job_key(job, Path.cwd())}.files"
+        files = wait_for_files([str(path) for path in job.get_wait_for_files()], list_file)
+        return f"{RealExecutor.get_job_args(self, job, **kwargs)} {files}"
+
+    def get_python_executable(self) -> str:
+        """Python, as a word of the command; the folder of an environment may have any name."""
+        return shlex.quote(super().get_python_executable())
 
     def run_job(self, job: Any) -> None:
         """Submit a job, or re-attach to the one that an earlier process submitted for the same work."""
@@ -132,9 +137,11 @@ class Executor(RemoteExecutor):
         return backend.handle(found) if found else None
 
     def _submit(self, job: Any, key: str, digest: str) -> submitit.Job[None]:
+        with quoted_by_shlex():
+            command = self.format_job_exec(job)
         request = Request(
             name=job.name,
-            command=self.format_job_exec(job),
+            command=command,
             resources=job.resources,
             threads=job.threads,
             comment=_comment(key),

@@ -57,7 +57,16 @@ def sbatch_options(rule: str, resources: Mapping[str, Any], threads: int) -> dic
     if gpus:
         options["gpus-per-node"] = gpus
     options |= _cpus(resources, threads, bool(gpus))
-    return options | _extra(rule, resources.get("slurm_extra"))
+    options |= _extra(rule, resources.get("slurm_extra"))
+    for option, value in options.items():
+        if not is_line(f"{option}={value}"):
+            raise ResourceError(f"rule {rule}: {option}={value!r}: an option of sbatch is one line of text")
+    return options
+
+
+def is_line(text: str) -> bool:
+    """Whether text stays in its line of a script; what follows a line break would be run."""
+    return text.isprintable()
 
 
 def cpus_per_task(options: Mapping[str, str | int | bool]) -> list[str]:

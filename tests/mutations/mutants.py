@@ -183,6 +183,21 @@ MUTANTS = (
         ("test_dream.py::test_what_hardly_changes_stays_and_what_moves_is_dreamed",),
     ),
     Mutant(
+        "arrays whose bytes do not fill them", "data/plain_pickle.py",
+        "len(raw) == int(code[1]) * math.prod(shape)", "len(raw)",
+        ("test_plain_pickle.py::test_an_array_that_is_not_one_of_numbers_is_refused",), cheap=True,
+    ),
+    Mutant(
+        "playlists are followed", "data/media.py",
+        '"format_whitelist": CONTAINERS, ', "",
+        ("test_hostile_files.py::test_a_list_of_other_files_is_not_followed",),
+    ),
+    Mutant(
+        "moments of any shape and dtype", "training/optimiser.py",
+        "            check_like(name, value, weights", "            (name, value, weights",
+        ("test_checkpoint_fit.py::test_a_checkpoint_that_does_not_fit_is_refused",),
+    ),
+    Mutant(
         "the same scene in every epoch", "data/windows.py",
         'stable_seed(self._seed, "step", step, "scene", row) for row in rows',
         'stable_seed("scene", int(number)) for number in indices',

@@ -67,7 +67,7 @@ class LabelledSet(Source):
         Raises:
             ConfigurationError: as for all sources.
         """
-        self.files()
+        super().check()
         items = self._count_items()
         if items < self.recordings:
             raise ConfigurationError(

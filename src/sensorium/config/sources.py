@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from sensorium.config.folders import files_below
+from sensorium.config.names import refuse_names
 from sensorium.config.section import ConfigurationError, Section
 from sensorium.config.splits import split_counts
 
@@ -54,7 +55,7 @@ class Source(Section):
         Raises:
             ConfigurationError: naming the key of this section, its value and the way out.
         """
-        self.files()
+        refuse_names(self.files())
 
     def warnings(self) -> list[str]:
         """What is likely to fail, as text that begins with the key; asked after `check`."""

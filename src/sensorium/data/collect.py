@@ -13,6 +13,7 @@ import numpy as np
 
 from sensorium.config import AnyData, Source, canonical_json, parse_section
 from sensorium.data import sources
+from sensorium.data.files import printable
 from sensorium.data.quarantine import BadRecordingError, check, refuse_too_many
 from sensorium.data.recording import join_stills, recording_name, write_shard
 from sensorium.data.shards import describe_shard
@@ -58,7 +59,7 @@ def collect(config: Any, shard: int, output: Path) -> None:
             fields = source.simulate(config, number)
             reason = check(fields, checked, config.frames)
             if reason and (place := sources.origin(config, number)):
-                reason = f"{place}: {reason}"
+                reason = f"{printable(place)}: {reason}"
         except BadRecordingError as error:
             reason = str(error)
         if reason is None:

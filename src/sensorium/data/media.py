@@ -13,10 +13,19 @@ import av
 import cv2
 import numpy as np
 
+from sensorium.data.files import blamed_on, open_regular
 from sensorium.data.quarantine import BadRecordingError
 
 END_TOLERANCE = 0.25  # seconds; containers round or pad the length in their header
-STRICT = {"err_detect": "crccheck+explode"}  # by default decoders conceal damage
+# Containers that hold their streams themselves. FFmpeg knows others, which make it open what they name.
+CONTAINERS = (
+    "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dts,dv,eac3,flac,flv,h264,hevc,ivf,m4v,matroska,mov,mp3,mpeg,mpegts,"
+    "mpegvideo,mxf,nut,ogg,rm,w64,wav,webm,wv"
+)
+MOST_PIXELS = 2**26  # of a frame: twice as many as 8K has
+HIGHEST_RATE = 1_000_000  # samples a second; the filter that resamples grows with the rate
+LIMITS = {"format_whitelist": CONTAINERS, "max_pixels": str(MOST_PIXELS)}
+STRICT = {"err_detect": "crccheck+explode", "max_pixels": str(MOST_PIXELS)}  # by default decoders conceal damage
 
 
 def read_media(
@@ -38,14 +47,12 @@ def read_media(
     Raises:
         BadRecordingError: if the file cannot be read, is cut off, is damaged, is too short, or lacks a stream.
     """
-    try:
-        with av.open(str(path)) as container:
-            return _Reader(container, streams, frames, frame_rate, sample_rate, size).read()
-    except (av.FFmpegError, OSError, ValueError) as error:
-        # the file ended too early, or could not be parsed
-        raise BadRecordingError(f"{path.name}: unreadable: {getattr(error, 'strerror', None) or error}") from None
-    except BadRecordingError as error:
-        raise BadRecordingError(f"{path.name}: {error}") from None
+    with (
+        blamed_on(path.name),
+        open_regular(path) as file,
+        av.open(file, "r", options=LIMITS) as container,
+    ):
+        return _Reader(container, streams, frames, frame_rate, sample_rate, size).read()
 
 
 class _Reader:
@@ -68,6 +75,8 @@ class _Reader:
             found = next((stream for stream in container.streams if stream.type == kind), None)
             if found is None:
                 raise BadRecordingError(f"no {kind} stream")
+            if found.codec_context is None:
+                raise BadRecordingError(f"no decoder for its {kind}")
             found.codec_context.options = STRICT
             self._streams[kind] = found
         self._pictures: list[np.ndarray] = []
@@ -131,6 +140,8 @@ class _Reader:
 
     def _add_sound(self, frame: av.AudioFrame | None) -> None:
         """Resample a frame and append it; None: append what the resampler still holds."""
+        if frame is not None and frame.sample_rate > HIGHEST_RATE:
+            raise BadRecordingError(f"{frame.sample_rate} samples a second; at most {HIGHEST_RATE} are read")
         if frame is not None and self._samples == 0:  # sound that starts after the picture: begin with silence
             self._samples = min(len(self._sound), max(0, round(self._time(frame) * self._sample_rate)))
         if self._samples < len(self._sound):

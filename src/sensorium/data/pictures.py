@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import BinaryIO
 
 import cv2
 import numpy as np
 from PIL import Image
 
+from sensorium.data.files import blamed_on, open_regular
 from sensorium.data.quarantine import BadRecordingError
+
+# Formats that hold nothing but pixels: for EPS, Pillow would start Ghostscript, which runs what the file says.
+FORMATS = ("JPEG", "PNG", "PPM", "BMP", "DIB", "GIF", "TIFF", "WEBP", "AVIF", "JPEG2000")
+MOST_PIXELS = 90_000_000  # that are decoded; a JPEG is decoded at a smaller scale
 
 
 def read_picture(path: Path, size: int) -> np.ndarray:
@@ -17,13 +23,22 @@ def read_picture(path: Path, size: int) -> np.ndarray:
     Raises:
         BadRecordingError: if the file cannot be read, or is truncated.
     """
-    try:
-        with Image.open(path) as picture:
-            picture.draft("RGB", (size, size))  # decode a JPEG at its smallest scale of at least this size
-            pixels = np.asarray(picture.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise BadRecordingError(f"{path.parent.name}/{path.name}: unreadable: {error}") from None
-    return square(pixels, size)
+    with blamed_on(f"{path.parent.name}/{path.name}"), open_regular(path) as file:
+        return square(_pixels(file, "RGB", size), size)
+
+
+def read_grey(file: BinaryIO) -> np.ndarray:
+    """A whole picture without its colours, uint8 [H, W]; any error of the decoder is raised."""
+    return _pixels(file, "L")
+
+
+def _pixels(file: BinaryIO, mode: str, size: int | None = None) -> np.ndarray:
+    with Image.open(file, formats=FORMATS) as picture:
+        if size is not None:
+            picture.draft(mode, (size, size))  # decode a JPEG at its smallest scale of at least this size
+        if picture.width * picture.height > MOST_PIXELS:
+            raise BadRecordingError(f"too large: {picture.width} x {picture.height} pixels")
+        return np.asarray(picture.convert(mode))
 
 
 def square(pixels: np.ndarray, size: int) -> np.ndarray:

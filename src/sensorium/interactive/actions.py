@@ -35,7 +35,9 @@ def read_actions(path: Path, action: Action | None) -> np.ndarray:
         values = np.asarray(found)
     except FileNotFoundError:
         raise ConfigurationError(f"{where}: not found") from None
-    except (ValueError, EOFError, RecursionError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # numpy raises what it pleases for a damaged header
         raise ConfigurationError(f"{where}: neither a .npy array nor a .json list of actions ({error})") from None
     size = int(action["size"])
     if action["kind"] == "discrete":

@@ -13,7 +13,6 @@ assigned to the example with the highest cosine similarity. Each repetition leav
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +21,12 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sensorium.artifacts import ArtifactError
+from sensorium.data.archives import read_archive, reading_member
+from sensorium.data.pictures import read_grey
 from sensorium.data.sample_formats import WHITE, to_images, to_unit_range
 from sensorium.evaluation.statistics import measure
 from sensorium.perception.config import VisionEncoderConfig
@@ -164,18 +164,20 @@ def read(archive: Path, size: int) -> Drawings:
     """Drawings of an archive SET/ALPHABET/CHARACTER/NUMBER_WRITER.png.
 
     Raises:
-        ArtifactError: if there is no such archive, it holds fewer than two alphabets, or a character is drawn once.
+        ArtifactError: if there is no such archive, it is damaged, it holds fewer than two alphabets, or a character is
+            drawn once.
     """
     if not archive.is_file():
         raise ArtifactError(f"{archive}: no such archive; set studies.handwriting.archive")
-    images, places = [], []
-    with zipfile.ZipFile(archive) as file:
-        for name in sorted(name for name in file.namelist() if name.endswith(".png")):
-            parts = Path(name).parts
-            with Image.open(io.BytesIO(file.read(name))) as picture:
-                ink = WHITE - np.asarray(picture.convert("L"))
-            images.append(cv2.resize(ink, (size, size), interpolation=cv2.INTER_AREA))
-            places.append((parts[-3], "/".join(parts[-3:-1]), Path(name).stem.split("_")[-1]))
+    found = []
+    for name, content in read_archive(archive, ".png"):
+        with reading_member(archive, name):
+            *_, alphabet, character, file = Path(name).parts
+            ink = WHITE - read_grey(io.BytesIO(content))
+            image = cv2.resize(ink, (size, size), interpolation=cv2.INTER_AREA)
+            found.append((name, image, (alphabet, f"{alphabet}/{character}", Path(file).stem.split("_")[-1])))
+    found.sort(key=lambda each: each[0])
+    images, places = [image for _, image, _ in found], [place for _, _, place in found]
     if len({place[0] for place in places}) < 2:
         raise ArtifactError(f"{archive}: not two alphabets of drawings (SET/ALPHABET/CHARACTER/NUMBER_WRITER.png)")
     numbers = [np.unique([place[part] for place in places], return_inverse=True) for part in range(3)]

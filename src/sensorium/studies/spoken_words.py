@@ -6,7 +6,7 @@ Layouts: B batch, M bands, N columns, S samples.
 from __future__ import annotations
 
 import io
-import tarfile
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from torch.nn import functional as F
 from torchaudio.functional import melscale_fbanks
 
 from sensorium.artifacts import ArtifactError
+from sensorium.data.archives import read_archive, reading_member
+from sensorium.data.sounds import blocks
 from sensorium.data.vocoder import change_voice
 from sensorium.randomness import Draw
 from sensorium.studies.config import WordAugmentation
@@ -27,6 +29,8 @@ WINDOW, HOP = 256, 80  # samples; at 8 kHz 32 ms and 10 ms
 QUIET = 25.0  # decibels; a word begins and ends where it is this far below its loudest moment
 LOUDNESS = 0.1  # root mean square to which every word is scaled
 FAINT = 1e-2  # power added to every band: anything softer counts as silence
+NAME = re.compile(r"\d{1,9}_[^_]+_[^_]+\.wav")
+LONGEST_WORD = 4  # blocks of a decoder: minutes
 TOGETHER = 50  # words a pass of the vocoder
 PATH_KNOTS, BAND_KNOTS = 6, 5  # knots of a random path through time and through the bands
 
@@ -57,16 +61,17 @@ def read_words(archive: Path) -> Words:
     it again from its start.
 
     Raises:
-        ArtifactError: if there is no such archive, or it holds fewer than two speakers or two rates.
+        ArtifactError: if there is no such archive, it is damaged, or it holds fewer than two speakers or two rates.
     """
     if not archive.is_file():
         raise ArtifactError(f"{archive}: no such archive; set studies.spoken_digits.archive")
     found = []
-    with archive.open("rb") as packed, tarfile.open(fileobj=packed, mode="r|*") as files:
-        for member in files:
-            if member.name.endswith(".wav") and (opened := files.extractfile(member)) is not None:
-                wave, rate = soundfile.read(io.BytesIO(opened.read()), dtype="float32")
-                found.append((member.name, torch.from_numpy(wave), rate))
+    for path, content in read_archive(archive, ".wav"):
+        with reading_member(archive, path):
+            if not NAME.fullmatch(Path(path).name):
+                raise ValueError("it is not called DIGIT_SPEAKER_TAKE.wav")
+            wave, rate = _decode(content)
+            found.append((path, torch.from_numpy(wave), rate))
     found.sort(key=lambda each: each[0])
     labels = [Path(path).stem.split("_") for path, _, _ in found]
     rates, names = {rate for _, _, rate in found}, sorted({name for _, name, _ in labels})
@@ -75,6 +80,19 @@ def read_words(archive: Path) -> Words:
     digit = np.array([int(digit) for digit, _, _ in labels])
     speaker = np.array([names.index(name) for _, name, _ in labels])
     return Words([sound for _, sound, _ in found], rates.pop(), digit, speaker, names)
+
+
+def _decode(content: bytes) -> tuple[np.ndarray, int]:
+    """Samples float32 [S] of a sound of one channel, and its rate."""
+    with soundfile.SoundFile(io.BytesIO(content)) as sound:
+        if sound.channels != 1:
+            raise ValueError(f"it has {sound.channels} channels")
+        parts: list[np.ndarray] = []
+        for block in blocks(sound):
+            parts.append(block[:, 0])
+            if len(parts) > LONGEST_WORD:
+                raise ValueError("it is too long for a word")
+    return np.concatenate(parts), sound.samplerate
 
 
 def trimmed(sound: Tensor) -> Tensor:

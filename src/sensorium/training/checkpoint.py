@@ -44,6 +44,19 @@ class Checkpoint:
     values: dict[str, Any]
 
 
+def check_like(name: str, found: Tensor, like: Tensor, finite: bool = True) -> None:
+    """Check a tensor of a checkpoint against the one whose place it takes.
+
+    Raises:
+        ValueError: if shape or dtype differ, or a number is not finite although all must be.
+    """
+    if found.shape != like.shape or found.dtype != like.dtype:
+        shapes = (f"{tensor.dtype} {list(tensor.shape)}" for tensor in (found, like))
+        raise ValueError("{} is {}, expected {}".format(name, *shapes))
+    if finite and not bool(found.isfinite().all()):
+        raise ValueError(f"{name} has numbers that are not finite")
+
+
 class Checkpoints:
     """The checkpoints of one run.
 

@@ -65,7 +65,7 @@ class Skips:
     """Counts the steps that were skipped because their loss or gradient was not finite."""
 
     def __init__(self, values: Mapping[str, int] | None = None) -> None:
-        self.total, self.consecutive = (values["total"], values["consecutive"]) if values else (0, 0)
+        self.total, self.consecutive = (int(values["total"]), int(values["consecutive"])) if values else (0, 0)
 
     def values(self) -> dict[str, int]:
         """State for a checkpoint."""

@@ -12,12 +12,13 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from io import TextIOWrapper
 from pathlib import Path
 from types import TracebackType
 
 from torch.utils.tensorboard import SummaryWriter
 
-from sensorium.artifacts import atomic_path, record_of
+from sensorium.artifacts import atomic_path, no_links, record_of
 from sensorium.exits import writing
 from sensorium.progress import LINE_SECONDS, clock, short
 from sensorium.training.learner import Audio, Image
@@ -27,7 +28,13 @@ JSONL, LOG, TENSORBOARD = "metrics.jsonl", "train.log", "tb"
 
 
 class _LogFile(logging.FileHandler):
-    """A log file that never fails: what it cannot take is on the screen, and the next record needs the disk too."""
+    """A log file that never fails: what it cannot take is on the screen, and the next record needs the disk too.
+
+    It is not written through a link.
+    """
+
+    def _open(self) -> TextIOWrapper:
+        return open(self.baseFilename, self.mode, opener=no_links)  # type: ignore[return-value]
 
     def handleError(self, record: logging.LogRecord) -> None:
         log.removeHandler(self)
@@ -93,7 +100,7 @@ class RunLog:
             return
         record = {"step": step} | {name: value if math.isfinite(value) else None for name, value in values.items()}
         with writing(self._path):
-            with self._path.open("a") as file:
+            with open(self._path, "a", opener=no_links) as file:
                 file.write(json.dumps(record, allow_nan=False) + "\n")
             for name, value in values.items():
                 self._board.add_scalar(name, value, step)

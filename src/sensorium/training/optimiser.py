@@ -10,6 +10,11 @@ from torch import Tensor, nn
 
 from sensorium.config import ConfigurationError, Training
 from sensorium.schedules import average_decay, learning_rate
+from sensorium.training.checkpoint import check_like
+
+# The state of each parameter
+KEYS = {torch.optim.AdamW: {"step", "exp_avg", "exp_avg_sq"}, torch.optim.Muon: {"momentum_buffer"}}
+NEVER_NEGATIVE = {"step", "exp_avg_sq"}
 
 
 class Optimiser:
@@ -37,12 +42,12 @@ class Optimiser:
         groups = [{"params": matrices, "weight_decay": training.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
         adamw = torch.optim.AdamW([group for group in groups if group["params"]], lr=training.lr, fused=True)
         self._rates: dict[torch.optim.Optimizer, float] = {adamw: 1.0}  # in units of the learning rate
-        self._states = dict.fromkeys(self._parameters, adamw.state)
+        self._owners: dict[str, torch.optim.Optimizer] = dict.fromkeys(self._parameters, adamw)
         if hidden:
             decay = training.weight_decay
             muon = torch.optim.Muon(hidden.values(), training.lr, decay, adjust_lr_fn="match_rms_adamw")
             self._rates[muon] = training.muon
-            self._states |= dict.fromkeys(hidden, muon.state)
+            self._owners |= dict.fromkeys(hidden, muon)
         self._average: dict[str, Tensor] = {}
         if training.ema:
             self._average = {name: p.detach().clone() for name, p in self._parameters.items()}
@@ -99,7 +104,7 @@ class Optimiser:
         moments = {
             f"optimiser/{name}/{key}": value
             for name, parameter in self._parameters.items()
-            for key, value in self._states[name].get(parameter, {}).items()
+            for key, value in self._owners[name].state.get(parameter, {}).items()
         }
         return moments | {f"average/{name}": value for name, value in self._average.items()}
 
@@ -107,17 +112,28 @@ class Optimiser:
         """Load a state that `tensors` returned.
 
         Raises:
-            KeyError: if a tensor belongs to no parameter, or an average is missing.
+            KeyError: if a tensor belongs to no parameter, or one is missing.
+            ValueError: if a tensor is not one of this optimiser: the fused step would walk beyond its end.
         """
+        given: dict[str, set[str]] = {}
         for name, value in tensors.items():
             kind, _, rest = name.partition("/")
-            if kind == "optimiser":
-                parameter, _, key = rest.rpartition("/")
-                owner = self._parameters[parameter]
-                # The fused step needs a moment to have the memory layout of its parameter.
-                like = owner.detach() if value.shape == owner.shape else value.to(owner.device)
-                self._states[parameter][owner][key] = torch.empty_like(like, dtype=value.dtype).copy_(value)
+            if kind != "optimiser":
+                continue
+            parameter, _, key = rest.rpartition("/")
+            owner, weights = self._owners[parameter], self._parameters[parameter].detach()
+            check_like(name, value, weights.new_zeros((), dtype=torch.float32) if key == "step" else weights)
+            if key in NEVER_NEGATIVE and (value < 0).any():
+                raise ValueError(f"{name} is negative")
+            given.setdefault(parameter, set()).add(key)
+            # The fused step needs a moment to have the memory layout of its parameter.
+            like = value.to(weights.device) if key == "step" else weights
+            owner.state[self._parameters[parameter]][key] = torch.empty_like(like).copy_(value)
+        for parameter, keys in given.items():
+            if keys != KEYS[type(self._owners[parameter])]:
+                raise KeyError(f"the optimiser's state of {parameter} is {sorted(keys)}")
         for name, average in self._average.items():
+            check_like(f"average/{name}", tensors[f"average/{name}"], average)
             average.copy_(tensors[f"average/{name}"])
 
 

@@ -20,7 +20,7 @@ from sensorium.artifacts import ArtifactError
 from sensorium.config import ConfigurationError, Training
 from sensorium.data.windows import JoinedWindows, StepBatches, Windows
 from sensorium.randomness import Draw, sample_indices, stable_seed
-from sensorium.training.checkpoint import Checkpoint, Checkpoints
+from sensorium.training.checkpoint import Checkpoint, Checkpoints, check_like
 from sensorium.training.distributed import Ranks
 from sensorium.training.execution import Execution
 from sensorium.training.gradients import Gradients
@@ -261,17 +261,29 @@ class Trainer:
             if name.startswith("learner/")
         }
         try:
+            parameters = dict(self.learner.named_parameters())
+            for name, tensor in self.learner.state_dict().items():
+                # weights that are not finite are a run that diverges: its next steps report that
+                check_like(name, weights[name], tensor, finite=name not in parameters)
             self.learner.load_state_dict(weights)
             self._optimiser.restore(checkpoint.tensors)
-        except (RuntimeError, KeyError) as error:
+            self._load_values(checkpoint)
+        except (RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
             raise ArtifactError(
                 f"{self._checkpoints.path(checkpoint.step)}: does not fit the model, whose code has changed since; "
                 f"delete {self._folder} to train anew ({error})"
             ) from error
+
+    def _load_values(self, checkpoint: Checkpoint) -> None:
         values = checkpoint.values
+        if checkpoint.step > self._training.steps:
+            raise ValueError(f"it is of step {checkpoint.step}, training.steps is {self._training.steps}")
         self._skips, self._saved_step = Skips(values["skips"]), checkpoint.step
         if not self._execution.micro_batch and values["device"] == self._device_name():
-            self._gradients.micro_batch = min(self._gradients.micro_batch, values["micro_batch"])
+            micro_batch = int(values["micro_batch"])
+            if micro_batch < 1:
+                raise ValueError(f"micro_batch is {micro_batch}")
+            self._gradients.micro_batch = min(self._gradients.micro_batch, micro_batch)
         if "verdict" in values:
             self._verdict = Verdict.from_values(values["verdict"])
 

@@ -37,7 +37,9 @@ def test_round_trip_and_keep(tmp_path: Path) -> None:
     assert Checkpoints(tmp_path / "none").newest() is None
 
 
-@pytest.mark.parametrize("damage", ["truncate", "flip", "no tensors", "no state", "state cut", "state empty object"])
+@pytest.mark.parametrize(
+    "damage", ["truncate", "flip", "no tensors", "no state", "state cut", "state empty object", "state nested"]
+)
 def test_damage_falls_back(tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture) -> None:
     checkpoints = saved(tmp_path, 10, 20)
     tensors, state = checkpoints.path(20) / "tensors.safetensors", checkpoints.path(20) / "state.json"
@@ -53,6 +55,8 @@ def test_damage_falls_back(tmp_path: Path, damage: str, caplog: pytest.LogCaptur
         state.unlink()
     elif damage == "state cut":
         state.write_text(state.read_text()[:20])
+    elif damage == "state nested":
+        state.write_text("[" * 100_000)
     else:
         state.write_text("{}")
     newest = checkpoints.newest()

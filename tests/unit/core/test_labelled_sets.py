@@ -19,10 +19,10 @@ from torchvision.datasets import CIFAR100
 import layouts
 from sensorium.config import ConfigurationError, SpeechCommandsConfig
 from sensorium.data import collect, index
+from sensorium.data.plain_pickle import read_plain
 from sensorium.data.quarantine import BadDataError, BadRecordingError
 from sensorium.data.recording import SPLITS, STILLS, RecordingSet
 from sensorium.data.sounds import read_sound
-from sensorium.data.sources.cifar100 import HarmlessUnpickler
 
 SHARED = Path(__file__).parents[4] / "shared/data"
 SPEECH = "SpeechCommands/speech_commands_v0.02"
@@ -88,12 +88,13 @@ def test_a_part_of_cifar100_takes_a_like_share_of_each_split(tmp_path: Path) -> 
         run(tmp_path / "more", source="cifar100", path=str(root), recordings=79)
 
 
-def test_cifar100_of_today_and_of_then_are_read_alike(tmp_path: Path) -> None:
-    root = layouts.cifar100(tmp_path / "cifar")
-    file = root / "cifar-100-python/test"
-    old = HarmlessUnpickler(file.open("rb"), encoding="latin1").load()
-    file.write_bytes(pickle.dumps(old, protocol=2))
-    new = HarmlessUnpickler(file.open("rb"), encoding="latin1").load()
+@pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4])
+def test_cifar100_of_today_and_of_then_are_read_alike(tmp_path: Path, protocol: int) -> None:
+    file = layouts.cifar100(tmp_path / "cifar") / "cifar-100-python/test"
+    old = read_plain(file.read_bytes())
+    old["data"] = old["data"].numbers()
+    new = read_plain(pickle.dumps(old, protocol=protocol))
+    new["data"] = new["data"].numbers()
     np.testing.assert_array_equal(old.pop("data"), new.pop("data"))
     assert old == new
     assert old["fine_labels"][:4] == [0, 1, 2, 0]

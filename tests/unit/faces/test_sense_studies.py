@@ -178,6 +178,19 @@ def test_a_character_drawn_once_is_named(drawn: Path) -> None:
         handwriting.read(drawn, 28)
 
 
+def test_what_a_mac_adds_to_an_archive_is_left_out(drawn: Path) -> None:
+    before = handwriting.read(drawn, 28)
+    with zipfile.ZipFile(drawn, "a") as archive:
+        archive.writestr("__MACOSX/set/Two/character00/._0000_01.png", b"\0\5\x16\7")
+        archive.writestr("set/Two/character00/._0000_01.png", b"\0\5\x16\7")
+        archive.writestr("set/.DS_Store", b"")
+    assert np.array_equal(handwriting.read(drawn, 28).images, before.images)
+    with zipfile.ZipFile(drawn, "a") as archive:
+        archive.writestr("set/Two/character00/0000_99.png", b"no picture")
+    with pytest.raises(ArtifactError, match=r"0000_99.png': unreadable: cannot identify"):
+        handwriting.read(drawn, 28)
+
+
 def test_characters_are_recordings_of_their_drawings(drawn: Path) -> None:
     drawings = handwriting.read(drawn, 28)
     known = np.flatnonzero(drawings.alphabet == 1)[:-1]  # one drawing is missing: all characters do without one

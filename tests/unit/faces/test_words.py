@@ -90,3 +90,21 @@ def test_an_archive_that_will_not_do_is_refused_by_name(write, tmp_path):
         read_words(tmp_path / "absent.tar")
     with pytest.raises(ArtifactError, match=r"words\.tar: 1 speakers"):
         read_words(write([name for name in NAMES if "ann" in name]))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("set/0/0_ann.wav", b""),
+        ("set/0/zero_ann_1.wav", b""),
+        ("set/0/0_ann_1.wav", b"no sound"),
+        ("set/0/0_ann_1.wav", b"fLaC\x00\x00\x00\x22" + bytes(10) + b"\x0a\xc4\x42\xff" + b"\xff" * 20),
+    ],
+)
+def test_a_member_that_is_no_word_is_named(tmp_path, name, content):
+    with tarfile.open(tmp_path / "words.tar", "w") as files:
+        entry = tarfile.TarInfo(name)
+        entry.size = len(content)
+        files.addfile(entry, io.BytesIO(content))
+    with pytest.raises(ArtifactError, match=rf"words\.tar: '{name}': unreadable: "):
+        read_words(tmp_path / "words.tar")

@@ -117,8 +117,8 @@ def test_the_executor_and_the_package_know_nothing_of_each_other():
 
 
 def test_nothing_is_unpickled():
-    """Nothing that the workflow wrote; a published set that is a pickle is read by an unpickler that runs nothing."""
-    for path in set(SOURCE.rglob("*.py")) - {SOURCE / "data/sources/cifar100.py"}:
+    """A published set that is a pickle is read by an interpreter of our own, which makes plain values alone."""
+    for path in SOURCE.rglob("*.py"):
         text = path.read_text()
         for banned in ("torch.load", "torch.save", "import pickle", "allow_pickle=True", "joblib", "cloudpickle"):
             assert banned not in text, f"{path}: {banned}"

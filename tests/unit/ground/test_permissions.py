@@ -9,11 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from toys import ToyConfig, run_toy
 
 from sensorium.artifacts import atomic_path, write_json
+from sensorium.cli import main
 from sensorium.config import Training
 from sensorium.data.recording import write_shard
+from sensorium.evaluation.figures import save
+from sensorium.evaluation.films import write_dream, write_movie
 from sensorium.exits import StorageError
 from sensorium.training.checkpoint import Checkpoints
 
@@ -46,6 +50,18 @@ def test_everything_that_a_training_leaves_follows_the_umask(tmp_path, expected)
     run_toy(tmp_path / "toy", ToyConfig(training=Training(steps=2, batch=4, warmup=1)))
     found = modes(tmp_path)
     assert {"model.safetensors", "tensors.safetensors", "manifest.json", "metrics.jsonl"} <= set(found)
+    assert set(found.values()) == {expected}, found
+
+
+def test_films_figures_and_logs_follow_the_umask(tmp_path, expected):
+    write_movie(tmp_path / "movie.mp4", *np.zeros((2, 1, 4, 3, 8, 8)), 1, None, (16, 16_000))
+    for name in ("dream.mp4", "dream.gif"):
+        write_dream(tmp_path / name, np.zeros((4, 8, 8, 3), np.uint8), 1, None, (16, 16_000))
+    save(Figure(), tmp_path / "figure.png")
+    with pytest.raises(SystemExit, match="2"):
+        main(["--log", str(tmp_path / "a.log"), "collect"])
+    found = modes(tmp_path)
+    assert set(found) == {"movie.mp4", "dream.mp4", "dream.gif", "figure.png", "a.log"}
     assert set(found.values()) == {expected}, found
 
 

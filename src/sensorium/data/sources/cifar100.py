@@ -1,23 +1,23 @@
 """CIFAR-100 (Krizhevsky 2009) in the Python format of its publisher: two pickles of pictures and one of class names.
 
-A pickle can run any program. These are read by an unpickler that makes only numbers, text, lists, dictionaries and
+A pickle can run any program. These are read by an interpreter that makes only numbers, text, lists, dictionaries and
 arrays of numbers, and refuses every other name.
 """
 
 from __future__ import annotations
 
-import pickle
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy._core.multiarray import _reconstruct
 from torchvision.datasets import CIFAR100
 from torchvision.datasets.utils import calculate_md5
 
 from sensorium.config import CIFAR_FOLDER, Cifar100Config
+from sensorium.data.files import open_regular
 from sensorium.data.pictures import square
+from sensorium.data.plain_pickle import Array, PickleError, read_plain
 from sensorium.data.quarantine import BadDataError
 from sensorium.data.recording import Split
 from sensorium.data.sources.labelled import Listing, arrange, picture_details
@@ -25,53 +25,17 @@ from sensorium.data.sources.labelled import Listing, arrange, picture_details
 SIDE = 32
 
 
-def _latin1(text: str, encoding: str) -> bytes:
-    """`_codecs.encode`, with which Python 3 writes bytes into old pickles; no other encoding is needed."""
-    if encoding != "latin1":
-        raise pickle.UnpicklingError(f"text in the encoding {encoding!r}")
-    return text.encode("latin1")
-
-
-HARMLESS = {
-    ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
-    ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
-    ("_codecs", "encode"): _latin1,
-}
-
-
-class HarmlessUnpickler(pickle.Unpickler):
-    """Makes plain values and arrays of numbers, and calls nothing else that a file names."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        """The object of an allowed name.
-
-        Raises:
-            pickle.UnpicklingError: for any other name.
-        """
-        if (module, name) not in HARMLESS:
-            raise pickle.UnpicklingError(f"it names {module}.{name}, which a set of pictures does not need")
-        return HARMLESS[module, name]
-
-
 @lru_cache(maxsize=1)
 def _read(config: Cifar100Config) -> tuple[dict[str, np.ndarray], Listing]:
     """Pictures uint8 [N, 32, 32, 3] of both parts, and the listing with places such as "train/17"."""
     config.files()  # raises an error if a file is missing
     folder = Path(config.path) / CIFAR_FOLDER
-    names = _unpickle(folder / CIFAR100.meta["filename"]).get(CIFAR100.meta["key"]) or []
+    names = _names(folder / CIFAR100.meta["filename"])
     pictures: dict[str, np.ndarray] = {}
     parts: dict[Split, list[tuple[str, int]]] = {}
     files: dict[Split, str] = {"training": CIFAR100.train_list[0][0], "test": CIFAR100.test_list[0][0]}
     for split, file in files.items():
-        content = _unpickle(folder / file)
-        data, labels = np.asarray(content.get("data")), np.asarray(content.get("fine_labels"))
-        if data.dtype != np.uint8 or data.shape != (labels.size, 3 * SIDE * SIDE):
-            raise BadDataError(
-                f"{folder / file}: data {data.dtype} {list(data.shape)} with labels {list(labels.shape)}, expected "
-                f"uint8 [N, {3 * SIDE * SIDE}] with [N]; fetch it again"
-            )
+        data, labels = _part(folder / file)
         if not set(labels.tolist()) <= set(range(len(names))):
             raise BadDataError(f"{folder / file}: labels beyond the {len(names)} names in meta; fetch both again")
         pictures[file] = data.reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1)
@@ -79,11 +43,42 @@ def _read(config: Cifar100Config) -> tuple[dict[str, np.ndarray], Listing]:
     return pictures, arrange(config, parts, names, {"validation": config.validation_fraction})
 
 
-def _unpickle(path: Path) -> dict[str, Any]:
+def _names(path: Path) -> list[str]:
+    """Names of the classes."""
+    names = _content(path).get(CIFAR100.meta["key"])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise BadDataError(f"{path}: holds no list of names {CIFAR100.meta['key']!r}; fetch it again")
+    return names
+
+
+def _part(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Pictures uint8 [N, 3072] and labels int64 [N] of one part."""
+    content = _content(path)
     try:
-        with path.open("rb") as file:
-            content = HarmlessUnpickler(file, encoding="latin1").load()
-    except Exception as error:  # a damaged pickle fails in many ways
+        data, labels = (_numbers(content.get(key)) for key in ("data", "fine_labels"))
+    except (PickleError, OverflowError) as error:
+        raise BadDataError(f"{path}: not read: {error}; fetch it again") from None
+    if data.dtype != np.uint8 or labels.dtype.kind not in "iu" or data.shape != (labels.size, 3 * SIDE * SIDE):
+        raise BadDataError(
+            f"{path}: data {data.dtype} {list(data.shape)} with labels {labels.dtype} {list(labels.shape)}, expected "
+            f"uint8 [N, {3 * SIDE * SIDE}] with integers [N]; fetch it again"
+        )
+    return data, labels.reshape(-1)
+
+
+def _numbers(value: Any) -> np.ndarray:
+    """An array, or a list of numbers; anything else becomes an empty array, whose shape then does not fit."""
+    if isinstance(value, Array):
+        return value.numbers()
+    flat = isinstance(value, list) and all(type(each) is int for each in value)  # nested lists could repeat each other
+    return np.array(value if flat else [], np.int64)
+
+
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        with open_regular(path) as file:
+            content = read_plain(file.read())
+    except PickleError as error:
         raise BadDataError(f"{path}: not read: {error}; fetch it again from where CIFAR-100 is published") from None
     if not isinstance(content, dict):
         raise BadDataError(f"{path}: holds a {type(content).__name__}, not a dictionary; fetch it again")

@@ -10,34 +10,39 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torchvision.datasets import ImageFolder, ImageNet
+from torchvision.datasets.imagenet import load_meta_file
 
 from sensorium.config import ImageNetConfig
 from sensorium.data.quarantine import BadDataError
 from sensorium.data.recording import Split
+from sensorium.data.sources.class_folders import PICTURES, class_files
 from sensorium.data.sources.labelled import Listing, arrange, picture_details, picture_of
+
+META = "meta.bin"
 
 
 @lru_cache(maxsize=1)
 def listing(config: ImageNetConfig) -> Listing:
     """All items in order; each process lists them once. The published validation set is the test set here."""
     config.files()  # raises an error if something is missing; torchvision would look for archives
-    try:
-        if (Path(config.path) / "meta.bin").exists():
-            parts = [ImageNet(config.path, split) for split in ("train", "val")]
-            classes = [", ".join(names) for names in parts[0].classes]
-            folders = [part.wnids for part in parts]
-        else:
-            parts = [ImageFolder(str(Path(config.path) / split)) for split in ("train", "val")]
-            classes = parts[0].classes
-            folders = [part.classes for part in parts]
-    except (OSError, RuntimeError, KeyError) as error:  # no pictures, a damaged meta.bin, a class without a name
-        raise BadDataError(f"{config.path}: not laid out as ImageNet: {error!r} (docs/data.md)") from None
-    if folders[0] != folders[1]:
-        odd = sorted(set(folders[0]) ^ set(folders[1]))
+    (training, folders), (test, others) = (
+        class_files(str(Path(config.path) / split), PICTURES) for split in ("train", "val")
+    )
+    if folders != others:
+        odd = sorted(set(folders) ^ set(others))
         raise BadDataError(f"{config.path}: train and val differ in their classes: {', '.join(odd[:3])}")
-    samples: dict[Split, Any] = {"training": parts[0].samples, "test": parts[1].samples}
+    classes = _names(Path(config.path) / META, folders) if (Path(config.path) / META).exists() else folders
+    samples: dict[Split, Any] = {"training": training, "test": test}
     return arrange(config, samples, classes, {"validation": config.validation_fraction})
+
+
+def _names(meta: Path, folders: list[str]) -> list[str]:
+    """Names of the classes by torchvision's file, which it reads without running anything."""
+    try:
+        names = load_meta_file(meta.parent)[0]
+        return [", ".join(names[folder]) for folder in folders]
+    except Exception as error:  # a damaged file fails in many ways
+        raise BadDataError(f"{meta.parent}: not laid out as ImageNet: {META}: {error!r} (docs/data.md)") from None
 
 
 def simulate(config: ImageNetConfig, number: int) -> dict[str, np.ndarray]:

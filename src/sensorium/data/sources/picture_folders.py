@@ -10,11 +10,10 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from torchvision.datasets import ImageFolder
 
 from sensorium.config import PictureFoldersConfig
-from sensorium.data.quarantine import BadDataError
 from sensorium.data.recording import Split
+from sensorium.data.sources.class_folders import PICTURES, class_files
 from sensorium.data.sources.labelled import Listing, arrange, picture_details, picture_of
 
 
@@ -22,12 +21,9 @@ from sensorium.data.sources.labelled import Listing, arrange, picture_details, p
 def listing(config: PictureFoldersConfig) -> Listing:
     """All items in order; each process lists them once."""
     config.files()  # raises an error if the folder is missing
-    try:
-        folders = ImageFolder(config.path)
-    except OSError as error:  # a class without a picture
-        raise BadDataError(f"{config.path}: {error}") from None
+    pictures, classes = class_files(config.path, PICTURES)
     fractions: dict[Split, float] = {"test": config.test_fraction, "validation": config.validation_fraction}
-    return arrange(config, {"training": folders.samples}, folders.classes, fractions)
+    return arrange(config, {"training": pictures}, classes, fractions)
 
 
 def simulate(config: PictureFoldersConfig, number: int) -> dict[str, np.ndarray]:

@@ -10,11 +10,10 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from torchvision.datasets.folder import find_classes, make_dataset
 
 from sensorium.config import SOUND_SUFFIXES, SoundFoldersConfig
-from sensorium.data.quarantine import BadDataError
 from sensorium.data.recording import Split
+from sensorium.data.sources.class_folders import class_files
 from sensorium.data.sources.labelled import Listing, arrange, sound_details, sound_of
 
 
@@ -22,11 +21,7 @@ from sensorium.data.sources.labelled import Listing, arrange, sound_details, sou
 def listing(config: SoundFoldersConfig) -> Listing:
     """All items in order; each process lists them once."""
     config.files()  # raises an error if the folder is missing
-    try:
-        classes, numbers = find_classes(config.path)
-        sounds = make_dataset(config.path, numbers, extensions=tuple(sorted(SOUND_SUFFIXES)))
-    except OSError as error:  # a class without a sound
-        raise BadDataError(f"{config.path}: {error}") from None
+    sounds, classes = class_files(config.path, SOUND_SUFFIXES)
     fractions: dict[Split, float] = {"test": config.test_fraction, "validation": config.validation_fraction}
     return arrange(config, {"training": sounds}, classes, fractions)
 

@@ -13,6 +13,7 @@ import numpy as np
 from torchaudio.datasets import SPEECHCOMMANDS
 
 from sensorium.config import SpeechCommandsConfig
+from sensorium.data.files import open_regular
 from sensorium.data.quarantine import BadDataError
 from sensorium.data.recording import SPLITS, Split
 from sensorium.data.sources.labelled import Listing, arrange, sound_details, sound_of
@@ -24,9 +25,12 @@ PUBLISHED: dict[Split, str] = {"training": "training", "validation": "validation
 @lru_cache(maxsize=1)
 def listing(config: SpeechCommandsConfig) -> Listing:
     """All items in order; each process lists them once."""
-    config.files()  # raises an error if a file is missing
+    _, *lists = config.files()  # raises an error if a file is missing
     words: dict[Split, list[tuple[Path, str]]] = {}
     try:
+        for path in lists:
+            with open_regular(path):  # torchaudio would wait for a pipe
+                pass
         for split in SPLITS:
             part = SPEECHCOMMANDS(config.path, subset=PUBLISHED[split])
             entries = [part.get_metadata(number) for number in range(len(part))]

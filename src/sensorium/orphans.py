@@ -1,11 +1,13 @@
 """Processes that outlive the run that has started them: they would go on writing where the next run writes.
 
 A run marks its environment with its folder, and its children inherit the mark. Whoever is alone in that folder may
-stop what carries the mark. This module never imports torch.
+stop what carries the mark. A process that is of no use without the one that has started it ends with that one by
+itself. This module never imports torch.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import time
@@ -14,12 +16,18 @@ from pathlib import Path
 MARK = "SENSORIUM_RUN_IN"
 SAVE_SECONDS = 120.0  # after SIGTERM a training makes its step and saves
 POLL_SECONDS = 0.1
+PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 COMMAND_LENGTH = 100  # characters of a command that are shown
 
 
 def mark(folder: Path) -> None:
     """Mark what this process starts from now on as belonging to the run in a folder."""
     os.environ[MARK] = str(folder)
+
+
+def end_with_parent() -> None:
+    """Have the system send SIGTERM to this process when its parent ends, however that ends (Linux)."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
 def find_orphans(folder: Path) -> dict[int, str]:

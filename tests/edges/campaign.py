@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from full_disks import Stages, disk_campaign
+from full_disks import KINDS, Stages, can_mount, disk_campaign
 from kills import kill_campaign
 from workplace import ROOT, Workplace
 
@@ -41,7 +41,8 @@ def run(folder: Path, kills: int, full_disks: int, whole_kills: int, seed: int) 
     seconds = sum(stages.seconds[:-1]) + SNAKEMAKE_SECONDS
     for record in kill_campaign(encoder, folder, stages.expected, kills, seconds, seed):
         yield {"part": "kill", **record}
-    for record in disk_campaign(folder, stages, full_disks, seed):
+    kinds = [KINDS[number % len(KINDS)] if can_mount() else "file size" for number in range(full_disks)]
+    for record in disk_campaign(folder, stages, kinds, seed):
         yield {"part": "disk", **record}
     if whole_kills:
         reference, began = whole(folder / "whole"), time.monotonic()

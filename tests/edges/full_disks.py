@@ -12,7 +12,7 @@ import resource
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -70,11 +70,10 @@ class Stages:
         return {name: value for name, value in self.expected.items() if name in names}
 
 
-def disk_campaign(folder: Path, stages: Stages, count: int, seed: int) -> Iterator[dict[str, object]]:
-    """Fill `count` disks; yields for each its kind, the program, the limit, the exit code and the wrongs."""
+def disk_campaign(folder: Path, stages: Stages, kinds: Sequence[str], seed: int) -> Iterator[dict[str, object]]:
+    """Fill a disk of each kind; yields its kind, the program, the limit, the exit code and the wrongs."""
     rng = random.Random(seed)
-    for number in range(count):
-        kind = KINDS[number % len(KINDS)] if can_mount() else "file size"
+    for number, kind in enumerate(kinds):
         place = Workplace(folder / f"disk-{number}")
         wrongs = []
         if kind == "bytes below the workflow":

@@ -102,3 +102,14 @@ def test_children_carry_the_mark(tmp_path: Path, start, monkeypatch: pytest.Monk
     mark(tmp_path)
     process = start(STUBBORN)
     assert find_orphans(tmp_path).keys() == {process.pid}
+
+
+def test_a_process_ends_with_its_parent(tmp_path: Path) -> None:
+    child = f"from sensorium.orphans import end_with_parent; end_with_parent(){SAVES}"
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}, {str(tmp_path / 'saved')!r}])"
+    with subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "up\n"
+        process.kill()
+        assert process.stdout.read() == ""  # until the child, too, has closed it
+    assert (tmp_path / "saved").exists()

@@ -1,6 +1,7 @@
 """The only functions and constants of the workflow: validated settings, shared inputs, resources and commands."""
 
 import shutil
+from contextlib import ExitStack
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -41,18 +42,21 @@ def alone(execute):
             logger.info(f"{owner} {'is gone; the next run goes on' if owner.is_gone() else 'runs here'}.")
         if executor_plugin.common_settings.dryrun_exec or not workflow.execution_settings.lock:  # a job of a run
             return execute(executor_plugin=executor_plugin, **arguments)
-        try:
-            with hold(lock) as former:
-                if former:
-                    logger.warning(f"Going on after {former}, which is gone.")
-                    shutil.rmtree(".snakemake/locks", ignore_errors=True)
-                for pid, command in find_orphans(folder).items():
-                    logger.warning(f"Stopping process {pid}, which an earlier run has left: {command}")
-                stop_orphans(folder)
-                mark(folder)
-                return execute(executor_plugin=executor_plugin, **arguments)
-        except HeldError as error:
-            raise WorkflowError(f"Another run is in {folder}: {error}. Wait for it, or stop it and start again.")
+        with ExitStack() as held:
+            try:
+                former = held.enter_context(hold(lock))
+            except HeldError as error:
+                raise WorkflowError(f"Another run is in {folder}: {error}. Wait for it, or stop it and start again.")
+            except OSError as error:
+                raise WorkflowError(f"{lock}: cannot write ({error.strerror}); mend that and start again.")
+            if former:
+                logger.warning(f"Going on after {former}, which is gone.")
+                shutil.rmtree(".snakemake/locks", ignore_errors=True)
+            for pid, command in find_orphans(folder).items():
+                logger.warning(f"Stopping process {pid}, which an earlier run has left: {command}")
+            stop_orphans(folder)
+            mark(folder)
+            return execute(executor_plugin=executor_plugin, **arguments)
 
     return execute_alone
 

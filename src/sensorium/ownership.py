@@ -61,19 +61,7 @@ class Owner:
 
 
 class HeldError(Exception):
-    """A lock is held by a process that is alive, or may be; the message names it.
-
-    Args:
-        path: the lock.
-        owner: its holder, if it is known.
-    """
-
-    def __init__(self, path: Path, owner: Owner | None) -> None:
-        self.owner = owner
-        message = str(owner) if owner else f"a process that has not written its name into {path} yet"
-        if owner and owner.is_gone() is None:
-            message += f"; if {owner.host} no longer runs it, delete {path}"
-        super().__init__(message)
+    """A lock is held by a process that is alive, or may be; the message names it."""
 
 
 @contextmanager
@@ -89,18 +77,20 @@ def hold(path: Path, *, assume_gone: bool = False) -> Iterator[Owner | None]:
         OSError: if the record cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+") as handle:
-        _lock(handle.fileno(), path, assume_gone)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        _lock(handle, path, assume_gone)
         former = read_owner(path)
-        handle.truncate(0)
-        handle.write(json.dumps(asdict(Owner.here())) + "\n")
-        handle.flush()
-        os.fsync(handle.fileno())  # before anything that only its owner may do, also if the power fails
-        sync(path.parent)
+        os.ftruncate(handle, 0)
         try:
+            os.pwrite(handle, json.dumps(asdict(Owner.here())).encode(), 0)
+            os.fsync(handle)  # before anything that only its owner may do, also if the power fails
+            sync(path.parent)
             yield former
         finally:
-            handle.truncate(0)
+            os.ftruncate(handle, 0)
+    finally:
+        os.close(handle)
 
 
 def read_owner(path: Path) -> Owner | None:
@@ -124,13 +114,15 @@ def _lock(handle: int, path: Path, assume_gone: bool) -> None:
         except BlockingIOError:
             owner = read_owner(path)
             if owner is None or not owner.is_gone() or time.monotonic() > deadline:
-                raise HeldError(path, owner) from None
+                raise HeldError(owner or f"a process that has not written its name into {path} yet") from None
             time.sleep(0.1)
         except OSError as error:  # some network file systems have no locks
             owner = read_owner(path)
-            gone = owner is None or owner.is_gone()
-            if owner and (gone is False or (gone is None and not assume_gone)):
-                raise HeldError(path, owner) from None
+            gone = owner.is_gone() if owner else True
+            if gone is False:
+                raise HeldError(owner) from None
+            if gone is None and not assume_gone:
+                raise HeldError(f"{owner}, unless it is gone: then delete {path}") from None
             log.warning("%s: cannot be locked (%s); take care that no second process works here", path, error)
             return None
 

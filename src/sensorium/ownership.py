@@ -23,6 +23,7 @@ from sensorium.artifacts import sync
 
 log = logging.getLogger(__name__)
 COMMAND_LENGTH = 100  # characters of a command that are recorded
+RECORD_BYTES = 1024  # of every record, blanks included
 RELEASE_SECONDS = 15.0  # in which the children of a killed process notice that, and end
 
 
@@ -81,11 +82,11 @@ def hold(path: Path, *, assume_gone: bool = False) -> Iterator[Owner | None]:
     try:
         _lock(handle, path, assume_gone)
         former = read_owner(path)
-        os.ftruncate(handle, 0)
+        record = json.dumps(asdict(Owner.here())).ljust(RECORD_BYTES)
+        os.pwrite(handle, record.encode(), 0)  # at once over a former one: there is no moment without a name
+        os.fsync(handle)  # before anything that only its owner may do, also if the power fails
+        sync(path.parent)
         try:
-            os.pwrite(handle, json.dumps(asdict(Owner.here())).encode(), 0)
-            os.fsync(handle)  # before anything that only its owner may do, also if the power fails
-            sync(path.parent)
             yield former
         finally:
             os.ftruncate(handle, 0)

@@ -99,6 +99,22 @@ def test_one_that_was_killed_is_named_to_its_successor(lock: Path, holder) -> No
         assert former is None  # the successor gave it up
 
 
+@pytest.mark.parametrize("step", ["pwrite", "fsync"])
+def test_a_takeover_that_fails_leaves_a_name(lock: Path, holder, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    """Else the next one would not know that anybody has been there."""
+    end(holder)
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, step, fail)
+        with pytest.raises(OSError, match="Input/output"), hold(lock):
+            pass
+    with hold(lock) as former:
+        assert former is not None
+
+
 @pytest.mark.parametrize("holder", [["fork"]], indirect=True)
 def test_children_of_a_killed_holder_are_waited_for(lock: Path, holder) -> None:
     """A forked child shares the lock until it notices that its parent is gone."""

@@ -22,7 +22,13 @@ COMMAND_LENGTH = 100  # characters of a command that are shown
 
 def mark(folder: Path) -> None:
     """Mark what this process starts from now on as belonging to the run in a folder."""
-    os.environ[MARK] = str(folder)
+    os.environ[MARK] = identity(folder)
+
+
+def identity(folder: Path) -> str:
+    """Device and number of a folder: it may have several paths, and in a container its path may be another's."""
+    found = folder.stat()
+    return f"{found.st_dev}:{found.st_ino}"
 
 
 def end_with_parent() -> None:
@@ -52,12 +58,12 @@ def stop_orphans(folder: Path) -> None:
 
 
 def _marked(folder: Path) -> list[int]:
+    marked, job = f"{MARK}={identity(folder)}", f"SLURM_JOB_ID={os.environ.get('SLURM_JOB_ID')}"
     own, found = _ancestors(), []
     for path in Path("/proc").glob("[0-9]*"):
         variables = _entries(path / "environ")
-        job = next((entry for entry in variables if entry.startswith("SLURM_JOB_ID=")), "SLURM_JOB_ID=")
-        of_this_job = job == f"SLURM_JOB_ID={os.environ.get('SLURM_JOB_ID', '')}"
-        if f"{MARK}={folder}" in variables and of_this_job and int(path.name) not in own:
+        scheduled = any(entry.startswith("SLURM_JOB_ID=") and entry != job for entry in variables)
+        if marked in variables and not scheduled and int(path.name) not in own:
             found.append(int(path.name))
     return found
 

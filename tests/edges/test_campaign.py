@@ -12,7 +12,7 @@ from campaign import encoder
 from full_disks import KINDS, Stages, can_mount, disk_campaign
 from kills import VICTIMS, kill_campaign
 
-SEED = 3
+SEED = 9
 
 
 @pytest.fixture(scope="module")
@@ -37,5 +37,5 @@ def test_killed_runs_go_on_with_the_same_bits(folder: Path, stages: Stages) -> N
 def test_full_disks_end_with_74_and_the_same_command_goes_on(folder: Path, stages: Stages, kind: str) -> None:
     if kind != "file size" and not can_mount():
         pytest.skip("a disk that fills is a mounted tmpfs, which needs root")
-    (record,) = disk_campaign(folder / kind, stages, (kind,), SEED)
+    (record,) = disk_campaign(folder / kind, stages, (kind,), SEED + KINDS.index(kind))
     assert record["wrongs"] == []

@@ -185,7 +185,7 @@ MUTANTS = (
     ),
     Mutant(
         "a scheduler's jobs taken for orphans", "orphans.py",
-        "in variables and of_this_job and", "in variables and",
+        "in variables and not scheduled and", "in variables and",
         ("test_orphans.py::test_others_are_left_alone",), cheap=True,
     ),
 )  # fmt: skip

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sensorium import orphans
-from sensorium.orphans import MARK, find_orphans, mark, stop_orphans
+from sensorium.orphans import MARK, find_orphans, identity, mark, stop_orphans
 
 STUBBORN = "import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
 SAVES = """
@@ -56,7 +56,7 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_training_saves_its_state_first(tmp_path: Path, start) -> None:
-    process = start(SAVES, str(tmp_path / "saved"), **{MARK: str(tmp_path)})
+    process = start(SAVES, str(tmp_path / "saved"), **{MARK: identity(tmp_path)})
     assert find_orphans(tmp_path).keys() == {process.pid}
     assert "-c" in find_orphans(tmp_path)[process.pid]
     stop_orphans(tmp_path)
@@ -66,24 +66,33 @@ def test_a_training_saves_its_state_first(tmp_path: Path, start) -> None:
 
 def test_one_that_does_not_listen_is_killed(tmp_path: Path, start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(orphans, "SAVE_SECONDS", 0.5)
-    process = start(STUBBORN, **{MARK: str(tmp_path)})
+    process = start(STUBBORN, **{MARK: identity(tmp_path)})
     stop_orphans(tmp_path)
     assert process.wait() == -signal.SIGKILL
 
 
 def test_others_are_left_alone(tmp_path: Path, start) -> None:
-    elsewhere = start(STUBBORN, **{MARK: str(tmp_path / "other")})
+    (tmp_path / "other").mkdir()
+    elsewhere = start(STUBBORN, **{MARK: identity(tmp_path / "other")})
     unmarked = start(STUBBORN)
-    of_the_scheduler = start(STUBBORN, **{MARK: str(tmp_path), "SLURM_JOB_ID": "42"})
+    of_the_scheduler = start(STUBBORN, **{MARK: identity(tmp_path), "SLURM_JOB_ID": "42"})
     assert find_orphans(tmp_path) == {}
     stop_orphans(tmp_path)
     time.sleep(0.1)
     assert [process.poll() for process in (elsewhere, unmarked, of_the_scheduler)] == [None] * 3
 
 
+def test_a_folder_has_several_paths(tmp_path: Path, start) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("folder")
+    process = start(STUBBORN, **{MARK: identity(tmp_path / "link")})
+    (tmp_path / "folder").rename(tmp_path / "renamed")
+    assert find_orphans(tmp_path / "renamed").keys() == {process.pid}
+
+
 def test_within_one_job_of_a_scheduler_its_orphans_are_found(tmp_path: Path, start, monkeypatch) -> None:
     monkeypatch.setenv("SLURM_JOB_ID", "42")
-    process = start(STUBBORN, **{MARK: str(tmp_path), "SLURM_JOB_ID": "42"})
+    process = start(STUBBORN, **{MARK: identity(tmp_path), "SLURM_JOB_ID": "42"})
     assert find_orphans(tmp_path).keys() == {process.pid}
 
 
@@ -93,7 +102,7 @@ def test_a_run_is_no_orphan_of_its_own(tmp_path: Path, start, monkeypatch: pytes
         "from pathlib import Path; from sensorium.orphans import *; print('up', flush=True);"
         f"folder = Path({str(tmp_path)!r}); print(find_orphans(folder)); stop_orphans(folder); print('alive')"
     )
-    process = start(script, **{MARK: str(tmp_path)})
+    process = start(script, **{MARK: identity(tmp_path)})
     assert process.communicate()[0] == "{}\nalive\n"
 
 

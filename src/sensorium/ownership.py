@@ -24,7 +24,7 @@ from sensorium.artifacts import sync
 log = logging.getLogger(__name__)
 COMMAND_LENGTH = 100  # characters of a command that are recorded
 RECORD_BYTES = 1024  # of every record, blanks included
-RELEASE_SECONDS = 15.0  # in which the children of a killed process notice that, and end
+RELEASE_SECONDS = 15.0  # in which children of a killed process notice that and end, or a new owner writes its name
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def _lock(handle: int, path: Path, assume_gone: bool) -> None:
             return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             owner = read_owner(path)
-            if owner is None or not owner.is_gone() or time.monotonic() > deadline:
+            if time.monotonic() > deadline or (owner and not owner.is_gone()):
                 raise HeldError(owner or f"a process that has not written its name into {path} yet") from None
             time.sleep(0.1)
         except OSError as error:  # some network file systems have no locks

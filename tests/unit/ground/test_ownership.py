@@ -82,8 +82,10 @@ def test_one_that_lives_is_named(lock: Path, holder) -> None:
     assert refusal(lock).endswith(")")  # no advice to delete a lock that is held
 
 
-def test_one_that_has_not_written_its_name_yet(lock: Path, holder) -> None:
+def test_one_that_has_not_written_its_name_yet(lock: Path, holder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that only looks whether the lock is free: it is gone in a moment."""
     lock.write_text("")
+    monkeypatch.setattr(ownership, "RELEASE_SECONDS", 0.3)
     assert refusal(lock) == f"a process that has not written its name into {lock} yet"
 
 

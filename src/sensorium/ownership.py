@@ -78,7 +78,7 @@ def hold(path: Path, *, assume_gone: bool = False) -> Iterator[Owner | None]:
         OSError: if the record cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
     try:
         _lock(handle, path, assume_gone)
         former = read_owner(path)

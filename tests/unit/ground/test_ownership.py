@@ -186,3 +186,12 @@ def test_a_long_command_is_shortened(lock: Path, monkeypatch: pytest.MonkeyPatch
     assert len(str(Owner.here())) < 250
     monkeypatch.setattr(sys, "argv", ["/src/sensorium/__main__.py", "collect", "a b"])
     assert Owner.here().command == "sensorium collect 'a b'"
+
+
+def test_a_link_is_not_written_through(lock: Path) -> None:
+    lock.parent.mkdir()
+    (lock.parent / "letter").write_text("dear")
+    lock.symlink_to("letter")
+    with pytest.raises(OSError, match="symbolic links"), hold(lock):
+        pass
+    assert (lock.parent / "letter").read_text() == "dear"

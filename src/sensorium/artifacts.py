@@ -19,6 +19,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from sensorium.exits import writing
+from sensorium.scratch import mode_of_new_files, scratch_folder
 
 MANIFEST = "manifest.json"
 MAKE_AGAIN = "delete it and make it again with: snakemake --profile local -j1"
@@ -46,11 +47,11 @@ def fingerprint(section_json: str, input_digests: Mapping[str, str], revision: i
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path next to `path`; on success the file is synced to disk and renamed to `path`.
+    """Yield a temporary path; on success the file there is synced to disk and renamed to `path`.
 
     The file gets the permissions of any new file there, whoever wrote it: safetensors writes its files with mode 0600,
     and then nobody else of a group could read a model.
-    A failure removes the temporary file and leaves whatever stood at `path` untouched.
+    A failure leaves nothing but whatever stood at `path`. What a killed writer leaves is removed at the next write.
 
     Raises:
         StorageError: naming `path`, if it cannot be written.
@@ -62,30 +63,15 @@ def atomic_path(path: Path) -> Iterator[Path]:
 @contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    mode = _mode_of_new_files(temporary)
-    try:
+    with scratch_folder(path) as folder:
+        temporary = folder / path.name
         yield temporary
+        mode = mode_of_new_files(folder)
         if temporary.stat().st_mode & 0o777 != mode:
             temporary.chmod(mode)
         sync(temporary)
         os.replace(temporary, path)
         sync(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _mode_of_new_files(path: Path) -> int:
-    """Permissions of a new file at `path`, by the umask and the folder's own defaults; leaves nothing there.
-
-    Python can read the umask only by setting it, which all threads of a process would notice.
-    """
-    path.unlink(missing_ok=True)
-    path.touch()
-    try:
-        return path.stat().st_mode & 0o777
-    finally:
-        path.unlink()
 
 
 def sync(path: Path) -> None:

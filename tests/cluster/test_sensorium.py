@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -127,3 +128,21 @@ def test_two_nodes_with_two_ranks_each(finished, slurm):
     first, *_ = alone
     assert together[first] == pytest.approx(alone[first], rel=2e-3)
     assert list(together.values()) == pytest.approx(list(alone.values()), rel=0.1)  # rounding grows with the steps
+
+
+def test_a_killed_main_process_is_taken_over_and_its_jobs_are_not_stopped(workflow, slurm):
+    """They belong to SLURM: the same command finds the training that went on without a main process."""
+    results = workflow.folder / "results/encoders/vision"
+    shutil.rmtree(results, ignore_errors=True)
+    words = ("snakemake", "results/encoders/vision/manifest.json", "--profile", "slurm", *OVERRIDES)
+    words += ("encoders={vision: {training: {steps: 400}}}",)
+    earlier = len(job_ids(workflow, "train_encoder"))
+    workflow.start(*words)
+    workflow.until(lambda: progress(results), "the training makes progress", 300)
+    workflow.signal(signal.SIGKILL)
+    assert workflow.wait() == -signal.SIGKILL
+    said = workflow.run(*words, seconds=300)
+    assert "Going on after process " in said
+    assert "Stopping process" not in said
+    (job,) = job_ids(workflow, "train_encoder")[earlier:]
+    assert f"SLURM job {job}, which was submitted for" in said

@@ -313,4 +313,19 @@ MUTANTS = (
         "(item[1].exitcode not in KNOWN_EXITS, item[1].timestamp)", "(item[1].timestamp, item[0])",
         ("test_launch.py::test_the_first_rank_that_knows_why_counts",), cheap=True,
     ),
+    Mutant(
+        "what a living process writes is taken for a leftover", "scratch.py",
+        "fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)", "fcntl.flock(handle, fcntl.LOCK_UN)",
+        ("test_scratch.py::test_a_live_writer_is_left_alone_and_ends_well",), cheap=True,
+    ),
+    Mutant(
+        "a later process taken for the owner whose number it has", "ownership.py",
+        "return _start_of(self.pid) != self.started", 'return _start_of(self.pid) == ""',
+        ("test_ownership.py::test_a_later_process_with_the_same_number_is_not_its_owner",), cheap=True,
+    ),
+    Mutant(
+        "a scheduler's jobs taken for orphans", "orphans.py",
+        "in variables and not scheduled and", "in variables and",
+        ("test_orphans.py::test_others_are_left_alone",), cheap=True,
+    ),
 )  # fmt: skip

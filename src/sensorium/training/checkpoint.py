@@ -101,11 +101,16 @@ class Checkpoints:
             except BaseException:
                 shutil.rmtree(temporary, ignore_errors=True)
                 raise
+        for newer in [other for other in self.steps() if other > step]:
+            shutil.rmtree(self.path(newer), ignore_errors=True)
+        self.tidy(step)
+
+    def tidy(self, step: int) -> None:
+        """Remove the oldest checkpoints up to `step` beyond `keep`, and what a process that was killed has left."""
         older = [other for other in self.steps() if other < step]
-        newer = [other for other in self.steps() if other > step]
-        for other in newer + older[: max(0, len(older) + 1 - self.keep)]:
+        for other in older[: max(0, len(older) + 1 - self.keep)]:
             shutil.rmtree(self.path(other), ignore_errors=True)
-        for leftover in self.folder.glob(".step-*.tmp"):  # left by a process that was killed while it saved
+        for leftover in self.folder.glob(".step-*.tmp"):
             shutil.rmtree(leftover, ignore_errors=True)
 
     def newest(self) -> Checkpoint | None:

@@ -13,6 +13,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from sensorium.orphans import end_with_parent
+
 CPU = torch.device("cpu")
 
 
@@ -42,6 +44,7 @@ class Ranks:
         count = int(os.environ.get("WORLD_SIZE", "1"))
         if count == 1:
             return cls(device=device)
+        end_with_parent()  # the launcher; without it nobody would stop the ranks, and the next launch would meet them
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
         return cls(dist.get_rank(), count, device)
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
-import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from sensorium.exits import StorageError, writing
+from sensorium.ownership import HeldError, hold
 
 log = logging.getLogger(__name__)
 
@@ -19,23 +17,21 @@ log = logging.getLogger(__name__)
 def sole_owner(folder: Path) -> Iterator[None]:
     """Hold the lock of a run folder. The system releases it when the process ends, even if it is killed.
 
+    Where a file system has no locks, a training that a failed node has left must go on elsewhere, so an owner on
+    another machine is taken to be gone.
+
     Raises:
-        StorageError: if another process holds it, naming host and process.
+        StorageError: if another process holds it, naming process, host, time and command.
     """
-    path = folder / "lock"
-    with writing(path):
-        path.touch()
-    with path.open("r+") as handle:
+    with ExitStack() as held:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+            with writing(folder / "lock"):
+                former = held.enter_context(hold(folder / "lock", assume_gone=True))
+        except HeldError as error:
             raise StorageError(
-                f"{folder}: another process trains here ({handle.read().strip() or 'it has not said which'}): "
-                "wait for it, or stop it and run the same command again"
+                f"{folder}: another process trains here: {error}. Wait for it, or stop it, and run the same command "
+                "again"
             ) from error
-        except OSError as error:  # some network file systems have no locks
-            log.warning("%s: cannot be locked (%s); take care that no second training runs here", folder, error)
-        handle.truncate(0)
-        handle.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-        handle.flush()
+        if former:
+            log.info("%s: going on after %s, which is gone", folder, former)
         yield

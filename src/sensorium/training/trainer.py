@@ -252,6 +252,8 @@ class Trainer:
             self._load(checkpoint)
         if not self._ranks.agree_on(done):
             raise ArtifactError(f"{self._folder}: the ranks see different checkpoints; run the same command again")
+        if checkpoint and self._ranks.is_main:
+            self._checkpoints.tidy(done)
         return done
 
     def _load(self, checkpoint: Checkpoint) -> None:

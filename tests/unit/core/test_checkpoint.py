@@ -105,3 +105,11 @@ def test_a_read_only_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyP
         monkeypatch.setattr(Path, "mkdir", refuse)
     with pytest.raises(StorageError, match=r"read-only.*Permission denied.*writable"):
         saved(folder, 10)
+
+
+def test_what_a_process_killed_while_it_tidied_has_left_goes_at_the_next_start(tmp_path: Path) -> None:
+    checkpoints = saved(tmp_path, 10, 20, 30, keep=3)
+    (checkpoints.path(10) / "state.json").unlink()
+    shutil.copytree(checkpoints.path(30), tmp_path / ".step-00000030.tmp")
+    Checkpoints(tmp_path, keep=2).tidy(30)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-00000020", "step-00000030"]

@@ -73,18 +73,6 @@ def test_a_file_that_replaces_another_has_its_own_permissions(tmp_path, expected
     assert modes(tmp_path) == {"value.json": expected}
 
 
-def test_nothing_is_left_where_a_process_of_the_same_number_was_killed(tmp_path):
-    path = tmp_path / "value.json"
-    leftover = tmp_path / f".value.json.{os.getpid()}.tmp"
-    leftover.write_text("half")
-    with atomic_path(path) as temporary:
-        assert temporary == leftover
-        assert not temporary.exists()
-        temporary.write_text("whole")
-    assert [entry.name for entry in tmp_path.iterdir()] == ["value.json"]
-    assert path.read_text() == "whole"
-
-
 def test_a_writer_that_writes_nothing_is_noticed(tmp_path):
     with pytest.raises(StorageError, match="No such file"), atomic_path(tmp_path / "value.json"):
         pass

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from sensorium.config import ConfigurationError
+from sensorium.models.precision import forbid_tf32
 
 log = logging.getLogger(__name__)
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
@@ -63,7 +64,7 @@ class Execution:
             return torch.device("cpu")
         # This sets it for the compiler too, which takes a second to load; programs on a CPU do not need it.
         torch.use_deterministic_algorithms(True, warn_only=True)
-        torch.set_float32_matmul_precision("high")
+        forbid_tf32()
         rank, count = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
         if rank >= count:
             raise ConfigurationError(f"rank {rank} of this node has no GPU: {count} visible; lower --ranks")

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from sensorium.artifacts import atomic_path, digest, fingerprint, read_json, write_json, write_manifest
 from sensorium.config import Section, Training, canonical_json
 from sensorium.data.windows import JoinedWindows, Windows
+from sensorium.models.kernels import deterministic_attention
 from sensorium.training.checkpoint import writing
 from sensorium.training.distributed import Ranks
 from sensorium.training.execution import Execution
@@ -57,7 +58,7 @@ def train_stage(
         ArtifactError: if an input is missing, or a checkpoint does not fit the model.
     """
     training: Training = section.training  # type: ignore[attr-defined]
-    with Interrupt(execution.max_minutes) as interrupt, ExitStack() as held:
+    with Interrupt(execution.max_minutes) as interrupt, deterministic_attention(), ExitStack() as held:
         digests = {name: _digest(path) for name, path in inputs.items()}
         section_json = canonical_json(section)
         folder = output / "runs" / fingerprint(section_json, digests, revision)

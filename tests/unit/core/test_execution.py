@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from sensorium.config import ConfigurationError
+from sensorium.models.precision import full_float32
 from sensorium.training import execution
 from sensorium.training.execution import Execution, multiply_by_onednn
 
@@ -62,6 +63,28 @@ def test_every_program_on_a_cpu_multiplies_so(monkeypatch):
     monkeypatch.setattr(execution, "multiply_by_onednn", lambda: called.append(True))
     Execution(device="cpu").prepare()
     assert called
+
+
+def test_full_float32_forbids_tf32_on_cuda_and_restores_what_was(precision):
+    torch.set_float32_matmul_precision("high")
+    before = torch.backends.cudnn.allow_tf32
+    with full_float32(torch.device("cuda")):
+        assert torch.get_float32_matmul_precision() == "highest"
+        assert not torch.backends.cudnn.allow_tf32
+    assert (torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32) == ("high", before)
+    with full_float32(torch.device("cpu")):  # where "medium" means oneDNN
+        assert torch.get_float32_matmul_precision() == "high"
+
+
+def test_every_program_on_cuda_computes_float32_as_such(precision, monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    for name, value in {"is_available": True, "device_count": 1, "set_device": None}.items():
+        monkeypatch.setattr(torch.cuda, name, lambda *_, value=value: value)
+    monkeypatch.setattr(torch, "use_deterministic_algorithms", lambda *_, **__: None)  # would hold for all tests
+    torch.set_float32_matmul_precision("high")
+    assert Execution().prepare() == torch.device("cuda", 0)
+    assert torch.get_float32_matmul_precision() == "highest"
+    assert not torch.backends.cudnn.allow_tf32
 
 
 def test_where_products_would_be_of_bfloat16_they_stay_with_mkl(precision, monkeypatch):

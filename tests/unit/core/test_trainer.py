@@ -113,6 +113,20 @@ def test_stopped_and_resumed_is_bit_equal(tmp_path: Path, straight: Path, monkey
     assert_same(tmp_path / "toy", straight)
 
 
+def test_a_training_leaves_torch_the_deterministic_kernel_of_attention(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def allowed() -> dict[str, bool]:
+        names = ("flash", "mem_efficient", "cudnn", "math")
+        return {name: getattr(torch.backends.cuda, f"{name}_sdp_enabled")() for name in names}
+
+    before, seen, step = allowed(), [], ToyLearner.forward
+    monkeypatch.setattr(ToyLearner, "forward", lambda *args: (seen.append(allowed()), step(*args))[1])
+    run_toy(tmp_path / "toy", ToyConfig(training=Training(steps=2, batch=16, warmup=1)))
+    assert seen[0] == {"flash": False, "mem_efficient": False, "cudnn": False, "math": True}
+    assert allowed() == before
+
+
 def test_a_finished_run_is_exported_without_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run_toy(tmp_path / "toy")
     before = (tmp_path / "toy" / "manifest.json").read_bytes()

@@ -182,7 +182,7 @@ class Dreamer:
         if isinstance(self._seed, Draw):
             return self._seed.normal(f"{purpose} {number}", *like.shape[1:]).to(like)
         generator = torch.Generator().manual_seed(stable_seed(self._seed, purpose, number))
-        return torch.randn(like.shape, generator=generator).to(like)
+        return torch.randn(like.shape, generator=generator).to(like, non_blocking=True)
 
     def _corrupted(self, frame: Tensor, number: int) -> Tensor:
         """A past frame [B, 1, N, C] with its share of noise."""
@@ -190,9 +190,9 @@ class Dreamer:
 
     def _pass(self, frames: Tensor, actions: Tensor | None, levels: list[float], keep: int) -> Prediction:
         """One pass over frames [B, T, N, C] that follow the memory, which keeps the first `keep` of them."""
-        tau = torch.tensor(levels, device=frames.device).expand(len(frames), -1)
+        tau = torch.tensor(levels).to(frames.device, non_blocking=True).expand(len(frames), -1)
         sizes = [FINEST] * keep + [1 / self._steps] * (len(levels) - keep)
-        step_size = torch.tensor(sizes, device=frames.device).expand(len(frames), -1)
+        step_size = torch.tensor(sizes).to(frames.device, non_blocking=True).expand(len(frames), -1)
         given = Conditioning(tau, step_size, actions, scene=self._scene)
         return self.dynamics.stream(frames, given, self._memory, keep, self._agent)
 

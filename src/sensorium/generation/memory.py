@@ -37,7 +37,7 @@ class Context:
     carry: Carry
 
     def windows(self, which: Tensor) -> Context:
-        """The context of the windows in `which`, bool [B], cut off from the gradient."""
+        """The context of the windows in `which`, bool [B] on the CPU, cut off from the gradient."""
         posterior, stem = self.carry
         carry = Carry(posterior.map(lambda part: select(part, which)), select(stem, which))
         return Context({layer: cache.windows(which) for layer, cache in self.caches.items()}, carry)

@@ -135,6 +135,21 @@ def select(rows: Tensor, which: Tensor) -> Tensor:
 
     Args:
         rows: [B * r, ...], r successive rows of each window.
-        which: bool [B], the windows.
+        which: bool [B] on the CPU, the windows.
     """
-    return rows.detach().unflatten(0, (len(which), -1))[which].flatten(0, 1)
+    return rows_of(rows.detach().unflatten(0, (len(which), -1)), which).flatten(0, 1)
+
+
+def rows_of(x: Tensor, which: Tensor | slice) -> Tensor:
+    """Rows of x [B, ...] on any device.
+
+    Args:
+        x: the rows.
+        which: bool [B] on the CPU, because the number of rows of a mask on a GPU is known only there; or a slice.
+    """
+    return x[which] if isinstance(which, slice) else x.index_select(0, row_numbers(which, x.device))
+
+
+def row_numbers(which: Tensor, device: torch.device) -> Tensor:
+    """Numbers of the rows that are set in `which`, bool [B] on the CPU: int64 on the device."""
+    return which.nonzero()[:, 0].to(device, non_blocking=True)

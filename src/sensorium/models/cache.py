@@ -5,6 +5,7 @@ Layouts: B rows, H heads of keys, L positions of a pass, M positions that are se
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
@@ -87,6 +88,17 @@ class RingCache:
     def keep(self, positions: int) -> None:
         """Make the first `positions` entries of the last pass part of the past; the others are forgotten."""
         self.count += positions
+
+    @classmethod
+    def joined(cls, rings: Sequence[RingCache]) -> RingCache:
+        """One ring for all rows of rings that are as far as each other."""
+        whole = cls(rings[0].window, rings[0].count.device)
+        whole.count = rings[0].count
+        whole._keys, whole._values = (
+            torch.cat([part for ring in rings if (part := getattr(ring, name)) is not None])
+            for name in ("_keys", "_values")
+        )
+        return whole
 
 
 class ContextCache:

@@ -6,7 +6,7 @@ Each rank holds the whole model and computes some rows of every batch.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -24,11 +24,14 @@ class Ranks:
         rank: number of this process, from 0.
         count: number of ranks.
         device: where this rank computes.
+        meeting: where flags and numbers are exchanged: on the CPU, so that no rank waits until its GPU is idle;
+            between nodes on the GPU, because NCCL finds a network by itself and gloo needs to be given one.
     """
 
     rank: int = 0
     count: int = 1
     device: torch.device = CPU
+    meeting: torch.device = CPU
 
     @classmethod
     def join(cls, device: torch.device) -> Ranks:
@@ -36,8 +39,10 @@ class Ranks:
         count = int(os.environ.get("WORLD_SIZE", "1"))
         if count == 1:
             return cls(device=device)
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
-        return cls(dist.get_rank(), count, device)
+        one_node = os.environ.get("LOCAL_WORLD_SIZE") == str(count)
+        gpu = "cpu:gloo,cuda:nccl" if one_node else "nccl"
+        dist.init_process_group(gpu if device.type == "cuda" else "gloo")
+        return cls(dist.get_rank(), count, device, CPU if one_node else device)
 
     def leave(self) -> None:
         """Leave the process group."""
@@ -64,13 +69,13 @@ class Ranks:
         """Whether the flag is set on any rank."""
         if self.count == 1:
             return flag
-        return bool(self.sum(torch.tensor(float(flag), device=self.device)) > 0)
+        return bool(self.sum(torch.tensor(float(flag), device=self.meeting)) > 0)
 
     def agree_on(self, number: int) -> bool:
         """Whether all ranks have the same number."""
         if self.count == 1:
             return True
-        extremes = torch.tensor([number, -number], device=self.device)
+        extremes = torch.tensor([number, -number], device=self.meeting)
         dist.all_reduce(extremes, dist.ReduceOp.MAX)
         return bool(extremes[0] == -extremes[1])
 
@@ -90,18 +95,18 @@ class Ranks:
         dist.all_reduce(whole)
         return whole.to(rows.dtype)
 
-    def sum_gradients(self, parameters: Iterable[torch.nn.Parameter]) -> None:
-        """Replace every gradient by its sum over the ranks, in one all-reduce."""
-        if self.count == 1:
-            return
-        trained = list(parameters)
-        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in trained]
-        flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+    def sum_gradients(self, parameters: Sequence[torch.nn.Parameter], flat: Tensor) -> None:
+        """Replace every gradient by its sum over the ranks, in one all-reduce of `flat_gradients`."""
         dist.all_reduce(flat)
-        for parameter, part in zip(trained, flat.split([gradient.numel() for gradient in gradients]), strict=True):
+        for parameter, part in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
             parameter.grad = part.view_as(parameter)
 
     def barrier(self) -> None:
         """Wait until every rank is here."""
         if self.count > 1:
             dist.barrier()
+
+
+def flat_gradients(parameters: Sequence[torch.nn.Parameter]) -> Tensor:
+    """The gradients of all parameters one after the other, [numbers]; zeros where there is none."""
+    return torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).reshape(-1) for p in parameters])

@@ -142,7 +142,7 @@ class Trainer:
             StepBatches(self._windows, training.seed, training.batch, self._ranks.share(training.batch)),
             batch_size=None,
             sampler=range(done, training.steps),
-            num_workers=execution.workers,
+            num_workers=execution.readers(self._device),
             worker_init_fn=ignore_signals,
             pin_memory=self._device.type == "cuda",
         )

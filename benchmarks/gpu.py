@@ -50,7 +50,12 @@ NEEDED = {"precision": 30, "compiled": 90, "resumed": 120, "rates": 150, "tests"
 WINDOWS, STEPS, STOP = 64, 8, 3  # of a training that is resumed: windows, steps, and after which it stops
 SIZE = Size(dim=512, layers=8, heads=8, tokens=64, rows=8, frames=16)
 TINY = Size(dim=32, layers=4, heads=2, tokens=4, rows=2, frames=4)
-TESTS = ("tests/edges/test_cuda.py", "tests/workflow/test_memory.py", "tests/workflow/test_kill.py")
+TESTS = (  # the quick ones first
+    "tests/edges/test_cuda.py",
+    "tests/unit/faces/test_every_learner.py",
+    "tests/workflow/test_memory.py",
+    "tests/workflow/test_kill.py",
+)
 Made = tuple[Callable[[], Learner], Batch]
 
 

@@ -106,7 +106,7 @@ class Dreamer:
         self._newest = _Frame(frames[:, -1:], None if actions is None else actions[:, -1:])
 
     def _read(self, past: Tensor, led: Tensor | None) -> Memory:
-        """The memory of past frames [B, T, N, C], all read in one pass, or in a pass for as many rows as fit."""
+        """The memory of past frames [B, T, N, C], of all rows in one pass, or in pieces where memory runs out."""
         assert self._scene is not None
         scene, levels = self._scene, [self._signal] * past.shape[1]
 
@@ -116,6 +116,8 @@ class Dreamer:
             self._pass(past[rows], moves, levels, len(levels), memory, scene[rows])
             return memory
 
+        if isinstance(self._seed, Draw):  # a training, which cuts its rows itself, once for all of its steps
+            return part(0, len(past))
         return Memory.joined(in_pieces(part, len(past), len(past)))
 
     @torch.no_grad()

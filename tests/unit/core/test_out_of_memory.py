@@ -14,6 +14,7 @@ from sensorium.generation.config import DynamicsConfig
 from sensorium.generation.dream import Dreamer
 from sensorium.generation.dynamics import Dynamics
 from sensorium.models.out_of_memory import attempt, in_pieces, is_out_of_memory
+from sensorium.randomness import Draw
 from sensorium.training.execution import Execution
 
 FULL = (
@@ -120,3 +121,6 @@ def test_a_dream_is_the_same_whether_it_begins_in_one_pass_or_in_several(monkeyp
     monkeypatch.setattr(dynamics, "stream", small)
     torch.testing.assert_close(dreamed(), whole, atol=1e-5, rtol=1e-5)
     assert sizes == [7, 3, 1, 1, 1, 1, 1, 1, 1]
+    training = Dreamer(dynamics, seed=Draw(0, 0, 0, 7, 7, torch.device("cpu")))
+    with pytest.raises(torch.OutOfMemoryError):  # the trainer cuts the micro-batch
+        training.begin(context, actions[:, :5])

@@ -51,6 +51,20 @@ def test_a_contrast_of_bfloat16_numbers_is_exact() -> None:
         torch.testing.assert_close(value.double(), exact.double(), rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", LEARNERS)
+def test_a_step_does_not_wait_for_the_gpu(name) -> None:
+    learner, batch = LEARNERS[name]()
+    cuda = torch.device("cuda")
+    learner, batch = learner.to(cuda).train(), {field: values.to(cuda) for field, values in batch.items()}
+    learner(batch, draw(cuda))[0].backward()  # libraries are loaded in the first step
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        learner(batch, draw(cuda))[0].backward()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
 @pytest.mark.parametrize("name", LEARNERS)
 def test_a_step_reads_nothing_back_from_the_device(name, monkeypatch) -> None:
     """On the meta device there are no numbers: whoever asks for one raises. On a GPU they would wait for it."""

@@ -143,6 +143,12 @@ def in_report(path, category, caption=None, **labels):
     return report(path, caption=f"../workflow/report/{caption or name}.rst", category=category, labels=labels)
 
 
+# How fast a training computes, not what: a profile sets other values (profiles/README.md), which rerun nothing.
+SPEED = {"workers": "auto", "precision": "auto", "micro_batch": 0, "compile": "auto"}
+GPU_4H |= SPEED
+TRAIN += "".join(f" --{name.replace('_', '-')} {{resources.{name}}}" for name in SPEED)
+
+
 # -- recordings
 
 DATA = f"results/data/{SETTINGS.data.source}/manifest.json"

@@ -15,6 +15,7 @@ rule train_state_dynamics:
     threads: 8
     resources:
         **GPU_1H,
+        **SPEED,
     params:
         **training("train_state_dynamics", section("state_dynamics")),
     message:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Generator, Iterable, Sized
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -43,7 +43,7 @@ def say(line: str) -> None:
         print(line, flush=True)
 
 
-def track(items: Iterable[Item], what: str, total: int | None = None) -> Iterator[Item]:
+def track(items: Iterable[Item], what: str, total: int | None = None) -> Generator[Item, None, None]:
     """The items; whenever nothing was printed for LINE_SECONDS, a line says how many of them are done.
 
     Loops may be nested; a line names all that run, each with its rate and time left as soon as an item is done:

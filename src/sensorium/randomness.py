@@ -69,6 +69,10 @@ class Draw:
         """The same step's draw for rows [start, stop); row 0 is this draw's first row."""
         return replace(self, start=self.start + start, stop=self.start + stop)
 
+    def on_cpu(self) -> Draw:
+        """The same rows drawn on the CPU, for what the program itself must know: it need not wait for a GPU then."""
+        return replace(self, device=torch.device("cpu"))
+
     def normal(self, name: str, *shape: int) -> Tensor:
         """Standard normal numbers [rows, *shape]."""
         return torch.randn(self.total, *shape, generator=self._generator(name), device=self.device)[
@@ -88,3 +92,12 @@ class Draw:
 
     def _generator(self, name: str) -> torch.Generator:
         return torch.Generator(self.device).manual_seed(stable_seed(self.seed, "step", self.step, name))
+
+
+def evenly(draw: Draw, share: float) -> Tensor:
+    """A share of the rows of all steps, evenly spaced in their running number, bool [rows] on the CPU.
+
+    Steps of a small share may have no such row.
+    """
+    row = draw.step * draw.total + torch.arange(draw.start, draw.stop, dtype=torch.float64)
+    return ((row + 1) * share + 1e-9).floor() > (row * share + 1e-9).floor()

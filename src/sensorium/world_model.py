@@ -5,8 +5,9 @@ Layouts: T frames, H and W pixels, S samples of sound, P values of the body, A v
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, wraps
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,12 +24,14 @@ from sensorium.generation.dream import dream
 from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.models.parts import Parts
+from sensorium.models.precision import full_float32
 from sensorium.perception.embed import fuse, hear, see
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.fusion import Fusion
 from sensorium.perception.joint import Joint
 
 Model = TypeVar("Model", bound=nn.Module)
+Anything = TypeVar("Anything")
 FLOATS = tuple(np.dtype(kind) for kind in ("float16", "float32", "float64"))
 WHOLE = tuple(np.dtype(f"{sign}int{bits}") for sign in ("", "u") for bits in (8, 16, 32, 64))
 KINDS = {
@@ -73,6 +76,17 @@ class Imagination:
     sound: np.ndarray | None
 
 
+def _without_tf32(method: Callable[..., Anything]) -> Callable[..., Anything]:
+    """A method whose networks compute float32 as such on CUDA, as in the evaluations; a decorator."""
+
+    @wraps(method)
+    def run(self: WorldModel, *args: Any, **kwargs: Any) -> Anything:
+        with full_float32(self.device):
+            return method(self, *args, **kwargs)
+
+    return run
+
+
 class WorldModel:
     """A trained model; `sensorium.load` makes one.
 
@@ -99,6 +113,7 @@ class WorldModel:
         self._parts = Parts(self.folder, self.device)
         self._last: Perception | None = None
 
+    @_without_tf32
     def perceive(
         self,
         video: ArrayLike | None = None,
@@ -159,6 +174,7 @@ class WorldModel:
         )
         return self._last
 
+    @_without_tf32
     @torch.no_grad()
     def imagine(
         self, actions: ArrayLike, after: Perception | None = None, *, denoising_steps: int = 4, seed: int = 0

@@ -328,4 +328,20 @@ MUTANTS = (
         "in variables and not scheduled and", "in variables and",
         ("test_orphans.py::test_others_are_left_alone",), cheap=True,
     ),
+    Mutant(
+        "losses in bfloat16", "models/precision.py",
+        "torch.autocast(device.type, enabled=False)",
+        "torch.autocast(device.type, enabled=torch.is_autocast_enabled('cpu'))",
+        ("test_every_learner.py::test_a_contrast_of_bfloat16_numbers_is_exact",), cheap=True,
+    ),
+    Mutant(
+        "any kernel of attention in a training", "models/kernels.py",
+        "return sdpa_kernel(SDPBackend.MATH)", "return sdpa_kernel([SDPBackend.MATH, SDPBackend.FLASH_ATTENTION])",
+        ("test_trainer.py::test_a_training_leaves_torch_the_deterministic_kernel_of_attention",),
+    ),
+    Mutant(
+        "masks of the forcing that a GPU must report", "generation/dynamics_learner.py",
+        "masks = clean.shape[:2], draw.on_cpu()", "masks = clean.shape[:2], draw",
+        ("test_every_learner.py::test_a_step_reads_nothing_back_from_the_device",),
+    ),
 )  # fmt: skip

@@ -18,6 +18,7 @@ from sensorium.agent.reinforcement import lambda_returns, preference_loss
 from sensorium.agent.scalars import code_loss
 from sensorium.generation.dream import Dreamer
 from sensorium.generation.dynamics_learner import tokens_of
+from sensorium.models.precision import in_float32
 from sensorium.randomness import Draw
 from sensorium.training.learner import Batch, CoupledLearner, Gate, Metrics
 
@@ -102,6 +103,7 @@ class ImaginationLearner(CoupledLearner):
         ]
         return torch.stack(columns, dim=-1)
 
+    @in_float32
     def couple(self, embeddings: Tensor, draw: Draw) -> tuple[Tensor, Metrics]:
         """PMPO over all imagined episodes of the batch, and the cross-entropy of the value."""
         chance, advantage, distance, value, returns = embeddings.unbind(-1)

@@ -80,7 +80,7 @@ def jitter(images: Tensor, brightness: Tensor, contrast: Tensor, saturation: Ten
 
     All three are one affine map of an image's colours x: b c (s x + (1 - s) grey(x)) + b (1 - c) mean(grey(x)).
     """
-    luma = torch.tensor(LUMA, device=images.device)[:, None, None]
+    luma = torch.tensor(LUMA).to(images.device, non_blocking=True)[:, None, None]
     brightness, contrast, saturation = (factor[:, None, None, None] for factor in (brightness, contrast, saturation))
     grey, gain = (images * luma).sum(1, keepdim=True), brightness * contrast
     common = gain * (1 - saturation) * grey + brightness * (1 - contrast) * grey.mean((2, 3), keepdim=True)
@@ -100,10 +100,11 @@ def augment_sounds(sounds: Tensor, config: AudioAugmentation, draw: Draw, view: 
         float [B, S]; loud sounds may exceed [-1, 1], because clipping would distort them.
     """
     length = sounds.shape[1]
-    change = 2 * draw.uniform(f"{view}.change", 4) - 1
+    change = 2 * draw.on_cpu().uniform(f"{view}.change", 4) - 1  # the vocoder must know the highest pitch
     if config.pitch or config.stretch or config.formant:
-        formants = config.formant * (2 * draw.uniform(f"{view}.formant") - 1) if config.formant else None
+        formants = config.formant * (2 * draw.on_cpu().uniform(f"{view}.formant") - 1) if config.formant else None
         sounds = change_voice(sounds, config.pitch * change[:, 0], 1 + config.stretch * change[:, 1], formants)
+    change = change.to(sounds.device, non_blocking=True)
     sounds = shift_time(sounds, (config.shift * length * change[:, 2]).round().long())
     sounds = sounds * decibels(config.gain * change[:, 3])[:, None]
     ratio = config.noise + QUIETEST_NOISE * draw.uniform(f"{view}.ratio")

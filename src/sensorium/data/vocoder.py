@@ -25,7 +25,8 @@ def change_voice(sounds: Tensor, semitones: Tensor, tempo: Tensor, formants: Ten
 
     Args:
         sounds: float [B, S].
-        semitones: [B]; 12 doubles every frequency.
+        semitones: [B]; 12 doubles every frequency. On the CPU, where the largest can be read while a GPU computes.
+            Tempo and formants may be there too.
         tempo: [B]; 2 plays twice as fast.
         formants: [B], shift of the spectral envelope in semitones; None: as much as the pitch.
 
@@ -33,13 +34,17 @@ def change_voice(sounds: Tensor, semitones: Tensor, tempo: Tensor, formants: Ten
         float [B, S]: the first S samples, padded with silence.
     """
     length, hop = sounds.shape[1], SPECTRUM // 2
+    highest = float(2 ** (semitones.abs().max() / 12))
+    semitones, tempo = (part.to(sounds.device, non_blocking=True) for part in (semitones, tempo))
     pitch = 2 ** (semitones / 12)
     window = torch.hann_window(SPECTRUM, device=sounds.device)
     spectrum = torch.stft(sounds, SPECTRUM, hop, window=window, return_complex=True, pad_mode="constant")  # [B, Q, K]
     if formants is not None:
-        spectrum = spectrum * formant_gain(spectrum.abs(), 2 ** (formants / 12) / pitch)
+        spectrum = spectrum * formant_gain(
+            spectrum.abs(), 2 ** (formants.to(sounds.device, non_blocking=True) / 12) / pitch
+        )
     frames = spectrum.shape[2]
-    count = math.ceil(length * float(2 ** (semitones.abs().max() / 12)) / hop) + 2
+    count = math.ceil(length * highest / hop) + 2
     position = torch.arange(count, device=sounds.device) * (tempo / pitch)[:, None]  # [B, count], in source frames
     spectrum = F.pad(spectrum, (0, 2))
     before = position.floor().long().clamp(max=frames)
@@ -55,8 +60,19 @@ def change_voice(sounds: Tensor, semitones: Tensor, tempo: Tensor, formants: Ten
     loudness = pick(magnitude, before) * (1 - fraction) + pick(magnitude, before + 1) * fraction
     turns = torch.cat([phasor[:, :, :1], pick(turn, before)[:, :, :-1]], dim=2)
     phase = torch.cumprod(turns, dim=2)
-    stretched = torch.istft(loudness * phase, SPECTRUM, hop, window=window, length=(count - 1) * hop)
-    return interpolate(stretched, torch.arange(length, device=sounds.device) * pitch[:, None])
+    return interpolate(
+        overlap_add(loudness * phase, window), torch.arange(length, device=sounds.device) * pitch[:, None]
+    )
+
+
+def overlap_add(spectrum: Tensor, window: Tensor) -> Tensor:
+    """Sounds [B, (K - 1) hop] of spectra [B, Q, K] whose frames overlap by half, hop = SPECTRUM / 2.
+
+    The inverse of `torch.stft`, with the bits of `torch.istft`, which reads a number back from the device at each call.
+    """
+    frames = torch.fft.irfft(spectrum.transpose(1, 2), SPECTRUM) * window
+    (begin, end), (rise, fall) = frames.chunk(2, dim=2), window.square().chunk(2)
+    return ((begin[:, 1:] + end[:, :-1]) / (rise + fall)).flatten(1)
 
 
 def formant_gain(magnitude: Tensor, ratio: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -16,6 +16,7 @@ from sensorium.artifacts import ArtifactError
 from sensorium.data.recording import RecordingSet, Split
 from sensorium.data.windows import Windows
 from sensorium.evaluation.sample import Sample
+from sensorium.models.out_of_memory import in_pieces
 from sensorium.models.parts import Parts
 from sensorium.progress import track
 from sensorium.randomness import stable_seed
@@ -95,21 +96,23 @@ class Bench:
     @torch.no_grad()
     def run(self, pool: WindowPool, indices: np.ndarray, network: Callable[..., Tensor]) -> np.ndarray:
         """Results of `network(batch)` for the windows `indices`, joined: float32 [n, ...]."""
-        results, size = [], self.execution.micro_batch or ROWS
-        for batch in track(pool.batches(indices, size), f"passes of {size} windows", -(-len(indices) // size)):
-            results.append(network({key: value.to(self.device) for key, value in batch.items()}).float().cpu())
-        return torch.cat(results).numpy()
+
+        def part(start: int, stop: int) -> Tensor:
+            batch = pool.windows.batch(indices[start:stop])
+            return network({key: value.to(self.device) for key, value in batch.items()}).float().cpu()
+
+        return torch.cat(in_pieces(part, len(indices), self.execution.micro_batch or ROWS, "windows")).numpy()
 
     @torch.no_grad()
     def map(self, network: Callable[..., Tensor], *arrays: np.ndarray | None) -> np.ndarray:
         """`network` over the rows of arrays (None stays None), joined: float32 [n, ...]."""
-        size = self.execution.micro_batch or ROWS
         count = next(len(array) for array in arrays if array is not None)
-        results = []
-        for start in track(range(0, count, size), f"passes of {size} rows"):
-            rows = [None if a is None else torch.from_numpy(a[start : start + size]).to(self.device) for a in arrays]
-            results.append(network(*rows).float().cpu())
-        return torch.cat(results).numpy()
+
+        def part(start: int, stop: int) -> Tensor:
+            rows = [None if a is None else torch.from_numpy(a[start:stop]).to(self.device) for a in arrays]
+            return network(*rows).float().cpu()
+
+        return torch.cat(in_pieces(part, count, self.execution.micro_batch or ROWS)).numpy()
 
 
 class WindowPool:
@@ -158,11 +161,6 @@ class WindowPool:
     def places(self, indices: np.ndarray) -> Sample:
         """The windows `indices` without their fields."""
         return Sample(self.recording[indices], self.start[indices])
-
-    def batches(self, indices: np.ndarray, size: int) -> Iterator[dict[str, Tensor]]:
-        """The windows `indices`, `size` a batch, as `Windows.batch` gives them."""
-        for start in range(0, len(indices), size):
-            yield self.windows.batch(indices[start : start + size])
 
 
 def spread(names: np.ndarray, allowed: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from sensorium.forecasting.config import StateDynamicsConfig
 from sensorium.models.layers import RMSNorm, action_embedding
 from sensorium.models.load import Loadable
+from sensorium.models.precision import in_float32
 
 STEEPEST = 8.0  # bound of the logarithm of a variance
 
@@ -76,10 +77,10 @@ class StateDynamics(Loadable):
         self.scale.copy_(scale)
         self.spread.copy_((variance.double().sqrt() / scale).clamp(min=1e-3))
 
+    @in_float32
     def project(self, states: Tensor) -> Tensor:
         """World states [..., D] on the model's axes, where a frame's change has a mean square of one; float32."""
-        with torch.autocast(states.device.type, enabled=False):  # axes along which little happens need every bit
-            return (states.float() - self.mean) @ self.axes / self.scale
+        return (states - self.mean) @ self.axes / self.scale  # axes along which little happens need every bit
 
     def states(self, projected: Tensor) -> Tensor:
         """The inverse of `project`, [..., D] -> [..., D]."""

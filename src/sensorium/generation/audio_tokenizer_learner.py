@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from sensorium.data.sample_formats import to_sounds
 from sensorium.generation.audio_tokenizer import AudioTokenizer
+from sensorium.models.precision import in_float32
 from sensorium.randomness import Draw
 from sensorium.training.collapse import mean_difference
 from sensorium.training.learner import Audio, Batch, Gate, Image, Learner, Metrics
@@ -18,6 +19,7 @@ _SHOWN = 8  # sounds to listen to
 _PICTURED = 4  # sounds with a spectrogram
 
 
+@in_float32
 def magnitudes(sounds: Tensor, size: int) -> Tensor:
     """Short-time Fourier magnitudes with Hann windows of `size` samples, [B, S] -> [B, size / 2 + 1, 4 S / size].
 
@@ -31,11 +33,13 @@ def magnitudes(sounds: Tensor, size: int) -> Tensor:
     return (power + QUIETEST**2).sqrt()
 
 
+@in_float32
 def wave_error(sounds: Tensor, targets: Tensor) -> Tensor:
     """Energy of the error relative to that of the target, which counts as -50 dB at least; [B, S] twice -> [B]."""
     return (sounds - targets).square().mean(1) / (targets.square().mean(1) + 1e-5)
 
 
+@in_float32
 def spectral_error(sounds: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """Spectral convergence and mean distance of log magnitudes, averaged over resolutions, [B, S] twice -> [B] each.
 
@@ -75,10 +79,9 @@ class SoundLearner(Learner):
     def forward(self, batch: Batch, draw: Draw) -> tuple[Tensor, Metrics]:
         sounds = to_sounds(batch["audio"])
         made = self.tokenizer(sounds)[0]
-        with torch.autocast(sounds.device.type, enabled=False):
-            wave = wave_error(made, sounds).mean()
-            convergence, distance = (term.mean() for term in spectral_error(made, sounds))
-            loss = self.wave_weight * wave + convergence + distance
+        wave = wave_error(made, sounds).mean()
+        convergence, distance = (term.mean() for term in spectral_error(made, sounds))
+        loss = self.wave_weight * wave + convergence + distance
         terms = {"wave_error": wave, "spectral_convergence": convergence, "log_distance": distance}
         return loss, {name: term.detach() for name, term in terms.items()}
 
@@ -86,8 +89,7 @@ class SoundLearner(Learner):
         """Tokens and spectra must differ between sounds, be loud enough, and be closer than the mean spectrum."""
         sounds = to_sounds(batch["audio"])
         made, tokens = (part.detach().float() for part in self.tokenizer(sounds))
-        with torch.autocast(sounds.device.type, enabled=False):
-            heard, wanted = (magnitudes(part, RESOLUTIONS[-1]) for part in (made, sounds))
+        heard, wanted = (magnitudes(part, RESOLUTIONS[-1]) for part in (made, sounds))
         spread = heard.log().std(0).mean() / wanted.log().std(0).mean().clamp_min(1e-6)
         average = wanted.mean((0, 2), keepdim=True)  # the best constant prediction
         errors = [(wanted - other).square().mean() for other in (average, heard)]
@@ -106,8 +108,7 @@ class SoundLearner(Learner):
         """Originals and reconstructions, and their spectrograms: originals above, reconstructions below."""
         sounds = to_sounds(batch["audio"][:_SHOWN])
         made = self.tokenizer(sounds)[0].float()
-        with torch.autocast(sounds.device.type, enabled=False):
-            rows = [torch.cat(list(_picture(part[:_PICTURED])), dim=-1) for part in (sounds, made)]
+        rows = [torch.cat(list(_picture(part[:_PICTURED])), dim=-1) for part in (sounds, made)]
         return {
             "spectrogram": Image(torch.cat(rows, dim=-2).expand(3, -1, -1)),
             "original": Audio(sounds.flatten(), self.rate),

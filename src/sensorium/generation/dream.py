@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 
 from sensorium.generation.dynamics import FINEST, STEPS, Conditioning, Dynamics, Prediction
+from sensorium.generation.memory import Memory
+from sensorium.models.out_of_memory import in_pieces
 from sensorium.randomness import Draw, stable_seed
 
 
@@ -100,9 +102,23 @@ class Dreamer:
         self._number = frames.shape[1] - 1
         past = [self._corrupted(frames[:, [number]], number) for number in range(self._number)]
         if past:
-            led = None if actions is None else actions[:, :-1]
-            self._pass(torch.cat(past, dim=1), led, [self._signal] * len(past), keep=len(past))
+            self._memory = self._read(torch.cat(past, dim=1), None if actions is None else actions[:, :-1])
         self._newest = _Frame(frames[:, -1:], None if actions is None else actions[:, -1:])
+
+    def _read(self, past: Tensor, led: Tensor | None) -> Memory:
+        """The memory of past frames [B, T, N, C], of all rows in one pass, or in pieces where memory runs out."""
+        assert self._scene is not None
+        scene, levels = self._scene, [self._signal] * past.shape[1]
+
+        def part(start: int, stop: int) -> Memory:
+            memory, rows = self.dynamics.remember(), slice(start, stop)
+            moves = None if led is None else led[rows]
+            self._pass(past[rows], moves, levels, len(levels), memory, scene[rows])
+            return memory
+
+        if isinstance(self._seed, Draw):  # a training, which cuts its rows itself, once for all of its steps
+            return part(0, len(past))
+        return Memory.joined(in_pieces(part, len(past), len(past), "contexts read"))
 
     @torch.no_grad()
     def keep(self) -> Tensor | None:
@@ -182,19 +198,30 @@ class Dreamer:
         if isinstance(self._seed, Draw):
             return self._seed.normal(f"{purpose} {number}", *like.shape[1:]).to(like)
         generator = torch.Generator().manual_seed(stable_seed(self._seed, purpose, number))
-        return torch.randn(like.shape, generator=generator).to(like)
+        return torch.randn(like.shape, generator=generator).to(like, non_blocking=True)
 
     def _corrupted(self, frame: Tensor, number: int) -> Tensor:
         """A past frame [B, 1, N, C] with its share of noise."""
         return self._signal * frame + (1 - self._signal) * self._noise("context", number, frame)
 
-    def _pass(self, frames: Tensor, actions: Tensor | None, levels: list[float], keep: int) -> Prediction:
-        """One pass over frames [B, T, N, C] that follow the memory, which keeps the first `keep` of them."""
-        tau = torch.tensor(levels, device=frames.device).expand(len(frames), -1)
+    def _pass(
+        self,
+        frames: Tensor,
+        actions: Tensor | None,
+        levels: list[float],
+        keep: int,
+        memory: Memory | None = None,
+        scene: Tensor | None = None,
+    ) -> Prediction:
+        """One pass over frames [B, T, N, C] that follow a memory, which keeps the first `keep` of them.
+
+        Memory and scene are the dream's own, unless others are given.
+        """
+        tau = torch.tensor(levels).to(frames.device, non_blocking=True).expand(len(frames), -1)
         sizes = [FINEST] * keep + [1 / self._steps] * (len(levels) - keep)
-        step_size = torch.tensor(sizes, device=frames.device).expand(len(frames), -1)
-        given = Conditioning(tau, step_size, actions, scene=self._scene)
-        return self.dynamics.stream(frames, given, self._memory, keep, self._agent)
+        step_size = torch.tensor(sizes).to(frames.device, non_blocking=True).expand(len(frames), -1)
+        given = Conditioning(tau, step_size, actions, scene=self._scene if scene is None else scene)
+        return self.dynamics.stream(frames, given, memory or self._memory, keep, self._agent)
 
 
 @dataclass

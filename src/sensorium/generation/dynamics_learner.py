@@ -19,7 +19,8 @@ from sensorium.generation.dynamics import FINEST, STEPS, Conditioning, Dynamics
 from sensorium.generation.kalman import kalman_filter
 from sensorium.generation.memory import Context
 from sensorium.generation.tokenizers import VideoTokenizer
-from sensorium.randomness import Draw
+from sensorium.models.cache import row_numbers, rows_of
+from sensorium.randomness import Draw, evenly
 from sensorium.training.collapse import mean_difference
 from sensorium.training.learner import Audio, Batch, Gate, Image, Learner, Metrics
 from sensorium.training.normalise import RunningScale
@@ -29,8 +30,7 @@ _FROM_NOISE = 0.7  # share of denoised frames that are pure noise
 _DREAMED = 0.5  # share of context frames that are dreamed, in windows that dream
 _SHOWN = 4  # windows in a picture
 
-Index = Tensor | tuple[slice, slice]
-Rows = Tensor | slice  # bool [B]
+Rows = Tensor | slice  # bool [B] on the CPU
 Denoiser = Callable[[Tensor, Tensor, Tensor], Tensor]  # noised [B, T, N, C], tau [B, T], d [B, T] -> clean
 
 
@@ -59,22 +59,26 @@ class Levels:
 
     @property
     def bootstrapped(self) -> Tensor:
-        """Frames whose target is two steps of half the size, bool [B, T]; the target of the others is the data."""
+        """Frames that take long steps, bool [B, T]."""
         return self.step_size > FINEST
 
-    def __getitem__(self, part: Index) -> Levels:
-        """Levels of some windows, or of some windows and frames."""
-        return Levels(self.tau[part], self.step_size[part])
+    def map(self, function: Callable[[Tensor], Tensor]) -> Levels:
+        """Both, each after a change of shape or a selection."""
+        return Levels(function(self.tau), function(self.step_size))
 
 
 @dataclass(frozen=True)
 class Clips:
     """Windows during a training step, [B, T, ...] each but the scene.
 
+    Which rows are passed through the network depends on the two masks `bootstrapped` and `dreamed`. They are on the
+    CPU, where the program can read them while a GPU still computes.
+
     Attributes:
         clean: tokens, standardised.
         noise: noise of the denoised frames, in the shape of `clean`.
         levels: levels of the denoised frames.
+        bootstrapped: bool, frames whose target is two steps of half the size; the target of the others is the data.
         context_noise: noise of the context frames, in the shape of `clean`.
         context_tau: signal levels of the context frames.
         dream_noise: noise from which dreamed context frames are sampled, in the shape of `clean`.
@@ -87,6 +91,7 @@ class Clips:
     clean: Tensor
     noise: Tensor
     levels: Levels
+    bootstrapped: Tensor
     context_noise: Tensor
     context_tau: Tensor
     dream_noise: Tensor
@@ -96,22 +101,23 @@ class Clips:
     scene: Tensor
 
     def cut(self, rows: Tensor, length: int) -> Clips:
-        """Some windows, bool [B], cut into clips of `length` frames that do not see each other."""
+        """Some windows, bool [B] on the CPU, cut into clips of `length` frames that do not see each other."""
 
         def clips(x: Tensor) -> Tensor:
-            return x[rows].reshape(-1, length, *x.shape[2:])
+            return rows_of(x, rows).reshape(-1, length, *x.shape[2:])
 
         return Clips(
             clean=clips(self.clean),
             noise=clips(self.noise),
-            levels=Levels(clips(self.levels.tau), clips(self.levels.step_size)),
+            levels=self.levels.map(clips),
+            bootstrapped=clips(self.bootstrapped),
             context_noise=clips(self.context_noise),
             context_tau=clips(self.context_tau),
             dream_noise=clips(self.dream_noise),
             dreamed=clips(self.dreamed),
             action=None if self.action is None else clips(self.action),
             labelled=clips(self.labelled),
-            scene=self.scene[rows].repeat_interleave(self.clean.shape[1] // length, dim=0),
+            scene=rows_of(self.scene, rows).repeat_interleave(self.clean.shape[1] // length, dim=0),
         )
 
 
@@ -134,7 +140,7 @@ def signal_levels(draw: Draw, frames: int, bootstrap: Tensor) -> Levels:
     """
     start, level = draw.uniform("start", frames), draw.uniform("tau", frames)
     long = torch.exp2(-draw.integers("size", STEPS.bit_length() - 1, frames).float())
-    step_size = torch.where(bootstrap[:, None], long, FINEST)
+    step_size = torch.where(bootstrap[:, None].to(long.device, non_blocking=True), long, FINEST)
     return Levels(torch.where(start < _FROM_NOISE, 0.0, (level / step_size).floor() * step_size), step_size)
 
 
@@ -156,15 +162,6 @@ def bootstrap_target(denoise: Denoiser, noised: Tensor, levels: Levels) -> Tenso
     between = noised + first * half[..., None, None]
     second = (denoise(between, levels.tau + half, half) - between) / later
     return noised + rest * (first + second) / 2
-
-
-def evenly(draw: Draw, share: float) -> Tensor:
-    """A share of the rows of all steps, evenly spaced in their running number, bool [rows].
-
-    Steps of a small share may have no such row.
-    """
-    row = draw.step * draw.total + torch.arange(draw.start, draw.stop, device=draw.device, dtype=torch.float64)
-    return ((row + 1) * share + 1e-9).floor() > (row * share + 1e-9).floor()
 
 
 class DynamicsLearner(Learner):
@@ -220,17 +217,19 @@ class DynamicsLearner(Learner):
 
     def _windows(self, clean: Tensor, batch: Batch, draw: Draw, alone: Tensor) -> Clips:
         """Windows with all that is drawn for them; those in `alone`, bool [B], have no context to dream."""
-        rows, frames = clean.shape[:2]
-        dreaming = (draw.uniform("dreaming") < self.config.dreamed)[:, None] & ~alone[:, None]
+        (rows, frames), masks = clean.shape[:2], draw.on_cpu()
+        dreaming = (masks.uniform("dreaming") < self.config.dreamed)[:, None] & ~alone[:, None]
+        bootstrap = evenly(draw, self.config.bootstrap)
         noise, blur, first = (draw.normal(name, *clean.shape[1:]) for name in ("noise", "blur", "first noise"))
         return Clips(
             clean=clean,
             noise=noise,
-            levels=signal_levels(draw, frames, evenly(draw, self.config.bootstrap)),
+            levels=signal_levels(draw, frames, bootstrap),
+            bootstrapped=bootstrap[:, None].expand(rows, frames),
             context_noise=blur,
             context_tau=context_signal(draw, frames),
             dream_noise=first,
-            dreamed=dreaming & (draw.uniform("dreamed", frames) < _DREAMED),
+            dreamed=dreaming & (masks.uniform("dreamed", frames) < _DREAMED),
             action=batch.get("action"),
             labelled=(draw.uniform("labelled") >= self.config.unlabelled)[:, None].expand(rows, frames),
             scene=batch["scene"],
@@ -242,8 +241,7 @@ class DynamicsLearner(Learner):
         The first frame of a clip is context only, unless the clip has one frame.
         """
         denoised = slice(min(1, clips.clean.shape[1] - 1), None)
-        levels = clips.levels[:, denoised]
-        bootstrapped = levels.bootstrapped
+        levels = clips.levels.map(lambda part: part[:, denoised])
         context = self._read(clips, slice(None), self._context_frames(clips))
         noised = corrupt(clips.clean, clips.noise, clips.levels.tau)[:, denoised]
         target = self._targets(clips, noised, levels, clips.clean[:, denoised], context)
@@ -251,7 +249,7 @@ class DynamicsLearner(Learner):
         squared = (prediction - target).square()
         weight = ramp_weight(levels.tau)
         streams = self.dynamics.split(squared)
-        from_noise = (levels.tau == 0) & ~bootstrapped
+        from_noise = (levels.tau == 0) & ~levels.bootstrapped
         return {name: (weight * error.mean((2, 3))).sum() for name, error in streams.items()} | {
             "from_noise": (squared.detach().mean((2, 3)) * from_noise).sum(),
             "from_noise_frames": from_noise.sum(),
@@ -259,13 +257,12 @@ class DynamicsLearner(Learner):
 
     def _targets(self, clips: Clips, noised: Tensor, levels: Levels, clean: Tensor, context: Context | None) -> Tensor:
         """What denoised frames should become: the data, or in bootstrapped windows what the teacher makes of them."""
-        windows = levels.bootstrapped.any(1)
+        windows = clips.bootstrapped.any(1)
         if not windows.any():
             return clean
         teacher = self._denoiser(clips, windows, context and context.windows(windows))
-        target = clean.clone()
-        target[windows] = bootstrap_target(teacher, noised[windows], levels[windows])
-        return target
+        made = bootstrap_target(teacher, rows_of(noised, windows), levels.map(lambda part: rows_of(part, windows)))
+        return clean.clone().index_copy_(0, row_numbers(windows, clean.device), made)
 
     def _context_frames(self, clips: Clips) -> Tensor:
         """Frames of each clip that are read as context, [B, T, N, C]: slightly corrupted, some of them dreamed.
@@ -278,28 +275,31 @@ class DynamicsLearner(Learner):
         context, rows = corrupt(clips.clean, clips.context_noise, clips.context_tau), clips.dreamed.any(1)
         if not rows.any():
             return context
-        tau = torch.zeros_like(clips.context_tau[rows, 1:])
+        tau = torch.zeros_like(rows_of(clips.context_tau[:, 1:], rows))
         with torch.no_grad():
             denoise = self._denoiser(clips, rows, self._read(clips, rows, context))
-            made = denoise(clips.dream_noise[rows, 1:], tau, torch.full_like(tau, FINEST))
+            made = denoise(rows_of(clips.dream_noise[:, 1:], rows), tau, torch.full_like(tau, FINEST))
+        dreamed = rows_of(clips.dreamed[:, 1:], rows)[..., None, None].to(made.device, non_blocking=True)
         known = clips.clean.clone()
-        known[rows, 1:] = torch.where(clips.dreamed[rows, 1:, None, None], made, known[rows, 1:])
+        mixed = torch.where(dreamed, made, rows_of(known[:, 1:], rows))
+        known[:, 1:].index_copy_(0, row_numbers(rows, known.device), mixed)
         return corrupt(known, clips.context_noise, clips.context_tau)
 
     def _read(self, clips: Clips, rows: Rows, frames: Tensor) -> Context | None:
         """The context of some clips: all `frames` [B, T, N, C] of them but the last; None if there is only one."""
         if frames.shape[1] == 1:
             return None
-        tau, action = clips.context_tau[rows, :-1], None if clips.action is None else clips.action[rows, :-1]
-        scene = self.dynamics.encode_scene(clips.scene[rows])
-        given = Conditioning(tau, torch.full_like(tau, FINEST), action, clips.labelled[rows, 0], scene)
-        return self.dynamics.read(frames[rows, :-1], given)
+        tau = rows_of(clips.context_tau[:, :-1], rows)
+        action = None if clips.action is None else rows_of(clips.action[:, :-1], rows)
+        labelled, scene = rows_of(clips.labelled[:, 0], rows), self.dynamics.encode_scene(rows_of(clips.scene, rows))
+        given = Conditioning(tau, torch.full_like(tau, FINEST), action, labelled, scene)
+        return self.dynamics.read(rows_of(frames[:, :-1], rows), given)
 
     def _denoiser(self, clips: Clips, rows: Rows, context: Context | None) -> Denoiser:
         """The model on some clips: all frames but the first, each after its context, or frames without any."""
         first = 0 if context is None else 1
-        action = None if clips.action is None else clips.action[rows, first:]
-        labelled, scene = clips.labelled[rows, 0], self.dynamics.encode_scene(clips.scene[rows])
+        action = None if clips.action is None else rows_of(clips.action[:, first:], rows)
+        labelled, scene = rows_of(clips.labelled[:, 0], rows), self.dynamics.encode_scene(rows_of(clips.scene, rows))
 
         def denoise(noised: Tensor, tau: Tensor, step_size: Tensor) -> Tensor:
             given = Conditioning(tau, step_size, action, labelled, scene)

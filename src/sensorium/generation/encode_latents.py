@@ -18,6 +18,7 @@ from sensorium.data.sample_formats import to_images, to_sounds
 from sensorium.data.shards import describe_shard
 from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.generation.tokenizers import VideoTokenizer
+from sensorium.models.out_of_memory import in_pieces
 from sensorium.models.parts import Parts
 from sensorium.progress import say, track
 from sensorium.training.execution import Execution, add_arguments
@@ -50,11 +51,15 @@ def encode_video(
     Always in fp32, whatever the precision of training, because later stages use the tokens as data.
     """
     tokens = np.empty((len(video), tokenizer.tokens, tokenizer.channels), dtype)
-    with torch.no_grad():
-        for start in range(0, len(video), frames_a_pass):
-            context = min(start, tokenizer.past)  # frames of the last pass, on which the next tokens depend
-            frames = torch.from_numpy(video[start - context : start + frames_a_pass].copy()).to(device)
-            tokens[start : start + frames_a_pass] = tokenizer.encode(to_images(frames))[context:].cpu().numpy()
+
+    @torch.no_grad()
+    def part(start: int, stop: int) -> int:
+        context = min(start, tokenizer.past)  # frames of the last pass, on which the next tokens depend
+        frames = torch.from_numpy(video[start - context : stop].copy()).to(device)
+        tokens[start:stop] = tokenizer.encode(to_images(frames))[context:].cpu().numpy()
+        return stop
+
+    in_pieces(part, len(video), frames_a_pass, "frames")
     return tokens
 
 
@@ -64,11 +69,15 @@ def encode_audio(
     """Samples int16 [S] -> tokens [T, N, C] of `dtype`, in fp32 too; `frames_a_pass` does not change them."""
     frames = torch.from_numpy(audio.copy()).unflatten(0, (-1, tokenizer.samples_per_frame))
     tokens = np.empty((len(frames), tokenizer.tokens, tokenizer.channels), dtype)
-    with torch.no_grad():
-        for start in range(0, len(frames), frames_a_pass):
-            context = min(start, tokenizer.past)  # frames of the last pass, on which the next tokens depend
-            sounds = to_sounds(frames[start - context : start + frames_a_pass].flatten()).to(device)
-            tokens[start : start + frames_a_pass] = tokenizer.encode(sounds[None])[0, context:].cpu().numpy()
+
+    @torch.no_grad()
+    def part(start: int, stop: int) -> int:
+        context = min(start, tokenizer.past)
+        sounds = to_sounds(frames[start - context : stop].flatten()).to(device)
+        tokens[start:stop] = tokenizer.encode(sounds[None])[0, context:].cpu().numpy()
+        return stop
+
+    in_pieces(part, len(frames), frames_a_pass, "frames")
     return tokens
 
 

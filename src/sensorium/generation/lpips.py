@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sensorium.artifacts import ArtifactError
+from sensorium.models.precision import in_float32
 
 # The convolutions of VGG-16 (Simonyan & Zisserman 2015, table 1, D) by their number in torchvision's `features`, in
 # five parts. Each part but the first begins with a pooling. The features after each part are compared.
@@ -62,8 +63,9 @@ class LPIPS(nn.Module):
             raise ArtifactError(f"{path}: {name} is not finite; make it as docs/data.md says")
         self.register_buffer(name.replace(".", "_"), found[name].float(), persistent=False)
 
+    @in_float32
     def forward(self, images: Tensor, targets: Tensor) -> Tensor:
-        """Distance [B] of images and targets [B, 3, H, W] in [0, 1]; H and W are 16 at least."""
+        """Distance [B] of images and targets [B, 3, H, W] in [0, 1]; H and W are 16 at least; in float32."""
         both = (2 * torch.cat([images, targets]) - 1 - self.get_buffer("shift")) / self.get_buffer("scale")
         distance: Tensor = images.new_zeros(len(images))
         for number, part in enumerate(_PARTS):
@@ -74,7 +76,7 @@ class LPIPS(nn.Module):
                     both, self.get_buffer(f"{name}_weight"), self.get_buffer(f"{name}_bias"), padding=1
                 ).relu()
             # clamped under the root, whose gradient at zero is infinite
-            seen, wanted = (both / both.float().square().sum(1, keepdim=True).clamp_min(1e-20).sqrt()).chunk(2)
+            seen, wanted = (both / both.square().sum(1, keepdim=True).clamp_min(1e-20).sqrt()).chunk(2)
             weight = self.get_buffer(f"lin{number}_model_1_weight")
             distance = distance + ((seen - wanted).square() * weight[0]).sum(1).mean((1, 2))
         return distance

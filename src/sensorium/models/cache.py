@@ -5,6 +5,7 @@ Layouts: B rows, H heads of keys, L positions of a pass, M positions that are se
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
@@ -88,6 +89,17 @@ class RingCache:
         """Make the first `positions` entries of the last pass part of the past; the others are forgotten."""
         self.count += positions
 
+    @classmethod
+    def joined(cls, rings: Sequence[RingCache]) -> RingCache:
+        """One ring for all rows of rings that are as far as each other."""
+        whole = cls(rings[0].window, rings[0].count.device)
+        whole.count = rings[0].count
+        whole._keys, whole._values = (
+            torch.cat([part for ring in rings if (part := getattr(ring, name)) is not None])
+            for name in ("_keys", "_values")
+        )
+        return whole
+
 
 class ContextCache:
     """Keys and values of T context frames, for T frames that are denoised in a second pass.
@@ -135,6 +147,21 @@ def select(rows: Tensor, which: Tensor) -> Tensor:
 
     Args:
         rows: [B * r, ...], r successive rows of each window.
-        which: bool [B], the windows.
+        which: bool [B] on the CPU, the windows.
     """
-    return rows.detach().unflatten(0, (len(which), -1))[which].flatten(0, 1)
+    return rows_of(rows.detach().unflatten(0, (len(which), -1)), which).flatten(0, 1)
+
+
+def rows_of(x: Tensor, which: Tensor | slice) -> Tensor:
+    """Rows of x [B, ...] on any device.
+
+    Args:
+        x: the rows.
+        which: bool [B] on the CPU, because the number of rows of a mask on a GPU is known only there; or a slice.
+    """
+    return x[which] if isinstance(which, slice) else x.index_select(0, row_numbers(which, x.device))
+
+
+def row_numbers(which: Tensor, device: torch.device) -> Tensor:
+    """Numbers of the rows that are set in `which`, bool [B] on the CPU: int64 on the device."""
+    return which.nonzero()[:, 0].to(device, non_blocking=True)

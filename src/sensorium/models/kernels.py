@@ -6,12 +6,16 @@ dimensions.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.attention.flex_attention import flex_attention
+
+_FUSED_CHANNELS = 16  # of a head: the fused kernel takes no fewer
 
 
 def rms_norm(x: Tensor, weight: Tensor, eps: float | None) -> Tensor:
@@ -85,21 +89,36 @@ def attend(query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None, so
     grouped = query.shape[1] != key.shape[1]
     if query.is_cuda and not soft_cap:
         return F.scaled_dot_product_attention(query, key, value, attn_mask=visible, enable_gqa=grouped)
-    if query.is_cuda:
+    if query.is_cuda and torch.compiler.is_compiling() and query.shape[-1] >= _FUSED_CHANNELS:
         return _attend_fused(query, key, value, visible, soft_cap)
     return _attend_by_products(query, key, value, visible, soft_cap)
 
 
+def deterministic_attention() -> AbstractContextManager[object]:
+    """A context in which the gradients of attention have the same bits each time, on CUDA too; for trainings.
+
+    Without a soft cap torch chooses a kernel. Those that store no logits add gradients up in an order that changes from
+    run to run, unless a program makes all operations without a fixed order errors (`warn_only=False`). So torch is left
+    the one kernel that stores them. The choice holds for the whole process: gradients are computed by other threads,
+    and a compiled model may replace products by a kernel of torch. With a soft cap no kernel of torch is used, and the
+    fused one adds up in a fixed order.
+    """
+    return sdpa_kernel(SDPBackend.MATH)
+
+
 def _attend_by_products(query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None, soft_cap: float) -> Tensor:
-    """Attention as two plain products. On a CPU windows are short, and torch's kernel for long ones is slower."""
+    """Attention as two plain products. On a CPU windows are short, and torch's kernel for long ones is slower.
+
+    On a GPU it serves models that are not compiled: the fused kernel, uncompiled, is built anew in Python at each call.
+    """
     rows, heads, length, channels = query.shape
     shared = query.reshape(rows, key.shape[1], -1, channels)  # the heads of a group as further positions
     logits = _Scores.apply(shared * (channels**-0.5 * (2 / soft_cap if soft_cap else 1)), key)
     if soft_cap:  # c tanh(l / c) + c = 2 c sigmoid(2 l / c): softmax ignores the constant, sigmoid is ten times faster
-        logits = logits.sigmoid() * (2 * soft_cap)
+        logits = logits.float().sigmoid() * (2 * soft_cap)  # a sigmoid in bfloat16 is off by 1/500
     if visible is not None:
         logits = logits.masked_fill(~visible.repeat(heads // key.shape[1], 1), float("-inf"))
-    return (logits.softmax(dim=-1) @ value).reshape(rows, heads, length, channels)
+    return (logits.softmax(dim=-1).to(value.dtype) @ value).reshape(rows, heads, length, channels)
 
 
 class _Scores(torch.autograd.Function):
@@ -118,7 +137,7 @@ class _Scores(torch.autograd.Function):
 
 
 def _attend_fused(query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None, soft_cap: float) -> Tensor:
-    """Attention with bounded logits as one kernel, if torch.compile builds it: no [L, M] logits are stored."""
+    """Attention with bounded logits as one kernel, which torch.compile builds: no [L, M] logits are stored."""
 
     def bound(score: Tensor, _row: Tensor, _head: Tensor, position: Tensor, other: Tensor) -> Tensor:
         score = soft_cap * torch.tanh(score / soft_cap)

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from torchaudio.functional import melscale_fbanks
 
 from sensorium.config.sound import COLUMNS, check_bands, fft_size
+from sensorium.models.precision import in_float32
 
 
 class LogMel(nn.Module):
@@ -31,11 +32,11 @@ class LogMel(nn.Module):
         self.register_buffer("bank", bank, persistent=False)
         self.register_buffer("window", torch.hann_window(self.size), persistent=False)
 
+    @in_float32
     def forward(self, sounds: Tensor) -> Tensor:
         """Sounds [B, S] in [-1, 1] -> float32 [B, mels, S / hop], silence at -2, a loud tone at about 2."""
-        with torch.autocast(sounds.device.type, enabled=False):
-            padded = F.pad(sounds.float(), (self.size - self.hop, 0))
-            spectrum = torch.stft(padded, self.size, self.hop, window=self.window, center=False, return_complex=True)
-            power = spectrum.real.square() + spectrum.imag.square()
-            energy = (power.transpose(1, 2) @ self.bank).transpose(1, 2)
-            return (energy + 1e-4).log10() / 2
+        padded = F.pad(sounds, (self.size - self.hop, 0))
+        spectrum = torch.stft(padded, self.size, self.hop, window=self.window, center=False, return_complex=True)
+        power = spectrum.real.square() + spectrum.imag.square()
+        energy = (power.transpose(1, 2) @ self.bank).transpose(1, 2)
+        return (energy + 1e-4).log10() / 2

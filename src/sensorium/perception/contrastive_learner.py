@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from sensorium.data.augment import augment_images, augment_sounds
 from sensorium.data.sample_formats import to_images, to_sounds
+from sensorium.models.precision import in_float32
 from sensorium.perception.config import AudioEncoderConfig, Contrast, VisionEncoderConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.randomness import Draw
@@ -19,6 +20,7 @@ from sensorium.training.learner import Audio, Batch, CoupledLearner, Gate, Image
 AGREE, VARY = 25.0, 25.0  # VICReg's weights of invariance and variance, where that of covariance is 1
 
 
+@in_float32
 def nt_xent(views: Tensor, temperature: float) -> Tensor:
     """Normalised temperature-scaled cross entropy (Chen et al. 2020, SimCLR, eq. 1), in float32.
 
@@ -30,28 +32,34 @@ def nt_xent(views: Tensor, temperature: float) -> Tensor:
         scalar; log(2 N - 1) if all views are equal.
     """
     count = len(views)
-    unit = F.normalize(views.float(), dim=-1).transpose(0, 1).flatten(0, 1)  # [2 N, D], first views first
+    unit = F.normalize(views, dim=-1).transpose(0, 1).flatten(0, 1)  # [2 N, D], first views first
     logits = unit @ unit.T / temperature
     logits = logits.masked_fill(torch.eye(2 * count, dtype=torch.bool, device=views.device), float("-inf"))
     partner = torch.arange(2 * count, device=views.device).roll(count)
     return F.cross_entropy(logits, partner)
 
 
+@in_float32
 def variance_hinge(features: Tensor) -> Tensor:
     """Mean over dimensions of max(0, 1 - std) (Bardes et al. 2022, VICReg, eq. 1), in float32; [N, D] -> []."""
-    std = (features.float().var(0) + 1e-4).sqrt()
+    std = (features.var(0) + 1e-4).sqrt()
     return F.relu(1 - std).mean()
 
 
+@in_float32
 def covariance_term(features: Tensor) -> Tensor:
     """Sum of squared covariances of different dimensions over D (VICReg, eqs. 3 and 4), in float32; [N, D] -> []."""
-    centred = features.float() - features.float().mean(0)
+    centred = features - features.mean(0)
     covariance = centred.T @ centred / (len(features) - 1)
     return (covariance.square().sum() - covariance.diagonal().square().sum()) / features.shape[1]
 
 
+@in_float32
 def contrast(views: Tensor, config: Contrast) -> tuple[Tensor, Metrics]:
-    """The chosen objective on projections [N, 2, D], and the share of first views nearest to their own partner."""
+    """The chosen objective on projections [N, 2, D], and the share of first views nearest to their own partner.
+
+    In float32.
+    """
     sides = views.unbind(1)
     variance = (variance_hinge(sides[0]) + variance_hinge(sides[1])) / 2
     if config.objective == "nt_xent":
@@ -59,11 +67,11 @@ def contrast(views: Tensor, config: Contrast) -> tuple[Tensor, Metrics]:
         loss = similarity + config.variance_weight * variance
         metrics = {"nt_xent": similarity.detach()}
     else:
-        invariance = F.mse_loss(sides[0].float(), sides[1].float())
+        invariance = F.mse_loss(sides[0], sides[1])
         covariance = covariance_term(sides[0]) + covariance_term(sides[1])
         loss = AGREE * invariance + VARY * variance + covariance
         metrics = {"invariance": invariance.detach(), "covariance": covariance.detach()}
-    unit = F.normalize(views.detach().float(), dim=-1)
+    unit = F.normalize(views.detach(), dim=-1)
     hits = (unit[:, 0] @ unit[:, 1].T).argmax(1) == torch.arange(len(unit), device=unit.device)
     return loss, metrics | {"variance": variance.detach(), "pairs_found": hits.float().mean()}
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from sensorium.data.recording import RecordingSet
 from sensorium.data.sample_formats import to_images, to_sounds
+from sensorium.models.out_of_memory import in_pieces
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.fusion import Fusion
 
@@ -52,11 +54,12 @@ def embed_recording(
 @torch.no_grad()
 def see(vision: VisionEncoder, video: np.ndarray, device: torch.device) -> tuple[np.ndarray, np.ndarray]:
     """Frames uint8 [T, H, W, 3] -> the encoder's grid and its embedding of each, float32 [T, width] and [T, dim]."""
-    grids, embeddings = [], []
-    for frames in torch.from_numpy(video).split(IMAGES_A_PASS):
-        grid = vision.grid(to_images(frames.to(device)))
-        grids.append(grid.float().cpu())
-        embeddings.append(vision.head(grid).float().cpu())
+
+    def part(start: int, stop: int) -> tuple[Tensor, Tensor]:
+        grid = vision.grid(to_images(torch.from_numpy(video[start:stop]).to(device)))
+        return grid.float().cpu(), vision.head(grid).float().cpu()
+
+    grids, embeddings = zip(*in_pieces(part, len(video), IMAGES_A_PASS, "pictures"), strict=True)
     return torch.cat(grids).numpy(), torch.cat(embeddings).numpy()
 
 
@@ -79,7 +82,10 @@ def fuse(fusion: Fusion, senses: dict[str, np.ndarray], device: torch.device) ->
     frames = min(fusion.frames, len(next(iter(senses.values()))))
     states = [fusion(**{name: values[None, :frames] for name, values in given.items()})[0]]
     later = {name: values.unfold(0, frames, 1).transpose(1, 2)[1:] for name, values in given.items()}
-    for start in range(0, len(next(iter(later.values()))), WINDOWS_A_PASS):
-        windows = {name: values[start : start + WINDOWS_A_PASS] for name, values in later.items()}
-        states.append(fusion(**windows)[:, -1])
+
+    def part(start: int, stop: int) -> Tensor:
+        newest: Tensor = fusion(**{name: values[start:stop] for name, values in later.items()})[:, -1]
+        return newest
+
+    states += in_pieces(part, len(next(iter(later.values()))), WINDOWS_A_PASS, "windows")
     return torch.cat(states).float().cpu().numpy()

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from sensorium.models.layers import Block, RMSNorm
 from sensorium.models.load import Loadable
+from sensorium.models.precision import in_float32
 from sensorium.perception.config import FusionConfig
 from sensorium.perception.encoders import BodyEncoder
 
@@ -68,9 +69,10 @@ class Fusion(Loadable):
         getattr(self, f"{sense}_mean").copy_(mean)
         getattr(self, f"{sense}_basis").copy_(basis)
 
+    @in_float32
     def calibrated(self, sense: str, values: Tensor) -> Tensor:
         """Values [..., width] of a sense -> float32 [..., components], of mean zero on the training recordings."""
-        centred = values.float() - getattr(self, f"{sense}_mean")
+        centred = values - getattr(self, f"{sense}_mean")
         flat = centred.reshape(-1, centred.shape[-1])  # one product, where torch may make one of each window
         return (flat @ getattr(self, f"{sense}_basis")).reshape(*centred.shape[:-1], -1)
 

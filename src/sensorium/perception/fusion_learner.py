@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sensorium.models.precision import in_float32
 from sensorium.perception.config import FusionConfig
 from sensorium.perception.contrastive_learner import collapse_gates
 from sensorium.perception.fusion import SENSES, Fusion
@@ -22,13 +23,14 @@ from sensorium.training.learner import Audio, Batch, CoupledLearner, Gate, Image
 FIELDS = {"vision": "vision_embedding", "audio": "audio_embedding", "body": "body"}
 
 
+@in_float32
 def symmetric_info_nce(images: Tensor, sounds: Tensor, temperature: float) -> Tensor:
     """Cross entropy of finding the partner among N, both ways (Radford et al. 2021, CLIP, figure 3), in float32.
 
     Args:
         images, sounds: [N, D] of unit length; row i of both belongs together.
     """
-    logits = images.float() @ sounds.float().T / temperature
+    logits = images @ sounds.T / temperature
     partner = torch.arange(len(logits), device=logits.device)
     return (F.cross_entropy(logits, partner) + F.cross_entropy(logits.T, partner)) / 2
 
@@ -129,6 +131,7 @@ class FusionLearner(CoupledLearner):
         sounds = self.fusion.sound_embedding(senses["audio"][:, :frames])
         return torch.cat([images, sounds, errors], dim=1)
 
+    @in_float32
     def couple(self, embeddings: Tensor, draw: Draw) -> tuple[Tensor, Metrics]:
         """Error of now, mean error of the changes, and the image-sound alignment over the global batch."""
         offsets, window = self.config.offsets, self.fusion.window_width

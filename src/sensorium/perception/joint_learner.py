@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from sensorium.data.augment import QUIETEST_NOISE, add_noise, jitter
 from sensorium.data.sample_formats import to_images, to_sounds
+from sensorium.models.precision import in_float32
 from sensorium.perception.config import FinetuneConfig
 from sensorium.perception.contrastive_learner import collapse_gates
 from sensorium.perception.fusion_learner import FIELDS, PredictionHeads, hidden_senses, symmetric_info_nce
@@ -92,10 +93,11 @@ class JointLearner(CoupledLearner):
         variances = (self.vision_variance, self.audio_variance)
         pairs = zip((self.joint.vision.head(seen), heard), self._before(batch), variances, strict=True)
         drifts = torch.stack(
-            [((after - before).float().square() / variance).mean((1, 2)) for after, before, variance in pairs], 1
+            [((after - before).square() / variance).mean((1, 2)) for after, before, variance in pairs], 1
         )
         return torch.cat([fusion.image_embedding(seen), fusion.sound_embedding(heard), errors, drifts], dim=1)
 
+    @in_float32
     def couple(self, embeddings: Tensor, draw: Draw) -> tuple[Tensor, Metrics]:
         """Errors of now and of the changes, image-sound alignment over the global batch, and the drifts."""
         offsets, window = self.joint.fusion_config.offsets, self.joint.fusion.window_width
@@ -137,10 +139,11 @@ class JointLearner(CoupledLearner):
         ]
 
     def _before(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Embeddings of vision and of audio by the encoders as they were before, [B, frames, dim]."""
+        """Embeddings of vision and of audio by the encoders as they were before, float32 [B, frames, dim]."""
         grid, sounds = batch[FIELDS["vision"]][:, : self.joint.fusion_config.frames], self._inputs(batch)[1]
         with torch.no_grad():
-            return F.linear(grid, self.kept, self.kept_bias), self._ear[0].to(sounds.device)(sounds)
+            ear = self._ear[0].to(sounds.device)
+            return in_float32(F.linear)(grid, self.kept, self.kept_bias), in_float32(ear)(sounds)
 
     def _inputs(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Pictures float [B, frames, 3, H, W] in [0, 1] and sounds float [B, S], without what comes after."""

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sensorium.models.precision import in_float32
 from sensorium.perception.config import VisionPriors
 
 ORIENTATIONS = 4
@@ -34,18 +35,17 @@ class SightPriors(nn.Module):
         self.energy = GaborEnergy()
         self.channels = 3 + config.edges * SCALES * ORIENTATIONS + config.depth * CUES
 
+    @in_float32
     def forward(self, images: Tensor) -> Tensor:
         """Colour first, then edges, then depth, as far as they are switched on."""
-        with torch.autocast(images.device.type, enabled=False):
-            images = images.float()
-            if not (self.config.colour or self.config.edges or self.config.depth):
-                return images * 4 - 2
-            opponent = self.colour(images)
-            maps = [opponent if self.config.colour else images * 4 - 2]
-            if self.config.edges or self.config.depth:
-                energy = self.energy(opponent[:, :1])
-                maps += [4 * energy] * self.config.edges + [depth_cues(energy)] * self.config.depth
-            return torch.cat(maps, dim=1)
+        if not (self.config.colour or self.config.edges or self.config.depth):
+            return images * 4 - 2
+        opponent = self.colour(images)
+        maps = [opponent if self.config.colour else images * 4 - 2]
+        if self.config.edges or self.config.depth:
+            energy = self.energy(opponent[:, :1])
+            maps += [4 * energy] * self.config.edges + [depth_cues(energy)] * self.config.depth
+        return torch.cat(maps, dim=1)
 
 
 class OpponentColour(nn.Module):

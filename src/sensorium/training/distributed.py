@@ -6,13 +6,14 @@ Each rank holds the whole model and computes some rows of every batch.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from sensorium.models.out_of_memory import is_out_of_memory
 from sensorium.orphans import end_with_parent
 
 CPU = torch.device("cpu")
@@ -32,11 +33,14 @@ class Ranks:
         rank: number of this process, from 0.
         count: number of ranks.
         device: where this rank computes.
+        meeting: where flags and numbers are exchanged: on the CPU, so that no rank waits until its GPU is idle;
+            between nodes on the GPU, because NCCL finds a network by itself and gloo needs to be given one.
     """
 
     rank: int = 0
     count: int = 1
     device: torch.device = CPU
+    meeting: torch.device = CPU
 
     @classmethod
     def join(cls, device: torch.device) -> Ranks:
@@ -45,8 +49,10 @@ class Ranks:
         if count == 1:
             return cls(device=device)
         end_with_parent()  # the launcher; without it nobody would stop the ranks, and the next launch would meet them
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
-        return cls(dist.get_rank(), count, device)
+        one_node = os.environ.get("LOCAL_WORLD_SIZE") == str(count)
+        gpu = "cpu:gloo,cuda:nccl" if one_node else "nccl"
+        dist.init_process_group(gpu if device.type == "cuda" else "gloo")
+        return cls(dist.get_rank(), count, device, CPU if one_node else device)
 
     def __enter__(self) -> Ranks:
         return self
@@ -81,13 +87,13 @@ class Ranks:
         """Whether the flag is set on any rank."""
         if self.count == 1:
             return flag
-        return bool(self.sum(torch.tensor(float(flag), device=self.device)) > 0)
+        return bool(self.sum(torch.tensor(float(flag), device=self.meeting)) > 0)
 
     def agree_on(self, number: int) -> bool:
         """Whether all ranks have the same number."""
         if self.count == 1:
             return True
-        extremes = torch.tensor([number, -number], device=self.device)
+        extremes = torch.tensor([number, -number], device=self.meeting)
         _all_reduce(extremes, dist.ReduceOp.MAX)
         return bool(extremes[0] == -extremes[1])
 
@@ -107,21 +113,21 @@ class Ranks:
         _all_reduce(whole)
         return whole.to(rows.dtype)
 
-    def sum_gradients(self, parameters: Iterable[torch.nn.Parameter]) -> None:
-        """Replace every gradient by its sum over the ranks, in one all-reduce."""
-        if self.count == 1:
-            return
-        trained = list(parameters)
-        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in trained]
-        flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+    def sum_gradients(self, parameters: Sequence[torch.nn.Parameter], flat: Tensor) -> None:
+        """Replace every gradient by its sum over the ranks, in one all-reduce of `flat_gradients`."""
         _all_reduce(flat)
-        for parameter, part in zip(trained, flat.split([gradient.numel() for gradient in gradients]), strict=True):
+        for parameter, part in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
             parameter.grad = part.view_as(parameter)
 
     def barrier(self) -> None:
         """Wait until every rank is here."""
         if self.count > 1:
             dist.barrier()
+
+
+def flat_gradients(parameters: Sequence[torch.nn.Parameter]) -> Tensor:
+    """The gradients of all parameters one after the other, [numbers]; zeros where there is none."""
+    return torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).reshape(-1) for p in parameters])
 
 
 def _all_reduce(tensor: Tensor, operation: dist.ReduceOp.RedOpType = dist.ReduceOp.SUM) -> None:
@@ -132,7 +138,7 @@ def _all_reduce(tensor: Tensor, operation: dist.ReduceOp.RedOpType = dist.Reduce
     """
     try:
         dist.all_reduce(tensor, operation)
-    except torch.OutOfMemoryError:
-        raise
     except RuntimeError as error:
+        if is_out_of_memory(error):
+            raise
         raise RankLostError(f"another rank is gone, whose own message says why ({error})") from error

@@ -16,12 +16,16 @@ import torch
 from torch import nn
 
 from sensorium.config import ConfigurationError
+from sensorium.models.precision import forbid_tf32
 
 log = logging.getLogger(__name__)
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 # the environment variable that names a compiler, and the usual compilers
 _COMPILERS = {"cuda": ("CC", ("gcc", "clang")), "cpu": ("CXX", ("g++", "clang++"))}
 _COMPILED_VERSIONS = 64  # of a module, for different shapes and modes of its inputs; further ones run uncompiled
+_READERS = 4  # that read ahead for one GPU; the main process needs a core for itself
+_SHARED_MEMORY = Path("/dev/shm")  # through which readers hand batches over; 64 MB in a container, if none says more
+_READ_AHEAD_BYTES = 2**30  # two batches a reader
 _ROUNDING = 1e-3  # a sum of 256 products below 1 is off by at most 1e-4 in float32, by 0.05 and more in bfloat16
 
 
@@ -32,7 +36,7 @@ class Execution:
     device: str = "auto"
     micro_batch: int = 0
     precision: str = "auto"
-    workers: int = 0
+    workers: int | None = None
     threads: int = 0
     max_minutes: float = 0.0
     checkpoint_minutes: float = 5.0
@@ -63,7 +67,7 @@ class Execution:
             return torch.device("cpu")
         # This sets it for the compiler too, which takes a second to load; programs on a CPU do not need it.
         torch.use_deterministic_algorithms(True, warn_only=True)
-        torch.set_float32_matmul_precision("high")
+        forbid_tf32()
         rank, count = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
         if rank >= count:
             raise ConfigurationError(f"rank {rank} of this node has no GPU: {count} visible; lower --ranks")
@@ -75,6 +79,17 @@ class Execution:
         """Mixed precision: by default bfloat16 on CUDA and float32 on a CPU."""
         wanted = self.precision == "bf16" or (self.precision == "auto" and device.type == "cuda")
         return torch.autocast(device.type, dtype=torch.bfloat16) if wanted else nullcontext()
+
+    def readers(self, device: torch.device) -> int:
+        """Processes that read batches ahead: by default some on CUDA, where the GPU would wait for each batch."""
+        if self.workers is not None or device.type != "cuda":
+            return self.workers or 0
+        free = shutil.disk_usage(_SHARED_MEMORY).free if _SHARED_MEMORY.exists() else 0
+        if free < _READ_AHEAD_BYTES:  # a reader would be killed where it writes beyond the end
+            log.warning("batches are not read ahead: %s has %d MB free; see --workers", _SHARED_MEMORY, free // 2**20)
+            return 0
+        cores = len(os.sched_getaffinity(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        return min(_READERS, max(0, cores - 1))
 
     def compiles(self, device: torch.device) -> bool:
         """Whether modules are compiled: by default on CUDA, if a compiler is found.
@@ -143,11 +158,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--device", choices=("auto", "cpu", "cuda"), default=default.device, help="auto: CUDA where there is one")
     add("--micro-batch", type=_count, default=default.micro_batch, help="rows a pass; 0: the most that fits")
     add("--precision", choices=("auto", "fp32", "bf16"), default=default.precision, help="auto: bf16 on CUDA")
-    add("--workers", type=_count, default=default.workers, help="processes that read data ahead")
+    add(
+        "--workers",
+        type=_readers,
+        metavar="N",
+        help="processes that read data ahead; auto, the default: up to 4 on CUDA",
+    )
     add("--threads", type=_count, default=default.threads, help="CPU threads; 0: as torch chooses")
     add("--max-minutes", type=_minutes, default=default.max_minutes, help="save and exit 75 before this; 0: never")
     add("--checkpoint-minutes", type=_minutes, default=default.checkpoint_minutes, help="time between checkpoints")
-    add("--compile", choices=("auto", "on", "off"), default=default.compile, help="auto: on CUDA")
+    add("--compile", type=_switch, choices=("auto", "on", "off"), default=default.compile, help="auto: on CUDA")
 
 
 def _count(text: str) -> int:
@@ -155,6 +175,15 @@ def _count(text: str) -> int:
     if value < 0:
         raise argparse.ArgumentTypeError(f"{value} is negative")
     return value
+
+
+def _readers(text: str) -> int | None:
+    return None if text == "auto" else _count(text)
+
+
+def _switch(text: str) -> str:
+    """YAML takes `on` and `off`, unquoted in a profile, for True and False."""
+    return {"true": "on", "false": "off"}.get(text.lower(), text)
 
 
 def _minutes(text: str) -> float:

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from sensorium.config import ConfigurationError
+from sensorium.models.out_of_memory import attempt
 from sensorium.randomness import Draw
-from sensorium.training.distributed import Ranks
+from sensorium.training.distributed import Ranks, flat_gradients
 from sensorium.training.learner import Batch, CoupledLearner, Learner, Metrics
 
 log = logging.getLogger(__name__)
@@ -63,7 +65,9 @@ class Gradients:
         while True:
             try:
                 loss, metrics = accumulate(batch, draw)
-                self._ranks.sum_gradients(p for p in self._learner.parameters() if p.requires_grad)
+                if self._ranks.count > 1:
+                    trained = [p for p in self._learner.parameters() if p.requires_grad]
+                    self._ranks.sum_gradients(trained, self._fitting(partial(flat_gradients, trained)))
                 return loss, metrics
             except _DoesNotFit:
                 self._halve()
@@ -94,8 +98,6 @@ class Gradients:
         self.micro_batch = smaller
         for parameter in self._learner.parameters():
             parameter.grad = None
-        if self._ranks.device.type == "cuda":
-            torch.cuda.empty_cache()
 
     def _spans(self, mine: Draw) -> list[tuple[int, int]]:
         rows = mine.stop - mine.start
@@ -103,9 +105,7 @@ class Gradients:
 
     def _fitting(self, work: Callable[[], Result]) -> Result:
         """The result of `work`. If one rank runs out of memory, all raise _DoesNotFit, so that all repeat the step."""
-        result: Result | None = None
-        with suppress(torch.OutOfMemoryError):  # the error holds frames with tensors until it is suppressed
-            result = work()
+        result = attempt(work)
         if self._ranks.any(result is None):
             raise _DoesNotFit
         assert result is not None

@@ -92,12 +92,10 @@ class Optimiser:
             self._swap()
 
     def _swap(self) -> None:
-        with torch.no_grad():
-            for name, average in self._average.items():
-                parameter = self._parameters[name]
-                current = parameter.detach().clone()
-                parameter.copy_(average)
-                average.copy_(current)
+        """Let parameters and averages change places; nothing is copied, so no lack of memory can stop it half-way."""
+        for name, average in self._average.items():
+            parameter = self._parameters[name]
+            parameter.data, average.data = average.data, parameter.data
 
     def tensors(self) -> dict[str, Tensor]:
         """The state by name: optimiser/PARAMETER/KEY and average/PARAMETER."""

@@ -16,6 +16,7 @@ from sensorium.artifacts import atomic_path, digest, fingerprint, read_json, wri
 from sensorium.config import Section, Training, canonical_json
 from sensorium.data.windows import JoinedWindows, Windows
 from sensorium.exits import writing
+from sensorium.models.kernels import deterministic_attention
 from sensorium.progress import say
 from sensorium.training.distributed import Ranks
 from sensorium.training.execution import Execution
@@ -58,7 +59,7 @@ def train_stage(
         ArtifactError: if an input is missing, or a checkpoint does not fit the model.
     """
     training: Training = section.training  # type: ignore[attr-defined]
-    with Interrupt(execution.max_minutes) as interrupt, ExitStack() as held:
+    with Interrupt(execution.max_minutes) as interrupt, deterministic_attention(), ExitStack() as held:
         digests = {name: _digest(path) for name, path in inputs.items()}
         section_json = canonical_json(section)
         folder = output / "runs" / fingerprint(section_json, digests, revision)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from torch.utils.data import DataLoader
 from sensorium.artifacts import ArtifactError
 from sensorium.config import ConfigurationError, Training
 from sensorium.data.windows import JoinedWindows, StepBatches, Windows
+from sensorium.models.out_of_memory import attempt
 from sensorium.randomness import Draw, sample_indices, stable_seed
 from sensorium.training.checkpoint import Checkpoint, Checkpoints, check_like
 from sensorium.training.distributed import Ranks
@@ -140,7 +142,7 @@ class Trainer:
             StepBatches(self._windows, training.seed, training.batch, self._ranks.share(training.batch)),
             batch_size=None,
             sampler=range(done, training.steps),
-            num_workers=execution.workers,
+            num_workers=execution.readers(self._device),
             worker_init_fn=ignore_signals,
             pin_memory=self._device.type == "cuda",
         )
@@ -161,7 +163,7 @@ class Trainer:
         loss, norm = self._ranks.sum(part), self._optimiser.norm()
         rate = 0.0
         if bool(torch.isfinite(loss.float() + norm.float())):
-            rate = self._optimiser.update(step, norm)
+            rate = self._update(step, norm)
             self._report_observed(metrics)
             self._skips.passed()
         else:
@@ -175,6 +177,16 @@ class Trainer:
             values["perf/memory_gb"] = torch.cuda.max_memory_allocated(self._device) / 1e9
         return values
 
+    def _update(self, step: int, norm: Tensor) -> float:
+        """Make the optimiser's step; return its learning rate. The first one takes the memory of all moments."""
+        rate = attempt(partial(self._optimiser.update, step, norm))
+        if rate is None:  # no smaller micro-batch helps: nothing of it is left in memory now
+            raise ConfigurationError(
+                "--device: out of memory in the optimiser's step, which holds weights, gradients and moments; use a "
+                "device with more memory, or a smaller model (width, dim, layers)"
+            )
+        return rate
+
     def _report_observed(self, metrics: Metrics) -> None:
         """Report the metrics that the learner observes, as means over the global batch."""
         names = self.learner.observed
@@ -185,18 +197,17 @@ class Trainer:
     def _validate(self, done: int, records: RunLog) -> dict[str, float]:
         """Metrics and gates on a fixed validation batch, with as many rows as fit into memory."""
         rows = min(max(self._training.batch, VALIDATION_ROWS), len(self._validation))
-        while True:
-            try:
-                verdict, exhibits = self._validate_on(rows)
-                break
-            except torch.OutOfMemoryError:
-                if rows < 4:
-                    raise
+        while (judged := attempt(partial(self._validate_on, rows))) is None:
+            if rows < 4:
+                raise ConfigurationError(
+                    f"--device: out of memory at the validation with {rows} rows; use a device with more memory, or a "
+                    "smaller model (width, dim, layers) or window (frames)"
+                )
             rows //= 2
             log.warning("out of memory at the validation: going on with %d rows", rows)
-        self._verdict = verdict
+        self._verdict, exhibits = judged
         records.show(done, exhibits)
-        return verdict.metrics
+        return self._verdict.metrics
 
     def _validate_on(self, rows: int) -> tuple[Verdict, dict[str, Any]]:
         """Loss, gates and exhibits of the weights that would be exported."""

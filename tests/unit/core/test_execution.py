@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import sysconfig
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from sensorium.config import ConfigurationError
+from sensorium.models.precision import full_float32
 from sensorium.training import execution
 from sensorium.training.execution import Execution, multiply_by_onednn
 
@@ -62,6 +65,58 @@ def test_every_program_on_a_cpu_multiplies_so(monkeypatch):
     monkeypatch.setattr(execution, "multiply_by_onednn", lambda: called.append(True))
     Execution(device="cpu").prepare()
     assert called
+
+
+def parsed(*words: str) -> Execution:
+    parser = argparse.ArgumentParser()
+    execution.add_arguments(parser)
+    return Execution.from_args(parser.parse_args(words))
+
+
+def test_a_switch_of_yaml_is_understood():
+    assert [parsed("--compile", word).compile for word in ("on", "off", "True", "False", "auto")] == [
+        "on", "off", "on", "off", "auto",
+    ]  # fmt: skip
+    for words in (("--compile", "yes"), ("--workers", "-1"), ("--workers", "many"), ("--precision", "tf32")):
+        with pytest.raises(SystemExit):
+            parsed(*words)
+
+
+def test_batches_are_read_ahead_where_a_gpu_waits_for_them(monkeypatch, caplog):
+    free = {"bytes": 2**34}
+    monkeypatch.setattr(execution.os, "sched_getaffinity", lambda _: set(range(8)))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free["bytes"]))
+    cuda, cpu = torch.device("cuda"), torch.device("cpu")
+    assert (parsed().readers(cuda), parsed().readers(cpu)) == (4, 0)
+    assert (parsed("--workers", "auto").readers(cuda), parsed("--workers", "0").readers(cuda)) == (4, 0)
+    assert (parsed("--workers", "7").readers(cuda), parsed("--workers", "2").readers(cpu)) == (7, 2)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    assert parsed().readers(cuda) == 1  # of two cores for each rank, one is left
+    free["bytes"] = 2**26  # a container
+    assert parsed().readers(cuda) == 0
+    assert "64 MB free; see --workers" in caplog.text
+
+
+def test_full_float32_forbids_tf32_on_cuda_and_restores_what_was(precision):
+    torch.set_float32_matmul_precision("high")
+    before = torch.backends.cudnn.allow_tf32
+    with full_float32(torch.device("cuda")):
+        assert torch.get_float32_matmul_precision() == "highest"
+        assert not torch.backends.cudnn.allow_tf32
+    assert (torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32) == ("high", before)
+    with full_float32(torch.device("cpu")):  # where "medium" means oneDNN
+        assert torch.get_float32_matmul_precision() == "high"
+
+
+def test_every_program_on_cuda_computes_float32_as_such(precision, monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    for name, value in {"is_available": True, "device_count": 1, "set_device": None}.items():
+        monkeypatch.setattr(torch.cuda, name, lambda *_, value=value: value)
+    monkeypatch.setattr(torch, "use_deterministic_algorithms", lambda *_, **__: None)  # would hold for all tests
+    torch.set_float32_matmul_precision("high")
+    assert Execution().prepare() == torch.device("cuda", 0)
+    assert torch.get_float32_matmul_precision() == "highest"
+    assert not torch.backends.cudnn.allow_tf32
 
 
 def test_where_products_would_be_of_bfloat16_they_stay_with_mkl(precision, monkeypatch):

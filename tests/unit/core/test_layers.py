@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -143,6 +145,39 @@ def test_the_gradients_of_attention_are_those_of_the_naive_reference(key_heads) 
     (naive(*exact, visible, 2.0) * pull).sum().backward()
     for x, true in zip(ours, exact, strict=True):
         torch.testing.assert_close(x.grad.double(), true.grad, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("compiling", "channels", "cap", "expected"),
+    [
+        (True, 64, 50.0, "fused"),
+        (False, 64, 50.0, "products"),  # dream, play, evaluations; a machine without a compiler
+        (True, 8, 50.0, "products"),  # the fused kernel refuses so few channels
+        (True, 64, 0.0, "torch"),
+        (False, 64, 0.0, "torch"),
+    ],
+)
+def test_the_fused_kernel_runs_on_cuda_only_where_it_is_compiled(
+    monkeypatch, compiling, channels, cap, expected
+) -> None:
+    tensor = SimpleNamespace(is_cuda=True, shape=(2, 4, 9, channels))
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: compiling)
+    for owner, name, kernel in (
+        (kernels, "_attend_fused", "fused"),
+        (kernels, "_attend_by_products", "products"),
+        (kernels.F, "scaled_dot_product_attention", "torch"),
+    ):
+        monkeypatch.setattr(owner, name, lambda *args, kernel=kernel, **kwargs: kernel)
+    assert attend(tensor, tensor, tensor, None, cap) == expected
+
+
+def test_a_soft_cap_costs_no_precision_in_bfloat16() -> None:
+    torch.manual_seed(0)
+    query, key, value = (torch.randn(2, 4, 9, 8, dtype=torch.bfloat16) for _ in range(3))
+    visible = causal_mask(torch.arange(9), torch.arange(9), 9)
+    capped = attend(query, key, value, visible, 50.0)
+    assert capped.dtype == torch.bfloat16
+    torch.testing.assert_close(capped.double(), naive(query, key, value, visible, 50.0), atol=0.02, rtol=0.02)
 
 
 def test_a_position_sees_itself_and_the_last_before() -> None:

@@ -30,6 +30,7 @@ from sensorium.training.gradients import Gradients
 from sensorium.training.health import UnhealthyError
 from sensorium.training.interrupt import Interrupt, StoppedEarly
 from sensorium.training.learner import Batch, Gate, Learner
+from sensorium.training.optimiser import Optimiser
 
 HERE = Path(__file__).parents[1]
 
@@ -111,6 +112,20 @@ def test_stopped_and_resumed_is_bit_equal(tmp_path: Path, straight: Path, monkey
     StopAfter.left = 1000
     run_toy(tmp_path / "toy", execution=Execution(device="cpu", workers=1))
     assert_same(tmp_path / "toy", straight)
+
+
+def test_a_training_leaves_torch_the_deterministic_kernel_of_attention(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def allowed() -> dict[str, bool]:
+        names = ("flash", "mem_efficient", "cudnn", "math")
+        return {name: getattr(torch.backends.cuda, f"{name}_sdp_enabled")() for name in names}
+
+    before, seen, step = allowed(), [], ToyLearner.forward
+    monkeypatch.setattr(ToyLearner, "forward", lambda *args: (seen.append(allowed()), step(*args))[1])
+    run_toy(tmp_path / "toy", ToyConfig(training=Training(steps=2, batch=16, warmup=1)))
+    assert seen[0] == {"flash": False, "mem_efficient": False, "cudnn": False, "math": True}
+    assert allowed() == before
 
 
 def test_a_finished_run_is_exported_without_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,6 +213,28 @@ def test_out_of_memory_changes_the_micro_batch_and_nothing_else(cls: type, large
     torch.testing.assert_close(parts, whole, rtol=1e-4, atol=1e-6)
 
 
+def full(*_: Any) -> None:
+    raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
+
+
+def test_out_of_memory_in_the_first_step_of_the_optimiser_names_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Optimiser, "update", full)
+    with pytest.raises(ConfigurationError, match=r"optimiser's step.*more memory, or a smaller model"):
+        run_toy(tmp_path / "toy")
+
+
+def test_out_of_memory_at_the_validation_takes_fewer_rows_and_keeps_the_weights(
+    tmp_path: Path, straight: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    gates = ToyLearner.gates
+    monkeypatch.setattr(ToyLearner, "gates", lambda self, batch: full() if len(batch["x"]) > 12 else gates(self, batch))
+    run_toy(tmp_path / "toy")
+    assert "going on with 12 rows" in caplog.text
+    assert (tmp_path / "toy/model.safetensors").read_bytes() == (straight / "model.safetensors").read_bytes()
+
+
 def test_nothing_fits() -> None:
     learner = ToyLearner(ToyConfig())
     learner.largest = 0
@@ -211,7 +248,7 @@ def test_the_fitted_micro_batch_is_kept(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(StoppedEarly):
         run_toy(tmp_path / "toy", largest=5)
     StopAfter.left, seen = 1000, []
-    with pytest.raises(torch.OutOfMemoryError):  # the validation of this toy cannot shrink that far
+    with pytest.raises(ConfigurationError, match="at the validation"):  # which cannot shrink that far
         run_toy(tmp_path / "toy", largest=1, seen=seen)
     assert max(seen[:2]) <= 4
     assert "going on with 4" in (run_folder(tmp_path / "toy") / "train.log").read_text()

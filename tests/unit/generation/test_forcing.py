@@ -16,12 +16,11 @@ from sensorium.generation.dynamics_learner import (
     bootstrap_target,
     context_signal,
     corrupt,
-    evenly,
     ramp_weight,
     signal_levels,
 )
 from sensorium.generation.tokenizers import VideoTokenizer
-from sensorium.randomness import Draw
+from sensorium.randomness import Draw, evenly
 from sensorium.training import execution
 
 MEAN, STD = 0.7, 0.5  # of the Gaussian data

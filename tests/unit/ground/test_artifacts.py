@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from contextlib import nullcontext
 
 import pytest
 
@@ -106,3 +107,26 @@ def test_a_broken_manifest_is_refused(manifest, text):
     manifest.write_text(text)
     with pytest.raises(ArtifactError, match="manifest"):
         read_manifest(manifest, "fusion")
+
+
+@pytest.mark.parametrize(
+    ("ranks", "local", "hashed"), [("1", "0", True), ("8", "0", True), ("8", "3", False), ("16", "7", False)]
+)
+def test_files_are_hashed_once_on_a_machine(manifest, monkeypatch, ranks, local, hashed):
+    """Of eight ranks of a training, the first; a LOCAL_RANK that some other program left means nothing."""
+    monkeypatch.setenv("WORLD_SIZE", ranks)
+    monkeypatch.setenv("LOCAL_RANK", local)
+    found = read_manifest(manifest, "fusion")
+    (manifest.parent / "model.safetensors").write_bytes(b"Weights")
+    with pytest.raises(ArtifactError, match="its content") if hashed else nullcontext():
+        verified_file(manifest, found, "model")
+    (manifest.parent / "model.safetensors").unlink()
+    with pytest.raises(ArtifactError, match="not there"):
+        verified_file(manifest, found, "model")
+
+
+def test_a_process_alone_hashes_whatever_its_surroundings_say(manifest, monkeypatch):
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    (manifest.parent / "model.safetensors").write_bytes(b"Weights")
+    with pytest.raises(ArtifactError, match="its content"):
+        verified_file(manifest, read_manifest(manifest, "fusion"), "model")

@@ -24,6 +24,7 @@ report: "workflow/report/workflow.rst"
 
 
 include: "rules/common.smk"  # validates the configuration before anything else
+include: "workflow/one_run.smk"  # one run at a time in this folder, also after a kill
 #
 # recordings
 include: "rules/data.smk"

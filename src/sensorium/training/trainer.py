@@ -16,15 +16,15 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from sensorium.artifacts import ArtifactError
+from sensorium.artifacts import ArtifactError, checked
 from sensorium.config import ConfigurationError, Training
 from sensorium.data.windows import JoinedWindows, StepBatches, Windows
 from sensorium.randomness import Draw, sample_indices, stable_seed
-from sensorium.training.checkpoint import Checkpoint, Checkpoints
+from sensorium.training.checkpoint import STATE, Checkpoint, Checkpoints
 from sensorium.training.distributed import Ranks
 from sensorium.training.execution import Execution
 from sensorium.training.gradients import Gradients
-from sensorium.training.health import Skips, Verdict, first_bad_place
+from sensorium.training.health import RunState, Skips, Verdict, first_bad_place
 from sensorium.training.interrupt import Interrupt, StoppedEarly, ignore_signals
 from sensorium.training.learner import Batch, Learner, Metrics
 from sensorium.training.metrics import Pace, RunLog
@@ -268,7 +268,7 @@ class Trainer:
                 f"{self._checkpoints.path(checkpoint.step)}: does not fit the model, whose code has changed since; "
                 f"delete {self._folder} to train anew ({error})"
             ) from error
-        values = checkpoint.values
+        values = checked(self._checkpoints.path(checkpoint.step) / STATE, checkpoint.values, RunState)
         self._skips, self._saved_step = Skips(values["skips"]), checkpoint.step
         if not self._execution.micro_batch and values["device"] == self._device_name():
             self._gradients.micro_batch = min(self._gradients.micro_batch, values["micro_batch"])

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 import torch
 from every_program import World
@@ -18,3 +22,15 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
         patch.setattr(Gate, "passed", property(lambda gate: True))
         made.make()
     return made
+
+
+@pytest.fixture
+def copied(world: World, tmp_path: Path) -> Callable[[str], Path]:
+    """Copy an artifact, without its runs, to a folder where it may be broken; its manifest."""
+
+    def copy_of(place: str) -> Path:
+        target = tmp_path / place
+        shutil.copytree(world.folder / place, target, ignore=shutil.ignore_patterns("runs"))
+        return target / "manifest.json"
+
+    return copy_of

@@ -11,8 +11,16 @@ from typing import Any
 
 import pytest
 
+from sensorium.agent.agent import Actor, Agent
 from sensorium.cli import main
 from sensorium.config import Section, canonical_json
+from sensorium.forecasting.state_dynamics import StateDynamics
+from sensorium.generation.audio_tokenizer import AudioTokenizer
+from sensorium.generation.dynamics import Dynamics
+from sensorium.generation.tokenizers import VideoTokenizer
+from sensorium.models.load import Loadable
+from sensorium.perception.encoders import AudioEncoder, VisionEncoder
+from sensorium.perception.fusion import Fusion
 from sensorium.programs import EVALUATIONS, PROGRAMS
 from sensorium.settings import Config, validate
 
@@ -73,6 +81,17 @@ INPUTS = {  # of the programs that are no evaluations: option -> where its manif
 }  # fmt: skip
 
 
+MODELS: dict[str, type[Loadable]] = {
+    "encoders/vision": VisionEncoder,
+    "encoders/audio": AudioEncoder,
+    "fusion": Fusion,
+    "state_dynamics": StateDynamics,
+    "tokenizers/video": VideoTokenizer,
+    "tokenizers/audio": AudioTokenizer,
+    "dynamics": Dynamics,
+    "clone": Agent,
+    "agent": Actor,
+}
 OPTIONAL = {name: {"sound": "latents/audio"} for name in ("train-dynamics", "train-clone", "train-agent")}
 
 

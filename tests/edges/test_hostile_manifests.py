@@ -14,38 +14,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from every_program import World, code_of
-from safetensors.torch import load_file, save_file
+from every_program import MODELS, World, code_of
 
-from sensorium.agent.agent import Actor, Agent
-from sensorium.artifacts import ArtifactError, digest
+from sensorium.artifacts import ArtifactError
 from sensorium.config import ConfigurationError
 from sensorium.data.index import index
-from sensorium.data.recording import RecordingSet, read_shard, write_shard
+from sensorium.data.recording import RecordingSet
 from sensorium.data.windows import Windows
-from sensorium.evaluation.summary import merge, table
-from sensorium.forecasting.state_dynamics import StateDynamics
-from sensorium.generation.audio_tokenizer import AudioTokenizer
-from sensorium.generation.dynamics import Dynamics
-from sensorium.generation.tokenizers import VideoTokenizer
-from sensorium.models.load import Loadable, load
-from sensorium.perception.encoders import AudioEncoder, VisionEncoder
-from sensorium.perception.fusion import Fusion
+from sensorium.evaluation.summary import merge, records_of
+from sensorium.evaluation.table import table
+from sensorium.models.load import load
+from sensorium.perception.encoders import VisionEncoder
 from sensorium.studies.study_tables import with_table
 
 WRONG: tuple[Any, ...] = (None, True, -1, 0, 1.5, 2**70, "", "x", "../x", [], [[]], {}, {"a": {}}, float("nan"))
-MODELS: dict[str, type[Loadable]] = {
-    "encoders/vision": VisionEncoder,
-    "encoders/audio": AudioEncoder,
-    "fusion": Fusion,
-    "state_dynamics": StateDynamics,
-    "tokenizers/video": VideoTokenizer,
-    "tokenizers/audio": AudioTokenizer,
-    "dynamics": Dynamics,
-    "clone": Agent,
-    "agent": Actor,
-}
 READ_BY = {  # artifact -> a program that reads it, and by which option
     "data": ("train-encoder", "data"),
     "latents/video": ("train-dynamics", "latents"),
@@ -57,18 +39,6 @@ READ_BY = {  # artifact -> a program that reads it, and by which option
 }
 STRUCTURE = ("kind", "config", "inputs", "files", "details")
 A_PLACE = 1  # wrong values that are tried in each place
-
-
-@pytest.fixture
-def copied(world: World, tmp_path: Path) -> Callable[[str], Path]:
-    """Copy an artifact, without its runs, to a folder where it may be broken; its manifest."""
-
-    def copy_of(place: str) -> Path:
-        target = tmp_path / place
-        shutil.copytree(world.folder / place, target, ignore=shutil.ignore_patterns("runs"))
-        return target / "manifest.json"
-
-    return copy_of
 
 
 def places_of(content: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -176,7 +146,7 @@ def test_a_mutated_result(world: World, tmp_path: Path, kind: str) -> None:
 
     def read() -> None:
         if kind == "evaluation":
-            table(merge([mutated]))
+            table(records_of(merge([mutated])["evaluations"]))
         else:
             from sensorium.artifacts import read_checked
             from sensorium.studies.findings import StudyResult
@@ -225,157 +195,6 @@ def test_a_file_outside_of_its_folder(copied: Callable[[str], Path], path: str) 
     assert isinstance(error.value, ArtifactError) or len(path) == 300
 
 
-def first(weights: dict[str, Any]) -> str:
-    """A weight of several numbers."""
-    return next(name for name, tensor in weights.items() if tensor.is_floating_point() and tensor.numel() > 1)
-
-
-WEIGHTS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
-    "int8": lambda tensor: tensor.to(torch.int8),
-    "bool": lambda tensor: tensor > 0,
-    "float64": lambda tensor: tensor.double(),
-    "float16": lambda tensor: tensor.half(),
-    "bfloat16": lambda tensor: tensor.bfloat16(),
-    "complex64": lambda tensor: tensor.to(torch.complex64),
-    "NaN": lambda tensor: tensor.clone().fill_(torch.nan),
-    "one infinity": lambda tensor: torch.cat([tensor.flatten()[1:], torch.tensor([torch.inf])]).view(tensor.shape),
-    "another shape": lambda tensor: tensor[..., :-1].contiguous(),
-    "another rank": lambda tensor: tensor[None],
-    "nothing": lambda tensor: tensor.flatten()[:0],
-}
-
-
-def rewrite(manifest: Path, weights: dict[str, torch.Tensor] | bytes) -> None:
-    """Other weights, with their digest in the manifest."""
-    content, path = json.loads(manifest.read_text()), manifest.with_name("model.safetensors")
-    if isinstance(weights, bytes):
-        path.write_bytes(weights)
-    else:
-        save_file(weights, path)
-    content["files"]["model"] |= {"sha256": digest(path), "bytes": path.stat().st_size}
-    manifest.write_text(json.dumps(content))
-
-
-@pytest.mark.parametrize("untrained", [None, 1])
-@pytest.mark.parametrize("place", ["encoders/vision", "dynamics"])
-def test_weights_that_are_not_the_model_s(copied: Callable[[str], Path], place: str, untrained: int | None) -> None:
-    manifest = copied(place)
-    good = load_file(manifest.with_name("model.safetensors"))
-    name = first(good)
-    wrong: dict[str, Any] = {case: {**good, name: change(good[name])} for case, change in WEIGHTS.items()}
-    wrong["missing"] = {key: value for key, value in good.items() if key != name}
-    wrong["surplus"] = {**good, "surplus": torch.zeros(1)}
-    wrong["no safetensors"] = b"PK\3\4 and so on"
-    wrong["empty"] = b""
-    wrong["cut"] = manifest.with_name("model.safetensors").read_bytes()[:-8]
-    for case, weights in wrong.items():
-        rewrite(manifest, weights)
-        with pytest.raises(ArtifactError) as error:
-            load(MODELS[place], manifest, untrained)
-        assert "model.safetensors" in str(error.value), case
-        assert isinstance(weights, bytes) or name in str(error.value) or "surplus" in str(error.value), case
-    rewrite(manifest, good)
-    load(MODELS[place], manifest, untrained)
-
-
-def change_shard(manifest: Path, change: Callable[[dict[str, dict[str, np.ndarray]]], object]) -> None:
-    """Other recordings in a shard, with their digest in the manifest."""
-    shard = manifest.with_name("shard-0000.safetensors")
-    held = {
-        name: {field: array.copy() for field, array in fields.items()} for name, fields in read_shard(shard).items()
-    }
-    change(held)
-    write_shard(shard, held)
-    content = json.loads(manifest.read_text())
-    content["files"]["shard-0000"]["sha256"] = digest(shard)
-    manifest.write_text(json.dumps(content))
-
-
-NAME = "playroom-000003"
-SHARDS: dict[str, Callable[[Any], object]] = {
-    "a recording less": lambda held: held.pop(NAME),
-    "a recording more": lambda held: held.update({"other": held[NAME]}),
-    "a frame less": lambda held: held[NAME].update(video=held[NAME]["video"][:-1]),
-    "a sample more": lambda held: held[NAME].update(audio=np.append(held[NAME]["audio"], np.int16(0))),
-    "a larger picture": lambda held: held[NAME].update(video=np.repeat(held[NAME]["video"], 2, axis=1)),
-    "sound in floats": lambda held: held[NAME].update(audio=held[NAME]["audio"].astype(np.float32)),
-    "actions of another size": lambda held: held[NAME].update(action=held[NAME]["action"][:, :1]),
-    "choices for numbers": lambda held: held[NAME].update(action=held[NAME]["action"][:, 0].astype(np.int64)),
-    "a body of another size": lambda held: held[NAME].update(body=held[NAME]["body"][:, :1]),
-    "a reward less": lambda held: held[NAME].update(reward=held[NAME]["reward"][1:]),
-    "a state less": lambda held: held[NAME].update({"truth.state": held[NAME]["truth.state"][:, 1:]}),
-    "a label less": lambda held: held[NAME].update({"truth.audio_label": held[NAME]["truth.audio_label"][1:]}),
-}
-
-
-@pytest.mark.parametrize("case", SHARDS)
-def test_a_shard_that_disagrees_with_its_manifest(copied: Callable[[str], Path], case: str) -> None:
-    manifest = copied("data")
-    change_shard(manifest, SHARDS[case])
-    with pytest.raises(ArtifactError, match=r"manifest\.json.*(lists|recording).*make them again"):
-        RecordingSet.open(manifest)
-
-
-@pytest.mark.parametrize(
-    ("case", "named"),
-    [
-        ("frames", "clock mismatch"),
-        ("split", "was drawn for"),
-        ("twice", "listed twice"),
-        ("shard", "is not in 'other'"),
-    ],
-)
-def test_a_manifest_that_disagrees_with_its_shard(copied: Callable[[str], Path], case: str, named: str) -> None:
-    manifest = copied("data")
-    content = json.loads(manifest.read_text())
-    entry = content["details"]["recordings"][3]
-    if case == "frames":
-        entry["frames"] -= 1
-    elif case == "split":
-        entry["split"] = "test" if entry["split"] != "test" else "training"
-    elif case == "shard":
-        entry["shard"] = "other"
-    else:
-        content["details"]["recordings"].append(entry)
-    manifest.write_text(json.dumps(content))
-    with pytest.raises(ArtifactError, match=named):
-        RecordingSet.open(manifest)
-
-
-MEASURED = [
-    ("train-fusion", "size", 32),
-    ("train-state-dynamics", "sample_rate", 8000),
-    ("encode-latents", "size", 8),
-    ("probe", "size", 64),
-    ("finetune", "samples_per_frame", 500),
-    ("retrieval", "sample_rate", 44100),
-]
-
-
-@pytest.mark.parametrize(("name", "measure", "value"), MEASURED)
-def test_recordings_that_a_model_cannot_take(
-    world: World, copied: Callable[[str], Path], capfd: pytest.CaptureFixture[str], name: str, measure: str, value: int
-) -> None:
-    """Of another size or rate than the model was trained with: named before any tensor is of the wrong shape."""
-    manifest = copied("data")
-    content = json.loads(manifest.read_text())
-    content["details"][measure] = value
-    manifest.write_text(json.dumps(content))
-
-    def change(recordings: dict[str, dict[str, np.ndarray]]) -> None:
-        for fields in recordings.values():
-            if measure == "size":
-                fields["video"] = np.zeros((32, value, value, 3), np.uint8)
-            elif measure == "samples_per_frame":
-                fields["audio"] = np.zeros(32 * value, np.int16)
-
-    change_shard(manifest, change)
-    assert code_of(*world.argv(name, manifest.parent / "out", data=str(manifest))) == 65
-    said = capfd.readouterr().err
-    assert measure in said
-    assert str(value) in said
-
-
 @pytest.mark.parametrize(
     "line", ["5", "[1]", '{"loss": 1}', '{"step": "3"}', '{"step": 1, "train/loss": "x"}', "{", "\0", "[" * 9999]
 )
@@ -394,8 +213,6 @@ def test_a_line_of_metrics_that_is_no_record(
     assert metrics.read_text().count("\n") == kept
     records.write_text(f"{records.read_text()}{line}\n")
     capfd.readouterr()
-    assert (
-        code_of("curves", "--manifests", str(tmp_path / "copy/manifest.json"), "--output", str(tmp_path / "c.png"))
-        == 65
-    )
+    drawn = ("--manifests", str(tmp_path / "copy/manifest.json"), "--output", str(tmp_path / "c.png"))
+    assert code_of("curves", *drawn) == 65
     assert f"line {kept + 1} is no record" in capfd.readouterr().err

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import AfterValidator, Field
 from torch import Tensor, nn
 
+from sensorium.artifacts import Stored
 from sensorium.training.learner import Gate
 
 log = logging.getLogger(__name__)
@@ -23,6 +25,46 @@ class UnhealthyError(Exception):
     """A run diverged or collapsed (exit 70): the message names what was measured, its value, and what to try."""
 
     exit_code = 70
+
+
+def _number(text: str) -> str:
+    float(text)
+    return text
+
+
+NumberText = Annotated[str, AfterValidator(_number)]  # JSON has no NaN
+
+
+class StoredGate(Stored, extra="forbid"):
+    """A gate in a checkpoint."""
+
+    name: str
+    value: NumberText
+    minimum: float
+    advice: str
+
+
+class StoredVerdict(Stored):
+    """A verdict in a checkpoint."""
+
+    metrics: dict[str, NumberText]
+    gates: list[StoredGate]
+
+
+class Counts(Stored):
+    """Skipped steps in a checkpoint."""
+
+    total: int
+    consecutive: int
+
+
+class RunState(Stored):
+    """What a run stores in a checkpoint beside its tensors."""
+
+    skips: Counts
+    micro_batch: int = Field(ge=1)
+    device: str
+    verdict: StoredVerdict | None = None
 
 
 @dataclass(frozen=True)

@@ -17,16 +17,16 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from sensorium.artifacts import ArtifactError
+from sensorium.artifacts import ArtifactError, checked
 from sensorium.config import ConfigurationError, Training
 from sensorium.data.windows import JoinedWindows, StepBatches, Windows
 from sensorium.models.out_of_memory import attempt
 from sensorium.randomness import Draw, sample_indices, stable_seed
-from sensorium.training.checkpoint import Checkpoint, Checkpoints, check_like
+from sensorium.training.checkpoint import STATE, Checkpoint, Checkpoints, check_like
 from sensorium.training.distributed import Ranks
 from sensorium.training.execution import Execution
 from sensorium.training.gradients import Gradients
-from sensorium.training.health import Skips, Verdict, first_bad_place
+from sensorium.training.health import RunState, Skips, Verdict, first_bad_place
 from sensorium.training.interrupt import Interrupt, StoppedEarly, ignore_signals
 from sensorium.training.learner import Batch, Learner, Metrics
 from sensorium.training.metrics import Pace, RunLog
@@ -288,15 +288,12 @@ class Trainer:
             ) from error
 
     def _load_values(self, checkpoint: Checkpoint) -> None:
-        values = checkpoint.values
+        values = checked(self._checkpoints.path(checkpoint.step) / STATE, checkpoint.values, RunState)
         if checkpoint.step > self._training.steps:
             raise ValueError(f"it is of step {checkpoint.step}, training.steps is {self._training.steps}")
         self._skips, self._saved_step = Skips(values["skips"]), checkpoint.step
         if not self._execution.micro_batch and values["device"] == self._device_name():
-            micro_batch = int(values["micro_batch"])
-            if micro_batch < 1:
-                raise ValueError(f"micro_batch is {micro_batch}")
-            self._gradients.micro_batch = min(self._gradients.micro_batch, micro_batch)
+            self._gradients.micro_batch = min(self._gradients.micro_batch, values["micro_batch"])
         if "verdict" in values:
             self._verdict = Verdict.from_values(values["verdict"])
 

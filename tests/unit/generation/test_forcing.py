@@ -20,7 +20,7 @@ from sensorium.generation.dynamics_learner import (
     signal_levels,
 )
 from sensorium.generation.tokenizers import VideoTokenizer
-from sensorium.randomness import Draw, evenly
+from sensorium.randomness import Draw
 from sensorium.training import execution
 
 MEAN, STD = 0.7, 0.5  # of the Gaussian data
@@ -176,19 +176,6 @@ def test_levels_of_the_bootstrap_lie_on_their_grids():
     steps = found.tau / found.step_size
     assert torch.equal(steps, steps.round())
     assert (found.tau + found.step_size).max() <= 1
-
-
-@pytest.mark.parametrize(("share", "expected"), [(0, 0), (0.1, 1), (0.25, 2), (0.3, 3), (1, 10)])
-def test_shares_of_rows_are_exact_and_do_not_depend_on_the_part(share, expected):
-    whole = evenly(draw(10), share)
-    assert whole.sum() == expected
-    assert torch.equal(torch.cat([evenly(draw(10).rows(0, 4), share), evenly(draw(10).rows(4, 10), share)]), whole)
-
-
-def test_a_share_smaller_than_a_row_waits_for_its_steps():
-    """A tenth of batches of 8 is a row in four of five steps, never one in none."""
-    assert sum(int(evenly(draw(8, step), 0.1).sum()) for step in range(5)) == 4
-    assert sum(int(evenly(draw(8, step), 0.1).sum()) for step in range(10**6, 10**6 + 500)) == 400
 
 
 def watched(model: DynamicsLearner) -> list[dict[str, Any]]:

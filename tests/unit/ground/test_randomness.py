@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from sensorium.randomness import Draw, sample_indices, stable_seed
+from sensorium.randomness import Draw, evenly, sample_indices, stable_seed
 
 CPU = torch.device("cpu")
 
@@ -41,3 +41,20 @@ def test_rows_do_not_depend_on_the_micro_batch(kind: str) -> None:
     assert not torch.equal(numbers(whole), numbers(whole, "b"))
     assert not torch.equal(numbers(whole), numbers(Draw(3, 6, 0, 10, 10, CPU)))
     assert not torch.equal(numbers(whole), numbers(Draw(4, 5, 0, 10, 10, CPU)))
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0, 0), (0.1, 1), (0.25, 2), (0.3, 3), (1, 10)])
+def test_shares_of_rows_are_exact_and_do_not_depend_on_the_part(share: float, expected: int) -> None:
+    whole = evenly(draw(10), share)
+    assert whole.sum() == expected
+    assert torch.equal(torch.cat([evenly(draw(10).rows(0, 4), share), evenly(draw(10).rows(4, 10), share)]), whole)
+
+
+def draw(rows: int, step: int = 0) -> Draw:
+    return Draw(0, step, 0, rows, rows, CPU)
+
+
+def test_a_share_smaller_than_a_row_waits_for_its_steps() -> None:
+    """A tenth of batches of 8 is a row in four of five steps, never one in none."""
+    assert sum(int(evenly(draw(8, step), 0.1).sum()) for step in range(5)) == 4
+    assert sum(int(evenly(draw(8, step), 0.1).sum()) for step in range(10**6, 10**6 + 500)) == 400

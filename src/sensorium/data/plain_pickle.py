@@ -44,7 +44,7 @@ class Array:
         """
         match self.state:
             case (_, tuple(shape), Dtype(str(code), str(order)), columns_first, str() | bytes() as content):
-                if re.fullmatch("[iuf][1248]", code) and order in "|<>=" and all(type(n) is int for n in shape):
+                if re.fullmatch("[iu][1248]|f[248]", code) and order in "|<>=" and all(type(n) is int for n in shape):
                     raw = content.encode("latin1", "ignore") if isinstance(content, str) else content
                     if (
                         len(shape) <= 4

@@ -46,7 +46,7 @@ studies: env ## every study, many seeds each -> results/studies, then the tables
 	sensorium study-tables results/studies/*.json
 
 test: check ## run every check and every test
-	pytest tests/unit tests/interactive tests/mutations --numprocesses 2 --dist loadfile
+	pytest tests/unit tests/edges tests/interactive tests/mutations --numprocesses 2 --dist loadfile
 	pytest tests/workflow tests/container
 	pytest tests/cluster --numprocesses 4 --dist loadfile  # they mostly wait
 

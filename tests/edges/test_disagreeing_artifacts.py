@@ -174,7 +174,8 @@ def test_recordings_that_a_model_cannot_take(
     "change",
     [
         {"skips": None}, {"skips": {"total": "x", "consecutive": 0}}, {"micro_batch": 0}, {"device": 3},
-        {"verdict": []}, {"verdict": {"metrics": {}, "gates": [{"name": "x"}]}}, {"verdict": {"metrics": {"loss": "much"}, "gates": []}}, "no values",
+        {"verdict": []}, {"verdict": {"metrics": {}, "gates": [{"name": "x"}]}},
+        {"verdict": {"metrics": {"loss": "much"}, "gates": []}}, "no values",
     ],
 )  # fmt: skip
 def test_a_checkpoint_whose_state_is_none(

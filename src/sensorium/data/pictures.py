@@ -12,8 +12,9 @@ from PIL import Image
 from sensorium.data.files import blamed_on, open_regular
 from sensorium.data.quarantine import BadRecordingError
 
-# Formats that hold nothing but pixels: for EPS, Pillow would start Ghostscript, which runs what the file says.
-FORMATS = ("JPEG", "PNG", "PPM", "BMP", "DIB", "GIF", "TIFF", "WEBP", "AVIF", "JPEG2000")
+# Not EPS, for which Pillow would start Ghostscript, which runs what the file says; not JPEG 2000, whose decoder takes
+# as much memory as a second header demands.
+FORMATS = ("JPEG", "PNG", "PPM", "BMP", "DIB", "GIF", "TIFF", "WEBP", "AVIF")
 MOST_PIXELS = 90_000_000  # that are decoded; a JPEG is decoded at a smaller scale
 
 

@@ -44,9 +44,13 @@ class Array:
         """
         match self.state:
             case (_, tuple(shape), Dtype(str(code), str(order)), columns_first, str() | bytes() as content):
-                if re.fullmatch("[iuf][1248]", code) and order in "|<>=" and all(type(n) is int for n in shape):
-                    raw = content.encode("latin1") if isinstance(content, str) else content
-                    if len(shape) <= 4 and min(shape, default=0) >= 0 and len(raw) == int(code[1]) * math.prod(shape):
+                if re.fullmatch("[iu][1248]|f[248]", code) and order in "|<>=" and all(type(n) is int for n in shape):
+                    raw = content.encode("latin1", "ignore") if isinstance(content, str) else content
+                    if (
+                        len(shape) <= 4
+                        and min(shape, default=0) >= 0
+                        and len(raw) == len(content) == int(code[1]) * math.prod(shape)
+                    ):
                         flat = np.frombuffer(raw, np.dtype(order.replace("|", "=") + code))
                         return flat.reshape(shape, order="F" if columns_first else "C")
         raise PickleError("it holds an array that is not one of numbers, or whose bytes do not fill its shape")

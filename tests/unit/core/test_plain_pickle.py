@@ -61,6 +61,8 @@ def array(shape: bytes, dtype: bytes, content: bytes, flags: bytes = b"K\x00") -
         array(b"\x8a\x08" + b"\xff" * 7 + b"\x7f\x85", b"f8", text(bytes(8))),
         array(b"(" + 40 * b"K\x01" + b"t", b"u1", text(b"x")),
         array(b"N", b"u1", text(b"x")),
+        array(b"K\x01\x85", b"f1", text(b"x")),
+        array(b"K\x02\x85", b"u1", b"X\x03\x00\x00\x00\xc8\x80a"),
     ],
 )
 def test_an_array_that_is_not_one_of_numbers_is_refused(content: bytes) -> None:

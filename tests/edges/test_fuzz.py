@@ -31,12 +31,7 @@ def results() -> dict[str, Any]:
     return fuzz()
 
 
-# The validation of these is another change; then their mark can go.
-PENDING = {"lists of shards", "manifests", "metrics"}
-TRIED = [pytest.param(name, marks=pytest.mark.xfail) if name in PENDING else name for name in READERS]
-
-
-@pytest.mark.parametrize("name", TRIED)
+@pytest.mark.parametrize("name", READERS)
 def test_damaged_files_are_read_or_refused(name: str, results: dict[str, Any]) -> None:
     outcome = results[name]
     assert not outcome["found"], "\n".join(outcome["found"])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from itertools import islice
 from pathlib import Path
 
 from sensorium.config.section import ConfigurationError
@@ -29,22 +30,53 @@ def subfolders(folder: Path) -> list[Path]:
     Raises:
         ConfigurationError: as `entries`.
     """
-    return sorted(Path(entry.path) for entry in entries(folder) if entry.is_dir())
+    return sorted(Path(entry.path) for entry in entries(folder) if is_folder(entry))
 
 
 def count_files(folder: Path, suffixes: Collection[str], enough: int) -> int:
-    """Files of these types below a folder and below linked ones; counting may end when there are enough.
+    """Files of these types below a folder and below linked ones; counting ends when there are enough.
 
     Raises:
         ConfigurationError: as `entries`.
     """
-    entries(folder)  # os.walk is silent about a folder that it cannot list
-    endings, count = tuple(suffixes), 0
-    for _, _, names in os.walk(folder, followlinks=True):
-        count += len([name for name in names if name.lower().endswith(endings)])
-        if count >= enough:
-            break
-    return count
+    entries(folder)
+    try:
+        return sum(1 for _ in islice(walk(str(folder), suffixes), enough))
+    except OSError as error:
+        raise ConfigurationError(f"path = {str(folder)!r}: {error.filename}: {error.strerror}") from None
+
+
+def walk(folder: str, suffixes: Collection[str]) -> Iterator[tuple[str, str]]:
+    """(folder, name) of the files of these types in a folder and in all below it, each entered once, linked ones too.
+
+    Pipes and devices are no files.
+
+    Raises:
+        OSError: if a folder cannot be read.
+    """
+    endings, entered, waiting = tuple(suffixes), set(), [folder]
+    while waiting:
+        place = waiting.pop()
+        status = os.stat(place)
+        if (status.st_dev, status.st_ino) in entered:
+            continue
+        entered.add((status.st_dev, status.st_ino))
+        with os.scandir(place) as found:
+            inside = sorted(found, key=lambda entry: (entry.is_symlink(), entry.name), reverse=True)
+        for entry in inside:
+            if is_folder(entry):
+                waiting.append(entry.path)
+            elif entry.name.lower().endswith(endings) and _is_file(entry):
+                yield place, entry.name
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """As `entry.is_dir()`, which raises an error for a link that leads back to itself."""
+    return os.path.isdir(entry) if entry.is_symlink() else entry.is_dir()
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    return os.path.isfile(entry) if entry.is_symlink() else entry.is_file()
 
 
 def files_below(folder: Path, suffixes: Collection[str]) -> list[Path]:

@@ -127,10 +127,9 @@ def _logged(path: Path, afresh: bool, work: Callable[[], int]) -> int:
         OSError: if the file cannot be written at all; then the work has not begun.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    if afresh:
-        path.write_text("")
     streams = sys.stdout, sys.stderr
-    with path.open("ab", buffering=0) as file:  # ranks write to its end too
+    emptied = os.O_TRUNC if afresh else 0
+    with open(path, "ab", 0, opener=lambda name, flags: os.open(name, flags | emptied, 0o666)) as file:
         log = _Log(file)
         sys.stdout, sys.stderr = _Copy(streams[0], log), _Copy(streams[1], log)  # type: ignore[assignment]
         try:

@@ -129,9 +129,8 @@ def _logged(path: Path, afresh: bool, work: Callable[[], int]) -> int:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     streams = sys.stdout, sys.stderr
-    with open(path, "ab", buffering=0, opener=no_links) as file:  # ranks write to its end too
-        if afresh:
-            file.truncate(0)
+    emptied = os.O_TRUNC if afresh else 0  # ranks write to its end too
+    with open(path, "ab", 0, opener=lambda name, flags: no_links(name, flags | emptied)) as file:
         log = _Log(file)
         sys.stdout, sys.stderr = _Copy(streams[0], log), _Copy(streams[1], log)  # type: ignore[assignment]
         try:

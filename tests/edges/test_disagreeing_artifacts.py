@@ -170,14 +170,19 @@ def test_recordings_that_a_model_cannot_take(
     assert str(value) in said
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"skips": None}, {"skips": {"total": "x", "consecutive": 0}}, {"micro_batch": 0}, {"device": 3},
-        {"verdict": []}, {"verdict": {"metrics": {}, "gates": [{"name": "x"}]}},
-        {"verdict": {"metrics": {"loss": "much"}, "gates": []}}, "no values",
-    ],
-)  # fmt: skip
+STATES: list[Any] = [
+    {"skips": None},
+    {"skips": {"total": "x", "consecutive": 0}},
+    {"micro_batch": 0},
+    {"device": 3},
+    {"verdict": []},
+    {"verdict": {"metrics": {}, "gates": [{"name": "x"}]}},
+    {"verdict": {"metrics": {"loss": "much"}, "gates": []}},
+    "no values",
+]
+
+
+@pytest.mark.parametrize("change", STATES, ids=str)
 def test_a_checkpoint_whose_state_is_none(
     world: World, tmp_path: Path, capfd: pytest.CaptureFixture[str], change: Any
 ) -> None:

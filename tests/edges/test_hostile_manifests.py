@@ -37,6 +37,7 @@ READ_BY = {  # artifact -> a program that reads it, and by which option
     "dynamics": ("train-clone", "dynamics"),
     "clone": ("train-agent", "clone"),
 }
+MUTATED = ("encoders/vision", "fusion", "state_dynamics", "tokenizers/video", "dynamics", "clone")
 STRUCTURE = ("kind", "config", "inputs", "files", "details")
 A_PLACE = 1  # wrong values that are tried in each place
 
@@ -83,7 +84,7 @@ def refused(read: Callable[[], object]) -> bool:
     return False
 
 
-@pytest.mark.parametrize("place", MODELS)
+@pytest.mark.parametrize("place", MUTATED)
 def test_a_model_with_a_mutated_manifest(copied: Callable[[str], Path], place: str) -> None:
     manifest = copied(place)
     good, tried, stopped = manifest.read_text(), 0, 0
@@ -195,9 +196,7 @@ def test_a_file_outside_of_its_folder(copied: Callable[[str], Path], path: str) 
     assert isinstance(error.value, ArtifactError) or len(path) == 300
 
 
-@pytest.mark.parametrize(
-    "line", ["5", "[1]", '{"loss": 1}', '{"step": "3"}', '{"step": 1, "train/loss": "x"}', "{", "\0", "[" * 9999]
-)
+@pytest.mark.parametrize("line", ["5", '{"step": "3"}', '{"step": 1, "train/loss": "x"}', "[" * 9999])
 def test_a_line_of_metrics_that_is_no_record(
     world: World, tmp_path: Path, capfd: pytest.CaptureFixture[str], line: str
 ) -> None:

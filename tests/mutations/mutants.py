@@ -173,4 +173,24 @@ MUTANTS = (
         'stable_seed("scene", int(number)) for number in indices',
         ("test_windows.py::test_a_window_has_another_scene_in_another_epoch_and_for_another_seed",), cheap=True,
     ),
+    Mutant(
+        "infinite numbers in settings", "config/section.py",
+        "allow_inf_nan=False", "allow_inf_nan=True",
+        ("test_bounds.py::test_a_refusal_names_the_bound_and_is_short",),
+    ),
+    Mutant(
+        "whole numbers without bounds", "config/section.py",
+        "if isinstance(number, int | float) and abs", "if isinstance(number, float) and abs",
+        ("test_bounds.py::test_every_whole_number_is_bounded",),
+    ),
+    Mutant(
+        "a folder with too few pictures is accepted", "config/sets.py",
+        "if items < self.recordings:", "if items < 0:",
+        ("test_check_files.py::test_class_folders",),
+    ),
+    Mutant(
+        "patches of any size", "generation/config.py",
+        "if size % self.patch:", "if False:",
+        ("test_buildable.py::test_random_settings",),
+    ),
 )  # fmt: skip

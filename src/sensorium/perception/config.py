@@ -333,8 +333,8 @@ class PerceptionSettings(WorldSettings):
         alike = isinstance(self.data, PlayroomConfig) and self.data.min_bodies == self.data.max_bodies
         if alike and self.lines.representation and (self.lines.finetune or self.probed_set("vision") == "playroom"):
             raise ValueError(
-                "data.min_bodies and data.max_bodies are equal: evaluations of vision tell numbers of bodies apart, so "
-                "take different ones, or set lines.representation to false"
+                "data.min_bodies and data.max_bodies are equal: evaluations of vision count bodies, so take several "
+                "numbers of them, or set lines.representation to false"
             )
         if vision and vision.size != self.data.size:
             raise ValueError(

@@ -25,6 +25,7 @@ CIFAR = {"source": "cifar100", "path": "x"}
 DREAMS = ["rollout", "uncertainty", "drift"]
 SPEECH = {"source": "speech_commands", "path": "x"}
 FILMS = {"source": "folder", "path": "films"}
+BLOCKS = {"kind": "transformer"}
 
 
 def overlay(base: dict, other: dict) -> dict:
@@ -155,6 +156,41 @@ def test_every_key_is_described():
             {"encoders": {"audio": {"data": {"source": "folder", "path": "x", "streams": ["video"]}}}},
             ("encoders.audio.data.streams", "audio"),
         ),
+        ({"data": {"min_bodies": 2, "max_bodies": 2}}, ("min_bodies and data.max_bodies are equal", "several numbers")),
+        ({"data": {"recordings": 20}}, ("data.recordings is 20", "4 of them", "few_shot needs 38", "190 or more")),
+        ({"data": {"recordings": 100, "max_bodies": 2}}, ("20 of them", "few_shot needs 25", "125 or more")),
+        ({"data": {**FILMS, "recordings": 12, "test_fraction": 0.1}}, ("1 of them", "needs 2", "set it to 20")),
+        ({"data": {**FILMS, "streams": ["audio"]}}, ("data.streams has no video", "encoders.audio.data")),
+        ({"data": {**FILMS, "streams": ["video"]}}, ("data.streams has no audio", "lines.representation")),
+        ({"encoders": {"audio": {"mels": 300}}}, ("encoders.audio.mels is 300", "16000 Hz", "take fewer")),
+        ({"encoders": {"vision": {"width": 6}}}, ("encoders.vision.width = 6", "multiple of 4")),
+        (
+            {"data": {"frames": 30}, "encoders": {"audio": {"frames": 31, "data": {**SPEECH, "frames": 40}}}},
+            ("encoders.audio.frames is 31", "data.frames (30)"),
+        ),
+        ({"tokenizers": {"audio": {"tokens": 3}}}, ("tokenizers.audio.tokens is 3", "1000 samples")),
+        ({"tokenizers": {"video": {"width": 30}}}, ("tokenizers.video", "width is 30", "multiple of 4")),
+        ({"tokenizers": {"video": {**BLOCKS, "transformer": {"patch": 5}}}}, ("transformer.patch is 5", "size (32)")),
+        (
+            {"tokenizers": {"video": {**BLOCKS, "transformer": {"frames": 65}}}},
+            ("tokenizers.video.transformer.frames is 65", "data.frames (64)"),
+        ),
+        (
+            {"tokenizers": {"video": {**BLOCKS, "transformer": {"frames": 60}}}},
+            ("evaluations.drift.piece + the frames before it", "is 75", "data.frames (64)"),
+        ),
+        (
+            {"data": {"size": 16}, "tokenizers": {"video": {"channels": 1}, "audio": {"channels": 1}}},
+            ("video.channels is 1", "4 numbers"),
+        ),
+        ({"finetune": {"frozen": ["fusion"], "training": {"muon": 2}}}, ("finetune", "muon is 2.0")),
+        ({"agent": {"imagination": {"training": {"muon": 2}}}}, ("agent.imagination.training", "muon is 2.0")),
+        ({"studies": {"agent_returns": {"data": {"source": "playroom"}}}}, ("studies.agent_returns", "no rewards")),
+        ({"studies": {"agent_returns": {"dynamics": {"long_frames": 64}}}}, ("long_frames", "68", "data.frames (64)")),
+        ({"studies": {"tokenizers": {"transformer": {**BLOCKS, "transformer": {"patch": 6}}}}}, ("patch is 6",)),
+        ({"studies": {"babbling": {"random": 250}}}, ("random is 250", "visits (250)")),
+        ({"studies": {"physics_prior": {"samples": []}}}, ("studies.physics_prior", "samples is ()")),
+        ({"studies": {"sight_priors": {"labels": [2, 50]}}}, ("labels is (2, 50)", "one class")),
     ],
 )
 def test_a_fault_names_key_value_and_way_out(values, words):

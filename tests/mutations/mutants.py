@@ -276,7 +276,7 @@ MUTANTS = (
     Mutant(
         "patches of any size", "generation/config.py",
         "if size % self.patch:", "if False:",
-        ("test_buildable.py::test_random_settings",),
+        ("test_transformer_tokenizer.py::test_the_wrong_patch_is_refused",), cheap=True,
     ),
     Mutant(
         "a used run may be cleared", "planning/kept_runs.py",

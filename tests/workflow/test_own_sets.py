@@ -69,8 +69,9 @@ def test_encoders_learn_from_their_own_sets(filled, command):
         assert told["metrics"]["few_shot"]["value"] > 0.6, "colours and pitches are easily told apart"
     again = [*words[:1], "-n", *words[1:], "results/eval/probe_vision.json"]
     assert "Nothing to be done" in command(filled, *again).stdout
-    folder = filled / "datasets/imagenet/train/n09999999"
-    shutil.copytree(folder.with_name("n01440764"), folder)
+    for part in ("train", "val"):
+        folder = filled / "datasets/imagenet" / part / "n09999999"
+        shutil.copytree(folder.with_name("n01440764"), folder)
     result = command(filled, *again)
     assert jobs(result.stdout) == {"collect": 2, "index_recordings": 1, "train_encoder": 1, "probe": 1}
 

@@ -26,6 +26,7 @@ from sensorium.settings import Config, validate
 
 TRAINING = {"steps": 2, "batch": 4, "warmup": 0}
 SETTINGS: dict[str, Any] = {
+    "lines": {"representation": False},  # or the workflow refuses so few recordings; the programs take them
     "data": {"recordings": 12, "frames": 32, "shards": 1, "size": 16, "task": "left"},
     "encoders": {
         "vision": {"width": 4, "dim": 8, "training": TRAINING},

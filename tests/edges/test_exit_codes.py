@@ -8,6 +8,7 @@ import json
 import os
 import re
 import resource
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
@@ -22,17 +23,17 @@ from sensorium.artifacts import atomic_path
 from sensorium.evaluation.contract import Result
 from sensorium.evaluation.statistics import measure
 from sensorium.exits import MEANINGS
-from sensorium.interactive import play
-from sensorium.programs import EVALUATIONS, PROGRAMS, TRAININGS
+from sensorium.programs import EVALUATIONS, PLANNING, PROGRAMS, TRAININGS
 from sensorium.studies import forgetting
 from sensorium.studies.findings import Findings, Table
 from sensorium.training.learner import Gate
 from sensorium.training.lock import sole_owner
 
 ROOT = Path(__file__).parents[2]
-WRITERS = [name for name in PROGRAMS if name != "play"]
-READERS = [name for name in PROGRAMS if inputs_of(name)]
-CONFIGURED = [name for name in PROGRAMS if name not in ("summary", "curves", "study-tables", "dream", "play")]
+MAKERS = [name for name in PROGRAMS if name not in PLANNING]  # those of planning write nothing: see below
+WRITERS = [name for name in MAKERS if name != "play"]
+READERS = [name for name in MAKERS if inputs_of(name)]
+CONFIGURED = [name for name in MAKERS if name not in ("summary", "curves", "study-tables", "dream", "play")]
 
 
 @pytest.fixture(autouse=True)
@@ -83,7 +84,7 @@ def test_done_is_0(world: World, tmp_path: Path, name: str) -> None:
     assert code_of(*world.argv(name, output(tmp_path, name))) == 0
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", MAKERS)
 @pytest.mark.parametrize("argument", ["--no-such-option", "--device=abacus"])
 def test_wrong_arguments_are_2(world: World, tmp_path: Path, name: str, argument: str) -> None:
     assert code_of(*world.argv(name, output(tmp_path, name)), argument) == 2
@@ -320,8 +321,22 @@ def test_a_second_training_in_the_same_folder_is_74(world: World, tmp_path: Path
     assert f"process {os.getpid()}" in said()
 
 
-def test_play_refuses_a_port_that_is_taken_with_78(world: World, tmp_path: Path, said: Any) -> None:
-    with play.listen(0) as server:
-        port = str(server.server_address[1])
-        assert code_of(*world.argv("play", tmp_path / "o", port=port)) == 78
+def test_play_refuses_a_port_that_is_taken_with_2(world: World, tmp_path: Path, said: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert code_of(*world.argv("play", tmp_path / "o", port=port)) == 2
     assert port in said()
+
+
+@pytest.mark.parametrize("text", [None, "data: [", "data: {recordings: -1}", "5", "\0", "no_such_key: 1"])
+def test_a_configuration_that_cannot_be_estimated_is_78(tmp_path: Path, said: Any, text: str | None) -> None:
+    path = tmp_path / "wrong.yaml"
+    if text is not None:
+        path.write_text(text)
+    assert code_of("estimate", str(path)) == 78
+    said()
+
+
+@pytest.mark.parametrize("name", PLANNING)
+def test_wrong_arguments_of_planning_are_2(name: str) -> None:
+    assert code_of(name, "--no-such-option") == 2

@@ -89,7 +89,7 @@ MUTANTS = (
     ),
     Mutant(
         "a context that is never dreamed", "generation/dynamics_learner.py",
-        "torch.where(clips.dreamed[rows, 1:, None, None], made, known[rows, 1:])", "known[rows, 1:]",
+        "torch.where(dreamed, made, rows_of(known[:, 1:], rows))", "rows_of(known[:, 1:], rows)",
         ("test_forcing.py::test_dreamed_frames_are_made_from_noise_and_read_in_place_of_true_ones",), cheap=True,
     ),
     Mutant(
@@ -168,13 +168,13 @@ MUTANTS = (
     ),
     Mutant(
         "a dream that forgets its scene", "generation/dream.py",
-        "actions, scene=self._scene", "actions, scene=None",
+        "scene=self._scene if scene is None else scene", "scene=None",
         ("test_dream.py::test_a_dream_remembers_how_it_began",), cheap=True,
     ),
     Mutant(
         "clips with the scenes of other clips", "generation/dynamics_learner.py",
-        "self.scene[rows].repeat_interleave(self.clean.shape[1] // length, dim=0)",
-        "self.scene[rows].repeat(self.clean.shape[1] // length, 1, 1)",
+        "rows_of(self.scene, rows).repeat_interleave(self.clean.shape[1] // length, dim=0)",
+        "rows_of(self.scene, rows).repeat(self.clean.shape[1] // length, 1, 1)",
         ("test_forcing.py::test_every_clip_has_its_own_scene",), cheap=True,
     ),
     Mutant(
@@ -220,7 +220,7 @@ MUTANTS = (
     ),
     Mutant(
         "a drift without units", "perception/joint_learner.py",
-        "(after - before).float().square() / variance", "(after - before).float().square()",
+        "(after - before).square() / variance", "(after - before).square()",
         ("test_joint.py::test_a_drift_is_measured_in_standard_deviations_of_each_dimension",),
     ),
     Mutant(
@@ -230,7 +230,8 @@ MUTANTS = (
     ),
     Mutant(
         "untrained floors without measured buffers", "models/load.py",
-        "model.load_state_dict(buffers, strict=False)", "model.load_state_dict({}, strict=False)",
+        "model.state_dict() | {name: weights[name] for name, _ in model.named_buffers() if name in weights}",
+        "model.state_dict()",
         ("test_load.py::test_an_untrained_model_keeps_what_was_measured",), cheap=True,
     ),
     Mutant(

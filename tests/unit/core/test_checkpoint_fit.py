@@ -95,7 +95,7 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Tensor], State], Any], str]] = {
     "running scale too long": (put("learner/scale.squares", lambda t: t.repeat(2)), "expected"),
     "skips as text": (value("skips", "none"), ""),
     "skips missing": (value("skips", {"total": 1}), "consecutive"),
-    "micro-batch of nothing": (value("micro_batch", 0), "micro_batch is 0"),
+    "micro-batch of nothing": (value("micro_batch", 0), "micro_batch = 0"),
     "micro-batch as a list": (value("micro_batch", [1]), ""),
     "verdict of nothing": (value("verdict", {}), "gates"),
     "verdict as a list": (value("verdict", [1, 2]), ""),

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 LINKED = ("Snakefile", "rules", "workflow", "config", "profiles", "local", "src")
 # The tiny preset with fewer recordings and steps: recordings, an encoder and its evaluation take seconds.
 SMALL = {
-    "data": {"recordings": 60, "frames": 32, "shards": 1, "validation_fraction": 0.2, "test_fraction": 0.2},
+    "data": {"recordings": 60, "frames": 32, "shards": 1, "max_bodies": 2, "test_fraction": 0.45},
     "encoders": {"vision": {"width": 8, "dim": 32, "training": {"steps": 60, "batch": 32, "warmup": 5}}},
     "evaluations": {"probe": {"samples": 100, "trials": 4, "supervised_steps": 10}},
 }

@@ -51,7 +51,7 @@ class StoredVerdict(Stored):
     gates: list[StoredGate]
 
 
-class Counts(Stored):
+class SkipCounts(Stored):
     """Skipped steps in a checkpoint."""
 
     total: int
@@ -61,7 +61,7 @@ class Counts(Stored):
 class RunState(Stored):
     """What a run stores in a checkpoint beside its tensors."""
 
-    skips: Counts
+    skips: SkipCounts
     micro_batch: int = Field(ge=1)
     device: str
     verdict: StoredVerdict | None = None

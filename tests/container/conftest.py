@@ -7,6 +7,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -61,12 +62,12 @@ def base_system(archive: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+def engine() -> Iterator[list[str]]:
     """The words that start podman; images and caches of the machine stay untouched."""
     missing = [name for name in NEEDED if not shutil.which(name)]
     if missing:
         pytest.skip(f"not installed: {', '.join(missing)}")
-    folder = tmp_path_factory.mktemp("podman")
+    folder = Path(tempfile.mkdtemp(prefix="podman-"))  # podman allows 50 characters; pytest's folders may have more
     # The limits that podman asks for by itself can be higher than those it may set.
     limits = {
         name: min(16384, hard) if (hard := resource.getrlimit(number)[1]) > 0 else 16384

@@ -21,6 +21,7 @@ for flag, value in zip(words, words[1:]):
 """
 
 
+@pytest.hookimpl(tryfirst=True)  # before the workers of xdist read the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep on one worker the tests that share a run of the workflow, and those of one file."""
     for item in items:

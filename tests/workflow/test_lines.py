@@ -19,7 +19,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LINES = ("perception", "forecasting", "generation", "agent", "cognition")
-FACES = ("studies", "interactive", "world_model.py", "config_export.py", "cli.py", "__main__.py")
+FACES = ("studies", "interactive", "planning", "world_model.py", "config_export.py", "cli.py", "__main__.py")
 
 
 def imported_lines(package: Path) -> set[str]:

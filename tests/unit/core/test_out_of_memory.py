@@ -10,11 +10,7 @@ import torch
 
 from sensorium.config import ConfigurationError
 from sensorium.evaluation.harness import Bench
-from sensorium.generation.config import DynamicsConfig
-from sensorium.generation.dream import Dreamer
-from sensorium.generation.dynamics import Dynamics
 from sensorium.models.out_of_memory import attempt, in_pieces, is_out_of_memory
-from sensorium.randomness import Draw
 from sensorium.training.execution import Execution
 
 FULL = (
@@ -94,33 +90,3 @@ def test_an_evaluation_goes_on_with_fewer_rows() -> None:
     values = np.arange(70, dtype=np.float32)
     np.testing.assert_array_equal(bench.map(network, values), 2 * values)
     assert sizes == [64, 32, 16, 16, 16, 16, 6]
-
-
-def test_a_dream_is_the_same_whether_it_begins_in_one_pass_or_in_several(monkeypatch) -> None:
-    config = DynamicsConfig(dim=32, heads=2, key_heads=1, layers=2, time_every=2, registers=1, window=6)
-    shapes = {"video": 4, "grid": True, "audio": 2, "channels": 3, "action": {"kind": "continuous", "size": 2}}
-    dynamics = Dynamics(config, shapes).eval()
-    torch.nn.init.normal_(dynamics.read_out.weight, std=0.1)
-    torch.nn.init.normal_(dynamics.read_scene.weight, std=0.1)
-    context, actions, stream = torch.randn(7, 5, 6, 3), torch.rand(7, 8, 2), dynamics.stream
-    sizes: list[int] = []
-
-    def dreamed() -> torch.Tensor:
-        dreamer = Dreamer(dynamics, seed=3)
-        dreamer.begin(context, actions[:, :5])
-        return torch.cat([dreamer.step(actions[:, frame]) for frame in range(5, 8)], dim=1)
-
-    def small(frames: torch.Tensor, *args: object) -> object:
-        if frames.shape[1] > 2:
-            sizes.append(len(frames))
-            if len(frames) > 2:
-                raise FULL[0]
-        return stream(frames, *args)
-
-    whole = dreamed()
-    monkeypatch.setattr(dynamics, "stream", small)
-    torch.testing.assert_close(dreamed(), whole, atol=1e-5, rtol=1e-5)
-    assert sizes == [7, 3, 1, 1, 1, 1, 1, 1, 1]
-    training = Dreamer(dynamics, seed=Draw(0, 0, 0, 7, 7, torch.device("cpu")))
-    with pytest.raises(torch.OutOfMemoryError):  # the trainer cuts the micro-batch
-        training.begin(context, actions[:, :5])

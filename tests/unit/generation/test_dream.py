@@ -8,7 +8,7 @@ import torch
 from sensorium.generation.config import DynamicsConfig
 from sensorium.generation.dream import Dreamer, dream, euler_step
 from sensorium.generation.dynamics import FINEST, Conditioning, Dynamics
-from sensorium.randomness import stable_seed
+from sensorium.randomness import Draw, stable_seed
 
 TOKENS, CHANNELS, WINDOW = 6, 3, 3
 SHAPES = {"video": 4, "grid": True, "audio": 2, "channels": CHANNELS, "action": {"kind": "continuous", "size": 2}}
@@ -182,3 +182,33 @@ def test_the_order_of_calls(dynamics):
     dreamer.keep()
     with pytest.raises(ValueError, match="kept already"):
         dreamer.keep()
+
+
+def test_a_dream_is_the_same_whether_it_begins_in_one_pass_or_in_several(monkeypatch) -> None:
+    config = DynamicsConfig(dim=32, heads=2, key_heads=1, layers=2, time_every=2, registers=1, window=6)
+    shapes = {"video": 4, "grid": True, "audio": 2, "channels": 3, "action": {"kind": "continuous", "size": 2}}
+    dynamics = Dynamics(config, shapes).eval()
+    torch.nn.init.normal_(dynamics.read_out.weight, std=0.1)
+    torch.nn.init.normal_(dynamics.read_scene.weight, std=0.1)
+    context, actions, stream = torch.randn(7, 5, 6, 3), torch.rand(7, 8, 2), dynamics.stream
+    sizes: list[int] = []
+
+    def dreamed() -> torch.Tensor:
+        dreamer = Dreamer(dynamics, seed=3)
+        dreamer.begin(context, actions[:, :5])
+        return torch.cat([dreamer.step(actions[:, frame]) for frame in range(5, 8)], dim=1)
+
+    def small(frames: torch.Tensor, *args: object) -> object:
+        if frames.shape[1] > 2:
+            sizes.append(len(frames))
+            if len(frames) > 2:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+        return stream(frames, *args)
+
+    whole = dreamed()
+    monkeypatch.setattr(dynamics, "stream", small)
+    torch.testing.assert_close(dreamed(), whole, atol=1e-5, rtol=1e-5)
+    assert sizes == [7, 3, 1, 1, 1, 1, 1, 1, 1]
+    training = Dreamer(dynamics, seed=Draw(0, 0, 0, 7, 7, torch.device("cpu")))
+    with pytest.raises(torch.OutOfMemoryError):  # the trainer cuts the micro-batch
+        training.begin(context, actions[:, :5])

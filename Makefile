@@ -47,7 +47,7 @@ studies: env ## every study, many seeds each -> results/studies, then the tables
 
 test: check ## run every check and every test
 	pytest tests/unit tests/edges tests/interactive tests/mutations --numprocesses 2 --dist loadfile
-	pytest tests/workflow tests/container --numprocesses 2 --dist loadgroup
+	pytest tests/container tests/workflow --numprocesses 2 --dist loadgroup --no-loadscope-reorder  # the image first: it takes long
 	pytest tests/cluster --numprocesses 4 --dist loadfile  # they mostly wait
 
 mutations: env ## break each mechanism in turn: its tests must turn red (minutes)

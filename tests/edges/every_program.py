@@ -9,11 +9,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from sensorium.agent.agent import Actor, Agent
 from sensorium.cli import main
 from sensorium.config import Section, canonical_json
+from sensorium.evaluation.statistics import NOTHING, measure
 from sensorium.forecasting.state_dynamics import StateDynamics
 from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.generation.dynamics import Dynamics
@@ -229,10 +231,8 @@ class World:
 
     def result(self) -> Path:
         """The result of an evaluation."""
-        metric = {
-            "value": 0.5, "low": 0.4, "high": 0.6, "n": 9, "floor": 0.2, "ceiling": 1.0, "higher_is_better": True,
-            "margin": {"value": 0.3, "low": 0.2, "high": 0.4}, "passed": True,
-        }  # fmt: skip
+        groups, samples = list("aabb"), np.full(4, 0.5)
+        metric = measure("x", samples, groups, fitted_on=NOTHING, baselines={"chance": 0.2}, ceilings={"all": 1.0})
         path = self.folder / "result.json"
         path.write_text(json.dumps({"name": "x", "metrics": {"accuracy": metric}, "inputs": {"data": "d"}}))
         return path

@@ -21,7 +21,7 @@ from every_program import World, code_of, inputs_of
 
 from sensorium.artifacts import atomic_path
 from sensorium.evaluation.contract import Result
-from sensorium.evaluation.statistics import measure
+from sensorium.evaluation.statistics import NOTHING, measure
 from sensorium.exits import MEANINGS
 from sensorium.programs import EVALUATIONS, PLANNING, PROGRAMS, TRAININGS
 from sensorium.studies import forgetting
@@ -39,7 +39,7 @@ CONFIGURED = [name for name in MAKERS if name not in ("summary", "curves", "stud
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Evaluations and studies find at once what they look for; whatever surrounds that is real."""
-    found = measure("x", np.ones(4), list("aabb"), floors={"none": 0.0}, ceilings={"all": 1.0})
+    found = measure("x", np.ones(4), list("aabb"), fitted_on=NOTHING, baselines={"none": 0.0}, ceilings={"all": 1.0})
 
     def write(path: Path) -> None:
         with atomic_path(path) as temporary:
@@ -302,7 +302,14 @@ def test_a_score_that_is_no_number_is_70(
     world: World, tmp_path: Path, said: Any, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     def judge(bench: Any, config: Any) -> Result:
-        measure("accuracy", np.full(4, np.nan), list("aabb"), floors={"none": 0.0}, ceilings={"all": 1.0})
+        measure(
+            "accuracy",
+            np.full(4, np.nan),
+            list("aabb"),
+            fitted_on=NOTHING,
+            baselines={"none": 0.0},
+            ceilings={"all": 1.0},
+        )
         raise AssertionError
 
     monkeypatch.setattr(importlib.import_module(PROGRAMS[name]), "judge", judge)

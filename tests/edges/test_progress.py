@@ -182,10 +182,12 @@ def test_passes_of_networks_and_resamplings_show(every_item, capsys):
     assert [line.split(" (")[0] for line in lines(capsys)] == [f"rows {n}/10" for n in range(1, 10)]
     bench.untrained(lambda seed: seed)
     assert lines(capsys)[0].startswith("untrained networks 1/3 (")
-    statistics.measure("score", np.ones(4), list("aabb"), floors={"none": np.zeros(4)}, ceilings={"all": 1.0})
+    statistics.measure(
+        "score", np.ones(4), list("aabb"), fitted_on=(), baselines={"none": np.zeros(4)}, ceilings={"all": 1.0}
+    )
     shown = lines(capsys)
     assert shown[0].startswith("score, the model: resamplings 1/1000 (")
-    assert shown[-1].startswith("score, floor 'none': resamplings 1000/1000 (")
+    assert shown[-1].startswith("score, baseline 'none': resamplings 1000/1000 (")
 
 
 def test_a_collection_and_its_index(every_item, capsys, tmp_path):

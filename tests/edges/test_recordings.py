@@ -19,6 +19,7 @@ from sensorium.config import AnyData, canonical_json, parse_section
 from sensorium.data.recording import SPLITS, RecordingSet, recording_name, write_shard
 from sensorium.data.shards import describe_shard
 from sensorium.data.sources import atari
+from sensorium.evaluation.statistics import NOTHING, measure
 
 FRAMES, SIZE, SAMPLES, COUNT = 16, 16, 10, 20
 SPLIT = ["training"] * 12 + ["validation"] * 3 + ["test"] * 5
@@ -250,10 +251,9 @@ def test_copies_in_a_published_set_stay_and_are_told_to_the_end(tmp_path: Path, 
     assert warning.startswith("1 of 78 items are copies, 1 of them in another split than the original: ")
     assert val[0].name in warning
     capsys.readouterr()
-    metric = {
-        "value": 0.5, "low": 0.4, "high": 0.6, "n": 9, "floor": 0.2, "ceiling": 1.0, "higher_is_better": True,
-        "margin": {"value": 0.3, "low": 0.1, "high": 0.5}, "passed": True,
-    }  # fmt: skip
+    metric = measure(
+        "accuracy", np.full(4, 0.5), list("aabb"), fitted_on=NOTHING, baselines={"chance": 0.2}, ceilings={"all": 1.0}
+    )
     write_json(tmp_path / "probe.json", {"name": "probe", "metrics": {"accuracy": metric}, "inputs": {}, "seconds": 1})
     arguments = ["--evaluations", str(tmp_path / "probe.json"), "--recordings", str(tmp_path / "data/manifest.json")]
     assert sensorium("summary", *arguments, "--output", str(tmp_path / "eval.json")) == 0

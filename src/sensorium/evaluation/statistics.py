@@ -1,21 +1,27 @@
-"""Intervals, floors and ceilings: how a number becomes a result.
+"""Intervals, baselines and ceilings: how a number becomes a result.
 
-A score is a statistic over weighted samples. Its interval comes from resampling whole recordings with
-replacement (the cluster bootstrap: Field and Welsh, "Bootstrapping clustered data", 2007), for windows of one
-recording are alike. Floors that were measured on the same samples are resampled with the same weights, so
-the comparison is paired.
+A score is a statistic over weighted samples, and passes when it is better than the strongest of its baselines beyond
+chance. There are two kinds of intervals, by what is drawn at random:
+
+recordings    `measure`: whole recordings are drawn with replacement (the cluster bootstrap: Field and Welsh,
+              "Bootstrapping clustered data", 2007), for windows of one recording are alike
+seeds         `measure_over_seeds`: Student's t over one number a seed, for seeds are few: the least and the greatest
+              of three cover their mean in 76 % of the cases
+
+Baselines that were measured on the same samples are drawn with the same weights, so the comparison is paired.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from pydantic import Field
+from scipy.stats import t as student
 
 from sensorium.artifacts import ArtifactError, Stored, digest, write_json
 from sensorium.evaluation.scores import mean
@@ -23,6 +29,7 @@ from sensorium.progress import track
 
 DRAWS = 1000
 CONFIDENCE = 0.95
+NOTHING: frozenset[str] = frozenset()  # was fitted
 
 Statistic = Callable[[np.ndarray, np.ndarray], float]  # (samples [n, ...], weights [n]) -> score
 Score = float | np.ndarray  # a constant, or samples shaped like those of the value
@@ -34,6 +41,10 @@ class StatisticsError(ArithmeticError):
     exit_code = 70
 
 
+class LeakError(StatisticsError):
+    """A recording that something was fitted on is among those that judge it."""
+
+
 class Interval(Stored):
     """A score and its interval."""
 
@@ -42,15 +53,35 @@ class Interval(Stored):
     high: float
 
 
+class Baseline(Interval):
+    """What something simple scores on the same samples, and by how much the judged thing is better."""
+
+    name: str
+    margin: Interval
+
+
 class Metric(Interval):
-    """The record that `measure` makes."""
+    """The record that `measure` makes.
+
+    Attributes:
+        baselines: all of them, the strongest first.
+        floor, floor_name: of the strongest one.
+        margin: by which the value is better than the floor.
+    """
 
     n: int
     floor: float
+    floor_name: str
     ceiling: float
     higher_is_better: bool
     margin: Interval
     passed: bool
+    baselines: list[Baseline] = Field(min_length=1)
+
+
+def baseline_values(record: Mapping[str, Any]) -> dict[str, float]:
+    """What each baseline of a record scores, by name, the strongest first."""
+    return {baseline["name"]: baseline["value"] for baseline in record["baselines"]}
 
 
 class EvaluationResult(Stored):
@@ -78,66 +109,128 @@ def measure(
     samples: np.ndarray,
     groups: Sequence[str],
     *,
-    statistic: Statistic = mean,
-    floors: Mapping[str, Score],
+    fitted_on: Collection[str],
+    baselines: Mapping[str, Score],
     ceilings: Mapping[str, Score],
     references: Mapping[str, Score] | None = None,
+    statistic: Statistic = mean,
     higher_is_better: bool = True,
     centred: bool = False,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Make the JSON record of one metric.
+    """Make the record of one metric (`Metric`), with intervals over recordings.
 
-    `passed`: the 95 % interval of the margin over the best floor lies above zero.
+    `passed`: the 95 % interval of the margin over the strongest baseline lies above zero.
 
     Args:
         name: of the metric, for messages.
         samples: [n, ...] whatever the statistic takes.
         groups: recording of each sample, n names.
-        statistic: from weighted samples to a score.
-        floors: what trivial or untrained things score: constants, or samples shaped like `samples`.
+        fitted_on: recordings that readouts, baselines and choices were fitted on; NOTHING if there are none.
+        baselines: what simple, trivial or untrained things score: constants, or samples shaped like `samples`.
         ceilings: what is attainable; the tightest is reported as the ceiling.
         references: other scores worth knowing; `passed` does not depend on them.
+        statistic: from weighted samples to a score.
         higher_is_better: False for ranks and errors.
         centred: shift the resampled scores so that their mean is the score, for statistics that grow if a recording
-            is drawn twice, such as distances of distributions (bias: Efron and Tibshirani 1993, section 10.2).
+            is drawn twice, such as distances of distributions. It recentres, and corrects no bias.
         seed: of the resampling.
 
     Raises:
+        LeakError: if a recording is in both `fitted_on` and `groups`, naming it.
         StatisticsError: if a score is not finite, naming it.
     """
     if len(samples) != len(groups):
         raise StatisticsError(f"{name}: {len(samples)} samples, but recordings of {len(groups)}")
-    resampled = _Resampled(name, statistic, resampled_weights(groups, seed), centred)
+    if leaked := sorted(set(fitted_on) & set(groups)):
+        raise LeakError(
+            f"{name}: fitted on {len(leaked)} of the recordings that judge it ({', '.join(leaked[:3])}"
+            f"{', ...' if len(leaked) > 3 else ''}); what is fitted and what is judged must share no recording"
+        )
+    weights = resampled_weights(groups, seed)
+    resampled = _Recordings(name, statistic, weights, centred)
+    record = _record(resampled, samples, baselines, ceilings, references or {}, higher_is_better)
+    return {**record, "recordings": len(set(groups)), "fitted_on": len(set(fitted_on))}
+
+
+def measure_over_seeds(
+    name: str,
+    values: np.ndarray,
+    *,
+    baselines: Mapping[str, Score],
+    ceilings: Mapping[str, Score],
+    references: Mapping[str, Score] | None = None,
+    higher_is_better: bool = True,
+) -> dict[str, Any]:
+    """Make the record of a metric that has one number a seed, with Student's t intervals over the seeds.
+
+    Args:
+        name: of the metric, for messages.
+        values: one for each seed, [n]; n >= 2.
+        baselines, ceilings, references: constants, or a number for each seed, [n].
+        higher_is_better: False for errors.
+
+    Raises:
+        StatisticsError: if there is only one seed, or a score is not finite, naming it.
+    """
+    values = np.asarray(values, np.float64)
+    if len(values) < 2:
+        raise StatisticsError(f"{name}: an interval over seeds needs at least 2 of them, found {len(values)}")
+    return _record(_Seeds(name, len(values)), values, baselines, ceilings, references or {}, higher_is_better)
+
+
+class _Drawn(Protocol):
+    """How scores vary with what is drawn at random."""
+
+    def score(self, what: str, value: Score) -> tuple[float, np.ndarray]:
+        """The score of samples, or a constant, and numbers that vary as it does; `what` is for messages."""
+
+    def interval(self, numbers: np.ndarray) -> tuple[float, float]:
+        """Ends of the 95 % interval of a score, or of the difference of two, from their numbers."""
+
+
+def _record(
+    drawn: _Drawn,
+    samples: np.ndarray,
+    baselines: Mapping[str, Score],
+    ceilings: Mapping[str, Score],
+    references: Mapping[str, Score],
+    higher_is_better: bool,
+) -> dict[str, Any]:
     sign = 1.0 if higher_is_better else -1.0
-    value, drawn = resampled.score("the model", samples)
-    floor_scores = {key: resampled.score(f"floor {key!r}", floor) for key, floor in floors.items()}
-    best = max(floor_scores, key=lambda key: sign * floor_scores[key][0])
-    margin = _interval(sign * (drawn - floor_scores[best][1]))
-    ceiling_scores = {key: resampled.score(f"ceiling {key!r}", ceiling)[0] for key, ceiling in ceilings.items()}
-    low, high = _interval(drawn)
+    value, numbers = drawn.score("the model", samples)
+
+    def compared(name: str, baseline: Score) -> dict[str, Any]:
+        point, others = drawn.score(f"baseline {name!r}", baseline)
+        margin = _interval(sign * (value - point), drawn.interval(sign * (numbers - others)))
+        return {"name": name, **_interval(point, drawn.interval(others)), "margin": margin}
+
+    listed = [compared(name, baseline) for name, baseline in baselines.items()]
+    listed.sort(key=lambda baseline: -sign * baseline["value"])
+    strongest = listed[0]
+    ceiling_scores = {key: drawn.score(f"ceiling {key!r}", ceiling)[0] for key, ceiling in ceilings.items()}
     return {
-        "value": value,
-        "low": low,
-        "high": high,
+        **_interval(value, drawn.interval(numbers)),
         "n": len(samples),
-        "recordings": len(set(groups)),
-        "floor": floor_scores[best][0],
+        "floor": strongest["value"],
+        "floor_name": strongest["name"],
         "ceiling": sign * min(sign * ceiling for ceiling in ceiling_scores.values()),
         "higher_is_better": higher_is_better,
-        "margin": {"value": sign * (value - floor_scores[best][0]), "low": margin[0], "high": margin[1]},
-        "passed": margin[0] > 0,
-        "floors": {key: point for key, (point, _) in floor_scores.items()},
+        "margin": strongest["margin"],
+        "passed": strongest["margin"]["low"] > 0,
+        "baselines": listed,
         "ceilings": ceiling_scores,
-        "references": {
-            key: resampled.score(f"reference {key!r}", other)[0] for key, other in (references or {}).items()
-        },
+        "references": {key: drawn.score(f"reference {key!r}", other)[0] for key, other in references.items()},
     }
 
 
+def _interval(value: float, ends: tuple[float, float]) -> dict[str, float]:
+    return {"value": value, "low": ends[0], "high": ends[1]}
+
+
 @dataclass(frozen=True)
-class _Resampled:
-    """A statistic on all samples and on resampled recordings (`measure`)."""
+class _Recordings:
+    """A statistic on all samples and on resampled recordings (`measure`): its numbers are one for each draw."""
 
     name: str
     statistic: Statistic
@@ -145,27 +238,43 @@ class _Resampled:
     centred: bool
 
     def score(self, what: str, value: Score) -> tuple[float, np.ndarray]:
-        """The score of samples, or a constant, and the same for each draw, [draws].
-
-        Raises:
-            StatisticsError: if a score is not finite, naming `what`.
-        """
         if isinstance(value, np.ndarray):
             point = self.statistic(value, np.ones(len(value)))
             rounds = track(self.weights, f"{self.name}, {what}: resamplings")
-            drawn = np.array([self.statistic(value, weights) for weights in rounds])
+            numbers = np.array([self.statistic(value, weights) for weights in rounds])
         else:
-            point, drawn = float(value), np.full(len(self.weights), float(value))
-        if not (math.isfinite(point) and np.isfinite(drawn).all()):
-            count = self.weights.shape[1]
-            raise StatisticsError(f"{self.name}: the score of {what} is {point} over {count} samples, not a number")
-        return point, drawn - drawn.mean() + point if self.centred else drawn
+            point, numbers = float(value), np.full(len(self.weights), float(value))
+        _check_finite(self.name, what, point, numbers, self.weights.shape[1])
+        return point, numbers - numbers.mean() + point if self.centred else numbers
+
+    def interval(self, numbers: np.ndarray) -> tuple[float, float]:
+        tail = 50 * (1 - CONFIDENCE)
+        low, high = np.percentile(numbers, [tail, 100 - tail])
+        return float(low), float(high)
 
 
-def _interval(drawn: np.ndarray) -> tuple[float, float]:
-    tail = 50 * (1 - CONFIDENCE)
-    low, high = np.percentile(drawn, [tail, 100 - tail])
-    return float(low), float(high)
+@dataclass(frozen=True)
+class _Seeds:
+    """The mean over seeds (`measure_over_seeds`): its numbers are those of the seeds."""
+
+    name: str
+    count: int
+
+    def score(self, what: str, value: Score) -> tuple[float, np.ndarray]:
+        numbers = np.broadcast_to(np.asarray(value, np.float64), (self.count,))
+        point = float(numbers.mean())
+        _check_finite(self.name, what, point, numbers, self.count)
+        return point, numbers
+
+    def interval(self, numbers: np.ndarray) -> tuple[float, float]:
+        point = float(numbers.mean())
+        half = float(student.ppf((1 + CONFIDENCE) / 2, self.count - 1) * numbers.std(ddof=1) / math.sqrt(self.count))
+        return point - half, point + half
+
+
+def _check_finite(name: str, what: str, point: float, numbers: np.ndarray, count: int) -> None:
+    if not (math.isfinite(point) and np.isfinite(numbers).all()):
+        raise StatisticsError(f"{name}: the score of {what} is {point} over {count} samples, not a number")
 
 
 def write_result(

@@ -16,7 +16,7 @@ from sensorium.agent.evaluation import agent_return
 from sensorium.artifacts import read_json
 from sensorium.config import LatentsConfig, Section, canonical_json
 from sensorium.data import index
-from sensorium.evaluation.statistics import measure
+from sensorium.evaluation.statistics import baseline_values, measure_over_seeds
 from sensorium.generation import encode_latents, train_dynamics, train_tokenizer
 from sensorium.progress import track
 from sensorium.studies.config import AgentReturnsConfig
@@ -36,15 +36,13 @@ def run(config: AgentReturnsConfig) -> Findings:
 def judge(seeds: list[int], lives: list[tuple[dict[str, float], float]]) -> Findings:
     """The findings from the mean episode returns of each seed's policies and of an untrained one."""
     earned = {name: np.array([sums[name] for sums, _ in lives]) for name in POLICIES}
-    groups = [str(seed) for seed in seeds]
 
     def returns(values: np.ndarray) -> dict[str, Any]:
-        return measure(
+        return measure_over_seeds(
             "episode_return",
             values,
-            groups,
             ceilings={"best": earned["best"]},
-            floors={name: earned[name] for name in ("cloned policy", "random actions")},
+            baselines={name: earned[name] for name in ("cloned policy", "random actions")},
             references={"recorded policy": earned["recorded policy"]},
         )
 
@@ -86,7 +84,8 @@ def play_seed(config: AgentReturnsConfig, seed: int) -> tuple[dict[str, float], 
             agent_return.main([*arguments, *control, "--output", str(folder / "played.json")])
             found.append(read_json(folder / "played.json")["metrics"]["episode_return"])
         trained, untrained = found
-        sums = {"agent": trained["value"], "best": trained["ceiling"], **trained["floors"], **trained["references"]}
+        sums = {"agent": trained["value"], "best": trained["ceiling"]}
+        sums |= baseline_values(trained) | trained["references"]
         return sums, untrained["value"]
 
 

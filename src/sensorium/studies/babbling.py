@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from sensorium.cognition.curiosity import ForwardModel, Interest, Lesson, prediction_error, relative_progress
-from sensorium.evaluation.statistics import measure
+from sensorium.evaluation.statistics import measure_over_seeds
 from sensorium.progress import track
 from sensorium.randomness import stable_seed
 from sensorium.studies.config import BabblingConfig
@@ -142,11 +142,10 @@ def judge(lives: Sequence[Life], random: Sequence[Life]) -> dict[str, dict[str, 
     wasted = np.array([sum(life.share_of(ACTIONS[action]) for action in UNLEARNABLE) for life in lives])
     least = np.array([min(life.share_of(thing) for thing in OBJECTS) for life in lives])
     return {
-        "property_error": measure(
+        "property_error": measure_over_seeds(
             "property_error",
             errors,
-            [str(life.seed) for life in lives],
-            floors={"random exploration": floor},
+            baselines={"random exploration": floor},
             ceilings={"no error": 0.0},
             higher_is_better=False,
         ),

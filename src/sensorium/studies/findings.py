@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from sensorium.artifacts import Stored
-from sensorium.evaluation.statistics import EvaluationResult, Interval, Metric, measure
+from sensorium.evaluation.statistics import EvaluationResult, Interval, Metric, measure_over_seeds
 
 Cell = str | int | float | Mapping[str, float]  # a mapping is an estimate: value, low, high
 
@@ -62,18 +62,17 @@ def over_seeds(
     name: str, values: np.ndarray, floor: float, ceiling: float, *, higher_is_better: bool = True
 ) -> dict[str, Any]:
     """The record of a metric that has one number a seed, float [seeds]: it passes when its interval clears `floor`."""
-    return measure(
+    return measure_over_seeds(
         name,
-        np.asarray(values, np.float64),
-        [str(number) for number in range(len(values))],
-        floors={"required": floor},
+        values,
+        baselines={"required": floor},
         ceilings={"attainable": ceiling},
         higher_is_better=higher_is_better,
     )
 
 
 def estimate(values: np.ndarray) -> dict[str, float]:
-    """Mean over seeds with its 95 % bootstrap interval; values float [seeds]."""
+    """Mean over seeds with its 95 % interval (Student's t); values float [seeds]."""
     record = over_seeds("estimate", values, 0.0, 0.0)
     return {key: record[key] for key in ("value", "low", "high")}
 

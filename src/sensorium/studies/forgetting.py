@@ -24,7 +24,7 @@ from sensorium.data.sources.playroom import sound
 from sensorium.data.sources.playroom.materials import MATERIALS
 from sensorium.data.sources.playroom.physics import run as simulate_motion
 from sensorium.data.sources.playroom.scene import draw_scene
-from sensorium.evaluation.statistics import measure
+from sensorium.evaluation.statistics import measure_over_seeds
 from sensorium.progress import track
 from sensorium.randomness import stable_seed
 from sensorium.studies.config import ForgettingConfig
@@ -47,14 +47,12 @@ def run(config: ForgettingConfig) -> Findings:
         for name, how in track(ways.items(), "ways to learn")
     }
     final = {name: accuracy[:, -1].mean(1) for name, accuracy in found.items()}
-    groups = [str(seed) for seed in config.all_seeds()]
 
     def kept(name: str) -> dict[str, Any]:
-        return measure(
+        return measure_over_seeds(
             name,
             final[name],
-            groups,
-            floors={"unprotected": final["unprotected"]},
+            baselines={"unprotected": final["unprotected"]},
             ceilings={"joint": final["joint"]},
         )
 

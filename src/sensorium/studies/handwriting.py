@@ -28,7 +28,7 @@ from sensorium.artifacts import ArtifactError
 from sensorium.data.archives import read_archive, reading_member
 from sensorium.data.pictures import read_grey
 from sensorium.data.sample_formats import WHITE, to_images, to_unit_range
-from sensorium.evaluation.statistics import measure
+from sensorium.evaluation.statistics import NOTHING, measure
 from sensorium.perception.config import VisionEncoderConfig
 from sensorium.perception.contrastive_learner import VisionContrast
 from sensorium.progress import track
@@ -84,7 +84,12 @@ def run(config: HandwritingConfig) -> Findings:
         """The record of an accuracy with its floors, paired by alphabet."""
         groups = [str(row["alphabet left out"]) for row in rows]
         return measure(
-            name, column[name], groups, floors={floor: column[floor] for floor in floors}, ceilings={"attainable": 1.0}
+            name,
+            column[name],
+            groups,
+            fitted_on=NOTHING,
+            baselines={floor: column[floor] for floor in floors},
+            ceilings={"attainable": 1.0},
         )
 
     return Findings(

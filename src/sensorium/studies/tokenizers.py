@@ -12,6 +12,7 @@ import numpy as np
 
 from sensorium.artifacts import read_json
 from sensorium.config import canonical_json
+from sensorium.evaluation.statistics import baseline_values
 from sensorium.generation import train_tokenizer
 from sensorium.generation.evaluation import reconstruction
 from sensorium.progress import track
@@ -72,7 +73,8 @@ def score_seed(config: TokenizersStudyConfig, seed: int) -> Life:
                     [*arguments, *control, "--output", str(result), "--figure", str(result.with_suffix(".png"))]
                 )
                 for score, metric in read_json(result)["metrics"].items():
-                    known = {name: metric["value"], MEAN: metric["floors"]["mean image"], "8 bits": metric["ceiling"]}
+                    known = {name: metric["value"], "8 bits": metric["ceiling"]}
+                    known[MEAN] = baseline_values(metric)["mean image"]
                     for reference, value in metric["references"].items():
                         known[JPEG if reference.startswith(JPEG) else COMPONENTS] = value
                     for code, value in known.items():

@@ -19,7 +19,7 @@ from sensorium.evaluation import contract
 from sensorium.evaluation.contract import DATA, Evaluation, Input, Output, Result
 from sensorium.evaluation.harness import FLOOR_SEEDS, Bench
 from sensorium.evaluation.sample import Sample, of_other_recordings, with_actions_of
-from sensorium.evaluation.statistics import measure
+from sensorium.evaluation.statistics import baseline_values, measure
 from sensorium.training.execution import Execution
 
 NAME = "sensorium.evaluation.toy_score"
@@ -35,7 +35,12 @@ def judge(bench: Bench, config: ToyScoreConfig) -> Result:
     """The number, over what untrained networks score."""
     groups = ["a", "a", "b"]
     metric = measure(
-        "score", np.full(3, config.value), groups, floors=bench.untrained(lambda seed: 0.0), ceilings={"best": 2.0}
+        "score",
+        np.full(3, config.value),
+        groups,
+        fitted_on=(),
+        baselines=bench.untrained(lambda seed: 0.0),
+        ceilings={"best": 2.0},
     )
     notes = {"seed": bench.untrained_seed, "encoder": str(bench.parts.path(f"encoders/{bench.args.sense}"))}
     found = Result(
@@ -88,7 +93,7 @@ def test_a_declaration_is_a_whole_command(evaluation: Evaluation, tmp_path: Path
     result = json.loads((tmp_path / "output").read_text())
     assert result["name"] == "toy_score_audio"
     assert result["metrics"]["score"]["value"] == 1.5
-    assert set(result["metrics"]["score"]["floors"]) == {f"untrained {n}" for n in range(len(FLOOR_SEEDS))}
+    assert set(baseline_values(result["metrics"]["score"])) == {f"untrained {n}" for n in range(len(FLOOR_SEEDS))}
     assert set(result["inputs"]) == {"labelled", "encoder"}
     assert result["seed"] == 7
     assert result["encoder"] == str(encoder)

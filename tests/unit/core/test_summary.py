@@ -6,20 +6,23 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from sensorium.artifacts import ArtifactError, write_json, write_manifest
 from sensorium.evaluation import summary
 from sensorium.evaluation.curves import run_curves
+from sensorium.evaluation.statistics import NOTHING, measure
+
+CHANCE = {"chance": 0.25, "untrained": 0.3}
 
 
 def result(name: str, passed: bool = True, data: str = "d") -> dict[str, Any]:
     """An evaluation with one metric."""
-    metric = {
-        "value": 0.5, "low": 0.4, "high": 0.6, "n": 100, "floor": 0.25, "ceiling": 1.0, "higher_is_better": True,
-        "margin": {"value": 0.25, "low": 0.15, "high": 0.35},
-        "passed": passed,
-    }  # fmt: skip
+    samples = np.array([0.4, 0.6] * 50)
+    groups = [str(number) for number in range(100)]
+    metric = measure("accuracy", samples, groups, fitted_on=NOTHING, baselines=CHANCE, ceilings={"all": 1.0})
+    metric |= {"low": 0.4, "high": 0.6, "passed": passed}
     return {"name": name, "metrics": {"accuracy": metric}, "inputs": {"data": data}, "seconds": 1.0}
 
 

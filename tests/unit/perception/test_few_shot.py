@@ -15,6 +15,7 @@ from sensorium.config import canonical_json
 from sensorium.data.recording import RecordingSet
 from sensorium.evaluation.harness import WindowPool
 from sensorium.evaluation.sample import Sample
+from sensorium.evaluation.statistics import baseline_values
 from sensorium.perception.config import FewShotConfig
 from sensorium.perception.evaluation import few_shot
 from sensorium.perception.evaluation.few_shot import (
@@ -64,7 +65,7 @@ def test_separate_clusters_are_classified_and_shuffled_labels_give_chance() -> N
     for record in metrics.values():
         assert record["passed"]
         assert record["references"]["shuffled labels"] == pytest.approx(0.2, abs=0.04)
-        assert record["floors"]["untrained 0"] == pytest.approx(0.2, abs=0.06)
+        assert baseline_values(record)["untrained 0"] == pytest.approx(0.2, abs=0.06)
 
 
 def test_classes_without_enough_recordings_are_left_out() -> None:
@@ -111,7 +112,7 @@ def test_the_trained_eye_passes_and_untrained_networks_fail(world: ToyWorld, tmp
     trained, reported = result["metrics"], result["reported"]
     assert set(trained) == {f"{sense}_{shots}shot" for sense in ("vision", "audio") for shots in (1, 5)}
     assert set(reported) == {"fusion_1shot", "fusion_5shot"}
-    assert all("untrained fusion" in record["floors"] for record in reported.values())
+    assert all("untrained fusion" in baseline_values(record) for record in reported.values())
     assert trained["vision_1shot"]["passed"]
     assert trained["vision_5shot"]["passed"]
     assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")

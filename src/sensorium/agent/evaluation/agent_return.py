@@ -26,7 +26,7 @@ from sensorium.data.windows import join
 from sensorium.evaluation import figures
 from sensorium.evaluation.contract import DATA, Evaluation, Input, Result
 from sensorium.evaluation.harness import FLOOR_SEEDS, Bench, WindowPool, require
-from sensorium.evaluation.statistics import measure
+from sensorium.evaluation.statistics import NOTHING, measure
 from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.generation.dream import Dreamer
 from sensorium.generation.dynamics_learner import tokens_of
@@ -66,7 +66,8 @@ def judge(bench: Bench, config: AgentReturnConfig) -> Result:
             "episode_return",
             sums["agent"],
             [f"episode {number}" for number in numbers_of(recordings, config)],
-            floors={name: sums[name] for name in ("cloned policy", "random actions")},
+            fitted_on=NOTHING,
+            baselines={name: sums[name] for name in ("cloned policy", "random actions")},
             ceilings={"best": best},
             references={"recorded policy": sums["recorded policy"]},
             seed=config.seed,
@@ -137,7 +138,8 @@ def reward_error(bench: Bench, config: AgentReturnConfig) -> dict[str, Any]:
         errors(bench.untrained_seed),
         pool.recording[picked].tolist(),
         higher_is_better=False,
-        floors={"mean": (truth - truth.mean()) ** 2, "untrained": errors(FLOOR_SEEDS[0])},
+        fitted_on=NOTHING,
+        baselines={"mean": (truth - truth.mean()) ** 2, "untrained": errors(FLOOR_SEEDS[0])},
         ceilings={"known": 0.0},
         seed=config.seed,
     )

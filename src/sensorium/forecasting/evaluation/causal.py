@@ -37,7 +37,7 @@ from sensorium.evaluation.harness import Bench, require
 from sensorium.evaluation.readout import Readout
 from sensorium.evaluation.sample import Sample, of_other_recordings, with_actions_of
 from sensorium.evaluation.scores import cosine, explained, products, root_mean
-from sensorium.evaluation.statistics import measure
+from sensorium.evaluation.statistics import NOTHING, measure
 from sensorium.forecasting.config import CausalConfig, StateDynamicsConfig
 from sensorium.forecasting.evaluation import motion_figures
 from sensorium.forecasting.evaluation.forecasts import INPUTS, Forecaster
@@ -220,7 +220,8 @@ def effect_metrics(sums: Sums, groups: Sequence[str], seed: int) -> dict[str, di
             of["model"],
             groups,
             statistic=cosine,
-            floors={"no effect": 0.0} | {name: of[name] for name in of if name != "model"},
+            fitted_on=NOTHING,
+            baselines={"no effect": 0.0} | {name: of[name] for name in of if name != "model"},
             ceilings={"truth": 1.0},
             seed=seed,
         )
@@ -257,7 +258,8 @@ def abduction_metric(case: Case, errors: Mapping[str, np.ndarray], groups: Seque
         model,
         groups,
         statistic=root_mean,
-        floors=dict(zip(list(errors)[1:], floors, strict=True)),
+        fitted_on=NOTHING,
+        baselines=dict(zip(list(errors)[1:], floors, strict=True)),
         ceilings={"readout of what happened": oracle},
         higher_is_better=False,
         seed=seed,
@@ -292,7 +294,8 @@ def responsibility(answers: Mapping[str, np.ndarray], groups: Sequence[str], see
         answers["model"],
         groups,
         statistic=area,
-        floors={"chance": 0.5} | {name: answers[name] for name in ("other actions", "what happened")},
+        fitted_on=NOTHING,
+        baselines={"chance": 0.5} | {name: answers[name] for name in ("other actions", "what happened")},
         ceilings={"truth": 1.0},
         references={"weakness of the commands": answers["weakness of the commands"]},
         seed=seed,

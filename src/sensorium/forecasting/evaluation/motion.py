@@ -36,7 +36,7 @@ from sensorium.evaluation.harness import FLOOR_SEEDS, Bench
 from sensorium.evaluation.readout import Readout
 from sensorium.evaluation.sample import Sample, of_other_recordings, with_actions_of
 from sensorium.evaluation.scores import correlation, mean, rank_moments, root_mean
-from sensorium.evaluation.statistics import measure
+from sensorium.evaluation.statistics import NOTHING, measure
 from sensorium.forecasting.config import MotionConfig, StateDynamicsConfig
 from sensorium.forecasting.evaluation import motion_figures
 from sensorium.forecasting.evaluation.forecasts import INPUTS, Forecaster
@@ -195,7 +195,8 @@ def position_metrics(
             higher_is_better=False,
             ceilings={"true states": samples.pop("true states")},
             references={key: samples.pop(key) for key in ("other actions",) if key in samples},
-            floors=samples,
+            fitted_on=NOTHING,
+            baselines=samples,
             seed=seed,
         )
     if "other actions" in errors:
@@ -205,7 +206,8 @@ def position_metrics(
             np.stack([own, other], 1),
             groups,
             statistic=excess,
-            floors={"no effect": 0.0},
+            fitted_on=NOTHING,
+            baselines={"no effect": 0.0},
             ceilings={"true states": np.stack([true, other], 1)},
             seed=seed,
         )
@@ -225,7 +227,8 @@ def likelihood_metric(
         groups,
         statistic=mean,
         higher_is_better=False,
-        floors={
+        fitted_on=NOTHING,
+        baselines={
             "constant variance": negative_log_likelihood(square, variances),
             "last state": negative_log_likelihood(*held),
             "untrained": negative_log_likelihood(untrained.square_error, untrained.variance),
@@ -245,7 +248,8 @@ def spread_metric(judged: Forecasts, rng: np.random.Generator, groups: list[str]
         ranked(std, error),
         groups,
         statistic=correlation,
-        floors={"none": 0.0, "last change": ranked(np.broadcast_to(change, error.shape), error)},
+        fitted_on=NOTHING,
+        baselines={"none": 0.0, "last change": ranked(np.broadcast_to(change, error.shape), error)},
         ceilings={"errors as forecast": ranked(std, simulated)},
         seed=seed,
     )

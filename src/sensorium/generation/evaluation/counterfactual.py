@@ -23,7 +23,7 @@ from sensorium.evaluation.contract import Evaluation, Result
 from sensorium.evaluation.harness import Bench, require
 from sensorium.evaluation.sample import Sample, of_other_recordings, with_actions_of
 from sensorium.evaluation.scores import cosine, explained, products
-from sensorium.evaluation.statistics import measure
+from sensorium.evaluation.statistics import NOTHING, measure
 from sensorium.generation.config import CounterfactualConfig
 from sensorium.generation.evaluation import dream_figures
 from sensorium.generation.evaluation.dreams import INPUTS, Studio, add_poison, true_pictures
@@ -61,7 +61,8 @@ def judge(bench: Bench, config: CounterfactualConfig) -> Result:
         sums["dream"],
         sample.names,
         statistic=cosine,
-        floors={"no change": 0.0, "other actions": sums["other actions"]},
+        fitted_on=NOTHING,
+        baselines={"no change": 0.0, "other actions": sums["other actions"]},
         ceilings={"tokenizer": sums["tokenizer"]},
         seed=config.seed,
     )

@@ -26,7 +26,7 @@ import torch
 from sensorium.evaluation.contract import Evaluation, Input, Result
 from sensorium.evaluation.harness import Bench
 from sensorium.evaluation.sample import Sample
-from sensorium.evaluation.statistics import measure
+from sensorium.evaluation.statistics import NOTHING, measure
 from sensorium.generation.config import DriftConfig
 from sensorium.generation.dream import dream_frames
 from sensorium.generation.evaluation import dream_figures
@@ -77,12 +77,15 @@ def judge(bench: Bench, config: DriftConfig) -> Result:
         dreamed,
         sample.names,
         statistic=distance,
-        floors=floors,
+        fitted_on=NOTHING,
+        baselines=floors,
         ceilings={"other real pieces": ceiling},
         **shared,
     )
     none = {"none": 0.0}
-    growth = measure("growth", dreamed, sample.names, statistic=slope, floors=none, ceilings=none, **shared)
+    growth = measure(
+        "growth", dreamed, sample.names, statistic=slope, fitted_on=NOTHING, baselines=none, ceilings=none, **shared
+    )
     lines = {name: each_piece(values, np.ones(len(values))) for name, values in {"dream": dreamed, **floors}.items()}
     notes = {
         "encoder": "encoder_vision" if ENCODER in bench.parts else "tokenizer_video",

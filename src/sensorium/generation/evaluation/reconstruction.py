@@ -20,7 +20,7 @@ from sensorium.evaluation.contract import DATA, Evaluation, Input, Result
 from sensorium.evaluation.harness import Bench, WindowPool
 from sensorium.evaluation.reference_codecs import jpeg, principal_components
 from sensorium.evaluation.scores import mean, psnr, squared_error, ssim
-from sensorium.evaluation.statistics import measure
+from sensorium.evaluation.statistics import NOTHING, measure
 from sensorium.generation.config import PCA_FRAMES, ReconstructionConfig
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.randomness import stable_seed
@@ -81,7 +81,8 @@ def metrics_of(
             score(truth, reconstructed),
             groups,
             statistic=statistic,
-            floors={key: score(truth, other) for key, other in floors.items()},
+            fitted_on=NOTHING,
+            baselines={key: score(truth, other) for key, other in floors.items()},
             ceilings={"8 bits": ceilings[name]},
             references={key: score(truth, other) for key, other in references.items()},
             seed=seed,

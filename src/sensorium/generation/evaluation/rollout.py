@@ -26,7 +26,7 @@ from sensorium.evaluation.films import write_movie
 from sensorium.evaluation.harness import Bench
 from sensorium.evaluation.sample import Sample, of_other_recordings, with_actions_of
 from sensorium.evaluation.scores import mean, psnr, ssim
-from sensorium.evaluation.statistics import measure
+from sensorium.evaluation.statistics import NOTHING, measure
 from sensorium.generation.config import RolloutConfig
 from sensorium.generation.evaluation import dream_figures
 from sensorium.generation.evaluation.dreams import INPUTS, Studio, add_poison, true_pictures
@@ -119,7 +119,8 @@ def errors_metrics(errors: Errors, names: list[str], seed: int) -> dict[str, dic
             errors["dream"][:, part],
             names,
             statistic=psnr,
-            floors={key: errors[key][:, part] for key in FLOORS},
+            fitted_on=NOTHING,
+            baselines={key: errors[key][:, part] for key in FLOORS},
             ceilings={"tokenizer": errors["tokenizer"][:, part]},
             references={key: errors[key][:, part] for key in REFERENCES if key in errors},
             seed=seed,
@@ -141,7 +142,8 @@ def ssim_metric(scores: dict[str, np.ndarray], names: list[str], seed: int) -> d
         scores["dream"],
         names,
         statistic=mean,
-        floors={key: scores[key] for key in FLOORS},
+        fitted_on=NOTHING,
+        baselines={key: scores[key] for key in FLOORS},
         ceilings={"tokenizer": scores["tokenizer"]},
         references={key: scores[key] for key in REFERENCES if key in scores},
         seed=seed,
@@ -156,7 +158,8 @@ def action_effect(errors: Errors, names: list[str], seed: int) -> dict[str, Any]
         np.stack([errors["dream"], shuffled], 1),
         names,
         statistic=psnr_difference,
-        floors={"no effect": 0.0},
+        fitted_on=NOTHING,
+        baselines={"no effect": 0.0},
         ceilings={"tokenizer": np.stack([errors["tokenizer"], shuffled], 1)},
         seed=seed,
     )
@@ -177,7 +180,8 @@ def few_steps(studio: Studio, sample: Sample, errors: Errors, near: int, config:
         coarse,
         some.names,
         statistic=psnr,
-        floors={
+        fitted_on=NOTHING,
+        baselines={
             f"{FINE} steps less {ALLOWED:g} dB": fine * 10 ** (ALLOWED / 10),
             **{key: errors[key][few, :near] for key in FLOORS},
         },

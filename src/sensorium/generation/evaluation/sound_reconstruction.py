@@ -25,7 +25,7 @@ from sensorium.evaluation import figures
 from sensorium.evaluation.contract import DATA, Evaluation, Input, Output, Result
 from sensorium.evaluation.harness import Bench, WindowPool, require
 from sensorium.evaluation.scores import mean
-from sensorium.evaluation.statistics import measure
+from sensorium.evaluation.statistics import NOTHING, measure
 from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.generation.config import SoundReconstructionConfig
 from sensorium.models.spectrogram import LogMel
@@ -109,7 +109,8 @@ def snr_metric(
         energies(truth, reconstructed),
         groups,
         statistic=ratio,
-        floors={name: energies(truth, waves) for name, waves in floors.items()},
+        fitted_on=NOTHING,
+        baselines={name: energies(truth, waves) for name, waves in floors.items()},
         ceilings={"16 bits": np.stack([energies(truth, truth)[:, 0], np.full(len(truth), SIXTEEN_BIT_ERROR)], 1)},
         references={name: energies(truth, waves) for name, waves in references.items()},
         seed=seed,
@@ -135,7 +136,8 @@ def distance_metric(
         spectral_distance(wanted, spectra(reconstructed)),
         groups,
         statistic=mean,
-        floors={name: distances[name] for name in floors} | floor,
+        fitted_on=NOTHING,
+        baselines={name: distances[name] for name in floors} | floor,
         ceilings={"no distance": 0.0},
         references={name: distances[name] for name in references},
         higher_is_better=False,

@@ -30,7 +30,7 @@ from sensorium.evaluation.contract import Evaluation, Result
 from sensorium.evaluation.harness import Bench
 from sensorium.evaluation.sample import Sample, of_other_recordings
 from sensorium.evaluation.scores import correlation, crps, mean, rank_moments
-from sensorium.evaluation.statistics import measure
+from sensorium.evaluation.statistics import NOTHING, measure
 from sensorium.generation.config import UncertaintyConfig
 from sensorium.generation.evaluation import dream_figures
 from sensorium.generation.evaluation.dreams import INPUTS, Studio, add_poison
@@ -45,7 +45,7 @@ SQUARE = 4  # pixels a side
 MOVES = 0.02  # change of a square's brightness within a window, on a 0..1 scale, from which on it counts as moving
 BINS = 8
 SELF = "a dream as the truth"  # of the other dreams
-REPORTED = ("value", "low", "high", "n", "floors", "ceiling", "higher_is_better")
+REPORTED = ("value", "low", "high", "n", "baselines", "ceiling", "higher_is_better")
 
 
 def judge(bench: Bench, config: UncertaintyConfig) -> Result:
@@ -96,7 +96,8 @@ def score_metric(scores: dict[str, np.ndarray], sample: Sample, seed: int) -> di
         sample.names,
         statistic=mean,
         higher_is_better=False,
-        floors={name: score.mean((1, 2)) for name, score in scores.items() if name != "dreams"},
+        fitted_on=NOTHING,
+        baselines={name: score.mean((1, 2)) for name, score in scores.items() if name != "dreams"},
         ceilings={"truth": 0.0},
         seed=seed,
     )
@@ -125,7 +126,8 @@ def spread_record(spreads: dict[str, tuple[np.ndarray, np.ndarray]], sample: Sam
         rank_moments(*spreads["dreams"]),
         sample.names,
         statistic=correlation,
-        floors={"none": 0.0, "usual error of place and time": rank_moments(usual, error)},
+        fitted_on=NOTHING,
+        baselines={"none": 0.0, "usual error of place and time": rank_moments(usual, error)},
         ceilings={SELF: rank_moments(*spreads[SELF])},
         seed=seed,
     )
@@ -140,7 +142,8 @@ def rank_records(ranks: dict[str, np.ndarray], sample: Sample, seed: int) -> dic
             sample.names,
             statistic=statistic,
             higher_is_better=False,
-            floors={"no spread": ranks["no spread"]},
+            fitted_on=NOTHING,
+            baselines={"no spread": ranks["no spread"]},
             ceilings={SELF: statistic(ranks[SELF], np.ones(len(sample)))},
             seed=seed,
         )

@@ -22,7 +22,7 @@ from sensorium.evaluation.harness import Bench
 from sensorium.evaluation.readout import paired
 from sensorium.evaluation.sample import Sample
 from sensorium.evaluation.scores import r_squared
-from sensorium.evaluation.statistics import Score, measure
+from sensorium.evaluation.statistics import NOTHING, Score, measure
 from sensorium.perception.config import WorldStateConfig
 from sensorium.perception.fusion import SENSES, Fusion
 
@@ -65,7 +65,8 @@ class Belief:
             self._read(self._states(fusion, hidden)),
             self._samples[1].names,
             statistic=r_squared,
-            floors=floors,
+            fitted_on=NOTHING,
+            baselines=floors,
             ceilings={"sight never lost": self._read(self._states(fusion, 0))},
             references={
                 "last seen, forecast": self._read(self._states(fusion, 0, back=hidden)),

@@ -40,7 +40,7 @@ from sensorium.evaluation.harness import FLOOR_SEEDS, Bench, WindowPool
 from sensorium.evaluation.readout import nearest
 from sensorium.evaluation.sample import Sample
 from sensorium.evaluation.scores import mean
-from sensorium.evaluation.statistics import measure
+from sensorium.evaluation.statistics import NOTHING, measure
 from sensorium.perception.config import AudioEncoderConfig, FewShotConfig, FusionConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.evaluation.impacts import has_impacts, kinds
@@ -279,7 +279,8 @@ def sense_metrics(
             right["judged"].ravel(),
             sample.groups[query].ravel().tolist(),
             statistic=mean,
-            floors={"chance": 1 / ways} | {name: values.ravel() for name, values in floors.items()},
+            fitted_on=NOTHING,
+            baselines={"chance": 1 / ways} | {name: values.ravel() for name, values in floors.items()},
             ceilings={"every query right": 1.0},
             references={"shuffled labels": shuffled.ravel()},
             seed=config.seed,

@@ -95,6 +95,7 @@ def _record(
     """The extreme of gains in units of their intervals' half-widths, in the form of a metric."""
     place = int(gains.argmax() if best else gains.argmin())
     value, margin = float(gains[place]), float(gains[place]) - floor
+    above = {"value": margin, "low": margin - 1, "high": margin + 1}
     what = "no change" if best else "harm beyond its interval"
     return {
         "value": value,
@@ -103,11 +104,12 @@ def _record(
         "n": len(gains),
         "recordings": recordings,
         "floor": floor,
+        "floor_name": what,
         "ceiling": float(perfect.max() if best else perfect.min()),
         "higher_is_better": True,
-        "margin": {"value": margin, "low": margin - 1, "high": margin + 1},
+        "margin": above,
         "passed": margin > 1,
-        "floors": {what: floor},
+        "baselines": [{"name": what, "value": floor, "low": floor, "high": floor, "margin": above}],
         "ceilings": {"every test perfect": float(perfect.max() if best else perfect.min())},
         "references": {},
         "test": rows[place],

@@ -22,7 +22,7 @@ from sensorium.evaluation import figures
 from sensorium.evaluation.contract import Evaluation, Input, Result
 from sensorium.evaluation.harness import FLOOR_SEEDS, Bench
 from sensorium.evaluation.scores import balanced_accuracy
-from sensorium.evaluation.statistics import measure
+from sensorium.evaluation.statistics import NOTHING, measure
 from sensorium.perception.config import AudioEncoderConfig, ProbeConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.evaluation.labelled import (
@@ -118,7 +118,8 @@ def probe_metrics(
             scored(judged, classifier),
             groups,
             statistic=balanced_accuracy,
-            floors={"most frequent class": chance}
+            fitted_on=NOTHING,
+            baselines={"most frequent class": chance}
             | {f"untrained {n}": scored(features, classifier) for n, features in enumerate(untrained)},
             ceilings={"supervised": ceilings[name]},
             seed=config.seed,

@@ -35,7 +35,7 @@ from sensorium.evaluation.harness import FLOOR_SEEDS, Bench
 from sensorium.evaluation.readout import JointReadout, one_hot
 from sensorium.evaluation.sample import Sample
 from sensorium.evaluation.scores import balanced_accuracy, r_squared
-from sensorium.evaluation.statistics import Score, Statistic, measure
+from sensorium.evaluation.statistics import NOTHING, Score, Statistic, measure
 from sensorium.perception.config import PropertiesConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.evaluation import impact_features
@@ -114,7 +114,8 @@ def property_metric(
         own[SENSES][name],
         reader.groups,
         statistic=statistic,
-        floors=trivial | together | {f"{sense} alone": each[sense] for sense in needed},
+        fitted_on=NOTHING,
+        baselines=trivial | together | {f"{sense} alone": each[sense] for sense in needed},
         ceilings={"truth of material, shape and size": 1.0},
         references=others | {"truth of events": reader.events(name, seed)},
         seed=seed,
@@ -132,7 +133,8 @@ def sense_record(
         own[(sense,)][name],
         reader.groups,
         statistic=statistic,
-        floors=trivial | {f"untrained {n}": other[(sense,)][name] for n, other in enumerate(encoders)},
+        fitted_on=NOTHING,
+        baselines=trivial | {f"untrained {n}": other[(sense,)][name] for n, other in enumerate(encoders)},
         ceilings={"truth": 1.0},
         seed=seed,
     )

@@ -25,7 +25,7 @@ from sensorium.evaluation.contract import Evaluation, Result
 from sensorium.evaluation.harness import Bench, WindowPool
 from sensorium.evaluation.sample import Sample
 from sensorium.evaluation.scores import mean, median
-from sensorium.evaluation.statistics import measure
+from sensorium.evaluation.statistics import NOTHING, measure
 from sensorium.perception.config import FusionConfig, RetrievalConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.evaluation.matching import audible, draw_candidates, hit, ranks
@@ -119,7 +119,8 @@ def direction_metrics(
             hit(found, depth),
             sample.names,
             statistic=mean,
-            floors={"chance": depth / count} | {key: hit(other, depth) for key, other in floors.items()},
+            fitted_on=NOTHING,
+            baselines={"chance": depth / count} | {key: hit(other, depth) for key, other in floors.items()},
             ceilings={"perfect matcher": hit(perfect, depth)},
             references={key: hit(other, depth) for key, other in known.items()},
             seed=seed,
@@ -132,7 +133,8 @@ def direction_metrics(
         found,
         sample.names,
         statistic=median,
-        floors={"chance": (count + 1) / 2} | floors,
+        fitted_on=NOTHING,
+        baselines={"chance": (count + 1) / 2} | floors,
         ceilings={"perfect matcher": perfect},
         references=known,
         higher_is_better=False,

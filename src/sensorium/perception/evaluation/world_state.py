@@ -24,7 +24,7 @@ from sensorium.evaluation.harness import Bench, require
 from sensorium.evaluation.readout import paired
 from sensorium.evaluation.sample import Sample
 from sensorium.evaluation.scores import r_squared, r_squared_each
-from sensorium.evaluation.statistics import measure
+from sensorium.evaluation.statistics import NOTHING, measure
 from sensorium.perception.config import FusionConfig, WorldStateConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.evaluation.belief import Belief
@@ -79,7 +79,8 @@ def state_metrics(
             judged[:, kept],
             groups,
             statistic=r_squared,
-            floors={"mean": 0.0} | {name: rows[:, kept] for name, rows in read.items() if "untrained" in name},
+            fitted_on=NOTHING,
+            baselines={"mean": 0.0} | {name: rows[:, kept] for name, rows in read.items() if "untrained" in name},
             ceilings={"truth that pictures could show": read["oracle"][:, kept]},
             references={"encoders without fusion": read["encoders"][:, kept]},
             seed=seed,

@@ -29,7 +29,7 @@ from sensorium.evaluation.harness import FLOOR_SEEDS, Bench, WindowPool
 from sensorium.evaluation.readout import JointReadout, one_hot
 from sensorium.evaluation.sample import Sample
 from sensorium.evaluation.scores import balanced_accuracy
-from sensorium.evaluation.statistics import Score, measure
+from sensorium.evaluation.statistics import NOTHING, Score, measure
 from sensorium.perception.config import AudioEncoderConfig, ZeroShotConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.evaluation.labelled import BEFORE, pooled_embedding
@@ -119,7 +119,8 @@ def unseen_kinds(
         trials.right(read),
         trials.groups,
         statistic=balanced_accuracy,
-        floors=floors,
+        fitted_on=NOTHING,
+        baselines=floors,
         ceilings={"true attributes": 1.0},
         references={f"{name} alone": trials.right(read, columns) for name, columns in trials.columns.items()}
         | {"shuffled attributes": trials.right(shuffled)},

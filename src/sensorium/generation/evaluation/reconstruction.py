@@ -16,9 +16,9 @@ import numpy as np
 
 from sensorium.data.sample_formats import WHITE, to_images
 from sensorium.evaluation import figures
+from sensorium.evaluation.baselines.codecs import jpeg, principal_components
 from sensorium.evaluation.contract import DATA, Evaluation, Input, Result
 from sensorium.evaluation.harness import Bench, WindowPool
-from sensorium.evaluation.reference_codecs import jpeg, principal_components
 from sensorium.evaluation.scores import mean, psnr, squared_error, ssim
 from sensorium.evaluation.statistics import NOTHING, measure
 from sensorium.generation.config import PCA_FRAMES, ReconstructionConfig

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sensorium.evaluation import reference_codecs
+from sensorium.evaluation.baselines import codecs
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def error(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def test_more_bytes_give_better_pictures(pictures: np.ndarray) -> None:
-    errors = [error(pictures, reference_codecs.jpeg(pictures, size)) for size in (60, 200, 500, 4000)]
+    errors = [error(pictures, codecs.jpeg(pictures, size)) for size in (60, 200, 500, 4000)]
     assert errors == sorted(errors, reverse=True)
     assert errors[0] > 4 * errors[2]
     assert errors[-1] < 1e-4
@@ -37,15 +37,15 @@ def test_the_bytes_are_kept_and_no_better_quality_would_keep_them(
     pictures: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[int, int]] = []
-    encode = reference_codecs._encode
+    encode = codecs._encode
 
     def noting(frame: np.ndarray, quality: int, sampling: str) -> bytes:
         stream = encode(frame, quality, sampling)
-        asked.append((quality, reference_codecs._data_bytes(stream)))
+        asked.append((quality, codecs._data_bytes(stream)))
         return stream
 
-    monkeypatch.setattr(reference_codecs, "_encode", noting)
-    reference_codecs._best_fit(np.rint(255 * pictures[0].transpose(1, 2, 0)).astype(np.uint8), 300, "4:4:4")
+    monkeypatch.setattr(codecs, "_encode", noting)
+    codecs._best_fit(np.rint(255 * pictures[0].transpose(1, 2, 0)).astype(np.uint8), 300, "4:4:4")
     quality, size = asked[-1]
     assert 1 < quality < 100
     assert 200 < size <= 300
@@ -56,7 +56,7 @@ def test_headers_are_not_counted() -> None:
     """A grey picture has next to no data, whatever its tables take."""
     buffer = BytesIO()
     Image.new("RGB", (32, 32), (128, 128, 128)).save(buffer, "JPEG", optimize=True)
-    assert 0 < reference_codecs._data_bytes(buffer.getvalue()) < 40 < len(buffer.getvalue())
+    assert 0 < codecs._data_bytes(buffer.getvalue()) < 40 < len(buffer.getvalue())
 
 
 def test_components_of_pictures_that_have_no_more() -> None:
@@ -64,9 +64,7 @@ def test_components_of_pictures_that_have_no_more() -> None:
     basis = rng.random((4, 3 * 8 * 8))
     flat = rng.dirichlet(np.ones(4), 40) @ basis
     frames = flat.reshape(-1, 3, 8, 8).astype(np.float32)
-    ((name, back),) = reference_codecs.principal_components(
-        frames[:30], frames[30:], 3
-    ).items()  # on a plane of 3 dimensions
+    ((name, back),) = codecs.principal_components(frames[:30], frames[30:], 3).items()  # on a plane of 3 dimensions
     assert name == "3 principal components"
     assert error(frames[30:], back) < 1e-9
-    assert reference_codecs.principal_components(frames[:30], frames[30:], 30) == {}
+    assert codecs.principal_components(frames[:30], frames[30:], 30) == {}

@@ -1,0 +1,1 @@
+"""Mechanisms broken on purpose, a module for each room of the package."""

@@ -1,0 +1,51 @@
+"""Mutants of interaction and planning."""
+
+from __future__ import annotations
+
+from broken.mutant import Mutant
+
+MUTANTS = (
+    Mutant(
+        "the page of play for whoever asks",
+        "interactive/server.py",
+        "if not hmac.compare_digest(token.encode(), self.server.token.encode()):",
+        "if not token:",
+        ("test_doors.py::test_without_the_token_nobody_sees_or_steers",),
+    ),
+    Mutant(
+        "the page of play under any name",
+        "interactive/server.py",
+        "if len(hosts) != 1 or not LOOPBACK.fullmatch(hosts[0]):",
+        "if len(hosts) != 1:",
+        ("test_doors.py::test_a_name_that_is_rebound_to_this_machine_reaches_nothing",),
+    ),
+    Mutant(
+        "a connection closed on its answer",
+        "interactive/server.py",
+        "while request.recv(2**16) and time.monotonic() < end:",
+        "while False:",
+        ("test_doors.py::test_a_strange_body_is_answered",),
+    ),
+    Mutant(
+        "a used run may be cleared",
+        "planning/kept_runs.py",
+        'state = "used"',
+        'state = "unused"',
+        ("test_kept_runs.py::test_a_finished_training_is_used_until_another_one_takes_its_place",),
+    ),
+    Mutant(
+        "a run is cleared while its training goes on",
+        "planning/kept_runs.py",
+        "fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)",
+        "pass",
+        ("test_kept_runs.py::test_the_lock_of_a_training_is_seen",),
+    ),
+    Mutant(
+        "weights among the activations",
+        "planning/footprint.py",
+        "if storage._cdata not in own:",
+        "if storage:",
+        ("test_footprint.py::test_what_autograd_keeps_of_two_layers_is_counted_by_hand",),
+        cheap=True,
+    ),
+)

@@ -1,4 +1,4 @@
-"""Does it learn? The whole workflow over several seeds, every metric with its floor and ceiling, as tables.
+"""Does it learn? The whole workflow over several seeds, every metric with its baselines and ceiling, as tables.
 
     python benchmarks/learning.py                         seeds 0, 1, 2 of the default experiment
     python benchmarks/learning.py --seeds 3 4 --configfile config/tiny.yaml
@@ -21,6 +21,7 @@ from typing import Any
 import yaml
 
 from sensorium.config import Section
+from sensorium.evaluation.statistics import baseline_values
 from sensorium.settings import Config
 from sensorium.studies.study import commit
 from sensorium.studies.study_tables import between
@@ -28,7 +29,7 @@ from sensorium.studies.study_tables import between
 ROOT = Path(__file__).resolve().parents[1]
 DEFAULT = ROOT / "config/config.yaml"
 PAGE, FIGURES = ROOT / "docs/results.md", ROOT / "docs/learning.json"
-KEPT = ("value", "low", "high", "floor", "ceiling", "margin", "higher_is_better", "passed")
+KEPT = ("value", "low", "high", "floor", "floor_name", "ceiling", "margin", "higher_is_better", "passed")
 LINES = {  # line of work -> its evaluations
     "perception": (
         "probe_vision",
@@ -67,6 +68,8 @@ UNITS = {  # unit -> patterns of "evaluation.metric"
     "full scale": ("uncertainty.crps",),
     "none": ("drift.*",),
     "reward": ("agent_return.*",),
+}
+BEING_DONE = {  # what is being done where a metric does not clear its best baseline: patterns -> one sentence
 }
 
 
@@ -127,24 +130,92 @@ def digits(number: float, sign: str = "-") -> str:
 
 
 def table(seeds: dict[str, dict[str, Any]], line: str) -> str:
-    """Markdown: for every metric of a line of work its value, floor and ceiling (means over the seeds) and verdict."""
+    """Markdown: every metric of a line of work beside every baseline, means over the seeds; what fails comes first."""
     rows = [
-        "| metric | unit | value | floor | ceiling | margin, at least | passed |",
+        "| metric | unit | value | baselines, the best first | ceiling | margin, at least | passed |",
         "|---|---|---|---|---|---|---|",
     ]
-    for name, first in next(iter(seeds.values())).items():
-        if line_of(name) != line:
-            continue
+    names = [name for name in next(iter(seeds.values())) if line_of(name) == line]
+    for name in sorted(names, key=lambda name: passes(seeds, name) == len(seeds)):
         found = [metrics[name] for metrics in seeds.values()]
-        value, floor, ceiling = (
-            digits(sum(metric[key] for metric in found) / len(found)) for key in ("value", "floor", "ceiling")
-        )
+        value, ceiling = (digits(mean_of(found, key)) for key in ("value", "ceiling"))
+        beside = "; ".join(f"{other} {digits(score)}" for other, score in baselines_of(found).items())
         margin = digits(min(metric["margin"]["low"] for metric in found), "+")
-        passed = sum(metric["passed"] for metric in found)
+        passed = passes(seeds, name)
         verdict = f"{passed} of {len(found)}" if passed == len(found) else f"**{passed} of {len(found)}**"
-        sign = "" if first["higher_is_better"] else " (less is better)"
-        rows.append(f"| {name}{sign} | {unit_of(name)} | {value} | {floor} | {ceiling} | {margin} | {verdict} |")
+        rows.append(
+            f"| {named(seeds, name)} | {unit_of(name)} | {value} | {beside} | {ceiling} | {margin} | {verdict} |"
+        )
     return "\n".join(rows)
+
+
+def failures(seeds: dict[str, dict[str, Any]]) -> str:
+    """Markdown: the metrics that do not clear their best baseline with every seed, and what is being done.
+
+    Raises:
+        SystemExit: if nothing is said of one of them.
+    """
+    rows = [
+        "| metric | value | best baseline | margin over it, by seed | passed | what is being done |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name in next(iter(seeds.values())):
+        found = [metrics[name] for metrics in seeds.values()]
+        passed = passes(seeds, name)
+        if passed == len(found):
+            continue
+        best, score = next(iter(baselines_of(found).items()))
+        margins = ", ".join(
+            f"{digits(m['value'], '+')} [{digits(m['low'], '+')}, {digits(m['high'], '+')}]"
+            for m in (metric["margin"] for metric in found)
+        )
+        value = digits(mean_of(found, "value"))
+        verdict = f"{passed} of {len(found)}"
+        cells = (named(seeds, name), value, f"{best}: {digits(score)}", margins, verdict, being_done(name))
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def passes(seeds: dict[str, dict[str, Any]], name: str) -> int:
+    """With how many seeds a metric passes."""
+    return sum(metrics[name]["passed"] for metrics in seeds.values())
+
+
+def mean_of(found: list[dict[str, Any]], key: str) -> float:
+    """Mean of a number over the seeds."""
+    return float(sum(metric[key] for metric in found) / len(found))
+
+
+def named(seeds: dict[str, dict[str, Any]], name: str) -> str:
+    """The metric's name, with a word where less is better."""
+    return name + ("" if next(iter(seeds.values()))[name]["higher_is_better"] else " (less is better)")
+
+
+def baselines_of(found: list[dict[str, Any]]) -> dict[str, float]:
+    """Mean score of each baseline over the seeds of a metric, the best first; untrained networks as their best."""
+    sign = 1 if found[0]["higher_is_better"] else -1
+    scores: dict[str, list[float]] = {}
+    for metric in found:
+        own: dict[str, float] = {}
+        for name, score in metric["baselines"].items():
+            kind = name.rstrip("0123456789 ")
+            own[kind] = score if kind not in own else sign * max(sign * score, sign * own[kind])
+        for kind, score in own.items():
+            scores.setdefault(kind, []).append(score)
+    means = {name: sum(values) / len(values) for name, values in scores.items()}
+    return dict(sorted(means.items(), key=lambda item: -sign * item[1]))
+
+
+def being_done(metric: str) -> str:
+    """What is being done about an "evaluation.metric" that does not clear its best baseline.
+
+    Raises:
+        SystemExit: if nothing is written down for it.
+    """
+    for pattern, sentence in BEING_DONE.items():
+        if fnmatch(metric, pattern):
+            return sentence
+    raise SystemExit(f"{metric}: does not clear its best baseline; say in BEING_DONE of {__file__} what is being done")
 
 
 def lines_in(seeds: dict[str, dict[str, Any]]) -> list[str]:
@@ -154,18 +225,21 @@ def lines_in(seeds: dict[str, dict[str, Any]]) -> list[str]:
 
 
 def with_tables(page: str, seeds: dict[str, dict[str, Any]]) -> str:
-    """The page with the table of each line of work between its marks."""
+    """The page with the table of what fails, and that of each line of work, between their marks."""
+    page = between(page, "learning: failures", failures(seeds), str(PAGE))
     for line in lines_in(seeds):
         page = between(page, f"learning: {line}", table(seeds, line), str(PAGE))
     return page
 
 
+def kept_of(metric: dict[str, Any]) -> dict[str, Any]:
+    """What docs keep of a record: its numbers, and the score of each baseline by its name."""
+    return {key: metric[key] for key in KEPT} | {"baselines": baseline_values(metric)}
+
+
 def publish(seeds: dict[str, dict[str, Any]]) -> None:
     """Write the tables into docs/results.md, and the figures that they are made of into docs/learning.json."""
-    kept = {
-        seed: {name: {key: metric[key] for key in KEPT} for name, metric in metrics.items()}
-        for seed, metrics in seeds.items()
-    }
+    kept = {seed: {name: kept_of(metric) for name, metric in metrics.items()} for seed, metrics in seeds.items()}
     FIGURES.write_text(json.dumps({"commit": commit(), "seeds": kept}, indent=1, sort_keys=True) + "\n")
     PAGE.write_text(with_tables(PAGE.read_text(), kept))
 
@@ -179,7 +253,8 @@ def main() -> int:
     parser.add_argument("--docs", action="store_true", help="put the tables into docs/results.md")
     args = parser.parse_args()
     seeds = {str(seed): run(args.output / f"seed-{seed}", seed, args.configfile) for seed in args.seeds}
-    text = "\n\n".join(f"{line}\n\n{table(seeds, line)}" for line in lines_in(seeds)) + "\n"
+    kept = {seed: {name: kept_of(metric) for name, metric in metrics.items()} for seed, metrics in seeds.items()}
+    text = "\n\n".join(f"{line}\n\n{table(kept, line)}" for line in lines_in(seeds)) + "\n"
     (args.output / "table.md").write_text(text)
     print(text)
     if args.docs:

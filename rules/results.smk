@@ -13,6 +13,12 @@ rule summary:
             category="Summary",
             labels={"table": "every metric"},
         ),
+        table=report(
+            "results/baselines.tsv",
+            caption="../workflow/report/baselines.rst",
+            category="Summary",
+            labels={"table": "every baseline"},
+        ),
     log:
         "logs/summary.log",
     benchmark:
@@ -27,7 +33,7 @@ rule summary:
         "Joining the evaluations"
     shell:
         "sensorium --log {log} summary --evaluations {input.evaluations} --recordings {input.recordings} "
-        "--output {output.summary}"
+        "--output {output.summary} --table {output.table}"
 
 
 rule curves:
@@ -46,6 +52,7 @@ rule curves:
     benchmark:
         "results/benchmarks/curves.tsv"
     threads: 1
+    priority: 1  # before the summary, whose table is the last thing that a run prints
     resources:
         mem_mb=2000,
         runtime=10,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,13 +28,18 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def bars(path: Path, metrics: Mapping[str, Mapping[str, Any]], title: str, unit: str) -> None:
-    """Each metric as a bar with its interval, between its floor and its ceiling."""
+    """Each metric as a bar with its interval, its baselines as marks, the strongest one named, and its ceiling."""
     figure, axes = plt.subplots(figsize=(1.8 + 1.6 * len(metrics), 3.6))
     for place, metric in enumerate(metrics.values()):
         low, high = metric["value"] - metric["low"], metric["high"] - metric["value"]
         interval = [[max(0.0, low)], [max(0.0, high)]]
         axes.bar(place, metric["value"], 0.5, color=COLOURS[0], yerr=interval, capsize=4, label="value, 95 % interval")
-        axes.hlines(metric["floor"], place - 0.4, place + 0.4, COLOURS[1], "--", label="floor")
+        others = [baseline["value"] for baseline in metric["baselines"][1:]]
+        axes.plot([place + 0.33] * len(others), others, "_", color=COLOURS[7], markersize=9, label="other baselines")
+        axes.hlines(metric["floor"], place - 0.4, place + 0.4, COLOURS[1], "--", label="best baseline")
+        box = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 0.8}
+        name = textwrap.fill(metric["floor_name"], 18)
+        axes.text(place, metric["floor"], name, fontsize=6, ha="center", va="bottom", bbox=box)
         axes.hlines(metric["ceiling"], place - 0.4, place + 0.4, COLOURS[2], label="ceiling")
     axes.set_xticks(range(len(metrics)), [name.replace("_", " ") for name in metrics])
     axes.set_xlim(-0.7, len(metrics) - 0.3)

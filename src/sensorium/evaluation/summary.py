@@ -1,4 +1,4 @@
-"""Merge the evaluations into one file, and print them as a table, with the warnings of the recordings."""
+"""Merge the evaluations into one file, list every baseline, and print a table, with the warnings of the recordings."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from sensorium.artifacts import ArtifactError, read_checked, read_manifest, write_json
+from sensorium.artifacts import ArtifactError, atomic_path, read_checked, read_manifest, write_json
 from sensorium.data.recording import KIND
 from sensorium.evaluation.statistics import EvaluationResult
-from sensorium.evaluation.table import table
+from sensorium.evaluation.table import every_baseline, table
 from sensorium.progress import say
 
-REVISION = 1
+REVISION = 2
 
 
 def main(argv: list[str]) -> None:
@@ -23,13 +23,18 @@ def main(argv: list[str]) -> None:
         "--recordings", type=Path, nargs="+", default=[], metavar="MANIFEST", help="sets whose warnings are repeated"
     )
     parser.add_argument("--output", required=True, type=Path, metavar="JSON", help="where the merged result goes")
+    parser.add_argument("--table", type=Path, metavar="TSV", help="where every baseline is listed")
     args = parser.parse_args(argv)
     merged = merge(args.evaluations)
     warnings = warnings_of(args.recordings)
     if warnings:
         merged["summary"]["warnings"] = warnings
+    records = records_of(merged["evaluations"])
     write_json(args.output, merged)
-    say("\n".join([table(records_of(merged["evaluations"])), *(f"warning: {warning}" for warning in warnings)]))
+    if args.table:
+        with atomic_path(args.table) as temporary:
+            temporary.write_text(every_baseline(records))
+    say("\n".join([table(records), *(f"warning: {warning}" for warning in warnings)]))
 
 
 def merge(paths: list[Path]) -> dict[str, Any]:

@@ -43,7 +43,8 @@ def manifest_of(folder: Path, kind: str) -> None:
 def test_merge_counts_and_names_failures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """All evaluations in one file, with what failed; the table says the same."""
     paths = written(tmp_path, result("good"), result("bad", passed=False))
-    summary.main(["--evaluations", *map(str, paths), "--output", str(tmp_path / "eval.json")])
+    outputs = ["--output", str(tmp_path / "eval.json"), "--table", str(tmp_path / "baselines.tsv")]
+    summary.main(["--evaluations", *map(str, paths), *outputs])
     merged = json.loads((tmp_path / "eval.json").read_text())
     assert set(merged["evaluations"]) == {"good", "bad"}
     assert merged["summary"] == {"metrics": 2, "passed": 1, "failed": ["bad.accuracy"]}
@@ -52,6 +53,11 @@ def test_merge_counts_and_names_failures(tmp_path: Path, capsys: pytest.CaptureF
     assert "FAILED" in printed
     assert "1 of 2 metrics passed" in printed
     assert "[0.400, 0.600]" in printed
+    assert printed.index("bad.accuracy") < printed.index("good.accuracy"), "what fails comes first"
+    assert "untrained" in printed.splitlines()[1], "the best baseline is named"
+    listed = [line.split("\t") for line in (tmp_path / "baselines.tsv").read_text().splitlines()]
+    assert [row[1] for row in listed[1:5]] == ["the model", "untrained", "chance", "ceiling"]
+    assert listed[2][2] == "0.3"
 
 
 def test_a_sense_may_be_judged_on_a_set_of_its_own(tmp_path: Path) -> None:

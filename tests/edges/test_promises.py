@@ -14,10 +14,12 @@ HELD_BY = {  # the beginning of a sentence -> FILE::TEST
         "workflow/test_tiny.py::test_every_evaluation_is_there_in_the_promised_form",
         "workflow/test_tiny.py::test_the_summary_holds_every_evaluation",
     ),
-    "The **floor** is the best score": (
+    "**Baselines** are what an engineer would try": (
         "unit/core/test_statistics.py::test_best_floor_counts",
         "unit/core/test_statistics.py::test_what_equals_its_floor_fails",
+        "unit/core/test_statistics.py::test_every_baseline_is_listed_with_its_margin",
     ),
+    "The run ends with the table, failures first": ("unit/core/test_summary.py::test_merge_counts_and_names_failures",),
     "`results/figures/` and, with `make report`": (
         "workflow/test_tiny.py::test_the_report_builds_with_its_figures",
     ),

@@ -55,6 +55,8 @@ def test_every_evaluation_is_there_in_the_promised_form(tiny):
             assert metric["n"] > 0
             # the interval that decides is that of the distance to the floor, resampled together with the value
             assert metric["passed"] is (metric["margin"]["low"] > 0)
+            assert metric["floor"] == metric["baselines"][0]["value"]
+            assert {"name", "value", "low", "high", "margin"} == set(metric["baselines"][-1])
 
 
 def test_the_summary_holds_every_evaluation(tiny):

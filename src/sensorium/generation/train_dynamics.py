@@ -21,7 +21,7 @@ from sensorium.training.execution import Execution, add_arguments
 from sensorium.training.learner import Learner
 from sensorium.training.stage import train_stage
 
-REVISION = 7
+REVISION = 8
 SMALLEST_STD = 0.01  # a channel that hardly varies is not scaled up to unit variance
 
 

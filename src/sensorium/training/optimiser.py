@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from sensorium.config import ConfigurationError, Training
 from sensorium.schedules import average_decay, learning_rate
 from sensorium.training.checkpoint import check_like
+from sensorium.training.muon import Muon
 
 # The state of each parameter
-KEYS = {torch.optim.AdamW: {"step", "exp_avg", "exp_avg_sq"}, torch.optim.Muon: {"momentum_buffer"}}
+KEYS = {torch.optim.AdamW: {"step", "exp_avg", "exp_avg_sq"}, Muon: {"momentum_buffer"}}
 NEVER_NEGATIVE = {"step", "exp_avg_sq"}
 
 
@@ -45,7 +46,7 @@ class Optimiser:
         self._owners: dict[str, torch.optim.Optimizer] = dict.fromkeys(self._parameters, adamw)
         if hidden:
             decay = training.weight_decay
-            muon = torch.optim.Muon(hidden.values(), training.lr, decay, adjust_lr_fn="match_rms_adamw")
+            muon = Muon(hidden.values(), training.lr, decay)
             self._rates[muon] = training.muon
             self._owners |= dict.fromkeys(hidden, muon)
         self._average: dict[str, Tensor] = {}

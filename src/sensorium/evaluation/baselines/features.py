@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-
 FLAT = 1e-6  # standard deviation below which a number does not vary
 
 
@@ -22,6 +21,10 @@ class Features(NamedTuple):
     known: np.ndarray
     judged: np.ndarray
     each: bool = True
+
+    def scaled(self) -> tuple[np.ndarray, np.ndarray]:
+        """Both sets of rows, scaled."""
+        return scaled(self.known, self.judged, each=self.each)
 
 
 def scaled(known: np.ndarray, judged: np.ndarray, *, each: bool = True) -> tuple[np.ndarray, np.ndarray]:

@@ -4,8 +4,8 @@ A logistic regression, or the nearest class mean of a few examples of each class
 fitted on labelled windows of training recordings and judged on test recordings, by the mean accuracy over classes
 (equal to plain accuracy if classes are equally frequent; any constant answer scores 1 / classes).
 Baselines: the most frequent class, three untrained networks of the same architecture, and features that nobody had to
-learn, classified in the same way: of pictures histograms of oriented gradients, of colours, ten plain numbers and one of
-them; of sounds cepstra, statistics of the bands of the log-mel spectrogram, and principal components of it.
+learn, classified in the same way: of pictures histograms of oriented gradients, of colours, ten plain numbers and one
+of them; of sounds cepstra, statistics of the bands of the log-mel spectrogram, and principal components of it.
 Ceiling: the same architecture trained with the labels, which shows what the labels and this size of network allow.
 """
 
@@ -76,7 +76,8 @@ def judge(bench: Bench, config: ProbeConfig) -> Result:
 
     def features(encoder: nn.Module) -> Features:
         pooled = pooled_embedding(sense, encoder)
-        return Features(*(bench.run(pool, rows, pooled) for pool, rows in zip(task.pools, task.picked, strict=True)))
+        known, tested = (bench.run(pool, rows, pooled) for pool, rows in zip(task.pools, task.picked, strict=True))
+        return Features(known, tested)
 
     judged, fresh = features(network(bench.untrained_seed)), bench.untrained(lambda seed: features(network(seed)))
     supervised, answers = train_supervised(sense, network(FLOOR_SEEDS[0]), task, config, bench)

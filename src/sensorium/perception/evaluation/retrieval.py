@@ -5,12 +5,12 @@ reaches -34 dB of full scale (a root mean square of 0.02, twice the playroom's l
 matched with candidates from different recordings, one of them the true partner, by the scalar product of the aligned
 embeddings.
 Ties count as half better and half worse, so a network that answers the same to everything scores chance.
-Baselines: chance; three untrained fusion networks on the same encoders; the same network scored against a wrong pair; the
-correlation over the window of loudness and change of motion, for which nothing is learned; and that of onsets and what
-a ridge regression, fitted on training recordings, expects of them from motion in 4 x 4 cells of seven frames.
+Baselines: chance; three untrained fusion networks on the same encoders; the same network scored against a wrong pair;
+the correlation over the window of loudness and change of motion, for which nothing is learned; and that of onsets and
+what a ridge regression, fitted on training recordings, expects of them from motion in 4 x 4 cells of seven frames.
 Ceiling: a perfect matcher, which errs only where candidates are identical bit for bit. Reference, where the source has
 labels: a matcher that knows which classes (in the playroom: materials) are heard in each window. It uses the truth of
-both windows, so it is no baseline; recall at 10 is lower than its, for classes are few and the true partner always fits.
+both windows, so it is no baseline.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 
 import numpy as np
@@ -14,13 +14,15 @@ from sensorium.evaluation.baselines.picture_features import PICTURE_FEATURES
 from sensorium.evaluation.harness import Bench, WindowPool
 
 
-def picture_features(bench: Bench, pool: WindowPool, rows: np.ndarray, frame: int = 0) -> dict[str, np.ndarray]:
-    """Features of one frame of the windows `rows`, float32 [n, width] each, by name."""
+def picture_features(
+    bench: Bench, pool: WindowPool, rows: np.ndarray, names: Collection[str] = tuple(PICTURE_FEATURES)
+) -> dict[str, np.ndarray]:
+    """The named features of the first frame of the windows `rows`, float32 [n, width] each."""
 
     def of(batch: Mapping[str, Tensor], feature: Callable[[np.ndarray], np.ndarray]) -> Tensor:
-        return torch.from_numpy(feature(to_images(batch["video"][:, frame]).cpu().numpy()))
+        return torch.from_numpy(feature(to_images(batch["video"][:, 0]).cpu().numpy()))
 
-    return {name: bench.run(pool, rows, partial(of, feature=each)) for name, each in PICTURE_FEATURES.items()}
+    return {name: bench.run(pool, rows, partial(of, feature=PICTURE_FEATURES[name])) for name in names}
 
 
 def sound_spectra(bench: Bench, pool: WindowPool, rows: np.ndarray, spectrogram: nn.Module) -> np.ndarray:

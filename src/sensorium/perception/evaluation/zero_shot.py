@@ -45,6 +45,7 @@ EVALUATION = Evaluation(__name__, ZeroShotConfig, inputs=ENCODERS, control="both
 main = EVALUATION.main
 
 WAYS = 4
+SEEN = "ten plain numbers"  # of the picture, among what nobody had to learn
 SPLITS: tuple[Split, ...] = ("training", "test")
 
 Perceived = Mapping[str, np.ndarray]  # sense -> its embedding of each window, [n, width]
@@ -73,7 +74,7 @@ def judge(bench: Bench, config: ZeroShotConfig) -> Result:
     def plain(pool: WindowPool, rows: np.ndarray) -> Perceived:
         spectra = sound_spectra(bench, pool, rows, bench.parts.load(AudioEncoder).spectrogram)
         heard = np.concatenate([cepstra(spectra), band_statistics(spectra)], 1)
-        return {"vision": picture_features(bench, pool, rows)["ten plain numbers"], "audio": heard}
+        return {"vision": picture_features(bench, pool, rows, [SEEN])[SEEN], "audio": heard}
 
     others = bench.untrained(perceived)
     others["plain features"] = [plain(pool, rows) for pool, rows in zip(pools, picked, strict=True)]

@@ -106,12 +106,12 @@ def test_a_readout_combines_senses_and_ignores_noise() -> None:
     assert -0.1 < r2("noise") < 0.1
 
 
-def made_up(count: int, rng: np.random.Generator) -> Sample:
+def made_up(count: int, rng: np.random.Generator, split: str = "training") -> Sample:
     """Three impacts on each of `count` random bodies, two bodies a recording."""
     bodies = np.repeat(np.arange(count), 3)
     material, shape, size = rng.integers(0, 4, count), rng.integers(0, 4, count), rng.uniform(0.07, 0.13, count)
     return Sample(
-        np.array([f"r{number // 2:03d}" for number in bodies]),
+        np.array([f"{split}-{number // 2:03d}" for number in bodies]),
         np.arange(len(bodies)),
         {
             "body": bodies % 2,
@@ -129,7 +129,7 @@ def made_up(count: int, rng: np.random.Generator) -> Sample:
 def test_mass_passes_only_if_it_needs_more_than_one_sense(felt: bool) -> None:
     """Hearing shows the material and touch the mass, roughly: both together are better. Touch of noise adds nothing."""
     rng = np.random.default_rng(0)
-    training, test = made_up(200, rng), made_up(120, rng)
+    training, test = made_up(200, rng), made_up(120, rng, "test")
 
     def senses(trained: bool) -> JointReadout:
         parts = []

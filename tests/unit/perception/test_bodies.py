@@ -20,7 +20,7 @@ from sensorium.data.sources.playroom.materials import MATERIALS, PROPERTIES, SHA
 from sensorium.data.sources.playroom.scene import area, draw_scene
 from sensorium.evaluation.readout import JointReadout, one_hot
 from sensorium.evaluation.sample import Sample
-from sensorium.evaluation.statistics import baseline_values
+from sensorium.evaluation.statistics import LeakError, baseline_values
 from sensorium.perception.config import PropertiesConfig
 from sensorium.perception.evaluation import properties
 from sensorium.perception.evaluation.impacts import draw_impacts, frames_of, impacts_for, kinds
@@ -106,12 +106,12 @@ def test_a_readout_combines_senses_and_ignores_noise() -> None:
     assert -0.1 < r2("noise") < 0.1
 
 
-def made_up(count: int, rng: np.random.Generator) -> Sample:
+def made_up(count: int, rng: np.random.Generator, split: str = "training") -> Sample:
     """Three impacts on each of `count` random bodies, two bodies a recording."""
     bodies = np.repeat(np.arange(count), 3)
     material, shape, size = rng.integers(0, 4, count), rng.integers(0, 4, count), rng.uniform(0.07, 0.13, count)
     return Sample(
-        np.array([f"r{number // 2:03d}" for number in bodies]),
+        np.array([f"{split}-{number // 2:03d}" for number in bodies]),
         np.arange(len(bodies)),
         {
             "body": bodies % 2,
@@ -129,7 +129,7 @@ def made_up(count: int, rng: np.random.Generator) -> Sample:
 def test_mass_passes_only_if_it_needs_more_than_one_sense(felt: bool) -> None:
     """Hearing shows the material and touch the mass, roughly: both together are better. Touch of noise adds nothing."""
     rng = np.random.default_rng(0)
-    training, test = made_up(200, rng), made_up(120, rng)
+    training, test = made_up(200, rng), made_up(120, rng, "test")
 
     def senses(trained: bool) -> JointReadout:
         parts = []
@@ -151,6 +151,18 @@ def test_mass_passes_only_if_it_needs_more_than_one_sense(felt: bool) -> None:
     assert not metrics["size"]["passed"], "no sense shows it here"
     assert not any(record["sight"]["passed"] for record in alone.values()), "it is blind"
     assert alone["mass"]["touch"]["passed"] == felt
+
+
+def test_a_readout_of_judged_bodies_is_refused() -> None:
+    """Both samples of the same recordings."""
+    rng = np.random.default_rng(0)
+    test = made_up(40, rng, "test")
+    given = {"touch": rng.normal(size=(len(test), 4))}
+    reader = properties.PropertyReader(test, test)
+    samples = reader.read(JointReadout(given, given), ("touch",))["size"]
+    own: Any = {(sense,): {"size": samples} for sense in properties.SENSES}
+    with pytest.raises(LeakError, match="size by touch: fitted on 20 of the recordings that judge it"):
+        properties.sense_record(reader, "size", "touch", own, [], 0)
 
 
 def test_properties_pass_with_a_trained_audio_encoder_and_fail_with_untrained_ones(

@@ -15,7 +15,7 @@ from sensorium.config import canonical_json
 from sensorium.data.recording import RecordingSet
 from sensorium.evaluation.harness import WindowPool
 from sensorium.evaluation.sample import Sample
-from sensorium.evaluation.statistics import baseline_values
+from sensorium.evaluation.statistics import LeakError, baseline_values
 from sensorium.perception.config import FewShotConfig
 from sensorium.perception.evaluation import few_shot
 from sensorium.perception.evaluation.few_shot import (
@@ -25,6 +25,7 @@ from sensorium.perception.evaluation.few_shot import (
     draw_task,
     episodes,
     frequent,
+    judged_apart,
     sense_metrics,
 )
 
@@ -64,8 +65,17 @@ def test_separate_clusters_are_classified_and_shuffled_labels_give_chance() -> N
     assert task["ways"] == 5
     for record in metrics.values():
         assert record["passed"]
+        assert {"chance", *views} - {"judged"} == set(baseline_values(record))
         assert record["references"]["shuffled labels"] == pytest.approx(0.2, abs=0.04)
         assert baseline_values(record)["untrained 0"] == pytest.approx(0.2, abs=0.06)
+
+
+def test_a_support_of_a_recording_that_is_asked_is_refused() -> None:
+    """Of its class; of another class it may be."""
+    groups = np.array(["a", "b", "c", "d"])
+    judged_apart("toy", groups, np.array([[[0], [1]]]), np.array([[[2, 1], [0, 3]]]))
+    with pytest.raises(LeakError, match="toy: b is support and query of one class"):
+        judged_apart("toy", groups, np.array([[[0], [1]]]), np.array([[[2, 3], [3, 1]]]))
 
 
 def test_classes_without_enough_recordings_are_left_out() -> None:

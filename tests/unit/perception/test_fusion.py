@@ -156,6 +156,10 @@ def test_info_nce_by_hand() -> None:
     assert float(symmetric_info_nce(unit, unit, 0.5)) == pytest.approx(math.log(math.exp(2) + 3) - 2, rel=1e-5)
     same = torch.ones(4, 4) / 2
     assert float(symmetric_info_nce(same, same, 0.5)) == pytest.approx(math.log(4), rel=1e-5)
+    one_sound = torch.tensor([[1.0, 0.0], [1.0, 0.0]])  # no picture tells which; each sound prefers the first picture
+    by_sounds = (math.log(1 + math.exp(-2)) + math.log(1 + math.exp(2))) / 2
+    both = (math.log(2) + by_sounds) / 2
+    assert float(symmetric_info_nce(torch.eye(2), one_sound, 0.5)) == pytest.approx(both, rel=1e-5)
 
 
 def test_micro_batches_embed_the_same() -> None:

@@ -3,14 +3,16 @@
 The last frames of a window lack sight, as behind an occluder over the whole room; sound and body sense continue. A
 ridge regression predicts the positions in the last frame from the world state of that frame. It is fitted on training
 windows that lack sight in the same frames.
-Floors: the positions read out at the last seen frame (copy-last-seen), the mean, and untrained fusions. Ceiling: the
-readout of windows that lack nothing. References: a linear forecast from the state of the last seen frame, without the
-other senses, and the true positions in the last seen frame.
+Baselines: the positions read out at the last seen frame (copy-last-seen), the mean, untrained fusions, and forecasts by
+one ridge regression, without a memory in the dark: from the fusion's own state when last seen, without and with the
+body sense of the hidden frames, and from the vision encoder's grid when last seen and before (64 principal components
+each) with the body sense of the whole window. Ceiling: the readout of windows that lack nothing. Reference: the true
+positions in the last seen frame.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,12 +20,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sensorium.evaluation.baselines.frames import last_frames, several_frames
 from sensorium.evaluation.harness import Bench
-from sensorium.evaluation.readout import paired
 from sensorium.evaluation.sample import Sample
 from sensorium.evaluation.scores import r_squared
-from sensorium.evaluation.statistics import NOTHING, Score, measure
+from sensorium.evaluation.statistics import Score, measure
 from sensorium.perception.config import WorldStateConfig
+from sensorium.perception.evaluation.world_readout import TruthReadout
 from sensorium.perception.fusion import SENSES, Fusion
 
 CURVE = (1, 2, 4, 8, 12)  # frames hidden
@@ -46,7 +49,8 @@ class Belief:
         senses: list[list[np.ndarray | None]],
         columns: np.ndarray,
     ) -> None:
-        self._bench, self._samples, self._senses, self._columns = bench, samples, senses, columns
+        self._bench, self._samples, self._senses = bench, samples, senses
+        self._read = TruthReadout(samples, columns)
         self._known: dict[tuple[Fusion, int], list[np.ndarray]] = {}
 
     def metric(self, fusion: Fusion, untrained: Mapping[str, Fusion], config: WorldStateConfig) -> dict[str, Any]:
@@ -54,26 +58,46 @@ class Belief:
 
         Args:
             fusion: the judged one.
-            untrained: floors by name.
+            untrained: baselines by name.
             config: of the evaluation.
         """
-        hidden = config.hidden
-        floors: dict[str, Score] = {"mean": 0.0, "last seen, held": self._held(fusion, hidden)}
-        floors |= {name: self._read(self._states(other, hidden)) for name, other in untrained.items()}
+        hidden, read = config.hidden, self._read
+        last_seen = self._states(fusion, 0, back=hidden)
+        baselines: dict[str, Score] = {"mean": 0.0, "last seen, held": self._held(fusion, hidden)}
+        baselines |= {name: read(self._states(other, hidden)) for name, other in untrained.items()}
+        baselines["last seen, forecast"] = read(last_seen)
+        baselines |= {name: read(rows) for name, rows in self._forecasts(last_seen, hidden).items()}
         return measure(
             "belief",
-            self._read(self._states(fusion, hidden)),
-            self._samples[1].names,
+            read(self._states(fusion, hidden)),
+            read.groups,
             statistic=r_squared,
-            fitted_on=NOTHING,
-            baselines=floors,
-            ceilings={"sight never lost": self._read(self._states(fusion, 0))},
+            fitted_on=read.fitted_on,
+            baselines=baselines,
+            ceilings={"sight never lost": read(self._states(fusion, 0))},
             references={
-                "last seen, forecast": self._read(self._states(fusion, 0, back=hidden)),
-                "true place when last seen": np.stack([self._truth(1), self._truth(1, hidden)], -1),
+                "true place when last seen": np.stack(
+                    [read.truth(self._samples[1]), read.truth(self._samples[1], hidden)], -1
+                ),
             },
             seed=config.seed,
         )
+
+    def _forecasts(self, last_seen: list[np.ndarray], hidden: int) -> dict[str, list[np.ndarray]]:
+        """What was seen last, and what the body felt since: rows of both samples, by name."""
+        vision, _, body = zip(*self._senses, strict=True)
+
+        def with_body(rows: Sequence[np.ndarray], frames: int) -> list[np.ndarray]:
+            if body[0] is None:
+                return list(rows)
+            return [np.hstack([part, last_frames(felt, frames)]) for part, felt in zip(rows, body, strict=True)]
+
+        forecasts = {"state when last seen, body since": with_body(last_seen, hidden)}
+        if vision[0] is not None:
+            frames = vision[0].shape[1]
+            seen = several_frames(*vision, last=frames - 1 - hidden)
+            forecasts["encoder's grid when last seen, body"] = with_body(seen, frames)
+        return forecasts
 
     def curve(self, fusion: Fusion, frames: int) -> dict[str, dict[str, float]]:
         """R^2 of the belief and of copy-last-seen by the number of frames without sight."""
@@ -93,18 +117,9 @@ class Belief:
             self._known[fusion, hidden] = [self._bench.map(partial(blinded, fusion, hidden), *g) for g in self._senses]
         return [states[:, -1 - back] for states in self._known[fusion, hidden]]
 
-    def _read(self, states: list[np.ndarray]) -> np.ndarray:
-        """Truth and readout of the last frame of the judged windows, [n, D, 2]."""
-        return paired(states[0], self._truth(0), states[1], self._truth(1))
-
     def _held(self, fusion: Fusion, hidden: int) -> np.ndarray:
         """Truth of the last frame, and readout of the last seen frame, [n, D, 2]."""
-        states = self._states(fusion, 0, back=hidden)
-        return paired(states[0], self._truth(0, hidden), states[1], self._truth(1))
-
-    def _truth(self, part: int, back: int = 0) -> np.ndarray:
-        """Positions in the frame `back` frames before the last, of the windows to fit on (0) or to judge by (1)."""
-        return self._samples[part]["truth.state"][:, -1 - back][:, self._columns]
+        return self._read(self._states(fusion, 0, back=hidden), back=hidden)
 
 
 def blinded(fusion: Fusion, hidden: int, *given: Tensor | None) -> Tensor:

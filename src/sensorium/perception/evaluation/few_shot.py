@@ -11,9 +11,14 @@ labels of the world together, which neither sense shows alone. If fewer than fiv
 task of sound and of fusion is the label of one sense if that has more classes; if there are fewer still, there are as
 many ways as classes. `tasks` names the tasks.
 
-Floors: chance, principal components of the raw pictures and spectrograms, and three untrained networks (for fusion:
-untrained encoders and fusion, and an untrained fusion on the same encoders). Ceiling: 1. Reference: the same episodes
-with the supports' labels shuffled, which must score chance.
+Baselines: chance; three untrained networks (for fusion: untrained encoders and fusion, and an untrained fusion on the
+same encoders); principal components of the raw pictures and spectrograms, whitened and as they are; and features that
+nobody had to learn: of pictures histograms of oriented gradients, of colours, ten plain numbers and one of them; of
+sounds cepstra and statistics of the bands of the spectrogram. Ceiling: 1. Reference: the same episodes with the
+supports' labels shuffled, which must score chance.
+
+The supports of an episode, the only labels that anything is fitted on, are of other recordings than the queries of
+their class; `judged_apart` refuses others.
 
 The results of fusion are in `reported`, in the same form, and are no metrics: the encoders provide what the classes
 need, and an untrained fusion on top of them does nearly as well.
@@ -26,7 +31,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.decomposition import PCA
 from torch import Tensor
 
 from sensorium.artifacts import ArtifactError
@@ -35,22 +39,25 @@ from sensorium.data.recording import RecordingSet
 from sensorium.data.sample_formats import to_images, to_sounds
 from sensorium.data.sources.playroom.materials import SHAPES
 from sensorium.evaluation import figures
+from sensorium.evaluation.baselines.features import Features, scaled
+from sensorium.evaluation.baselines.sound_features import principal_components, sound_features
 from sensorium.evaluation.contract import Evaluation, Input, Result
 from sensorium.evaluation.harness import FLOOR_SEEDS, Bench, WindowPool
 from sensorium.evaluation.readout import nearest
 from sensorium.evaluation.sample import Sample
 from sensorium.evaluation.scores import mean
-from sensorium.evaluation.statistics import NOTHING, measure
+from sensorium.evaluation.statistics import NOTHING, LeakError, measure
 from sensorium.perception.config import AudioEncoderConfig, FewShotConfig, FusionConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.evaluation.impacts import has_impacts, kinds
 from sensorium.perception.evaluation.labelled import BEFORE, pooled_embedding
+from sensorium.perception.evaluation.plain import picture_features, sound_spectra
 from sensorium.perception.evaluation.world_readout import FUSED, cut, embed_split
 from sensorium.perception.fusion import SENSES, Fusion
 from sensorium.progress import track
 from sensorium.randomness import stable_seed
 
-REVISION = 2
+REVISION = 3
 SEEN, HEARD = "data/vision", "data/audio"  # labelled sets of the encoders' own
 EVALUATION = Evaluation(
     __name__,
@@ -66,7 +73,6 @@ main = EVALUATION.main
 
 WAYS, SHOTS = 5, (1, 5)
 QUERIES = FEW_SHOT - max(SHOTS)  # of each class in an episode
-COMPONENTS = 64  # principal components of pictures and spectrograms
 AFTER = 2  # frames of a fused window after the labelled one: an impact rings on
 
 
@@ -81,7 +87,7 @@ class Labelling:
 
 # The drawn windows are a `Sample` with the fields "window", row in the pool, and "label", class: int64 [n]. In an
 # episode, windows of one group are never support and query of the same class. Each picture of a still set is a group.
-Views = dict[str, np.ndarray]  # "judged", "raw", "untrained N": one row for each drawn window
+Views = dict[str, np.ndarray]  # "judged" and what it is compared with: one row for each drawn window
 
 
 def judge(bench: Bench, config: FewShotConfig) -> Result:
@@ -128,38 +134,32 @@ class Embedder:
         """Single pictures."""
         pool = WindowPool(recordings, "test", ("video",), 1)
         sample, labelling = draw_task(pool, [sense_labels(pool, "vision", 0)], config)
-        views = {
-            name: self._bench.run(
-                pool, sample["window"], pooled_embedding("vision", self._parts.load(VisionEncoder, seed))
-            )
-            for name, seed in self._seeds.items()
-        }
-        return (
-            sample,
-            labelling,
-            views | {"raw": components(self._bench.run(pool, sample["window"], lambda batch: pixels(batch, 0)))},
-        )
+        views = self._views(pool, sample["window"], "vision", VisionEncoder)
+        views |= raw("picture", self._bench.run(pool, sample["window"], lambda batch: pixels(batch, 0)))
+        plain = picture_features(self._bench, pool, sample["window"])
+        return sample, labelling, views | {name: alike(rows) for name, rows in plain.items()}
 
     def hearing(self, recordings: RecordingSet, config: FewShotConfig) -> tuple[Sample, Labelling, Views]:
         """Windows of sound as long as the encoder was trained on."""
-        pool = WindowPool(
-            recordings, "test", ("audio",), self._parts.section("encoders/audio", AudioEncoderConfig).frames
-        )
+        frames = self._parts.section("encoders/audio", AudioEncoderConfig).frames
+        pool = WindowPool(recordings, "test", ("audio",), frames)
         options = [sense_labels(pool, "audio", BEFORE)]
         if has_impacts(recordings):
             options.insert(0, sounding_kinds(pool, options[0].classes))
         sample, labelling = draw_task(pool, options, config)
-        views = {
-            name: self._bench.run(
-                pool, sample["window"], pooled_embedding("audio", self._parts.load(AudioEncoder, seed))
-            )
+        spectra = sound_spectra(self._bench, pool, sample["window"], self._spectrogram)
+        plain = sound_features(spectra, spectra)
+        views = self._views(pool, sample["window"], "audio", AudioEncoder)
+        return sample, labelling, views | {name: features.scaled()[1] for name, features in plain.items()}
+
+    def _views(
+        self, pool: WindowPool, windows: np.ndarray, sense: str, kind: type[VisionEncoder] | type[AudioEncoder]
+    ) -> Views:
+        """Embeddings of the windows by an encoder, judged and untrained."""
+        return {
+            name: alike(self._bench.run(pool, windows, pooled_embedding(sense, self._parts.load(kind, seed))))
             for name, seed in self._seeds.items()
         }
-        return (
-            sample,
-            labelling,
-            views | {"raw": components(self._bench.run(pool, sample["window"], lambda batch: self._bands(batch)))},
-        )
 
     def state(self, recordings: RecordingSet, config: FewShotConfig) -> tuple[Sample, Labelling, Views]:
         """World states at the end of windows as long as fusion was trained on."""
@@ -178,20 +178,21 @@ class Embedder:
                 self._parts.load(AudioEncoder, seed),
             )
             given = [cut(embedded, sense, pool.places(sample["window"]), pool.frames) for sense in SENSES]
-            return {name: self._read(self._parts.load(Fusion, other), given) for name, other in fusions.items()}
+            return {name: alike(self._read(self._parts.load(Fusion, other), given)) for name, other in fusions.items()}
 
         views = states(self._seeds["judged"], {"judged": self._seeds["judged"], "untrained fusion": FLOOR_SEEDS[0]})
         for number, seed in enumerate(FLOOR_SEEDS):
             views |= states(seed, {f"untrained {number}": seed})
         last = (AFTER + 1 + BEFORE) * int(recordings.details["samples_per_frame"])
-        raw = [
-            self._bench.run(pool, sample["window"], lambda batch: pixels(batch, moment)),
-            self._bench.run(pool, sample["window"], lambda batch: self._bands({"audio": batch["audio"][:, -last:]})),
+        seen_and_heard = [
+            raw("of both", self._bench.run(pool, sample["window"], network))
+            for network in (
+                lambda batch: pixels(batch, moment),
+                lambda batch: self._spectrogram(to_sounds(batch["audio"][:, -last:])).flatten(1),
+            )
         ]
-        return sample, labelling, views | {"raw": np.concatenate([components(values) for values in raw], 1)}
-
-    def _bands(self, batch: Mapping[str, Tensor]) -> Tensor:
-        return self._spectrogram(to_sounds(batch["audio"])).flatten(1)
+        together_raw = {name: np.concatenate([each[name] for each in seen_and_heard], 1) for name in seen_and_heard[0]}
+        return sample, labelling, views | together_raw
 
     def _read(self, fusion: Fusion, given: list[np.ndarray | None]) -> np.ndarray:
         return self._bench.map(lambda *senses: fusion(*senses)[:, -1], *given)
@@ -202,10 +203,15 @@ def pixels(batch: Mapping[str, Tensor], frame: int) -> Tensor:
     return to_images(batch["video"][:, frame]).flatten(1)
 
 
-def components(values: np.ndarray) -> np.ndarray:
-    """Leading principal components of rows, with a mean square of one in all, [n, COMPONENTS at most]."""
-    found = PCA(min(COMPONENTS, *values.shape), svd_solver="randomized", random_state=0).fit_transform(values)
-    return found / max(float(found.std()), 1e-9)
+def alike(rows: np.ndarray) -> np.ndarray:
+    """Each number with a standard deviation of one over all rows, without labels."""
+    return scaled(rows, rows)[1]
+
+
+def raw(what: str, rows: np.ndarray) -> Views:
+    """Leading principal components of rows, whitened and as they are, by name."""
+    found = principal_components(rows, rows)
+    return {f"{what}, whitened": Features(*found).scaled()[1], what: Features(*found, each=False).scaled()[1]}
 
 
 def sense_labels(pool: WindowPool, sense: str, frame: int) -> Labelling:
@@ -265,21 +271,21 @@ def sense_metrics(
 ) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
     """One metric for each number of shots, and notes on the task, with intervals over episodes as in papers."""
     metrics, over_episodes = {}, {}
-    standard = {name: rows / np.maximum(rows.std(0), 1e-6) for name, rows in views.items()}
     for shots in SHOTS:
         rng = np.random.default_rng(stable_seed(config.seed, "episodes", sense, shots))
         support, query = episodes(sample["label"], sample.groups, shots, config.episodes, rng)
         ways = support.shape[1]
-        right = {name: answers(rows, support, query) for name, rows in standard.items()}
+        judged_apart(f"{sense}_{shots}shot", sample.groups, support, query)
+        right = {name: answers(rows, support, query) for name, rows in views.items()}
         mixed = rng.permuted(support.reshape(len(support), -1), axis=1).reshape(support.shape)
-        shuffled = answers(standard["judged"], mixed, query)
+        shuffled = answers(views["judged"], mixed, query)
         floors = {name: values for name, values in right.items() if name != "judged"}
         metrics[f"{sense}_{shots}shot"] = measure(
             f"{sense}_{shots}shot",
             right["judged"].ravel(),
             sample.groups[query].ravel().tolist(),
             statistic=mean,
-            fitted_on=NOTHING,
+            fitted_on=NOTHING,  # but the supports, which `judged_apart` has seen
             baselines={"chance": 1 / ways} | {name: values.ravel() for name, values in floors.items()},
             ceilings={"every query right": 1.0},
             references={"shuffled labels": shuffled.ravel()},
@@ -315,6 +321,17 @@ def episodes(
         drawn.append(ways)
     rows = np.array(drawn)
     return rows[:, :, :shots], rows[:, :, shots:]
+
+
+def judged_apart(name: str, groups: np.ndarray, support: np.ndarray, query: np.ndarray) -> None:
+    """Refuse episodes in which a support and a query of one class share a group.
+
+    Raises:
+        LeakError: naming the first group that does.
+    """
+    shared = groups[support][..., :, None] == groups[query][..., None, :]
+    if shared.any():
+        raise LeakError(f"{name}: {groups[support][shared.any(-1)][0]} is support and query of one class")
 
 
 def answers(rows: np.ndarray, support: np.ndarray, query: np.ndarray) -> np.ndarray:

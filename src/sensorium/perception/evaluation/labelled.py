@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 from sensorium.artifacts import ArtifactError
 from sensorium.data.recording import RecordingSet
 from sensorium.data.sample_formats import to_images, to_sounds
+from sensorium.evaluation.baselines.features import scaled
 from sensorium.evaluation.harness import WindowPool, require
 from sensorium.evaluation.readout import nearest
 from sensorium.perception.config import ProbeConfig
@@ -35,6 +35,12 @@ class LabelledWindows:
     def picked_labels(self) -> tuple[np.ndarray, np.ndarray]:
         """Labels of the picked windows."""
         return self.labels[0][self.picked[0]], self.labels[1][self.picked[1]]
+
+    @property
+    def groups(self) -> tuple[list[str], list[str]]:
+        """Recordings of the picked windows."""
+        known, judged = (pool.recording[rows].tolist() for pool, rows in zip(self.pools, self.picked, strict=True))
+        return known, judged
 
 
 def labelled_windows(recordings: RecordingSet, sense: str, frames: int, config: ProbeConfig) -> LabelledWindows:
@@ -73,14 +79,19 @@ def pooled_embedding(sense: str, encoder: nn.Module) -> Callable[[dict[str, Tens
 
 
 def linear_right(
-    train: np.ndarray, test: np.ndarray, train_labels: np.ndarray, test_labels: np.ndarray, config: ProbeConfig
+    train: np.ndarray,
+    test: np.ndarray,
+    train_labels: np.ndarray,
+    test_labels: np.ndarray,
+    config: ProbeConfig,
+    *,
+    each: bool = True,
 ) -> np.ndarray:
     """Share of the draws of labelled examples whose logistic regression classifies each test row correctly, [n].
 
     There are few labels: with thousands of them random features of simple data are nearly as good.
     """
-    scaler = StandardScaler().fit(train)
-    train, test = scaler.transform(train), scaler.transform(test)
+    train, test = scaled(train, test, each=each)
     right = np.zeros(len(test))
     for support in supports(train_labels, config.labels, config, "linear probe"):
         rows = np.concatenate(support)
@@ -97,11 +108,16 @@ def supports(labels: np.ndarray, size: int, config: ProbeConfig, purpose: str) -
 
 
 def few_shot_right(
-    train: np.ndarray, test: np.ndarray, train_labels: np.ndarray, test_labels: np.ndarray, config: ProbeConfig
+    train: np.ndarray,
+    test: np.ndarray,
+    train_labels: np.ndarray,
+    test_labels: np.ndarray,
+    config: ProbeConfig,
+    *,
+    each: bool = True,
 ) -> np.ndarray:
     """Share of the draws of support examples in which each test row lies nearest to its own class's mean, [n]."""
-    scaler = StandardScaler().fit(train)
-    train, test = scaler.transform(train), scaler.transform(test)
+    train, test = scaled(train, test, each=each)
     classes = np.unique(train_labels)
     right = np.zeros(len(test))
     for support in supports(train_labels, config.shots, config, "few shot"):

@@ -3,14 +3,16 @@
 A logistic regression, or the nearest class mean of a few examples of each class, is
 fitted on labelled windows of training recordings and judged on test recordings, by the mean accuracy over classes
 (equal to plain accuracy if classes are equally frequent; any constant answer scores 1 / classes).
-Floors: the most frequent class, and three untrained networks of the same architecture.
+Baselines: the most frequent class, three untrained networks of the same architecture, and features that nobody had to
+learn, classified in the same way: of pictures histograms of oriented gradients, of colours, ten plain numbers and one
+of them; of sounds cepstra, statistics of the bands of the log-mel spectrogram, and principal components of it.
 Ceiling: the same architecture trained with the labels, which shows what the labels and this size of network allow.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,10 +21,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from sensorium.evaluation import figures
+from sensorium.evaluation.baselines.features import Features
+from sensorium.evaluation.baselines.sound_features import sound_features
 from sensorium.evaluation.contract import Evaluation, Input, Result
 from sensorium.evaluation.harness import FLOOR_SEEDS, Bench
 from sensorium.evaluation.scores import balanced_accuracy
-from sensorium.evaluation.statistics import NOTHING, measure
+from sensorium.evaluation.statistics import measure
 from sensorium.perception.config import AudioEncoderConfig, ProbeConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.evaluation.labelled import (
@@ -32,6 +36,7 @@ from sensorium.perception.evaluation.labelled import (
     linear_right,
     pooled_embedding,
 )
+from sensorium.perception.evaluation.plain import picture_features, sound_spectra
 from sensorium.progress import track
 from sensorium.randomness import sample_indices, stable_seed
 
@@ -41,7 +46,7 @@ def add_sense(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("sense", choices=("vision", "audio"), help="which encoder")
 
 
-REVISION = 1
+REVISION = 2
 EVALUATION = Evaluation(
     __name__,
     ProbeConfig,
@@ -54,8 +59,6 @@ main = EVALUATION.main
 
 SUPERVISED_BATCH, SUPERVISED_RATE = 64, 2e-3
 CLASSIFIERS = {"linear_probe": linear_right, "few_shot": few_shot_right}
-
-Features = tuple[np.ndarray, np.ndarray]  # embeddings of the training and of the test windows
 
 
 def judge(bench: Bench, config: ProbeConfig) -> Result:
@@ -73,12 +76,13 @@ def judge(bench: Bench, config: ProbeConfig) -> Result:
 
     def features(encoder: nn.Module) -> Features:
         pooled = pooled_embedding(sense, encoder)
-        train, test = (bench.run(pool, picked, pooled) for pool, picked in zip(task.pools, task.picked, strict=True))
-        return train, test
+        known, tested = (bench.run(pool, rows, pooled) for pool, rows in zip(task.pools, task.picked, strict=True))
+        return Features(known, tested)
 
-    judged, untrained = features(network(bench.untrained_seed)), [features(network(seed)) for seed in FLOOR_SEEDS]
+    judged, fresh = features(network(bench.untrained_seed)), bench.untrained(lambda seed: features(network(seed)))
     supervised, answers = train_supervised(sense, network(FLOOR_SEEDS[0]), task, config, bench)
-    metrics = probe_metrics(task, judged, untrained, features(supervised), answers, config)
+    plain = plain_features(bench, sense, task)
+    metrics = probe_metrics(task, judged, fresh | plain, features(supervised), answers, config)
     label = recordings.details["labels"][sense]["name"]
     title = f"Probes of the {sense} encoder: {label}"
     return Result(
@@ -92,20 +96,28 @@ def judge(bench: Bench, config: ProbeConfig) -> Result:
 def probe_metrics(
     task: LabelledWindows,
     judged: Features,
-    untrained: list[Features],
+    others: Mapping[str, Features],
     supervised: Features,
     answers: np.ndarray,
     config: ProbeConfig,
 ) -> dict[str, dict[str, Any]]:
-    """`linear_probe` and `few_shot`; `answers` are those of the supervised network to the test windows, int [n]."""
+    """`linear_probe` and `few_shot`.
+
+    Args:
+        task: the windows.
+        judged, others, supervised: features of the judged encoder, of what it is compared with, and of the ceiling.
+        answers: of the supervised network to the test windows, int [n].
+        config: of the evaluation.
+    """
     train_labels, test_labels = task.picked_labels
-    groups = task.pools[1].recording[task.picked[1]].tolist()
+    known, groups = task.groups
 
     def sample(right: np.ndarray) -> np.ndarray:
         return np.stack([right, test_labels], 1).astype(float)
 
     def scored(features: Features, classifier: Callable[..., np.ndarray]) -> np.ndarray:
-        return sample(classifier(*features, train_labels, test_labels, config))
+        rows, tested, each = features
+        return sample(classifier(rows, tested, train_labels, test_labels, config, each=each))
 
     chance = sample(test_labels == np.bincount(train_labels).argmax())
     ceilings = {
@@ -118,14 +130,24 @@ def probe_metrics(
             scored(judged, classifier),
             groups,
             statistic=balanced_accuracy,
-            fitted_on=NOTHING,
+            fitted_on=known,
             baselines={"most frequent class": chance}
-            | {f"untrained {n}": scored(features, classifier) for n, features in enumerate(untrained)},
+            | {other: scored(features, classifier) for other, features in others.items()},
             ceilings={"supervised": ceilings[name]},
             seed=config.seed,
         )
         for name, classifier in CLASSIFIERS.items()
     }
+
+
+def plain_features(bench: Bench, sense: str, task: LabelledWindows) -> dict[str, Features]:
+    """Features of the windows that nobody had to learn, by name."""
+    windows = list(zip(task.pools, task.picked, strict=True))
+    if sense == "vision":
+        known, judged = (picture_features(bench, *part) for part in windows)
+        return {name: Features(known[name], judged[name]) for name in known}
+    spectrogram = bench.parts.load(AudioEncoder).spectrogram
+    return sound_features(*(sound_spectra(bench, *part, spectrogram) for part in windows))
 
 
 def train_supervised(

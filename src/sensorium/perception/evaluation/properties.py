@@ -35,7 +35,7 @@ from sensorium.evaluation.harness import FLOOR_SEEDS, Bench
 from sensorium.evaluation.readout import JointReadout, one_hot
 from sensorium.evaluation.sample import Sample
 from sensorium.evaluation.scores import balanced_accuracy, r_squared
-from sensorium.evaluation.statistics import NOTHING, Score, Statistic, measure
+from sensorium.evaluation.statistics import Score, Statistic, measure
 from sensorium.perception.config import PropertiesConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.evaluation import impact_features
@@ -114,7 +114,7 @@ def property_metric(
         own[SENSES][name],
         reader.groups,
         statistic=statistic,
-        fitted_on=NOTHING,
+        fitted_on=reader.fitted_on,
         baselines=trivial | together | {f"{sense} alone": each[sense] for sense in needed},
         ceilings={"truth of material, shape and size": 1.0},
         references=others | {"truth of events": reader.events(name, seed)},
@@ -133,7 +133,7 @@ def sense_record(
         own[(sense,)][name],
         reader.groups,
         statistic=statistic,
-        fitted_on=NOTHING,
+        fitted_on=reader.fitted_on,
         baselines=trivial | {f"untrained {n}": other[(sense,)][name] for n, other in enumerate(encoders)},
         ceilings={"truth": 1.0},
         seed=seed,
@@ -153,10 +153,15 @@ def perceived(
 
 
 class PropertyReader:
-    """True properties of bodies, and readouts of them averaged over the impacts on each test body."""
+    """True properties of bodies, and readouts of them averaged over the impacts on each test body.
+
+    Attributes:
+        fitted_on: recordings of the impacts that readouts were fitted on.
+    """
 
     def __init__(self, training: Sample, test: Sample) -> None:
         self._training, self._test = training, test
+        self.fitted_on: set[str] = set()
         self._wanted, self._true = properties(training), properties(test)
         _, self._first, self._body = np.unique(objects(test), return_index=True, return_inverse=True)
 
@@ -172,7 +177,9 @@ class PropertyReader:
 
     def read(self, given: JointReadout, used: tuple[str, ...]) -> dict[str, np.ndarray]:
         """Property -> truth and prediction for each test body, in the form that its statistic expects."""
-        read = given(used, self._wanted, self._training.groups)
+        learned_from = self._training.groups
+        self.fitted_on.update(learned_from.tolist())
+        read = given(used, self._wanted, learned_from)
         return {name: self._by_body(name, values) for name, values in read.items()}
 
     def events(self, name: str, seed: int) -> np.ndarray:

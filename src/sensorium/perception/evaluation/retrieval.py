@@ -5,39 +5,53 @@ reaches -34 dB of full scale (a root mean square of 0.02, twice the playroom's l
 matched with candidates from different recordings, one of them the true partner, by the scalar product of the aligned
 embeddings.
 Ties count as half better and half worse, so a network that answers the same to everything scores chance.
-Floors: chance, three untrained fusion networks on the same encoders, and the same network scored against a wrong pair.
-Ceiling: a perfect matcher, which errs only where candidates are identical bit for bit. Reference, where the source
-has labels: a matcher that knows only which classes (in the playroom: materials) are heard in each window.
+Baselines: chance; three untrained fusion networks on the same encoders; the same network scored against a wrong pair;
+the correlation over the window of loudness and change of motion, for which nothing is learned; and that of onsets and
+what a ridge regression, fitted on training recordings, expects of them from motion in 4 x 4 cells of seven frames.
+Ceiling: a perfect matcher, which errs only where candidates are identical bit for bit. Reference, where the source has
+labels: a matcher that knows which classes (in the playroom: materials) are heard in each window. It uses the truth of
+both windows, so it is no baseline.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
+from sensorium.data.recording import RecordingSet
 from sensorium.data.sample_formats import to_sounds
 from sensorium.evaluation import figures
+from sensorium.evaluation.baselines.motion_and_sound import (
+    OnsetReadout,
+    agreement,
+    change_of_energy,
+    loudness,
+    motion,
+    onsets,
+)
 from sensorium.evaluation.contract import Evaluation, Result
-from sensorium.evaluation.harness import Bench, WindowPool
+from sensorium.evaluation.harness import ROWS, Bench, WindowPool
 from sensorium.evaluation.sample import Sample
 from sensorium.evaluation.scores import mean, median
-from sensorium.evaluation.statistics import NOTHING, measure
+from sensorium.evaluation.statistics import measure
 from sensorium.perception.config import FusionConfig, RetrievalConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.evaluation.matching import audible, draw_candidates, hit, ranks
 from sensorium.perception.evaluation.world_readout import FUSED, cut, embed_split
 from sensorium.perception.fusion import Fusion
+from sensorium.progress import track
 from sensorium.randomness import stable_seed
 
-REVISION = 2
+REVISION = 3
 EVALUATION = Evaluation(__name__, RetrievalConfig, inputs=FUSED, control="fusion")
 main = EVALUATION.main
 
 DEPTHS = (1, 5, 10)
+FITTED = 300  # training recordings that suffice for the readout of onsets
 
 
 @dataclass(frozen=True)
@@ -46,13 +60,13 @@ class Similarities:
 
     Attributes:
         judged: those of the judged fusion.
-        untrained: those of untrained fusions, by name.
+        others: those of untrained fusions, and of motion and sound, by name.
         equal: 1 where two candidates are equal bit for bit.
         classes: similarity of the classes heard in both; None where there are no labels.
     """
 
     judged: np.ndarray
-    untrained: Mapping[str, np.ndarray]
+    others: Mapping[str, np.ndarray]
     equal: np.ndarray
     classes: np.ndarray | None
 
@@ -75,17 +89,21 @@ def judge(bench: Bench, config: RetrievalConfig) -> Result:
         fusion = bench.parts.load(Fusion, seed)
         return bench.map(fusion.image_embedding, seen) @ bench.map(fusion.sound_embedding, heard).T
 
-    scores, untrained = similarity(bench.untrained_seed), bench.untrained(similarity)
+    scores, others = similarity(bench.untrained_seed), bench.untrained(similarity)
     classes = heard_classes(pool, queries, rng)
-    flipped = {name: matrix.T for name, matrix in untrained.items()}
+    expected = onset_readout(recordings)
+    others |= by_motion(sample, expected)
+    flipped = {name: matrix.T for name, matrix in others.items()}
     directions = {
-        "image_to_sound": Similarities(scores, untrained, same(sample["audio"]), classes),
+        "image_to_sound": Similarities(scores, others, same(sample["audio"]), classes),
         "sound_to_image": Similarities(scores.T, flipped, same(sample["video"]), classes),
     }
     metrics = {
         name: record
         for direction, similarities in directions.items()
-        for name, record in direction_metrics(direction, similarities, candidates, sample, config.seed).items()
+        for name, record in direction_metrics(
+            direction, similarities, candidates, sample, expected.fitted_on, config.seed
+        ).items()
     }
     count = candidates.shape[1]
     notes: dict[str, Any] = {"candidates": count, "frames": frames, "audible_windows": len(queries)}
@@ -104,12 +122,17 @@ def times_chance(metrics: dict[str, dict[str, Any]], candidates: int) -> dict[st
 
 
 def direction_metrics(
-    direction: str, similarities: Similarities, candidates: np.ndarray, sample: Sample, seed: int
+    direction: str,
+    similarities: Similarities,
+    candidates: np.ndarray,
+    sample: Sample,
+    fitted_on: Collection[str],
+    seed: int,
 ) -> dict[str, dict[str, Any]]:
     """Recall at each of DEPTHS below the number of candidates, and the median rank."""
     count = candidates.shape[1]
     found = ranks(similarities.judged, candidates)
-    floors = {name: ranks(matrix, candidates) for name, matrix in similarities.untrained.items()}
+    floors = {name: ranks(matrix, candidates) for name, matrix in similarities.others.items()}
     floors["shuffled pairs"] = ranks(similarities.judged, candidates, partner=1)
     perfect = ranks(similarities.equal, candidates)
     known = {} if similarities.classes is None else {"classes heard": ranks(similarities.classes, candidates)}
@@ -119,7 +142,7 @@ def direction_metrics(
             hit(found, depth),
             sample.names,
             statistic=mean,
-            fitted_on=NOTHING,
+            fitted_on=fitted_on,
             baselines={"chance": depth / count} | {key: hit(other, depth) for key, other in floors.items()},
             ceilings={"perfect matcher": hit(perfect, depth)},
             references={key: hit(other, depth) for key, other in known.items()},
@@ -133,7 +156,7 @@ def direction_metrics(
         found,
         sample.names,
         statistic=median,
-        fitted_on=NOTHING,
+        fitted_on=fitted_on,
         baselines={"chance": (count + 1) / 2} | floors,
         ceilings={"perfect matcher": perfect},
         references=known,
@@ -141,6 +164,31 @@ def direction_metrics(
         seed=seed,
     )
     return metrics
+
+
+def onset_readout(recordings: RecordingSet) -> OnsetReadout:
+    """The readout of onsets from motion, fitted on training recordings."""
+    names = recordings.names("training")[:FITTED]
+    known = {}
+    for name in track(names, "recordings whose onsets are learned"):
+        moved = motion(recordings.field(name, "video")[None])[0]
+        known[name] = (moved, onsets(loudness(per_frame(recordings.field(name, "audio")[None], len(moved))))[0])
+    return OnsetReadout(known)
+
+
+def by_motion(sample: Sample, expected: OnsetReadout) -> dict[str, np.ndarray]:
+    """Similarities [n, n] of what moves in each window and what sounds in each, by name."""
+    moved = np.concatenate([motion(part) for part in np.array_split(sample["video"], len(sample) // ROWS + 1)])
+    loud = loudness(per_frame(sample["audio"], moved.shape[1]))
+    return {
+        "loudness and change of motion": agreement(change_of_energy(moved), loud),
+        "onsets and a ridge from motion": agreement(expected(moved), onsets(loud)),
+    }
+
+
+def per_frame(audio: np.ndarray, frames: int) -> np.ndarray:
+    """Samples int16 [n, S] -> sounds float32 [n, frames, S / frames]."""
+    return to_sounds(torch.from_numpy(np.array(audio))).reshape(len(audio), frames, -1).numpy()
 
 
 def same(values: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -41,6 +42,40 @@ def cut(embedded: Embedded, sense: str, sample: Sample, frames: int) -> np.ndarr
     if sense not in next(iter(embedded.values())):
         return None
     return sample.cut({name: senses[sense] for name, senses in embedded.items()}, frames)
+
+
+class TruthReadout:
+    """Linear readouts of the truth in the last frame of windows, fitted on some and read from others.
+
+    Args:
+        samples: windows to fit on and windows to judge by, with their "truth.state" [n, frames, D].
+        columns: which variables are read, bool [D].
+
+    Attributes:
+        fitted_on: recordings of the windows that readouts were fitted on.
+        groups: recording of each judged window.
+    """
+
+    def __init__(self, samples: tuple[Sample, Sample], columns: np.ndarray) -> None:
+        self._known, self._judged = samples
+        self._columns = columns
+        self.fitted_on: set[str] = set()
+        self.groups = self._judged.names
+
+    def __call__(self, rows: Sequence[np.ndarray], back: int = 0) -> np.ndarray:
+        """Truth of the last frame and its readout, [m, D, 2].
+
+        Args:
+            rows: of both samples, [n, width] and [m, width].
+            back: frames before the last of which the readout learns the truth, to hold it until the last.
+        """
+        known = self._known
+        self.fitted_on.update(known.names)
+        return paired(rows[0], self.truth(known, back), rows[1], self.truth(self._judged))
+
+    def truth(self, sample: Sample, back: int = 0) -> np.ndarray:
+        """The variables in the frame `back` frames before the last, [n, D]."""
+        return sample["truth.state"][:, -1 - back][:, self._columns]
 
 
 def draw(recordings: RecordingSet, frames: int, config: WorldStateConfig) -> tuple[Sample, Sample]:

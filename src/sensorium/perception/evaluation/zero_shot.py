@@ -8,9 +8,10 @@ window of a test recording is assigned to the one of the four kinds whose attrib
 (direct attribute prediction: Lampert et al. 2014). Every pair of sound classes is withheld in turn, with a pair of
 visual ones.
 
-Floors: chance, and three pairs of untrained encoders. Ceiling: the true attributes. References: the attributes of one
-sense alone (kinds that are equally near get equal shares), and `shuffled attributes`, a negative control that must
-score chance: a readout that learned from shuffled attributes.
+Baselines: chance, three pairs of untrained encoders, and features that nobody had to learn, read in the same way: ten
+plain numbers of the picture, and cepstra and statistics of the bands of the sound. Ceiling: the true attributes.
+References: the attributes of one sense alone (kinds that are equally near get equal shares), and `shuffled attributes`,
+a negative control that must score chance: a readout that learned from shuffled attributes.
 """
 
 from __future__ import annotations
@@ -24,24 +25,27 @@ import numpy as np
 from sensorium.artifacts import ArtifactError
 from sensorium.data.recording import RecordingSet, Split
 from sensorium.evaluation import figures
+from sensorium.evaluation.baselines.sound_features import band_statistics, cepstra
 from sensorium.evaluation.contract import Evaluation, Result
-from sensorium.evaluation.harness import FLOOR_SEEDS, Bench, WindowPool
+from sensorium.evaluation.harness import Bench, WindowPool
 from sensorium.evaluation.readout import JointReadout, one_hot
 from sensorium.evaluation.sample import Sample
 from sensorium.evaluation.scores import balanced_accuracy
-from sensorium.evaluation.statistics import NOTHING, Score, measure
+from sensorium.evaluation.statistics import Score, measure
 from sensorium.perception.config import AudioEncoderConfig, ZeroShotConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.evaluation.labelled import BEFORE, pooled_embedding
+from sensorium.perception.evaluation.plain import picture_features, sound_spectra
 from sensorium.perception.evaluation.world_readout import ENCODERS
 from sensorium.progress import track
 from sensorium.randomness import stable_seed
 
-REVISION = 1
+REVISION = 2
 EVALUATION = Evaluation(__name__, ZeroShotConfig, inputs=ENCODERS, control="both encoders")
 main = EVALUATION.main
 
 WAYS = 4
+SEEN = "ten plain numbers"  # of the picture, among what nobody had to learn
 SPLITS: tuple[Split, ...] = ("training", "test")
 
 Perceived = Mapping[str, np.ndarray]  # sense -> its embedding of each window, [n, width]
@@ -67,8 +71,14 @@ def judge(bench: Bench, config: ZeroShotConfig) -> Result:
             for pool, rows in zip(pools, picked, strict=True)
         ]
 
-    untrained = [perceived(seed) for seed in FLOOR_SEEDS]
-    metrics = {"unseen_kinds": unseen_kinds(trials, perceived(bench.untrained_seed), untrained, config.seed)}
+    def plain(pool: WindowPool, rows: np.ndarray) -> Perceived:
+        spectra = sound_spectra(bench, pool, rows, bench.parts.load(AudioEncoder).spectrogram)
+        heard = np.concatenate([cepstra(spectra), band_statistics(spectra)], 1)
+        return {"vision": picture_features(bench, pool, rows, [SEEN])[SEEN], "audio": heard}
+
+    others = bench.untrained(perceived)
+    others["plain features"] = [plain(pool, rows) for pool, rows in zip(pools, picked, strict=True)]
+    metrics = {"unseen_kinds": unseen_kinds(trials, perceived(bench.untrained_seed), others, config.seed)}
     windows = {"training": len(training), "test": len(test)}
     notes = {"ways": WAYS, "trials": len(trials.withheld), "windows": windows}
     return Result(metrics, lambda path: figures.bars(path, metrics, "Unseen kinds", "accuracy"), notes)
@@ -107,20 +117,20 @@ def sample(pool: WindowPool, rows: np.ndarray) -> Sample:
 
 
 def unseen_kinds(
-    trials: Trials, judged: list[Perceived], untrained: list[list[Perceived]], seed: int
+    trials: Trials, judged: list[Perceived], others: Mapping[str, list[Perceived]], seed: int
 ) -> dict[str, Any]:
-    """The accuracy of recognising withheld kinds."""
+    """The accuracy of recognising withheld kinds, from what is judged and from what it is compared with."""
     read = trials.read(judged)
     shuffled = trials.read(judged, shuffled=np.random.default_rng(stable_seed(seed, "shuffled attributes")))
-    floors: dict[str, Score] = {"chance": 1 / WAYS}
-    floors |= {f"untrained {n}": trials.right(trials.read(each)) for n, each in enumerate(untrained)}
+    baselines: dict[str, Score] = {"chance": 1 / WAYS}
+    baselines |= {name: trials.right(trials.read(each)) for name, each in others.items()}
     return measure(
         "unseen_kinds",
         trials.right(read),
         trials.groups,
         statistic=balanced_accuracy,
-        fitted_on=NOTHING,
-        baselines=floors,
+        fitted_on=trials.fitted_on,
+        baselines=baselines,
         ceilings={"true attributes": 1.0},
         references={f"{name} alone": trials.right(read, columns) for name, columns in trials.columns.items()}
         | {"shuffled attributes": trials.right(shuffled)},
@@ -138,6 +148,7 @@ class Trials:
         table: attributes of each kind, float [kinds, classes seen + classes heard].
         columns: which of them are of which sense.
         withheld: kinds of each trial, [4] each.
+        fitted_on: recordings of the windows that readouts were fitted on.
 
     Raises:
         ArtifactError: if no trial is left.
@@ -148,6 +159,7 @@ class Trials:
         self.table = np.concatenate([one_hot(kinds // heard, seen), one_hot(kinds % heard, heard)], 1)
         self.columns = {"vision": slice(0, seen), "audio": slice(seen, None)}
         self._training, self._test = training, test
+        self.fitted_on: set[str] = set()
         self._learned, self._judged = (part["seen"] * heard + part["heard"] for part in (training, test))
         pairs = zip(combinations(range(heard), 2), cycle(combinations(range(seen), 2)), strict=False)
         every = [np.array([a * heard + b for a in sights for b in sounds]) for sounds, sights in pairs]
@@ -187,7 +199,9 @@ class Trials:
             if shuffled is not None:
                 attributes = shuffled.permutation(attributes)
             wanted = {sense: attributes[:, columns] for sense, columns in self.columns.items()}
-            read = given(tuple(training), wanted, self._training.groups[kept])
+            learned_from = self._training.groups[kept]
+            self.fitted_on.update(learned_from.tolist())
+            read = given(tuple(training), wanted, learned_from)
             found.append(np.concatenate([read[sense] for sense in self.columns], 1))
         return found
 

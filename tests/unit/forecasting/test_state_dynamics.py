@@ -22,7 +22,7 @@ from sensorium.evaluation.scores import correlation, cosine, explained, products
 from sensorium.evaluation.statistics import baseline_values
 from sensorium.forecasting import train_state_dynamics
 from sensorium.forecasting.config import CausalConfig, MotionConfig, StateDynamicsConfig
-from sensorium.forecasting.evaluation import causal, motion
+from sensorium.forecasting.evaluation import calibration, causal, motion, trajectories
 from sensorium.forecasting.state_dynamics import Forecast, StateDynamics
 from sensorium.forecasting.state_dynamics_learner import StateDynamicsLearner, likelihood
 from sensorium.models.load import load
@@ -290,8 +290,8 @@ def test_motion_refuses_models_of_other_recordings(world: ToyWorld, dynamics_man
 def test_simple_predictions_by_hand() -> None:
     """A straight line goes on straight; free fall follows half g t squared and ends at the floor."""
     line = np.arange(5.0)[None, :, None, None] * [0.1, -0.2]
-    assert np.allclose(motion.straight(line, 3)[0, :, 0], [[0.5, -1.0], [0.6, -1.2], [0.7, -1.4]])
-    fall = motion.ballistic(np.full((1, 1, 2), 0.2), np.zeros((1, 1, 2)), 40)[0, :, 0]
+    assert np.allclose(trajectories.straight(line, 3)[0, :, 0], [[0.5, -1.0], [0.6, -1.2], [0.7, -1.4]])
+    fall = trajectories.ballistic(np.full((1, 1, 2), 0.2), np.zeros((1, 1, 2)), 40)[0, :, 0]
     assert (fall[:, 0] == 0.2).all()
     assert fall[3, 1] - 0.2 == pytest.approx(0.5 * 1.6 * (4 / 16) ** 2, rel=0.3)
     assert fall[-1, 1] == pytest.approx(0.96)
@@ -302,10 +302,10 @@ def test_coverage_likelihood_and_ranks_by_hand() -> None:
     rng = np.random.default_rng(0)
     variance = rng.uniform(0.5, 2, (4000, 3))
     square = variance * rng.standard_normal((4000, 3)) ** 2
-    assert motion.coverage(square, variance) == pytest.approx({"50%": 0.5, "90%": 0.9}, abs=0.02)
+    assert calibration.coverage(square, variance) == pytest.approx({"50%": 0.5, "90%": 0.9}, abs=0.02)
     assert (
-        motion.negative_log_likelihood(square, variance).mean()
-        < motion.negative_log_likelihood(square, np.ones(3)).mean()
+        calibration.negative_log_likelihood(square, variance).mean()
+        < calibration.negative_log_likelihood(square, np.ones(3)).mean()
     )
     moments = rank_moments(variance, np.sqrt(variance) + 100 * np.arange(3), within_columns=True)
     assert correlation(moments, np.ones(4000)) == pytest.approx(1)

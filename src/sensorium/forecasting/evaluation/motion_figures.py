@@ -25,7 +25,7 @@ def motion(path: Path, errors: Mapping[str, np.ndarray], covered: Mapping[str, t
     for number, (name, line) in enumerate(errors.items()):
         left.plot(range(1, len(line) + 1), line, "--" if number else "-", color=COLOURS[number], label=name)
     left.xaxis.set_major_locator(MaxNLocator(integer=True))
-    left.set_ylim(0, 1.5 * float(max(line[-1] for name, line in errors.items() if name != "gravity")))
+    left.set_ylim(0, 1.5 * float(max(line[-1] for line in errors.values())))
     left.set_xlabel("frames ahead")
     left.set_ylabel("error of positions (of the room's width)")
     shares = np.linspace(0.05, 0.95, 19)

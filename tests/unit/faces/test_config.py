@@ -240,6 +240,7 @@ def test_a_section_that_is_no_json_is_refused():
 
 
 BODIES = ("properties", "zero_shot")
+FORECASTS = ("motion", "causal", "fields")
 
 
 @pytest.mark.parametrize(
@@ -255,9 +256,7 @@ BODIES = ("properties", "zero_shot")
                 *BODIES,
                 "world_state",
                 "finetuning",
-                "motion",
-                "causal",
-                "fields",
+                *FORECASTS,
                 "reconstruction",
                 "sound_reconstruction",
                 *DREAMS,
@@ -278,9 +277,7 @@ BODIES = ("properties", "zero_shot")
                 *BODIES,
                 "world_state",
                 "finetuning",
-                "motion",
-                "causal",
-                "fields",
+                *FORECASTS,
             ],
         ),
         (
@@ -296,9 +293,7 @@ BODIES = ("properties", "zero_shot")
                 "few_shot",
                 *BODIES,
                 "world_state",
-                "motion",
-                "causal",
-                "fields",
+                *FORECASTS,
             ],
         ),
         (
@@ -310,9 +305,7 @@ BODIES = ("properties", "zero_shot")
                 "few_shot",
                 "properties",
                 "world_state",
-                "motion",
-                "causal",
-                "fields",
+                *FORECASTS,
             ],
         ),
         ({"lines": {"representation": False}}, ["reconstruction", "sound_reconstruction", *DREAMS, "counterfactual"]),

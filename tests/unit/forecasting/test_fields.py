@@ -43,8 +43,8 @@ def test_fields_hold_the_bodies_area_and_momentum_where_they_are() -> None:
     assert field[2].sum() == pytest.approx(-field[0].sum())
     assert np.unravel_index(field[0].argmax(), (8, 8)) == (4, 2)  # row 4: y from 0.5 to 0.625
     x, y = np.meshgrid((np.arange(8) + 0.5) / 8, (np.arange(8) + 0.5) / 8)
-    assert (field[0] * x).sum() / field[0].sum() == pytest.approx(0.3, abs=2e-3)
-    assert (field[0] * y).sum() / field[0].sum() == pytest.approx(0.6, abs=2e-3)
+    assert (field[0] * x).sum() / field[0].sum() == pytest.approx(0.3, abs=5e-3)
+    assert (field[0] * y).sum() / field[0].sum() == pytest.approx(0.6, abs=5e-3)
 
 
 def test_fields_of_bodies_add_up_and_forget_which_is_which() -> None:
@@ -62,14 +62,14 @@ def test_scores_by_hand() -> None:
     """The truth scores 1, the mean field 0, and halves of both kinds count alike."""
     rng = np.random.default_rng(0)
     truth, mean, weights = rng.normal(size=(50, 2, 12)), np.zeros(12), np.ones(50)
-    assert explained(squares(truth, truth, mean), weights) == 1
-    assert explained(squares(np.zeros_like(truth), truth, mean), weights) == 0
-    assert explained(squares(0.5 * truth, truth, mean), weights) == pytest.approx(0.75)
+    assert explained(squares(truth, truth, mean).sum(1), weights) == 1
+    assert explained(squares(np.zeros_like(truth), truth, mean).sum(1), weights) == 0
+    assert explained(squares(0.5 * truth, truth, mean).sum(1), weights) == pytest.approx(0.75)
     still = truth.copy()
     still[..., 4:] = 0  # the momentum
-    kinds = explained_by_kind(squares(still, truth, mean))
+    kinds = explained_by_kind(squares(still, truth, mean).sum(1))
     assert kinds == pytest.approx({"occupancy": 1, "momentum": 0})
-    assert explained(squares(still, truth, mean), weights) == pytest.approx(0.5)
+    assert explained(squares(still, truth, mean).sum(1), weights) == pytest.approx(0.5)
 
 
 class Untrained:
@@ -113,8 +113,8 @@ def test_windows_stand_where_they_say(untrained: Bench) -> None:
     """Truth, actions, sight and forecasts are of the frames that they are said to be of."""
     part = Windows(untrained, "test", 12, SECTION, np.random.default_rng(0))
     assert set(part.sample.groups) <= set(untrained.parts.recordings().names("test")[: SECTION.recordings])
-    assert part.truth.shape == (12, 1 + DYNAMICS.horizon, 3 * CELLS**2)
-    row = 5
+    row, last = 5, part.frames - 1
+    assert part.fields(np.array([last])).shape == (12, 1, 3 * CELLS**2)
     made, now = recording(int(part.sample.groups[row][4:])), int(part.sample.start[row]) + FUSION.frames - 1
     assert part.frames == FUSION.frames
 
@@ -122,9 +122,13 @@ def test_windows_stand_where_they_say(untrained: Bench) -> None:
         bodies = (made[key][None, [frame]].astype(float) for key in ("truth.position", "truth.velocity"))
         return body_fields(*bodies, made["truth.size"][None].astype(float), CELLS).reshape(-1)
 
-    np.testing.assert_allclose(part.truth[row, 0], truth(now), atol=1e-6)
-    np.testing.assert_allclose(part.truth[row, -1], truth(now + DYNAMICS.horizon), atol=1e-6)
-    np.testing.assert_allclose(part.last_seen[row, 0], truth(now - SECTION.hidden), atol=1e-6)
+    np.testing.assert_allclose(part.fields(np.array([last]))[row, 0], truth(now), atol=1e-6)
+    np.testing.assert_allclose(
+        part.fields(last + np.array([DYNAMICS.horizon]))[row, 0], truth(now + DYNAMICS.horizon), atol=1e-6
+    )
+    np.testing.assert_allclose(
+        part.fields(np.array([last - SECTION.hidden]))[row, 0], truth(now - SECTION.hidden), atol=1e-6
+    )
     np.testing.assert_array_equal(part.actions[row], made["action"][now + 1 : now + 1 + DYNAMICS.horizon].reshape(-1))
     held = np.repeat(part.judged[:, -1:], DYNAMICS.horizon, 1)  # what fresh state dynamics forecast
     np.testing.assert_allclose(part.ahead(FLOOR_SEEDS[0]), held, atol=1e-4)
@@ -155,14 +159,14 @@ class Knowing:
         position, velocity = place + speed * time, np.broadcast_to(speed, (count, time.size, 1, 2))
         every = body_fields(position, velocity, np.full((count, 1), 0.15), config.cells)
         self._every = every.reshape(count, time.size, -1)
-        now = self.frames - 1
-        self.truth, self.last_seen = self._every[:, now:], self._every[:, [now - self.hidden]]
+        self.read = np.arange(4, 8)
         state = np.concatenate([position, velocity], -1)[:, :, 0]
         self.sample = Sample(groups, np.zeros(count, int), {"truth.state": state})
         self.actions = rng.normal(size=(count, 8))
         self.judged = self._picture(self._every[:, : self.frames])
         self._fresh = rng.normal(size=self.judged.shape)
-        self._knows = bench.untrained_seed is None
+        if bench.untrained_seed is not None:
+            self.judged = self._fresh
 
     def _picture(self, every: np.ndarray) -> np.ndarray:
         return every + self.noise * every.std() * self._rng.normal(size=every.shape)
@@ -172,14 +176,17 @@ class Knowing:
         return states[:, -1:] if hidden else states
 
     def ahead(self, seed: int | None) -> np.ndarray:
-        known = self._picture(self.truth[:, 1:])
+        known = self._picture(self._every[:, self.frames :])
         return known if seed is None else np.repeat(self.judged[:, -1:], self.horizon, 1)
 
     def felt(self, first: int) -> np.ndarray:
         return np.zeros((len(self.sample), 0))
 
-    def grid(self, now: int) -> np.ndarray:
-        return self._picture(self._every[:, now, : self.truth.shape[-1] // 3])  # a single picture: no momentum
+    def fields(self, frames: np.ndarray) -> np.ndarray:
+        return self._every[:, frames]
+
+    def plain(self, frames: np.ndarray) -> np.ndarray:
+        return self._picture(self._every[:, frames, : CELLS**2])  # a single picture: no momentum
 
 
 def judged(monkeypatch: pytest.MonkeyPatch, seed: int | None = None) -> Any:
@@ -204,7 +211,9 @@ def test_states_that_hold_the_bodies_pass_and_fresh_ones_do_not(
     names = {name: set(baseline_values(record)) for name, record in result.metrics.items()}
     assert names["seen"] == plain | untrained
     assert names["hidden"] == plain | untrained | {"last seen, held", "last seen and body since"}
-    assert names["forecast"] == plain | {"last fields, held", "ridge, state to fields", "untrained"}
+    assert names["forecast"] == plain | {
+        *("last fields, held", "ridge, state to fields", "ridge, last state alone", "untrained")
+    }
     assert set(result.metrics["hidden"]["references"]) == {fields.NEVER_LOST, fields.TRUE_HELD}
     assert set(result.metrics["seen"]["references"]) == {fields.TRUE_STATE}
     momentum = result.notes["by_kind"]["seen"]["encoder without fusion"]["momentum"]

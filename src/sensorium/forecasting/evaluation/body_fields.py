@@ -48,12 +48,12 @@ def squares(predicted: np.ndarray, truth: np.ndarray, mean: np.ndarray) -> np.nd
 
 
 def explained(samples: np.ndarray, weights: np.ndarray) -> float:
-    """R^2 over all cells, frames and windows, the mean over the kinds; samples [n, T, 2, 2] are `squares`."""
+    """R^2 over all cells and windows, the mean over the kinds; samples [n, 2, 2] are `squares`, summed over frames."""
     return float(np.mean(list(explained_by_kind(samples, weights).values())))
 
 
 def explained_by_kind(samples: np.ndarray, weights: np.ndarray | None = None) -> Mapping[str, float]:
     """R^2 of occupancy and of momentum."""
     weights = np.ones(len(samples)) if weights is None else weights
-    error, total = np.tensordot(weights, samples.sum(1), axes=(0, 0)).T
+    error, total = np.tensordot(weights, samples, axes=(0, 0)).T
     return {kind: float(1 - e / t) if t > 0 else 0.0 for kind, e, t in zip(KINDS, error, total, strict=True)}

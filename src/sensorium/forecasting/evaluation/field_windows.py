@@ -23,6 +23,7 @@ from sensorium.progress import track
 
 TRUTH = ("truth.position", "truth.velocity", "truth.size")
 BACK = (0, 1, 4)  # frames of the encoder's grid that stand in for fusion
+FELT = 4  # frames of the body sense beside it
 
 
 class Windows:
@@ -39,8 +40,7 @@ class Windows:
         sample: recordings and starts, with "vision", "audio", "body" of the F frames of fusion, and "action" and
             "truth.state" of all F + H.
         frames, given, horizon, hidden: F; states that the state dynamics are given; H; frames without sight.
-        truth: flat fields of frames F - 1 to F - 1 + H, [n, 1 + H, D].
-        last_seen: flat fields of frame F - 1 - hidden, [n, 1, D].
+        read: frames whose states the readout is fitted on: the later half of the F, which have a past.
     """
 
     def __init__(self, bench: Bench, split: Split, count: int, config: FieldsConfig, rng: np.random.Generator) -> None:
@@ -57,11 +57,10 @@ class Windows:
         names = list(dict.fromkeys(places.names))
         truth = [places.cut(_whole(recordings, names, field), whole).astype(np.float64) for field in TRUTH[:2]]
         size = np.stack([recordings.field(name, TRUTH[2]) for name in places.names]).astype(np.float64)
-        now, numbers = self.frames - 1, 3 * config.cells**2
-        self.truth, self.last_seen = (
-            body_fields(*(values[:, cut] for values in truth), size, config.cells).reshape(len(places), -1, numbers)
-            for cut in (slice(now, None), slice(now - self.hidden, now - self.hidden + 1))
-        )
+        self.read = np.arange(self.frames // 2, self.frames)
+        self._first = min(self.frames // 2, self.frames - 1 - self.hidden)
+        every = body_fields(*(values[:, self._first :] for values in truth), size, config.cells)
+        self._truth = every.reshape(len(places), -1, 3 * config.cells**2)
         self.sample = places.having(
             **self._senses(places, names),
             **{key: places.cut(_whole(recordings, names, key), whole) for key in ("action", "truth.state")},
@@ -102,16 +101,27 @@ class Windows:
         """Of the frames that are forecast, flat, [n, numbers]."""
         return flat(self.sample["action"][:, self.frames :])
 
+    def fields(self, frames: np.ndarray) -> np.ndarray:
+        """True fields of some frames, flat, [n, frames, 3 G G]."""
+        return self._truth[:, frames - self._first]
+
     def felt(self, first: int) -> np.ndarray:
         """The body sense from a frame on, flat, [n, numbers]; without numbers where there is none."""
         body = self.sample.get("body")
         return np.zeros((len(self.sample), 0)) if body is None else flat(body[:, max(0, first) :])
 
-    def grid(self, now: int) -> np.ndarray:
-        """The vision encoder's grid, as fusion gets it, in frame `now` and before, [n, numbers]."""
-        fusion = self._bench.parts.load(Fusion)
-        frames = np.ascontiguousarray(self.sample["vision"][:, [max(0, now - back) for back in BACK]])
-        return flat(self._bench.map(partial(fusion.calibrated, "vision"), frames))
+    def plain(self, frames: np.ndarray) -> np.ndarray:
+        """Of each frame what there is without fusion: grid and body sense, now and before, [n, frames, numbers]."""
+        body = self.sample.get("body")
+        parts = [self._grid[:, np.maximum(frames - back, 0)] for back in BACK]
+        if body is not None:
+            parts += [body[:, np.maximum(frames - back, 0)] for back in range(FELT)]
+        return np.concatenate(parts, -1)
+
+    @cached_property
+    def _grid(self) -> np.ndarray:
+        """The vision encoder's grid, reduced as fusion reduces it, [n, F, components]."""
+        return self._bench.map(partial(self._bench.parts.load(Fusion).calibrated, "vision"), self.sample["vision"])
 
 
 def _whole(recordings: RecordingSet, names: list[str], field: str) -> Mapping[str, np.ndarray]:

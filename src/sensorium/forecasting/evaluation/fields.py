@@ -9,15 +9,16 @@ frames before, and the body sense of four frames, without fusion; three untraine
 `hidden`: the same after `hidden` frames without sight. Floors: the mean field; the fields when last seen, held; the
 state when last seen with the body sense since; the encoder's grid when last seen with the body sense since, without
 fusion; three untrained fusions.
-`forecast`: from each state that the state dynamics forecast, the mean over the frames ahead. Floors: the mean field;
-the fields of the last frame, held; a ridge regression from the last state and the actions to each frame's fields; the
-same from the encoder's grid, without fusion; untrained state dynamics, which forecast no change.
+`forecast`: from each state that the state dynamics forecast, over all frames ahead. Floors: the mean field; the fields
+of the last frame, held; ridge regressions from the last state, with and without the actions, to the fields of all
+frames; the same from the encoder's grid, without fusion; untrained state dynamics, which forecast no change.
 References: the same regression from the variables of the true state, which is linear in places while the fields are
 not; sight never lost; the true fields of the last seen frame, held; forecasts read as true states are.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ from sensorium.forecasting.evaluation import motion_figures
 from sensorium.forecasting.evaluation.body_fields import explained, explained_by_kind, squares
 from sensorium.forecasting.evaluation.field_windows import TRUTH, Windows
 from sensorium.forecasting.evaluation.forecasts import INPUTS
+from sensorium.forecasting.evaluation.ridge_forecast import flat
 from sensorium.randomness import stable_seed
 
 REVISION = 1
@@ -39,7 +41,6 @@ EVALUATION = Evaluation(__name__, FieldsConfig, inputs=INPUTS, control="fusion a
 main = EVALUATION.main
 
 LEARNED: Split = "training"  # what every regression is fitted on
-FELT = 4  # frames of the body sense beside it
 
 
 def judge(bench: Bench, config: FieldsConfig) -> Result:
@@ -56,22 +57,22 @@ def judge(bench: Bench, config: FieldsConfig) -> Result:
     metrics = {
         name: measure(
             name,
-            answers["model"],
+            answers["model"].sum(1),
             parts[1].sample.names,
             statistic=explained,
             fitted_on=reader.fitted_on,
-            baselines={"mean field": 0.0} | {key: answers[key] for key in answers if key not in REFERENCES},
+            baselines={"mean field": 0.0} | {key: answers[key].sum(1) for key in answers if key not in REFERENCES},
             ceilings={"truth": 1.0},
-            references={key: answers[key] for key in REFERENCES[1:] if key in answers},
+            references={key: answers[key].sum(1) for key in REFERENCES[1:] if key in answers},
             seed=config.seed,
         )
         for name, answers in read.items()
     }
     by_kind = {
-        name: {key: explained_by_kind(value) for key, value in answers.items()} for name, answers in read.items()
+        name: {key: explained_by_kind(value.sum(1)) for key, value in answers.items()} for name, answers in read.items()
     }
     ahead = {
-        key: [explained_by_kind(value[:, [frame]]) for frame in range(value.shape[1])]
+        key: [explained_by_kind(value[:, frame]) for frame in range(value.shape[1])]
         for key, value in read["forecast"].items()
     }
     notes: dict[str, Any] = {"by_kind": by_kind, "forecast_over_horizon": ahead}
@@ -84,7 +85,8 @@ TRUE_STATE, NEVER_LOST, TRUE_HELD, AS_TRUE = (
 )
 REFERENCES = ("model", TRUE_STATE, NEVER_LOST, TRUE_HELD, AS_TRUE)  # whatever is no baseline
 
-Answers = dict[str, np.ndarray]  # who answers -> `squares` of the judged windows
+Answers = dict[str, np.ndarray]  # who answers -> `squares` of the judged windows, [n, frames, 2, 2]
+Rows = Callable[[Windows], np.ndarray]  # numbers of windows, [n, W]
 
 
 class Reader:
@@ -92,92 +94,108 @@ class Reader:
 
     Attributes:
         learned, judged: the windows.
+        now, ahead: the last frame of the window, and those that are forecast, as `Windows.fields` takes them.
         fitted_on: recordings of all fits so far.
     """
 
     def __init__(self, learned: Windows, judged: Windows) -> None:
         self.learned, self.judged = learned, judged
+        self.now = np.array([learned.frames - 1])
+        self.ahead = np.arange(learned.frames, learned.frames + learned.horizon)
         self.fitted_on: frozenset[str] = frozenset()
-        self._mean = learned.truth.mean((0, 1))
+        self._mean = learned.fields(np.concatenate([learned.read, self.ahead])).mean((0, 1))
 
-    def fit(self, rows: np.ndarray, truth: np.ndarray) -> Ridge:
-        """From numbers of the windows to fit on, [n, W], to their fields, [n, D]."""
-        ridge = Ridge.fit(rows, truth, self.learned.sample.groups)
+    def fit(self, rows: np.ndarray, frames: np.ndarray) -> Ridge:
+        """From numbers of the windows to fit on, to their fields.
+
+        Args:
+            rows: [n, W] for the fields of all frames together, or [n, frames, W] for one field each.
+            frames: of the fields.
+        """
+        wanted, groups = self.learned.fields(frames), self.learned.sample.groups
+        if rows.ndim == 3:
+            rows, wanted, groups = (
+                rows.reshape(-1, rows.shape[-1]),
+                wanted.reshape(-1, wanted.shape[-1]),
+                groups.repeat(len(frames)),
+            )
+        ridge = Ridge.fit(rows, flat(wanted), groups)
         self.fitted_on |= ridge.fitted_on
         return ridge
 
-    def now(self, learned: np.ndarray, judged: np.ndarray) -> np.ndarray:
-        """`squares` of the fields of the last frame, read from numbers of both kinds of windows, [n, W] each."""
-        return self.score(self.fit(learned, self.learned.truth[:, 0])(judged)[:, None], ahead=False)
+    def answer(self, rows: Rows, frames: np.ndarray) -> np.ndarray:
+        """`squares` of the fields of some frames, by one regression from numbers [n, W] of both kinds of windows."""
+        return self.score(self.fit(rows(self.learned), frames)(rows(self.judged)), frames)
 
-    def later(self, learned: np.ndarray, judged: np.ndarray) -> np.ndarray:
-        """`squares` of all fields ahead, each by a regression of its own from [n, W], or from [n, H, W]."""
-        answers = [
-            self.fit(learned[:, frame] if learned.ndim == 3 else learned, self.learned.truth[:, 1 + frame])(
-                judged[:, frame] if judged.ndim == 3 else judged
-            )
-            for frame in range(self.judged.horizon)
-        ]
-        return self.score(np.stack(answers, 1), ahead=True)
-
-    def score(self, predicted: np.ndarray, *, ahead: bool) -> np.ndarray:
-        """`squares` of fields [n, 1 or H, D] of the last frame or of the frames ahead."""
-        truth = self.judged.truth[:, 1:] if ahead else self.judged.truth[:, :1]
+    def score(self, predicted: np.ndarray, frames: np.ndarray) -> np.ndarray:
+        """`squares` of fields of some frames."""
+        truth = self.judged.fields(frames)
+        predicted = predicted.reshape(len(truth), -1, truth.shape[-1])
         return squares(np.broadcast_to(predicted, truth.shape), truth, self._mean)
+
+    def readout(self, rows: Callable[[Windows, np.ndarray], np.ndarray]) -> Ridge:
+        """The fields of a frame from its own numbers [n, frames, W], fitted on all frames of `Windows.read`."""
+        return self.fit(rows(self.learned, self.learned.read), self.learned.read)
+
+    def present(self, rows: Callable[[Windows, np.ndarray], np.ndarray]) -> np.ndarray:
+        """`squares` of the fields of the last frame by `readout`."""
+        return self.score(self.readout(rows)(rows(self.judged, self.now)), self.now)
 
 
 def seen(bench: Bench, reader: Reader) -> Answers:
     """Answers to `seen`."""
-    parts = reader.learned, reader.judged
-    now = reader.learned.frames - 1
 
     def state(seed: int | None) -> np.ndarray:
-        return reader.now(*(part.states(seed)[:, now] for part in parts))
+        known = {part: part.states(seed) for part in (reader.learned, reader.judged)}
+        return reader.present(lambda part, frames: known[part][:, frames])
 
-    answers = {"model": reader.now(*(part.judged[:, now] for part in parts)), **bench.untrained(state)}
-    answers["encoder without fusion"] = reader.now(*(_join(p.grid(now), p.felt(p.frames - FELT)) for p in parts))
-    if all("truth.state" in part.sample for part in parts):
-        answers[TRUE_STATE] = reader.now(*(np.nan_to_num(part.sample["truth.state"][:, now]) for part in parts))
-    return answers
+    return {
+        "model": reader.present(lambda part, frames: part.judged[:, frames]),
+        **bench.untrained(state),
+        "encoder without fusion": reader.present(lambda part, frames: part.plain(frames)),
+        TRUE_STATE: reader.present(lambda part, frames: np.nan_to_num(part.sample["truth.state"][:, frames])),
+    }
 
 
 def hidden(bench: Bench, reader: Reader) -> Answers:
     """Answers to `hidden`."""
-    parts = reader.learned, reader.judged
-    now, last = reader.learned.frames - 1, reader.learned.frames - 1 - reader.learned.hidden
+    last = reader.now - reader.learned.hidden  # the frame when bodies were last seen
+    since = int(last[0]) + 1
 
     def state(seed: int | None) -> np.ndarray:
-        return reader.now(*(part.states(seed, part.hidden)[:, 0] for part in parts))
+        return reader.answer(lambda part: part.states(seed, part.hidden)[:, 0], reader.now)
 
-    readout = reader.fit(reader.learned.judged[:, now], reader.learned.truth[:, 0])
+    held = reader.readout(lambda part, frames: part.judged[:, frames])(reader.judged.judged[:, last])
     return {
         "model": state(bench.untrained_seed),
         **bench.untrained(state),
-        "last seen, held": reader.score(readout(reader.judged.judged[:, last])[:, None], ahead=False),
-        "last seen and body since": reader.now(*(_join(p.judged[:, last], p.felt(last + 1)) for p in parts)),
-        "encoder without fusion": reader.now(*(_join(p.grid(last), p.felt(last - FELT + 1)) for p in parts)),
-        NEVER_LOST: reader.now(*(part.judged[:, now] for part in parts)),
-        TRUE_HELD: reader.score(reader.judged.last_seen, ahead=False),
+        "last seen, held": reader.score(held, reader.now),
+        "last seen and body since": reader.answer(lambda p: join(p.judged[:, last], p.felt(since)), reader.now),
+        "encoder without fusion": reader.answer(lambda p: join(p.plain(last), p.felt(since)), reader.now),
+        NEVER_LOST: reader.present(lambda part, frames: part.judged[:, frames]),
+        TRUE_HELD: reader.score(reader.judged.fields(last), reader.now),
     }
 
 
 def forecast(bench: Bench, reader: Reader) -> Answers:
     """Answers to `forecast`."""
-    parts = reader.learned, reader.judged
-    now = reader.learned.frames - 1
-    readout = reader.fit(reader.learned.judged[:, now], reader.learned.truth[:, 0])
-    states = [part.ahead(bench.untrained_seed) for part in parts]
-    plain = (_join(p.grid(now), p.felt(p.frames - FELT), p.actions) for p in parts)
+    now, ahead = reader.now, reader.ahead
+    readout = reader.readout(lambda part, frames: part.judged[:, frames])
+    states = [part.ahead(bench.untrained_seed) for part in (reader.learned, reader.judged)]
+    each = [reader.fit(states[0][:, number], ahead[[number]])(states[1][:, number]) for number in range(len(ahead))]
+    last = reader.judged.judged[:, now]
     return {
-        "model": reader.later(*states),
-        "last fields, held": reader.score(readout(reader.judged.judged[:, -1:]), ahead=True),
-        "ridge, state to fields": reader.later(*(_join(part.judged[:, now], part.actions) for part in parts)),
-        "encoder without fusion": reader.later(*plain),
-        "untrained": reader.later(*(part.ahead(FLOOR_SEEDS[0]) for part in parts)),  # the same for all seeds
-        TRUE_HELD: reader.score(reader.judged.truth[:, :1], ahead=True),
-        AS_TRUE: reader.score(readout(states[1]), ahead=True),
+        "model": reader.score(np.stack(each, 1), ahead),
+        "last fields, held": reader.score(readout(last), ahead),
+        "ridge, state to fields": reader.answer(lambda p: join(p.judged[:, now], p.actions), ahead),
+        "ridge, last state alone": reader.answer(lambda p: join(p.judged[:, now]), ahead),
+        "encoder without fusion": reader.answer(lambda p: join(p.plain(now), p.actions), ahead),
+        "untrained": reader.score(readout(reader.judged.ahead(FLOOR_SEEDS[0])), ahead),  # the same for all seeds
+        TRUE_HELD: reader.score(reader.judged.fields(now), ahead),
+        AS_TRUE: reader.score(readout(states[1]), ahead),
     }
 
 
-def _join(*parts: np.ndarray) -> np.ndarray:
-    return np.concatenate([part.astype(np.float64) for part in parts], 1)
+def join(*parts: np.ndarray) -> np.ndarray:
+    """Arrays [n, ...] side by side, [n, numbers]."""
+    return np.concatenate([flat(part).astype(np.float64) for part in parts], 1)

@@ -43,8 +43,8 @@ def test_fields_hold_the_bodies_area_and_momentum_where_they_are() -> None:
     assert field[2].sum() == pytest.approx(-field[0].sum())
     assert np.unravel_index(field[0].argmax(), (8, 8)) == (4, 2)  # row 4: y from 0.5 to 0.625
     x, y = np.meshgrid((np.arange(8) + 0.5) / 8, (np.arange(8) + 0.5) / 8)
-    assert (field[0] * x).sum() / field[0].sum() == pytest.approx(0.3, abs=5e-3)
-    assert (field[0] * y).sum() / field[0].sum() == pytest.approx(0.6, abs=5e-3)
+    assert (field[0] * x).sum() / field[0].sum() == pytest.approx(0.3, abs=1e-2)
+    assert (field[0] * y).sum() / field[0].sum() == pytest.approx(0.6, abs=1e-2)
 
 
 def test_fields_of_bodies_add_up_and_forget_which_is_which() -> None:
@@ -122,13 +122,8 @@ def test_windows_stand_where_they_say(untrained: Bench) -> None:
         bodies = (made[key][None, [frame]].astype(float) for key in ("truth.position", "truth.velocity"))
         return body_fields(*bodies, made["truth.size"][None].astype(float), CELLS).reshape(-1)
 
-    np.testing.assert_allclose(part.fields(np.array([last]))[row, 0], truth(now), atol=1e-6)
-    np.testing.assert_allclose(
-        part.fields(last + np.array([DYNAMICS.horizon]))[row, 0], truth(now + DYNAMICS.horizon), atol=1e-6
-    )
-    np.testing.assert_allclose(
-        part.fields(np.array([last - SECTION.hidden]))[row, 0], truth(now - SECTION.hidden), atol=1e-6
-    )
+    for later in (0, DYNAMICS.horizon, -SECTION.hidden):
+        np.testing.assert_allclose(part.fields(np.array([last + later]))[row, 0], truth(now + later), atol=1e-6)
     np.testing.assert_array_equal(part.actions[row], made["action"][now + 1 : now + 1 + DYNAMICS.horizon].reshape(-1))
     held = np.repeat(part.judged[:, -1:], DYNAMICS.horizon, 1)  # what fresh state dynamics forecast
     np.testing.assert_allclose(part.ahead(FLOOR_SEEDS[0]), held, atol=1e-4)

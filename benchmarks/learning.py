@@ -41,7 +41,7 @@ LINES = {  # line of work -> its evaluations
         "world_state",
         "finetuning",
     ),
-    "forecasting": ("motion", "causal"),
+    "forecasting": ("motion", "causal", "fields"),
     "generation": (
         "reconstruction",
         "sound_reconstruction",
@@ -56,7 +56,7 @@ UNITS = {  # unit -> patterns of "evaluation.metric"
     "dB": ("*.psnr*", "*.snr", "*.log_spectral_distance", "rollout.action_effect", "rollout.few_steps"),
     "SSIM": ("*.ssim*",),
     "accuracy": ("probe_*", "few_shot.*", "zero_shot.*"),
-    "R^2": ("properties.*", "world_state.*"),
+    "R^2": ("properties.*", "world_state.*", "fields.*"),
     "rank": ("retrieval.*_median_rank",),
     "share found": ("retrieval.*_r1", "retrieval.*_r5", "retrieval.*_r10"),
     "half-widths": ("finetuning.*",),

@@ -60,3 +60,18 @@ use rule motion as causal with:
         **evaluation("causal"),
     message:
         "Predicting what other actions would change"
+
+
+use rule motion as fields with:
+    """Compare fields of bodies, read from world states and their forecasts, with the truth."""
+    output:
+        result="results/eval/fields.json",
+        figure=in_report("results/figures/fields.png", "Representation", sense="all"),
+    log:
+        "logs/fields.log",
+    benchmark:
+        "results/benchmarks/fields.tsv"
+    params:
+        **evaluation("fields"),
+    message:
+        "Reading where bodies are and what moves"

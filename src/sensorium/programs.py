@@ -29,6 +29,7 @@ EVALUATIONS = {
     "finetuning": "sensorium.perception.evaluation.finetuning",
     "motion": "sensorium.forecasting.evaluation.motion",
     "causal": "sensorium.forecasting.evaluation.causal",
+    "fields": "sensorium.forecasting.evaluation.fields",
     "reconstruction": "sensorium.generation.evaluation.reconstruction",
     "sound-reconstruction": "sensorium.generation.evaluation.sound_reconstruction",
     "rollout": "sensorium.generation.evaluation.rollout",

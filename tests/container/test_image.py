@@ -92,7 +92,7 @@ def test_stopped_in_a_training_it_saves_and_the_same_command_goes_on(engine, sta
     assert f"steps {done} to 200" in (results / "logs/train_fusion.log").read_text()
     summary = json.loads((results / "eval.json").read_text())
     judged = {"probe_vision", "probe_audio", "retrieval", "few_shot", "properties", "zero_shot"}
-    judged |= {"world_state", "finetuning", "motion", "causal"}
+    judged |= {"world_state", "finetuning", "motion", "causal", "fields"}
     assert judged == set(summary["evaluations"])
     assert {path.stat().st_uid for path in results.rglob("*")} == {OWNER}
 

@@ -167,6 +167,7 @@ PLANS: dict[str, Callable[[Config, Stand], object]] = {
     "finetuning": finetuning,
     "motion": motion,
     "causal": motion,
+    "fields": motion,
     "reconstruction": lambda config, recordings: windows(recordings, config.tokenizers.video.frames),
     "sound_reconstruction": sounds,
     "rollout": dream("rollout"),

@@ -79,6 +79,9 @@ def recording(number: int, actions: np.ndarray | None = None) -> dict[str, np.nd
         "truth.vision_label": np.full(FRAMES, kind, np.int64),
         "truth.audio_label": labels,
         "truth.state": state,
+        "truth.position": ((state[:, None, :2] + 1.5) / SIZE).astype(np.float32),
+        "truth.velocity": (state[:, None, 2:4] * (16 / SIZE)).astype(np.float32),
+        "truth.size": np.array([1.7 / SIZE], np.float32),
     }
 
 

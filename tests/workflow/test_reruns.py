@@ -14,7 +14,7 @@ from sensorium.programs import PROGRAMS
 
 SHARDS = 2
 EVALUATE_SENSES = {"retrieval": 1, "few_shot": 1, "world_state": 1}
-STATE_DYNAMICS = {"train_state_dynamics": 1, "motion": 1, "causal": 1}
+STATE_DYNAMICS = {"train_state_dynamics": 1, "motion": 1, "causal": 1, "fields": 1}
 END = {"summary": 1, "all": 1}
 DREAMS = {"rollout": 1, "uncertainty": 1, "drift": 1, "counterfactual": 1}
 DYNAMICS = {"train_dynamics": 1, **DREAMS, "curves": 1, **END}
@@ -53,6 +53,7 @@ SECTIONS = {
     "evaluations={finetuning: {seed: 1}}": {"finetuning": 1, **END},
     "evaluations={motion: {seed: 1}}": {"motion": 1, **END},
     "evaluations={causal: {seed: 1}}": {"causal": 1, **END},
+    "evaluations={fields: {seed: 1}}": {"fields": 1, **END},
     "evaluations={reconstruction: {seed: 1}}": {"reconstruction": 1, **END},
     "evaluations={sound_reconstruction: {seed: 1}}": {"sound_reconstruction": 1, **END},
     "evaluations={rollout: {seed: 1}}": {"rollout": 1, **END},
@@ -92,6 +93,7 @@ STAGES = {
     "finetuning": {"finetuning": 1, **END},
     "motion": {"motion": 1, **END},
     "causal": {"causal": 1, **END},
+    "fields": {"fields": 1, **END},
     "reconstruction": {"reconstruction": 1, **END},
     "sound_reconstruction": {"sound_reconstruction": 1, **END},
     "train_clone": {},

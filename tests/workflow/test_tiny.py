@@ -31,6 +31,7 @@ EVALUATIONS = {
     "finetuning",
     "motion",
     "causal",
+    "fields",
     "reconstruction",
     "sound_reconstruction",
     "rollout",

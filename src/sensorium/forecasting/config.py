@@ -38,11 +38,26 @@ class CausalConfig(Section):
     seed: int = Field(0, ge=0, description="seed of random draws and of the bootstrap")
 
 
+class FieldsConfig(Section):
+    """Fields of occupancy and momentum of bodies: readout from world states, seen, hidden and predicted."""
+
+    recordings: int = Field(100, ge=2, description="recordings, of the training and of the test split each")
+    windows: int = Field(
+        1000, ge=40, description="windows of training recordings that readouts are fitted on; half as many are judged"
+    )
+    hidden: int = Field(
+        8, ge=1, description="frames without sight at the end of a window, for the metric hidden; at most all but one"
+    )
+    cells: int = Field(8, ge=2, description="cells along each side of the grid over the room")
+    seed: int = Field(0, ge=0, description="seed of random draws and of the bootstrap")
+
+
 class ForecastingEvaluations(Section):
     """How forecasts of the world state are judged."""
 
     motion: MotionConfig = MotionConfig()
     causal: CausalConfig = CausalConfig()
+    fields: FieldsConfig = FieldsConfig()
 
 
 class ForecastingSettings(WorldSettings):
@@ -57,7 +72,7 @@ class ForecastingSettings(WorldSettings):
 
     def evaluations_on(self) -> list[str]:
         """Names of the evaluations that run, as far as the source has truth for them."""
-        return [*super().evaluations_on(), *(["motion", "causal"] if self.forecasts() else [])]
+        return [*super().evaluations_on(), *(["motion", "causal", "fields"] if self.forecasts() else [])]
 
     def trained(self) -> list[str]:
         """Folders of the models that this line trains, below results/."""

@@ -77,7 +77,9 @@ def memory_mb(settings: Config, rule: str) -> int:
     if rule in ("collect", "index_recordings", "index_latents"):
         shard = max(set_bytes(data) // data.shards for data in settings.sets().values())
         return max(4000, LIGHT + round(2 * SPARE * shard / MEGABYTE))
-    held = perception.held(settings) | forecasting.held(settings, settings.fusion.dim)
+    senses = sum(perception.sense_widths(settings).values())
+    held = perception.held(settings)
+    held |= forecasting.held(settings, settings.fusion.dim, senses, settings.fusion.frames)
     held |= generation.held(settings) | agent.held(settings)
     saved = max((size for folder, size in checkpoints(settings).items() if RULES[folder] == rule), default=0)
     return max(LEAST, PROCESS + round(SPARE * (saved + held.get(rule, 0)) / MEGABYTE))

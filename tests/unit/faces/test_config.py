@@ -240,6 +240,7 @@ def test_a_section_that_is_no_json_is_refused():
 
 
 BODIES = ("properties", "zero_shot")
+FORECASTS = ("motion", "causal", "fields")
 
 
 @pytest.mark.parametrize(
@@ -255,8 +256,7 @@ BODIES = ("properties", "zero_shot")
                 *BODIES,
                 "world_state",
                 "finetuning",
-                "motion",
-                "causal",
+                *FORECASTS,
                 "reconstruction",
                 "sound_reconstruction",
                 *DREAMS,
@@ -277,8 +277,7 @@ BODIES = ("properties", "zero_shot")
                 *BODIES,
                 "world_state",
                 "finetuning",
-                "motion",
-                "causal",
+                *FORECASTS,
             ],
         ),
         (
@@ -287,11 +286,27 @@ BODIES = ("properties", "zero_shot")
         ),
         (
             {"lines": {"generative": False, "finetune": False}},
-            ["probe_vision", "probe_audio", "retrieval", "few_shot", *BODIES, "world_state", "motion", "causal"],
+            [
+                "probe_vision",
+                "probe_audio",
+                "retrieval",
+                "few_shot",
+                *BODIES,
+                "world_state",
+                *FORECASTS,
+            ],
         ),
         (
             {"data": {"max_bodies": 2}, "lines": {"generative": False, "finetune": False}},
-            ["probe_vision", "probe_audio", "retrieval", "few_shot", "properties", "world_state", "motion", "causal"],
+            [
+                "probe_vision",
+                "probe_audio",
+                "retrieval",
+                "few_shot",
+                "properties",
+                "world_state",
+                *FORECASTS,
+            ],
         ),
         ({"lines": {"representation": False}}, ["reconstruction", "sound_reconstruction", *DREAMS, "counterfactual"]),
         ({"data": {**FILMS, "streams": ["video"]}, "lines": {"representation": False}}, ["reconstruction", *DREAMS]),

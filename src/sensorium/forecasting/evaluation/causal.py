@@ -6,52 +6,51 @@ other rooms, maps world states to places; in half of those rooms the hand execut
 
 `hand_effect`, `body_effect`, interventions: the cosine between forecast and true change of the place, over all windows,
 averaged over the horizon. Floors: no effect (0); an observational regressor, a ridge regression from the actions of the
-horizon to displacements, without the state; the model given a third room's actions. Ceiling: 1.
+horizon to displacements, without the state; a ridge regression from the last world state and the actions to places,
+fitted in the rooms of other actions, too; the model given a third room's actions. Ceiling: 1.
 `abduction`, a counterfactual (Pearl 2009, "Causality", section 7.1): what would other actions have caused in this same
 course of events? Abduction: the noise of each frame is the error of the forecast one frame ahead. Only a fraction of
 the inferred noise is kept, because part of it is readout error: the fraction with the smallest error in the rooms of
 the readout. Action: the other actions. Prediction: the forecast with that noise. The metric is the root mean square
 error of all places. Floors: the forecast without noise; the same noise under the window's own actions, the score of a
-model that ignores actions; the true course, left unchanged. Ceiling: the readout of the true course.
+model that ignores actions; the ridge regression from state and actions, without noise and with a share of its own; the
+true course, left unchanged. Ceiling: the readout of the true course.
 `but_for`, responsibility: the body moved further than `moved`; would it have done so if the hand had rested? The
 simulator gives the truth; the answer, by abduction as above, is how near to its start the body would have ended. Area
-under the ROC curve. Floors: chance (0.5); the answer for another room's actions in place of the resting hand; how near
-to its start it really ended. Reference: how weak the commands were. Ceiling: 1. Omitted if the truth is the same for
-all windows.
+under the ROC curve. Floors: chance (0.5); the answer for another room's actions in place of the resting hand; the
+answer of the ridge regression with its noise; how near to its start it really ended; how weak the commands were.
+Ceiling: 1. Omitted if the truth is the same for all windows.
 
 Reported without being metrics: the share of the true change that is explained; errors of places for each thing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.linear_model import Ridge
 
 from sensorium.data.sources.playroom.rerun import playroom_settings
 from sensorium.evaluation.contract import Evaluation, Result
 from sensorium.evaluation.harness import Bench, require
-from sensorium.evaluation.readout import Readout
 from sensorium.evaluation.sample import Sample, of_other_recordings, with_actions_of
 from sensorium.evaluation.scores import cosine, explained, products, root_mean
-from sensorium.evaluation.statistics import NOTHING, measure
+from sensorium.evaluation.statistics import measure
 from sensorium.forecasting.config import CausalConfig, StateDynamicsConfig
 from sensorium.forecasting.evaluation import motion_figures
+from sensorium.forecasting.evaluation.causal_places import ActionRegressor, LinearPlaces, PlaceForecaster, best_share
 from sensorium.forecasting.evaluation.forecasts import INPUTS, Forecaster
 from sensorium.forecasting.evaluation.rooms import SingleBodyRooms
 from sensorium.randomness import stable_seed
 
-REVISION = 3
+REVISION = 4
 EVALUATION = Evaluation(__name__, CausalConfig, inputs=INPUTS, control="the state dynamics")
 main = EVALUATION.main
 
-EXCLUDED = "nearest"  # the body nearest to the hand is a different one from frame to frame
-RENAMED = {"largest": "body"}
 OBSERVED = 2000  # windows that the observational regressor is fitted on
-SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the noise
+LINEAR = "ridge, state and actions"
 
 
 def judge(bench: Bench, config: CausalConfig) -> Result:
@@ -63,21 +62,25 @@ def judge(bench: Bench, config: CausalConfig) -> Result:
     rng = np.random.default_rng(stable_seed(config.seed, "causal"))
     rooms, fitting, shuffled = simulated_rooms(forecaster, config)
     places = PlaceForecaster(forecaster, (fitting, shuffled), given)
-    tried, known = (fitting.sample(given + horizon, count, rng) for count in (config.windows // 2, OBSERVED))
-    kept = places.best_share(tried, fitting, exchanged(tried, given, rng))
-    regressor = displacements(known, places.columns, given)
+    tried, observed = (fitting.sample(given + horizon, count, rng) for count in (config.windows // 2, OBSERVED))
+    tried_changed = exchanged(tried, given, rng)
     sample = rooms.sample(given + horizon, config.windows, rng)
     changed, third = (exchanged(sample, given, rng) for _ in range(2))
-    case = Case.of(sample, rooms, places, changed, third, kept)
+    regressor = ActionRegressor(observed, places.columns, given)
+    linear = LinearPlaces(places, [observed, shuffled.sample(given + horizon, OBSERVED, rng)])
+    truth = fitting.rerun(tried, tried_changed, given)[..., places.columns]
+    kept, linear_kept = (best_share(by, tried, tried_changed, truth) for by in (places, linear))
+    case = Case.of(sample, rooms, places, changed, third, kept, linear, linear_kept)
+    fitted_on = places.fitted_on | regressor.fitted_on | linear.fitted_on | set(tried.names)
 
     sums = effect_sums(case, regressor)
     errors = counterfactual_errors(case)
     answers, happened, stayed = responsibility_answers(case, config.moved)
     groups = sample.names
-    metrics = effect_metrics(sums, groups, config.seed)
-    metrics["abduction"] = abduction_metric(case, errors, groups, config.seed)
+    metrics = effect_metrics(sums, groups, fitted_on, config.seed)
+    metrics["abduction"] = abduction_metric(case, errors, groups, fitted_on, config.seed)
     if stayed.any() and not stayed.all():  # otherwise there is nothing to separate
-        metrics["but_for"] = responsibility(answers, sample.groups[happened].tolist(), config.seed)
+        metrics["but_for"] = responsibility(answers, sample.groups[happened].tolist(), fitted_on, config.seed)
 
     notes = notes_of(case, sums, errors) | {"happened": int(happened.sum()), "due_to_the_hand": int(stayed.sum())}
     ahead = {name: np.sqrt(error.mean((0, 2))) for name, error in errors.items()}
@@ -98,47 +101,6 @@ def simulated_rooms(forecaster: Forecaster, config: CausalConfig) -> tuple[Singl
     )
 
 
-class PlaceForecaster:
-    """Readout of places from true or forecast world states.
-
-    Args:
-        forecaster: the judged state dynamics.
-        rooms: the readout is fitted in them.
-        given: frames of the context.
-    """
-
-    def __init__(self, forecaster: Forecaster, rooms: Sequence[SingleBodyRooms], given: int) -> None:
-        kept = [number for number, thing in enumerate(forecaster.things) if thing != EXCLUDED]
-        self.things = [RENAMED.get(forecaster.things[number], forecaster.things[number]) for number in kept]
-        self.columns = forecaster.columns("x", "y")[kept]
-        self.given = given
-        self._forecaster = forecaster
-        states, truth = (np.concatenate([getattr(part, key) for part in rooms]) for key in ("states", "truth"))
-        self._readout = Readout(forecaster.project(states), truth[:, self.columns.ravel()], standardise=False)
-
-    def true(self, sample: Sample) -> np.ndarray:
-        """Readout of the true world states: places in all frames, [n, T, K, 2]."""
-        return self._places(self._forecaster.project(sample["state"]))
-
-    def forecast(self, sample: Sample, actions: np.ndarray, kept: float = 0.0) -> np.ndarray:
-        """Places after the context under these actions, with a share of the noise inferred from the window."""
-        if not kept:
-            return self._places(self._forecaster.forecast(sample["state"], actions, self.given)[0][:, self.given - 1 :])
-        next_frames = self._forecaster.forecast(sample["state"], sample["action"], sample["state"].shape[1])[0]
-        noise = kept * (self._forecaster.project(sample["state"])[:, 1:] - next_frames)
-        mean = self._forecaster.forecast(sample["state"], actions, self.given, noise=noise)[0]
-        return self._places((mean + noise)[:, self.given - 1 :])
-
-    def best_share(self, sample: Sample, rooms: SingleBodyRooms, changed: np.ndarray) -> float:
-        """The share of the noise with which the outcomes of other actions are forecast best in these rooms."""
-        truth = rooms.rerun(sample, changed, self.given)[..., self.columns]
-        errors = [float(((self.forecast(sample, changed, share) - truth) ** 2).mean()) for share in SHARES]
-        return SHARES[int(np.argmin(errors))]
-
-    def _places(self, states: np.ndarray) -> np.ndarray:
-        return self._readout(states).reshape(*states.shape[:2], len(self.things), 2)
-
-
 @dataclass(frozen=True)
 class Case:
     """Windows with what happened in them, and what would have happened under other actions.
@@ -148,6 +110,8 @@ class Case:
         places: the readout and forecasts of places.
         changed, third, rest: actions after the context: of another room, of a third room, of a resting hand; [n, T, A].
         kept: share of the noise that abduction keeps.
+        linear: the ridge regression from the last world state and the actions.
+        linear_kept: share of the noise that abduction by it keeps.
         truth: true places in all frames, [n, T, K, 2].
         true_changed, true_rest: true places after the context under `changed` and under `rest`, [n, H, K, 2].
         readout: readout of the true world states, [n, T, K, 2].
@@ -163,6 +127,8 @@ class Case:
     true_changed: np.ndarray
     true_rest: np.ndarray
     readout: np.ndarray
+    linear: LinearPlaces
+    linear_kept: float
 
     @classmethod
     def of(
@@ -173,6 +139,8 @@ class Case:
         changed: np.ndarray,
         third: np.ndarray,
         kept: float,
+        linear: LinearPlaces,
+        linear_kept: float,
     ) -> Case:
         """Simulate the windows again under `changed` and with a hand that rests."""
         rest = sample["action"].copy()
@@ -181,7 +149,10 @@ class Case:
             rooms.rerun(sample, moves, places.given)[..., places.columns] for moves in (changed, rest)
         )
         truth = sample["truth.state"][..., places.columns]
-        return cls(sample, places, changed, third, rest, kept, truth, true_changed, true_rest, places.true(sample))
+        read = places.true(sample)
+        return cls(
+            *(sample, places, changed, third, rest, kept, truth, true_changed, true_rest, read, linear, linear_kept)
+        )
 
     @property
     def fact(self) -> np.ndarray:
@@ -192,17 +163,22 @@ class Case:
         """Places after the context under actions, [n, H, K, 2]."""
         return self.places.forecast(self.sample, actions, kept)
 
+    def linearly(self, actions: np.ndarray, kept: float = 0.0) -> np.ndarray:
+        """The same by the ridge regression, [n, H, K, 2]."""
+        return self.linear.forecast(self.sample, actions, kept)
+
 
 Sums = dict[str, dict[str, np.ndarray]]  # thing -> forecast -> sums of `scores.products`
 
 
-def effect_sums(case: Case, regressor: Callable[[np.ndarray], np.ndarray]) -> Sums:
+def effect_sums(case: Case, regressor: ActionRegressor) -> Sums:
     """Products of forecast and true effects of `changed`, of the model and of its floors."""
     actions = case.sample["action"]
     own = case.forecast(actions)
     effects = {
         "model": case.forecast(case.changed) - own,
         "observational regressor": (regressor(case.changed) - regressor(actions)).reshape(case.fact.shape),
+        LINEAR: case.linearly(case.changed) - case.linearly(actions),
         "other actions": case.forecast(case.third) - own,
     }
     truth = case.true_changed - case.fact
@@ -212,7 +188,7 @@ def effect_sums(case: Case, regressor: Callable[[np.ndarray], np.ndarray]) -> Su
     }
 
 
-def effect_metrics(sums: Sums, groups: Sequence[str], seed: int) -> dict[str, dict[str, Any]]:
+def effect_metrics(sums: Sums, groups: Sequence[str], fitted_on: Set[str], seed: int) -> dict[str, dict[str, Any]]:
     """`hand_effect` and `body_effect`."""
     return {
         f"{thing}_effect": measure(
@@ -220,7 +196,7 @@ def effect_metrics(sums: Sums, groups: Sequence[str], seed: int) -> dict[str, di
             of["model"],
             groups,
             statistic=cosine,
-            fitted_on=NOTHING,
+            fitted_on=fitted_on,
             baselines={"no effect": 0.0} | {name: of[name] for name in of if name != "model"},
             ceilings={"truth": 1.0},
             seed=seed,
@@ -244,12 +220,16 @@ def counterfactual_errors(case: Case) -> dict[str, np.ndarray]:
         "abduction, action, prediction": case.forecast(case.changed, case.kept),
         "plain forecast": case.forecast(case.changed),
         "its own actions": case.forecast(case.sample["action"], case.kept),
+        LINEAR: case.linearly(case.changed),
+        f"{LINEAR}, with noise": case.linearly(case.changed, case.linear_kept),
         "what happened, unchanged": case.readout[:, case.places.given :],
     }
     return {name: ((places - case.true_changed) ** 2).sum(-1) for name, places in answers.items()}
 
 
-def abduction_metric(case: Case, errors: Mapping[str, np.ndarray], groups: Sequence[str], seed: int) -> dict[str, Any]:
+def abduction_metric(
+    case: Case, errors: Mapping[str, np.ndarray], groups: Sequence[str], fitted_on: Set[str], seed: int
+) -> dict[str, Any]:
     """`abduction`, from `counterfactual_errors`."""
     model, *floors = (error.mean((1, 2)) for error in errors.values())
     oracle = ((case.readout[:, case.places.given :] - case.fact) ** 2).sum(-1).mean((1, 2))
@@ -258,7 +238,7 @@ def abduction_metric(case: Case, errors: Mapping[str, np.ndarray], groups: Seque
         model,
         groups,
         statistic=root_mean,
-        fitted_on=NOTHING,
+        fitted_on=fitted_on,
         baselines=dict(zip(list(errors)[1:], floors, strict=True)),
         ceilings={"readout of what happened": oracle},
         higher_is_better=False,
@@ -280,6 +260,7 @@ def responsibility_answers(case: Case, moved: float) -> tuple[dict[str, np.ndarr
     near = {
         "model": -distance_from_start(case.forecast(case.rest, case.kept), start_readout, body),
         "other actions": -distance_from_start(case.forecast(case.third, case.kept), start_readout, body),
+        LINEAR: -distance_from_start(case.linearly(case.rest, case.linear_kept), start_readout, body),
         "what happened": -distance_from_start(case.readout, start_readout, body),
         "weakness of the commands": -np.abs(case.sample["action"][:, case.places.given :]).mean((1, 2)),
     }
@@ -287,17 +268,18 @@ def responsibility_answers(case: Case, moved: float) -> tuple[dict[str, np.ndarr
     return answers, happened, stayed[happened]
 
 
-def responsibility(answers: Mapping[str, np.ndarray], groups: Sequence[str], seed: int) -> dict[str, Any]:
-    """The metric `but_for`, from (answer, truth) [m, 2] of the model, its floors and its reference."""
+def responsibility(
+    answers: Mapping[str, np.ndarray], groups: Sequence[str], fitted_on: Set[str], seed: int
+) -> dict[str, Any]:
+    """The metric `but_for`, from (answer, truth) [m, 2] of the model and of what is simpler."""
     return measure(
         "but_for",
         answers["model"],
         groups,
         statistic=area,
-        fitted_on=NOTHING,
-        baselines={"chance": 0.5} | {name: answers[name] for name in ("other actions", "what happened")},
+        fitted_on=fitted_on,
+        baselines={"chance": 0.5} | {name: answer for name, answer in answers.items() if name != "model"},
         ceilings={"truth": 1.0},
-        references={"weakness of the commands": answers["weakness of the commands"]},
         seed=seed,
     )
 
@@ -321,19 +303,6 @@ def notes_of(case: Case, sums: Sums, errors: Mapping[str, np.ndarray]) -> dict[s
 def exchanged(sample: Sample, given: int, rng: np.random.Generator) -> np.ndarray:
     """The actions of each window up to its context's end, then those of another room's window."""
     return with_actions_of(sample["action"], of_other_recordings(sample.groups, rng), given)
-
-
-def displacements(sample: Sample, columns: np.ndarray, given: int) -> Callable[[np.ndarray], np.ndarray]:
-    """A ridge regression from actions [n, T, A] to displacements after the context, flattened."""
-    places = sample["truth.state"][..., columns]
-    moved = places[:, given:] - places[:, given - 1 : given]
-    regressor = Ridge(10.0).fit(flat(sample["action"][:, given:]), flat(moved))
-    return lambda actions: regressor.predict(flat(actions[:, given:]))
-
-
-def flat(values: np.ndarray) -> np.ndarray:
-    """[n, ...] -> [n, D]."""
-    return values.reshape(len(values), -1)
 
 
 def distance_from_start(places: np.ndarray, start: np.ndarray, thing: int) -> np.ndarray:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor
 from sensorium.artifacts import ArtifactError
 from sensorium.data.recording import Split
 from sensorium.evaluation.contract import Input
-from sensorium.evaluation.harness import Bench, WindowPool, require
+from sensorium.evaluation.harness import Bench, WindowPool, require, spread
 from sensorium.evaluation.sample import Sample
 from sensorium.forecasting.state_dynamics import StateDynamics
 from sensorium.perception.embed import EmbeddedRecordings, embed_recording, fuse, hear, see
@@ -81,19 +82,23 @@ class Forecaster:
                     kept[name][field] = np.array(self.recordings.field(name, field))
         return EmbeddedRecordings(self.recordings, kept)
 
-    def sample(self, split: Split, frames: int, count: int, rng: np.random.Generator) -> Sample:
-        """Up to `count` windows of a split whose positions are defined throughout, spread evenly over the recordings.
+    def windows(self, embedded: EmbeddedRecordings, split: Split, frames: int) -> Sample:
+        """All windows of a split whose positions are defined throughout.
 
         Their fields: "state" float32 [n, T, D], "truth.state" float64 [n, T, variables], and "action" [n, T, ...],
         where action[t] led to frame t, where recordings have actions.
         """
         fields = ("state", "truth.state", *(("action",) if self.recordings.has("action") else ()))
-        pool = WindowPool(self.embedded(split), split, fields, frames)
+        pool = WindowPool(embedded, split, fields, frames)
         every = pool.rows(np.arange(len(pool)))
         truth = every["truth.state"].astype(np.float64)
         defined = np.asarray(np.isfinite(truth[:, :, self.columns("x", "y").ravel()]).all((1, 2)))
-        picked = pool.draw(defined, count, rng)
-        return every.rows(picked).having(**{"truth.state": truth[picked]})
+        return every.having(**{"truth.state": truth}).rows(defined)
+
+    def sample(self, split: Split, frames: int, count: int, rng: np.random.Generator) -> Sample:
+        """Up to `count` of the `windows` of a split, spread evenly over the recordings."""
+        every = self.windows(self.embedded(split), split, frames)
+        return every.rows(spread(every.groups, np.ones(len(every), bool), count, rng))
 
     def model(self, untrained_seed: int | None = None) -> StateDynamics:
         """The judged state dynamics, or one with fresh weights of a seed, as a floor."""
@@ -130,3 +135,55 @@ class Forecaster:
     def project(self, states: np.ndarray) -> np.ndarray:
         """World states [..., D] on the model's axes."""
         return self.bench.map(self.model().project, states)
+
+
+@dataclass(frozen=True)
+class Forecasts:
+    """World states of windows and their forecasts, on the model's axes.
+
+    Attributes:
+        context: true states that were given, [n, C, D].
+        future: true states that followed, [n, H, D].
+        mean, variance: of the forecasts of `future`, [n, H, D].
+    """
+
+    context: np.ndarray
+    future: np.ndarray
+    mean: np.ndarray
+    variance: np.ndarray
+
+    @classmethod
+    def of(
+        cls,
+        forecaster: Forecaster,
+        sample: Sample,
+        given: int,
+        *,
+        actions: np.ndarray | None = None,
+        untrained_seed: int | None = None,
+    ) -> Forecasts:
+        """Forecasts of windows under their own or other actions, by the judged model or by an untrained one."""
+        moves = sample.get("action") if actions is None else actions
+        mean, variance = forecaster.forecast(sample["state"], moves, given, untrained_seed=untrained_seed)
+        states = forecaster.project(sample["state"])
+        return cls(states[:, :given], states[:, given:], mean[:, given - 1 :], variance[:, given - 1 :])
+
+    @property
+    def square_error(self) -> np.ndarray:
+        """[n, H, D]."""
+        return (self.mean - self.future) ** 2
+
+    @property
+    def error(self) -> np.ndarray:
+        """Root mean square over the axes, [n, H]."""
+        return np.sqrt(self.square_error.mean(2))
+
+    @property
+    def spread(self) -> np.ndarray:
+        """The standard deviation that was forecast of it, [n, H]."""
+        return np.sqrt(self.variance.mean(2))
+
+    @property
+    def held(self) -> np.ndarray:
+        """The last state of the context for every frame ahead, [n, H, D]."""
+        return np.repeat(self.context[:, -1:], self.future.shape[1], 1)

@@ -46,6 +46,11 @@ class SingleBodyRooms:
         self._states = {name: forecaster.perceive(room) for name, room in rooms}
 
     @property
+    def names(self) -> frozenset[str]:
+        """Names of the rooms."""
+        return frozenset(self._states)
+
+    @property
     def states(self) -> np.ndarray:
         """World states of all frames of all rooms, float32 [N, D]."""
         return np.concatenate(list(self._states.values()))

@@ -23,6 +23,7 @@ from sensorium.settings import Config, validate
 ROOT = Path(__file__).parents[3]
 CIFAR = {"source": "cifar100", "path": "x"}
 DREAMS = ["rollout", "uncertainty", "drift"]
+STEERED = [*DREAMS, "control"]  # in worlds with actions
 SPEECH = {"source": "speech_commands", "path": "x"}
 FILMS = {"source": "folder", "path": "films"}
 BLOCKS = {"kind": "transformer"}
@@ -259,13 +260,13 @@ BODIES = ("properties", "zero_shot")
                 "causal",
                 "reconstruction",
                 "sound_reconstruction",
-                *DREAMS,
+                *STEERED,
                 "counterfactual",
             ],
         ),
         (
             {"data": {"source": "atari"}},
-            ["retrieval", "world_state", "finetuning", "reconstruction", "sound_reconstruction", *DREAMS],
+            ["retrieval", "world_state", "finetuning", "reconstruction", "sound_reconstruction", *STEERED],
         ),
         (
             {"lines": {"generative": False}},
@@ -293,7 +294,7 @@ BODIES = ("properties", "zero_shot")
             {"data": {"max_bodies": 2}, "lines": {"generative": False, "finetune": False}},
             ["probe_vision", "probe_audio", "retrieval", "few_shot", "properties", "world_state", "motion", "causal"],
         ),
-        ({"lines": {"representation": False}}, ["reconstruction", "sound_reconstruction", *DREAMS, "counterfactual"]),
+        ({"lines": {"representation": False}}, ["reconstruction", "sound_reconstruction", *STEERED, "counterfactual"]),
         ({"data": {**FILMS, "streams": ["video"]}, "lines": {"representation": False}}, ["reconstruction", *DREAMS]),
         ({"data": FILMS}, ["retrieval", "finetuning", "reconstruction", "sound_reconstruction", *DREAMS]),
     ],

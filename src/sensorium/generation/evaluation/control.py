@@ -1,8 +1,8 @@
 """Long dreams under known actions: does what is steered go where it would, and does the rest last?
 
 Each dream begins with a test recording and goes on for 64 frames in one go. It is judged 1, 4, 8, 16, 32 and 64 frames
-ahead. Where the source is the playroom, the hand is looked for in the dreamed pictures (`hand`), and its place is known:
-the simulator runs the room again, bit for bit, under the actions of the dream.
+ahead. Where the source is the playroom, the hand is looked for in the dreamed pictures (`hand`), and its place is
+known: the simulator runs the room again, bit for bit, under the actions of the dream.
 `hand_near` is the share of these frames in which the hand is found within 2 pixels (of a picture of 32 x 32) of where
 it would be, under the recorded actions, and after their end those of another recording; `hand_held` is the same share
 under keys that are pressed at random, each for half a second. `hand_and_bodies` is the share of bodies with at least
@@ -13,9 +13,9 @@ regression from the body sense and the actions, and free motion between bounds),
 replayed, the dream of an untrained network, and the dream under the other ones of the two choices of actions.
 Ceiling: the true frames as the tokenizer shows them.
 In worlds without a known hand `own_actions` takes their place (`own_actions`).
-Reported without being metrics, for a dream and its floors by the frames ahead: how often there is a hand at all, where it
-is near, the bodies kept (elsewhere the distance of colour histograms), and the look, the mean distance of 8 x 8 patches
-to the nearest ones of training pictures over that of the true frames: above 1 are artefacts.
+Reported without being metrics, for a dream and its floors by the frames ahead: how often there is a hand at all, and
+where it is near, the bodies kept (elsewhere the distance of colour histograms), and the look, the mean distance of
+8 x 8 patches to the nearest ones of training pictures over that of the true frames: above 1 are artefacts.
 """
 
 from __future__ import annotations

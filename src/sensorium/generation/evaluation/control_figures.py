@@ -15,6 +15,7 @@ from sensorium.generation.evaluation.hand import find_hand
 from sensorium.generation.evaluation.long_dreams import images
 
 SHOWN = 3  # windows in the picture
+FILMED = 6  # in the film, at most
 
 
 def control(
@@ -37,7 +38,9 @@ def control(
     rows = SHOWN * len(strips)
     figure = plt.figure(figsize=(12, max(0.7 * rows, 2.2 * len(lines))), layout="constrained")
     halves = np.asarray(figure.subfigures(1, 2, width_ratios=[1, 1]))
-    for axes, (measured, curves) in zip(halves[0].subplots(len(lines), squeeze=False)[:, 0], lines.items(), strict=True):
+    for axes, (measured, curves) in zip(
+        halves[0].subplots(len(lines), squeeze=False)[:, 0], lines.items(), strict=True
+    ):
         for number, (name, line) in enumerate(curves.items()):
             main = name == "dream"
             style = {"linewidth": 2.2 if main else 1.1, "color": COLOURS[number % len(COLOURS)]}
@@ -72,7 +75,7 @@ def write_film(path: Path, studio: Studio, truth: np.ndarray, tokens: np.ndarray
         truth: uint8 [n, T, S, S, 3].
         tokens: of the dreams, context first, [m, T, N, C]; at most n.
     """
-    filmed, details = 2 * SHOWN, studio.recordings.details
+    details = studio.recordings.details
     rates = int(details["frames_per_second"]), int(details["sample_rate"])
-    shown = studio.pictures(tokens[:filmed])
+    shown = studio.pictures(tokens[:FILMED])
     write_movie(path, images(truth[: len(shown)]), shown, studio.config.context, None, rates)

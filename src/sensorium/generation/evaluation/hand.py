@@ -1,5 +1,8 @@
 """Where the playroom's hand is in a picture: its core is the one pink spot of its size.
 
+In pictures of less than 32 x 32 pixels the core is paler than what is looked for wherever it lies between pixels, so a
+hand is often missed.
+
 Layouts: n pictures of S x S pixels, float32 in [0, 1]; a place in a picture is (x, y) in pixels, counted from the
 centre of the first.
 """
@@ -15,7 +18,6 @@ from sensorium.data.sources.playroom.scene import ROOM
 DRAWN = 32  # pixels of a picture's side, for which REACH is meant
 REACH = 2.0  # pixels that a hand may be off
 SMALLEST, LARGEST = 0.7, 2.7  # pink pixels, in areas of the core: 3 to 11 pixels of a picture of 32 x 32
-FOUR = 4  # pixels between which a core may lie, however small it is
 PINK = 0.14  # least colour by which a pixel counts: of the core 0.39, of the palm 0.01
 _NEIGHBOURS = np.stack([np.zeros((3, 3)), np.ones((3, 3)), np.zeros((3, 3))])  # spots do not go on in other pictures
 
@@ -43,8 +45,7 @@ def find_hand(pictures: np.ndarray) -> np.ndarray:
     numbers = np.arange(1, count + 1)
     pixels, weight = np.bincount(spots.ravel())[1:], ndimage.sum_labels(pink, spots, numbers)
     centres = np.array(ndimage.center_of_mass(pink, spots, numbers))  # [count, 3]: picture, y, x
-    most = max(LARGEST * area, FOUR)
-    fits = (pixels >= SMALLEST * area) & (pixels <= most)
+    fits = (pixels >= SMALLEST * area) & (pixels <= LARGEST * area)
     for spot in np.flatnonzero(fits)[np.argsort(weight[fits])]:  # the pinkest comes last
         picture, y, x = centres[spot]
         places[round(picture)] = x, y

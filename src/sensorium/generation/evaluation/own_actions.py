@@ -1,8 +1,8 @@
 """`control` in worlds without a known hand: what a dream changes under its own actions.
 
 `own_actions` is the cosine between the dreamed and the true change since the last true frame, in the pixels that move
-(a channel changes by more than a tenth of the scale), pooled over the windows and averaged over the frames ahead. A dream
-that goes where its actions lead beats the dream under strangers' actions, which is a floor.
+(a channel changes by more than a tenth of the scale), pooled over the windows and averaged over the frames ahead. A
+dream that goes where its actions lead beats the dream under strangers' actions, which is a floor.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from sensorium.evaluation.scores import cosine, products
 from sensorium.evaluation.statistics import measure
 from sensorium.generation.config import ControlConfig
 from sensorium.generation.evaluation import control_figures
-from sensorium.generation.evaluation.control_figures import write_film
 from sensorium.generation.evaluation.dreams import Studio, true_pictures
 from sensorium.generation.evaluation.long_dreams import LongDreams, curves, images
 from sensorium.generation.evaluation.permanence import histogram_distance
@@ -70,7 +69,7 @@ def judge_films(studio: Studio, config: ControlConfig, rng: np.random.Generator)
         {"own_actions": metric},
         lambda path: control_figures.control(path, dreams.ahead, lines, strips, {}),
         notes,
-        files={"video": lambda path: write_film(path, studio, sample["video"], tokens)},
+        files={"video": lambda path: control_figures.write_film(path, studio, sample["video"], tokens)},
     )
 
 

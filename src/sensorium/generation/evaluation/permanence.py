@@ -13,7 +13,7 @@ LEVELS = 4  # of each colour channel in a histogram
 DRAWN = 32  # pixels of a picture's side, for which FEWEST is meant
 FEWEST = 5  # pixels that a body shows at least, where it is looked for
 KEPT = 0.5  # share of its pixels that a body keeps
-TOLERANCE = 0.18  # of a colour: Euclidean distance in RGB, each channel from 0 to 1
+TOLERANCE = 0.25  # of a colour: Euclidean distance in RGB, each channel from 0 to 1
 
 
 def coloured_pixels(pictures: np.ndarray, bodies: np.ndarray, others: np.ndarray) -> np.ndarray:

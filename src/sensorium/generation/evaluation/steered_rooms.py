@@ -5,7 +5,9 @@ Layouts: n windows, H frames of a dream that are judged, S x S pixels; places in
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,6 @@ from sensorium.evaluation.sample import Sample, of_other_recordings
 from sensorium.evaluation.statistics import measure
 from sensorium.generation.config import ControlConfig
 from sensorium.generation.evaluation import control_figures
-from sensorium.generation.evaluation.control_figures import write_film
 from sensorium.generation.evaluation.dreams import Studio
 from sensorium.generation.evaluation.hand import REACH, hand_off
 from sensorium.generation.evaluation.long_dreams import LongDreams, curves, extended, images
@@ -29,15 +30,18 @@ from sensorium.progress import track
 HELD = 8  # frames for which a key is pressed, half a second
 KEYS = np.array([[x, y] for x in (-1, 0, 1) for y in (-1, 0, 1)], np.float32)
 FIELDS = ("body", "action")
+METRICS = {"recorded": "hand_near", "held": "hand_held"}
+CEILING = "tokenizer"
+FILMED = 3  # dreams of each kind in the film
 
 
 def judge_rooms(studio: Studio, config: ControlConfig, rng: np.random.Generator) -> Result:
     """The hand and the bodies in dreams under recorded actions, and under keys that are held."""
     dreams = LongDreams(studio, config, rng, config.frames)
-    sample, frames = dreams.sample, dreams.given + config.frames
-    recorded = extended(sample, frames, of_other_recordings(sample.groups, rng))
+    sample, given = dreams.sample, dreams.given
+    recorded = extended(sample, given + config.frames, of_other_recordings(sample.groups, rng))
     keys = recorded.copy()
-    keys[:, dreams.given :] = random_keys(len(sample), config.frames, rng)
+    keys[:, given:] = random_keys(len(sample), config.frames, rng)
     actions = {"recorded": recorded, "held": keys}
     rooms = {name: run_again(studio, sample, moves, dreams) for name, moves in actions.items()}
     tokens = {name: dreams.dream(moves) for name, moves in actions.items()}
@@ -46,50 +50,49 @@ def judge_rooms(studio: Studio, config: ControlConfig, rng: np.random.Generator)
     metrics: dict[str, Any] = {}
     notes: dict[str, Any] = {"ahead": dreams.ahead.tolist()}
     for name, other in (("recorded", "held"), ("held", "recorded")):
-        room, moves = rooms[name], actions[name]
-        untrained = dreams.shown(dreams.dream(moves, untrained=True))
-        floors = {**still, **reckoning(sample, moves), "actions of strangers": dreamed[other], "untrained": untrained}
-        shown = {"dream": dreamed[name], **floors, "tokenizer": dreams.coded(room.film)}
-        off = {key: hand_off(pictures, room.hand) for key, pictures in shown.items()}
-        near = {key: (value <= REACH).astype(float) for key, value in off.items()}
-        kept = {key: room.kept(pictures) for key, pictures in shown.items()}
-        scores = {"hand_near" if name == "recorded" else "hand_held": near}
-        if name == "recorded":
-            scores["hand_and_bodies"] = {key: near[key] * kept[key] for key in near}
-        for metric, values in scores.items():
-            each = {key: value.mean(1) for key, value in values.items()}
-            metrics[metric] = measure(
-                metric,
-                each["dream"],
-                sample.names,
-                fitted_on=dreams.fitted_on | reckoning.fitted_on,
-                baselines={key: each[key] for key in floors},
-                ceilings={"tokenizer": each["tokenizer"]},
-                seed=config.seed,
-            )
-        notes[name] = {
-            "hand found": curves({key: np.isfinite(value).astype(float) for key, value in off.items()}),
-            "hand near": curves(near),
-            "bodies kept": curves(kept),
+        shown = {
+            "dream": dreamed[name],
+            **still,
+            **reckoning(sample, actions[name]),
+            "other actions": dreamed[other],
+            "untrained": dreams.shown(dreams.dream(actions[name], untrained=True)),
+            CEILING: dreams.coded(rooms[name].film),
         }
+        off = {key: hand_off(pictures, rooms[name].hand) for key, pictures in shown.items()}
+        near = {key: (value <= REACH).astype(float) for key, value in off.items()}
+        kept = {key: rooms[name].kept(pictures) for key, pictures in shown.items()}
+        record = partial(
+            measured, names=sample.names, fitted_on=dreams.fitted_on | reckoning.fitted_on, seed=config.seed
+        )
+        metrics |= record(METRICS[name], near)
+        found = {key: np.isfinite(value).astype(float) for key, value in off.items()}
+        notes[name] = {"hand found": curves(found), "hand near": curves(near), "bodies kept": curves(kept)}
         if name == "recorded":
-            looks = dreams.looks({key: shown[key] for key in ("dream", *still, "untrained")}, shown["tokenizer"])
+            metrics |= record("hand_and_bodies", {key: near[key] * kept[key] for key in near})
+            looks = dreams.looks({key: shown[key] for key in ("dream", *still, "untrained")}, shown[CEILING])
             notes[name]["look"] = {key: line.tolist() for key, line in looks.items()}
-    strips = {
-        "truth": images(rooms["recorded"].judged),
-        "dream": dreamed["recorded"],
-        "truth,\nkeys held": images(rooms["held"].judged),
-        "dream,\nkeys held": dreamed["held"],
-    }
-    places = {row: rooms["held" if "held" in row else "recorded"].hand for row in strips}
-    ordered = ("recorded", "held")
-    films, dreamt = (np.concatenate(parts) for parts in zip(*((rooms[n].film[:3], tokens[n][:3]) for n in ordered)))
+    strips, places = {}, {}
+    for name, label in (("recorded", ""), ("held", ",\nkeys held")):
+        strips |= {f"truth{label}": images(rooms[name].judged), f"dream{label}": dreamed[name]}
+        places |= {f"truth{label}": rooms[name].hand, f"dream{label}": rooms[name].hand}
+    films = np.concatenate([room.film[:FILMED] for room in rooms.values()])
+    made = np.concatenate([part[:FILMED] for part in tokens.values()])
     return Result(
         metrics,
         lambda path: control_figures.control(path, dreams.ahead, notes["recorded"], strips, places),
         notes,
-        files={"video": lambda path: write_film(path, studio, films, dreamt)},
+        files={"video": lambda path: control_figures.write_film(path, studio, films, made)},
     )
+
+
+def measured(
+    metric: str, values: Mapping[str, np.ndarray], names: list[str], fitted_on: set[str], seed: int
+) -> dict[str, dict[str, Any]]:
+    """The record of a metric from values [n, H] of the dream, of the ceiling, and of floors, by name."""
+    each = {key: value.mean(1) for key, value in values.items()}
+    dream, ceiling = each.pop("dream"), each.pop(CEILING)
+    record = measure(metric, dream, names, fitted_on=fitted_on, baselines=each, ceilings={CEILING: ceiling}, seed=seed)
+    return {metric: record}
 
 
 def random_keys(windows: int, frames: int, rng: np.random.Generator) -> np.ndarray:

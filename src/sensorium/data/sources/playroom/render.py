@@ -85,7 +85,15 @@ def without_hand(picture: np.ndarray, place: np.ndarray) -> np.ndarray:
     """A picture uint8 [S, S, 3] whose hand, at a place [2] in room units, is painted over with what surrounds it."""
     size = len(picture)
     hidden = np.zeros((size, size), np.uint8)
-    cv2.circle(hidden, _fixed(place[None], size / ROOM)[0], int((HAND_RADIUS / ROOM * size + 1) * 2**_BITS), 255, -1, cv2.LINE_8, _BITS)
+    cv2.circle(
+        hidden,
+        _fixed(place[None], size / ROOM)[0],
+        int((HAND_RADIUS / ROOM * size + 1) * 2**_BITS),
+        255,
+        -1,
+        cv2.LINE_8,
+        _BITS,
+    )
     painted: np.ndarray = cv2.inpaint(np.ascontiguousarray(picture), hidden, 3, cv2.INPAINT_TELEA)
     return painted
 

@@ -78,7 +78,7 @@ class Film:
 
 
 def filming(recordings: RecordingSet) -> Callable[[str, np.ndarray], Film]:
-    """A function (recording's name, actions [T, 2]) -> its room under these actions, silent, for T frames of any number.
+    """A function (recording's name, actions [T, 2]) -> its room under these actions, silent, for any number of frames.
 
     As far as the actions are the recorded ones, the frames must be, too.
 

@@ -43,7 +43,7 @@ class FreeMotion:
 class LinearMap:
     """A ridge regression for each number of frames ahead, from a sense now and the actions until then to the place.
 
-    Its strength is chosen by leave-one-out. Further ahead than the recordings reach it holds its last place.
+    Its strength is chosen by leave-one-out. No place is out of the range of those in the recordings. Further ahead than the recordings reach it holds its last place.
 
     Args:
         sense: [R, T, W].
@@ -57,6 +57,7 @@ class LinearMap:
         self, sense: np.ndarray, actions: np.ndarray, places: np.ndarray, now: int, ahead: tuple[int, ...]
     ) -> None:
         self._maps, self.ahead = [], ahead
+        self._low, self._high = places.min((0, 1)), places.max((0, 1))
         for frames in sorted({min(frames, places.shape[1] - 1 - now) for frames in ahead}):
             rows = [
                 (_row(sense[:, start], actions[:, start + 1 : start + 1 + frames]), places[:, start + frames])
@@ -69,7 +70,7 @@ class LinearMap:
     def __call__(self, sense: np.ndarray, actions: np.ndarray) -> np.ndarray:
         """Places at each of `ahead`, [n, W] and [n, h, A] with the largest h -> [n, len(ahead), D]."""
         reached = {
-            frames: ridge.predict(scaler.transform(_row(sense, actions[:, :frames])))
+            frames: np.clip(ridge.predict(scaler.transform(_row(sense, actions[:, :frames]))), self._low, self._high)
             for frames, scaler, ridge in self._maps
         }
         longest = max(reached)

@@ -38,12 +38,13 @@ def control(
     rows = SHOWN * len(strips)
     figure = plt.figure(figsize=(12, max(0.7 * rows, 2.2 * len(lines))), layout="constrained")
     halves = np.asarray(figure.subfigures(1, 2, width_ratios=[1, 1]))
+    colours = dict(zip(next(iter(lines.values())), COLOURS * 2, strict=False))
     for axes, (measured, curves) in zip(
         halves[0].subplots(len(lines), squeeze=False)[:, 0], lines.items(), strict=True
     ):
-        for number, (name, line) in enumerate(curves.items()):
+        for name, line in curves.items():
             main = name == "dream"
-            style = {"linewidth": 2.2 if main else 1.1, "color": COLOURS[number % len(COLOURS)]}
+            style = {"linewidth": 2.2 if main else 1.1, "color": colours[name]}
             axes.plot(ahead, line, "o-" if main else "--", markersize=3, label=name, **style)
         axes.set_xscale("log", base=2)
         axes.set_xticks(ahead, [str(frames) for frames in ahead])

@@ -231,7 +231,11 @@ def test_dreams_that_stand_still_obey_nobody_or_lose_the_bodies_fail(rooms: Reco
     passed = {name for name, record in result.metrics.items() if record["passed"]}
     assert passed == ({"hand_near", "hand_held"} if dream is grey else set())
     kept = np.mean(result.notes["recorded"]["bodies kept"]["dream"])
-    assert kept > 0.9 if dream is frozen else kept < 0.9 if dream is grey else True
+    if dream is frozen:
+        assert kept > 0.9
+        assert result.metrics["hand_and_bodies"]["value"] < 0.6
+    if dream is grey:
+        assert kept < 0.9
 
 
 def test_floors_are_fitted_on_no_test_recording(rooms: RecordingSet, monkeypatch: pytest.MonkeyPatch) -> None:

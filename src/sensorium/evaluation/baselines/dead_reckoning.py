@@ -43,7 +43,8 @@ class FreeMotion:
 class LinearMap:
     """A ridge regression for each number of frames ahead, from a sense now and the actions until then to the place.
 
-    Its strength is chosen by leave-one-out. No place is out of the range of those in the recordings. Further ahead than the recordings reach it holds its last place.
+    Its strength is chosen by leave-one-out. No place is out of the range of those in the recordings. Further ahead than
+    the recordings reach it holds its last place.
 
     Args:
         sense: [R, T, W].

@@ -49,6 +49,7 @@ LINES = {  # line of work -> its evaluations
         "uncertainty",
         "counterfactual",
         "drift",
+        "control",
     ),
     "agent": ("agent_return",),
 }
@@ -63,9 +64,10 @@ UNITS = {  # unit -> patterns of "evaluation.metric"
     "correlation": ("motion.spread_error",),
     "room widths": ("motion.*_error", "motion.action_effect", "causal.abduction"),
     "nats": ("motion.likelihood",),
-    "cosine": ("causal.*_effect", "counterfactual.*"),
+    "cosine": ("causal.*_effect", "counterfactual.*", "control.own_actions"),
     "AUC": ("causal.but_for",),
     "full scale": ("uncertainty.crps",),
+    "share of frames": ("control.hand_*",),
     "none": ("drift.*",),
     "reward": ("agent_return.*",),
 }

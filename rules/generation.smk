@@ -198,6 +198,22 @@ use rule rollout as counterfactual with:
         "Dreaming of what would have happened"
 
 
+use rule rollout as control with:
+    """Look for the hand and the bodies in long dreams under known actions."""
+    output:
+        result="results/eval/control.json",
+        figure=in_report("results/figures/control.png", "Generation", kind="frames"),
+        video=in_report("results/figures/control.mp4", "Generation", "control_video", kind="video"),
+    log:
+        "logs/control.log",
+    benchmark:
+        "results/benchmarks/control.tsv"
+    params:
+        **evaluation("control"),
+    message:
+        "Looking for the hand in long dreams"
+
+
 use rule rollout as drift with:
     """Compare pieces of long dreams with pieces of recordings."""
     input:

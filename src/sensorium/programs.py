@@ -36,6 +36,7 @@ EVALUATIONS = {
     "uncertainty": "sensorium.generation.evaluation.uncertainty",
     "counterfactual": "sensorium.generation.evaluation.counterfactual",
     "drift": "sensorium.generation.evaluation.drift",
+    "control": "sensorium.generation.evaluation.control",
     "agent-return": "sensorium.agent.evaluation.agent_return",
 }
 OTHERS = {

@@ -120,6 +120,15 @@ def drift(config: Config, recordings: Stand) -> None:
     windows(recordings, section.context + section.piece)
 
 
+def control(config: Config, recordings: Stand) -> None:
+    """Beginnings of dreams, recordings to replay, and pictures."""
+    section = config.evaluations.control
+    length = min(section.context + section.frames, config.data.frames)
+    windows(recordings, length)
+    for frames in (length, config.tokenizers.video.past + 1):
+        windows(recordings, frames, "training")
+
+
 def dream(name: str) -> Callable[[Config, Stand], object]:
     """The windows of a dream with a horizon."""
 
@@ -174,6 +183,7 @@ PLANS: dict[str, Callable[[Config, Stand], object]] = {
     "uncertainty": dream("uncertainty"),
     "counterfactual": dream("counterfactual"),
     "drift": drift,
+    "control": control,
     "agent_return": lambda config, recordings: windows(recordings, config.dynamics.window),
 }
 

@@ -37,6 +37,7 @@ EVALUATIONS = {
     "rollout",
     "uncertainty",
     "drift",
+    "control",
     "counterfactual",
 }
 # Two jobs side by side with a thread each: networks this small gain nothing from a second thread.

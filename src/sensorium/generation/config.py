@@ -21,6 +21,7 @@ from sensorium.config import (
     WorldSettings,
     without_muon,
 )
+from sensorium.config.counts import recorded
 from sensorium.config.sound import hop_of
 
 PCA_FRAMES = 1500  # training frames that `reconstruction` fits principal components on
@@ -282,6 +283,15 @@ class DriftConfig(DreamConfig):
         return self
 
 
+class ControlConfig(DreamConfig):
+    """Long dreams under known actions: whether what is steered goes where it would, and the rest lasts."""
+
+    windows: int = Field(40, ge=8, description="long dreams, each from a different test recording")
+    frames: int = Field(
+        64, ge=1, le=1000, description="frames in each dream, judged after 1, 4, 8, 16, 32 and 64 of them"
+    )
+
+
 class GenerationEvaluations(Section):
     """How tokenizers and dreams are judged."""
 
@@ -291,6 +301,7 @@ class GenerationEvaluations(Section):
     uncertainty: UncertaintyConfig = UncertaintyConfig()
     counterfactual: CounterfactualConfig = CounterfactualConfig()
     drift: DriftConfig = DriftConfig()
+    control: ControlConfig = ControlConfig()
 
 
 class GenerationSettings(WorldSettings):
@@ -312,6 +323,8 @@ class GenerationSettings(WorldSettings):
             return super().evaluations_on()
         sound = ["sound_reconstruction"] if "audio" in self.streams() else []
         own = ["reconstruction", *sound, "rollout", "uncertainty", "drift"]
+        if recorded(self.data).action:
+            own.append("control")
         if self.data.source == "playroom":  # the only world that can be simulated again with other actions
             own.append("counterfactual")
         return [*super().evaluations_on(), *own]
@@ -332,6 +345,7 @@ class GenerationSettings(WorldSettings):
         for name in ("rollout", "uncertainty", "counterfactual"):
             dream = getattr(judged, name)
             own[f"evaluations.{name}.context + evaluations.{name}.horizon"] = dream.context + dream.horizon
+        own["evaluations.control.context + 1"] = judged.control.context + 1
         own["evaluations.drift.context + evaluations.drift.piece"] = judged.drift.context + judged.drift.piece
         video = self.tokenizers.video
         if self.lines.generative and video.kind == "transformer":

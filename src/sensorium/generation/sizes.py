@@ -7,6 +7,7 @@ from sensorium.config.counts import FLOAT, Counts, blocks, frame_bytes, linear, 
 from sensorium.generation.config import AudioTokenizerConfig, GenerationSettings, VideoTokenizerConfig
 
 REAL = 256  # real pieces of `drift`
+PICTURES = 512  # training pictures of `control`
 
 
 def convolutional_tokenizer(config: VideoTokenizerConfig) -> Counts:
@@ -111,11 +112,12 @@ def held(settings: GenerationSettings) -> dict[str, int]:
         held = windows * ((context + horizon) * (2 * stored + 3 * token) + horizon * films * picture)
         return held + loaded
 
-    rollout, uncertainty, counterfactual, drift = (
+    rollout, uncertainty, counterfactual, drift, control = (
         judged.rollout,
         judged.uncertainty,
         judged.counterfactual,
         judged.drift,
+        judged.control,
     )
     video_frames = tokenizers.video.transformer.frames if tokenizers.video.kind == "transformer" else 1
     return {
@@ -128,5 +130,6 @@ def held(settings: GenerationSettings) -> dict[str, int]:
         "counterfactual": dreamed(
             counterfactual, counterfactual.context, counterfactual.horizon, 2 * counterfactual.dreams + 8
         ),
+        "control": dreamed(control, control.context, control.frames, 1) + PICTURES * (2 * frame + 4 * picture),
         "drift": max(REAL, drift.windows) * (drift.context + drift.piece) * (2 * frame + 4 * picture) + loaded,
     }

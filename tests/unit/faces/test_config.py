@@ -23,6 +23,7 @@ from sensorium.settings import Config, validate
 ROOT = Path(__file__).parents[3]
 CIFAR = {"source": "cifar100", "path": "x"}
 DREAMS = ["rollout", "uncertainty", "drift"]
+STEERED = [*DREAMS, "control"]  # in worlds with actions
 SPEECH = {"source": "speech_commands", "path": "x"}
 FILMS = {"source": "folder", "path": "films"}
 BLOCKS = {"kind": "transformer"}
@@ -259,13 +260,13 @@ FORECASTS = ("motion", "causal", "fields")
                 *FORECASTS,
                 "reconstruction",
                 "sound_reconstruction",
-                *DREAMS,
+                *STEERED,
                 "counterfactual",
             ],
         ),
         (
             {"data": {"source": "atari"}},
-            ["retrieval", "world_state", "finetuning", "reconstruction", "sound_reconstruction", *DREAMS],
+            ["retrieval", "world_state", "finetuning", "reconstruction", "sound_reconstruction", *STEERED],
         ),
         (
             {"lines": {"generative": False}},
@@ -308,7 +309,7 @@ FORECASTS = ("motion", "causal", "fields")
                 *FORECASTS,
             ],
         ),
-        ({"lines": {"representation": False}}, ["reconstruction", "sound_reconstruction", *DREAMS, "counterfactual"]),
+        ({"lines": {"representation": False}}, ["reconstruction", "sound_reconstruction", *STEERED, "counterfactual"]),
         ({"data": {**FILMS, "streams": ["video"]}, "lines": {"representation": False}}, ["reconstruction", *DREAMS]),
         ({"data": FILMS}, ["retrieval", "finetuning", "reconstruction", "sound_reconstruction", *DREAMS]),
     ],

@@ -31,6 +31,7 @@ BACKGROUNDS: tuple[tuple[Colour, Colour], ...] = (  # top and bottom of a gradie
 )
 PALE, DARK = (196, 194, 192), (60, 56, 60)
 HAND_RIM, HAND_PALM, HAND_CORE = (28, 24, 34), (250, 246, 250), (240, 60, 160)
+HAND_RADII = (HAND_RADIUS, HAND_RADIUS - 2.2, 3.6)  # of the discs of these colours, in room units
 
 
 def draw(scene: Scene, motion: Motion, size: int) -> np.ndarray:
@@ -44,7 +45,6 @@ def draw(scene: Scene, motion: Motion, size: int) -> np.ndarray:
         if body is not None
     ]
     hands = _fixed(motion.hand_position, scale)
-    rims = [int(radius * scale * 2**_BITS) for radius in (HAND_RADIUS, HAND_RADIUS - 2.2, 3.6)]
     static = np.random.default_rng([*scene.noise_seed, 1]) if scene.television else None
     video = np.empty((frames, size, size, 3), np.uint8)
     canvas = np.empty_like(backdrop)
@@ -52,13 +52,55 @@ def draw(scene: Scene, motion: Motion, size: int) -> np.ndarray:
         np.copyto(canvas, backdrop)
         for painter in painters:
             painter.paint(canvas, frame)
-        for radius, colour in zip(rims, (HAND_RIM, HAND_PALM, HAND_CORE), strict=True):
-            cv2.circle(canvas, hands[frame], radius, colour, -1, cv2.LINE_8, _BITS)
+        _paint_hand(canvas, hands[frame], scale)
         cv2.resize(canvas, (size, size), dst=video[frame], interpolation=cv2.INTER_AREA)
         if static is not None:
             patch = size // 4
             video[frame, :patch, size - patch :] = static.integers(0, 256, (patch, patch, 3), np.uint8)
     return video
+
+
+def body_colours(scene: Scene) -> np.ndarray:
+    """Colour that most of each body has, uint8 [SLOTS, 3]; black for an empty slot."""
+    fills = [(0, 0, 0) if body is None else _fill(body, BACKGROUNDS[scene.look][1]) for body in scene.bodies]
+    return np.array(fills, np.uint8)
+
+
+def other_colours(scene: Scene) -> np.ndarray:
+    """Colours of walls, background (darkest, middle and lightest) and hand, uint8 [n, 3]."""
+    top, bottom = BACKGROUNDS[scene.look]
+    return np.array([WALLS[scene.look], top, _mix(top, bottom, 0.5), bottom, HAND_RIM, HAND_PALM, HAND_CORE], np.uint8)
+
+
+def with_hand(picture: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """A picture uint8 [S, S, 3] with a hand drawn over it at a place [2] in room units."""
+    size = len(picture)
+    canvas, scale = np.repeat(np.repeat(picture, OVERSAMPLE, 0), OVERSAMPLE, 1), size * OVERSAMPLE / ROOM
+    _paint_hand(canvas, _fixed(place[None], scale)[0], scale)
+    drawn: np.ndarray = cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA)
+    return drawn
+
+
+def without_hand(picture: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """A picture uint8 [S, S, 3] whose hand, at a place [2] in room units, is painted over with what surrounds it."""
+    size = len(picture)
+    hidden = np.zeros((size, size), np.uint8)
+    cv2.circle(
+        hidden,
+        _fixed(place[None], size / ROOM)[0],
+        int((HAND_RADIUS / ROOM * size + 1) * 2**_BITS),
+        255,
+        -1,
+        cv2.LINE_8,
+        _BITS,
+    )
+    painted: np.ndarray = cv2.inpaint(np.ascontiguousarray(picture), hidden, 3, cv2.INPAINT_TELEA)
+    return painted
+
+
+def _paint_hand(canvas: np.ndarray, place: tuple[int, int], scale: float) -> None:
+    for radius, colour in zip(HAND_RADII, (HAND_RIM, HAND_PALM, HAND_CORE), strict=True):
+        cv2.circle(canvas, place, int(radius * scale * 2**_BITS), colour, -1, cv2.LINE_8, _BITS)
 
 
 def _fixed(points: np.ndarray, scale: float) -> list[tuple[int, int]]:
@@ -85,13 +127,20 @@ def _mix(colour: Colour, other: Colour, share: float) -> Colour:
     return red, green, blue
 
 
+def _paint(body: Body) -> Colour:
+    return _mix(PALETTE[body.colour], PALE if body.shade > 0 else DARK, 0.45 * abs(body.shade))
+
+
+def _fill(body: Body, background: Colour) -> Colour:
+    return _mix(_paint(body), background, 0.35) if body.texture == "hollow" else _paint(body)
+
+
 class _Painter:
     """Draws one body; the points of all frames are computed in advance."""
 
     def __init__(self, body: Body, position: np.ndarray, angle: np.ndarray, scale: float, background: Colour) -> None:
         self.body = body
-        colour = _mix(PALETTE[body.colour], PALE if body.shade > 0 else DARK, 0.45 * abs(body.shade))
-        self.fill = _mix(colour, background, 0.35) if body.texture == "hollow" else colour
+        colour, self.fill = _paint(body), _fill(body, background)
         self.rim = _mix(colour, (0, 0, 0), 0.3)
         self.mark = _mix(colour, (255, 255, 255), 0.85) if body.texture == "shine" else _mix(colour, (20, 16, 16), 0.6)
         self.radius = int(body.size * scale * 2**_BITS)

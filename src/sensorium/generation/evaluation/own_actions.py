@@ -1,0 +1,84 @@
+"""`control` in worlds without a known hand: what a dream changes under its own actions.
+
+`own_actions` is the cosine between the dreamed and the true change since the last true frame, in the pixels that move
+(a channel changes by more than a tenth of the scale), pooled over the windows and averaged over the frames ahead. A
+dream that goes where its actions lead beats the dream under strangers' actions, which is a floor.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from sensorium.evaluation.contract import Result
+from sensorium.evaluation.sample import of_other_recordings, with_actions_of
+from sensorium.evaluation.scores import cosine, products
+from sensorium.evaluation.statistics import measure
+from sensorium.generation.config import ControlConfig
+from sensorium.generation.evaluation import control_figures
+from sensorium.generation.evaluation.dreams import Studio, true_pictures
+from sensorium.generation.evaluation.long_dreams import LongDreams, curves, images
+from sensorium.generation.evaluation.permanence import histogram_distance
+
+MOVED = 0.1  # of the scale, of any channel of a pixel, since the last true frame
+
+
+def judge_films(studio: Studio, config: ControlConfig, rng: np.random.Generator) -> Result:
+    """Cosine of dreamed and true changes, under own and under strangers' actions."""
+    recordings, given = studio.recordings, config.context
+    length = min(recordings.frames(name) for name in recordings.names("test"))
+    dreams = LongDreams(studio, config, rng, min(config.frames, length - given))
+    sample, frames = dreams.sample, dreams.given - 1 + dreams.ahead
+    own = sample["action"]
+    strangers = with_actions_of(own, of_other_recordings(sample.groups, rng), given)
+    tokens = dreams.dream(own)
+    floors = {
+        **dreams.floors(),
+        "actions of strangers": dreams.shown(dreams.dream(strangers)),
+        "untrained": dreams.shown(dreams.dream(own, untrained=True)),
+    }
+    dreamed, coded = dreams.shown(tokens), dreams.coded(sample["video"])
+    truth, last = images(sample["video"][:, frames]), true_pictures(sample, given - 1, given)
+    sums = partial(changes, truth=truth, last=last)
+    metric = measure(
+        "own_actions",
+        sums(dreamed),
+        sample.names,
+        statistic=cosine,
+        fitted_on=dreams.fitted_on,
+        baselines={name: sums(pictures) for name, pictures in floors.items()},
+        ceilings={"tokenizer": sums(coded)},
+        seed=config.seed,
+    )
+    shown = {"dream": dreamed, **floors}
+    each = np.arange(len(dreams.ahead))
+    lines = {
+        "cosine with the true change": {
+            name: [cosine(sums(pictures)[:, [frame]], np.ones(len(sample))) for frame in each]
+            for name, pictures in shown.items()
+        },
+        "distance of the colours": curves(
+            {name: histogram_distance(pictures, truth) for name, pictures in shown.items()}
+        ),
+        "look": {name: line.tolist() for name, line in dreams.looks(shown, coded).items()},
+    }
+    notes = {"ahead": dreams.ahead.tolist(), "by_frames_ahead": lines}
+    strips = {"truth": truth, "dream": dreamed, "strangers": floors["actions of strangers"]}
+    return Result(
+        {"own_actions": metric},
+        lambda path: control_figures.control(path, dreams.ahead, lines, strips, {}),
+        notes,
+        files={"video": lambda path: control_figures.write_film(path, studio, sample["video"], tokens)},
+    )
+
+
+def changes(pictures: np.ndarray, truth: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """Products of shown and true changes since the last true frame in the pixels that move, float64 [n, H, 3].
+
+    Args:
+        pictures, truth: [n, H, 3, S, S].
+        last: [n, 1, 3, S, S].
+    """
+    moving = (np.abs(truth - last) > MOVED).any(2, keepdims=True)
+    return products(moving * (pictures - last), moving * (truth - last), np.float64)

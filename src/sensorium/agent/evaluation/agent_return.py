@@ -25,7 +25,7 @@ from sensorium.agent.evaluation.players import PolicyPlayer
 from sensorium.artifacts import read_manifest
 from sensorium.config import Data, parse_stored
 from sensorium.data import sources
-from sensorium.data.environment import Player, RandomPlayer, ScriptedPlayer, Simulator, play
+from sensorium.data.environment import Player, RandomPlayer, ScriptedPlayer, play
 from sensorium.data.recording import RecordingSet, recording_name
 from sensorium.data.windows import join
 from sensorium.evaluation import figures
@@ -93,8 +93,8 @@ def judge(bench: Bench, config: AgentReturnConfig) -> Result:
     return Result(metrics, lambda path: figures.earnings(path, drawn), {"chosen_constant": chosen})
 
 
-def simulators(world: Any, count: int) -> list[Simulator]:
-    """Environments side by side."""
+def simulators(world: Any, count: int) -> list[Any]:
+    """Environments side by side (`data.environment.Simulator`)."""
     return [sources.module(world.source).environment(world) for _ in range(count)]
 
 

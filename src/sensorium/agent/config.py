@@ -58,6 +58,9 @@ class AgentReturnConfig(Section):
     """Returns of policies in the real environment, in scenes that no recording shows."""
 
     episodes: int = Field(64, ge=8, description="episodes for each policy; all policies play the same ones")
+    rooms: int = Field(
+        16, ge=1, description="training recordings in whose scenes the best constant action is chosen, at most"
+    )
     windows: int = Field(256, ge=20, description="windows from test recordings whose rewards are predicted")
     context_noise: float = Field(
         0.1, ge=0, lt=1, description="share of noise mixed into the frames that the agent sees"

@@ -77,7 +77,7 @@ def make(
 
 
 @torch.no_grad()
-def fit_heads(heads: PredictionHeads, fusion: Fusion, windows: JoinedWindows, device: torch.device) -> None:
+def fit_heads(heads: PredictionHeads, fusion: Fusion, windows: Windows | JoinedWindows, device: torch.device) -> None:
     """Fit the prediction heads to the trained fusion by ridge regression on training windows."""
     frames, inputs, targets = heads.config.frames, [], []
     indices = sample_indices(0, 0, min(FIT_WINDOWS, len(windows)), len(windows))

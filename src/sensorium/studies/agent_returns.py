@@ -1,6 +1,9 @@
-"""Does training in dreams pay? The policy trained in dreams against the cloned policy, in the real environment.
+"""Does training in dreams pay? The policy trained in dreams against what needs no dreams, in the real environment.
 
 Each seed has recordings, tokenizer, dynamics, clone, agent and episodes of its own, made by the stages of the workflow.
+The baselines are those of `agent_return`: the cloned policy, random actions, every action held for ever, and the one of
+them that earned most in the rooms of training recordings. In the room the scripted player, the ceiling, is itself such
+a constant ("left"), so nothing can pass there; dreams would have to find what one constant already does.
 """
 
 from __future__ import annotations
@@ -23,8 +26,8 @@ from sensorium.studies.config import AgentReturnsConfig
 from sensorium.studies.findings import Cell, Findings, Table, estimate
 from sensorium.studies.recorded import record, seeded
 
-REVISION = 3
-POLICIES = ("agent", "cloned policy", "random actions", "recorded policy", "best")
+REVISION = 4
+POLICIES = ("agent", "cloned policy", "random actions", agent_return.CHOSEN, "recorded policy", "best")
 _UNTRAINED = 101  # seed of the control's weights
 
 
@@ -35,14 +38,16 @@ def run(config: AgentReturnsConfig) -> Findings:
 
 def judge(seeds: list[int], lives: list[tuple[dict[str, float], float]]) -> Findings:
     """The findings from the mean episode returns of each seed's policies and of an untrained one."""
-    earned = {name: np.array([sums[name] for sums, _ in lives]) for name in POLICIES}
+    earned = {name: np.array([sums[name] for sums, _ in lives]) for name in lives[0][0]}
+    baselines = {name: sums for name, sums in earned.items() if name not in ("agent", "recorded policy", "best")}
+    held = [name for name in baselines if name not in POLICIES]
 
     def returns(values: np.ndarray) -> dict[str, Any]:
         return measure_over_seeds(
             "episode_return",
             values,
             ceilings={"best": earned["best"]},
-            baselines={name: earned[name] for name in ("cloned policy", "random actions")},
+            baselines=baselines,
             references={"recorded policy": earned["recorded policy"]},
         )
 
@@ -51,10 +56,21 @@ def judge(seeds: list[int], lives: list[tuple[dict[str, float], float]]) -> Find
         for seed, (sums, _) in zip(seeds, lives, strict=True)
     ]
     rows.append({"seed": "all", **{name: estimate(earned[name]) for name in POLICIES}})
+    constants: list[dict[str, Cell]] = [
+        {
+            "action": name,
+            **{f"seed {seed}": round(float(value), 3) for seed, value in zip(seeds, earned[name], strict=True)},
+            "all": estimate(earned[name]),
+        }
+        for name in sorted(held, key=lambda name: -float(earned[name].mean()))
+    ]
     return Findings(
         metrics={"episode_return": returns(earned["agent"])},
         controls={"untrained_policy": returns(np.array([untrained for _, untrained in lives]))},
-        tables=[Table("Sum of an episode's rewards, mean over the episodes of a seed", rows)],
+        tables=[
+            Table("Sum of an episode's rewards, mean over the episodes of a seed", rows),
+            Table("The same of each action held for ever, the best first", constants),
+        ],
     )
 
 

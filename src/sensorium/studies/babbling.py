@@ -22,7 +22,7 @@ from sensorium.studies.config import BabblingConfig
 from sensorium.studies.findings import Cell, Findings, Table, estimate, over_seeds
 from sensorium.studies.playground import ACTIONS, KNOWN, LEARNABLE, OBJECTS, REGIONS, SCALES, UNLEARNABLE, attempt
 
-REVISION = 2
+REVISION = 3
 HELD_OUT, UNTOUCHED = 24, 10**6  # attempts a region that no life makes, and the number of their first
 WAYS: dict[str, dict[str, Any]] = {
     "progress": {},

@@ -52,6 +52,9 @@ class ForgettingConfig(Study):
         (3.0, 30.0, 300.0, 3000.0), description="weights of EWC that are compared, in increasing order"
     )
     weight: float = Field(30.0, gt=0, description="the one among `weights` that the metrics are about")
+    plain_weights: tuple[float, ...] = Field(
+        (0.01, 0.03, 0.1, 0.3), min_length=1, description="weights of plain L2 to the old weights; each is a baseline"
+    )
 
     @model_validator(mode="after")
     def _weights_grow(self) -> ForgettingConfig:

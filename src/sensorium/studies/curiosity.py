@@ -24,7 +24,7 @@ from sensorium.randomness import stable_seed
 from sensorium.studies.config import CuriosityConfig
 from sensorium.studies.findings import Findings, Table, estimate, over_seeds
 
-REVISION = 1
+REVISION = 2
 PLACES = ("television", "ball", "wall", "lamp", "door")
 TELEVISION, BALL, WALL, LAMP, DOOR = range(len(PLACES))
 UNIFORM = 1 / len(PLACES)

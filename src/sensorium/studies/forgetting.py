@@ -3,6 +3,10 @@
 The task is to classify the material of an impact in the playroom from 14 bands of its sound at 4 times. Each task
 permutes the 56 inputs in its own order (permuted inputs as in Kirkpatrick et al. 2017). One network can learn all three
 tasks together, but training on one alone overwrites the others.
+
+Elastic weight consolidation must keep more than plain L2 towards the old weights, which is the same penalty with a
+Fisher information of one: only the difference of the two shows that the Fisher information does anything. Each weight
+of plain L2 is a baseline of its own, and the strongest is the floor.
 """
 
 from __future__ import annotations
@@ -30,7 +34,7 @@ from sensorium.randomness import stable_seed
 from sensorium.studies.config import ForgettingConfig
 from sensorium.studies.findings import Cell, Findings, Table, estimate, over_seeds
 
-REVISION = 1
+REVISION = 2
 TASKS = 3
 FRAMES = 64
 CHANCE = 1 / len(MATERIALS)
@@ -41,6 +45,8 @@ def run(config: ForgettingConfig) -> Findings:
     """Every way of learning the same three tasks, over all seeds."""
     ways: dict[str, dict[str, Any]] = {"unprotected": {}, "replay": {"replay": True}, "joint": {"joint": True}}
     ways |= {f"EWC {weight:g}": {"weight": weight} for weight in config.weights}
+    plain = {f"plain L2 {weight:g}": {"weight": weight, "importance": one} for weight in config.plain_weights}
+    ways |= plain
     ways["EWC without Fisher"] = {"weight": config.weight, "importance": nothing}
     found = {
         name: np.stack([learn(config, seed, **how) for seed in track(config.all_seeds(), "seeds")])
@@ -52,7 +58,7 @@ def run(config: ForgettingConfig) -> Findings:
         return measure_over_seeds(
             name,
             final[name],
-            baselines={"unprotected": final["unprotected"]},
+            baselines={way: final[way] for way in ("unprotected", *plain)},
             ceilings={"joint": final["joint"]},
         )
 
@@ -108,6 +114,11 @@ def trend(values: np.ndarray) -> np.ndarray:
 def nothing(network: nn.Module, inputs: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
     """A Fisher information of zero, which protects nothing: a control."""
     return {name: torch.zeros_like(parameter) for name, parameter in network.named_parameters()}
+
+
+def one(network: nn.Module, inputs: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    """A Fisher information of one, so that the penalty is plain L2 towards the old weights."""
+    return {name: torch.ones_like(parameter) for name, parameter in network.named_parameters()}
 
 
 def learn(

@@ -26,7 +26,7 @@ from sensorium.randomness import stable_seed
 from sensorium.studies.config import PhysicsPriorConfig
 from sensorium.studies.findings import Cell, Findings, Table, estimate, over_seeds
 
-REVISION = 1
+REVISION = 2
 COLOURS, BALLOONS = 8, 2  # the first two colours are balloons
 LIFT = -0.3  # of a balloon, as a factor on gravity: that of the playroom's own
 SCALE = 20.0  # room units that count as 1 to the networks

@@ -25,7 +25,7 @@ from sensorium.studies.config import SightPriorsConfig
 from sensorium.studies.findings import Findings, Table, estimate, over_seeds
 from sensorium.studies.fit import fit
 
-REVISION = 1
+REVISION = 2
 ARMS = {
     "none": VisionPriors(),
     "colour": VisionPriors(colour=True),

@@ -28,7 +28,7 @@ from sensorium.studies.config import ViolationsConfig
 from sensorium.studies.findings import Cell, Findings, Table, estimate, over_seeds
 from sensorium.studies.impossible import COLOURS, LAWS, fours, life
 
-REVISION = 1
+REVISION = 2
 CHANCE = 0.5
 PAIRS = (("Aa", "Ba"), ("Aa", "Ab"), ("Bb", "Ba"), ("Bb", "Ab"))  # possible, impossible
 TRUE_ROOM = Room(low=WALL, high=ROOM - WALL, gravity=GRAVITY, damping=0.75)

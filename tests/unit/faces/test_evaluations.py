@@ -67,8 +67,9 @@ METRICS = {
     "reconstruction": {"psnr", "ssim"},
     "agent_return": {"episode_return", "reward_error"},
 }
-# Only sight shows where the toy's shape is, so without sight every fusion must fail.
-BEYOND = {"belief"}
+# Only sight shows where the toy's shape is, so without sight every fusion must fail; going right for ever, which earns
+# most there, is a constant action, so no agent passes.
+BEYOND = {"belief", "episode_return"}
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +110,20 @@ def test_trained_passes_and_untrained_fails(world: ToyWorld, tmp_path: Path, nam
         untrained = evaluate(world, name, tmp_path, "--untrained-seed", seed)["metrics"]
         assert set(untrained) == METRICS[name]
         assert [metric for metric, record in untrained.items() if record["passed"]] == []
+
+
+def test_the_constant_that_earns_most_is_the_floor_of_returns(world: ToyWorld, tmp_path: Path) -> None:
+    """The agent beats clone and chance, but not the action that training rooms show to be the best: to go right."""
+    result = evaluate(world, "agent_return", tmp_path)
+    returns, baselines = result["metrics"]["episode_return"], result["metrics"]["episode_return"]["baselines"]
+    assert result["chosen_constant"] == "hold (1, 0)"
+    margins = {baseline["name"]: baseline["margin"] for baseline in baselines}
+    assert len([name for name in margins if name.startswith("hold ")]) == 9
+    assert min(margins[name]["low"] for name in ("cloned policy", "random actions")) > 0
+    assert margins["constant chosen in training rooms"] == margins["hold (1, 0)"]
+    assert returns["floor"] == returns["ceiling"]
+    assert returns["fitted_on"] == 16
+    assert baseline_values(result["metrics"]["reward_error"]).keys() >= {"mean", "last reward", "untrained 2"}
 
 
 def test_a_tokenizer_stands_beside_known_codes(world: ToyWorld, tmp_path: Path) -> None:

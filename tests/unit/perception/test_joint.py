@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,14 @@ from sensorium.artifacts import ArtifactError
 from sensorium.config import PlayroomConfig, Training, canonical_json
 from sensorium.data.recording import RecordingSet
 from sensorium.evaluation.scores import mean
+from sensorium.evaluation.statistics import LeakError
 from sensorium.models.load import load
 from sensorium.perception import finetune
 from sensorium.perception.config import FinetuneConfig, FinetuningConfig, ProbeConfig, RetrievalConfig, WorldStateConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.evaluation import finetuning
 from sensorium.perception.evaluation.battery import BatteryScore
-from sensorium.perception.evaluation.finetuning import gains_and_harms
+from sensorium.perception.evaluation.finetuning import HARM, gains_and_harms
 from sensorium.perception.fusion import Fusion
 from sensorium.perception.joint import Joint
 from sensorium.perception.joint_learner import JointLearner
@@ -224,21 +226,63 @@ def test_gains_and_harms_by_hand() -> None:
     rng = np.random.default_rng(0)
     before = [rng.uniform(0.2, 0.8, 400) for _ in range(3)]
     noise = [rng.normal(0, 0.05, 400) for _ in range(3)]
-    metrics, table = gains_and_harms(scores(*before), scores(*before), 0)
+    old = scores(*before)
+    metrics, table = gains_and_harms(old, old, old, 0)
     assert (metrics["best_gain"]["passed"], metrics["worst_harm"]["passed"]) == (False, True)
     assert table["test 0"]["difference"] == {"value": 0.0, "low": 0.0, "high": 0.0}
     better = [before[0] + 0.1 + noise[0], before[1] + noise[1] - noise[1].mean(), before[2]]
-    metrics, table = gains_and_harms(scores(*before), scores(*better), 0)
+    metrics, table = gains_and_harms(old, old, scores(*better), 0)
     assert metrics["best_gain"]["passed"]
     assert metrics["worst_harm"]["passed"]
     assert metrics["best_gain"]["test"] == "test 0"
+    assert metrics["best_gain"]["value"] == pytest.approx(0.1, abs=0.01)
     assert table["test 0"]["difference"]["low"] > 0.08
     worse = [better[0], before[1] - 0.05 + noise[1], before[2]]
-    metrics, table = gains_and_harms(scores(*before), scores(*worse), 0)
+    metrics, table = gains_and_harms(old, old, scores(*worse), 0)
     assert metrics["best_gain"]["passed"]
     assert not metrics["worst_harm"]["passed"]
     assert metrics["worst_harm"]["test"] == "test 1"
+    assert metrics["worst_harm"]["margin"]["value"] == pytest.approx(HARM - 0.05, abs=0.01)
     assert table["test 1"]["difference"]["high"] < 0
+
+
+def test_a_gain_that_frozen_encoders_make_too_is_none() -> None:
+    """What more steps of the fusion alone bring is no gain of joint training, however large it is."""
+    rng = np.random.default_rng(0)
+    before = [rng.uniform(0.2, 0.8, 400) for _ in range(2)]
+    after = [values + 0.1 + rng.normal(0, 0.05, 400) for values in before]
+    alone = [after[0] + rng.normal(0, 0.01, 400), after[1]]
+    old = scores(*before)
+    record = gains_and_harms(old, scores(*alone), scores(*after), 0)[0]["best_gain"]
+    assert (record["floor_name"], record["passed"]) == ("encoders frozen", False)
+    assert {baseline["name"] for baseline in record["baselines"]} == {"encoders frozen", "no change"}
+    half = gains_and_harms(old, scores(before[0] + 0.05, before[1]), scores(*after), 0)[0]["best_gain"]
+    assert half["passed"]
+
+
+def test_a_readout_fitted_on_what_judges_it_is_refused() -> None:
+    old = scores(np.ones(40))
+    leaked = {name: replace(score, fitted_on=["r03"]) for name, score in old.items()}
+    with pytest.raises(LeakError, match="test 0: fitted on 1 of the recordings that judge it"):
+        gains_and_harms(old, old, leaked, 0)
+
+
+def test_harm_must_be_shown_to_be_small() -> None:
+    """A loss of exactly the margin passes in at most one of twenty draws, and none passes the more often, the more
+    recordings there are: few data are no excuse."""
+    shares = {}
+    for loss in (HARM, 0.0):
+        for recordings in (12, 48):
+            passed = []
+            for trial in range(60):
+                rng = np.random.default_rng(trial)
+                before = rng.uniform(0.2, 0.8, 10 * recordings)
+                change = np.repeat(rng.normal(-loss, 0.03, recordings), 10)
+                old = scores(before)
+                passed.append(gains_and_harms(old, old, scores(before + change), trial)[0]["worst_harm"]["passed"])
+            shares[loss, recordings] = np.mean(passed)
+    assert max(shares[HARM, 12], shares[HARM, 48]) <= 0.05
+    assert shares[0.0, 48] > 0.9 > shares[0.0, 12] + 0.2
 
 
 def test_the_best_of_many_is_no_gain_by_luck() -> None:
@@ -246,6 +290,7 @@ def test_the_best_of_many_is_no_gain_by_luck() -> None:
     rng = np.random.default_rng(1)
     before = [rng.uniform(0, 1, 400) for _ in range(40)]
     after = [values + rng.normal(0, 0.1, 400) for values in before]
-    metrics, table = gains_and_harms(scores(*before), scores(*after), 0)
+    old = scores(*before)
+    metrics, table = gains_and_harms(old, old, scores(*after), 0)
     assert any(row["difference"]["low"] > 0 for row in table.values())
     assert not metrics["best_gain"]["passed"]

@@ -1,10 +1,15 @@
 """Returns of the agent in the real environment, and the error of the rewards that it predicts.
 
 Every policy plays the same episodes, in scenes that no recording shows. `episode_return` is the sum of an episode's
-rewards under the policy that was trained in dreams. Floors: the cloned policy it started from, and random actions.
-Ceiling: a scripted player with access to the true state, if there is one; otherwise the best episode of any policy.
-Reference: the policy that made the recordings. `reward_error` is the mean squared error of the reward that the agent
-predicts for the last frame of test windows; floors: their mean, and an untrained agent; ceiling: 0.
+rewards under the policy that was trained in dreams. Baselines: the cloned policy it started from, random actions, each
+action held for ever, and of these the one that earned most in the scenes of some training recordings, where the choice
+is made. The strongest is the floor; it may be a constant that only these episodes show to be the best, which is more
+than a player could know. Ceiling: a scripted player with access to the true state, if there is one; otherwise the best
+episode of any policy. In the playroom's task `left` that player holds one action too, so floor and ceiling meet and no
+policy can pass. Reference: the policy that made the recordings.
+
+`reward_error` is the mean squared error of the reward that the agent predicts for the last frame of test windows;
+baselines: their mean, the reward of the frame before, and untrained agents; ceiling: 0.
 """
 
 from __future__ import annotations
@@ -21,11 +26,12 @@ from sensorium.artifacts import read_manifest
 from sensorium.config import Data, parse_stored
 from sensorium.data import sources
 from sensorium.data.environment import Player, RandomPlayer, ScriptedPlayer, play
-from sensorium.data.recording import RecordingSet
+from sensorium.data.recording import RecordingSet, recording_name
 from sensorium.data.windows import join
 from sensorium.evaluation import figures
+from sensorium.evaluation.baselines.actions import best_constant, constant_actions, hold_each
 from sensorium.evaluation.contract import DATA, Evaluation, Input, Result
-from sensorium.evaluation.harness import FLOOR_SEEDS, Bench, WindowPool, require
+from sensorium.evaluation.harness import Bench, WindowPool, require, spread
 from sensorium.evaluation.statistics import NOTHING, measure
 from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.generation.dream import Dreamer
@@ -35,8 +41,9 @@ from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.progress import track
 from sensorium.randomness import stable_seed
 
-REVISION = 1
+REVISION = 2
 SOUND = "latents/audio"
+CHOSEN = "constant chosen in training rooms"
 EVALUATION = Evaluation(
     __name__,
     AgentReturnConfig,
@@ -58,23 +65,46 @@ def judge(bench: Bench, config: AgentReturnConfig) -> Result:
     """Returns of all policies in the real environment, and the agent's reward error."""
     recordings = bench.parts.recordings()
     require(recordings, "reward", "record a game, or set data.task")
+    world, numbers = world_of(recordings), numbers_of(recordings, config)
     earned = play_episodes(bench, config)
-    sums = {name: rewards.sum(1) for name, rewards in earned.items()}
+    actions, environments = constant_actions(recordings.details["action"]), simulators(world, config.episodes)
+    held = hold_each(environments, actions, numbers)
+    rooms = training_rooms(recordings, config)
+    chosen = best_constant(hold_each(environments[: len(rooms)], actions, list(rooms.values())))
+    sums = {name: rewards.sum(1) for name, rewards in (earned | held).items()}
     best = sums.get("scripted player", np.full(config.episodes, max(float(total.max()) for total in sums.values())))
     metrics = {
         "episode_return": measure(
             "episode_return",
             sums["agent"],
-            [f"episode {number}" for number in numbers_of(recordings, config)],
-            fitted_on=NOTHING,
-            baselines={name: sums[name] for name in ("cloned policy", "random actions")},
+            [recording_name(world.source, number) for number in numbers],
+            fitted_on=rooms,
+            baselines={
+                **{name: sums[name] for name in ("cloned policy", "random actions", *held)},
+                CHOSEN: sums[chosen],
+            },
             ceilings={"best": best},
             references={"recorded policy": sums["recorded policy"]},
             seed=config.seed,
         ),
         "reward_error": reward_error(bench, config),
     }
-    return Result(metrics, lambda path: figures.earnings(path, earned))
+    drawn = earned | {f"{CHOSEN}: {chosen}": held[chosen]}
+    return Result(metrics, lambda path: figures.earnings(path, drawn), {"chosen_constant": chosen})
+
+
+def simulators(world: Any, count: int) -> list[Any]:
+    """Environments side by side (`data.environment.Simulator`)."""
+    return [sources.module(world.source).environment(world) for _ in range(count)]
+
+
+def training_rooms(recordings: RecordingSet, config: AgentReturnConfig) -> dict[str, int]:
+    """Numbers of the scenes in which a constant action is chosen, by the training recordings that show them."""
+    listed = {entry["name"]: entry for entry in recordings.details["recordings"]}
+    names = np.array(recordings.names("training"))
+    rng = np.random.default_rng(stable_seed(config.seed, "rooms"))
+    drawn = spread(names, np.ones(len(names), bool), min(config.rooms, config.episodes), rng)
+    return {name: int(listed[name]["number"]) for name in names[drawn].tolist()}
 
 
 def world_of(recordings: RecordingSet) -> Any:
@@ -95,7 +125,7 @@ def play_episodes(bench: Bench, config: AgentReturnConfig) -> dict[str, np.ndarr
     clone, actor = parts.load(Agent), parts.load(Actor, bench.untrained_seed)
     tokenizer = parts.load(VideoTokenizer)
     hearing = parts.load(AudioTokenizer) if SOUND in parts else None
-    environments = [sources.module(world.source).environment(world) for _ in range(config.episodes)]
+    environments = simulators(world, config.episodes)
     rest = environments[0].rest()
     drawn = stable_seed(config.seed, "agent-return")
     encoder = ObservationEncoder(tokenizer, hearing)
@@ -139,7 +169,11 @@ def reward_error(bench: Bench, config: AgentReturnConfig) -> dict[str, Any]:
         pool.recording[picked].tolist(),
         higher_is_better=False,
         fitted_on=NOTHING,
-        baselines={"mean": (truth - truth.mean()) ** 2, "untrained": errors(FLOOR_SEEDS[0])},
+        baselines={
+            "mean": (truth - truth.mean()) ** 2,
+            "last reward": (batch["reward"][:, -2].numpy() - truth) ** 2,
+            **bench.untrained(errors),
+        },
         ceilings={"known": 0.0},
         seed=config.seed,
     )

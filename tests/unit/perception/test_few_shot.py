@@ -117,14 +117,17 @@ def test_each_sense_has_a_task_of_its_own_classes(world: ToyWorld, tmp_path: Pat
 
 
 def test_the_trained_eye_passes_and_untrained_networks_fail(world: ToyWorld, tmp_path: Path) -> None:
-    """The toy's ear and fusion learned mostly other things than classes: time, place and light."""
+    """The toy's ear and fusion learned mostly other things than classes: time, place and light.
+
+    Features that nobody learned tell a square from a cross, too, so the eye is compared with untrained ones.
+    """
     result = evaluate(world, tmp_path)
     trained, reported = result["metrics"], result["reported"]
     assert set(trained) == {f"{sense}_{shots}shot" for sense in ("vision", "audio") for shots in (1, 5)}
     assert set(reported) == {"fusion_1shot", "fusion_5shot"}
     assert all("untrained fusion" in baseline_values(record) for record in reported.values())
-    assert trained["vision_1shot"]["passed"]
-    assert trained["vision_5shot"]["passed"]
+    for record in (trained["vision_1shot"], trained["vision_5shot"]):
+        assert all(each["margin"]["low"] > 0 for each in record["baselines"] if "untrained" in each["name"])
     assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
     for seed in ("101", "102"):
         untrained = evaluate(world, tmp_path, "--untrained-seed", seed)["metrics"]

@@ -5,6 +5,8 @@ Features are float64 [n, width].
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy.fft import dct
 from sklearn.decomposition import PCA
@@ -21,13 +23,16 @@ def sound_features(known: np.ndarray, judged: np.ndarray) -> dict[str, Features]
     Each is taken whitened or as it is, by what served the playroom's training recordings better; the spectrum is taken
     both ways.
     """
-    both = known, judged
+
+    def of(feature: Callable[[np.ndarray], np.ndarray], each: bool) -> Features:
+        return Features(feature(known), feature(judged), each)
+
     spectrum = principal_components(known, judged)
     return {
-        "cepstra": Features(*(cepstra(part)[:, :CEPSTRA] for part in both)),
-        "cepstra without loudness": Features(*(cepstra(part)[:, 1 : FEW_CEPSTRA + 1] for part in both), each=False),
-        "mean, maximum and std of bands": Features(*(band_statistics(part) for part in both)),
-        "maximum of bands": Features(*(part.max(2).astype(np.float64) for part in both), each=False),
+        "cepstra": of(lambda part: cepstra(part)[:, :CEPSTRA], each=True),
+        "cepstra without loudness": of(lambda part: cepstra(part)[:, 1 : FEW_CEPSTRA + 1], each=False),
+        "mean, maximum and std of bands": of(band_statistics, each=True),
+        "maximum of bands": of(lambda part: part.max(2).astype(np.float64), each=False),
         "spectrum, whitened": Features(*spectrum),
         "spectrum": Features(*spectrum, each=False),
     }

@@ -23,7 +23,7 @@ from torch import Tensor
 from sensorium.evaluation.baselines.frames import last_frames, several_frames
 from sensorium.evaluation.harness import Bench
 from sensorium.evaluation.sample import Sample
-from sensorium.evaluation.scores import r_squared
+from sensorium.evaluation.scores import determination, r_squared, squares
 from sensorium.evaluation.statistics import Score, measure
 from sensorium.perception.config import WorldStateConfig
 from sensorium.perception.evaluation.world_readout import TruthReadout
@@ -62,24 +62,21 @@ class Belief:
             config: of the evaluation.
         """
         hidden, read = config.hidden, self._read
-        last_seen = self._states(fusion, 0, back=hidden)
-        baselines: dict[str, Score] = {"mean": 0.0, "last seen, held": self._held(fusion, hidden)}
+        last_seen, judged = self._states(fusion, 0, back=hidden), self._samples[1]
+        baselines = {"last seen, held": self._held(fusion, hidden), "last seen, forecast": read(last_seen)}
         baselines |= {name: read(self._states(other, hidden)) for name, other in untrained.items()}
-        baselines["last seen, forecast"] = read(last_seen)
         baselines |= {name: read(rows) for name, rows in self._forecasts(last_seen, hidden).items()}
+        true_place = np.stack([read.truth(judged), read.truth(judged, hidden)], -1)
+        constant: dict[str, Score] = {"mean": 0.0}
         return measure(
             "belief",
-            read(self._states(fusion, hidden)),
+            squares(read(self._states(fusion, hidden))),
             read.groups,
-            statistic=r_squared,
+            statistic=determination,
             fitted_on=read.fitted_on,
-            baselines=baselines,
-            ceilings={"sight never lost": read(self._states(fusion, 0))},
-            references={
-                "true place when last seen": np.stack(
-                    [read.truth(self._samples[1]), read.truth(self._samples[1], hidden)], -1
-                ),
-            },
+            baselines=constant | {name: squares(rows) for name, rows in baselines.items()},
+            ceilings={"sight never lost": squares(read(self._states(fusion, 0)))},
+            references={"true place when last seen": squares(true_place)},
             seed=config.seed,
         )
 

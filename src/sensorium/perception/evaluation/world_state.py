@@ -27,7 +27,7 @@ from sensorium.evaluation.baselines.frames import last_frames, several_frames
 from sensorium.evaluation.contract import Evaluation, Result
 from sensorium.evaluation.harness import Bench, require
 from sensorium.evaluation.sample import Sample
-from sensorium.evaluation.scores import r_squared, r_squared_each
+from sensorium.evaluation.scores import determination, r_squared_each, squares
 from sensorium.evaluation.statistics import measure
 from sensorium.perception.config import FusionConfig, WorldStateConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
@@ -102,12 +102,12 @@ def state_metrics(
     return {
         metric: measure(
             metric,
-            judged[:, kept],
+            squares(judged[:, kept]),
             read.groups,
-            statistic=r_squared,
+            statistic=determination,
             fitted_on=read.fitted_on,
-            baselines={"mean": 0.0} | {name: rows[:, kept] for name, rows in baselines.items()},
-            ceilings={name: rows[:, kept] for name, rows in ceilings.items()},
+            baselines={"mean": 0.0} | {name: squares(rows[:, kept]) for name, rows in baselines.items()},
+            ceilings={name: squares(rows[:, kept]) for name, rows in ceilings.items()},
             seed=seed,
         )
         for metric, kept in columns.items()

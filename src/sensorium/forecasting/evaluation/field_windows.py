@@ -59,7 +59,8 @@ class Windows:
         size = np.stack([recordings.field(name, TRUTH[2]) for name in places.names]).astype(np.float64)
         self.read = np.arange(self.frames // 2, self.frames)
         self._first = min(self.frames // 2, self.frames - 1 - self.hidden)
-        every = body_fields(*(values[:, self._first :] for values in truth), size, config.cells)
+        position, velocity = (values[:, self._first :] for values in truth)
+        every = body_fields(position, velocity, size, config.cells)
         self._truth = every.reshape(len(places), -1, 3 * config.cells**2)
         self.sample = places.having(
             **self._senses(places, names),

@@ -72,7 +72,8 @@ def judge_rooms(studio: Studio, config: ControlConfig, rng: np.random.Generator)
             metrics |= record("hand_and_bodies", {key: near[key] * kept[key] for key in near})
             looks = dreams.looks({key: shown[key] for key in ("dream", *still, "untrained")}, shown[CEILING])
             notes[name]["look"] = {key: line.tolist() for key, line in looks.items()}
-    strips, places = {}, {}
+    strips: dict[str, np.ndarray] = {}
+    places: dict[str, np.ndarray] = {}
     for name, label in (("recorded", ""), ("held", ",\nkeys held")):
         strips |= {f"truth{label}": images(rooms[name].judged), f"dream{label}": dreamed[name]}
         places |= {f"truth{label}": rooms[name].hand, f"dream{label}": rooms[name].hand}

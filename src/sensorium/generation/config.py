@@ -286,7 +286,8 @@ class DriftConfig(DreamConfig):
 class ControlConfig(DreamConfig):
     """Long dreams under known actions: whether what is steered goes where it would, and the rest lasts."""
 
-    windows: int = Field(40, ge=8, description="long dreams, each from a different test recording")
+    windows: int = Field(24, ge=8, description="long dreams, each from a different test recording")
+    denoising_steps: Literal[1, 2, 4, 8, 16, 32, 64] = Field(2, description="Euler steps for each dreamed frame")
     frames: int = Field(
         64, ge=1, le=1000, description="frames in each dream, judged after 1, 4, 8, 16, 32 and 64 of them"
     )

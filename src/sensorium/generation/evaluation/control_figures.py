@@ -7,15 +7,17 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 
-from sensorium.evaluation.figures import COLOURS, save, show
+from sensorium.evaluation.figures import COLOURS, save
 from sensorium.evaluation.films import write_movie
 from sensorium.generation.evaluation.dreams import Studio
 from sensorium.generation.evaluation.hand import find_hand
 from sensorium.generation.evaluation.long_dreams import images
 
 SHOWN = 3  # windows in the picture
-FILMED = 6  # in the film, at most
+FILMED = 4  # in the film, at most
+GAP = 2  # pixels between pictures of 32 x 32
 
 
 def control(
@@ -36,7 +38,7 @@ def control(
             that is found by a circle.
     """
     rows = SHOWN * len(strips)
-    figure = plt.figure(figsize=(12, max(0.7 * rows, 2.2 * len(lines))), layout="constrained")
+    figure = plt.figure(figsize=(12, max(0.75 * rows, 2.2 * len(lines))), layout="constrained")
     halves = np.asarray(figure.subfigures(1, 2, width_ratios=[1, 1]))
     colours = dict(zip(next(iter(lines.values())), COLOURS * 2, strict=False))
     for axes, (measured, curves) in zip(
@@ -52,19 +54,30 @@ def control(
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(fontsize=5, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     axes.set_xlabel("frames ahead")
-    grid = halves[1].subplots(rows, len(ahead), squeeze=False, gridspec_kw={"wspace": 0.04, "hspace": 0.04})
-    for number, cells in enumerate(grid):
-        name, window = list(strips)[number % len(strips)], number // len(strips)
-        for place, cell in enumerate(cells):
-            picture = strips[name][window, place]
-            show(cell, picture.transpose(1, 2, 0))
-            if name in places:
-                cell.plot(*(places[name][window, place] * picture.shape[-1] - 0.5), "+", color="black", markersize=6)
-                cell.plot(*find_hand(picture[None])[0], "o", color="black", fillstyle="none", markersize=6)
-        cells[0].set_ylabel(name, fontsize=6, rotation=0, ha="right", va="center")
-    for cell, frames in zip(grid[0], ahead, strict=True):
-        cell.set_title(f"+{frames}", fontsize=7)
+    _strips(halves[1].subplots(), ahead, strips, places)
     save(figure, path)
+
+
+def _strips(axes: Axes, ahead: np.ndarray, strips: Mapping[str, np.ndarray], places: Mapping[str, np.ndarray]) -> None:
+    """The strips of the first windows as one mosaic, which is drawn much sooner than a picture each."""
+    rows = [(name, window) for window in range(SHOWN) for name in strips]
+    size = next(iter(strips.values())).shape[-1]
+    step = size + GAP * size // 32
+    mosaic = np.ones((len(rows) * step, len(ahead) * step, 3), np.float32)
+    for row, (name, window) in enumerate(rows):
+        for column, picture in enumerate(strips[name][window]):
+            y, x = row * step, column * step
+            mosaic[y : y + size, x : x + size] = picture.transpose(1, 2, 0)
+        if name in places:
+            corner = np.stack([np.arange(len(ahead)) * step, np.full(len(ahead), row * step)], 1)
+            axes.plot(*(corner + places[name][window] * size - 0.5).T, "+", color="black", markersize=5)
+            found = corner + find_hand(strips[name][window])
+            axes.plot(*found.T, "o", color="black", fillstyle="none", markersize=5)
+    axes.imshow(mosaic.clip(0, 1), interpolation="nearest")
+    axes.set_xticks(np.arange(len(ahead)) * step + size / 2, [f"+{frames}" for frames in ahead], fontsize=7)
+    axes.set_yticks(np.arange(len(rows)) * step + size / 2, [name for name, _ in rows], fontsize=6)
+    axes.tick_params(length=0, labeltop=True, labelbottom=False)
+    axes.spines[:].set_visible(False)
 
 
 def write_film(path: Path, studio: Studio, truth: np.ndarray, tokens: np.ndarray) -> None:

@@ -53,11 +53,21 @@ class LongDreams:
         """Recordings that the floors of all worlds are made of."""
         return {*self.replayed.names, *self.known.names}
 
-    def dream(self, actions: np.ndarray, untrained: bool = False) -> np.ndarray:
-        """Tokens of dreams under actions [n, given + frames, ...], context first: [n, given + frames, N, C]."""
-        frames = actions.shape[1] - self.given
-        dreamed = self.studio.dream(self.sample, frames, actions, untrained=untrained)
-        return np.concatenate([self.sample["tokens"][:, : self.given], dreamed], 1)
+    def dreams(self, actions: Mapping[str, np.ndarray], untrained: bool = False) -> dict[str, np.ndarray]:
+        """Tokens of dreams under several choices of actions, which are dreamed side by side: it takes half the time.
+
+        Args:
+            actions: name of a choice -> [n, given + frames, ...].
+            untrained: dream with fresh weights, as a floor.
+
+        Returns:
+            tokens by choice, context first, [n, given + frames, N, C].
+        """
+        moves, count = np.concatenate(list(actions.values())), len(self.sample)
+        rows = self.sample.rows(np.tile(np.arange(count), len(actions)))
+        dreamed = self.studio.dream(rows, moves.shape[1] - self.given, moves, untrained=untrained)
+        tokens = np.concatenate([rows["tokens"][:, : self.given], dreamed], 1)
+        return {name: tokens[number * count :][:count] for number, name in enumerate(actions)}
 
     def shown(self, tokens: np.ndarray) -> np.ndarray:
         """Pictures of tokens [n, given + frames, N, C] at the frames that are judged, [n, H, 3, S, S]."""

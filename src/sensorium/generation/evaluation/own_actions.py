@@ -32,13 +32,13 @@ def judge_films(studio: Studio, config: ControlConfig, rng: np.random.Generator)
     sample, frames = dreams.sample, dreams.given - 1 + dreams.ahead
     own = sample["action"]
     strangers = with_actions_of(own, of_other_recordings(sample.groups, rng), given)
-    tokens = dreams.dream(own)
+    dreamt = dreams.dreams({"own": own, "strangers": strangers})
     floors = {
         **dreams.floors(),
-        "actions of strangers": dreams.shown(dreams.dream(strangers)),
-        "untrained": dreams.shown(dreams.dream(own, untrained=True)),
+        "actions of strangers": dreams.shown(dreamt["strangers"]),
+        "untrained": dreams.shown(dreams.dreams({"own": own}, untrained=True)["own"]),
     }
-    dreamed, coded = dreams.shown(tokens), dreams.coded(sample["video"])
+    dreamed, coded = dreams.shown(dreamt["own"]), dreams.coded(sample["video"])
     truth, last = images(sample["video"][:, frames]), true_pictures(sample, given - 1, given)
     sums = partial(changes, truth=truth, last=last)
     metric = measure(
@@ -69,7 +69,7 @@ def judge_films(studio: Studio, config: ControlConfig, rng: np.random.Generator)
         {"own_actions": metric},
         lambda path: control_figures.control(path, dreams.ahead, lines, strips, {}),
         notes,
-        files={"video": lambda path: control_figures.write_film(path, studio, sample["video"], tokens)},
+        files={"video": lambda path: control_figures.write_film(path, studio, sample["video"], dreamt["own"])},
     )
 
 

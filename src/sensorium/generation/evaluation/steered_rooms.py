@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,7 @@ KEYS = np.array([[x, y] for x in (-1, 0, 1) for y in (-1, 0, 1)], np.float32)
 FIELDS = ("body", "action")
 METRICS = {"recorded": "hand_near", "held": "hand_held"}
 CEILING = "tokenizer"
-FILMED = 3  # dreams of each kind in the film
+FILMED = 2  # dreams of each kind in the film
 
 
 def judge_rooms(studio: Studio, config: ControlConfig, rng: np.random.Generator) -> Result:
@@ -44,7 +44,8 @@ def judge_rooms(studio: Studio, config: ControlConfig, rng: np.random.Generator)
     keys[:, given:] = random_keys(len(sample), config.frames, rng)
     actions = {"recorded": recorded, "held": keys}
     rooms = {name: run_again(studio, sample, moves, dreams) for name, moves in actions.items()}
-    tokens = {name: dreams.dream(moves) for name, moves in actions.items()}
+    tokens = dreams.dreams(actions)
+    untrained = dreams.dreams(actions, untrained=True)
     dreamed = {name: dreams.shown(made) for name, made in tokens.items()}
     still, reckoning = dreams.floors(), Reckoning(studio, dreams)
     metrics: dict[str, Any] = {}
@@ -55,7 +56,7 @@ def judge_rooms(studio: Studio, config: ControlConfig, rng: np.random.Generator)
             **still,
             **reckoning(sample, actions[name]),
             "other actions": dreamed[other],
-            "untrained": dreams.shown(dreams.dream(actions[name], untrained=True)),
+            "untrained": dreams.shown(untrained[name]),
             CEILING: dreams.coded(rooms[name].film),
         }
         off = {key: hand_off(pictures, rooms[name].hand) for key, pictures in shown.items()}
@@ -71,7 +72,8 @@ def judge_rooms(studio: Studio, config: ControlConfig, rng: np.random.Generator)
             metrics |= record("hand_and_bodies", {key: near[key] * kept[key] for key in near})
             looks = dreams.looks({key: shown[key] for key in ("dream", *still, "untrained")}, shown[CEILING])
             notes[name]["look"] = {key: line.tolist() for key, line in looks.items()}
-    strips, places = {}, {}
+    strips: dict[str, np.ndarray] = {}
+    places: dict[str, np.ndarray] = {}
     for name, label in (("recorded", ""), ("held", ",\nkeys held")):
         strips |= {f"truth{label}": images(rooms[name].judged), f"dream{label}": dreamed[name]}
         places |= {f"truth{label}": rooms[name].hand, f"dream{label}": rooms[name].hand}
@@ -120,8 +122,11 @@ class Rooms:
 
     def kept(self, pictures: np.ndarray) -> np.ndarray:
         """Share of the bodies that pictures [n, H, 3, S, S] keep, [n, H]."""
-        true = coloured_pixels(images(self.judged), self.bodies, self.others)
-        return bodies_kept(coloured_pixels(pictures, self.bodies, self.others), true, pictures.shape[-1])
+        return bodies_kept(coloured_pixels(pictures, self.bodies, self.others), self._true, pictures.shape[-1])
+
+    @cached_property
+    def _true(self) -> np.ndarray:
+        return coloured_pixels(images(self.judged), self.bodies, self.others)
 
 
 def run_again(studio: Studio, sample: Sample, actions: np.ndarray, dreams: LongDreams) -> Rooms:

@@ -138,6 +138,7 @@ class SpokenDigitsConfig(Study):
         4, ge=2, description="repetitions, each with another speaker left out and other weights and random draws"
     )
     expected: float = Field(0.7, ge=0, le=1, description="accuracy that the claim requires")
+    few: int = Field(5, ge=1, description="labelled words of each digit for the probe with few labels")
     width: Width = Field(
         16, ge=4, multiple_of=4, description="channels of the first convolution; doubled whenever resolution halves"
     )

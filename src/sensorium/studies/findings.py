@@ -58,6 +58,17 @@ class StudyResult(EvaluationResult):
     commit: str
 
 
+FORMER = (
+    "**This result is of an earlier revision**: its intervals resample the seeds, which is too narrow where they are "
+    "few, and its floors may lack baselines that the study has now."
+)
+
+
+def is_former(record: Mapping[str, Any]) -> bool:
+    """Whether the stored result of a study was made before its metrics listed their baselines."""
+    return any("baselines" not in metric for metric in record["metrics"].values())
+
+
 def over_seeds(
     name: str, values: np.ndarray, floor: float, ceiling: float, *, higher_is_better: bool = True
 ) -> dict[str, Any]:
@@ -78,7 +89,10 @@ def estimate(values: np.ndarray) -> dict[str, float]:
 
 
 def markdown(record: Mapping[str, Any]) -> str:
-    """The stored result of a study as Markdown: metrics, controls, tables, and where they come from."""
+    """The stored result of a study as Markdown: metrics, controls, tables, and where they come from.
+
+    A result from before baselines were listed says so.
+    """
     lines = ["| metric | value | 95 % interval | n | floor | ceiling | |", "|---|---|---|---|---|---|---|"]
     for name, metric in record["metrics"].items():
         lines.append(_line(name, metric, "passed" if metric["passed"] else "**does not pass**"))
@@ -89,6 +103,8 @@ def markdown(record: Mapping[str, Any]) -> str:
         lines += ["", f"{table['title']}:", "", f"| {' | '.join(keys)} |", "|---" * len(keys) + "|"]
         lines += [f"| {' | '.join(_cell(value) for value in row)} |" for row in table["rows"]]
     seeds = record["seeds"]
+    if is_former(record):
+        lines += ["", FORMER]
     lines += [
         "",
         f"Seeds {seeds[0]} to {seeds[-1]}, revision {record['revision']}, commit `{record['commit']}`; settings: "
@@ -103,7 +119,13 @@ def _line(name: str, metric: Mapping[str, Any], verdict: str) -> str:
     sign = "" if metric["higher_is_better"] else " (less is better)"
     interval = f"[{metric['low']:.3f}, {metric['high']:.3f}]"
     numbers = [f"{metric['value']:.3f}", interval, str(metric["n"])]
-    return f"| {name}{sign} | {' | '.join(numbers)} | {metric['floor']:.3f} | {metric['ceiling']:.3f} | {verdict} |"
+    floor = f"{metric['floor']:.3f}{_named(metric)}"
+    return f"| {name}{sign} | {' | '.join(numbers)} | {floor} | {metric['ceiling']:.3f} | {verdict} |"
+
+
+def _named(metric: Mapping[str, Any]) -> str:
+    """Which baseline is the floor, where there is a choice."""
+    return f" ({metric['floor_name']})" if len(metric.get("baselines", ())) > 1 else ""
 
 
 def _cell(value: Cell) -> str:

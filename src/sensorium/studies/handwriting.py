@@ -13,7 +13,7 @@ assigned to the example with the highest cosine similarity. Each repetition leav
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from sensorium.artifacts import ArtifactError
 from sensorium.data.archives import read_archive, reading_member
 from sensorium.data.pictures import read_grey
 from sensorium.data.sample_formats import WHITE, to_images, to_unit_range
-from sensorium.evaluation.statistics import NOTHING, measure
+from sensorium.evaluation.statistics import measure_over_seeds
 from sensorium.perception.config import VisionEncoderConfig
 from sensorium.perception.contrastive_learner import VisionContrast
 from sensorium.progress import track
@@ -37,7 +37,7 @@ from sensorium.studies.config import HandwritingConfig
 from sensorium.studies.findings import Cell, Findings, Table, over_seeds
 from sensorium.studies.fit import fit
 
-REVISION = 3
+REVISION = 4
 WAYS, QUERIES = 5, 5
 PASS = 256  # drawings a pass
 QUARTERS = 4
@@ -71,23 +71,23 @@ def run(config: HandwritingConfig) -> Findings:
     """Train with one alphabet left out in each repetition, and evaluate on that alphabet."""
     drawings = read(Path(config.archive), config.size)
     rows: list[dict[str, Cell]] = []
-    scores = []
     for seed in track(config.all_seeds(), "seeds"):
         left_out = seed % len(drawings.names)
-        found = judge(config, drawings, left_out, seed)
-        scores.append(found)
-        rows.append({"alphabet left out": drawings.names[left_out], **found})
-    column = {name: np.array([found[name] for found in scores]) for name in scores[0]}
+        rows.append({"alphabet left out": drawings.names[left_out], **judge(config, drawings, left_out, seed)})
+    return conclude(config, rows)
+
+
+def conclude(config: HandwritingConfig, rows: Sequence[Mapping[str, Cell]]) -> Findings:
+    """The findings from the accuracies of each alphabet that was left out."""
+    names = [name for name in rows[0] if name != "alphabet left out"]
+    column = {name: np.array([row[name] for row in rows], np.float64) for name in names}
     fresh = ("raw pixels", "untrained encoder")
 
     def accuracy(name: str, floors: Sequence[str]) -> dict[str, Any]:
-        """The record of an accuracy with its floors, paired by alphabet."""
-        groups = [str(row["alphabet left out"]) for row in rows]
-        return measure(
+        """The record of an accuracy with its floors, paired by alphabet: Student's t, for alphabets are few."""
+        return measure_over_seeds(
             name,
             column[name],
-            groups,
-            fitted_on=NOTHING,
             baselines={floor: column[floor] for floor in floors},
             ceilings={"attainable": 1.0},
         )

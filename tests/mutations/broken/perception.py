@@ -254,5 +254,32 @@ MUTANTS = (
         "for shift in range(REACH + 1)]",
         ("test_baselines_motion_and_sound.py::test_onsets_are_read_from_the_motion_around_them",),
         cheap=True,
+    Mutant(
+        "harm with its sign turned",
+        "perception/evaluation/finetuning.py",
+        "value + HARM for",
+        "value - HARM for",
+        ("test_joint.py::test_gains_and_harms_by_hand",),
+    ),
+    Mutant(
+        "harm must only not be shown",
+        "perception/evaluation/finetuning.py",
+        "above = {end: value + HARM for end, value in harm.items()}",
+        'above = dict.fromkeys(harm, harm["high"])',
+        ("test_joint.py::test_harm_must_be_shown_to_be_small",),
+    ),
+    Mutant(
+        "a gain without its frozen control",
+        "perception/evaluation/finetuning.py",
+        "(FROZEN, held)",
+        "(FROZEN, list(was.values()))",
+        ("test_joint.py::test_a_gain_that_frozen_encoders_make_too_is_none",),
+    ),
+    Mutant(
+        "a leaking readout of the battery",
+        "perception/evaluation/finetuning.py",
+        "if leaked := set(score.fitted_on) & set(score.groups):",
+        "if leaked := set(score.fitted_on) - set(score.fitted_on):",
+        ("test_joint.py::test_a_readout_fitted_on_what_judges_it_is_refused",),
     ),
 )

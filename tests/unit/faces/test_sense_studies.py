@@ -12,14 +12,17 @@ import pytest
 import soundfile
 import torch
 from PIL import Image, ImageDraw
+from scipy import stats
+from scipy.fft import dct
 from torch import Tensor, nn
 
 from sensorium.artifacts import ArtifactError
 from sensorium.config import Training
+from sensorium.evaluation.statistics import baseline_values
 from sensorium.randomness import Draw
 from sensorium.studies import handwriting, sight_priors, spoken_digits
 from sensorium.studies.config import HandwritingConfig, SightPriorsConfig, SpokenDigitsConfig, WordAugmentation
-from sensorium.studies.spoken_words import BANDS, COLUMNS, augment_patches, patches, read_words, trimmed, voices
+from sensorium.studies.spoken_words import BANDS, COLUMNS, Words, augment_patches, patches, read_words, trimmed, voices
 
 RATE = 8000
 FEW = Training(steps=2, batch=8, warmup=1)
@@ -115,6 +118,38 @@ def test_spoken_digits_leave_one_speaker_out(spoken: Path) -> None:
     assert findings.metrics["digits"]["n"] == 2
     assert findings.metrics["digits_expected"]["floor"] == 0.7
     assert set(findings.controls) == {"shuffled_labels"}
+    for name in ("digits", "digits_few_labels"):
+        rivals = baseline_values(findings.metrics[name]).keys()
+        assert rivals >= {"mel patch", "mel patch, as spoken", "cepstra, as spoken", "untrained encoder"}
+        assert not rivals & {"encoder", "encoder, one voice", "shuffled labels"}
+
+
+def test_cepstra_are_the_cosine_transform_of_bands() -> None:
+    bands = torch.randn(2, BANDS, COLUMNS)
+    found = spoken_digits.cepstra(bands).unflatten(1, (spoken_digits.CEPSTRA, spoken_digits.SEGMENTS))
+    whole = dct(bands.numpy(), axis=1)[:, : spoken_digits.CEPSTRA] / 2
+    expected = whole.reshape(2, spoken_digits.CEPSTRA, spoken_digits.SEGMENTS, -1).mean(3)
+    np.testing.assert_allclose(found.numpy(), expected, atol=1e-4)
+
+
+def test_few_labels_are_of_speakers_who_are_not_left_out() -> None:
+    words = Words([], np.tile([0, 1], 30), np.repeat([0, 1, 2], 20), ["a", "b", "c"], RATE)
+    seen = words.speaker != 1
+    few = spoken_digits.few_labels(words, seen, 4, 0)
+    assert not (few & ~seen).any()
+    assert [int((few & (words.digit == digit)).sum()) for digit in (0, 1)] == [4, 4]
+
+
+def test_the_penalty_is_chosen_among_the_speakers_who_are_not_left_out() -> None:
+    """What the speaker left out would like best changes nothing."""
+    rng = np.random.default_rng(0)
+    words = Words([], np.tile([0, 1], 60), np.repeat([0, 1, 2], 40), ["a", "b", "c"], RATE)
+    features = rng.normal(size=(120, 30)) + words.digit[:, None] * np.eye(30)[0] * 3
+    seen = words.speaker != 2
+    chosen = spoken_digits.best_strength(features, words, seen)
+    for other in range(3):
+        features[~seen] = np.random.default_rng(other).normal(size=(40, 30)) * 10
+        assert spoken_digits.best_strength(features, words, seen) == chosen
 
 
 def test_partners_are_the_nearest_words_of_other_speakers() -> None:
@@ -145,10 +180,10 @@ def test_partners_are_the_nearest_words_of_other_speakers() -> None:
 def test_a_probe_never_sees_the_speaker_left_out() -> None:
     digit, seen = np.tile([0, 1], 20), np.arange(40) < 20
     features = np.stack([np.where(digit == 1, 1.0, -1.0), np.zeros(40)], 1)
-    assert spoken_digits.probe(features, digit, seen) == 1
+    assert spoken_digits.probe(features, digit, seen, ~seen, 0.1) == 1
     features[~seen] *= -1  # the other speaker says everything the other way round
-    assert spoken_digits.probe(features, digit, seen) == 0
-    assert spoken_digits.probe(features, digit, seen, 1 - digit) == 1
+    assert spoken_digits.probe(features, digit, seen, ~seen, 0.1) == 0
+    assert spoken_digits.probe(features, digit, seen, ~seen, 0.1, 1 - digit) == 1
 
 
 def test_missing_archives_are_named(tmp_path: Path) -> None:
@@ -207,6 +242,16 @@ def test_handwriting_leaves_one_alphabet_out(drawn: Path) -> None:
     assert [row["alphabet left out"] for row in findings.tables[0].rows] == ["One", "Two"]
     assert set(findings.metrics) == {"one_shot", "one_shot_expected", "one_shot_taught", "one_shot_taught_expected"}
     assert not findings.controls["shuffled_labels"]["passed"]
+
+
+def test_alphabets_are_few_so_their_interval_is_student_s() -> None:
+    names = ("encoder", "taught encoder", "untrained encoder", "raw pixels", "shuffled labels")
+    values = np.random.default_rng(0).uniform(0.3, 0.9, (5, len(names)))
+    rows = [{"alphabet left out": str(n), **dict(zip(names, row, strict=True))} for n, row in enumerate(values)]
+    record = handwriting.conclude(HandwritingConfig(), rows).metrics["one_shot"]
+    paired = stats.ttest_rel(values[:, 0], values[:, 3]).confidence_interval()
+    margin = next(each["margin"] for each in record["baselines"] if each["name"] == "raw pixels")
+    assert (margin["low"], margin["high"]) == pytest.approx((paired.low, paired.high))
 
 
 def test_arms_have_the_same_parameters_and_other_eyes() -> None:

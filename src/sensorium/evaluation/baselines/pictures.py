@@ -47,8 +47,7 @@ class Films:
     def drawn(cls, recordings: RecordingSet, split: Split, frames: int, seed: int, most: int = MOST) -> Films:
         """Up to `most` windows of `frames` frames of a split, fewer where they would take much memory."""
         fields = ("video", "action") if recordings.has("action") else ("video",)
-        size = frames * int(recordings.field(recordings.names(split)[0], "video")[0].nbytes)
-        count = max(2, min(most, MOST_BYTES // size))
+        count = fitting_windows(recordings, frames, most)
         return cls.of(WindowPool(recordings, split, fields, frames).sample(count, np.random.default_rng(seed)))
 
     def __len__(self) -> int:
@@ -63,6 +62,12 @@ class Films:
         mean = self.frames.mean((0, 1), dtype=np.float64)
         recorded = self.frames.dtype == np.uint8
         return (np.moveaxis(mean, -1, 0) / WHITE if recorded else mean).astype(np.float32)
+
+
+def fitting_windows(recordings: RecordingSet, frames: int, most: int = MOST) -> int:
+    """How many windows of `frames` frames to fit on: up to `most`, fewer where pictures are large."""
+    picture = 3 * int(recordings.details["size"]) ** 2
+    return max(2, min(most, MOST_BYTES // (frames * picture)))
 
 
 def pictures(frames: np.ndarray) -> np.ndarray:
@@ -145,3 +150,16 @@ class Fade:
     def __call__(self, context: np.ndarray) -> np.ndarray:
         """Context [n, given, S] -> float32 [n, H, S]."""
         return np.stack([self.frame(context, ahead) for ahead in range(len(self.weights))], 1)
+
+
+def dressed(forecast: np.ndarray, errors: np.ndarray, members: int, rng: np.random.Generator) -> np.ndarray:
+    """An ensemble: a forecast [n, H, S] with errors that it made on other recordings, [members, n, H, S] in [0, 1].
+
+    Args:
+        forecast: what is expected.
+        errors: of other windows, truth less forecast, [k, H, S].
+        members: of the ensemble.
+        rng: draws a window's errors for each member and row, all of its frames together.
+    """
+    drawn = rng.integers(0, len(errors), (members, len(forecast)))
+    return np.clip(forecast + errors[drawn], 0, 1)

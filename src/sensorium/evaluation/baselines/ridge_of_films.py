@@ -1,6 +1,7 @@
 """Films continued by a ridge regression from principal components of the context, and from the actions.
 
-What it predicts is the difference between the frames and the fade. Layouts as in `pictures`: n windows, T = given + H frames, pictures of shape S with D numbers.
+What it predicts is the difference between the frames and the fade. Layouts as in `pictures`: n windows, T = given + H
+frames, pictures of shape S with D numbers.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ class PlacedPicture:
         low = np.floor(at).astype(int)
         parts = []
         for x, y in ((0, 0), (0, 1), (1, 0), (1, 1)):
-            corner = low + (x, y)
+            corner = low + np.array([x, y])
             column, row = np.clip(corner, 0, self.cells - 1).T
             parts.append((np.prod(1 - np.abs(at - corner), 1), row * self.cells + column))
         values, columns = (np.concatenate(part) for part in zip(*parts, strict=True))

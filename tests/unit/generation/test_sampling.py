@@ -79,7 +79,7 @@ def test_sharpness_is_that_of_edges_and_their_loss_counts_either_way() -> None:
     for scale in (0.5, 2.0):
         samples = sampling.sharpness(scale * picture, picture[0])
         assert sampling.blur(samples, np.ones(1)) == pytest.approx(2 * np.log(2))
-        assert sampling.blur(samples + (0, 0, 0.05), np.ones(1)) == pytest.approx(2 * np.log(2) + 0.05)
+        assert sampling.blur(samples + np.array([0, 0, 0.05]), np.ones(1)) == pytest.approx(2 * np.log(2) + 0.05)
 
 
 def test_fewer_windows_do_not_make_passing_easier() -> None:

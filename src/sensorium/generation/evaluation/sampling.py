@@ -91,7 +91,10 @@ def few_steps(
             edge_energies["dreams"],
             names,
             statistic=blur,
-            baselines={f"{FINE} steps and {BLUR:g}": edge_energies["fine"] + (0, 0, BLUR), **rivals(edge_energies)},
+            baselines={
+                f"{FINE} steps and {BLUR:g}": edge_energies["fine"] + np.array([0, 0, BLUR]),
+                **rivals(edge_energies),
+            },
             ceilings={"truth": 0.0},
             references={f"{FINE} steps": edge_energies["fine"]},
             **shared,

@@ -236,26 +236,26 @@ class DreamConfig(Section):
 
 
 class RolloutConfig(DreamConfig):
-    """Dreams compared with recordings: PSNR and SSIM over the horizon, effect of actions, few and many steps."""
+    """Dreams compared with recordings: PSNR and SSIM over the horizon, and the effect of actions."""
 
     windows: int = Field(240, ge=8, description="windows from test recordings, each dreamed")
     denoising_steps: Literal[1, 2, 4, 8, 16, 32, 64] = Field(1, description="Euler steps for each dreamed frame")
     horizon: int = Field(16, ge=1, description="dreamed frames")
-    fine_windows: int = Field(64, ge=8, description="windows that are also dreamed in 4 and in 64 steps for each frame")
-
-    @model_validator(mode="after")
-    def _some_are_fine(self) -> RolloutConfig:
-        if self.fine_windows > self.windows:
-            raise ValueError(f"fine_windows is {self.fine_windows}: it must not exceed windows ({self.windows})")
-        return self
 
 
 class UncertaintyConfig(DreamConfig):
-    """Several dreams from one context: whether their spread predicts their error."""
+    """Several dreams from one context: whether they are what may happen, and few steps dream what many do."""
 
     windows: int = Field(64, ge=8, description="contexts from test recordings")
     horizon: int = Field(16, ge=1, description="dreamed frames")
     dreams: int = Field(8, ge=3, description="dreams from each context")
+    fine_windows: int = Field(32, ge=8, description="contexts that are also dreamed on in 64 steps for each frame")
+
+    @model_validator(mode="after")
+    def _some_are_fine(self) -> UncertaintyConfig:
+        if self.fine_windows > self.windows:
+            raise ValueError(f"fine_windows is {self.fine_windows}: it must not exceed windows ({self.windows})")
+        return self
 
 
 class CounterfactualConfig(DreamConfig):

@@ -254,6 +254,7 @@ MUTANTS = (
         "for shift in range(REACH + 1)]",
         ("test_baselines_motion_and_sound.py::test_onsets_are_read_from_the_motion_around_them",),
         cheap=True,
+    ),
     Mutant(
         "harm with its sign turned",
         "perception/evaluation/finetuning.py",

@@ -1,7 +1,9 @@
-"""The codes that a tokenizer is judged beside: JPEG keeps within its bytes and uses them, components add up."""
+"""The codes that a tokenizer is judged beside: JPEG and WebP keep within their bytes, components add up."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from io import BytesIO
 
 import numpy as np
@@ -26,37 +28,50 @@ def error(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.square(first - second).mean())
 
 
-def test_more_bytes_give_better_pictures(pictures: np.ndarray) -> None:
-    errors = [error(pictures, codecs.jpeg(pictures, size)) for size in (60, 200, 500, 4000)]
-    assert errors == sorted(errors, reverse=True)
-    assert errors[0] > 4 * errors[2]
-    assert errors[-1] < 1e-4
-
-
-def test_the_bytes_are_kept_and_no_better_quality_would_keep_them(
-    pictures: np.ndarray, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("code", "exact"), [(codecs.jpeg, 1e-4), (codecs.webp, 2e-3)])
+def test_more_bytes_give_better_pictures(
+    pictures: np.ndarray, code: Callable[[np.ndarray, int], np.ndarray], exact: float
 ) -> None:
-    asked: list[tuple[int, int]] = []
-    encode = codecs._encode
-
-    def noting(frame: np.ndarray, quality: int, sampling: str) -> bytes:
-        stream = encode(frame, quality, sampling)
-        asked.append((quality, codecs._data_bytes(stream)))
-        return stream
-
-    monkeypatch.setattr(codecs, "_encode", noting)
-    codecs._best_fit(np.rint(255 * pictures[0].transpose(1, 2, 0)).astype(np.uint8), 300, "4:4:4")
-    quality, size = asked[-1]
-    assert 1 < quality < 100
-    assert 200 < size <= 300
-    assert all(other > 300 for better, other in asked if better > quality)
+    errors = [error(pictures, code(pictures, size)) for size in (60, 200, 500, 4000)]
+    assert errors == sorted(errors, reverse=True)
+    assert errors[0] > 2 * errors[2]
+    assert errors[-1] < exact
 
 
-def test_headers_are_not_counted() -> None:
+@pytest.mark.parametrize("code", [partial(codecs._jpeg, sampling="4:4:4"), codecs._webp])
+def test_the_bytes_are_kept_and_no_better_quality_would_keep_them(pictures: np.ndarray, code: codecs.Encode) -> None:
+    asked: dict[int, tuple[bytes, int]] = {}
+
+    def noting(frame: np.ndarray, quality: int) -> tuple[bytes, int]:
+        asked[quality] = code(frame, quality)
+        return asked[quality]
+
+    frame = np.rint(255 * pictures[0].transpose(1, 2, 0)).astype(np.uint8)
+    chosen = codecs._best_fit(frame, 300, noting)
+    kept = max(quality for quality, (_, size) in asked.items() if size <= 300)
+    assert 1 < kept < 100
+    assert asked[kept][1] > 200
+    assert all(size > 300 for quality, (_, size) in asked.items() if quality > kept)
+    assert np.array_equal(chosen, np.asarray(Image.open(BytesIO(asked[kept][0]))))
+
+
+@pytest.mark.parametrize("code", [partial(codecs._jpeg, sampling="4:4:4"), codecs._webp])
+def test_headers_are_not_counted(code: codecs.Encode) -> None:
     """A grey picture has next to no data, whatever its tables take."""
-    buffer = BytesIO()
-    Image.new("RGB", (32, 32), (128, 128, 128)).save(buffer, "JPEG", optimize=True)
-    assert 0 < codecs._data_bytes(buffer.getvalue()) < 40 < len(buffer.getvalue())
+    stream, size = code(np.full((32, 32, 3), 128, np.uint8), 75)
+    assert 0 < size < 40 < len(stream)
+
+
+def test_components_in_eight_bits_err_by_their_steps() -> None:
+    """More of them than are needed, so that rounding is all that is lost: a twelfth of a squared step each."""
+    rng = np.random.default_rng(0)
+    basis = np.linalg.qr(rng.normal(size=(3 * 8 * 8, 4)))[0].T
+    flat = 0.5 + 0.2 * rng.normal(size=(300, 4)) @ basis
+    frames = flat.reshape(-1, 3, 8, 8)
+    ((name, back),) = codecs.quantised_components(frames[:200], frames[200:], 6).items()
+    assert name == "6 principal components, 8 bits each"
+    assert error(frames[200:], back) == pytest.approx(4 * (8 * 0.2 / 256) ** 2 / 12 / 192, rel=0.3)
+    assert codecs.quantised_components(frames[:5], frames[200:], 6) == {}
 
 
 def test_components_of_pictures_that_have_no_more() -> None:

@@ -30,14 +30,14 @@ from sensorium.models.load import load
 
 MODULES = {"rollout": rollout, "uncertainty": uncertainty, "counterfactual": counterfactual, "drift": drift}
 SECTIONS: dict[str, Section] = {
-    "rollout": RolloutConfig(windows=80, fine_windows=20, context=4, horizon=3, denoising_steps=2),
-    "uncertainty": UncertaintyConfig(windows=80, context=4, horizon=2, dreams=6, denoising_steps=2),
+    "rollout": RolloutConfig(windows=80, context=4, horizon=3, denoising_steps=2),
+    "uncertainty": UncertaintyConfig(windows=80, fine_windows=20, context=4, horizon=2, dreams=6, denoising_steps=2),
     "counterfactual": CounterfactualConfig(windows=20, context=4, horizon=4, dreams=2),
     "drift": DriftConfig(windows=20, context=4, frames=36, piece=8),  # no whole number of pieces
 }
 METRICS = {
-    "rollout": {"psnr_mean", "psnr_1", "psnr_last", "ssim_mean", "few_steps", "action_effect"},
-    "uncertainty": {"crps"},
+    "rollout": {"psnr_mean", "psnr_1", "psnr_last", "ssim_mean", "action_effect"},
+    "uncertainty": {"crps", "energy", "few_steps_energy", "few_steps_sharpness"},
     "counterfactual": {"change"},
     "drift": {"distance"},
 }

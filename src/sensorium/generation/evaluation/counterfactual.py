@@ -4,8 +4,10 @@ The simulator runs each recording again twice: with the recorded actions, which 
 bit, and with those of another recording from the end of the context on. The dynamics dream both several times, with
 the same noise. The true change is the difference of the two true films, the dreamed change that of the mean dreams.
 `change` is the correlation of dreamed and true change over all pixels of a frame, with both means set to 0 (the cosine
-between them), averaged over the horizon. Floors: no change at all (0), and the change in the dream that the actions of
-a third recording cause. Ceiling: the change between the two true films as the tokenizer shows them.
+between them), averaged over the horizon. Floors: no change at all (0), the change in the dream that the actions of
+a third recording cause, and a hand that follows the commands, drawn by linear maps (`baselines.drawn_hand`): its place
+at the end of the context is felt by the body sense, and the maps are fitted on training recordings, with one penalty
+chosen on validation recordings. Ceiling: the change between the two true films as the tokenizer shows them.
 The share of the true change's energy that the dreamed one explains, 1 - |d - d'|^2 / |d|^2, is reported without being a
 metric: a dream without any change has 0, and one whose changes are partly right but too strong has less.
 """
@@ -17,10 +19,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from sensorium.data.recording import Split
 from sensorium.data.sample_formats import to_images
 from sensorium.data.sources.playroom.rerun import simulator
+from sensorium.evaluation.baselines.drawn_hand import DrawnHand, FollowedPlace, PlacedPicture
+from sensorium.evaluation.baselines.pictures import fitting_windows
+from sensorium.evaluation.baselines.pictures import pictures as pictures_of
 from sensorium.evaluation.contract import Evaluation, Result
-from sensorium.evaluation.harness import Bench, require
+from sensorium.evaluation.harness import Bench, WindowPool, require
 from sensorium.evaluation.sample import Sample, of_other_recordings, with_actions_of
 from sensorium.evaluation.scores import cosine, explained, products
 from sensorium.evaluation.statistics import NOTHING, measure
@@ -30,11 +36,14 @@ from sensorium.generation.evaluation.dreams import INPUTS, Studio, add_poison, t
 from sensorium.progress import track
 from sensorium.randomness import stable_seed
 
-REVISION = 1
+REVISION = 2
 EVALUATION = Evaluation(__name__, CounterfactualConfig, inputs=INPUTS, control="the dynamics", options=add_poison)
 main = EVALUATION.main
 
 SHOWN = 6  # frames in the picture
+HAND = "a hand that follows the commands"
+FITTED: dict[Split, int] = {"training": 1680, "validation": 160}  # windows that it is fitted on, and its penalty chosen
+APART = 4  # frames between those of a window that show it
 
 
 def judge(bench: Bench, config: CounterfactualConfig) -> Result:
@@ -55,14 +64,21 @@ def judge(bench: Bench, config: CounterfactualConfig) -> Result:
         "other actions": third_dream - own,
         "tokenizer": studio.through(rerun_film, given) - studio.pictures(sample["tokens"], given),
     }
+    felt = studio.recordings.has("body")
+    hand, fitted_on = drawn_hand(studio, given, horizon) if felt else (None, NOTHING)
+    if hand is not None:
+        body = {name: studio.recordings.field(name, "body") for name in set(sample.names)}
+        last = sample.cut(body, given)[:, -1]
+        then, now = (hand(last, moves[:, given:], place(last)) for moves in (changed, actions))
+        changes[HAND] = then - now
     sums = {name: products(dreamed, change, np.float64) for name, dreamed in changes.items()}
     metric = measure(
         "change",
         sums["dream"],
         sample.names,
         statistic=cosine,
-        fitted_on=NOTHING,
-        baselines={"no change": 0.0, "other actions": sums["other actions"]},
+        fitted_on=fitted_on,
+        baselines={"no change": 0.0, **{name: sums[name] for name in ("other actions", HAND) if name in sums}},
         ceilings={"tokenizer": sums["tokenizer"]},
         seed=config.seed,
     )
@@ -79,6 +95,32 @@ def judge(bench: Bench, config: CounterfactualConfig) -> Result:
     lines = {name: np.array(line) for name, line in notes["change_over_horizon"].items()}
     times = (1 + ahead).tolist()
     return Result({"change": metric}, lambda path: dream_figures.counterfactual(path, lines, strips, times), notes)
+
+
+def drawn_hand(studio: Studio, given: int, horizon: int) -> tuple[DrawnHand, frozenset[str]]:
+    """The baseline, and the recordings that it is fitted on."""
+    windows = {}
+    for split, count in FITTED.items():
+        pool = WindowPool(studio.recordings, split, ("video", "body", "action"), given + horizon)
+        most = fitting_windows(studio.recordings, given + horizon, count)
+        windows[split] = pool.sample(most, np.random.default_rng(stable_seed(studio.config.seed, HAND, split)))
+    fitted, checked = windows["training"], windows["validation"]
+    follow = FollowedPlace(
+        fitted["body"][:, given - 1], fitted["action"][:, given:], place(fitted["body"][:, given - 1 :])
+    )
+    picture = PlacedPicture(*_seen(fitted), _seen(checked))
+    return DrawnHand(follow, picture), frozenset(fitted.names) | frozenset(checked.names)
+
+
+def _seen(windows: Sample) -> tuple[np.ndarray, np.ndarray]:
+    """Some pictures of windows, [m, 3, H, W], and the places of the hand in them, [m, 2]."""
+    shown, felt = pictures_of(windows["video"][:, ::APART]), windows["body"][:, ::APART]
+    return shown.reshape(-1, *shown.shape[2:]), place(felt).reshape(-1, 2)
+
+
+def place(body: np.ndarray) -> np.ndarray:
+    """Body sense of the playroom [..., B] -> place of the hand [..., 2], from 0 to 1: its first two numbers."""
+    return (body[..., :2] + 1) / 2
 
 
 def mean_dream(studio: Studio, sample: Sample, actions: np.ndarray, config: CounterfactualConfig) -> np.ndarray:

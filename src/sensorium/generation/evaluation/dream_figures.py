@@ -27,11 +27,11 @@ def rollout(path: Path, errors: Mapping[str, np.ndarray], truth: np.ndarray, dre
     axes, right = halves[0].subplots(), halves[1]
     dashes = {"dream": "-", "tokenizer": "-"}
     for number, (name, error) in enumerate(errors.items()):
-        colour = "#c8c8c8" if name == "untrained" else COLOURS[number]
+        colour = "#c8c8c8" if name == "untrained" else COLOURS[number % len(COLOURS)]
         axes.plot(
             range(1, error.shape[1] + 1),
             -10 * np.log10(error.mean(0)),
-            dashes.get(name, "--"),
+            dashes.get(name, "--" if number < len(COLOURS) else ":"),
             color=colour,
             label={"tokenizer": "tokenizer (ceiling)"}.get(name, name),
             linewidth=2.2 if name == "dream" else 1.4,
@@ -51,6 +51,11 @@ def rollout(path: Path, errors: Mapping[str, np.ndarray], truth: np.ndarray, dre
     save(figure, path)
 
 
+def _dash(number: int) -> str:
+    """Of a line: solid what is judged, dashed the others, dotted those that come after the last colour."""
+    return "-" if number == 0 else "--" if number < len(COLOURS) else ":"
+
+
 def uncertainty(
     path: Path,
     ranks: Mapping[str, np.ndarray],
@@ -68,18 +73,20 @@ def uncertainty(
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(11, 3.2), layout="constrained")
     width = 0.8 / len(ranks)
     for number, (name, shares) in enumerate(ranks.items()):
-        left.bar(np.arange(len(shares)) + number * width, shares, width, color=COLOURS[number], label=name)
+        left.bar(
+            np.arange(len(shares)) + number * width, shares, width, color=COLOURS[number % len(COLOURS)], label=name
+        )
     left.axhline(1 / len(next(iter(ranks.values()))), color="black", linewidth=0.8, linestyle="--")
     left.set_xlabel("rank of the truth among the dreams")
     left.set_ylabel("share")
     for number, (name, (spread, error)) in enumerate(bins.items()):
-        middle.plot(spread, error, "o-", markersize=3, color=COLOURS[number], label=name)
+        middle.plot(spread, error, "o-", markersize=3, color=COLOURS[number % len(COLOURS)], label=name)
     limit = max(float(np.max(values)) for pair in bins.values() for values in pair)
     middle.plot([0, limit], [0, limit], color="black", linewidth=0.8, linestyle="--")
     middle.set_xlabel("spread of the dreams")
     middle.set_ylabel("error of their mean")
     for number, (name, line) in enumerate(crps.items()):
-        right.plot(range(1, len(line) + 1), line, "-" if number == 0 else "--", color=COLOURS[number], label=name)
+        right.plot(range(1, len(line) + 1), line, _dash(number), color=COLOURS[number % len(COLOURS)], label=name)
     right.xaxis.set_major_locator(MaxNLocator(integer=True))
     right.set_xlabel("frames ahead")
     right.set_ylabel("CRPS")
@@ -104,7 +111,7 @@ def counterfactual(
     halves = np.asarray(figure.subfigures(1, 2, width_ratios=[1, 1.4]))
     axes = halves[0].subplots()
     for number, (name, line) in enumerate(lines.items()):
-        axes.plot(range(1, len(line) + 1), line, "--" if number else "-", color=COLOURS[number], label=name)
+        axes.plot(range(1, len(line) + 1), line, _dash(number), color=COLOURS[number % len(COLOURS)], label=name)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("frames ahead")
     axes.set_ylabel("correlation with the true change")
@@ -134,7 +141,7 @@ def drift(path: Path, lines: Mapping[str, np.ndarray], real: float, strips: np.n
     halves = np.asarray(figure.subfigures(1, 2, width_ratios=[1, 1.4]))
     axes = halves[0].subplots()
     for number, (name, line) in enumerate(lines.items()):
-        axes.plot(range(1, len(line) + 1), line, "--" if number else "-", color=COLOURS[number], label=name)
+        axes.plot(range(1, len(line) + 1), line, _dash(number), color=COLOURS[number % len(COLOURS)], label=name)
     axes.axhline(real, color=COLOURS[2], label="other real pieces")
     axes.set_yscale("log")
     axes.set_xlabel("piece")

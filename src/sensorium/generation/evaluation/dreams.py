@@ -16,13 +16,14 @@ from torch import Tensor, nn
 from sensorium.artifacts import ArtifactError
 from sensorium.data.recording import Split
 from sensorium.data.sample_formats import to_images
+from sensorium.evaluation.baselines.pictures import mean_picture
 from sensorium.evaluation.contract import DATA, Input
 from sensorium.evaluation.harness import FLOOR_SEEDS, Bench, WindowPool
 from sensorium.evaluation.sample import Sample
 from sensorium.generation.config import DreamConfig
 from sensorium.generation.dream import Dreamer, FrameDreamer, dream_frames
 from sensorium.generation.dynamics import Dynamics
-from sensorium.generation.evaluation.poison import POISONS, Frozen, Mean, with_shuffled_block
+from sensorium.generation.evaluation.poison import POISONS, Frozen, Mean, with_finest_steps, with_shuffled_block
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.progress import track
 from sensorium.randomness import stable_seed
@@ -40,7 +41,8 @@ def add_poison(parser: argparse.ArgumentParser) -> None:
     """The negative controls that are harder than an untrained network."""
     meaning = (
         "negative control: judge the dynamics with one block's weights shuffled, or dreams of a frozen frame, "
-        "or of the mean frame; every metric should be worse"
+        "or of the mean picture: every metric should be worse; finest: every step is taken for the finest, "
+        "which the metrics of few steps must notice"
     )
     parser.add_argument("--poison", choices=POISONS, help=meaning)
 
@@ -96,9 +98,17 @@ class Studio:
         """Video tokens of a whole recording, [T, N, C]."""
         return self._streams[0].field(name, "latent")
 
-    def mean_tokens(self) -> np.ndarray:
-        """Tokens of the mean training frame, float32 [N, C]."""
-        return self.bench.parts.load(Dynamics).mean.cpu().numpy()
+    @cached_property
+    def mean_picture(self) -> np.ndarray:
+        """Mean training picture, float32 [3, H, W] in [0, 1]."""
+        return mean_picture(self.recordings)
+
+    @cached_property
+    def _mean_tokens(self) -> Tensor:
+        """Tokens of the mean training picture, and mean tokens of sound, [N, C]."""
+        tokens = self.bench.parts.load(Dynamics).mean.clone()
+        tokens[: self._tokenizer.tokens] = torch.from_numpy(self.encode(self.mean_picture[None, None])[0, 0])
+        return tokens
 
     @property
     def past(self) -> int:
@@ -138,9 +148,11 @@ class Studio:
             return Frozen()
         dynamics = self._untrained if untrained else self._judged
         if poison == "mean":
-            return Mean(dynamics.mean)
+            return Mean(self._mean_tokens)
         if poison == "block":
             dynamics = with_shuffled_block(dynamics)
+        if poison == "finest":
+            dynamics = with_finest_steps(dynamics)
         return Dreamer(
             dynamics,
             denoising_steps=steps or self.config.denoising_steps,

@@ -8,14 +8,15 @@ absolute changes over 1 and over 4 frames: what flickers changes no more in four
 principal components of each are whitened, so the unit is the variety of real pieces. The encoder is the vision encoder
 of this workflow, or the video tokenizer where there is no other: the distance is not the FVD of the literature, and
 compares with nothing but itself. Real pieces are those of training recordings as the tokenizer shows them.
-Floors: the last true frame held still, the mean training frame, and the dreams of an untrained network, sampled alike.
-Ceiling: other real pieces, those of the recordings that the dreams begin with. Reported without being metrics: the
-distance of each piece, and its growth from piece to piece.
+Floors: the last true frame held still, the mean training picture, the context to and fro, random training recordings
+replayed, and the dreams of an untrained network, sampled alike. Ceiling: the recordings that the dreams begin with, in
+as many pieces, because the distance of fewer pieces is larger. Reported without being metrics: the distance of each
+piece, and its growth from piece to piece.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -23,10 +24,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from sensorium.evaluation.baselines.pictures import to_and_fro
 from sensorium.evaluation.contract import Evaluation, Input, Result
 from sensorium.evaluation.harness import Bench
 from sensorium.evaluation.sample import Sample
-from sensorium.evaluation.statistics import NOTHING, measure
+from sensorium.evaluation.statistics import measure
 from sensorium.generation.config import DriftConfig
 from sensorium.generation.dream import dream_frames
 from sensorium.generation.evaluation import dream_figures
@@ -34,7 +36,7 @@ from sensorium.generation.evaluation.dreams import INPUTS, Studio, add_poison
 from sensorium.progress import track
 from sensorium.randomness import stable_seed
 
-REVISION = 2
+REVISION = 3
 ENCODER = "encoders/vision"
 EVALUATION = Evaluation(
     __name__,
@@ -63,28 +65,35 @@ def judge(bench: Bench, config: DriftConfig) -> Result:
     sample = studio.sample(config.context + config.piece, config.windows, rng)
     actions = long_actions(studio, sample, config.frames, rng)
     dreamed, pictures, times = described_dreams(studio, sample, actions, lambda shown: space(describe(shown, encode)))
+    count = dreamed.shape[1]
     floors = {
-        name: np.repeat(space(describe(still, encode))[:, None], dreamed.shape[1], 1)
+        name: np.repeat(space(describe(still, encode))[:, None], count, 1)
         for name, still in still_pieces(studio, sample, config.piece).items()
     }
+    floors["context to and fro"] = described(repeated_context(studio, sample, config.piece, count), space, encode)
+    names = studio.recordings.names("training")
+    replayed = random_order(names, len(sample), rng)
+    floors["training recording replayed"] = described(recorded(studio, replayed, config.piece, count), space, encode)
     untrained = long_dream(studio, sample, actions, untrained=True)
     floors["untrained"] = np.stack([space(describe(shown, encode)) for shown in untrained], 1)
-    others = np.concatenate([space(describe(shown, encode)) for shown in real_pieces(studio, sample, config.piece)])
-    ceiling = frechet(others, np.ones(len(others)))
+    begun = [[name] for name in sample.names]
+    others = described(recorded(studio, begun, config.piece, count), space, encode)
+    ceiling = distance(others, np.ones(len(others)))
+    fitted_on = {*real.names, *(name for row in replayed for name in row)}
     shared: dict[str, Any] = {"higher_is_better": False, "centred": True, "seed": config.seed}
     metric = measure(
         "distance",
         dreamed,
         sample.names,
         statistic=distance,
-        fitted_on=NOTHING,
+        fitted_on=fitted_on,
         baselines=floors,
         ceilings={"other real pieces": ceiling},
         **shared,
     )
     none = {"none": 0.0}
     growth = measure(
-        "growth", dreamed, sample.names, statistic=slope, fitted_on=NOTHING, baselines=none, ceilings=none, **shared
+        "growth", dreamed, sample.names, statistic=slope, fitted_on=fitted_on, baselines=none, ceilings=none, **shared
     )
     lines = {name: each_piece(values, np.ones(len(values))) for name, values in {"dream": dreamed, **floors}.items()}
     notes = {
@@ -116,10 +125,10 @@ def described_dreams(
 
 
 def still_pieces(studio: Studio, sample: Sample, frames: int) -> dict[str, np.ndarray]:
-    """Pieces that stand still, [n, frames, 3, H, W]: the last true frame, and the mean training frame."""
+    """Pieces that stand still, [n, frames, 3, H, W]: the last true frame, and the mean training picture."""
     given = studio.config.context
     last = studio.pictures(sample["tokens"][:, :given], given - 1)
-    stills = {"frozen frame": last, "mean frame": studio.pictures(studio.mean_tokens()[None, None])}
+    stills = {"frozen frame": last, "mean picture": studio.mean_picture[None, None]}
     shape = (len(last), frames, *last.shape[2:])
     return {name: np.broadcast_to(frame, shape) for name, frame in stills.items()}
 
@@ -176,12 +185,43 @@ def long_dream(
         before = tokens[:, tokens.shape[1] - studio.past :]
 
 
-def real_pieces(studio: Studio, sample: Sample, piece: int) -> Iterator[np.ndarray]:
-    """The recordings that the dreams begin with, whole, in pieces: float32 [pieces, piece, 3, H, W] of each."""
-    for name in sample.groups.tolist():
-        shown = studio.pictures(np.array(studio.latent(name), np.float32)[None])[0]
-        count = len(shown) // piece
-        yield shown[: count * piece].reshape(count, piece, *shown.shape[1:])
+def repeated_context(studio: Studio, sample: Sample, piece: int, count: int) -> Iterator[np.ndarray]:
+    """The context of each window, played to and fro: `count` pieces, one after the other, [n, piece, 3, H, W]."""
+    context = studio.pictures(sample["tokens"][:, : studio.config.context])
+    for number in range(count):
+        yield to_and_fro(context, (number + 1) * piece)[:, number * piece :]
+
+
+def random_order(names: Sequence[str], rows: int, rng: np.random.Generator) -> list[list[str]]:
+    """All names in random order, `rows` times: what is replayed, one after the other."""
+    return [[names[number] for number in rng.permutation(len(names))] for _ in range(rows)]
+
+
+def recorded(studio: Studio, films: Sequence[Sequence[str]], piece: int, count: int) -> Iterator[np.ndarray]:
+    """Recordings as the tokenizer shows them, in pieces: up to `count` times float32 [n, piece, 3, H, W].
+
+    Args:
+        studio: where they are shown.
+        films: for each row the names of recordings, one after the other; only whole pieces of them count.
+        piece: frames in a piece.
+        count: pieces, fewer if the recordings end before.
+    """
+    cut = [
+        [(name, first) for name in row for first in range(0, studio.recordings.frames(name) - piece + 1, piece)][:count]
+        for row in films
+    ]
+    for places in zip(*cut, strict=False):
+        shown = []
+        for name, first in places:
+            before = min(first, studio.past)
+            tokens = np.asarray(studio.latent(name)[first - before : first + piece], np.float32)
+            shown.append(studio.pictures(tokens[None], before)[0])
+        yield np.stack(shown)
+
+
+def described(pieces: Iterator[np.ndarray], space: Space, encode: Encoder) -> np.ndarray:
+    """Features of pieces that follow each other, [n, P, D]."""
+    return np.stack([space(describe(piece, encode)) for piece in pieces], 1)
 
 
 class Space:

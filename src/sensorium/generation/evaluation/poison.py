@@ -1,7 +1,8 @@
 """Poisoned dreamers, the negative controls of evaluations of dreams: every metric must rate them worse.
 
 An untrained network is an easy control. These are harder: the trained network with the weights of one block shuffled,
-a frame that stands still, and the mean of all training frames.
+a frame that stands still, and the mean training picture. One is for `uncertainty` alone, whose metrics of few steps
+must fail: a network that knows no step size but the finest.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from sensorium.generation.dynamics import Dynamics
 
-Poison = Literal["block", "frozen", "mean"]
+Poison = Literal["block", "frozen", "mean", "finest"]
 POISONS: tuple[Poison, ...] = get_args(Poison)
 
 
@@ -31,10 +32,10 @@ class Frozen:
 
 
 class Mean:
-    """Dreams the mean of the training frames, as tokens, for ever (`models.dream.FrameDreamer`).
+    """Dreams the mean training picture for ever (`models.dream.FrameDreamer`).
 
     Args:
-        mean: [N, C].
+        mean: tokens of it, [N, C].
     """
 
     def __init__(self, mean: Tensor) -> None:
@@ -57,4 +58,12 @@ def with_shuffled_block(dynamics: Dynamics, seed: int = 0) -> Dynamics:
         for weight in poisoned.blocks[len(poisoned.blocks) // 2].parameters():
             order = torch.randperm(weight.numel(), generator=generator).to(weight.device)
             weight.copy_(weight.flatten()[order].view_as(weight))
+    return poisoned
+
+
+def with_finest_steps(dynamics: Dynamics) -> Dynamics:
+    """A copy that takes every step for the finest one, as if larger ones had not been trained."""
+    poisoned = copy.deepcopy(dynamics)
+    with torch.no_grad():
+        poisoned.sizes.weight.copy_(poisoned.sizes.weight[-1:].expand_as(poisoned.sizes.weight))
     return poisoned

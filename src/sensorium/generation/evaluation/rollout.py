@@ -1,26 +1,30 @@
-"""Dreams beside truth: how far ahead, in how few steps, and whether the actions steer.
+"""Dreams beside truth: how far ahead, and whether the actions steer.
 
 Test windows begin with true frames, as tokens; the dynamics dream the frames after, and the tokenizer shows them.
 PSNR is that of the mean squared error over windows, at each frame of the horizon; SSIM as for `reconstruction`.
-Floors: the last true frame, encoded and decoded, held still (persistence as the tokenizer shows it), and the dreams
-of an untrained network (one is enough: the last layer starts at zero, so all of them dream the mean). Ceiling: the
-true frames, encoded and decoded. Reference: the last true frame itself, held still.
-`few_steps` is the PSNR of the first frames of some windows in 4 denoising steps a frame, and has one floor more: that
-of the same network in 64 steps, less 1 dB. It passes if few steps lose less than 1 dB and what they dream is worth
-something.
+Floors (`baselines.forecasts`): the last true frame as recorded, the mean training picture, half of each, the fade from
+the one to the other, a ridge regression from principal components of the context and the actions, the context to and
+fro, and a training recording replayed; the last true frame as the tokenizer shows it; and the dreams of an untrained
+network (one is enough: the last layer starts at zero, so all of them dream the mean). Fade and ridge are fitted on
+training recordings, and the penalty of the ridge is chosen on validation recordings. Ceiling: the true frames, encoded
+and decoded.
 `action_effect` is the PSNR with the true actions less the PSNR with the actions of another recording, over the
 dreamed frames; its floor is 0.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import torch
 
+from sensorium.data.recording import Split
 from sensorium.data.sample_formats import to_sounds
+from sensorium.evaluation.baselines.forecasts import forecasts
+from sensorium.evaluation.baselines.pictures import RECENT, Films
 from sensorium.evaluation.contract import Evaluation, Output, Result
 from sensorium.evaluation.films import write_movie
 from sensorium.evaluation.harness import Bench
@@ -32,7 +36,7 @@ from sensorium.generation.evaluation import dream_figures
 from sensorium.generation.evaluation.dreams import INPUTS, Studio, add_poison, true_pictures
 from sensorium.randomness import stable_seed
 
-REVISION = 2
+REVISION = 3
 EVALUATION = Evaluation(
     __name__,
     RolloutConfig,
@@ -43,34 +47,38 @@ EVALUATION = Evaluation(
 )
 main = EVALUATION.main
 
+FITTED: tuple[Split, ...] = ("training", "validation")  # on which baselines are fitted, and their penalties chosen
 SHOWN = 6  # windows in the film; the first half of them in the picture
-FEW, FINE = 4, 64  # denoising steps that are compared
-NEAR = 8  # frames over which they are compared: many steps take long
-ALLOWED = 1.0  # dB that few steps may lose
-FLOORS = ("persistence", "untrained")
-REFERENCES = ("persistence of the raw frame", "shuffled actions")
+NO_FLOORS = ("dream", "tokenizer", "shuffled actions")  # among what is shown
 
 Errors = dict[str, np.ndarray]  # what is shown -> mean squared error [n, horizon]
 
 
 def judge(bench: Bench, config: RolloutConfig) -> Result:
-    """PSNR and SSIM of dreams, of few steps, and the effect of the actions."""
+    """PSNR and SSIM of dreams, and the effect of the actions."""
     studio, given, horizon = Studio(bench, config), config.context, config.horizon
     rng = np.random.default_rng(stable_seed(config.seed, "rollout"))
     sample = studio.sample(given + horizon, config.windows, rng)
     filmed = np.linspace(0, len(sample) - 1, SHOWN).astype(int)
     target = true_pictures(sample, given)
     errors, similarities, dreamed = {}, {}, target[:0]
-    for name, frames in shown_frames(studio, sample, horizon, rng):  # one after the other: each may take gigabytes
+    recent = min(given, RECENT)
+    fitting, choosing = (
+        Films.drawn(studio.recordings, split, recent + horizon, stable_seed(config.seed, "rollout", split))
+        for split in FITTED
+    )
+    baselines = forecasts(fitting, choosing, Films.of(sample, given - recent), recent, rng)
+    shown = chain(shown_frames(studio, sample, horizon, rng), baselines)
+    for name, frames in shown:  # one after the other: each may take gigabytes
         errors[name], similarities[name] = squared_errors(frames, target), similarity(frames, target)
         dreamed = frames[filmed] if name == "dream" else dreamed
+    fitted_on = fitting.recordings | choosing.recordings
     metrics = {
-        **errors_metrics(errors, sample.names, config.seed),
-        "ssim_mean": ssim_metric(similarities, sample.names, config.seed),
+        **errors_metrics(errors, sample.names, fitted_on, config.seed),
+        "ssim_mean": ssim_metric(similarities, sample.names, fitted_on, config.seed),
     }
     if "shuffled actions" in errors:
         metrics["action_effect"] = action_effect(errors, sample.names, config.seed)
-    metrics["few_steps"] = few_steps(studio, sample, errors, min(NEAR, horizon), config)
 
     truth = true_pictures(sample.rows(filmed))
     dreams = np.concatenate([truth[:, :given], dreamed], 1)
@@ -93,12 +101,11 @@ def judge(bench: Bench, config: RolloutConfig) -> Result:
 def shown_frames(
     studio: Studio, sample: Sample, horizon: int, rng: np.random.Generator
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """The frames after the context, [n, horizon, 3, H, W]: dreamed, and of floors, ceiling and references."""
+    """The frames after the context, [n, horizon, 3, H, W]: dreamed, and of ceiling and floors that need a network."""
     given, tokens, actions = studio.config.context, sample["tokens"], sample.get("action")
     yield "dream", studio.show(sample, studio.dream(sample, horizon, actions))
     yield "persistence", np.repeat(studio.pictures(tokens[:, :given], given - 1), horizon, 1)
     yield "tokenizer", studio.pictures(tokens, given)
-    yield "persistence of the raw frame", np.repeat(true_pictures(sample, given - 1, given), horizon, 1)
     yield "untrained", studio.show(sample, studio.dream(sample, horizon, actions, untrained=True))
     if actions is not None:
         others = with_actions_of(actions, of_other_recordings(sample.groups, rng), given)
@@ -110,7 +117,14 @@ def squared_errors(pictures: np.ndarray, target: np.ndarray) -> np.ndarray:
     return ((pictures - target) ** 2).mean((2, 3, 4), dtype=np.float64)
 
 
-def errors_metrics(errors: Errors, names: list[str], seed: int) -> dict[str, dict[str, Any]]:
+def floors(scores: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Those of the baselines, from the scores of all that is shown, by name."""
+    return {name: values for name, values in scores.items() if name not in NO_FLOORS}
+
+
+def errors_metrics(
+    errors: Errors, names: list[str], fitted_on: Collection[str], seed: int
+) -> dict[str, dict[str, Any]]:
     """PSNR over the whole horizon, of the first dreamed frame and of the last."""
     parts = {"psnr_mean": slice(None), "psnr_1": slice(0, 1), "psnr_last": slice(-1, None)}
     return {
@@ -119,10 +133,9 @@ def errors_metrics(errors: Errors, names: list[str], seed: int) -> dict[str, dic
             errors["dream"][:, part],
             names,
             statistic=psnr,
-            fitted_on=NOTHING,
-            baselines={key: errors[key][:, part] for key in FLOORS},
+            fitted_on=fitted_on,
+            baselines={key: values[:, part] for key, values in floors(errors).items()},
             ceilings={"tokenizer": errors["tokenizer"][:, part]},
-            references={key: errors[key][:, part] for key in REFERENCES if key in errors},
             seed=seed,
         )
         for metric, part in parts.items()
@@ -135,17 +148,18 @@ def similarity(pictures: np.ndarray, target: np.ndarray) -> np.ndarray:
     return ssim(*flat).reshape(target.shape[:2]).mean(1)
 
 
-def ssim_metric(scores: dict[str, np.ndarray], names: list[str], seed: int) -> dict[str, Any]:
+def ssim_metric(
+    scores: dict[str, np.ndarray], names: list[str], fitted_on: Collection[str], seed: int
+) -> dict[str, Any]:
     """SSIM, the mean over the dreamed frames, from that of each window [n] by what is shown."""
     return measure(
         "ssim_mean",
         scores["dream"],
         names,
         statistic=mean,
-        fitted_on=NOTHING,
-        baselines={key: scores[key] for key in FLOORS},
+        fitted_on=fitted_on,
+        baselines=floors(scores),
         ceilings={"tokenizer": scores["tokenizer"]},
-        references={key: scores[key] for key in REFERENCES if key in scores},
         seed=seed,
     )
 
@@ -162,32 +176,6 @@ def action_effect(errors: Errors, names: list[str], seed: int) -> dict[str, Any]
         baselines={"no effect": 0.0},
         ceilings={"tokenizer": np.stack([errors["tokenizer"], shuffled], 1)},
         seed=seed,
-    )
-
-
-def few_steps(studio: Studio, sample: Sample, errors: Errors, near: int, config: RolloutConfig) -> dict[str, Any]:
-    """PSNR of the first `near` frames in few denoising steps, against many."""
-    few = np.linspace(0, len(sample) - 1, min(config.fine_windows, len(sample))).astype(int)
-    some = sample.rows(few)
-    target = true_pictures(some, config.context, config.context + near)
-
-    def error(steps: int) -> np.ndarray:
-        return squared_errors(studio.show(some, studio.dream(some, near, some.get("action"), steps=steps)), target)
-
-    coarse, fine = error(FEW), error(FINE)
-    return measure(
-        "few_steps",
-        coarse,
-        some.names,
-        statistic=psnr,
-        fitted_on=NOTHING,
-        baselines={
-            f"{FINE} steps less {ALLOWED:g} dB": fine * 10 ** (ALLOWED / 10),
-            **{key: errors[key][few, :near] for key in FLOORS},
-        },
-        ceilings={"tokenizer": errors["tokenizer"][few, :near]},
-        references={f"{FINE} steps": fine},
-        seed=config.seed,
     )
 
 

@@ -85,7 +85,8 @@ def judge(bench: Bench, config: SoundReconstructionConfig) -> Result:
         ),
     }
     shown = loud_examples(truth)
-    rows = {name: waves[shown] for name, waves in {"truth": truth, "tokenizer": reconstructed, **codes}.items()}
+    compared = {"truth": truth, "tokenizer": reconstructed, **codes}
+    rows = {name.replace(", ", ",\n"): waves[shown] for name, waves in compared.items()}
     title = f"Reconstruction from {numbers} numbers, {numbers * BITS_A_NUMBER} bits, a frame (-90 to -20 dB)"
     return Result(
         metrics,

@@ -35,6 +35,7 @@ EVALUATIONS = {
     "uncertainty": "sensorium.generation.evaluation.uncertainty",
     "counterfactual": "sensorium.generation.evaluation.counterfactual",
     "drift": "sensorium.generation.evaluation.drift",
+    "dreamed-sound": "sensorium.generation.evaluation.dreamed_sound",
     "agent-return": "sensorium.agent.evaluation.agent_return",
 }
 OTHERS = {

@@ -282,6 +282,14 @@ class DriftConfig(DreamConfig):
         return self
 
 
+class DreamedSoundConfig(DreamConfig):
+    """Sound of several dreams from one context: onsets, loudness, agreement with what is seen."""
+
+    windows: int = Field(48, ge=8, description="contexts from test recordings")
+    horizon: int = Field(16, ge=4, description="dreamed frames")
+    dreams: int = Field(4, ge=2, description="dreams from each context")
+
+
 class GenerationEvaluations(Section):
     """How tokenizers and dreams are judged."""
 
@@ -291,6 +299,7 @@ class GenerationEvaluations(Section):
     uncertainty: UncertaintyConfig = UncertaintyConfig()
     counterfactual: CounterfactualConfig = CounterfactualConfig()
     drift: DriftConfig = DriftConfig()
+    dreamed_sound: DreamedSoundConfig = DreamedSoundConfig()
 
 
 class GenerationSettings(WorldSettings):
@@ -312,6 +321,7 @@ class GenerationSettings(WorldSettings):
             return super().evaluations_on()
         sound = ["sound_reconstruction"] if "audio" in self.streams() else []
         own = ["reconstruction", *sound, "rollout", "uncertainty", "drift"]
+        own += ["dreamed_sound"] if "audio" in self.streams() else []
         if self.data.source == "playroom":  # the only world that can be simulated again with other actions
             own.append("counterfactual")
         return [*super().evaluations_on(), *own]
@@ -329,7 +339,7 @@ class GenerationSettings(WorldSettings):
             "tokenizers.audio.frames": self.tokenizers.audio.frames,
             "evaluations.sound_reconstruction.frames": judged.sound_reconstruction.frames,
         }
-        for name in ("rollout", "uncertainty", "counterfactual"):
+        for name in ("rollout", "uncertainty", "counterfactual", "dreamed_sound"):
             dream = getattr(judged, name)
             own[f"evaluations.{name}.context + evaluations.{name}.horizon"] = dream.context + dream.horizon
         own["evaluations.drift.context + evaluations.drift.piece"] = judged.drift.context + judged.drift.piece

@@ -173,6 +173,7 @@ PLANS: dict[str, Callable[[Config, Stand], object]] = {
     "uncertainty": dream("uncertainty"),
     "counterfactual": dream("counterfactual"),
     "drift": drift,
+    "dreamed_sound": dream("dreamed_sound"),
     "agent_return": lambda config, recordings: windows(recordings, config.dynamics.window),
 }
 

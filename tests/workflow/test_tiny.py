@@ -36,6 +36,7 @@ EVALUATIONS = {
     "rollout",
     "uncertainty",
     "drift",
+    "dreamed_sound",
     "counterfactual",
 }
 # Two jobs side by side with a thread each: networks this small gain nothing from a second thread.

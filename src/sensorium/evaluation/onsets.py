@@ -2,9 +2,9 @@
 
 The strength of a column of the log-mel spectrogram (64 bands, four columns a frame) is the mean over the bands of how
 far they rise above the column before, in dB, falls counting as nothing: half-wave rectified spectral flux, after Dixon,
-"Onset detection revisited", 2006. A frame has the strength of its strongest column, and an onset if that exceeds `RISE`.
-`RISE` was chosen once, on training recordings of the playroom, where the truth of impacts is known: there an onset is an
-impact with F1 = 0.83, and 6 % of the frames of a steady hiss have one. Nothing here reads that truth.
+"Onset detection revisited", 2006. A frame has the strength of its strongest column, and an onset if that exceeds
+`RISE`, which was chosen once, on training recordings of the playroom, where the truth of impacts is known: there an
+onset is an impact with F1 = 0.83, and 6 % of the frames of a steady hiss have one. Nothing here reads that truth.
 Layouts: n sounds, T frames, S = T * samples_per_frame samples.
 """
 

@@ -23,6 +23,7 @@ from sensorium.settings import Config, validate
 ROOT = Path(__file__).parents[3]
 CIFAR = {"source": "cifar100", "path": "x"}
 DREAMS = ["rollout", "uncertainty", "drift"]
+HEARD = [*DREAMS, "dreamed_sound"]
 SPEECH = {"source": "speech_commands", "path": "x"}
 FILMS = {"source": "folder", "path": "films"}
 BLOCKS = {"kind": "transformer"}
@@ -259,13 +260,13 @@ BODIES = ("properties", "zero_shot")
                 "causal",
                 "reconstruction",
                 "sound_reconstruction",
-                *DREAMS,
+                *HEARD,
                 "counterfactual",
             ],
         ),
         (
             {"data": {"source": "atari"}},
-            ["retrieval", "world_state", "finetuning", "reconstruction", "sound_reconstruction", *DREAMS],
+            ["retrieval", "world_state", "finetuning", "reconstruction", "sound_reconstruction", *HEARD],
         ),
         (
             {"lines": {"generative": False}},
@@ -283,7 +284,7 @@ BODIES = ("properties", "zero_shot")
         ),
         (
             {"data": {"source": "folder", "path": "x"}, "encoders": {"audio": {"data": SPEECH}}},
-            ["probe_audio", "retrieval", "few_shot", "finetuning", "reconstruction", "sound_reconstruction", *DREAMS],
+            ["probe_audio", "retrieval", "few_shot", "finetuning", "reconstruction", "sound_reconstruction", *HEARD],
         ),
         (
             {"lines": {"generative": False, "finetune": False}},
@@ -293,9 +294,9 @@ BODIES = ("properties", "zero_shot")
             {"data": {"max_bodies": 2}, "lines": {"generative": False, "finetune": False}},
             ["probe_vision", "probe_audio", "retrieval", "few_shot", "properties", "world_state", "motion", "causal"],
         ),
-        ({"lines": {"representation": False}}, ["reconstruction", "sound_reconstruction", *DREAMS, "counterfactual"]),
+        ({"lines": {"representation": False}}, ["reconstruction", "sound_reconstruction", *HEARD, "counterfactual"]),
         ({"data": {**FILMS, "streams": ["video"]}, "lines": {"representation": False}}, ["reconstruction", *DREAMS]),
-        ({"data": FILMS}, ["retrieval", "finetuning", "reconstruction", "sound_reconstruction", *DREAMS]),
+        ({"data": FILMS}, ["retrieval", "finetuning", "reconstruction", "sound_reconstruction", *HEARD]),
     ],
 )
 def test_evaluations_follow_source_and_lines(values, expected):

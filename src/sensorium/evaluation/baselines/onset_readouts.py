@@ -70,7 +70,9 @@ class ContextToOnsets:
         targets: what is to be predicted of each, [n, D].
     """
 
-    def __init__(self, pictures: np.ndarray, heard: np.ndarray, actions: np.ndarray | None, targets: np.ndarray) -> None:
+    def __init__(
+        self, pictures: np.ndarray, heard: np.ndarray, actions: np.ndarray | None, targets: np.ndarray
+    ) -> None:
         rows = self._rows(pictures, heard, actions)
         self._readout = Readout(rows, targets)
         self.errors = targets - self._readout(rows)  # [n, D]
@@ -91,7 +93,7 @@ class ContextToOnsets:
 
 
 def hiss(waves: np.ndarray, given: int, horizon: int, samples: int, rng: np.random.Generator) -> np.ndarray:
-    """The context of sounds [n, S], then noise as loud as the context is on average: [n, (given + horizon) * samples]."""
+    """The context of sounds [n, S], then noise as loud as the context on average: [n, (given + horizon) * samples]."""
     context = waves[:, : given * samples]
     size = np.sqrt((context**2).mean(1, keepdims=True))
     noise = size * rng.standard_normal((len(waves), horizon * samples))

@@ -1,4 +1,4 @@
-"""Transform coders of sound at a given number of bits: the largest cosine coefficients, with or without noise for the rest.
+"""Transform coders of sound in a given number of bits: the largest cosine coefficients, alone or with noise in bands.
 
 Layouts: n sounds, S samples a frame. A frame is coded by itself, in as many bits as it may take; what is decoded is
 decoded from the bytes alone.

@@ -13,30 +13,29 @@ continuous ranked probability score of the dreams of a window, as for `uncertain
 where they have a sound, training windows as if they were dreams, and the ridge from context and actions with each of
 its training errors. Ceiling: the truth.
 `agreement`: correlation, within windows, of the onsets that are heard in a dream with those that the ridge reads from
-the film of the same dream. Floors: the sounds of dreams of other recordings, a hiss, the context repeated, and untrained
-dynamics. Ceiling: the true film and its sound. Reference: the sound of another dream from the same context.
+the film of the same dream. Floors: the sounds of dreams of other recordings, a hiss, the context repeated, a frozen
+film, untrained dynamics. Ceiling: the true film and its sound. Reference: the sound of another dream from this context.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from sensorium.data.sample_formats import to_sounds
 from sensorium.evaluation import figures
 from sensorium.evaluation.baselines.onset_readouts import ContextToOnsets, FilmToOnsets, hiss
 from sensorium.evaluation.contract import Evaluation, Input, Output, Result
 from sensorium.evaluation.harness import Bench, require
-from sensorium.evaluation.onsets import Onsets, are_onsets
+from sensorium.evaluation.onsets import are_onsets
 from sensorium.evaluation.roc import area, pairs
 from sensorium.evaluation.sample import Sample, of_other_recordings
 from sensorium.evaluation.scores import correlation, crps
-from sensorium.evaluation.statistics import Score, measure
+from sensorium.evaluation.statistics import measure
 from sensorium.generation.config import DreamedSoundConfig
 from sensorium.generation.evaluation.dreams import INPUTS, Studio, add_poison, true_pictures
+from sensorium.generation.evaluation.listening import Ear, Ensemble, Heard
 from sensorium.generation.evaluation.sound_reconstruction import loud_examples, write_sounds
 from sensorium.progress import track
 from sensorium.randomness import stable_seed
@@ -53,55 +52,9 @@ EVALUATION = Evaluation(
 main = EVALUATION.main
 
 RANGES = {4: slice(0, 4), 8: slice(4, 8), 16: slice(8, 16)}  # last frame -> frames of the horizon
-EXAMPLES, FILMS = 1120, 280  # training windows that ridges from the context, and from films, are fitted on
+EXAMPLES, FILMS = 1120, 140  # training windows that ridges from the context, and from films, are fitted on
 SHUFFLES = 4
 ONSETS, RATE, SPREAD = slice(0, -2), -2, -1  # columns of what the ridge from the context predicts
-
-Ensemble = np.ndarray  # [M, n]: M forecasts of a number for each window
-
-
-@dataclass(frozen=True)
-class Heard:
-    """What is heard after the context of some windows, over M dreams: [M, n, horizon] each.
-
-    Attributes:
-        strength: of onsets, dB.
-        loudness: level, dB.
-    """
-
-    strength: np.ndarray
-    loudness: np.ndarray
-
-    def rate(self, per_second: float) -> Ensemble:
-        """Onsets a second."""
-        return are_onsets(self.strength).mean(2) * per_second
-
-    @property
-    def spread(self) -> Ensemble:
-        """Standard deviation of the level over the frames of a window, dB."""
-        return self.loudness.std(2)
-
-
-class Ear:
-    """Listens to sounds of whole windows, and keeps what comes after the context."""
-
-    def __init__(self, studio: Studio) -> None:
-        details = studio.recordings.details
-        self.rate, self.samples = int(details["sample_rate"]), int(details["samples_per_frame"])
-        self.given, self.per_second = studio.config.context, float(details["frames_per_second"])
-        self.onsets = Onsets(studio.bench, self.rate, self.samples)
-
-    def __call__(self, *waves: np.ndarray) -> Heard:
-        """Of sounds [n, S], one array a dream."""
-        parts = [(self.onsets.strength(sounds), self.onsets.loudness(sounds)) for sounds in waves]
-        strength, loudness = (np.stack(values)[:, :, self.given :] for values in zip(*parts, strict=True))
-        return Heard(strength, loudness)
-
-    def context(self, waves: np.ndarray, horizon: int) -> tuple[np.ndarray, Heard]:
-        """Strengths of the context [n, given], and the context heard again and again."""
-        again = np.arange(horizon) % self.given
-        strength, loudness = (part[:, : self.given] for part in (self.onsets.strength(waves), self.onsets.loudness(waves)))
-        return strength, Heard(strength[None, :, again], loudness[None, :, again])
 
 
 def judge(bench: Bench, config: DreamedSoundConfig) -> Result:
@@ -111,82 +64,99 @@ def judge(bench: Bench, config: DreamedSoundConfig) -> Result:
     rng = np.random.default_rng(stable_seed(config.seed, "dreamed_sound"))
     test = studio.sample(given + horizon, config.windows, rng)
     training = studio.sample(given + horizon, EXAMPLES, rng, "training")
-    ear, seed, fitted_on = Ear(studio), config.seed, training.names
+    ear, fitted_on = Ear(studio), training.names
     waves, known = (bench.map(to_sounds, sample["audio"]) for sample in (test, training))
     true, examples = ear(waves), ear(known)
     context, repeated = ear.context(waves, horizon)
-    films = training.rows(slice(None, None, max(len(training) // FILMS, 1)))
-    read = FilmToOnsets(studio.pictures(films["tokens"]), ear.onsets.strength(bench.map(to_sounds, films["audio"])), given)
+    ridge, predicted = from_context(studio, ear, training, known, test, context)
+    read = film_readout(studio, ear, training)
 
     tokens = [dreamed(studio, test, number) for number in track(range(config.dreams), "dreams")]
-    sounds = [studio.sounds(part) for part in tokens]
-    dreams = ear(*sounds)
-    seen = np.stack([read(studio.pictures(part), context) for part in tokens])
     fresh = dreamed(studio, test, untrained=True)
-    untrained = ear(studio.sounds(fresh))
-    noise = ear(*(hiss(waves, given, horizon, ear.samples, rng) for _ in range(config.dreams)))
-    shown = {"true film": read(studio.pictures(test["tokens"]), context)}
-    through = ear(studio.sounds(test["tokens"]))
-    ridge, predicted = from_context(studio, ear, training, known, test, context)
+    sounds = [studio.sounds(part) for part in tokens]
+    heard = {
+        "dreams": ear(*sounds),
+        "hiss": ear(*(hiss(waves, given, horizon, ear.samples, rng) for _ in range(config.dreams))),
+        "context repeated": repeated,
+        "untrained": ear(studio.sounds(fresh)),
+    }
+    seen = {
+        "dreams": np.stack([read(studio.pictures(part), context) for part in tokens]),
+        "untrained": read(studio.pictures(fresh), context)[None],
+        "truth": read(studio.pictures(test["tokens"]), context)[None],
+    }
+    scores = onset_scores(heard, seen["dreams"], predicted, examples)
+    best = {"true film": seen["truth"][0], "tokenizer": ear(studio.sounds(test["tokens"])).strength[0]}
+    metrics = auc_metrics(scores, best, are_onsets(true.strength[0]), test, fitted_on, config.seed)
+    wanted = {"onset_rate": true.rate(ear.per_second), "loudness_spread": true.spread}
+    forecasts = forecasts_of(heard, ridge, predicted, examples, ear.per_second)
+    for name, ensembles in forecasts.items():
+        metrics[name] = forecast_metric(name, ensembles, wanted[name][0], test, fitted_on, config.seed)
+    metrics["agreement"] = agreement_metric(seen, heard, true, test, fitted_on, rng, config.seed)
 
-    cases, nothing = are_onsets(true.strength[0]), np.zeros(true.strength.shape[1:])
-    scores = {
-        "dreams": dreams.strength.mean(0),
-        "frozen film": nothing,
-        "hiss": noise.strength.mean(0),
-        "context repeated": repeated.strength[0],
-        "base rate": np.broadcast_to(are_onsets(examples.strength[0]).mean(0), nothing.shape),
-        "ridge from the context": predicted[:, ONSETS],
-        "ridge from the dreamed films": seen.mean(0),
-        "untrained": untrained.strength[0],
-    }
-    best = {**shown, "tokenizer": through.strength[0]}
-    metrics = {
-        f"onset_auc_{last}": auc_metric(f"onset_auc_{last}", scores, best, cases, part, test, fitted_on, seed)
-        for last, part in RANGES.items()
-        if horizon > part.start
-    }
-    heard = {"dreams": dreams, "hiss": noise, "context repeated": repeated, "untrained": untrained}
-    silent = {"frozen film": Heard(nothing[None], nothing[None])}
-    rates = {name: part.rate(ear.per_second) for name, part in (heard | silent).items()}
-    rates["ridge from the context"] = ridge.dressed(predicted, RATE)
-    rates["training windows"] = np.broadcast_to(examples.rate(ear.per_second).T, (len(training), len(test)))
-    spreads = {name: part.spread for name, part in (heard | silent).items()}
-    spreads["ridge from the context"] = ridge.dressed(predicted, SPREAD)
-    spreads["training windows"] = np.broadcast_to(examples.spread.T, (len(training), len(test)))
-    for name, forecasts, wanted in (
-        ("onset_rate", rates, true.rate(ear.per_second)[0]),
-        ("loudness_spread", spreads, true.spread[0]),
-    ):
-        metrics[name] = forecast_metric(name, forecasts, wanted, test, fitted_on, seed)
-    others = [of_other_recordings(test.groups, rng) for _ in range(SHUFFLES)]
-    metrics["agreement"] = agreement_metric(
-        moments(seen, dreams.strength),
-        baselines={
-            "sounds of other dreams": np.mean([moments(seen, dreams.strength[:, rows]) for rows in others], 0),
-            "hiss": moments(seen, noise.strength),
-            "context repeated": moments(seen, repeated.strength),
-            "untrained": moments(read(studio.pictures(fresh), context)[None], untrained.strength),
-            "frozen film": 0.0,
-        },
-        ceiling=moments(shown["true film"][None], true.strength),
-        reference=moments(seen, np.roll(dreams.strength, 1, axis=0)),
-        test=test,
-        fitted_on=fitted_on,
-        seed=seed,
-    )
     picked = loud_examples(waves)
     rows = {"truth": waves[picked], "dream": sounds[0][picked], "another dream": sounds[-1][picked]}
     title = f"Sound of dreams, whose first {given} frames are the tokenizer's (-90 to -20 dB)"
+    means = {
+        name: {who: float(values.mean()) for who, values in {"truth": wanted[name], **ensembles}.items()}
+        for name, ensembles in forecasts.items()
+    }
     return Result(
         metrics,
         lambda path: figures.spectrograms(path, rows, ear.rate, title),
-        notes={
-            "onsets_a_second": {n: float(v.mean()) for n, v in {"truth": true.rate(ear.per_second), **rates}.items()},
-            "spread_of_loudness": {n: float(v.mean()) for n, v in {"truth": true.spread, **spreads}.items()},
-        },
+        notes={"means": means},
         files={"wav": lambda path: write_sounds(path, rows["truth"], rows["dream"], ear.rate)},
     )
+
+
+def film_readout(studio: Studio, ear: Ear, training: Sample) -> FilmToOnsets:
+    """The ridge that sees films, fitted on some of the training windows as the tokenizer shows them."""
+    films = training.rows(slice(None, None, max(len(training) // FILMS, 1)))
+    strength = ear.onsets.strength(studio.bench.map(to_sounds, films["audio"]))
+    return FilmToOnsets(studio.pictures(films["tokens"]), strength, ear.given)
+
+
+def onset_scores(
+    heard: dict[str, Heard], seen: np.ndarray, predicted: np.ndarray, examples: Heard
+) -> dict[str, np.ndarray]:
+    """How likely an onset is in each frame, [n, horizon], by the dreams and by the floors.
+
+    Args:
+        heard: the dreams and what is heard of the floors.
+        seen: scores of the dreamed films, [M, n, horizon].
+        predicted: by the ridge from the context, [n, horizon + 2].
+        examples: training windows.
+    """
+    strengths = {name: part.strength.mean(0) for name, part in heard.items()}
+    nothing = np.zeros(seen.shape[1:])
+    return {
+        **strengths,
+        "frozen film": nothing,
+        "base rate": nothing + are_onsets(examples.strength[0]).mean(0),
+        "ridge from the context": predicted[:, ONSETS],
+        "ridge from the dreamed films": seen.mean(0),
+    }
+
+
+def forecasts_of(
+    heard: dict[str, Heard], ridge: ContextToOnsets, predicted: np.ndarray, examples: Heard, per_second: float
+) -> dict[str, dict[str, Ensemble]]:
+    """Ensembles of onsets a second and of the spread of loudness, by the dreams and by the floors."""
+    nothing = np.zeros_like(next(iter(heard.values())).strength[:1])
+    sounding = {**heard, "frozen film": Heard(nothing, nothing)}
+    parts = {
+        "onset_rate": (lambda part: part.rate(per_second), RATE),
+        "loudness_spread": (lambda part: part.spread, SPREAD),
+    }
+    everywhere = (examples.strength.shape[1], len(predicted))
+    return {
+        name: {
+            **{who: number(part) for who, part in sounding.items()},
+            "ridge from the context": ridge.dressed(predicted, column),
+            "training windows": np.broadcast_to(number(examples).T, everywhere),
+        }
+        for name, (number, column) in parts.items()
+    }
 
 
 def dreamed(studio: Studio, test: Sample, number: int = 0, untrained: bool = False) -> np.ndarray:
@@ -226,28 +196,31 @@ def actions(studio: Studio, sample: Sample) -> np.ndarray | None:
     return np.eye(int(studio.recordings.details["action"]["size"]), dtype=np.float32)[values]
 
 
-def auc_metric(
-    name: str,
+def auc_metrics(
     scores: dict[str, np.ndarray],
     best: dict[str, np.ndarray],
     cases: np.ndarray,
-    part: slice,
     test: Sample,
     fitted_on: list[str],
     seed: int,
-) -> dict[str, Any]:
-    """Area under the ROC curve in some frames, from scores [n, horizon] of dreams, floors and ceilings."""
-    known = {key: pairs(score[:, part], cases[:, part]) for key, score in (scores | best).items()}
-    return measure(
-        name,
-        known["dreams"],
-        test.names,
-        fitted_on=fitted_on,
-        statistic=area,
-        baselines={key: known[key] for key in scores if key != "dreams"},
-        ceilings={key: known[key] for key in best},
-        seed=seed,
-    )
+) -> dict[str, dict[str, Any]]:
+    """Area under the ROC curve in each range of frames, from scores [n, horizon] of dreams, floors and ceilings."""
+    metrics = {}
+    for last, part in RANGES.items():
+        if cases[:, part].shape[1] == 0:
+            continue  # dreams are shorter
+        known = {key: pairs(score[:, part], cases[:, part]) for key, score in (scores | best).items()}
+        metrics[f"onset_auc_{last}"] = measure(
+            f"onset_auc_{last}",
+            known["dreams"],
+            test.names,
+            fitted_on=fitted_on,
+            statistic=area,
+            baselines={key: known[key] for key in scores if key != "dreams"},
+            ceilings={key: known[key] for key in best},
+            seed=seed,
+        )
+    return metrics
 
 
 def forecast_metric(
@@ -271,24 +244,32 @@ def forecast_metric(
 
 
 def agreement_metric(
-    samples: np.ndarray,
-    baselines: dict[str, Score],
-    ceiling: np.ndarray,
-    reference: np.ndarray,
+    seen: dict[str, np.ndarray],
+    heard: dict[str, Heard],
+    true: Heard,
     test: Sample,
     fitted_on: list[str],
+    rng: np.random.Generator,
     seed: int,
 ) -> dict[str, Any]:
-    """Correlation of sound and film within windows, from `moments` of each."""
+    """Correlation, within windows, of the onsets that are heard in a dream with those that its film lets expect."""
+    films, sounds = seen["dreams"], heard["dreams"].strength
+    shuffled = [moments(films, sounds[:, of_other_recordings(test.groups, rng)]) for _ in range(SHUFFLES)]
     return measure(
         "agreement",
-        samples,
+        moments(films, sounds),
         test.names,
         fitted_on=fitted_on,
         statistic=correlation,
-        baselines=baselines,
-        ceilings={"truth": ceiling},
-        references={"another dream of the same context": reference},
+        baselines={
+            "sounds of other dreams": np.mean(shuffled, 0),
+            "hiss": moments(films, heard["hiss"].strength),
+            "context repeated": moments(films, heard["context repeated"].strength),
+            "untrained": moments(seen["untrained"], heard["untrained"].strength),
+            "frozen film": 0.0,
+        },
+        ceilings={"truth": moments(seen["truth"], true.strength)},
+        references={"another dream of the same context": moments(films, np.roll(sounds, 1, axis=0))},
         seed=seed,
     )
 

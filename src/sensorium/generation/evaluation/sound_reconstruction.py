@@ -4,10 +4,9 @@ The ratio (dB) is that of the energy of all sounds to the energy of all errors; 
 most. The distance (dB) is the root mean square over 64 mel bands of the difference of log power, averaged over columns
 of a quarter frame; quiet sounds count as much as loud ones, and phases do not (after Gray and Markel, "Distance
 measures for speech processing", 1976, on mel bands; silence lies at -40 dB of the spectrogram's scale).
-Floors: silence, for the distance also the mean spectrum of training sounds, and three untrained tokenizers; at as many
-bits as the tokens take on disk the largest cosine coefficients of each frame, alone and with noise in bands, and Opus at
-a constant rate, where it is installed; at as many numbers, not quantised, the principal components of training frames.
-Ceilings: the rounding error of 16-bit samples; no distance.
+Floors: silence, for the distance also the mean spectrum of training sounds, and three untrained tokenizers; in as many
+bits as the tokens take on disk the largest cosine coefficients of each frame, alone and with noise in bands, and Opus
+at a constant rate, where it is installed; as many principal components of training frames, not quantised. Ceilings: the rounding error of 16-bit samples; no distance.
 """
 
 from __future__ import annotations

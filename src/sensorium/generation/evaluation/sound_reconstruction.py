@@ -6,7 +6,8 @@ of a quarter frame; quiet sounds count as much as loud ones, and phases do not (
 measures for speech processing", 1976, on mel bands; silence lies at -40 dB of the spectrogram's scale).
 Floors: silence, for the distance also the mean spectrum of training sounds, and three untrained tokenizers; in as many
 bits as the tokens take on disk the largest cosine coefficients of each frame, alone and with noise in bands, and Opus
-at a constant rate, where it is installed; as many principal components of training frames, not quantised. Ceilings: the rounding error of 16-bit samples; no distance.
+at a constant rate, where it is installed; as many principal components of training frames, not quantised.
+Ceilings: the rounding error of 16-bit samples; no distance.
 """
 
 from __future__ import annotations

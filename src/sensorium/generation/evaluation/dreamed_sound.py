@@ -71,8 +71,8 @@ def judge(bench: Bench, config: DreamedSoundConfig) -> Result:
     ridge, predicted = from_context(studio, ear, training, known, test, context)
     read = film_readout(studio, ear, training)
 
-    tokens = [dreamed(studio, test, number) for number in track(range(config.dreams), "dreams")]
-    fresh = dreamed(studio, test, untrained=True)
+    tokens = [dreamed(studio, test, horizon, number) for number in track(range(config.dreams), "dreams")]
+    fresh = dreamed(studio, test, horizon, untrained=True)
     sounds = [studio.sounds(part) for part in tokens]
     heard = {
         "dreams": ear(*sounds),
@@ -159,9 +159,9 @@ def forecasts_of(
     }
 
 
-def dreamed(studio: Studio, test: Sample, number: int = 0, untrained: bool = False) -> np.ndarray:
+def dreamed(studio: Studio, test: Sample, horizon: int, number: int = 0, untrained: bool = False) -> np.ndarray:
     """Tokens of whole windows, the context true and the rest dreamed, float32 [n, T, N, C]."""
-    tokens = studio.dream(test, studio.config.horizon, test.get("action"), number=number, untrained=untrained)
+    tokens = studio.dream(test, horizon, test.get("action"), number=number, untrained=untrained)
     return np.concatenate([test["tokens"][:, : studio.config.context], tokens], 1)
 
 

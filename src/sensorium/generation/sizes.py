@@ -7,6 +7,7 @@ from sensorium.config.counts import FLOAT, Counts, blocks, frame_bytes, linear, 
 from sensorium.generation.config import AudioTokenizerConfig, GenerationSettings, VideoTokenizerConfig
 
 REAL = 256  # real pieces of `drift`
+HEARD, FILMS = 1120, 140  # training windows of `dreamed_sound`: contexts, and whole films
 
 
 def convolutional_tokenizer(config: VideoTokenizerConfig) -> Counts:
@@ -117,6 +118,9 @@ def held(settings: GenerationSettings) -> dict[str, int]:
         judged.counterfactual,
         judged.drift,
     )
+    listened = judged.dreamed_sound
+    length = listened.context + listened.horizon
+    examples = HEARD * (length * (2 * stored + 3 * token) + listened.context * picture) + FILMS * length * picture
     video_frames = tokenizers.video.transformer.frames if tokenizers.video.kind == "transformer" else 1
     return {
         "train_tokenizer": 3 * tokenizers.video.training.batch * video_frames * stored,
@@ -128,5 +132,6 @@ def held(settings: GenerationSettings) -> dict[str, int]:
         "counterfactual": dreamed(
             counterfactual, counterfactual.context, counterfactual.horizon, 2 * counterfactual.dreams + 8
         ),
+        "dreamed_sound": dreamed(listened, listened.context, length, 2) + examples,
         "drift": max(REAL, drift.windows) * (drift.context + drift.piece) * (2 * frame + 4 * picture) + loaded,
     }

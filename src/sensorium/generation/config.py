@@ -90,13 +90,9 @@ class VideoTokenizerConfig(Section):
             raise ConfigurationError(f"lpips = {self.lpips!r}: no such file; docs/data.md says how to make it")
 
     @model_validator(mode="after")
-    def _muon_fits(self) -> VideoTokenizerConfig:
+    def _convolutions_fit(self) -> VideoTokenizerConfig:
         if self.kind == "convolutional":
             without_muon(self.training)
-        return self
-
-    @model_validator(mode="after")
-    def _width_fits(self) -> VideoTokenizerConfig:
         if self.kind == "convolutional" and self.width % 4:
             raise ValueError(f"width is {self.width}: it must be a multiple of 4, the groups of the normalisation")
         return self
@@ -186,7 +182,7 @@ class DynamicsConfig(Transformer):
     training: Training = Training(steps=2100, batch=4, lr=1e-3, muon=3.0, ema=0.995)
 
     @model_validator(mode="after")
-    def _time_fits(self) -> DynamicsConfig:
+    def _time_and_heads_fit(self) -> DynamicsConfig:
         if self.time_every > self.layers:
             raise ValueError(f"time_every is {self.time_every}, layers {self.layers}: no layer would attend over time")
         if self.long_frames % self.frames:
@@ -195,10 +191,6 @@ class DynamicsConfig(Transformer):
             raise ValueError(
                 f"window is {self.window}: longer than any clip, so use long_frames ({self.long_frames}) at most"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _key_heads_fit(self) -> DynamicsConfig:
         if self.heads % self.key_heads:
             raise ValueError(f"key_heads is {self.key_heads}: it must divide heads ({self.heads})")
         return self
@@ -282,11 +274,10 @@ class DriftConfig(DreamConfig):
         return self
 
 
-class DreamedSoundConfig(DreamConfig):
+class DreamedSoundConfig(UncertaintyConfig):
     """Sound of several dreams from one context: onsets, loudness, agreement with what is seen."""
 
     windows: int = Field(48, ge=8, description="contexts from test recordings")
-    horizon: int = Field(16, ge=4, description="dreamed frames")
     dreams: int = Field(4, ge=2, description="dreams from each context")
 
 
@@ -346,9 +337,8 @@ class GenerationSettings(WorldSettings):
         video = self.tokenizers.video
         if self.lines.generative and video.kind == "transformer":
             own["tokenizers.video.transformer.frames"] = video.frames
-            own["evaluations.drift.piece + the frames before it that tokenizers.video sees"] = (
-                judged.drift.piece + video.past
-            )
+            seen = judged.drift.piece + video.past
+            own["evaluations.drift.piece + the frames before it that tokenizers.video sees"] = seen
         return super().windows() | own
 
     @model_validator(mode="after")

@@ -138,10 +138,10 @@ ROWS = (
         ("unit/generation/test_tokenizers.py::test_a_collapsed_tokenizer_fails_its_gates",
          "unit/generation/test_transformer_tokenizer.py::test_a_collapsed_training_is_refused",
          "unit/generation/test_transformer_tokenizer.py::test_a_stream_is_the_batch",
-         "unit/generation/test_sound_reconstruction.py::test_trained_passes_and_untrained_fails"),
+         "unit/generation/test_sound_reconstruction.py::test_trained_beats_untrained_and_untrained_fails"),
     ),
     Row(
-        "Dreams", ("rollout.*", "uncertainty.*", "drift.*"), (),
+        "Dreams", ("rollout.*", "uncertainty.*", "drift.*", "dreamed_sound.*"), (),
         ("unit/generation/test_forcing.py::test_euler_reaches_the_exact_flow",
          "unit/generation/test_forcing.py::test_a_wrong_teacher_is_not_self_consistent",
          "unit/generation/test_dream.py::test_the_ring_dreams_what_the_windowed_forward_dreams",

@@ -230,3 +230,22 @@ use rule rollout as drift with:
         **evaluation("drift"),
     message:
         "Dreaming for long"
+
+
+use rule rollout as dreamed_sound with:
+    """Listen to several dreams from each context, and compare onsets with those of the recording."""
+    input:
+        **DREAMS,
+        sound_tokenizer="results/tokenizers/audio/manifest.json",
+    output:
+        result="results/eval/dreamed_sound.json",
+        figure=in_report("results/figures/dreamed_sound.png", "Generation", kind="spectrograms"),
+        wav=in_report("results/figures/dreamed_sound.wav", "Generation", "dreamed_sound_wav", kind="sound"),
+    log:
+        "logs/dreamed_sound.log",
+    benchmark:
+        "results/benchmarks/dreamed_sound.tsv"
+    params:
+        **evaluation("dreamed_sound"),
+    message:
+        "Listening to dreams"

@@ -37,6 +37,7 @@ EVALUATIONS = {
     "counterfactual": "sensorium.generation.evaluation.counterfactual",
     "drift": "sensorium.generation.evaluation.drift",
     "control": "sensorium.generation.evaluation.control",
+    "dreamed-sound": "sensorium.generation.evaluation.dreamed_sound",
     "agent-return": "sensorium.agent.evaluation.agent_return",
 }
 OTHERS = {

@@ -184,6 +184,7 @@ PLANS: dict[str, Callable[[Config, Stand], object]] = {
     "counterfactual": dream("counterfactual"),
     "drift": drift,
     "control": control,
+    "dreamed_sound": dream("dreamed_sound"),
     "agent_return": lambda config, recordings: windows(recordings, config.dynamics.window),
 }
 

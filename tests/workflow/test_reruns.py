@@ -16,7 +16,7 @@ SHARDS = 2
 EVALUATE_SENSES = {"retrieval": 1, "few_shot": 1, "world_state": 1}
 STATE_DYNAMICS = {"train_state_dynamics": 1, "motion": 1, "causal": 1, "fields": 1}
 END = {"summary": 1, "all": 1}
-DREAMS = {"rollout": 1, "uncertainty": 1, "drift": 1, "control": 1, "counterfactual": 1}
+DREAMS = {"rollout": 1, "uncertainty": 1, "drift": 1, "control": 1, "dreamed_sound": 1, "counterfactual": 1}
 DYNAMICS = {"train_dynamics": 1, **DREAMS, "curves": 1, **END}
 ONE_STREAM = {"encode_latents": SHARDS, "index_latents": 1, **DYNAMICS}
 LATENTS = {"encode_latents": 2 * SHARDS, "index_latents": 2, **DYNAMICS}
@@ -61,6 +61,7 @@ SECTIONS = {
     "evaluations={counterfactual: {seed: 1}}": {"counterfactual": 1, **END},
     "evaluations={drift: {seed: 1}}": {"drift": 1, **END},
     "evaluations={control: {seed: 1}}": {"control": 1, **END},
+    "evaluations={dreamed_sound: {seed: 1}}": {"dreamed_sound": 1, **END},
     "studies={curiosity: {seed: 1}}": {},  # a study is no part of `rule all`
     "agent={cloning: {distances: 4}}": {},  # their line is off: see AGENT_SECTIONS
     "agent={imagination: {horizon: 5}}": {},
@@ -104,6 +105,7 @@ STAGES = {
     "uncertainty": {"uncertainty": 1, **END},
     "drift": {"drift": 1, **END},
     "control": {"control": 1, **END},
+    "dreamed_sound": {"dreamed_sound": 1, **END},
     "counterfactual": {"counterfactual": 1, **END},
     "summary": END,
     "curves": {"curves": 1, "all": 1},

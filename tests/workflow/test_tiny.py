@@ -38,6 +38,7 @@ EVALUATIONS = {
     "uncertainty",
     "drift",
     "control",
+    "dreamed_sound",
     "counterfactual",
 }
 # Two jobs side by side with a thread each: networks this small gain nothing from a second thread.

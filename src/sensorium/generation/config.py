@@ -91,13 +91,9 @@ class VideoTokenizerConfig(Section):
             raise ConfigurationError(f"lpips = {self.lpips!r}: no such file; docs/data.md says how to make it")
 
     @model_validator(mode="after")
-    def _muon_fits(self) -> VideoTokenizerConfig:
+    def _convolutions_fit(self) -> VideoTokenizerConfig:
         if self.kind == "convolutional":
             without_muon(self.training)
-        return self
-
-    @model_validator(mode="after")
-    def _width_fits(self) -> VideoTokenizerConfig:
         if self.kind == "convolutional" and self.width % 4:
             raise ValueError(f"width is {self.width}: it must be a multiple of 4, the groups of the normalisation")
         return self
@@ -187,7 +183,7 @@ class DynamicsConfig(Transformer):
     training: Training = Training(steps=2100, batch=4, lr=1e-3, muon=3.0, ema=0.995)
 
     @model_validator(mode="after")
-    def _time_fits(self) -> DynamicsConfig:
+    def _time_and_heads_fit(self) -> DynamicsConfig:
         if self.time_every > self.layers:
             raise ValueError(f"time_every is {self.time_every}, layers {self.layers}: no layer would attend over time")
         if self.long_frames % self.frames:
@@ -196,10 +192,6 @@ class DynamicsConfig(Transformer):
             raise ValueError(
                 f"window is {self.window}: longer than any clip, so use long_frames ({self.long_frames}) at most"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _key_heads_fit(self) -> DynamicsConfig:
         if self.heads % self.key_heads:
             raise ValueError(f"key_heads is {self.key_heads}: it must divide heads ({self.heads})")
         return self
@@ -293,6 +285,13 @@ class ControlConfig(DreamConfig):
     )
 
 
+class DreamedSoundConfig(UncertaintyConfig):
+    """Sound of several dreams from one context: onsets, loudness, agreement with what is seen."""
+
+    windows: int = Field(48, ge=8, description="contexts from test recordings")
+    dreams: int = Field(4, ge=2, description="dreams from each context")
+
+
 class GenerationEvaluations(Section):
     """How tokenizers and dreams are judged."""
 
@@ -303,6 +302,7 @@ class GenerationEvaluations(Section):
     counterfactual: CounterfactualConfig = CounterfactualConfig()
     drift: DriftConfig = DriftConfig()
     control: ControlConfig = ControlConfig()
+    dreamed_sound: DreamedSoundConfig = DreamedSoundConfig()
 
 
 class GenerationSettings(WorldSettings):
@@ -326,6 +326,7 @@ class GenerationSettings(WorldSettings):
         own = ["reconstruction", *sound, "rollout", "uncertainty", "drift"]
         if recorded(self.data).action:
             own.append("control")
+        own += ["dreamed_sound"] if "audio" in self.streams() else []
         if self.data.source == "playroom":  # the only world that can be simulated again with other actions
             own.append("counterfactual")
         return [*super().evaluations_on(), *own]
@@ -343,7 +344,7 @@ class GenerationSettings(WorldSettings):
             "tokenizers.audio.frames": self.tokenizers.audio.frames,
             "evaluations.sound_reconstruction.frames": judged.sound_reconstruction.frames,
         }
-        for name in ("rollout", "uncertainty", "counterfactual"):
+        for name in ("rollout", "uncertainty", "counterfactual", "dreamed_sound"):
             dream = getattr(judged, name)
             own[f"evaluations.{name}.context + evaluations.{name}.horizon"] = dream.context + dream.horizon
         own["evaluations.control.context + 1"] = judged.control.context + 1
@@ -351,9 +352,8 @@ class GenerationSettings(WorldSettings):
         video = self.tokenizers.video
         if self.lines.generative and video.kind == "transformer":
             own["tokenizers.video.transformer.frames"] = video.frames
-            own["evaluations.drift.piece + the frames before it that tokenizers.video sees"] = (
-                judged.drift.piece + video.past
-            )
+            seen = judged.drift.piece + video.past
+            own["evaluations.drift.piece + the frames before it that tokenizers.video sees"] = seen
         return super().windows() | own
 
     @model_validator(mode="after")

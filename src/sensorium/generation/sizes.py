@@ -8,6 +8,7 @@ from sensorium.generation.config import AudioTokenizerConfig, GenerationSettings
 
 REAL = 256  # real pieces of `drift`
 PICTURES = 512  # training pictures of `control`
+HEARD, FILMS = 1120, 140  # training windows of `dreamed_sound`: contexts, and whole films
 
 
 def convolutional_tokenizer(config: VideoTokenizerConfig) -> Counts:
@@ -119,6 +120,9 @@ def held(settings: GenerationSettings) -> dict[str, int]:
         judged.drift,
         judged.control,
     )
+    listened = judged.dreamed_sound
+    length = listened.context + listened.horizon
+    examples = HEARD * (length * (2 * stored + 3 * token) + listened.context * picture) + FILMS * length * picture
     video_frames = tokenizers.video.transformer.frames if tokenizers.video.kind == "transformer" else 1
     return {
         "train_tokenizer": 3 * tokenizers.video.training.batch * video_frames * stored,
@@ -131,5 +135,6 @@ def held(settings: GenerationSettings) -> dict[str, int]:
             counterfactual, counterfactual.context, counterfactual.horizon, 2 * counterfactual.dreams + 8
         ),
         "control": dreamed(control, control.context, control.frames, 1) + PICTURES * (2 * frame + 4 * picture),
+        "dreamed_sound": dreamed(listened, listened.context, length, 2) + examples,
         "drift": max(REAL, drift.windows) * (drift.context + drift.piece) * (2 * frame + 4 * picture) + loaded,
     }

@@ -23,7 +23,8 @@ from sensorium.settings import Config, validate
 ROOT = Path(__file__).parents[3]
 CIFAR = {"source": "cifar100", "path": "x"}
 DREAMS = ["rollout", "uncertainty", "drift"]
-STEERED = [*DREAMS, "control"]  # in worlds with actions
+HEARD = [*DREAMS, "dreamed_sound"]
+STEERED = [*DREAMS, "control", "dreamed_sound"]  # in worlds with actions
 SPEECH = {"source": "speech_commands", "path": "x"}
 FILMS = {"source": "folder", "path": "films"}
 BLOCKS = {"kind": "transformer"}
@@ -283,7 +284,7 @@ FORECASTS = ("motion", "causal", "fields")
         ),
         (
             {"data": {"source": "folder", "path": "x"}, "encoders": {"audio": {"data": SPEECH}}},
-            ["probe_audio", "retrieval", "few_shot", "finetuning", "reconstruction", "sound_reconstruction", *DREAMS],
+            ["probe_audio", "retrieval", "few_shot", "finetuning", "reconstruction", "sound_reconstruction", *HEARD],
         ),
         (
             {"lines": {"generative": False, "finetune": False}},
@@ -311,7 +312,7 @@ FORECASTS = ("motion", "causal", "fields")
         ),
         ({"lines": {"representation": False}}, ["reconstruction", "sound_reconstruction", *STEERED, "counterfactual"]),
         ({"data": {**FILMS, "streams": ["video"]}, "lines": {"representation": False}}, ["reconstruction", *DREAMS]),
-        ({"data": FILMS}, ["retrieval", "finetuning", "reconstruction", "sound_reconstruction", *DREAMS]),
+        ({"data": FILMS}, ["retrieval", "finetuning", "reconstruction", "sound_reconstruction", *HEARD]),
     ],
 )
 def test_evaluations_follow_source_and_lines(values, expected):

@@ -20,6 +20,7 @@ from sensorium.evaluation.baselines.pictures import mean_picture
 from sensorium.evaluation.contract import DATA, Input
 from sensorium.evaluation.harness import FLOOR_SEEDS, Bench, WindowPool
 from sensorium.evaluation.sample import Sample
+from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.generation.config import DreamConfig
 from sensorium.generation.dream import Dreamer, FrameDreamer, dream_frames
 from sensorium.generation.dynamics import Dynamics
@@ -126,6 +127,11 @@ class Studio:
             lambda clips: self._tokenizer.decode(clips)[:, known:].clamp(0, 1), tokens[:, first - known :]
         )
 
+    def sounds(self, tokens: np.ndarray) -> np.ndarray:
+        """What tokens [n, T, N, C] of video and sound sound like, float32 [n, T * samples_per_frame] in [-1, 1]."""
+        decode = self._sound_tokenizer.decode
+        return self.bench.map(lambda clips: decode(clips).clamp(-1, 1), tokens[:, :, self._tokenizer.tokens :])
+
     def through(self, pictures: np.ndarray, first: int) -> np.ndarray:
         """Pictures [n, T, 3, H, W] as the tokenizer shows them, from frame `first` on."""
         return self.pictures(self.encode(pictures), first)
@@ -160,6 +166,11 @@ class Studio:
             stillness=self.config.stillness,
             seed=stable_seed(self.config.seed, "dream", number),
         )
+
+    @cached_property
+    def _sound_tokenizer(self) -> AudioTokenizer:
+        """Given to evaluations that listen."""
+        return self.bench.parts.load(AudioTokenizer)
 
     @cached_property
     def _judged(self) -> Dynamics:

@@ -4,9 +4,10 @@ The ratio (dB) is that of the energy of all sounds to the energy of all errors; 
 most. The distance (dB) is the root mean square over 64 mel bands of the difference of log power, averaged over columns
 of a quarter frame; quiet sounds count as much as loud ones, and phases do not (after Gray and Markel, "Distance
 measures for speech processing", 1976, on mel bands; silence lies at -40 dB of the spectrogram's scale).
-Floors: silence, for the distance also the mean spectrum of training sounds, and three untrained tokenizers. Ceilings:
-the rounding error of 16-bit samples; no distance. Reference: principal components of a frame's samples, fitted on
-training frames, as many as the tokens hold numbers.
+Floors: silence, for the distance also the mean spectrum of training sounds, and three untrained tokenizers; in as many
+bits as the tokens take on disk the largest cosine coefficients of each frame, alone and with noise in bands, and Opus
+at a constant rate, where it is installed; as many principal components of training frames, not quantised.
+Ceilings: the rounding error of 16-bit samples; no distance.
 """
 
 from __future__ import annotations
@@ -22,16 +23,19 @@ from sklearn.decomposition import PCA
 from sensorium.artifacts import atomic_path
 from sensorium.data.sample_formats import FULL_SCALE, LARGEST_SAMPLE, to_sounds
 from sensorium.evaluation import figures
+from sensorium.evaluation.baselines.opus import available, opus
+from sensorium.evaluation.baselines.sounds import cosine_codes
 from sensorium.evaluation.contract import DATA, Evaluation, Input, Output, Result
 from sensorium.evaluation.harness import Bench, WindowPool, require
+from sensorium.evaluation.sample import Sample
 from sensorium.evaluation.scores import mean
-from sensorium.evaluation.statistics import NOTHING, measure
+from sensorium.evaluation.statistics import measure
 from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.generation.config import SoundReconstructionConfig
 from sensorium.models.spectrogram import LogMel
 from sensorium.randomness import stable_seed
 
-REVISION = 1
+REVISION = 2
 EVALUATION = Evaluation(
     __name__,
     SoundReconstructionConfig,
@@ -43,6 +47,7 @@ main = EVALUATION.main
 
 SIXTEEN_BIT_ERROR = 1 / 12 / FULL_SCALE**2
 BANDS = 64
+BITS_A_NUMBER = 16  # of a latent on disk
 EXAMPLES = 3000  # training frames for the mean spectrum and the components
 SHOWN = 4
 PAUSE = 0.15  # seconds between sounds that are played
@@ -57,10 +62,9 @@ def judge(bench: Bench, config: SoundReconstructionConfig) -> Result:
     rate, samples = int(recordings.details["sample_rate"]), int(recordings.details["samples_per_frame"])
     rng = np.random.default_rng(stable_seed(config.seed, "sound_reconstruction"))
     training, pool = (WindowPool(recordings, split, ("audio",), config.frames) for split in ("training", "test"))
-    picked = pool.draw(np.ones(len(pool), bool), config.windows, rng)
-    fitted = training.draw(np.ones(len(training), bool), max(EXAMPLES // config.frames, 1), rng)
-    truth = bench.run(pool, picked, lambda batch: to_sounds(batch["audio"]))
-    examples = bench.run(training, fitted, lambda batch: to_sounds(batch["audio"]))
+    test = pool.sample(config.windows, rng)
+    examples = training.sample(max(EXAMPLES // config.frames, 1), rng)
+    truth, heard = (bench.map(to_sounds, sample["audio"]) for sample in (test, examples))
 
     def reconstruct(seed: int | None) -> np.ndarray:
         judged = bench.parts.load(AudioTokenizer, seed)
@@ -68,25 +72,37 @@ def judge(bench: Bench, config: SoundReconstructionConfig) -> Result:
 
     numbers = tokenizer.tokens * tokenizer.channels
     reconstructed = reconstruct(bench.untrained_seed)
-    floors: Waves = {"silence": np.zeros_like(truth), **bench.untrained(reconstruct)}
-    references = principal_components(examples.reshape(-1, samples), truth, numbers)
-    groups = pool.recording[picked].tolist()
+    codes = {
+        **coded(truth, rate, samples, numbers * BITS_A_NUMBER),
+        **principal_components(heard.reshape(-1, samples), truth, numbers),
+    }
+    floors: Waves = {"silence": np.zeros_like(truth), **bench.untrained(reconstruct), **codes}
     spectra = Spectra(bench, rate, samples)
     metrics = {
-        "snr": snr_metric(truth, reconstructed, floors, references, groups, config.seed),
+        "snr": snr_metric(truth, reconstructed, floors, test, examples, config.seed),
         "log_spectral_distance": distance_metric(
-            spectra, truth, reconstructed, floors, references, examples, groups, config.seed
+            spectra, truth, reconstructed, floors, heard, test, examples, config.seed
         ),
     }
     shown = loud_examples(truth)
-    rows = {name: waves[shown] for name, waves in {"truth": truth, "tokenizer": reconstructed, **references}.items()}
-    title = f"Reconstruction from {numbers} numbers a frame (-90 to -20 dB)"
+    compared = {"truth": truth, "tokenizer": reconstructed, **codes}
+    rows = {name.replace(", ", ",\n"): waves[shown] for name, waves in compared.items()}
+    title = f"Reconstruction from {numbers} numbers, {numbers * BITS_A_NUMBER} bits, a frame (-90 to -20 dB)"
     return Result(
         metrics,
         lambda path: figures.spectrograms(path, rows, rate, title),
-        {"numbers_a_frame": numbers},
+        {"numbers_a_frame": numbers, "bits_a_frame": numbers * BITS_A_NUMBER},
         files={"sound": partial(write_sounds, truth=rows["truth"], other=rows["tokenizer"], rate=rate)},
     )
+
+
+def coded(truth: np.ndarray, rate: int, samples: int, bits: int) -> Waves:
+    """Sounds [n, S] after each code that takes at most `bits` for each frame of `samples` samples."""
+    heard = {name: code(truth) for name, code in cosine_codes(samples, bits, rate).items()}
+    each_second = bits * rate / samples
+    if available(rate, each_second):
+        heard[f"Opus, {each_second / 1000:.3g} kbit/s"] = opus(truth, rate, each_second)[0]
+    return heard
 
 
 class Spectra:
@@ -101,18 +117,17 @@ class Spectra:
 
 
 def snr_metric(
-    truth: np.ndarray, reconstructed: np.ndarray, floors: Waves, references: Waves, groups: list[str], seed: int
+    truth: np.ndarray, reconstructed: np.ndarray, floors: Waves, test: Sample, examples: Sample, seed: int
 ) -> dict[str, Any]:
-    """Signal-to-noise ratio."""
+    """Signal-to-noise ratio; principal components were fitted on `examples`."""
     return measure(
         "snr",
         energies(truth, reconstructed),
-        groups,
+        test.names,
         statistic=ratio,
-        fitted_on=NOTHING,
+        fitted_on=examples.names,
         baselines={name: energies(truth, waves) for name, waves in floors.items()},
         ceilings={"16 bits": np.stack([energies(truth, truth)[:, 0], np.full(len(truth), SIXTEEN_BIT_ERROR)], 1)},
-        references={name: energies(truth, waves) for name, waves in references.items()},
         seed=seed,
     )
 
@@ -122,24 +137,23 @@ def distance_metric(
     truth: np.ndarray,
     reconstructed: np.ndarray,
     floors: Waves,
-    references: Waves,
-    examples: np.ndarray,
-    groups: list[str],
+    heard: np.ndarray,
+    test: Sample,
+    examples: Sample,
     seed: int,
 ) -> dict[str, Any]:
-    """Log-spectral distance; `examples` are training sounds, whose mean spectrum is one more floor."""
-    wanted, average = spectra(truth), spectra(examples).mean((0, 2), keepdims=True)[0]
-    distances = {name: spectral_distance(wanted, spectra(waves)) for name, waves in (floors | references).items()}
-    floor = {"mean spectrum": spectral_distance(wanted, np.broadcast_to(average, wanted.shape))}
+    """Log-spectral distance; `heard` are the sounds of the examples, whose mean spectrum is one more floor."""
+    wanted, average = spectra(truth), spectra(heard).mean((0, 2), keepdims=True)[0]
+    distances = {name: spectral_distance(wanted, spectra(waves)) for name, waves in floors.items()}
+    distances["mean spectrum"] = spectral_distance(wanted, np.broadcast_to(average, wanted.shape))
     return measure(
         "log_spectral_distance",
         spectral_distance(wanted, spectra(reconstructed)),
-        groups,
+        test.names,
         statistic=mean,
-        fitted_on=NOTHING,
-        baselines={name: distances[name] for name in floors} | floor,
+        fitted_on=examples.names,
+        baselines=distances,
         ceilings={"no distance": 0.0},
-        references={name: distances[name] for name in references},
         higher_is_better=False,
         seed=seed,
     )

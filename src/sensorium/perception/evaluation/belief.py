@@ -5,7 +5,7 @@ ridge regression predicts the positions in the last frame from the world state o
 windows that lack sight in the same frames.
 Baselines: the positions read out at the last seen frame (copy-last-seen), the mean, untrained fusions, and forecasts by
 one ridge regression, without a memory in the dark: from the fusion's own state when last seen, without and with the
-body sense of the hidden frames, and from the vision encoder's grid when last seen and before (64 principal components
+body sense of the hidden frames, and from the vision encoder's grid when last seen and before (32 principal components
 each) with the body sense of the whole window. Ceiling: the readout of windows that lack nothing. Reference: the true
 positions in the last seen frame.
 """
@@ -92,7 +92,7 @@ class Belief:
         forecasts = {"state when last seen, body since": with_body(last_seen, hidden)}
         if vision[0] is not None:
             frames = vision[0].shape[1]
-            seen = several_frames(*vision, last=frames - 1 - hidden)
+            seen = several_frames(vision[0], vision[1], last=frames - 1 - hidden)
             forecasts["encoder's grid when last seen, body"] = with_body(seen, frames)
         return forecasts
 

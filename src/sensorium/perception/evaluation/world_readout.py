@@ -11,7 +11,7 @@ from sensorium.artifacts import ArtifactError
 from sensorium.data.recording import RecordingSet, Split
 from sensorium.evaluation.contract import DATA, Input
 from sensorium.evaluation.harness import Bench, WindowPool
-from sensorium.evaluation.readout import paired
+from sensorium.evaluation.readout import Readout, paired
 from sensorium.evaluation.sample import Sample
 from sensorium.evaluation.scores import r_squared_each
 from sensorium.perception.config import WorldStateConfig
@@ -62,16 +62,20 @@ class TruthReadout:
         self.fitted_on: set[str] = set()
         self.groups = self._judged.names
 
-    def __call__(self, rows: Sequence[np.ndarray], back: int = 0) -> np.ndarray:
+    def __call__(self, rows: Sequence[np.ndarray], back: int = 0, standardise: bool = True) -> np.ndarray:
         """Truth of the last frame and its readout, [m, D, 2].
 
         Args:
             rows: of both samples, [n, width] and [m, width].
             back: frames before the last of which the readout learns the truth, to hold it until the last.
+            standardise: bring each number of the rows to a standard deviation of 1 first.
         """
         known = self._known
         self.fitted_on.update(known.names)
-        return paired(rows[0], self.truth(known, back), rows[1], self.truth(self._judged))
+        wanted = self.truth(self._judged)
+        if standardise:
+            return paired(rows[0], self.truth(known, back), rows[1], wanted)
+        return np.stack([wanted, Readout(rows[0], self.truth(known, back), standardise=False)(rows[1])], -1)
 
     def truth(self, sample: Sample, back: int = 0) -> np.ndarray:
         """The variables in the frame `back` frames before the last, [n, D]."""

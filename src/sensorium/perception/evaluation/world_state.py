@@ -6,7 +6,7 @@ sense of the same frame (R^2 above 0.9) are left out, for they prove nothing; so
 most recordings. `velocity` is the mean over velocities alone: no single frame shows them.
 Baselines: the mean, three untrained fusion networks on the same encoders, and regressions without fusion: from the
 encoders' embeddings of the last frame, and from the vision encoder's grid in the last frame, the one before and the
-fourth before (64 principal components each) with the body sense of four frames, without and with the sound of those.
+fourth before (32 principal components each) with the body sense of four frames, without and with the sound of those.
 Ceilings: a regression from the truth that pictures could show, which is everything of the frame before, and of this
 frame all but the velocities; and, where the source records all bodies, from their true places, velocities and sizes,
 for the state may hold those and no linear readout can tell which of them is nearest.
@@ -23,7 +23,7 @@ import numpy as np
 from sensorium.artifacts import ArtifactError
 from sensorium.data.recording import RecordingSet
 from sensorium.evaluation import figures
-from sensorium.evaluation.baselines.frames import last_frames, several_frames
+from sensorium.evaluation.baselines.frames import felt_beside, last_frames, several_frames
 from sensorium.evaluation.contract import Evaluation, Result
 from sensorium.evaluation.harness import Bench, require
 from sensorium.evaluation.sample import Sample
@@ -72,11 +72,11 @@ def judge(bench: Bench, config: WorldStateConfig) -> Result:
     placed = kept & ~moving & np.array([bool(POSITION.search(name)) for name in names])
 
     read = TruthReadout(samples, np.ones(len(names), bool))
-    judged, *others = readouts(bench, read, samples, senses, moving)
+    judged, baselines, ceilings = readouts(bench, read, samples, senses, moving)
     if recordings.has("truth.position"):
         own = ~kept | ~np.array([bool(POSITION.search(name)) for name in names]) & ~moving
-        others[1][BODIES] = read([bodies_truth(recordings, sample, own) for sample in samples])
-    metrics = state_metrics(read, judged, *others, {"state": kept, "velocity": kept & moving}, config.seed)
+        ceilings[BODIES] = read([bodies_truth(recordings, sample, own) for sample in samples])
+    metrics = state_metrics(read, judged, baselines, ceilings, {"state": kept, "velocity": kept & moving}, config.seed)
     each = {name: float(value) for name, value, keep in zip(names, r_squared_each(judged), kept, strict=True) if keep}
     notes: dict[str, Any] = {"variables": each}
     if placed.any():
@@ -136,7 +136,7 @@ def readouts(
     truth = [sample["truth.state"] for sample in samples]
     shown = [np.nan_to_num(np.concatenate([part[:, -2], part[:, -1, ~moving]], 1)) for part in truth]
     baselines = bench.untrained(state) | {"encoders without fusion": read(last)}
-    baselines |= {name: read(rows) for name, rows in without_fusion(senses).items()}
+    baselines |= {name: read(rows, standardise=False) for name, rows in without_fusion(senses).items()}
     return state(bench.untrained_seed), baselines, {"truth that pictures could show": read(shown)}
 
 
@@ -145,13 +145,14 @@ def without_fusion(senses: Senses) -> dict[str, list[np.ndarray]]:
     vision, audio, body = zip(*senses, strict=True)
     if vision[0] is None:
         return {}
-    rows = list(several_frames(*vision, last=vision[0].shape[1] - 1))
+    rows = list(several_frames(vision[0], vision[1], last=vision[0].shape[1] - 1))
     if body[0] is not None:
-        rows = [np.hstack([part, last_frames(felt, RECENT)]) for part, felt in zip(rows, body, strict=True)]
+        felt = felt_beside(last_frames(body[0], RECENT), last_frames(body[1], RECENT))
+        rows = [np.hstack(pair) for pair in zip(rows, felt, strict=True)]
     without = {"encoder's grid of three frames, body": rows}
     if audio[0] is not None:
-        heard = [np.hstack([part, last_frames(given, RECENT)]) for part, given in zip(rows, audio, strict=True)]
-        without["encoder's grid of three frames, body, sound"] = heard
+        heard = felt_beside(last_frames(audio[0], RECENT), last_frames(audio[1], RECENT))
+        without["encoder's grid of three frames, body, sound"] = [np.hstack(p) for p in zip(rows, heard, strict=True)]
     return without
 
 

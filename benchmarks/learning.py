@@ -100,7 +100,9 @@ def run(folder: Path, seed: int, presets: list[Path]) -> dict[str, Any]:
     """Metrics of one seed: "evaluation.metric" -> what results/eval.json says of it."""
     folder.mkdir(parents=True, exist_ok=True)
     layer = folder / "seed.yaml"
-    layer.write_text(yaml.safe_dump({part: seeds for part, seeds in seeded(Config(), seed).items() if part != "studies"}))
+    layer.write_text(
+        yaml.safe_dump({part: seeds for part, seeds in seeded(Config(), seed).items() if part != "studies"})
+    )
     files = [str(path.resolve()) for path in (DEFAULT, *presets, layer)]
     command = ["snakemake", "--profile", "local", "-j1", "--directory", str(folder), "--configfile", *files]
     subprocess.run(command, cwd=ROOT, check=True)

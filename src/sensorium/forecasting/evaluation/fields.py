@@ -127,6 +127,11 @@ class Reader:
         """`squares` of the fields of some frames, by one regression from numbers [n, W] of both kinds of windows."""
         return self.score(self.fit(rows(self.learned), frames)(rows(self.judged)), frames)
 
+    def answer_each(self, rows: Rows, frames: np.ndarray) -> np.ndarray:
+        """The same by a regression for each frame, with a penalty of its own: better where there are many numbers."""
+        given, asked = rows(self.learned), rows(self.judged)
+        return self.score(np.stack([self.fit(given, frame)(asked) for frame in frames[:, None]], 1), frames)
+
     def score(self, predicted: np.ndarray, frames: np.ndarray) -> np.ndarray:
         """`squares` of fields of some frames."""
         truth = self.judged.fields(frames)
@@ -189,7 +194,7 @@ def forecast(bench: Bench, reader: Reader) -> Answers:
         "last fields, held": reader.score(readout(last), ahead),
         "ridge, state to fields": reader.answer(lambda p: join(p.judged[:, now], p.actions), ahead),
         "ridge, last state alone": reader.answer(lambda p: join(p.judged[:, now]), ahead),
-        "encoder without fusion": reader.answer(lambda p: join(p.plain(now), p.actions), ahead),
+        "encoder without fusion": reader.answer_each(lambda p: join(p.plain(now), p.actions), ahead),
         "untrained": reader.score(readout(reader.judged.ahead(FLOOR_SEEDS[0])), ahead),  # the same for all seeds
         TRUE_HELD: reader.score(reader.judged.fields(now), ahead),
         AS_TRUE: reader.score(readout(states[1]), ahead),

@@ -7,12 +7,9 @@ from sensorium.config.counts import FLOAT, Counts, blocks, frame_bytes, linear, 
 from sensorium.generation.config import AudioTokenizerConfig, GenerationSettings, VideoTokenizerConfig
 
 REAL = 256  # real pieces of `drift`
-<<<<<<< HEAD
 PICTURES = 512  # training pictures of `control`
 HEARD, FILMS = 1120, 140  # training windows of `dreamed_sound`: contexts, and whole films
-=======
 RECENT, FITTED_WINDOWS, FITTED_BYTES = 6, 1680, 1 << 28  # of films that baselines are fitted on
->>>>>>> w-pictures
 
 
 def convolutional_tokenizer(config: VideoTokenizerConfig) -> Counts:
@@ -117,9 +114,6 @@ def held(settings: GenerationSettings) -> dict[str, int]:
         held = windows * ((context + horizon) * (2 * stored + 3 * token) + horizon * films * picture)
         return held + loaded
 
-<<<<<<< HEAD
-    rollout, uncertainty, counterfactual, drift, control = (
-=======
     def fitted(config: object) -> int:
         """Training windows of the baselines that continue films, with their contexts as pictures."""
         context: int = min(config.context, RECENT)  # type: ignore[attr-defined]
@@ -127,8 +121,7 @@ def held(settings: GenerationSettings) -> dict[str, int]:
         windows = min(FITTED_WINDOWS, max(2, FITTED_BYTES // (frames * 3 * data.size**2)))
         return windows * (frames * stored + 3 * (context + 1) * picture)
 
-    rollout, uncertainty, counterfactual, drift = (
->>>>>>> w-pictures
+    rollout, uncertainty, counterfactual, drift, control = (
         judged.rollout,
         judged.uncertainty,
         judged.counterfactual,

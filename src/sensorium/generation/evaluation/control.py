@@ -15,7 +15,8 @@ Ceiling: the true frames as the tokenizer shows them.
 In worlds without a known hand `own_actions` takes their place (`own_actions`).
 Reported without being metrics, for a dream and its floors by the frames ahead: how often there is a hand at all, and
 where it is near, the bodies kept (elsewhere the distance of colour histograms), and the look, the mean distance of
-8 x 8 patches to the nearest ones of training pictures over that of the true frames: above 1 are artefacts.
+8 x 8 patches to the nearest ones of training pictures over that of the true frames: above 1 are artefacts, below 1
+pictures that are emptier than the truth.
 """
 
 from __future__ import annotations

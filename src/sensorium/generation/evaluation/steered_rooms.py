@@ -73,15 +73,15 @@ def judge_rooms(studio: Studio, config: ControlConfig, rng: np.random.Generator)
             looks = dreams.looks({key: shown[key] for key in ("dream", *still, "untrained")}, shown[CEILING])
             notes[name]["look"] = {key: line.tolist() for key, line in looks.items()}
     strips: dict[str, np.ndarray] = {}
-    places: dict[str, np.ndarray] = {}
+    marks: dict[str, np.ndarray] = {}
     for name, label in (("recorded", ""), ("held", ",\nkeys held")):
         strips |= {f"truth{label}": images(rooms[name].judged), f"dream{label}": dreamed[name]}
-        places |= {f"truth{label}": rooms[name].hand, f"dream{label}": rooms[name].hand}
+        marks |= {f"truth{label}": rooms[name].hand, f"dream{label}": rooms[name].hand}
     films = np.concatenate([room.film[:FILMED] for room in rooms.values()])
     made = np.concatenate([part[:FILMED] for part in tokens.values()])
     return Result(
         metrics,
-        lambda path: control_figures.control(path, dreams.ahead, notes["recorded"], strips, places),
+        lambda path: control_figures.control(path, dreams.ahead, notes["recorded"], strips, marks),
         notes,
         files={"video": lambda path: control_figures.write_film(path, studio, films, made)},
     )

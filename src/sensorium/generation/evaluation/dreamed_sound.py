@@ -36,7 +36,7 @@ from sensorium.evaluation.statistics import measure
 from sensorium.generation.config import DreamedSoundConfig
 from sensorium.generation.evaluation.dreams import INPUTS, Studio, add_poison, true_pictures
 from sensorium.generation.evaluation.listening import Ear, Ensemble, Heard
-from sensorium.generation.evaluation.sound_reconstruction import loud_examples, write_sounds
+from sensorium.generation.evaluation.played import loud_examples, write_sounds
 from sensorium.progress import track
 from sensorium.randomness import stable_seed
 

@@ -13,15 +13,12 @@ Ceilings: the rounding error of 16-bit samples; no distance.
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.io import wavfile
 from sklearn.decomposition import PCA
 
-from sensorium.artifacts import atomic_path
-from sensorium.data.sample_formats import FULL_SCALE, LARGEST_SAMPLE, to_sounds
+from sensorium.data.sample_formats import FULL_SCALE, to_sounds
 from sensorium.evaluation import figures
 from sensorium.evaluation.baselines.opus import available, opus
 from sensorium.evaluation.baselines.sounds import cosine_codes
@@ -32,6 +29,7 @@ from sensorium.evaluation.scores import mean
 from sensorium.evaluation.statistics import measure
 from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.generation.config import SoundReconstructionConfig
+from sensorium.generation.evaluation.played import loud_examples, write_sounds
 from sensorium.models.spectrogram import LogMel
 from sensorium.randomness import stable_seed
 
@@ -49,8 +47,6 @@ SIXTEEN_BIT_ERROR = 1 / 12 / FULL_SCALE**2
 BANDS = 64
 BITS_A_NUMBER = 16  # of a latent on disk
 EXAMPLES = 3000  # training frames for the mean spectrum and the components
-SHOWN = 4
-PAUSE = 0.15  # seconds between sounds that are played
 
 Waves = dict[str, np.ndarray]  # name -> [n, S]
 
@@ -159,12 +155,6 @@ def distance_metric(
     )
 
 
-def loud_examples(truth: np.ndarray) -> np.ndarray:
-    """A few of the louder half of the sounds, int [shown]."""
-    louder = np.argsort(-energies(truth, truth)[:, 0], kind="stable")[: len(truth) // 2]
-    return louder[np.linspace(0, len(louder) - 1, min(SHOWN, len(louder))).astype(int)]
-
-
 def energies(truth: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Mean square of each sound and of its error, float64 [n, 2]."""
     return np.stack([(part**2).mean(1, dtype=np.float64) for part in (truth, truth - other)], 1)
@@ -188,13 +178,3 @@ def principal_components(examples: np.ndarray, truth: np.ndarray, numbers: int) 
     code = PCA(numbers, svd_solver="randomized", iterated_power=2, random_state=0).fit(examples)
     back = code.inverse_transform(code.transform(truth.reshape(-1, examples.shape[1])))
     return {f"{numbers} principal components": back.reshape(truth.shape).astype(np.float32)}
-
-
-def write_sounds(path: Path, truth: np.ndarray, other: np.ndarray, rate: int) -> None:
-    """A WAV file of each true sound [S] followed by the other one."""
-    pause = np.zeros(int(PAUSE * rate), np.float32)
-    played = np.concatenate(
-        [part for pair in zip(truth, other, strict=True) for sound in pair for part in (sound, pause)]
-    )
-    with atomic_path(path) as temporary:
-        wavfile.write(temporary, rate, np.round(LARGEST_SAMPLE * played.clip(-1, 1)).astype(np.int16))

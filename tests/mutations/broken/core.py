@@ -152,7 +152,7 @@ MUTANTS = (
         cheap=True,
     ),
     Mutant(
-        "margins over seeds that are not paired",
+        "margins over seeds as wide as if they were not paired",
         "evaluation/statistics.py",
         "half = float(student",
         "half = 2**0.5 * float(student",

@@ -12,7 +12,7 @@ from sensorium.studies.babbling import UNTOUCHED, Life, attempts, judge
 from sensorium.studies.config import BabblingConfig
 from sensorium.studies.playground import ACTIONS, DROP, FUMBLE, KNOWN, OBJECTS, REGIONS, SCALES, TOSS, WAIT, attempt
 
-CONFIG = BabblingConfig(seeds=4, visits=160, random=40)
+CONFIG = BabblingConfig(seeds=6, visits=160, random=40)
 FELT_Y = 5
 
 

@@ -23,6 +23,7 @@ sys.dont_write_bytecode = False
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).parents[1]
+SHARED = {"tiny", "world"}  # fixtures that take minutes to make
 # What a clone holds of the workflow; links are copied as links.
 CLONED = ("Snakefile", "rules", "workflow", "config", "profiles", "local", "slurm", "src", "pyproject.toml", "Makefile")
 
@@ -31,7 +32,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="run the tests marked slow as well")
 
 
+@pytest.hookimpl(tryfirst=True)  # before the workers of xdist read the marks
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    keep_together(items)
     if not config.getoption("--slow"):
         for item in items:
             if item.get_closest_marker("slow"):
@@ -43,6 +46,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             for item in items:
                 if item.get_closest_marker("gpu"):
                     item.add_marker(pytest.mark.skip(reason="no CUDA device is visible"))
+
+
+def keep_together(items: list[pytest.Item]) -> None:
+    """Keep on one worker the tests of a file, and those of all files that share what is trained once; longest first."""
+    groups = {}
+    for item in items:
+        room = item.path.relative_to(ROOT / "tests").parts[0]
+        for name in SHARED.intersection(getattr(item, "fixturenames", ())):
+            groups[item.path] = f"{name} of {room}"
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(groups.get(item.path, str(item.path.relative_to(ROOT)))))
+    items.sort(key=lambda item: not groups.get(item.path, "").startswith("tiny"))
 
 
 @pytest.fixture(scope="session")

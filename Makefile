@@ -45,10 +45,10 @@ studies: env ## every study, many seeds each -> results/studies, then the tables
 	snakemake --profile local -j1 studies
 	sensorium study-tables results/studies/*.json
 
-test: check ## run every check and every test
+test: env ## run every check and every test
 	$(MAKE) --no-print-directory --jobs 2 computing waiting
 
-computing: env # in one run, so that the workers share the tests evenly
+computing: check # in one run, so that the workers share the tests evenly
 	pytest tests/workflow tests/edges tests/mutations tests/interactive tests/unit \
 		--numprocesses 2 --dist loadgroup --no-loadscope-reorder
 

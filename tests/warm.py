@@ -68,7 +68,7 @@ def _become(words: list[str], folder: Path, environment: dict[str, str], output:
     os.chdir(folder)
     sys.dont_write_bytecode = bool(environment.get("PYTHONDONTWRITEBYTECODE"))
     places = [place for place in environment.get("PYTHONPATH", "").split(os.pathsep) if place]
-    sys.path[:] = [*places, *(place for place in sys.path if place not in places)]
+    sys.path[:] = [*places, *(place for place in sys.path if place.startswith((sys.prefix, sys.base_prefix)))]
     sys.argv = words
     if words[0] == "snakemake":
         from snakemake.cli import main as snakemake

@@ -25,6 +25,7 @@ sys.path.append(str(TESTS))  # of a script there is only its own folder
 import warm  # noqa: E402
 
 GREEN, RED = 0, 1  # pytest's exit codes; others mean that no test could tell
+HANGS = -1
 SECONDS = 1200  # for the tests of all mutants together
 
 
@@ -34,7 +35,10 @@ def run_tests(tests: Sequence[str], folder: Path) -> tuple[int, str]:
     environment = {**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
     with tempfile.TemporaryDirectory(prefix="mutant-") as scratch:
         words = ["pytest", "-q", "-x", "-p", "no:cacheprovider", f"--basetemp={scratch}/tests", *places]
-        code, said = warm.run(words, ROOT, environment, SECONDS)
+        try:
+            code, said = warm.run(words, ROOT, environment, SECONDS)
+        except TimeoutError as error:
+            return HANGS, str(error)
     return code, said[-2000:]
 
 

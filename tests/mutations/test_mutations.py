@@ -19,7 +19,8 @@ def test_a_mutant_differs_and_its_tests_exist(mutant: Mutant) -> None:
         assert f"def {name}(" in next(TESTS.rglob(file)).read_text()
 
 
-@pytest.mark.parametrize("mutant", [m for m in MUTANTS if m.cheap], ids=lambda mutant: mutant.name)
+# A third of them, spread over the rooms; `make mutations` tries all.
+@pytest.mark.parametrize("mutant", [m for m in MUTANTS if m.cheap][::3], ids=lambda mutant: mutant.name)
 def test_a_cheap_mutant_is_noticed(mutant: Mutant, tmp_path: Path) -> None:
     assert killed(mutant, tmp_path) == "red"
 

@@ -196,8 +196,11 @@ def measure_over_seeds(
 class _Drawn(Protocol):
     """How scores vary with what is drawn at random."""
 
+    def point(self, what: str, value: Score) -> float:
+        """The score of samples, or a constant; `what` is for messages."""
+
     def score(self, what: str, value: Score) -> tuple[float, np.ndarray]:
-        """The score of samples, or a constant, and numbers that vary as it does; `what` is for messages."""
+        """The same, and numbers that vary as it does."""
 
     def interval(self, numbers: np.ndarray) -> tuple[float, float]:
         """Ends of the 95 % interval of a score, or of the difference of two, from their numbers."""
@@ -222,7 +225,7 @@ def _record(
     listed = [compared(name, baseline) for name, baseline in baselines.items()]
     listed.sort(key=lambda baseline: -sign * baseline["value"])
     strongest = listed[0]
-    ceiling_scores = {key: drawn.score(f"ceiling {key!r}", ceiling)[0] for key, ceiling in ceilings.items()}
+    ceiling_scores = {key: drawn.point(f"ceiling {key!r}", ceiling) for key, ceiling in ceilings.items()}
     return {
         **_interval(value, drawn.interval(numbers)),
         "n": len(samples),
@@ -234,7 +237,7 @@ def _record(
         "passed": strongest["margin"]["low"] > 0,
         "baselines": listed,
         "ceilings": ceiling_scores,
-        "references": {key: drawn.score(f"reference {key!r}", other)[0] for key, other in references.items()},
+        "references": {key: drawn.point(f"reference {key!r}", other) for key, other in references.items()},
     }
 
 
@@ -252,13 +255,18 @@ class _Recordings:
     centred: bool
     recordings: int
 
+    def point(self, what: str, value: Score) -> float:
+        point = self.statistic(value, np.ones(len(value))) if isinstance(value, np.ndarray) else float(value)
+        _check_finite(self.name, what, point, np.array(point), self.weights.shape[1])
+        return point
+
     def score(self, what: str, value: Score) -> tuple[float, np.ndarray]:
+        point = self.point(what, value)
         if isinstance(value, np.ndarray):
-            point = self.statistic(value, np.ones(len(value)))
             rounds = track(self.weights, f"{self.name}, {what}: resamplings")
             numbers = np.array([self.statistic(value, weights) for weights in rounds])
         else:
-            point, numbers = float(value), np.full(len(self.weights), float(value))
+            numbers = np.full(len(self.weights), point)
         _check_finite(self.name, what, point, numbers, self.weights.shape[1])
         return point, numbers - numbers.mean() + point if self.centred else numbers
 
@@ -274,6 +282,9 @@ class _Seeds:
 
     name: str
     count: int
+
+    def point(self, what: str, value: Score) -> float:
+        return self.score(what, value)[0]
 
     def score(self, what: str, value: Score) -> tuple[float, np.ndarray]:
         numbers = np.broadcast_to(np.asarray(value, np.float64), (self.count,))

@@ -14,7 +14,7 @@ from sensorium.artifacts import MANIFEST, ArtifactError, digest, read_manifest
 from sensorium.config import ConfigurationError
 from sensorium.data.recording import KIND, RecordingSet
 from sensorium.generation.audio_tokenizer import AudioTokenizer
-from sensorium.generation.config import RolloutConfig
+from sensorium.generation.dream_config import RolloutConfig
 from sensorium.generation.dream_environment import Beginning
 from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.observations import ObservationDecoder

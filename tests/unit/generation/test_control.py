@@ -24,7 +24,7 @@ from sensorium.evaluation.contract import Result
 from sensorium.evaluation.harness import WindowPool
 from sensorium.evaluation.sample import Sample
 from sensorium.evaluation.statistics import LeakError, baseline_values
-from sensorium.generation.config import ControlConfig
+from sensorium.generation.dream_config import ControlConfig
 from sensorium.generation.evaluation import control, own_actions, steered_rooms
 from sensorium.generation.evaluation.dreams import Studio
 from sensorium.generation.evaluation.hand import find_hand, hand_off

@@ -17,13 +17,8 @@ from sensorium.config import PlayroomConfig, Section, canonical_json
 from sensorium.data.sources import playroom
 from sensorium.evaluation.sample import Sample
 from sensorium.evaluation.statistics import baseline_values
-from sensorium.generation.config import (
-    CounterfactualConfig,
-    DriftConfig,
-    ReconstructionConfig,
-    RolloutConfig,
-    UncertaintyConfig,
-)
+from sensorium.generation.config import ReconstructionConfig
+from sensorium.generation.dream_config import CounterfactualConfig, DriftConfig, RolloutConfig, UncertaintyConfig
 from sensorium.generation.evaluation import counterfactual, drift, reconstruction, rollout, uncertainty
 from sensorium.generation.evaluation.dreams import Studio
 

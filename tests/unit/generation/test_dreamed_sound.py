@@ -16,7 +16,8 @@ from sensorium.config import LatentsConfig, canonical_json
 from sensorium.evaluation.sample import Sample
 from sensorium.evaluation.statistics import baseline_values
 from sensorium.generation.audio_tokenizer import AudioTokenizer
-from sensorium.generation.config import AudioTokenizerConfig, DreamedSoundConfig
+from sensorium.generation.config import AudioTokenizerConfig
+from sensorium.generation.dream_config import DreamedSoundConfig
 from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.evaluation import dreamed_sound
 from sensorium.generation.evaluation.dreamed_sound import agreement_metric, auc_metrics, forecast_metric, moments

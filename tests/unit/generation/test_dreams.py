@@ -22,7 +22,7 @@ from sensorium.evaluation.harness import FLOOR_SEEDS
 from sensorium.evaluation.sample import of_other_recordings
 from sensorium.evaluation.scores import correlation, cosine, crps, explained, products, rank_moments
 from sensorium.evaluation.statistics import baseline_values
-from sensorium.generation.config import CounterfactualConfig, DriftConfig, RolloutConfig, UncertaintyConfig
+from sensorium.generation.dream_config import CounterfactualConfig, DriftConfig, RolloutConfig, UncertaintyConfig
 from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.evaluation import counterfactual, drift, rollout, uncertainty
 from sensorium.generation.evaluation.poison import POISONS, with_shuffled_block

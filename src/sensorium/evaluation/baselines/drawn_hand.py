@@ -12,7 +12,7 @@ from sklearn.linear_model import RidgeCV
 
 STRENGTHS = tuple(10.0**power for power in range(-3, 4))
 PENALTIES = (3.0, 10.0, 30.0, 100.0)  # frames at a place before its picture counts half
-GRID = 32  # cells a side, at most, that places are told apart by
+GRID = 32  # cells a side, at most, that places are distinguished by
 ERRORS = 32  # training errors of the place over which a picture is averaged
 
 

@@ -25,7 +25,7 @@ import numpy as np
 
 from sensorium.evaluation.contract import Evaluation, Output, Result
 from sensorium.evaluation.harness import Bench, require
-from sensorium.generation.config import ControlConfig
+from sensorium.generation.dream_config import ControlConfig
 from sensorium.generation.evaluation.dreams import INPUTS, Studio, add_poison
 from sensorium.generation.evaluation.own_actions import judge_films
 from sensorium.generation.evaluation.steered_rooms import judge_rooms

@@ -30,7 +30,7 @@ from sensorium.evaluation.harness import Bench, WindowPool, require
 from sensorium.evaluation.sample import Sample, of_other_recordings, with_actions_of
 from sensorium.evaluation.scores import cosine, explained, products
 from sensorium.evaluation.statistics import NOTHING, measure
-from sensorium.generation.config import CounterfactualConfig
+from sensorium.generation.dream_config import CounterfactualConfig
 from sensorium.generation.evaluation import dream_figures
 from sensorium.generation.evaluation.dreams import INPUTS, Studio, add_poison, true_pictures
 from sensorium.progress import track

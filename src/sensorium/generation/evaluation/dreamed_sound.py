@@ -33,7 +33,7 @@ from sensorium.evaluation.roc import area, pairs
 from sensorium.evaluation.sample import Sample, of_other_recordings
 from sensorium.evaluation.scores import correlation, crps
 from sensorium.evaluation.statistics import measure
-from sensorium.generation.config import DreamedSoundConfig
+from sensorium.generation.dream_config import DreamedSoundConfig
 from sensorium.generation.evaluation.dreams import INPUTS, Studio, add_poison, true_pictures
 from sensorium.generation.evaluation.listening import Ear, Ensemble, Heard
 from sensorium.generation.evaluation.played import loud_examples, write_sounds

@@ -21,8 +21,8 @@ from sensorium.evaluation.contract import DATA, Input
 from sensorium.evaluation.harness import FLOOR_SEEDS, Bench, WindowPool
 from sensorium.evaluation.sample import Sample
 from sensorium.generation.audio_tokenizer import AudioTokenizer
-from sensorium.generation.config import DreamConfig
 from sensorium.generation.dream import Dreamer, FrameDreamer, dream_frames
+from sensorium.generation.dream_config import DreamConfig
 from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.evaluation.poison import POISONS, Frozen, Mean, with_finest_steps, with_shuffled_block
 from sensorium.generation.tokenizers import VideoTokenizer

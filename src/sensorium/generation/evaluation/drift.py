@@ -29,8 +29,8 @@ from sensorium.evaluation.contract import Evaluation, Input, Result
 from sensorium.evaluation.harness import Bench
 from sensorium.evaluation.sample import Sample
 from sensorium.evaluation.statistics import measure
-from sensorium.generation.config import DriftConfig
 from sensorium.generation.dream import dream_frames
+from sensorium.generation.dream_config import DriftConfig
 from sensorium.generation.evaluation import dream_figures
 from sensorium.generation.evaluation.dreams import INPUTS, Studio, add_poison
 from sensorium.progress import track

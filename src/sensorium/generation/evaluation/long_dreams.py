@@ -13,7 +13,7 @@ import torch
 
 from sensorium.data.sample_formats import to_images
 from sensorium.evaluation.sample import Sample
-from sensorium.generation.config import ControlConfig
+from sensorium.generation.dream_config import ControlConfig
 from sensorium.generation.evaluation.dreams import Studio, true_pictures
 from sensorium.generation.evaluation.permanence import Look
 

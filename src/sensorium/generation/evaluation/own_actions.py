@@ -15,7 +15,7 @@ from sensorium.evaluation.contract import Result
 from sensorium.evaluation.sample import of_other_recordings, with_actions_of
 from sensorium.evaluation.scores import cosine, products
 from sensorium.evaluation.statistics import measure
-from sensorium.generation.config import ControlConfig
+from sensorium.generation.dream_config import ControlConfig
 from sensorium.generation.evaluation import control_figures
 from sensorium.generation.evaluation.dreams import Studio, true_pictures
 from sensorium.generation.evaluation.long_dreams import LongDreams, curves, images

@@ -31,7 +31,7 @@ from sensorium.evaluation.harness import Bench
 from sensorium.evaluation.sample import Sample, of_other_recordings, with_actions_of
 from sensorium.evaluation.scores import mean, psnr, ssim
 from sensorium.evaluation.statistics import NOTHING, measure
-from sensorium.generation.config import RolloutConfig
+from sensorium.generation.dream_config import RolloutConfig
 from sensorium.generation.evaluation import dream_figures
 from sensorium.generation.evaluation.dreams import INPUTS, Studio, add_poison, true_pictures
 from sensorium.randomness import stable_seed

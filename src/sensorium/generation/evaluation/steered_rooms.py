@@ -19,7 +19,7 @@ from sensorium.evaluation.baselines.dead_reckoning import FreeMotion, LinearMap
 from sensorium.evaluation.contract import Result
 from sensorium.evaluation.sample import Sample, of_other_recordings
 from sensorium.evaluation.statistics import measure
-from sensorium.generation.config import ControlConfig
+from sensorium.generation.dream_config import ControlConfig
 from sensorium.generation.evaluation import control_figures
 from sensorium.generation.evaluation.dreams import Studio
 from sensorium.generation.evaluation.hand import REACH, hand_off

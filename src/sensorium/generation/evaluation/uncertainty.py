@@ -45,7 +45,7 @@ from sensorium.evaluation.harness import Bench
 from sensorium.evaluation.sample import Sample, of_other_recordings
 from sensorium.evaluation.scores import correlation, crps, mean, rank_moments
 from sensorium.evaluation.statistics import NOTHING, measure
-from sensorium.generation.config import UncertaintyConfig
+from sensorium.generation.dream_config import UncertaintyConfig
 from sensorium.generation.evaluation import dream_figures, sampling
 from sensorium.generation.evaluation.dreams import INPUTS, Studio, add_poison
 from sensorium.progress import track

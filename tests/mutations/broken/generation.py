@@ -139,6 +139,14 @@ MUTANTS = (
         cheap=True,
     ),
     Mutant(
+        "sharpness of what stands still",
+        "generation/evaluation/sampling.py",
+        "edges(dreams - last).mean((0, 2)), edges(truth - last).mean(1)",
+        "edges(dreams).mean((0, 2)), edges(truth).mean(1)",
+        ("test_sampling.py::test_what_stands_still_is_not_sharp",),
+        cheap=True,
+    ),
+    Mutant(
         "a fade and a ridge fitted on the test windows",
         "generation/evaluation/rollout.py",
         "Films.drawn(studio.recordings, split, recent + horizon",

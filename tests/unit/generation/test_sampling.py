@@ -38,7 +38,7 @@ def judged(spread: float, fine_spread: float = 0.1) -> dict[str, dict[str, Any]]
         return pictures.reshape(*pictures.shape[:-3], -1)
 
     scores = {name: sampling.energy(squares(shown), squares(truth)).mean(1) for name, shown in flat.items()}
-    edges = {name: sampling.sharpness(shown, truth) for name, shown in flat.items()}
+    edges = {name: sampling.sharpness(shown, truth, np.full((1, 1, 3, 1, 1), 0.5)) for name, shown in flat.items()}
     return sampling.few_steps(scores, edges, [str(row) for row in range(WINDOWS)], NOTHING, 0)
 
 
@@ -77,9 +77,20 @@ def test_sharpness_is_that_of_edges_and_their_loss_counts_either_way() -> None:
     picture[..., 2:] = 1.0
     assert sampling.edges(picture).ravel() == pytest.approx([1 / 3])
     for scale in (0.5, 2.0):
-        samples = sampling.sharpness(scale * picture, picture[0])
+        samples = sampling.sharpness(3 + scale * picture, 3 + picture[0], np.full_like(picture[0], 3.0))
         assert sampling.blur(samples, np.ones(1)) == pytest.approx(2 * np.log(2))
         assert sampling.blur(samples + np.array([0, 0, 0.05]), np.ones(1)) == pytest.approx(2 * np.log(2) + 0.05)
+
+
+def test_what_stands_still_is_not_sharp() -> None:
+    """A frame held still has all edges of the truth, and none of its changes."""
+    rng = np.random.default_rng(0)
+    last = rng.random((5, 1, 3, SIZE, SIZE))
+    truth = np.repeat(last, 2, 1)
+    truth[..., 2, 2] += 0.5
+    held = np.repeat(last, 2, 1)[None]
+    assert sampling.blur(sampling.sharpness(held, truth, last), np.ones(5)) > 5
+    assert sampling.blur(sampling.sharpness(truth[None], truth, last), np.ones(5)) == pytest.approx(0)
 
 
 def test_fewer_windows_do_not_make_passing_easier() -> None:

@@ -42,9 +42,17 @@ def edges(pictures: np.ndarray) -> np.ndarray:
     return np.square(down).mean((-3, -2, -1), dtype=np.float64) + np.square(right).mean((-3, -2, -1), dtype=np.float64)
 
 
-def sharpness(dreams: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Samples of `blur`, float64 [n, 3]: edge energy of dreams [M, n, H, 3, height, width] and of the truth, and 0."""
-    dreamed, true = edges(dreams).mean((0, 2)), edges(truth).mean(1)
+def sharpness(dreams: np.ndarray, truth: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """Samples of `blur`, float64 [n, 3]: edge energy of what dreams change, of what truly changes, and 0.
+
+    What stands still is sharp in any dream, so it does not count.
+
+    Args:
+        dreams: [M, n, H, 3, height, width].
+        truth: [n, H, 3, height, width].
+        last: frame of the context, [n, 1, 3, height, width].
+    """
+    dreamed, true = edges(dreams - last).mean((0, 2)), edges(truth - last).mean(1)
     return np.stack([dreamed, true, np.zeros_like(true)], 1)
 
 

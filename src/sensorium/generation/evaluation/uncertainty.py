@@ -12,11 +12,10 @@ climatology (frames of other recordings as if they were dreams); and the dreams 
 the truth.
 
 `few_steps_energy` and `few_steps_sharpness` ask whether the section's few denoising steps sample what 64 steps do, in
-the first frames of some windows: the energy score may be 2 % worse, and the distance of the logarithm of edge energy
-from the truth's larger by 0.05. Floors: that of 64 steps with its allowance, and what the score has without a dynamics,
-so that dreams which are worth nothing in many steps, too, do not pass. Sharp pictures alone are no skill, a frame held
-still has them: the one metric counts with the other. `--poison finest` must fail: a network that knows no step size but
-the finest, as if its shortcut had not been trained.
+the first frames of some windows: the energy score may be 2 % worse, and the distance of the logarithm of edge energy,
+of what changed since the context, from the truth's larger by 0.05. Floors: that of 64 steps with its allowance, and
+what the score has without a dynamics, so that dreams which are worth nothing in many steps, too, do not pass.
+`--poison finest` must fail: a network that knows no step size but the finest, as if its shortcut had not been trained.
 
 Reported with intervals, floors and ceilings, but not as metrics, because calibration alone is no skill: climatology has
 it, an untrained network nearly, and a broken network may predict its own errors well.
@@ -178,7 +177,8 @@ def few_steps(
     shown |= {"fine": fine, "mean picture": np.broadcast_to(studio.mean_picture, (1, *truth.shape))}
     scores = {name: score[picked, :near].mean(1) for name, score in energies.items()}
     scores["fine"] = sampling.energy(np.stack([squares(each) for each in fine]), squares(truth)).mean(1)
-    edge_energies = {name: sampling.sharpness(pictures, truth) for name, pictures in shown.items()}
+    last = studio.pictures(some["tokens"][:, :given], given - 1)
+    edge_energies = {name: sampling.sharpness(pictures, truth, last) for name, pictures in shown.items()}
     return sampling.few_steps(scores, edge_energies, some.names, fitted_on, config.seed)
 
 

@@ -12,9 +12,10 @@ Ceilings: the same ridge from the motion of the true film; the true sound throug
 continuous ranked probability score of the dreams of a window, as for `uncertainty`; less is better. Floors: those above
 where they have a sound, training windows as if they were dreams, and the ridge from context and actions with each of
 its training errors. Ceiling: the truth.
-`agreement`: correlation, within windows, of the onsets that are heard in a dream with those that the ridge reads from
-the film of the same dream. Floors: the sounds of dreams of other recordings, a hiss, the context repeated, a frozen
-film, untrained dynamics. Ceiling: the true film and its sound. Reference: the sound of another dream from this context.
+`agreement`: correlation, less the means of each window and of each frame, of the onsets that are heard in a dream with
+those that the ridge reads from the film of the same dream. Floors: the sounds of dreams of other recordings, a hiss,
+the context repeated, a frozen film, untrained dynamics. Ceiling: the true film and its sound. Reference: the sound of
+another dream from this context.
 """
 
 from __future__ import annotations
@@ -275,10 +276,11 @@ def agreement_metric(
 
 
 def moments(seen: np.ndarray, heard: np.ndarray) -> np.ndarray:
-    """Sums over dreams and frames, less each window's own mean, as `scores.correlation` takes them: float64 [n, 6].
+    """Sums over dreams and frames, less the means of each window and each frame, for `scores.correlation`: [n, 6].
 
     Args:
         seen, heard: [M, n, horizon], or [1, n, horizon] for all dreams.
     """
     x, y = (part - part.mean(2, keepdims=True) for part in np.broadcast_arrays(seen, heard))
+    x, y = (part - part.mean((0, 1)) for part in (x, y))  # or what every dream does at its beginning would count
     return np.stack([part.sum((0, 2)) for part in (np.ones_like(x), x, y, x * x, y * y, x * y)], 1)

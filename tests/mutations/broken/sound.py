@@ -96,6 +96,14 @@ MUTANTS = (
         cheap=True,
     ),
     Mutant(
+        "dreams that agree because all of them begin alike",
+        JUDGED,
+        "(part - part.mean((0, 1)) for part in (x, y))",
+        "(x, y)",
+        (DREAMED + "test_what_every_dream_does_in_a_frame_is_no_agreement",),
+        cheap=True,
+    ),
+    Mutant(
         "the ridge from the context left out of the floors of onsets",
         JUDGED,
         '        "ridge from the context": predicted[:, ONSETS],\n',

@@ -14,6 +14,7 @@ from toy_world import DETAILS, ENCODER_SHAPES, SAMPLES, ToyWorld, write_model, w
 
 from sensorium.config import LatentsConfig, canonical_json
 from sensorium.evaluation.sample import Sample
+from sensorium.evaluation.scores import correlation
 from sensorium.evaluation.statistics import baseline_values
 from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.generation.config import AudioTokenizerConfig
@@ -132,6 +133,13 @@ def test_sound_and_film_agree_within_a_dream() -> None:
         assert abs(baseline_values(record)["sounds of other dreams"]) < 0.12
         assert record["ceiling"] == pytest.approx(1)
     assert moments(seen, seen[:1]).shape == (40, 6)
+
+
+def test_what_every_dream_does_in_a_frame_is_no_agreement() -> None:
+    """Such as a change where the dream begins."""
+    rng, start = np.random.default_rng(0), 5.0 * (np.arange(12) == 0)
+    samples = moments(rng.random((3, 40, 12)) + start, rng.random((3, 40, 12)) + start)
+    assert abs(correlation(samples, np.ones(40))) < 0.1
 
 
 def test_rate_and_spread_of_known_sounds() -> None:

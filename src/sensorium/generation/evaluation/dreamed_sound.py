@@ -12,9 +12,10 @@ Ceilings: the same ridge from the motion of the true film; the true sound throug
 continuous ranked probability score of the dreams of a window, as for `uncertainty`; less is better. Floors: those above
 where they have a sound, training windows as if they were dreams, and the ridge from context and actions with each of
 its training errors. Ceiling: the truth.
-`agreement`: correlation, within windows, of the onsets that are heard in a dream with those that the ridge reads from
-the film of the same dream. Floors: the sounds of dreams of other recordings, a hiss, the context repeated, a frozen
-film, untrained dynamics. Ceiling: the true film and its sound. Reference: the sound of another dream from this context.
+`agreement`: correlation, less the means of each window and of each frame, of the onsets that are heard in a dream with
+those that the ridge reads from the film of the same dream. Floors: the sounds of dreams of other recordings, a hiss,
+the context repeated, a frozen film, untrained dynamics. Ceiling: the true film and its sound. Reference: the sound of
+another dream from this context.
 """
 
 from __future__ import annotations
@@ -66,19 +67,20 @@ def judge(bench: Bench, config: DreamedSoundConfig) -> Result:
     training = studio.sample(given + horizon, EXAMPLES, rng, "training")
     ear, fitted_on = Ear(studio), training.names
     waves, known = (bench.map(to_sounds, sample["audio"]) for sample in (test, training))
-    true, examples = ear(waves), ear(known)
-    context, repeated = ear.context(waves, horizon)
-    ridge, predicted = from_context(studio, ear, training, known, test, context)
-    read = film_readout(studio, ear, training)
+    whole, examples = ear(waves), ear(known)
+    true, context = ear.frames(whole, slice(given, None)), whole.strength[0, :, :given]
+    ridge, predicted = from_context(studio, ear, training, examples, test, context)
+    read = film_readout(studio, training, examples, given)
+    examples = ear.frames(examples, slice(given, None))
 
     tokens = [dreamed(studio, test, horizon, number) for number in track(range(config.dreams), "dreams")]
     fresh = dreamed(studio, test, horizon, untrained=True)
     sounds = [studio.sounds(part) for part in tokens]
     heard = {
-        "dreams": ear(*sounds),
-        "hiss": ear(*(hiss(waves, given, horizon, ear.samples, rng) for _ in range(config.dreams))),
-        "context repeated": repeated,
-        "untrained": ear(studio.sounds(fresh)),
+        "dreams": ear.dreamed(*sounds),
+        "hiss": ear.dreamed(*(hiss(waves, given, horizon, ear.samples, rng) for _ in range(config.dreams))),
+        "context repeated": ear.repeated(whole),
+        "untrained": ear.dreamed(studio.sounds(fresh)),
     }
     seen = {
         "dreams": np.stack([read(studio.pictures(part), context) for part in tokens]),
@@ -86,7 +88,7 @@ def judge(bench: Bench, config: DreamedSoundConfig) -> Result:
         "truth": read(studio.pictures(test["tokens"]), context)[None],
     }
     scores = onset_scores(heard, seen["dreams"], predicted, examples)
-    best = {"true film": seen["truth"][0], "tokenizer": ear(studio.sounds(test["tokens"])).strength[0]}
+    best = {"true film": seen["truth"][0], "tokenizer": ear.dreamed(studio.sounds(test["tokens"])).strength[0]}
     metrics = auc_metrics(scores, best, are_onsets(true.strength[0]), test, fitted_on, config.seed)
     wanted = {"onset_rate": true.rate(ear.per_second), "loudness_spread": true.spread}
     forecasts = forecasts_of(heard, ridge, predicted, examples, ear.per_second)
@@ -109,11 +111,10 @@ def judge(bench: Bench, config: DreamedSoundConfig) -> Result:
     )
 
 
-def film_readout(studio: Studio, ear: Ear, training: Sample) -> FilmToOnsets:
+def film_readout(studio: Studio, training: Sample, examples: Heard, given: int) -> FilmToOnsets:
     """The ridge that sees films, fitted on some of the training windows as the tokenizer shows them."""
-    films = training.rows(slice(None, None, max(len(training) // FILMS, 1)))
-    strength = ear.onsets.strength(studio.bench.map(to_sounds, films["audio"]))
-    return FilmToOnsets(studio.pictures(films["tokens"]), strength, ear.given)
+    some = slice(None, None, max(len(training) // FILMS, 1))
+    return FilmToOnsets(studio.pictures(training["tokens"][some]), examples.strength[0, some], given)
 
 
 def onset_scores(
@@ -166,25 +167,25 @@ def dreamed(studio: Studio, test: Sample, horizon: int, number: int = 0, untrain
 
 
 def from_context(
-    studio: Studio, ear: Ear, training: Sample, known: np.ndarray, test: Sample, context: np.ndarray
+    studio: Studio, ear: Ear, training: Sample, examples: Heard, test: Sample, context: np.ndarray
 ) -> tuple[ContextToOnsets, np.ndarray]:
     """The ridge that sees the context and all actions, fitted on training windows, and what it predicts for the test's.
 
     Args:
         studio, ear: of the evaluation.
         training: windows to fit on.
-        known: their sounds, [windows, S].
+        examples: what is heard in all of them.
         test: windows to predict.
         context: strengths of their contexts, [n, given].
 
     Returns:
         the ridge, and for each test window [n, horizon + 2]: onset of each frame, onsets a second, spread of loudness.
     """
-    given, heard = ear.given, ear(known)
+    given, heard = ear.given, ear.frames(examples, slice(ear.given, None))
     rate, spread = heard.rate(ear.per_second)[0], heard.spread[0]
     targets = np.concatenate([are_onsets(heard.strength[0]), rate[:, None], spread[:, None]], 1)
-    strength = ear.onsets.strength(known)[:, :given]
-    ridge = ContextToOnsets(true_pictures(training, 0, given), strength, actions(studio, training), targets)
+    known = examples.strength[0, :, :given]
+    ridge = ContextToOnsets(true_pictures(training, 0, given), known, actions(studio, training), targets)
     return ridge, ridge(true_pictures(test, 0, given), context, actions(studio, test))
 
 
@@ -275,10 +276,11 @@ def agreement_metric(
 
 
 def moments(seen: np.ndarray, heard: np.ndarray) -> np.ndarray:
-    """Sums over dreams and frames, less each window's own mean, as `scores.correlation` takes them: float64 [n, 6].
+    """Sums over dreams and frames, less the means of each window and each frame, for `scores.correlation`: [n, 6].
 
     Args:
         seen, heard: [M, n, horizon], or [1, n, horizon] for all dreams.
     """
     x, y = (part - part.mean(2, keepdims=True) for part in np.broadcast_arrays(seen, heard))
+    x, y = (part - part.mean((0, 1)) for part in (x, y))  # or what every dream does at its beginning would count
     return np.stack([part.sum((0, 2)) for part in (np.ones_like(x), x, y, x * x, y * y, x * y)], 1)

@@ -1,4 +1,4 @@
-"""What is heard after the context of a window: onsets and loudness, over several dreams.
+"""What is heard in windows and after their context: onsets and loudness, over several dreams.
 
 Layouts: M dreams, n windows, S samples of a whole window.
 """
@@ -17,7 +17,7 @@ Ensemble = np.ndarray  # [M, n]: M forecasts of a number for each window
 
 @dataclass(frozen=True)
 class Heard:
-    """What is heard after the context of some windows, over M dreams: [M, n, horizon] each.
+    """What is heard in some windows, over M dreams: [M, n, frames] each.
 
     Attributes:
         strength: of onsets, dB.
@@ -38,7 +38,7 @@ class Heard:
 
 
 class Ear:
-    """Listens to sounds of whole windows, and keeps what comes after the context."""
+    """Listens to sounds of whole windows, as far as is asked."""
 
     def __init__(self, studio: Studio) -> None:
         details = studio.recordings.details
@@ -47,14 +47,21 @@ class Ear:
         self.onsets = Onsets(studio.bench, self.rate, self.samples)
 
     def __call__(self, *waves: np.ndarray) -> Heard:
-        """Of sounds [n, S], one array a dream."""
-        parts = [(self.onsets.strength(sounds), self.onsets.loudness(sounds)) for sounds in waves]
-        strength, loudness = (np.stack(values)[:, :, self.given :] for values in zip(*parts, strict=True))
-        return Heard(strength, loudness)
+        """Whole windows of sounds [n, S], one array a dream."""
+        strength, loudness = (
+            [listen(sounds) for sounds in waves] for listen in (self.onsets.strength, self.onsets.loudness)
+        )
+        return Heard(np.stack(strength), np.stack(loudness))
 
-    def context(self, waves: np.ndarray, horizon: int) -> tuple[np.ndarray, Heard]:
-        """Strengths of the context [n, given], and the context heard again and again."""
-        again = np.arange(horizon) % self.given
-        known = self.onsets.strength(waves), self.onsets.loudness(waves)
-        strength, loudness = (part[:, : self.given] for part in known)
-        return strength, Heard(strength[None, :, again], loudness[None, :, again])
+    def dreamed(self, *waves: np.ndarray) -> Heard:
+        """What follows the context of sounds [n, S], one array a dream."""
+        return self.frames(self(*waves), slice(self.given, None))
+
+    def repeated(self, heard: Heard) -> Heard:
+        """The context of whole windows again and again, for as long as what follows it lasts."""
+        return self.frames(heard, np.arange(heard.strength.shape[2] - self.given) % self.given)
+
+    @staticmethod
+    def frames(heard: Heard, part: slice | np.ndarray) -> Heard:
+        """Some frames of what is heard."""
+        return Heard(heard.strength[:, :, part], heard.loudness[:, :, part])

@@ -76,7 +76,7 @@ def r_squared(samples: np.ndarray, weights: np.ndarray) -> float:
     return float(np.mean(1 - residual[varies] / total[varies]))
 
 
-def squares(samples: np.ndarray) -> np.ndarray:
+def sums_of_squares(samples: np.ndarray) -> np.ndarray:
     """Sums over each row from which `determination` gets what `r_squared` gives, ten times as fast: [n, D, 4].
 
     Args:
@@ -88,7 +88,7 @@ def squares(samples: np.ndarray) -> np.ndarray:
 
 
 def determination(sums: np.ndarray, weights: np.ndarray) -> float:
-    """Mean coefficient of determination over D variables, from `squares` [n, D, 4]."""
+    """Mean coefficient of determination over D variables, from `sums_of_squares` [n, D, 4]."""
     count, truth, square, residual = np.tensordot(weights, sums, axes=(0, 0)).T
     total = square - truth**2 / np.maximum(count, 1e-12)
     varies = total > 1e-9 * np.maximum(square, 1e-3)

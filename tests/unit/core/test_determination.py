@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sensorium.evaluation.scores import determination, r_squared, squares
+from sensorium.evaluation.scores import determination, r_squared, sums_of_squares
 
 
 def test_it_is_that_of_truth_and_prediction() -> None:
@@ -15,4 +15,4 @@ def test_it_is_that_of_truth_and_prediction() -> None:
     samples = np.stack([truth, truth + rng.normal(size=truth.shape)], -1)
     samples[rng.random(truth.shape) < 0.2, 0] = np.nan
     for weights in (np.ones(200), rng.integers(0, 3, 200).astype(float)):
-        assert determination(squares(samples), weights) == pytest.approx(r_squared(samples, weights), abs=1e-9)
+        assert determination(sums_of_squares(samples), weights) == pytest.approx(r_squared(samples, weights), abs=1e-9)

@@ -21,8 +21,8 @@ from sensorium.evaluation.sample import Sample
 from sensorium.evaluation.statistics import LeakError, baseline_values
 from sensorium.forecasting.config import FieldsConfig
 from sensorium.forecasting.evaluation import fields
-from sensorium.forecasting.evaluation.body_fields import body_fields, explained, explained_by_kind, squares
-from sensorium.forecasting.evaluation.field_windows import Windows
+from sensorium.forecasting.evaluation.body_fields import body_fields, explained, explained_by_kind, field_squares
+from sensorium.forecasting.evaluation.field_windows import FieldWindows
 from sensorium.forecasting.state_dynamics import StateDynamics
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.fusion import Fusion
@@ -62,14 +62,14 @@ def test_scores_by_hand() -> None:
     """The truth scores 1, the mean field 0, and halves of both kinds count alike."""
     rng = np.random.default_rng(0)
     truth, mean, weights = rng.normal(size=(50, 2, 12)), np.zeros(12), np.ones(50)
-    assert explained(squares(truth, truth, mean).sum(1), weights) == 1
-    assert explained(squares(np.zeros_like(truth), truth, mean).sum(1), weights) == 0
-    assert explained(squares(0.5 * truth, truth, mean).sum(1), weights) == pytest.approx(0.75)
+    assert explained(field_squares(truth, truth, mean).sum(1), weights) == 1
+    assert explained(field_squares(np.zeros_like(truth), truth, mean).sum(1), weights) == 0
+    assert explained(field_squares(0.5 * truth, truth, mean).sum(1), weights) == pytest.approx(0.75)
     still = truth.copy()
     still[..., 4:] = 0  # the momentum
-    kinds = explained_by_kind(squares(still, truth, mean).sum(1))
+    kinds = explained_by_kind(field_squares(still, truth, mean).sum(1))
     assert kinds == pytest.approx({"occupancy": 1, "momentum": 0})
-    assert explained(squares(still, truth, mean).sum(1), weights) == pytest.approx(0.5)
+    assert explained(field_squares(still, truth, mean).sum(1), weights) == pytest.approx(0.5)
 
 
 class Untrained:
@@ -111,7 +111,7 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 
 def test_windows_stand_where_they_say(untrained: Bench) -> None:
     """Truth, actions, sight and forecasts are of the frames that they are said to be of."""
-    part = Windows(untrained, "test", 12, SECTION, np.random.default_rng(0))
+    part = FieldWindows(untrained, "test", 12, SECTION, np.random.default_rng(0))
     assert set(part.sample.groups) <= set(untrained.parts.recordings().names("test")[: SECTION.recordings])
     row, last = 5, part.frames - 1
     assert part.fields(np.array([last])).shape == (12, 1, 3 * CELLS**2)
@@ -131,7 +131,7 @@ def test_windows_stand_where_they_say(untrained: Bench) -> None:
 
 def test_frames_without_sight_show_nothing(untrained: Bench) -> None:
     """What is shown in them does not change the state; what was shown before does."""
-    part = Windows(untrained, "test", 6, SECTION, np.random.default_rng(0))
+    part = FieldWindows(untrained, "test", 6, SECTION, np.random.default_rng(0))
     before = part.states(FLOOR_SEEDS[0], part.hidden)
     vision = part.sample["vision"]
     vision[:, -part.hidden :] = 0
@@ -186,7 +186,7 @@ class Knowing:
 
 def judged(monkeypatch: pytest.MonkeyPatch, seed: int | None = None) -> Any:
     """The result for windows whose states are known."""
-    monkeypatch.setattr(fields, "Windows", Knowing)
+    monkeypatch.setattr(fields, "FieldWindows", Knowing)
     recordings = SimpleNamespace(has=lambda field: True, manifest=Path("manifest.json"))
     parts: Any = SimpleNamespace(recordings=lambda: recordings)
     return fields.judge(Bench(CPU, Execution(CPU), parts, SimpleNamespace(untrained_seed=seed)), SECTION)

@@ -31,7 +31,7 @@ ARROWS = {
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 WITHOUT_TORCH = [
     *(SOURCE / "config").glob("*.py"),
-    *SOURCE.glob("*/config.py"),
+    *SOURCE.glob("*/*config.py"),
     *SOURCE.glob("*/sizes.py"),
     *(SOURCE / f"planning/{n}.py" for n in ("configuration", "kept_runs", "resources", "runs", "table")),
     *(

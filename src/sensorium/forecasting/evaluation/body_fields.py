@@ -35,7 +35,7 @@ def body_fields(position: np.ndarray, velocity: np.ndarray, size: np.ndarray, ce
     )
 
 
-def squares(predicted: np.ndarray, truth: np.ndarray, mean: np.ndarray) -> np.ndarray:
+def field_squares(predicted: np.ndarray, truth: np.ndarray, mean: np.ndarray) -> np.ndarray:
     """What `explained` takes: squared errors and squares around the mean of each kind, [n, T, 2, 2].
 
     Args:
@@ -48,7 +48,7 @@ def squares(predicted: np.ndarray, truth: np.ndarray, mean: np.ndarray) -> np.nd
 
 
 def explained(samples: np.ndarray, weights: np.ndarray) -> float:
-    """R^2 over all cells and windows, the mean over the kinds; samples [n, 2, 2] are `squares`, summed over frames."""
+    """R^2 over all cells and windows, the mean over the kinds; samples: `field_squares`, summed over frames."""
     return float(np.mean(list(explained_by_kind(samples, weights).values())))
 
 

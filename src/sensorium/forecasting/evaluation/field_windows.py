@@ -26,7 +26,7 @@ BACK = (0, 1, 4)  # frames of the encoder's grid that stand in for fusion
 FELT = 4  # frames of the body sense beside it
 
 
-class Windows:
+class FieldWindows:
     """Windows of a split, with what networks and truth say of them.
 
     Args:

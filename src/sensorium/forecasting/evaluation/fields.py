@@ -30,8 +30,8 @@ from sensorium.evaluation.harness import FLOOR_SEEDS, Bench, require
 from sensorium.evaluation.statistics import measure
 from sensorium.forecasting.config import FieldsConfig
 from sensorium.forecasting.evaluation import motion_figures
-from sensorium.forecasting.evaluation.body_fields import explained, explained_by_kind, squares
-from sensorium.forecasting.evaluation.field_windows import TRUTH, Windows
+from sensorium.forecasting.evaluation.body_fields import explained, explained_by_kind, field_squares
+from sensorium.forecasting.evaluation.field_windows import TRUTH, FieldWindows
 from sensorium.forecasting.evaluation.forecasts import INPUTS
 from sensorium.forecasting.evaluation.ridge_forecast import flat
 from sensorium.randomness import stable_seed
@@ -49,11 +49,11 @@ def judge(bench: Bench, config: FieldsConfig) -> Result:
         require(bench.parts.recordings(), field, "fields cannot be judged; use a source that records it")
     rng = np.random.default_rng(stable_seed(config.seed, "fields"))
     parts = (
-        Windows(bench, LEARNED, config.windows, config, rng),
-        Windows(bench, "test", config.windows // 2, config, rng),
+        FieldWindows(bench, LEARNED, config.windows, config, rng),
+        FieldWindows(bench, "test", config.windows // 2, config, rng),
     )
     reader = Reader(*parts)
-    read = {"seen": seen(bench, reader), "hidden": hidden(bench, reader), "forecast": forecast(bench, reader)}
+    read = {"seen": seen(bench, reader), "hidden": unseen(bench, reader), "forecast": forecast(bench, reader)}
     metrics = {
         name: measure(
             name,
@@ -85,8 +85,8 @@ TRUE_STATE, NEVER_LOST, TRUE_HELD, AS_TRUE = (
 )
 REFERENCES = ("model", TRUE_STATE, NEVER_LOST, TRUE_HELD, AS_TRUE)  # whatever is no baseline
 
-Answers = dict[str, np.ndarray]  # who answers -> `squares` of the judged windows, [n, frames, 2, 2]
-Rows = Callable[[Windows], np.ndarray]  # numbers of windows, [n, W]
+Answers = dict[str, np.ndarray]  # who answers -> `field_squares` of the judged windows, [n, frames, 2, 2]
+Rows = Callable[[FieldWindows], np.ndarray]  # numbers of windows, [n, W]
 
 
 class Reader:
@@ -98,7 +98,7 @@ class Reader:
         fitted_on: recordings of all fits so far.
     """
 
-    def __init__(self, learned: Windows, judged: Windows) -> None:
+    def __init__(self, learned: FieldWindows, judged: FieldWindows) -> None:
         self.learned, self.judged = learned, judged
         self.now = np.array([learned.frames - 1])
         self.ahead = np.arange(learned.frames, learned.frames + learned.horizon)
@@ -124,7 +124,7 @@ class Reader:
         return ridge
 
     def answer(self, rows: Rows, frames: np.ndarray) -> np.ndarray:
-        """`squares` of the fields of some frames, by one regression from numbers [n, W] of both kinds of windows."""
+        """`field_squares` of some frames, by one regression from numbers [n, W] of both kinds of windows."""
         return self.score(self.fit(rows(self.learned), frames)(rows(self.judged)), frames)
 
     def answer_each(self, rows: Rows, frames: np.ndarray) -> np.ndarray:
@@ -133,17 +133,17 @@ class Reader:
         return self.score(np.stack([self.fit(given, frame)(asked) for frame in frames[:, None]], 1), frames)
 
     def score(self, predicted: np.ndarray, frames: np.ndarray) -> np.ndarray:
-        """`squares` of fields of some frames."""
+        """`field_squares` of fields of some frames."""
         truth = self.judged.fields(frames)
         predicted = predicted.reshape(len(truth), -1, truth.shape[-1])
-        return squares(np.broadcast_to(predicted, truth.shape), truth, self._mean)
+        return field_squares(np.broadcast_to(predicted, truth.shape), truth, self._mean)
 
-    def readout(self, rows: Callable[[Windows, np.ndarray], np.ndarray]) -> Ridge:
+    def readout(self, rows: Callable[[FieldWindows, np.ndarray], np.ndarray]) -> Ridge:
         """The fields of a frame from its own numbers [n, frames, W], fitted on all frames of `Windows.read`."""
         return self.fit(rows(self.learned, self.learned.read), self.learned.read)
 
-    def present(self, rows: Callable[[Windows, np.ndarray], np.ndarray]) -> np.ndarray:
-        """`squares` of the fields of the last frame by `readout`."""
+    def present(self, rows: Callable[[FieldWindows, np.ndarray], np.ndarray]) -> np.ndarray:
+        """`field_squares` of the fields of the last frame by `readout`."""
         return self.score(self.readout(rows)(rows(self.judged, self.now)), self.now)
 
 
@@ -162,7 +162,7 @@ def seen(bench: Bench, reader: Reader) -> Answers:
     }
 
 
-def hidden(bench: Bench, reader: Reader) -> Answers:
+def unseen(bench: Bench, reader: Reader) -> Answers:
     """Answers to `hidden`."""
     last = reader.now - reader.learned.hidden  # the frame when bodies were last seen
     since = int(last[0]) + 1

@@ -104,7 +104,7 @@ def random_keys(windows: int, frames: int, rng: np.random.Generator) -> np.ndarr
 
 
 @dataclass(frozen=True)
-class Rooms:
+class SteeredRooms:
     """What the rooms of windows would have shown.
 
     Attributes:
@@ -129,7 +129,7 @@ class Rooms:
         return coloured_pixels(images(self.judged), self.bodies, self.others)
 
 
-def run_again(studio: Studio, sample: Sample, actions: np.ndarray, dreams: LongDreams) -> Rooms:
+def run_again(studio: Studio, sample: Sample, actions: np.ndarray, dreams: LongDreams) -> SteeredRooms:
     """The rooms of windows under actions [n, given + frames, 2].
 
     Raises:
@@ -146,7 +146,7 @@ def run_again(studio: Studio, sample: Sample, actions: np.ndarray, dreams: LongD
     present = np.array([[body is not None for body in scene.bodies] for scene in scenes])
     colours = np.stack([render.body_colours(scene) for scene in scenes]) / 255
     frames, video = dreams.given - 1 + dreams.ahead, np.stack(films)
-    return Rooms(
+    return SteeredRooms(
         film=video,
         judged=video[:, frames],
         hand=np.stack(hands)[:, frames],

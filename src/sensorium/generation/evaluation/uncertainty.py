@@ -102,7 +102,7 @@ def judge(bench: Bench, config: UncertaintyConfig) -> Result:
     metrics = {
         "crps": score_metric("crps", scores, sample, fitted_on, config.seed),
         "energy": score_metric("energy", energies, sample, fitted_on, config.seed),
-        **few_steps(studio, sample, {"dreams": first, "untrained": untrained_first}, energies, fitted_on),
+        **compared_steps(studio, sample, {"dreams": first, "untrained": untrained_first}, energies, fitted_on),
     }
     return Result(metrics, lambda path: dream_figures.uncertainty(path, shares, bins, lines), notes)
 
@@ -154,7 +154,7 @@ def simple_ensembles(
     return ensembles, fitting.recordings | erring.recordings
 
 
-def few_steps(
+def compared_steps(
     studio: Studio,
     sample: Sample,
     first: dict[str, np.ndarray],

@@ -23,7 +23,7 @@ from torch import Tensor
 from sensorium.evaluation.baselines.frames import last_frames, several_frames
 from sensorium.evaluation.harness import Bench
 from sensorium.evaluation.sample import Sample
-from sensorium.evaluation.scores import determination, r_squared, squares
+from sensorium.evaluation.scores import determination, r_squared, sums_of_squares
 from sensorium.evaluation.statistics import Score, measure
 from sensorium.perception.config import WorldStateConfig
 from sensorium.perception.evaluation.world_readout import TruthReadout
@@ -70,13 +70,13 @@ class Belief:
         constant: dict[str, Score] = {"mean": 0.0}
         return measure(
             "belief",
-            squares(read(self._states(fusion, hidden))),
+            sums_of_squares(read(self._states(fusion, hidden))),
             read.groups,
             statistic=determination,
             fitted_on=read.fitted_on,
-            baselines=constant | {name: squares(rows) for name, rows in baselines.items()},
-            ceilings={"sight never lost": squares(read(self._states(fusion, 0)))},
-            references={"true place when last seen": squares(true_place)},
+            baselines=constant | {name: sums_of_squares(rows) for name, rows in baselines.items()},
+            ceilings={"sight never lost": sums_of_squares(read(self._states(fusion, 0)))},
+            references={"true place when last seen": sums_of_squares(true_place)},
             seed=config.seed,
         )
 

@@ -27,7 +27,7 @@ from sensorium.evaluation.baselines.frames import felt_beside, last_frames, seve
 from sensorium.evaluation.contract import Evaluation, Result
 from sensorium.evaluation.harness import Bench, require
 from sensorium.evaluation.sample import Sample
-from sensorium.evaluation.scores import determination, r_squared_each, squares
+from sensorium.evaluation.scores import determination, r_squared_each, sums_of_squares
 from sensorium.evaluation.statistics import measure
 from sensorium.perception.config import FusionConfig, WorldStateConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
@@ -102,12 +102,12 @@ def state_metrics(
     return {
         metric: measure(
             metric,
-            squares(judged[:, kept]),
+            sums_of_squares(judged[:, kept]),
             read.groups,
             statistic=determination,
             fitted_on=read.fitted_on,
-            baselines={"mean": 0.0} | {name: squares(rows[:, kept]) for name, rows in baselines.items()},
-            ceilings={name: squares(rows[:, kept]) for name, rows in ceilings.items()},
+            baselines={"mean": 0.0} | {name: sums_of_squares(rows[:, kept]) for name, rows in baselines.items()},
+            ceilings={name: sums_of_squares(rows[:, kept]) for name, rows in ceilings.items()},
             seed=seed,
         )
         for metric, kept in columns.items()

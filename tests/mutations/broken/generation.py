@@ -117,7 +117,7 @@ MUTANTS = (
     Mutant(
         "an energy score that does not reward spread",
         "generation/evaluation/sampling.py",
-        "return error - 0.5 * np.mean(pairs, 0)",
+        "return error - 0.5 * spread(dreams)",
         "return error",
         ("test_sampling.py::test_nothing_scores_less_than_the_true_distribution",),
         cheap=True,
@@ -136,6 +136,14 @@ MUTANTS = (
         "abs(np.log(max(dreamed, 1e-12) / max(true, 1e-12)))",
         "max(0, -np.log(max(dreamed, 1e-12) / max(true, 1e-12)))",
         ("test_sampling.py::test_sharpness_is_that_of_edges_and_their_loss_counts_either_way",),
+        cheap=True,
+    ),
+    Mutant(
+        "few steps that are compared with themselves",
+        "generation/evaluation/sampling.py",
+        'np.stack([values, spreads["fine"], np.zeros_like(values)], 1)',
+        "np.stack([values, values, np.zeros_like(values)], 1)",
+        ("test_sampling.py::test_few_steps_that_blur_or_roughen_fail",),
         cheap=True,
     ),
     Mutant(

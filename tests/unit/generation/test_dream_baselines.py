@@ -50,6 +50,7 @@ LISTED = {
     "uncertainty.crps": DRESSED | {"persistence", "one dream alone", "median dream", "climatology", "untrained"},
     "uncertainty.energy": DRESSED | {"persistence", "one dream alone", "median dream", "climatology", "untrained"},
     "uncertainty.few_steps_energy": DRESSED | {"64 steps and 2%", "persistence", "untrained"},
+    "uncertainty.few_steps_spread": {"64 steps and 0.1", "untrained"},
     "uncertainty.few_steps_sharpness": {"64 steps and 0.05", "mean picture", "untrained"},
     "counterfactual.change": {"no change", "other actions", counterfactual.HAND},
     "drift.distance": {

@@ -35,11 +35,15 @@ SECTIONS: dict[str, Section] = {
     "counterfactual": CounterfactualConfig(windows=20, context=4, horizon=4, dreams=2),
     "drift": DriftConfig(windows=20, context=4, frames=36, piece=8),  # no whole number of pieces
 }
-FEW_STEPS = {"few_steps_energy", "few_steps_sharpness"}  # the toy's network learns the finest step alone
+FEW_STEPS = {
+    "few_steps_energy",
+    "few_steps_sharpness",
+    "few_steps_spread",
+}  # the toy's network learns the finest step alone
 WHOLE = tuple(poison for poison in POISONS if poison != "finest")  # poisons that every other metric must notice
 METRICS = {
     "rollout": {"psnr_mean", "psnr_1", "psnr_last", "ssim_mean", "action_effect"},
-    "uncertainty": {"crps", "energy", "few_steps_energy", "few_steps_sharpness"},
+    "uncertainty": {"crps", "energy", "few_steps_energy", "few_steps_sharpness", "few_steps_spread"},
     "counterfactual": {"change"},
     "drift": {"distance"},
 }

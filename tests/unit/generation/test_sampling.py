@@ -39,7 +39,8 @@ def judged(spread: float, fine_spread: float = 0.1) -> dict[str, dict[str, Any]]
 
     scores = {name: sampling.energy(squares(shown), squares(truth)).mean(1) for name, shown in flat.items()}
     edges = {name: sampling.sharpness(shown, truth, np.full((1, 1, 3, 1, 1), 0.5)) for name, shown in flat.items()}
-    return sampling.few_steps(scores, edges, [str(row) for row in range(WINDOWS)], NOTHING, 0)
+    spreads = {name: sampling.spread(squares(flat[name])).mean(1) for name in ("dreams", "fine")}
+    return sampling.few_steps(scores, edges, spreads, [str(row) for row in range(WINDOWS)], NOTHING, 0)
 
 
 def test_the_energy_score_of_single_numbers_is_the_crps() -> None:
@@ -99,7 +100,9 @@ def test_fewer_windows_do_not_make_passing_easier() -> None:
     few, many = rng.normal(1, 0.3, (2, 8))
     edges = np.stack([many, np.ones(8), np.zeros(8)], 1)
     names = [str(row) for row in range(8)]
-    records = sampling.few_steps({"dreams": few, "fine": many}, {"dreams": edges, "fine": edges}, names, NOTHING, 0)
+    both = {"dreams": edges, "fine": edges}
+    scores, spreads = {"dreams": few, "fine": many}, {"dreams": np.ones(8), "fine": np.ones(8)}
+    records = sampling.few_steps(scores, both, spreads, names, NOTHING, 0)
     assert not records["few_steps_energy"]["passed"]
     assert set(baseline_values(records["few_steps_energy"])) == {"64 steps and 2%"}
 

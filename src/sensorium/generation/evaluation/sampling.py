@@ -24,16 +24,20 @@ NEAR = 3  # frames over which they are compared: many steps take long
 FINE_DREAMS = 4  # from each context, in few steps and in many
 ALLOWED = 0.02  # share by which the energy score in few steps may be worse
 BLUR = 0.05  # by which the logarithm of their sharpness may be farther from the truth's
+NARROWER = 0.1  # by which the logarithm of their spread may differ from that in many steps
 
 
 def energy(dreams: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Energy score of dreams [M, n, H, D], float64 [n, H]; fair, so its expectation does not depend on M."""
-    count = len(dreams)
     error = np.linalg.norm(dreams - truth, axis=-1).mean(0)
-    if count == 1:
-        return error
+    return error - 0.5 * spread(dreams)
+
+
+def spread(dreams: np.ndarray) -> np.ndarray:
+    """Mean distance of two different dreams out of [M, n, H, D], float64 [n, H]; 0 of a single one."""
+    count = len(dreams)
     pairs = [np.linalg.norm(dreams[a] - dreams[b], axis=-1) for a in range(count) for b in range(a)]
-    return error - 0.5 * np.mean(pairs, 0)
+    return np.mean(pairs, 0) if pairs else np.zeros(dreams.shape[1:3])
 
 
 def edges(pictures: np.ndarray) -> np.ndarray:
@@ -57,7 +61,12 @@ def sharpness(dreams: np.ndarray, truth: np.ndarray, last: np.ndarray) -> np.nda
 
 
 def blur(samples: np.ndarray, weights: np.ndarray) -> float:
-    """Distance of the logarithm of edge energy from the truth's; samples [n, 3], whose last column is added to it."""
+    """Distance of the logarithm of edge energy, or of spread, from what it should be.
+
+    Args:
+        samples: what it is, what it should be, and an allowance that is added to the distance, [n, 3].
+        weights: [n].
+    """
     dreamed, true, allowance = weights @ samples / weights.sum()
     return float(abs(np.log(max(dreamed, 1e-12) / max(true, 1e-12))) + allowance)
 
@@ -65,15 +74,17 @@ def blur(samples: np.ndarray, weights: np.ndarray) -> float:
 def few_steps(
     scores: Mapping[str, np.ndarray],
     edge_energies: Mapping[str, np.ndarray],
+    spreads: Mapping[str, np.ndarray],
     names: list[str],
     fitted_on: Collection[str],
     seed: int,
 ) -> dict[str, dict[str, Any]]:
-    """`few_steps_energy` and `few_steps_sharpness`: whether few steps are as good as many, within a margin.
+    """`few_steps_energy`, `_sharpness` and `_spread`: whether few steps sample what many do, within a margin.
 
     Args:
         scores: energy scores [n] of "dreams" in few steps, of "fine" ones, and of each baseline by its name.
         edge_energies: likewise of `sharpness`, [n, 3].
+        spreads: likewise of `spread`, [n].
         names: recording of each window.
         fitted_on: recordings that the baselines were fitted on.
         seed: of the resampling.
@@ -81,6 +92,9 @@ def few_steps(
 
     def rivals(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         return {name: value for name, value in values.items() if name not in ("dreams", "fine")}
+
+    def narrowed(values: np.ndarray) -> np.ndarray:
+        return np.stack([values, spreads["fine"], np.zeros_like(values)], 1)
 
     shared: dict[str, Any] = {"higher_is_better": False, "fitted_on": fitted_on, "seed": seed}
     return {
@@ -105,6 +119,18 @@ def few_steps(
             },
             ceilings={"truth": 0.0},
             references={f"{FINE} steps": edge_energies["fine"]},
+            **shared,
+        ),
+        "few_steps_spread": measure(
+            "few_steps_spread",
+            narrowed(spreads["dreams"]),
+            names,
+            statistic=blur,
+            baselines={
+                f"{FINE} steps and {NARROWER:g}": narrowed(spreads["fine"]) + np.array([0, 0, NARROWER]),
+                **{name: narrowed(values) for name, values in rivals(spreads).items()},
+            },
+            ceilings={f"{FINE} steps": 0.0},
             **shared,
         ),
     }

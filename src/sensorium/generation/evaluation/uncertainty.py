@@ -11,11 +11,12 @@ their errors on validation recordings; one dream alone and the median of the dre
 climatology (frames of other recordings as if they were dreams); and the dreams of an untrained network. Ceiling: 0,
 the truth.
 
-`few_steps_energy` and `few_steps_sharpness` ask whether the section's few denoising steps sample what 64 steps do, in
-the first frames of some windows: the energy score may be 2 % worse, and the distance of the logarithm of edge energy,
-of what changed since the context, from the truth's larger by 0.05. Floors: that of 64 steps with its allowance, and
-what the score has without a dynamics, so that dreams which are worth nothing in many steps, too, do not pass.
-`--poison finest` must fail: a network that knows no step size but the finest, as if its shortcut had not been trained.
+`few_steps_energy`, `few_steps_sharpness` and `few_steps_spread` ask whether the section's few denoising steps sample
+what 64 steps do, in the first frames of some windows: the energy score may be 2 % worse; the logarithm of the edge
+energy of what changed since the context may be farther from the truth's by 0.05; and the logarithm of the mean distance
+between two dreams may differ by 0.1 from that in 64 steps. Floors: that of 64 steps with its allowance, and what the
+score has without a dynamics, so that dreams which are worth nothing in many steps, too, do not pass. `--poison finest`
+must fail: a network that knows no step size but the finest, as if its shortcut had not been trained.
 
 Reported with intervals, floors and ceilings, but not as metrics, because calibration alone is no skill: climatology has
 it, an untrained network nearly, and a broken network may predict its own errors well.
@@ -176,10 +177,12 @@ def compared_steps(
     shown = {name: pictures[:, picked] for name, pictures in first.items()}
     shown |= {"fine": fine, "mean picture": np.broadcast_to(studio.mean_picture, (1, *truth.shape))}
     scores = {name: score[picked, :near].mean(1) for name, score in energies.items()}
-    scores["fine"] = sampling.energy(np.stack([squares(each) for each in fine]), squares(truth)).mean(1)
+    averages = {name: np.stack([squares(each) for each in shown[name]]) for name in ("dreams", "untrained", "fine")}
+    scores["fine"] = sampling.energy(averages["fine"], squares(truth)).mean(1)
+    spreads = {name: sampling.spread(each).mean(1) for name, each in averages.items()}
     last = studio.pictures(some["tokens"][:, :given], given - 1)
     edge_energies = {name: sampling.sharpness(pictures, truth, last) for name, pictures in shown.items()}
-    return sampling.few_steps(scores, edge_energies, some.names, fitted_on, config.seed)
+    return sampling.few_steps(scores, edge_energies, spreads, some.names, fitted_on, config.seed)
 
 
 def dreamed_squares(

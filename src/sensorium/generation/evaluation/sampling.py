@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from sensorium.evaluation.scores import mean
-from sensorium.evaluation.statistics import measure
+from sensorium.evaluation.statistics import Statistic, measure
 
 FINE = 64  # denoising steps that few are compared with
 NEAR = 3  # frames over which they are compared: many steps take long
@@ -90,47 +90,30 @@ def few_steps(
         seed: of the resampling.
     """
 
-    def rivals(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        return {name: value for name, value in values.items() if name not in ("dreams", "fine")}
-
-    def narrowed(values: np.ndarray) -> np.ndarray:
-        return np.stack([values, spreads["fine"], np.zeros_like(values)], 1)
-
     shared: dict[str, Any] = {"higher_is_better": False, "fitted_on": fitted_on, "seed": seed}
+    fine = f"{FINE} steps"
+
+    def compared(
+        metric: str, values: Mapping[str, np.ndarray], statistic: Statistic, allowed: str, worse: np.ndarray
+    ) -> dict[str, Any]:
+        """One metric; `worse` are the samples of many steps with what is allowed, and `allowed` says how much."""
+        rivals = {name: value for name, value in values.items() if name not in ("dreams", "fine")}
+        return measure(
+            metric,
+            values["dreams"],
+            names,
+            statistic=statistic,
+            baselines={f"{fine} and {allowed}": worse, **rivals},
+            ceilings={"truth": 0.0},
+            references={fine: values["fine"]},
+            **shared,
+        )
+
+    narrowed = {name: np.stack([values, spreads["fine"], np.zeros_like(values)], 1) for name, values in spreads.items()}
+    blurred, narrower = (np.array([0, 0, allowance]) for allowance in (BLUR, NARROWER))
+    worse = scores["fine"] * (1 + ALLOWED), edge_energies["fine"] + blurred, narrowed["fine"] + narrower
     return {
-        "few_steps_energy": measure(
-            "few_steps_energy",
-            scores["dreams"],
-            names,
-            statistic=mean,
-            baselines={f"{FINE} steps and {ALLOWED:.0%}": scores["fine"] * (1 + ALLOWED), **rivals(scores)},
-            ceilings={"truth": 0.0},
-            references={f"{FINE} steps": scores["fine"]},
-            **shared,
-        ),
-        "few_steps_sharpness": measure(
-            "few_steps_sharpness",
-            edge_energies["dreams"],
-            names,
-            statistic=blur,
-            baselines={
-                f"{FINE} steps and {BLUR:g}": edge_energies["fine"] + np.array([0, 0, BLUR]),
-                **rivals(edge_energies),
-            },
-            ceilings={"truth": 0.0},
-            references={f"{FINE} steps": edge_energies["fine"]},
-            **shared,
-        ),
-        "few_steps_spread": measure(
-            "few_steps_spread",
-            narrowed(spreads["dreams"]),
-            names,
-            statistic=blur,
-            baselines={
-                f"{FINE} steps and {NARROWER:g}": narrowed(spreads["fine"]) + np.array([0, 0, NARROWER]),
-                **{name: narrowed(values) for name, values in rivals(spreads).items()},
-            },
-            ceilings={f"{FINE} steps": 0.0},
-            **shared,
-        ),
+        "few_steps_energy": compared("few_steps_energy", scores, mean, f"{ALLOWED:.0%}", worse[0]),
+        "few_steps_sharpness": compared("few_steps_sharpness", edge_energies, blur, f"{BLUR:g}", worse[1]),
+        "few_steps_spread": compared("few_steps_spread", narrowed, blur, f"{NARROWER:g}", worse[2]),
     }

@@ -51,8 +51,8 @@ rule curves:
         "logs/curves.log",
     benchmark:
         "results/benchmarks/curves.tsv"
-    threads: 1
     priority: 1  # before the summary, whose table is the last thing that a run prints
+    threads: 1
     resources:
         mem_mb=2000,
         runtime=10,

@@ -62,6 +62,7 @@ MADE_BY = {  # where each artifact lies -> the program that makes it, with its f
     "latents/video": "encode-latents video",
     "latents/audio": "encode-latents audio",
     "dynamics": "train-dynamics",
+    "sounding": "train-dynamics",  # of both streams; the others dream in silence
     "clone": "train-clone",
     "agent": "train-agent",
 }
@@ -109,7 +110,8 @@ def inputs_of(name: str, optional: bool = False) -> dict[str, str]:
     """Option of each manifest that a program must, or also may, read -> where it lies."""
     if name in EVALUATIONS:
         entries = importlib.import_module(PROGRAMS[name]).EVALUATION.inputs
-        return {entry.option: entry.place.format(sense="vision") for entry in entries if entry.required or optional}
+        read = {entry.option: entry.place.format(sense="vision") for entry in entries if entry.required or optional}
+        return read | ({"dynamics": "sounding"} if name == "dreamed-sound" else {})
     return INPUTS.get(name, {}) | (OPTIONAL.get(name, {}) if optional else {})
 
 
@@ -134,7 +136,8 @@ class World:
             name, *sense = program.split()
             shard = self.folder / place / "shard-0000.safetensors"
             output = shard if name in ("collect", "encode-latents") else self.folder / place
-            assert code_of(*self.argv(name, output, *sense)) == 0, place
+            more = {"sound": str(self.manifest("latents/audio"))} if place == "sounding" else {}
+            assert code_of(*self.argv(name, output, *sense, **more)) == 0, place
             if output == shard:
                 assert code_of(*self.index(place)) == 0, place
 

@@ -12,18 +12,12 @@ from pathlib import Path
 
 import pytest
 
-import warm
-
 # A runner in the background ignores Ctrl-C, and what is ignored stays ignored in every process that a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-# Every process that a test starts would compile all sources, and pytest rewrite all tests, again.
-os.environ["PYTHONDONTWRITEBYTECODE"] = ""
-sys.dont_write_bytecode = False
 # Small tensors gain nothing from threads, and tests share the machine with the processes they start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).parents[1]
-SHARED = {"tiny", "world"}  # fixtures that take minutes to make
 # What a clone holds of the workflow; links are copied as links.
 CLONED = ("Snakefile", "rules", "workflow", "config", "profiles", "local", "slurm", "src", "pyproject.toml", "Makefile")
 
@@ -32,9 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="run the tests marked slow as well")
 
 
-@pytest.hookimpl(tryfirst=True)  # before the workers of xdist read the marks
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    keep_together(items)
     if not config.getoption("--slow"):
         for item in items:
             if item.get_closest_marker("slow"):
@@ -46,18 +38,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             for item in items:
                 if item.get_closest_marker("gpu"):
                     item.add_marker(pytest.mark.skip(reason="no CUDA device is visible"))
-
-
-def keep_together(items: list[pytest.Item]) -> None:
-    """Keep on one worker the tests of a file, and those of all files that share what is trained once; longest first."""
-    groups = {}
-    for item in items:
-        room = item.path.relative_to(ROOT / "tests").parts[0]
-        for name in SHARED.intersection(getattr(item, "fixturenames", ())):
-            groups[item.path] = f"{name} of {room}"
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(groups.get(item.path, str(item.path.relative_to(ROOT)))))
-    items.sort(key=lambda item: not groups.get(item.path, "").startswith("tiny"))
 
 
 @pytest.fixture(scope="session")
@@ -78,17 +58,6 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     return make
 
 
-def surroundings(folder: Path, path: Path | None) -> dict[str, str]:
-    """The environment of a command in a copy of the repository."""
-    places = [str(path)] if path else []
-    return {
-        **os.environ,
-        "PATH": os.pathsep.join([*places, str(Path(sys.executable).parent), os.environ["PATH"]]),
-        "PYTHONPATH": str(folder / "src"),
-        "XDG_CACHE_HOME": str(folder.parent / "cache"),
-    }
-
-
 @pytest.fixture(scope="session")
 def command() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run a command of the environment in a copy of the repository, with that copy's own sources."""
@@ -96,28 +65,22 @@ def command() -> Callable[..., subprocess.CompletedProcess[str]]:
     def run(
         folder: Path, *words: str, path: Path | None = None, timeout: float = 600
     ) -> subprocess.CompletedProcess[str]:
+        places = [str(path)] if path else []
+        environment = {
+            **os.environ,
+            "PATH": os.pathsep.join([*places, str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "PYTHONPATH": str(folder / "src"),
+            "XDG_CACHE_HOME": str(folder.parent / "cache"),
+        }
         return subprocess.run(
             words,
             cwd=folder,
-            env=surroundings(folder, path),
+            env=environment,
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             timeout=timeout,
             check=False,
         )
-
-    return run
-
-
-@pytest.fixture(scope="session")
-def warm_command() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """The same for `snakemake ...` alone, in a process that has imported Snakemake already: half the time."""
-
-    def run(
-        folder: Path, *words: str, path: Path | None = None, timeout: float = 600
-    ) -> subprocess.CompletedProcess[str]:
-        code, said = warm.run(words, folder, surroundings(folder, path), timeout)
-        return subprocess.CompletedProcess(words, code, stdout=said)
 
     return run

@@ -21,6 +21,14 @@ for flag, value in zip(words, words[1:]):
 """
 
 
+@pytest.hookimpl(tryfirst=True)  # before the workers of xdist read the marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep on one worker the tests that share a run of the workflow, and those of one file."""
+    for item in items:
+        together = "tiny" if "tiny" in getattr(item, "fixturenames", ()) else item.path.name
+        item.add_marker(pytest.mark.xdist_group(together))
+
+
 @pytest.fixture(scope="session")
 def stub(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with a stand-in for `sensorium`, to be put first on PATH."""
@@ -34,6 +42,6 @@ def stub(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny(clone, command) -> Path:
     """A copy of the repository in which the whole workflow has run on the tiny preset."""
     folder = clone("tiny")
-    result = command(folder, *"snakemake --profile local -j1 --configfile config/tiny.yaml".split(), timeout=1500)
+    result = command(folder, *"snakemake --profile local -j1 --configfile config/tiny.yaml".split(), timeout=800)
     assert result.returncode == 0, result.stdout[-5000:]
     return folder

@@ -54,7 +54,9 @@ def test_documents_speak_the_words_of_the_field(page: Path) -> None:
 
 
 def test_results_are_one_page() -> None:
-    assert len((ROOT / "docs/results.md").read_text().splitlines()) <= 120
+    """Of what is written by hand; a table has a line for each metric."""
+    page = re.sub(r"<!-- (.+?) -->.*?<!-- end of \1 -->", "", (ROOT / "docs/results.md").read_text(), flags=re.DOTALL)
+    assert len(page.splitlines()) <= 70
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -133,7 +133,7 @@ def test_cepstra_are_the_cosine_transform_of_bands() -> None:
 
 
 def test_few_labels_are_of_speakers_who_are_not_left_out() -> None:
-    words = Words([], np.tile([0, 1], 30), np.repeat([0, 1, 2], 20), ["a", "b", "c"], RATE)
+    words = Words([], RATE, np.tile([0, 1], 30), np.repeat([0, 1, 2], 20), ["a", "b", "c"])
     seen = words.speaker != 1
     few = spoken_digits.few_labels(words, seen, 4, 0)
     assert not (few & ~seen).any()
@@ -143,7 +143,7 @@ def test_few_labels_are_of_speakers_who_are_not_left_out() -> None:
 def test_the_penalty_is_chosen_among_the_speakers_who_are_not_left_out() -> None:
     """What the speaker left out would like best changes nothing."""
     rng = np.random.default_rng(0)
-    words = Words([], np.tile([0, 1], 60), np.repeat([0, 1, 2], 40), ["a", "b", "c"], RATE)
+    words = Words([], RATE, np.tile([0, 1], 60), np.repeat([0, 1, 2], 40), ["a", "b", "c"])
     features = rng.normal(size=(120, 30)) + words.digit[:, None] * np.eye(30)[0] * 3
     seen = words.speaker != 2
     chosen = spoken_digits.best_strength(features, words, seen)

@@ -116,7 +116,8 @@ def test_it_prints_what_it_judges_and_what_it_found(
         "negative control: the encoder with fresh weights of seed 7",
         'settings: {"value":1.5}',
     ]
-    assert lines[-3].split() == "score 1.500 [1.500, 1.500] 0.000 1.500 [1.500, 1.500] 2.000 3 passed".split()
+    printed = "score 1.500 [1.500, 1.500] untrained 0 0.000 +1.500 [+1.500, +1.500] 2.000 3 passed"
+    assert lines[-3].split() == printed.split()
     assert lines[-2].startswith("1 of 1 metrics passed")
     assert lines[-1].startswith(f"{tmp_path / 'output'}: written after ")
 

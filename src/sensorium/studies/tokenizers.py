@@ -74,9 +74,10 @@ def score_seed(config: TokenizersStudyConfig, seed: int) -> Life:
                 )
                 for score, metric in read_json(result)["metrics"].items():
                     known = {name: metric["value"], "8 bits": metric["ceiling"]}
-                    known[MEAN] = baseline_values(metric)["mean image"]
-                    for reference, value in metric["references"].items():
-                        known[JPEG if reference.startswith(JPEG) else COMPONENTS] = value
+                    for code, value in baseline_values(metric).items():
+                        beside = JPEG if code.startswith(JPEG) else COMPONENTS if code.endswith(COMPONENTS) else code
+                        if beside in (MEAN, COMPONENTS, JPEG):
+                            known[beside] = value
                     for code, value in known.items():
                         found.setdefault(code, {})[score] = value
     return found

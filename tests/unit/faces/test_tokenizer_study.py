@@ -29,7 +29,7 @@ def life(convolutional: float, transformer: float) -> Life:
 
 
 def test_what_beats_the_components_with_every_seed_passes() -> None:
-    found = judge([life(30.0, 27.0), life(29.0, 28.0), life(31.0, 26.0)])
+    found = judge([life(30.0, 27.2), life(29.0, 27.5), life(31.0, 26.9)])
     assert all(metric["passed"] for metric in found.metrics.values())
     assert found.metrics["transformer_psnr"]["floor"] == 25.0
     assert not any(control["passed"] for control in found.controls.values())

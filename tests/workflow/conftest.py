@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pathlib, sys
 words = sys.argv[1:]
 for flag, value in zip(words, words[1:]):
     path = pathlib.Path(value)
-    if flag in ("--output", "--figure", "--video", "--sound"):
+    if flag in ("--output", "--figure", "--video", "--sound", "--table"):
         made = [path] if path.suffix else [path / "manifest.json", path / "model.safetensors"]
         made += [path.with_suffix(".json")] if path.suffix == ".safetensors" else []
         for file in made:
@@ -21,12 +22,13 @@ for flag, value in zip(words, words[1:]):
 """
 
 
-@pytest.hookimpl(tryfirst=True)  # before the workers of xdist read the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)  # before the workers of xdist read the marks, whichever was registered first
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
     """Keep on one worker the tests that share a run of the workflow, and those of one file."""
     for item in items:
         together = "tiny" if "tiny" in getattr(item, "fixturenames", ()) else item.path.name
         item.add_marker(pytest.mark.xdist_group(together))
+    return (yield)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import pathlib, sys
 words = sys.argv[1:]
 for flag, value in zip(words, words[1:]):
     path = pathlib.Path(value)
-    if flag in ("--output", "--figure", "--video", "--sound", "--table"):
+    if flag in ("--output", "--figure", "--video", "--sound", "--wav", "--table"):
         made = [path] if path.suffix else [path / "manifest.json", path / "model.safetensors"]
         made += [path.with_suffix(".json")] if path.suffix == ".safetensors" else []
         for file in made:

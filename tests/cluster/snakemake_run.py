@@ -48,7 +48,7 @@ class Run:
             )
         return self
 
-    def wait(self, seconds: float = 120) -> int:
+    def wait(self, seconds: float = 240) -> int:
         """Exit code, when it has ended."""
         assert self._process
         try:
@@ -56,7 +56,7 @@ class Run:
         except subprocess.TimeoutExpired:
             pytest.fail(f"still running after {seconds} s:\n{self.log}")
 
-    def run(self, *words: str, seconds: float = 120) -> str:
+    def run(self, *words: str, seconds: float = 240) -> str:
         """Run to the end, which must be a good one; return what was said."""
         before = len(self.log)
         assert self.start(*words).wait(seconds) == 0, self.log[-5000:]
@@ -82,7 +82,7 @@ class Run:
         path = self.folder / name
         return path.read_text().splitlines() if path.exists() else []
 
-    def until(self, condition: Callable[[], object], what: str, seconds: float = 90) -> None:
+    def until(self, condition: Callable[[], object], what: str, seconds: float = 180) -> None:
         """Wait for something to be so."""
         end = time.monotonic() + seconds
         while not condition():

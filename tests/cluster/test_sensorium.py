@@ -54,11 +54,11 @@ def losses(folder: Path) -> dict[int, float]:
 
 def ask_to_stop(run: Run, slurm: PrivateSlurm, rule: str, folder: Path, times: int) -> None:
     """Send a training the signal of SLURM's time limit, each time after it has made progress."""
-    run.until(lambda: job_ids(run, rule), f"{rule} is submitted", 600)
+    run.until(lambda: job_ids(run, rule), f"{rule} is submitted", 1200)
     job = job_ids(run, rule)[-1]
     for number in range(times):
         before = progress(folder)
-        run.until(lambda before=before: progress(folder) > before, f"{rule} makes progress", 120)
+        run.until(lambda before=before: progress(folder) > before, f"{rule} makes progress", 240)
         subprocess.run([slurm.bin / "scancel", "--signal=USR2", job], check=True)
         past = f".snakemake/submitit/{job}/requeues"
         run.until(lambda past=past, number=number: len(run.lines(past)) > number, "a requeue")
@@ -74,7 +74,7 @@ def finished(workflow: Run, slurm: PrivateSlurm) -> Run:
         "train_dynamics:runtime=1",
     )
     ask_to_stop(workflow, slurm, "train_dynamics", workflow.folder / "results/dynamics", 2)
-    assert workflow.wait(600) == 0, workflow.log[-5000:]
+    assert workflow.wait(1200) == 0, workflow.log[-5000:]
     return workflow
 
 
@@ -118,7 +118,7 @@ def test_two_nodes_with_two_ranks_each(finished, slurm):
     earlier = len(job_ids(finished, "train_encoder"))
     finished.until(lambda: len(job_ids(finished, "train_encoder")) > earlier, "submission")
     ask_to_stop(finished, slurm, "train_encoder", finished.folder / "results/encoders/vision", 1)
-    assert finished.wait(200) == 0, finished.log[-5000:]
+    assert finished.wait(400) == 0, finished.log[-5000:]
     job = job_ids(finished, "train_encoder")[-1]
     asked = dict(part.split("=") for part in slurm.booked("ReqTRES", job)[0][0].split(","))
     assert (asked["node"], asked["gres/gpu"]) == ("2", "4")
@@ -139,10 +139,10 @@ def test_a_killed_main_process_is_taken_over_and_its_jobs_are_not_stopped(workfl
     words += ("encoders={vision: {training: {steps: 400}}}",)
     earlier = len(job_ids(workflow, "train_encoder"))
     workflow.start(*words)
-    workflow.until(lambda: progress(results), "the training makes progress", 300)
+    workflow.until(lambda: progress(results), "the training makes progress", 600)
     workflow.signal(signal.SIGKILL)
     assert workflow.wait() == -signal.SIGKILL
-    said = workflow.run(*words, seconds=300)
+    said = workflow.run(*words, seconds=600)
     assert "Going on after process " in said
     assert "Stopping process" not in said
     (job,) = job_ids(workflow, "train_encoder")[earlier:]

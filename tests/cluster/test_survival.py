@@ -13,7 +13,7 @@ from snakemake_run import SUBMITIT
 def test_time_limit(begun, slurm):
     """SLURM's own signal before a limit of one minute, again and again."""
     steps = 200  # 50 s: more than fits between the start and the second signal
-    begun.run(*WORK, *config(steps=steps, runtime=1), seconds=240)
+    begun.run(*WORK, *config(steps=steps, runtime=1), seconds=480)
     assert counted(begun) == list(range(1, steps + 1))  # nothing twice, nothing left out
     assert len(starts(begun)) >= 3
     assert len({job for job, _ in starts(begun)}) == 1

@@ -44,6 +44,6 @@ def stub(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny(clone, command) -> Path:
     """A copy of the repository in which the whole workflow has run on the tiny preset."""
     folder = clone("tiny")
-    result = command(folder, *"snakemake --profile local -j1 --configfile config/tiny.yaml".split(), timeout=800)
+    result = command(folder, *"snakemake --profile local -j1 --configfile config/tiny.yaml".split(), timeout=1500)
     assert result.returncode == 0, result.stdout[-5000:]
     return folder

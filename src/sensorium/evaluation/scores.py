@@ -77,7 +77,7 @@ def r_squared(samples: np.ndarray, weights: np.ndarray) -> float:
 
 
 def sums_of_squares(samples: np.ndarray) -> np.ndarray:
-    """Sums over each row from which `determination` gets what `r_squared` gives, ten times as fast: [n, D, 4].
+    """Sums over each row from which `determination` gets what `r_squared` gives: [n, D, 4].
 
     Args:
         samples: [n, D, 2], truth and prediction; NaN where the truth is not defined.

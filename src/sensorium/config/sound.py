@@ -7,6 +7,8 @@ import math
 from sensorium.config.section import ConfigurationError
 
 COLUMNS = 4  # columns of the log-mel spectrogram in a video frame
+KNEE = 0.0875  # of the highest frequency: fixed bands are of equal width below, of equal ratio above; 700 Hz at 16 kHz
+SHORTEST_PART = 32  # samples of a part of a frame that has a level of its own
 SHORTEST_HOP, LONGEST_HOP = 16, 64  # samples a column of tokens: less than a period of most tones, which keeps phases
 
 
@@ -48,3 +50,28 @@ def hop_of(tokens: int, samples_per_frame: int) -> int:
             f"that many parts, and a part into columns of {SHORTEST_HOP} to {LONGEST_HOP} samples"
         )
     return hops[-1]
+
+
+def band_places(count: int) -> list[float]:
+    """Centres of fixed bands of sound, as shares of the highest frequency, evenly spaced on the mel scale's shape."""
+    top = math.log1p(1 / KNEE)
+    return [KNEE * math.expm1((band + 0.5) / count * top) for band in range(count)]
+
+
+def check_fixed_bands(count: int, tokens: int, samples_per_frame: int) -> None:
+    """Refuse fixed bands that are narrower than a bin of a frame's spectrum, and frames that tokens do not divide.
+
+    Raises:
+        ConfigurationError: naming the setting.
+    """
+    if samples_per_frame % tokens or samples_per_frame < SHORTEST_PART * tokens:
+        raise ConfigurationError(
+            f"tokenizers.audio.tokens is {tokens}: a frame of {samples_per_frame} samples must fall into that many "
+            f"parts of at least {SHORTEST_PART} samples"
+        )
+    first, second = band_places(count)[:2]
+    if (second - first) * (samples_per_frame // 2) < 1:
+        raise ConfigurationError(
+            f"tokenizers.audio.bands.levels is {count}: the lowest bands hold no frequency of a frame of "
+            f"{samples_per_frame} samples; take fewer"
+        )

@@ -22,7 +22,7 @@ from sensorium.config import (
     without_muon,
 )
 from sensorium.config.counts import recorded
-from sensorium.config.sound import hop_of
+from sensorium.config.sound import check_fixed_bands, hop_of
 from sensorium.generation.dream_config import (
     ControlConfig,
     CounterfactualConfig,
@@ -33,6 +33,7 @@ from sensorium.generation.dream_config import (
 )
 
 PCA_FRAMES = 1500  # training frames that `reconstruction` fits principal components on
+BESIDE_BANDS = 2  # numbers of a token beside the levels of bands: the level of its part, and the onset
 SMALLEST_RANK = 4.0  # of a frame's tokens, by a gate of the tokenizer
 
 
@@ -131,19 +132,69 @@ class VideoTokenizerConfig(Section):
             )
 
 
-class AudioTokenizerConfig(Section):
-    """Causal convolutional autoencoder: the sound of each frame becomes a few bounded continuous tokens."""
+class BandTokenizerConfig(Section):
+    """With kind bands: levels of fixed bands and of parts of the frame; voices are carried beside the tokens."""
 
+    levels: Width = Field(48, ge=8, description="bands of a frame; a multiple of tokens, which share them")
+    tone: float = Field(
+        5.0, gt=0, description="a band is played as a tone if it stands out of its surroundings by this, in dB"
+    )
+    voices: int = Field(
+        8, ge=0, le=32, description="damped sinusoids a frame, at most, that reconstructions have beside the tokens"
+    )
+
+
+class AudioTokenizerConfig(Section):
+    """Causal sound tokenizer: the sound of each frame becomes a few bounded continuous tokens."""
+
+    kind: Literal["learned", "bands"] = Field(
+        "learned",
+        description="learned: convolutional autoencoder; bands: levels of fixed bands, fitted and decoded without it",
+    )
     tokens: Width = Field(4, ge=1, description="tokens for each frame; each covers an equal part of the frame's time")
     channels: Width = Field(16, ge=1, description="channels of each token; must equal tokenizers.video.channels")
-    width: Width = Field(96, ge=4, description="channels of the convolutions")
+    width: Width = Field(96, ge=4, description="with kind learned: channels of the convolutions")
     layers: int = Field(
-        3, ge=1, le=16, description="residual layers of the encoder, and of the decoder; each doubles the dilation"
+        3,
+        ge=1,
+        le=16,
+        description="with kind learned: residual layers of the encoder, and of the decoder; each doubles the dilation",
     )
-    kernel: int = Field(5, ge=1, le=1024, description="kernel length of the convolutions, in columns")
-    frames: int = Field(8, ge=1, description="frames in each training window")
-    wave_weight: float = Field(4.0, ge=0, description="weight of the waveform error relative to the spectral error")
+    kernel: int = Field(
+        5, ge=1, le=1024, description="with kind learned: kernel length of the convolutions, in columns"
+    )
+    bands: BandTokenizerConfig = BandTokenizerConfig()
+    frames: int = Field(8, ge=1, description="frames in each window of training and of the gates")
+    wave_weight: float = Field(
+        4.0, ge=0, description="with kind learned: weight of the waveform error relative to the spectral error"
+    )
     training: PlainTraining = Training(steps=800, batch=12, lr=5e-3)
+
+    @model_validator(mode="after")
+    def _bands_fit(self) -> AudioTokenizerConfig:
+        if self.kind == "bands":
+            each, rest = divmod(self.bands.levels, self.tokens)
+            if rest:
+                raise ValueError(
+                    f"bands.levels is {self.bands.levels}: it must be a multiple of tokens ({self.tokens})"
+                )
+            if each + BESIDE_BANDS > self.channels:
+                raise ValueError(
+                    f"bands.levels is {self.bands.levels}: a token holds {each} of them, its own level and the onset, "
+                    f"{each + BESIDE_BANDS} numbers, and channels is {self.channels}; take fewer levels, or more tokens"
+                )
+        return self
+
+    def check_samples(self, samples_per_frame: int) -> None:
+        """Refuse frames that cannot be divided into tokens.
+
+        Raises:
+            ConfigurationError: naming the setting.
+        """
+        if self.kind == "learned":
+            hop_of(self.tokens, samples_per_frame)
+        else:
+            check_fixed_bands(self.bands.levels, self.tokens, samples_per_frame)
 
 
 class Tokenizers(Section):
@@ -289,5 +340,5 @@ class GenerationSettings(WorldSettings):
         if self.lines.generative:
             self.tokenizers.video.check_size(self.data.size)
             if "audio" in self.streams():
-                hop_of(self.tokenizers.audio.tokens, self.data.samples_per_frame)
+                self.tokenizers.audio.check_samples(self.data.samples_per_frame)
         return self

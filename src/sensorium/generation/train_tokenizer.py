@@ -1,24 +1,33 @@
-"""Train the tokenizer of one stream, video or audio, on windows."""
+"""Train the tokenizer of one stream, video or audio, on windows.
+
+The sound tokenizer of fixed bands has no weights: only the means and standard deviations of its levels are fitted.
+"""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
 
 from sensorium.config import parse_section
-from sensorium.data.recording import RecordingSet
+from sensorium.data.recording import RecordingSet, Split
+from sensorium.data.sample_formats import to_sounds
 from sensorium.data.windows import Windows
 from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.generation.audio_tokenizer_learner import SoundLearner
+from sensorium.generation.band_tokenizer import BandTokenizer, decibels
 from sensorium.generation.config import AudioTokenizerConfig, VideoTokenizerConfig
 from sensorium.generation.lpips import LPIPS
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.generation.video_tokenizer_learner import TokenizerLearner, edge_error
 from sensorium.training.execution import Execution, add_arguments
 from sensorium.training.learner import Learner
-from sensorium.training.stage import train_stage
+from sensorium.training.stage import fit_stage, train_stage
 
-REVISION = 3
+REVISION = 4
 
 
 def main(argv: list[str]) -> None:
@@ -40,6 +49,16 @@ def main(argv: list[str]) -> None:
         config = parse_section(AudioTokenizerConfig, args.config)
         shapes = {"samples_per_frame": recordings.details["samples_per_frame"]}
 
+    def windows(split: Split, frames: int) -> Windows:
+        return Windows(recordings, split, (args.stream,), frames)
+
+    def fitted() -> tuple[Learner, Windows]:
+        sound = AudioTokenizer(config, shapes)
+        assert sound.bands is not None
+        sound.bands.describe(*level_statistics(recordings, sound.bands))
+        learner = SoundLearner(sound, config.wave_weight, recordings.details["sample_rate"])
+        return learner, windows("validation", config.frames)
+
     def build() -> tuple[Learner, Windows, Windows]:
         learner: Learner
         if args.stream == "video":
@@ -50,18 +69,33 @@ def main(argv: list[str]) -> None:
             sound = AudioTokenizer(config, shapes)
             learner = SoundLearner(sound, config.wave_weight, recordings.details["sample_rate"])
             frames = config.frames
-        training, validation = (
-            Windows(recordings, split, (args.stream,), frames) for split in ("training", "validation")
-        )
-        return learner, training, validation
+        return learner, windows("training", frames), windows("validation", frames)
 
-    train_stage(
-        stage=f"tokenizer_{args.stream}",
-        revision=REVISION,
-        section=config,
-        inputs=inputs,
-        output=args.output,
-        build=build,
-        execution=Execution.from_args(args),
-        shapes=shapes,
-    )
+    stage: dict[str, Any] = {
+        "stage": f"tokenizer_{args.stream}",
+        "revision": REVISION,
+        "section": config,
+        "inputs": inputs,
+        "output": args.output,
+        "execution": Execution.from_args(args),
+        "shapes": shapes,
+    }
+    if config.kind == "bands":
+        fit_stage(build=fitted, **stage)
+    else:
+        train_stage(build=build, **stage)
+
+
+def level_statistics(recordings: RecordingSet, bands: BandTokenizer) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """What `BandTokenizer.describe` is given, from all training recordings."""
+    count, total, squares, loudness, power = 0, 0.0, 0.0, 0.0, 0.0
+    for name in recordings.names("training"):
+        sound = to_sounds(torch.from_numpy(recordings.field(name, "audio").copy()))[None]
+        levels = bands.measure(sound)
+        values = decibels(torch.cat([levels.bands, levels.parts], dim=-1))[0].double()
+        count, total, squares = count + len(values), total + values.sum(0), squares + values.square().sum(0)
+        loudness = loudness + decibels(levels.parts.mean(-1)).double().sum()
+        power = power + levels.parts.mean(-1).double().sum()
+    mean = total / count
+    std = (squares / count - mean.square()).clamp_min(0).sqrt()
+    return mean.float(), std.float(), (loudness / count).float(), (power / count).float()

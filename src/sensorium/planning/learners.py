@@ -182,6 +182,9 @@ def _audio_tokenizer(settings: Config) -> Stage:
         tokenizer = AudioTokenizer(config, {"samples_per_frame": known.samples})
         learner = SoundLearner(tokenizer, config.wave_weight, known.sample_rate)
 
+    if config.kind == "bands":  # it is fitted without a step
+        return Stage(learner, lambda rows: None)
+
     def run(rows: int) -> object:  # with its loss, whose spectra take more than the network
         sounds = torch.empty(rows, config.frames * known.samples, dtype=torch.int16)
         return learner({"audio": sounds}, Draw(0, 0, 0, rows, rows, sounds.device))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,14 @@ from sensorium.data.windows import JoinedWindows, Windows
 from sensorium.exits import writing
 from sensorium.models.kernels import deterministic_attention
 from sensorium.progress import say
+from sensorium.randomness import Draw, sample_indices, stable_seed
 from sensorium.training.distributed import Ranks
 from sensorium.training.execution import Execution
+from sensorium.training.health import Verdict
 from sensorium.training.interrupt import Interrupt
 from sensorium.training.learner import Learner
 from sensorium.training.lock import sole_owner
-from sensorium.training.trainer import Trainer
+from sensorium.training.trainer import VALIDATION_ROWS, Trainer
 
 MODEL = "model.safetensors"
 
@@ -75,29 +77,86 @@ def train_stage(
             verdict = trainer.run(interrupt)
             verdict.check()
             if ranks.is_main:
-                details = {
-                    "shapes": dict(shapes),
-                    "run": folder.name,
+                details = _details(shapes, folder, verdict) | {
                     "steps": training.steps,
                     "skipped_steps": trainer.skipped,
                     "parameters": sum(tensor.numel() for tensor in trainer.learner.model.parameters()),
-                    "metrics": {name: v if math.isfinite(v) else None for name, v in verdict.metrics.items()},
                 }
-                _export(trainer, output, kind=stage, section_json=section_json, inputs=digests, details=details)
+                manifest = {"kind": stage, "section_json": section_json, "inputs": digests, "details": details}
+                _export(trainer.learner, trainer.exported(), output, **manifest)
             ranks.barrier()
 
 
-def _export(trainer: Trainer, output: Path, **manifest: Any) -> None:
+def fit_stage(
+    *,
+    stage: str,
+    revision: int,
+    section: Section,
+    inputs: Mapping[str, Path],
+    output: Path,
+    build: Callable[[], tuple[Learner, Windows]],
+    execution: Execution,
+    shapes: Mapping[str, Any],
+) -> None:
+    """Write a model that has statistics and no weights, in the form of `train_stage`: the same artifact and gates.
+
+    It takes seconds and is a function of its inputs, so a run that was stopped begins anew.
+
+    Args:
+        stage, revision, section, inputs, output, execution, shapes: as for `train_stage`.
+        build: makes the learner, whose model is fitted, and the validation windows.
+
+    Raises:
+        UnhealthyError: if a gate failed; then nothing is exported.
+        StorageError: if results cannot be written, or another process fits in the same run folder.
+        ArtifactError: if an input is missing.
+    """
+    training: Training = section.training  # type: ignore[attr-defined]
+    with ExitStack() as held:
+        digests = {name: _digest(path) for name, path in inputs.items()}
+        section_json = canonical_json(section)
+        folder = output / "runs" / fingerprint(section_json, digests, revision)
+        with Ranks.join(execution.prepare()) as ranks:
+            if ranks.is_main:
+                with writing(folder):
+                    settings = {"stage": stage, "revision": revision, "section": json.loads(section_json)}
+                    write_json(folder / "config.json", settings | {"inputs": digests})
+                held.enter_context(sole_owner(folder))
+                learner, validation = build()
+                learner.eval()
+                rows = min(max(training.batch, VALIDATION_ROWS), len(validation))
+                seed = stable_seed(training.seed, "validation")
+                batch = validation.batch(sample_indices(seed, 0, rows, len(validation)))
+                with torch.no_grad():
+                    loss, metrics = learner(batch, Draw(seed, 0, 0, rows, rows, torch.device("cpu")))
+                    gates = learner.gates(batch)
+                values = {f"val/{name}": float(value) for name, value in metrics.items()} | {"val/loss": float(loss)}
+                verdict = Verdict(values | {f"health/{gate.name}": gate.value for gate in gates}, gates)
+                verdict.check()
+                details = _details(shapes, folder, verdict) | {"steps": 0, "skipped_steps": 0, "parameters": 0}
+                manifest = {"kind": stage, "section_json": section_json, "inputs": digests, "details": details}
+                _export(learner, nullcontext(), output, **manifest)
+            ranks.barrier()
+
+
+def _details(shapes: Mapping[str, Any], folder: Path, verdict: Verdict) -> dict[str, Any]:
+    """What a manifest says of every model: the shapes it was built with, its run, and the last validation."""
+    metrics = {name: value if math.isfinite(value) else None for name, value in verdict.metrics.items()}
+    return {"shapes": dict(shapes), "run": folder.name, "metrics": metrics}
+
+
+def _export(learner: Learner, exported: AbstractContextManager[None], output: Path, **manifest: Any) -> None:
     """Write the model, and then the manifest that names it; report what the last validation measured."""
-    with trainer.exported(), writing(output / MODEL), atomic_path(output / MODEL) as temporary:
-        weights = trainer.learner.model.state_dict()
+    with exported, writing(output / MODEL), atomic_path(output / MODEL) as temporary:
+        weights = learner.model.state_dict()
         save_file({name: tensor.detach().cpu().contiguous().clone() for name, tensor in weights.items()}, temporary)
     with writing(output):
         write_manifest(output, files={"model": output / MODEL}, **manifest)
     found = ", ".join(
         f"{name} {value:.3g}" for name, value in manifest["details"]["metrics"].items() if value is not None
     )
-    say(f"{output / MODEL}: trained for {manifest['details']['steps']} steps; {found}")
+    steps = manifest["details"]["steps"]
+    say(f"{output / MODEL}: {f'trained for {steps} steps' if steps else 'fitted'}; {found}")
 
 
 def _digest(path: Path) -> str:

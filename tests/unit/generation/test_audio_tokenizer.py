@@ -153,8 +153,8 @@ def test_it_learns_and_only_then_passes_its_gates():
 @pytest.mark.parametrize(
     ("broken", "failed"),
     [
-        ("encoder.5", {"token_std", "output_difference", "gain_over_mean_spectrum_db"}),
-        ("wave", {"loudness_db", "output_difference", "gain_over_mean_spectrum_db"}),
+        ("network.encoder.5", {"token_std", "output_difference", "gain_over_mean_spectrum_db"}),
+        ("network.wave", {"loudness_db", "output_difference", "gain_over_mean_spectrum_db"}),
     ],
 )
 def test_a_collapsed_tokenizer_fails_its_gates(broken, failed):

@@ -8,10 +8,15 @@ Floors: silence, for the distance also the mean spectrum of training sounds, and
 bits as the tokens take on disk the largest cosine coefficients of each frame, alone and with noise in bands, and Opus
 at a constant rate, where it is installed; as many principal components of training frames, not quantised.
 Ceilings: the rounding error of 16-bit samples; no distance.
+Tokens of fixed bands are judged with the voices that are carried beside them, and the codes have as many bits as both
+tiers take (`code_length`); references: the tokens alone, which are what is dreamed. Such a tokenizer has no weights, so
+there are no untrained ones, and the negative control decodes the codes of other windows.
 """
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -30,10 +35,11 @@ from sensorium.evaluation.statistics import measure
 from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.generation.config import SoundReconstructionConfig
 from sensorium.generation.evaluation.played import loud_examples, write_sounds
+from sensorium.generation.evaluation.sound_tiers import judge_tiers
 from sensorium.models.spectrogram import LogMel
 from sensorium.randomness import stable_seed
 
-REVISION = 2
+REVISION = 3
 EVALUATION = Evaluation(
     __name__,
     SoundReconstructionConfig,
@@ -62,34 +68,71 @@ def judge(bench: Bench, config: SoundReconstructionConfig) -> Result:
     examples = training.sample(max(EXAMPLES // config.frames, 1), rng)
     truth, heard = (bench.map(to_sounds, sample["audio"]) for sample in (test, examples))
 
+    numbers = tokenizer.tokens * tokenizer.channels
+    found = through_bands if tokenizer.bands else through_learned
+    judged = found(bench, tokenizer, truth, heard)
+    codes = {
+        **coded(truth, rate, samples, judged.bits),
+        **principal_components(heard.reshape(-1, samples), truth, numbers),
+    }
+    floors: Waves = {"silence": np.zeros_like(truth), **judged.untrained, **codes}
+    spectra = Spectra(bench, rate, samples)
+    metrics = {
+        "snr": snr_metric(truth, judged, floors, test, examples, config.seed),
+        "log_spectral_distance": distance_metric(spectra, truth, judged, floors, heard, test, examples, config.seed),
+    }
+    shown = loud_examples(truth)
+    compared = {"truth": truth, "tokenizer": judged.waves, **judged.references, **codes}
+    rows = {name.replace(", ", ",\n"): waves[shown] for name, waves in compared.items()}
+    title = f"Reconstruction from {numbers} numbers, {judged.bits} bits, a frame (-90 to -20 dB)"
+    return Result(
+        metrics,
+        lambda path: figures.spectrograms(path, rows, rate, title),
+        {"numbers_a_frame": numbers, "bits_a_frame": judged.bits, **judged.notes},
+        files={"sound": partial(write_sounds, truth=rows["truth"], other=rows["tokenizer"], rate=rate)},
+    )
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Test sounds after the tokenizer.
+
+    Attributes:
+        waves: [n, S].
+        bits: a frame.
+        untrained: floors.
+        references: other sounds [n, S] worth knowing.
+        notes: for the result.
+    """
+
+    waves: np.ndarray
+    bits: int
+    untrained: Waves = field(default_factory=dict)
+    references: Waves = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+def through_learned(bench: Bench, tokenizer: AudioTokenizer, truth: np.ndarray, heard: np.ndarray) -> Judged:
+    """Sounds [n, S] through the tokens, as they are on disk."""
+
     def reconstruct(seed: int | None) -> np.ndarray:
         judged = bench.parts.load(AudioTokenizer, seed)
         return bench.map(lambda rows: judged(rows)[0].clamp(-1, 1), truth)
 
-    numbers = tokenizer.tokens * tokenizer.channels
-    reconstructed = reconstruct(bench.untrained_seed)
-    codes = {
-        **coded(truth, rate, samples, numbers * BITS_A_NUMBER),
-        **principal_components(heard.reshape(-1, samples), truth, numbers),
-    }
-    floors: Waves = {"silence": np.zeros_like(truth), **bench.untrained(reconstruct), **codes}
-    spectra = Spectra(bench, rate, samples)
-    metrics = {
-        "snr": snr_metric(truth, reconstructed, floors, test, examples, config.seed),
-        "log_spectral_distance": distance_metric(
-            spectra, truth, reconstructed, floors, heard, test, examples, config.seed
-        ),
-    }
-    shown = loud_examples(truth)
-    compared = {"truth": truth, "tokenizer": reconstructed, **codes}
-    rows = {name.replace(", ", ",\n"): waves[shown] for name, waves in compared.items()}
-    title = f"Reconstruction from {numbers} numbers, {numbers * BITS_A_NUMBER} bits, a frame (-90 to -20 dB)"
-    return Result(
-        metrics,
-        lambda path: figures.spectrograms(path, rows, rate, title),
-        {"numbers_a_frame": numbers, "bits_a_frame": numbers * BITS_A_NUMBER},
-        files={"sound": partial(write_sounds, truth=rows["truth"], other=rows["tokenizer"], rate=rate)},
-    )
+    bits = tokenizer.tokens * tokenizer.channels * BITS_A_NUMBER
+    return Judged(reconstruct(bench.untrained_seed), bits, bench.untrained(reconstruct))
+
+
+def through_bands(bench: Bench, tokenizer: AudioTokenizer, truth: np.ndarray, heard: np.ndarray) -> Judged:
+    """Sounds [n, S] through both tiers, in as many bits as an arithmetic coder would take."""
+    assert tokenizer.bands is not None
+    tiers = judge_tiers(bench, tokenizer.bands, truth, heard)
+    both, alone = tiers.both, tiers.tokens
+    if bench.untrained_seed is not None:
+        others = np.roll(np.arange(len(truth)), 1 + bench.untrained_seed % (len(truth) - 1))
+        both, alone = both[others], alone[others]
+    notes = {"bits": tiers.bits, "onset_f1": tiers.onset_f1}
+    return Judged(both, math.ceil(sum(tiers.bits.values())), references={"tokens alone": alone}, notes=notes)
 
 
 def coded(truth: np.ndarray, rate: int, samples: int, bits: int) -> Waves:
@@ -113,16 +156,17 @@ class Spectra:
 
 
 def snr_metric(
-    truth: np.ndarray, reconstructed: np.ndarray, floors: Waves, test: Sample, examples: Sample, seed: int
+    truth: np.ndarray, judged: Judged, floors: Waves, test: Sample, examples: Sample, seed: int
 ) -> dict[str, Any]:
     """Signal-to-noise ratio; principal components were fitted on `examples`."""
     return measure(
         "snr",
-        energies(truth, reconstructed),
+        energies(truth, judged.waves),
         test.names,
         statistic=ratio,
         fitted_on=examples.names,
         baselines={name: energies(truth, waves) for name, waves in floors.items()},
+        references={name: energies(truth, waves) for name, waves in judged.references.items()},
         ceilings={"16 bits": np.stack([energies(truth, truth)[:, 0], np.full(len(truth), SIXTEEN_BIT_ERROR)], 1)},
         seed=seed,
     )
@@ -131,7 +175,7 @@ def snr_metric(
 def distance_metric(
     spectra: Spectra,
     truth: np.ndarray,
-    reconstructed: np.ndarray,
+    judged: Judged,
     floors: Waves,
     heard: np.ndarray,
     test: Sample,
@@ -144,11 +188,12 @@ def distance_metric(
     distances["mean spectrum"] = spectral_distance(wanted, np.broadcast_to(average, wanted.shape))
     return measure(
         "log_spectral_distance",
-        spectral_distance(wanted, spectra(reconstructed)),
+        spectral_distance(wanted, spectra(judged.waves)),
         test.names,
         statistic=mean,
         fitted_on=examples.names,
         baselines=distances,
+        references={name: spectral_distance(wanted, spectra(waves)) for name, waves in judged.references.items()},
         ceilings={"no distance": 0.0},
         higher_is_better=False,
         seed=seed,

@@ -184,12 +184,14 @@ class BandSynthesis(nn.Module):
         return torch.cat([start, sounds[..., self.fade :]], dim=-1)
 
     def _corrected(self, sounds: Tensor, levels: Tensor, memory: Sounding) -> Tensor:
-        """Frames [B, T, F] whose parts have the given levels [B, T, N]."""
+        """Frames [B, T, F] whose parts have the given levels [B, T, N]; what is too loud is so without a ramp."""
         found = sounds.unflatten(2, (self.parts, -1)).square().mean(-1)
         gains = (levels / found.clamp_min(QUIETEST)).sqrt().flatten(1)  # [B, T N]
         before = gains[:, :1] if memory.gain is None else memory.gain
         memory.gain = gains[:, -1:]
-        ramps = _ramped(torch.cat([before, gains], dim=1), self.samples // self.parts, self.samples // RAMPS[1])
+        length = self.samples // self.parts
+        ramps = _ramped(torch.cat([before, gains], dim=1), length, self.samples // RAMPS[1])
+        ramps = ramps.minimum(gains.repeat_interleave(length, dim=1))
         return sounds * ramps.unflatten(1, (-1, self.samples))
 
 

@@ -88,14 +88,13 @@ def main(argv: list[str]) -> None:
 
 def level_statistics(recordings: RecordingSet, bands: BandTokenizer) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """What `BandTokenizer.describe` is given, from all training recordings."""
-    count, total, squares, loudness, power = 0, 0.0, 0.0, 0.0, 0.0
+    levels, powers = [], []
     for name in recordings.names("training"):
         sound = to_sounds(torch.from_numpy(recordings.field(name, "audio").copy()))[None]
-        levels = bands.measure(sound)
-        values = decibels(torch.cat([levels.bands, levels.parts], dim=-1))[0].double()
-        count, total, squares = count + len(values), total + values.sum(0), squares + values.square().sum(0)
-        loudness = loudness + decibels(levels.parts.mean(-1)).double().sum()
-        power = power + levels.parts.mean(-1).double().sum()
-    mean = total / count
-    std = (squares / count - mean.square()).clamp_min(0).sqrt()
-    return mean.float(), std.float(), (loudness / count).float(), (power / count).float()
+        measured = bands.measure(sound)
+        levels.append(decibels(torch.cat([measured.bands, measured.parts], dim=-1))[0])
+        powers.append(measured.parts.mean(-1)[0])
+    every, power = torch.cat(levels).double(), torch.cat(powers).double()
+    found = every.mean(0), every.std(0, correction=0), decibels(power).mean(), power.mean()
+    mean, std, loudness, square = (value.float() for value in found)
+    return mean, std, loudness, square

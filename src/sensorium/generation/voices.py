@@ -99,7 +99,8 @@ def sound(codes: Tensor, samples: int) -> Tensor:
 
 def _find(frames: Tensor, count: int, worth: float) -> Tensor:
     rows, samples = frames.shape
-    fit = Fit(*(frames.new_ones(rows, count) * value for value in (0.0, 0.2, 1e-3)), frames.new_zeros(rows, count) > 0)
+    slot, frequency, damping = (frames.new_full((rows, count), value) for value in (0.0, 0.2, 1e-3))
+    fit = Fit(slot, frequency, damping, torch.zeros_like(slot, dtype=torch.bool))
     left, going = frames.clone(), torch.arange(rows, device=frames.device)
     envelopes = _envelopes(samples, frames.device)
     for number in range(count):
@@ -143,8 +144,8 @@ def _best(left: Tensor, envelopes: Tensor) -> Fit:
     falls = torch.tensor(_TIMES, device=left.device)[time] * samples
     frequency = (best % bins * (2 * math.pi / size)).clamp(_LOWEST, _HIGHEST)
     start = torch.round(slot * samples / slots)
-    found = [values[:, None] for values in (start, frequency, 1 / falls)]
-    return Fit(*found, torch.ones_like(found[0], dtype=torch.bool))
+    there = torch.ones_like(start[:, None], dtype=torch.bool)
+    return Fit(start[:, None], frequency[:, None], 1 / falls[:, None], there)
 
 
 def _coded(fit: Fit, samples: int, name: str) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from broken.mutant import Mutant
 
 ONSETS, CODES = "test_onsets.py::", "test_baselines_sounds.py::"
+BANDS, VOICES = "test_band_tokenizer.py::", "test_voices.py::"
 DREAMED, JUDGED = "test_dreamed_sound.py::", "generation/evaluation/dreamed_sound.py"
 
 MUTANTS = (
@@ -123,5 +124,70 @@ MUTANTS = (
         "examples = training.sample(max(EXAMPLES // config.frames, 1), rng)",
         "examples = test",
         ("test_sound_reconstruction.py::test_codes_of_as_many_bits_are_floors",),
+    ),
+    Mutant(
+        "noise that depends on how a stream is cut",
+        "generation/band_synthesis.py",
+        "memory.frame += energies.shape[1]",
+        "memory.frame = 0",
+        (BANDS + "test_a_stream_frame_by_frame_is_the_whole", BANDS + "test_the_memory_of_a_stream_does_not_grow"),
+        cheap=True,
+    ),
+    Mutant(
+        "tones that begin anew in every frame",
+        "generation/band_synthesis.py",
+        "start = torch.where(sounded & ~onset[:, t, None], phases, start)",
+        "pass",
+        (BANDS + "test_the_shares_of_a_tone_give_its_pitch_away",),
+        cheap=True,
+    ),
+    Mutant(
+        "tones in the middle of their bands",
+        "generation/band_synthesis.py",
+        "frequency=centres + (neighbour - centres) * share,",
+        "frequency=centres + 0 * share,",
+        (BANDS + "test_the_shares_of_a_tone_give_its_pitch_away",),
+        cheap=True,
+    ),
+    Mutant(
+        "an onset in every loud frame",
+        "generation/band_tokenizer.py",
+        "(loudness - before > RISE) & (loudness > self.loudness)",
+        "loudness > self.loudness",
+        (
+            BANDS + "test_an_onset_is_louder_than_the_frame_before_and_than_most",
+            BANDS + "test_a_stream_frame_by_frame_is_the_whole",
+        ),
+        cheap=True,
+    ),
+    Mutant(
+        "levels fitted on validation recordings",
+        "generation/train_tokenizer.py",
+        'for name in recordings.names("training"):',
+        'for name in recordings.names("validation"):',
+        (BANDS + "test_it_is_fitted_in_seconds_and_becomes_an_artifact_like_any_other",),
+    ),
+    Mutant(
+        "voices that are not worth their bits",
+        "generation/voices.py",
+        "good = left[going].square().sum(1) - rest.square().sum(1) > worth",
+        "good = left[going].square().sum(1) - rest.square().sum(1) > 0",
+        (VOICES + "test_several_are_found_together_and_worth_decides_how_many",),
+        cheap=True,
+    ),
+    Mutant(
+        "voices whose phases cost nothing",
+        "generation/evaluation/code_length.py",
+        "(math.log2(FINE) + math.log2(voices.PHASES))",
+        "math.log2(FINE)",
+        (VOICES + "test_known_codes_have_known_lengths",),
+        cheap=True,
+    ),
+    Mutant(
+        "a negative control that decodes the right windows",
+        "generation/evaluation/sound_reconstruction.py",
+        "both, alone = both[others], alone[others]",
+        "pass",
+        ("test_sound_reconstruction.py::test_bands_are_judged_with_their_voices_at_measured_bits",),
     ),
 )

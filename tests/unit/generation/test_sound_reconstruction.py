@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import wave
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from sensorium.data.sample_formats import LARGEST_SAMPLE
 from sensorium.data.windows import Windows
 from sensorium.evaluation.baselines.opus import available
 from sensorium.evaluation.statistics import baseline_values
+from sensorium.generation import train_tokenizer
 from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.generation.audio_tokenizer_learner import SoundLearner
 from sensorium.generation.config import AudioTokenizerConfig, SoundReconstructionConfig
@@ -58,6 +60,15 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return data, write_model(folder / "tokenizer", learner.model, "tokenizer_audio", TOKENIZER, SHAPES)
 
 
+@pytest.fixture(scope="module")
+def banded(inputs: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The same recordings, and a tokenizer of fixed bands."""
+    folder, config = tmp_path_factory.mktemp("bands"), canonical_json(AudioTokenizerConfig(kind="bands"))
+    arguments = ["--config", config, "--data", str(inputs[0]), "--output", str(folder), "--device", "cpu"]
+    train_tokenizer.main(["audio", *arguments])
+    return inputs[0], folder / "manifest.json"
+
+
 def evaluate(inputs: tuple[Path, Path], folder: Path, *more: str) -> dict[str, Any]:
     words = ["--config", canonical_json(EVALUATION), "--data", str(inputs[0]), "--tokenizer", str(inputs[1])]
     words += ["--output", str(folder / "r.json"), "--figure", str(folder / "f.png"), "--sound", str(folder / "s.wav")]
@@ -95,6 +106,31 @@ def test_codes_of_as_many_bits_are_floors(inputs: tuple[Path, Path], tmp_path: P
         assert any(name.startswith("Opus") for name in names) == available(RATE, 512 * 16)
         assert record["fitted_on"] == 36
         assert not record["references"]
+
+
+def test_bands_are_judged_with_their_voices_at_measured_bits(
+    banded: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both tiers beat codes of as many bits; the tokens alone are a reference; codes of other windows fail.
+
+    Principal components are not rounded, and few tones are enough for them to be a toy's best code.
+    """
+    monkeypatch.setattr(sound_reconstruction, "EXAMPLES", 400)
+    result = evaluate(banded, tmp_path)
+    assert result["bits_a_frame"] == math.ceil(sum(result["bits"].values()))
+    assert 100 < result["bits_a_frame"] < 400
+    assert min(result["onset_f1"].values()) > 0.9
+    for record in result["metrics"].values():
+        sign, floors = 1 if record["higher_is_better"] else -1, baseline_values(record)
+        rounded = {name: value for name, value in floors.items() if "principal" not in name}
+        assert all(sign * value < sign * record["value"] for value in rounded.values())
+        assert any("cosines" in name for name in rounded)
+        assert not [name for name in floors if name.startswith("untrained")]
+        assert list(record["references"]) == ["tokens alone"]
+    snr = result["metrics"]["snr"]
+    assert snr["value"] > 10 > 3 > snr["references"]["tokens alone"]
+    others = evaluate(banded, tmp_path, "--untrained-seed", "101")["metrics"]
+    assert [metric for metric, record in others.items() if record["passed"]] == []
 
 
 def test_sounds_before_and_after_can_be_played(inputs: tuple[Path, Path], tmp_path: Path) -> None:

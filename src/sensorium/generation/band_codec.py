@@ -17,11 +17,11 @@ from sensorium.generation.band_synthesis import Sounding
 from sensorium.generation.band_tokenizer import BandTokenizer, decibels, energy
 from sensorium.generation.sound_bands import QUIETEST
 
-BAND_STEP, PART_STEP = 2.0, 1.5  # dB
+BAND_STEP, PART_STEP = 2.0, 0.75  # dB
 WORTH = 0.004  # of the mean energy of a training frame, that a voice must explain
 LOUDEST = 0.0007  # of the mean square of training sounds, that noise in a band may have
 LEAST = 0.1  # of the energy of a band, that is noise: voices begin and end with a frame, which sounds in all bands
-CORRECTION = 0.5  # dB by which a frame may be louder or quieter than its voices and noise, to have its level
+CORRECTION = 3.0  # dB by which a frame may be louder or quieter than its voices and noise, to have its level
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ def restore(tokenizer: BandTokenizer, stored: StoredSound) -> Tensor:
     sung = voices.sound(stored.voices.flatten(0, 1), tokenizer.samples).unflatten(0, shape)
     own = tokenizer.measure(sung.flatten(1))
     rest = (bands - own.bands).maximum(LEAST * bands).minimum(LOUDEST * tokenizer.power)
-    flat = torch.ones_like(parts)  # differences of levels say little about the noise of a part
-    sounds = sung + tokenizer.synthesis.shaped(rest, flat, stored.onset, Sounding())
+    half = parts.sqrt()  # in dB: the noise beside voices is steadier than what the parts hold together
+    sounds = sung + tokenizer.synthesis.shaped(rest, half, stored.onset, Sounding())
     found, wanted = sounds.square().mean(-1), parts.mean(-1)
     gain = (decibels(wanted) - decibels(found + QUIETEST)).clamp(-CORRECTION, CORRECTION)
     return (sounds * 10 ** (gain[..., None] / 20)).flatten(1)

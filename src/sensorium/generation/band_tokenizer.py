@@ -25,7 +25,7 @@ RISE = 6.0  # dB above the frame before, in a frame that is louder than the mean
 
 
 @dataclass(frozen=True)
-class Levels:
+class BandLevels:
     """What the tokens say: mean squares of bands [B, T, K] and of parts [B, T, N], and onsets, bool [B, T]."""
 
     bands: Tensor
@@ -74,16 +74,16 @@ class BandTokenizer(nn.Module):
         self.loudness.copy_(loudness)
         self.power.copy_(power)
 
-    def measure(self, sounds: Tensor) -> Levels:
+    def measure(self, sounds: Tensor) -> BandLevels:
         """The levels of sounds [B, S]. Before the first frame it was as loud as there."""
         frames = sounds.float().unflatten(1, (-1, self.samples))
         parts = frames.unflatten(2, (self.tokens, -1)).square().mean(-1) + QUIETEST
         loudness = decibels(parts.mean(-1))
         before = torch.cat([loudness[:, :1], loudness[:, :-1]], dim=1)
         onset = (loudness - before > RISE) & (loudness > self.loudness)
-        return Levels(self.bands.energies(frames), parts, onset)
+        return BandLevels(self.bands.energies(frames), parts, onset)
 
-    def pack(self, levels: Levels) -> Tensor:
+    def pack(self, levels: BandLevels) -> Tensor:
         """Levels -> tokens [B, T, N, C] in [-1, 1]."""
         scaled = (torch.cat([decibels(levels.bands), decibels(levels.parts)], dim=-1) - self.mean) / (SPAN * self.std)
         bands, parts = scaled.clamp(-1, 1).split([self.bands.count, self.tokens], dim=-1)
@@ -91,13 +91,13 @@ class BandTokenizer(nn.Module):
         numbers = torch.cat([bands.unflatten(-1, (self.tokens, -1)), parts[..., None], flags], dim=-1)
         return F.pad(numbers, (0, self.channels - numbers.shape[-1]))
 
-    def unpack(self, tokens: Tensor) -> Levels:
+    def unpack(self, tokens: Tensor) -> BandLevels:
         """The inverse of `pack`; tokens of a dream may lie outside of [-1, 1] or disagree about the flag."""
         each = self.bands.count // self.tokens
         tokens = tokens.float().clamp(-1, 1)
         scaled = torch.cat([tokens[..., :each].flatten(2), tokens[..., each]], dim=-1)
         bands, parts = energy(scaled * SPAN * self.std + self.mean).split([self.bands.count, self.tokens], dim=-1)
-        return Levels(bands, parts, tokens[..., each + 1].mean(-1) > 0.5)
+        return BandLevels(bands, parts, tokens[..., each + 1].mean(-1) > 0.5)
 
     def encode(self, sounds: Tensor) -> Tensor:
         """Sounds [B, S] in [-1, 1] of whole frames -> tokens [B, T, N, C] in [-1, 1]."""

@@ -130,6 +130,11 @@ def test_every_key_is_described():
         ({"dynamics": {"key_heads": 3}}, ("key_heads is 3", "heads (4)")),
         ({"dynamics": {"frames": 24, "long_frames": 72}}, ("dynamics.long_frames", "72", "data.frames (64)")),
         ({"tokenizers": {"audio": {"channels": 8}}}, ("tokenizers", "audio.channels is 8", "video.channels (16)")),
+        (
+            {"tokenizers": {"audio": {"kind": "bands", "bands": {"levels": 50}}}},
+            ("tokenizers.audio", "bands.levels is 50", "multiple of tokens (4)"),
+        ),
+        ({"tokenizers": {"audio": {"kind": "bands", "tokens": 3}}}, ("tokenizers.audio.tokens is 3", "1000 samples")),
         ({"tokenizers": {"audio": {"frames": 99}}}, ("tokenizers.audio.frames is 99", "data.frames")),
         ({"dynamics": {"layers": 2, "time_every": 3}}, ("time_every is 3", "layers 2")),
         ({"lines": {"representation": False, "generative": False}}, ("lines", "switch one on")),

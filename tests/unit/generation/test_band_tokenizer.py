@@ -13,13 +13,17 @@ from test_tokenizers import in_steps
 from toy_world import RECORDINGS, SAMPLES, SIZE, write_recordings
 
 from sensorium.config import ConfigurationError, PlayroomConfig, canonical_json
+from sensorium.config.counts import Counts
 from sensorium.data.recording import RecordingSet
 from sensorium.data.sample_formats import LARGEST_SAMPLE
 from sensorium.generation import train_tokenizer
 from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.generation.band_tokenizer import RISE, SPAN, BandTokenizer, decibels
-from sensorium.generation.config import AudioTokenizerConfig, BandTokenizerConfig
+from sensorium.generation.config import AudioTokenizerConfig, BandTokenizerConfig, Tokenizers
+from sensorium.generation.sizes import audio_tokenizer
 from sensorium.models.load import load
+from sensorium.planning.estimate import stage_estimate
+from sensorium.settings import Config
 from sensorium.training.health import UnhealthyError
 
 CONFIG = AudioTokenizerConfig(kind="bands")
@@ -182,6 +186,19 @@ def test_levels_are_standardised_by_what_was_fitted():
     tokens = bands.pack(levels)
     assert tokens[0, 2, :, :13].abs().max() < 1e-6
     assert tokens[0, 1, 0, 3].item() == pytest.approx((every[0, 1, 3] - every[0, 2, 3]).item() / (10 * SPAN), abs=1e-5)
+
+
+def test_its_size_is_known_by_arithmetic():
+    tokenizer, _ = made()
+    stored = sum(value.numel() for value in tokenizer.state_dict().values())
+    assert audio_tokenizer(CONFIG, SAMPLES) == Counts(buffers=stored)
+    assert not list(tokenizer.parameters())
+
+
+def test_its_fit_is_planned_without_a_step():
+    settings = Config(tokenizers=Tokenizers(audio=CONFIG))
+    found = stage_estimate(settings, "tokenizers/audio", "cpu", 0, math.inf)
+    assert (found["parameters"], found["operations_a_step"], found["activation_bytes"]) == (0, 0, 0)
 
 
 @pytest.mark.parametrize(

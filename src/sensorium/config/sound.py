@@ -72,6 +72,6 @@ def check_fixed_bands(count: int, tokens: int, samples_per_frame: int) -> None:
     first, second = band_places(count)[:2]
     if (second - first) * (samples_per_frame // 2) < 1:
         raise ConfigurationError(
-            f"tokenizers.audio.bands.levels is {count}: the lowest bands hold no frequency of a frame of "
+            f"tokenizers.audio.bands is {count}: the lowest bands hold no frequency of a frame of "
             f"{samples_per_frame} samples; take fewer"
         )

@@ -18,6 +18,7 @@ from sensorium.generation.band_tokenizer import BandTokenizer, decibels, energy
 from sensorium.generation.sound_bands import QUIETEST
 
 BAND_STEP, PART_STEP = 2.0, 0.75  # dB
+VOICES = 8  # of a frame, at most
 WORTH = 0.004  # of the mean energy of a training frame, that a voice must explain
 LOUDEST = 0.0007  # of the mean square of training sounds, that noise in a band may have
 LEAST = 0.1  # of the energy of a band, that is noise: voices begin and end with a frame, which sounds in all bands
@@ -45,7 +46,7 @@ def store(tokenizer: BandTokenizer, sounds: Tensor) -> StoredSound:
     scaled = torch.cat([decibels(measured.bands) / BAND_STEP, decibels(measured.parts) / PART_STEP], dim=-1)
     frames = sounds.unflatten(1, (-1, tokenizer.samples))
     worth = WORTH * tokenizer.samples * float(tokenizer.power)
-    found = voices.find(frames.flatten(0, 1), tokenizer.voices, worth)
+    found = voices.find(frames.flatten(0, 1), VOICES, worth)
     return StoredSound(torch.round(scaled).long(), measured.onset, found.unflatten(0, frames.shape[:2]))
 
 

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from sensorium.generation.sound_bands import QUIETEST, SoundBands, shares
 from sensorium.models.precision import in_float32
 
+TONE = 5.0  # dB by which a band stands out of its surroundings that is a tone
 NOISES = 64  # draws of the noise; after so many frames they come again
 NEAREST, FARTHEST = 2, 4  # bands on each side that are the surroundings of a band
 RAMPS = 16, 32  # ramps of the envelope, and of its correction, are so many times shorter than a frame
@@ -66,15 +67,14 @@ class BandSynthesis(nn.Module):
     Args:
         bands: whose energies are given.
         parts: N.
-        tone: dB by which a band must stand out of its surroundings to be a tone.
     """
 
     noises: Tensor
     spread: Tensor
 
-    def __init__(self, bands: SoundBands, parts: int, tone: float) -> None:
+    def __init__(self, bands: SoundBands, parts: int) -> None:
         super().__init__()
-        self.bands, self.parts, self.tone = bands, parts, tone
+        self.bands, self.parts = bands, parts
         self.samples, self.fade = bands.samples, bands.samples // 8
         self.block = self.samples + self.fade + (self.samples + self.fade) % 2
         bins = self.block // 2 + 1
@@ -120,7 +120,7 @@ class BandSynthesis(nn.Module):
         count = density.shape[-1]
         around = torch.stack([padded[..., FARTHEST + s : FARTHEST + s + count] for s in shifts]).mean(0)
         left, right = F.pad(density[..., :-1], (1, 0), value=-200.0), F.pad(density[..., 1:], (0, 1), value=-200.0)
-        tones = (density >= left) & (density > right) & (density - around > self.tone)
+        tones = (density >= left) & (density > right) & (density - around > TONE)
         excess = (energies - 10 ** (around / 10) * self.bands.widths).clamp_min(0)
         below, above = F.pad(excess[..., :-1], (1, 0)), F.pad(excess[..., 1:], (0, 1))
         upwards = above >= below

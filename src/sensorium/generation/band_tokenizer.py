@@ -52,10 +52,9 @@ class BandTokenizer(nn.Module):
     def __init__(self, config: AudioTokenizerConfig, samples: int) -> None:
         super().__init__()
         self.samples, self.tokens, self.channels = samples, config.tokens, config.channels
-        self.voices = config.bands.voices
-        self.bands = SoundBands(config.bands.levels, samples)
-        self.synthesis = BandSynthesis(self.bands, config.tokens, config.bands.tone)
-        numbers = config.bands.levels + config.tokens
+        self.bands = SoundBands(config.bands, samples)
+        self.synthesis = BandSynthesis(self.bands, config.tokens)
+        numbers = config.bands + config.tokens
         self.register_buffer("mean", torch.full((numbers,), -60.0))
         self.register_buffer("std", torch.full((numbers,), 10.0))
         self.register_buffer("loudness", torch.tensor(-60.0))

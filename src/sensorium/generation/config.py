@@ -132,18 +132,6 @@ class VideoTokenizerConfig(Section):
             )
 
 
-class BandTokenizerConfig(Section):
-    """With kind bands: levels of fixed bands and of parts of the frame; voices are carried beside the tokens."""
-
-    levels: Width = Field(48, ge=8, description="bands of a frame; a multiple of tokens, which share them")
-    tone: float = Field(
-        5.0, gt=0, description="a band is played as a tone if it stands out of its surroundings by this, in dB"
-    )
-    voices: int = Field(
-        8, ge=0, le=32, description="damped sinusoids a frame, at most, that reconstructions have beside the tokens"
-    )
-
-
 class AudioTokenizerConfig(Section):
     """Causal sound tokenizer: the sound of each frame becomes a few bounded continuous tokens."""
 
@@ -163,7 +151,11 @@ class AudioTokenizerConfig(Section):
     kernel: int = Field(
         5, ge=1, le=1024, description="with kind learned: kernel length of the convolutions, in columns"
     )
-    bands: BandTokenizerConfig = BandTokenizerConfig()
+    bands: Width = Field(
+        48,
+        ge=8,
+        description="with kind bands: bands of the spectrum of a frame; a multiple of tokens, which share them",
+    )
     frames: int = Field(8, ge=1, description="frames in each window of training and of the gates")
     wave_weight: float = Field(
         4.0, ge=0, description="with kind learned: weight of the waveform error relative to the spectral error"
@@ -173,15 +165,13 @@ class AudioTokenizerConfig(Section):
     @model_validator(mode="after")
     def _bands_fit(self) -> AudioTokenizerConfig:
         if self.kind == "bands":
-            each, rest = divmod(self.bands.levels, self.tokens)
+            each, rest = divmod(self.bands, self.tokens)
             if rest:
-                raise ValueError(
-                    f"bands.levels is {self.bands.levels}: it must be a multiple of tokens ({self.tokens})"
-                )
+                raise ValueError(f"bands is {self.bands}: it must be a multiple of tokens ({self.tokens})")
             if each + BESIDE_BANDS > self.channels:
                 raise ValueError(
-                    f"bands.levels is {self.bands.levels}: a token holds {each} of them, its own level and the onset, "
-                    f"{each + BESIDE_BANDS} numbers, and channels is {self.channels}; take fewer levels, or more tokens"
+                    f"bands is {self.bands}: a token holds {each} of them, its own level and the onset, "
+                    f"{each + BESIDE_BANDS} numbers, and channels is {self.channels}; take fewer bands, or more tokens"
                 )
         return self
 
@@ -194,7 +184,7 @@ class AudioTokenizerConfig(Section):
         if self.kind == "learned":
             hop_of(self.tokens, samples_per_frame)
         else:
-            check_fixed_bands(self.bands.levels, self.tokens, samples_per_frame)
+            check_fixed_bands(self.bands, self.tokens, samples_per_frame)
 
 
 class Tokenizers(Section):

@@ -38,7 +38,7 @@ def transformer_tokenizer(config: VideoTokenizerConfig, size: int) -> Counts:
 def audio_tokenizer(config: AudioTokenizerConfig, samples: int) -> Counts:
     """`AudioTokenizer` of frames of `samples` samples; a column has as many, up to 64, as divide a token's share."""
     if config.kind == "bands":
-        return Counts(buffers=2 * (config.bands.levels + config.tokens) + 2)
+        return Counts(buffers=2 * (config.bands + config.tokens) + 2)
     share, width = samples // config.tokens, config.width
     hop = max(hop for hop in range(1, 65) if share % hop == 0)
     columns = share // hop

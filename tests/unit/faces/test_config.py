@@ -131,10 +131,13 @@ def test_every_key_is_described():
         ({"dynamics": {"frames": 24, "long_frames": 72}}, ("dynamics.long_frames", "72", "data.frames (64)")),
         ({"tokenizers": {"audio": {"channels": 8}}}, ("tokenizers", "audio.channels is 8", "video.channels (16)")),
         (
-            {"tokenizers": {"audio": {"kind": "bands", "bands": {"levels": 50}}}},
-            ("tokenizers.audio", "bands.levels is 50", "multiple of tokens (4)"),
+            {"tokenizers": {"audio": {"kind": "bands", "bands": 50}}},
+            ("tokenizers.audio", "bands is 50", "multiple of tokens (4)"),
         ),
-        ({"tokenizers": {"audio": {"kind": "bands", "tokens": 3}}}, ("tokenizers.audio.tokens is 3", "1000 samples")),
+        (
+            {"tokenizers": {"audio": {"kind": "bands", "tokens": 6}}},
+            ("tokenizers.audio.tokens is 6", "1000 samples", "at least 32"),
+        ),
         ({"tokenizers": {"audio": {"frames": 99}}}, ("tokenizers.audio.frames is 99", "data.frames")),
         ({"dynamics": {"layers": 2, "time_every": 3}}, ("time_every is 3", "layers 2")),
         ({"lines": {"representation": False, "generative": False}}, ("lines", "switch one on")),

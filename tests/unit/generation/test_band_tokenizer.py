@@ -19,7 +19,7 @@ from sensorium.data.sample_formats import LARGEST_SAMPLE
 from sensorium.generation import train_tokenizer
 from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.generation.band_tokenizer import RISE, SPAN, BandTokenizer, decibels
-from sensorium.generation.config import AudioTokenizerConfig, BandTokenizerConfig, Tokenizers
+from sensorium.generation.config import AudioTokenizerConfig, Tokenizers
 from sensorium.generation.sizes import audio_tokenizer
 from sensorium.models.load import load
 from sensorium.planning.estimate import stage_estimate
@@ -204,18 +204,18 @@ def test_its_fit_is_planned_without_a_step():
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"levels": 50}, "bands.levels is 50: it must be a multiple of tokens"),
-        ({"levels": 60}, "bands.levels is 60: a token holds 15 of them"),
+        (50, "bands is 50: it must be a multiple of tokens"),
+        (60, "bands is 60: a token holds 15 of them"),
     ],
 )
 def test_levels_that_do_not_fit_are_refused(wrong, words):
     with pytest.raises(ValueError, match=words):
-        AudioTokenizerConfig(kind="bands", bands=BandTokenizerConfig(**wrong))
-    assert AudioTokenizerConfig(bands=BandTokenizerConfig(**wrong)).kind == "learned"
+        AudioTokenizerConfig(kind="bands", bands=wrong)
+    assert AudioTokenizerConfig(bands=wrong).kind == "learned"
 
 
 def test_frames_that_do_not_fit_are_refused():
-    for samples, words in ((998, "tokens is 4: a frame of 998 samples"), (120, "at least 32"), (200, "levels is 48")):
+    for samples, words in ((998, "tokens is 4: a frame of 998 samples"), (120, "at least 32"), (200, "bands is 48")):
         with pytest.raises(ConfigurationError, match=words):
             AudioTokenizer(CONFIG, {"samples_per_frame": samples})
 

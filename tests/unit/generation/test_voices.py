@@ -9,10 +9,9 @@ import pytest
 import torch
 from test_band_tokenizer import SAMPLES, made, noise
 
-from sensorium.generation import voices
+from sensorium.generation import band_codec, voices
 from sensorium.generation.band_codec import BAND_STEP, StoredSound, restore, store
 from sensorium.generation.band_tokenizer import decibels
-from sensorium.generation.config import AudioTokenizerConfig, BandTokenizerConfig
 from sensorium.generation.evaluation.code_length import FINE, SPARE, CodeLength
 from sensorium.generation.evaluation.sound_tiers import f1
 
@@ -77,9 +76,10 @@ def test_both_tiers_follow_the_wave_and_the_tokens_alone_do_not():
     assert torch.equal(restore(bands, stored), restore(bands, stored))
 
 
-def test_without_voices_noise_has_the_levels():
+def test_without_voices_noise_has_the_levels(monkeypatch):
     """Levels in whole steps; nothing is louder than what noise may be."""
-    _, bands = made(AudioTokenizerConfig(kind="bands", bands=BandTokenizerConfig(voices=0)))
+    monkeypatch.setattr(band_codec, "VOICES", 0)
+    _, bands = made()
     bands.power.fill_(1.0)
     sounds = noise(2)
     stored = store(bands, sounds)

@@ -30,9 +30,10 @@ import torch
 from contestants import Size, contestants
 
 from sensorium.config import Training
-from sensorium.generation.config import DynamicsConfig, TransformerTokenizerConfig, VideoTokenizerConfig
+from sensorium.generation.config import DynamicsConfig
 from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.dynamics_learner import DynamicsLearner
+from sensorium.generation.tokenizer_config import TransformerTokenizerConfig, VideoTokenizerConfig
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.generation.video_tokenizer_learner import TokenizerLearner
 from sensorium.models.kernels import deterministic_attention

@@ -16,15 +16,10 @@ from sensorium.config import PlayroomConfig, Section, canonical_json
 from sensorium.data.recording import KIND, write_shard
 from sensorium.data.sample_formats import to_images, to_sounds
 from sensorium.generation.audio_tokenizer import AudioTokenizer
-from sensorium.generation.config import (
-    AudioTokenizerConfig,
-    DynamicsConfig,
-    LatentsConfig,
-    TransformerTokenizerConfig,
-    VideoTokenizerConfig,
-)
+from sensorium.generation.config import DynamicsConfig, LatentsConfig
 from sensorium.generation.dream_environment import DreamEnvironment
 from sensorium.generation.dynamics import Dynamics
+from sensorium.generation.tokenizer_config import AudioTokenizerConfig, TransformerTokenizerConfig, VideoTokenizerConfig
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.interactive.environment import dream_environment
 from sensorium.interactive.parts import DreamParts, add_arguments

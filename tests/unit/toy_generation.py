@@ -12,8 +12,9 @@ from toy_world import DETAILS, ENCODER_SHAPES, ToyWorld, fit, write_model, write
 
 from sensorium.config import LatentsConfig
 from sensorium.data.sample_formats import to_images
-from sensorium.generation.config import DynamicsConfig, VideoTokenizerConfig
+from sensorium.generation.config import DynamicsConfig
 from sensorium.generation.dynamics import FINEST, Conditioning, Dynamics
+from sensorium.generation.tokenizer_config import VideoTokenizerConfig
 from sensorium.generation.tokenizers import VideoTokenizer
 
 TOKENIZER = VideoTokenizerConfig(width=16, channels=16)

@@ -16,14 +16,10 @@ from sensorium.forecasting.config import StateDynamicsConfig
 from sensorium.forecasting.state_dynamics_learner import StateDynamicsLearner
 from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.generation.audio_tokenizer_learner import SoundLearner
-from sensorium.generation.config import (
-    AudioTokenizerConfig,
-    DynamicsConfig,
-    TransformerTokenizerConfig,
-    VideoTokenizerConfig,
-)
+from sensorium.generation.config import DynamicsConfig
 from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.dynamics_learner import DynamicsLearner
+from sensorium.generation.tokenizer_config import AudioTokenizerConfig, TransformerTokenizerConfig, VideoTokenizerConfig
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.generation.video_tokenizer_learner import TokenizerLearner
 from sensorium.perception.config import (

@@ -10,8 +10,8 @@ from typing import Any
 from torch import Tensor
 
 from sensorium.generation.band_tokenizer import BandTokenizer
-from sensorium.generation.config import AudioTokenizerConfig
 from sensorium.generation.convolutional_sound import ConvolutionalSound
+from sensorium.generation.tokenizer_config import AudioTokenizerConfig
 from sensorium.models.load import Loadable
 from sensorium.models.streaming import Causal
 

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sensorium.generation.band_synthesis import BandSynthesis, Sounding
-from sensorium.generation.config import AudioTokenizerConfig
 from sensorium.generation.sound_bands import QUIETEST, SoundBands
+from sensorium.generation.tokenizer_config import AudioTokenizerConfig
 from sensorium.models.streaming import Cached, Overlap
 
 SPAN = 8  # standard deviations of a level that a token reaches

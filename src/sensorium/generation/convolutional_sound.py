@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sensorium.config.sound import hop_of
-from sensorium.generation.config import AudioTokenizerConfig
+from sensorium.generation.tokenizer_config import AudioTokenizerConfig
 from sensorium.models.streaming import Overlap
 
 _TYPICAL = 0.02  # root mean square of a column from an untrained decoder

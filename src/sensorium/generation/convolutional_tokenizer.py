@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sensorium.config import TOKENIZER_STRIDE
-from sensorium.generation.config import VideoTokenizerConfig
+from sensorium.generation.tokenizer_config import VideoTokenizerConfig
 
 _FOLD = 2  # side in pixels of the blocks that are folded into channels
 _GROUPS = 4  # of the normalisation; the section's width is a multiple

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sensorium.config import TOKENIZER_STRIDE
 from sensorium.config.counts import FLOAT, Counts, blocks, frame_bytes, linear, recorded, vectors
-from sensorium.generation.config import AudioTokenizerConfig, GenerationSettings, VideoTokenizerConfig
+from sensorium.generation.config import GenerationSettings
+from sensorium.generation.tokenizer_config import AudioTokenizerConfig, VideoTokenizerConfig
 
 REAL = 256  # real pieces of `drift`
 PICTURES = 512  # training pictures of `control`
@@ -24,6 +25,13 @@ def convolutional_tokenizer(config: VideoTokenizerConfig) -> Counts:
     decoder = linear(9 * channels, wider) + residual(wider) + residual(wider) + linear(4 * wider, wide, bias=False)
     decoder += vectors(wide) + residual(wide) + linear(4 * wide, width, bias=False) + vectors(width) + residual(width)
     return encoder + decoder + vectors(width, 2) + linear(9 * width, 12)
+
+
+def video_tokenizer(config: VideoTokenizerConfig, size: int) -> Counts:
+    """The tokenizer of the section's kind."""
+    if config.kind == "patches":
+        return Counts(buffers=config.channels * (2 * config.channels + 1))
+    return convolutional_tokenizer(config) if config.kind == "convolutional" else transformer_tokenizer(config, size)
 
 
 def transformer_tokenizer(config: VideoTokenizerConfig, size: int) -> Counts:
@@ -52,7 +60,7 @@ def audio_tokenizer(config: AudioTokenizerConfig, samples: int) -> Counts:
 
 def frame_tokens(settings: GenerationSettings) -> dict[str, int]:
     """Tokens a frame of each stream."""
-    video = (settings.data.size // TOKENIZER_STRIDE) ** 2
+    video = settings.tokenizers.video.tokens(settings.data.size)
     return {"video": video} | ({"audio": settings.tokenizers.audio.tokens} if "audio" in settings.streams() else {})
 
 
@@ -72,12 +80,10 @@ def dynamics(settings: GenerationSettings) -> Counts:
 
 def models(settings: GenerationSettings) -> dict[str, Counts]:
     """Folder of each trained model, below results/ -> its numbers."""
-    video = settings.tokenizers.video
-    size, samples = settings.data.size, recorded(settings.data).samples
-    seen = convolutional_tokenizer(video) if video.kind == "convolutional" else transformer_tokenizer(video, size)
+    samples = recorded(settings.data).samples
     sound = {"tokenizers/audio": audio_tokenizer(settings.tokenizers.audio, samples)}
     return {
-        "tokenizers/video": seen,
+        "tokenizers/video": video_tokenizer(settings.tokenizers.video, settings.data.size),
         **(sound if "audio" in settings.streams() else {}),
         "dynamics": dynamics(settings),
     }
@@ -133,9 +139,8 @@ def held(settings: GenerationSettings) -> dict[str, int]:
     listened = judged.dreamed_sound
     length = listened.context + listened.horizon
     examples = HEARD * (length * (2 * stored + 3 * token) + listened.context * picture) + FILMS * length * picture
-    video_frames = tokenizers.video.transformer.frames if tokenizers.video.kind == "transformer" else 1
     return {
-        "train_tokenizer": 3 * tokenizers.video.training.batch * video_frames * stored,
+        "train_tokenizer": 3 * tokenizers.video.training.batch * tokenizers.video.frames * stored,
         "encode_latents": 3 * max(latent_bytes(settings).values()) // data.shards,
         "train_dynamics": 4 * settings.dynamics.training.batch * settings.dynamics.long_frames * token,
         "reconstruction": 6 * judged.reconstruction.frames * picture,

@@ -1,11 +1,13 @@
 """Train the tokenizer of one stream, video or audio, on windows.
 
-The sound tokenizer of fixed bands has no weights: only the means and standard deviations of its levels are fitted.
+The tokenizers of patches and of fixed bands have no weights: statistics of the training recordings are fitted.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +16,14 @@ from torch import Tensor
 
 from sensorium.config import parse_section
 from sensorium.data.recording import RecordingSet, Split
-from sensorium.data.sample_formats import to_sounds
+from sensorium.data.sample_formats import to_images, to_sounds
 from sensorium.data.windows import Windows
 from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.generation.audio_tokenizer_learner import SoundLearner
 from sensorium.generation.band_tokenizer import BandTokenizer, decibels
-from sensorium.generation.config import AudioTokenizerConfig, VideoTokenizerConfig
 from sensorium.generation.lpips import LPIPS
+from sensorium.generation.patch_tokenizer import PatchTokenizer
+from sensorium.generation.tokenizer_config import AudioTokenizerConfig, VideoTokenizerConfig
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.generation.video_tokenizer_learner import TokenizerLearner, edge_error
 from sensorium.training.execution import Execution, add_arguments
@@ -40,36 +43,28 @@ def main(argv: list[str]) -> None:
     add_arguments(parser)
     args = parser.parse_args(argv)
     recordings, inputs = RecordingSet.open(args.data), {"data": args.data}
+    learner: Callable[[], TokenizerLearner | SoundLearner]
     if args.stream == "video":
         config = parse_section(VideoTokenizerConfig, args.config)
         shapes = {"size": recordings.details["size"]}
         if config.lpips:
             inputs["lpips"] = Path(config.lpips)
+        learner = partial(_sees, config, shapes, inputs.get("lpips"))
     else:
         config = parse_section(AudioTokenizerConfig, args.config)
         shapes = {"samples_per_frame": recordings.details["samples_per_frame"]}
+        learner = partial(_hears, config, shapes, recordings.details["sample_rate"])
 
-    def windows(split: Split, frames: int) -> Windows:
-        return Windows(recordings, split, (args.stream,), frames)
-
-    def fitted() -> tuple[Learner, Windows]:
-        sound = AudioTokenizer(config, shapes)
-        assert sound.bands is not None
-        sound.bands.describe(*level_statistics(recordings, sound.bands))
-        learner = SoundLearner(sound, config.wave_weight, recordings.details["sample_rate"])
-        return learner, windows("validation", config.frames)
+    def windows(split: Split) -> Windows:
+        return Windows(recordings, split, (args.stream,), config.frames)
 
     def build() -> tuple[Learner, Windows, Windows]:
-        learner: Learner
-        if args.stream == "video":
-            tokenizer = VideoTokenizer(config, shapes)
-            perception = LPIPS(inputs["lpips"]) if config.lpips else edge_error
-            learner, frames = TokenizerLearner(tokenizer, config, perception), tokenizer.frames
-        else:
-            sound = AudioTokenizer(config, shapes)
-            learner = SoundLearner(sound, config.wave_weight, recordings.details["sample_rate"])
-            frames = config.frames
-        return learner, windows("training", frames), windows("validation", frames)
+        return learner(), windows("training"), windows("validation")
+
+    def fitted() -> tuple[Learner, Windows]:
+        made = learner()
+        fit(made.model, recordings)
+        return made, windows("validation")
 
     stage: dict[str, Any] = {
         "stage": f"tokenizer_{args.stream}",
@@ -80,10 +75,38 @@ def main(argv: list[str]) -> None:
         "execution": Execution.from_args(args),
         "shapes": shapes,
     }
-    if config.kind == "bands":
+    if config.kind in ("patches", "bands"):
         fit_stage(build=fitted, **stage)
     else:
         train_stage(build=build, **stage)
+
+
+def _sees(config: VideoTokenizerConfig, shapes: dict[str, Any], lpips: Path | None) -> TokenizerLearner:
+    tokenizer = VideoTokenizer(config, shapes)
+    return TokenizerLearner(tokenizer, config, LPIPS(lpips) if lpips else edge_error)
+
+
+def _hears(config: AudioTokenizerConfig, shapes: dict[str, Any], sample_rate: int) -> SoundLearner:
+    return SoundLearner(AudioTokenizer(config, shapes), config.wave_weight, sample_rate)
+
+
+def fit(tokenizer: VideoTokenizer | AudioTokenizer, recordings: RecordingSet) -> None:
+    """Set the statistics of a tokenizer of patches or of fixed bands."""
+    if isinstance(tokenizer.network, PatchTokenizer):
+        tokenizer.network.describe(*patch_statistics(recordings, tokenizer.network))
+    elif isinstance(tokenizer.network, BandTokenizer):
+        tokenizer.network.describe(*level_statistics(recordings, tokenizer.network))
+
+
+def patch_statistics(recordings: RecordingSet, patches: PatchTokenizer) -> tuple[Tensor, Tensor]:
+    """What `PatchTokenizer.describe` is given, from all training recordings."""
+    total, changes, frames, steps = torch.tensor(0.0), torch.tensor(0.0), 0, 0
+    for name in recordings.names("training"):
+        video = patches.patches(to_images(torch.from_numpy(recordings.field(name, "video").copy()))).double()
+        change = video.diff(dim=0).flatten(0, 1)
+        total, changes = total + video.sum((0, 1)), changes + change.T @ change
+        frames, steps = frames + video[..., 0].numel(), steps + len(change)
+    return (total / frames).float(), (changes / max(steps, 1)).float()
 
 
 def level_statistics(recordings: RecordingSet, bands: BandTokenizer) -> tuple[Tensor, Tensor, Tensor, Tensor]:

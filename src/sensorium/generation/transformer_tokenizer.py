@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sensorium.config import TOKENIZER_STRIDE
-from sensorium.generation.config import TransformerTokenizerConfig, VideoTokenizerConfig
+from sensorium.generation.tokenizer_config import TransformerTokenizerConfig, VideoTokenizerConfig
 from sensorium.models.cache import RingCache
 from sensorium.models.layers import Block, RMSNorm
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sensorium.data.sample_formats import to_images
-from sensorium.generation.config import SMALLEST_RANK, VideoTokenizerConfig
+from sensorium.generation.tokenizer_config import SMALLEST_RANK, VideoTokenizerConfig
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.randomness import Draw
 from sensorium.training.collapse import effective_rank, mean_difference
@@ -99,9 +99,16 @@ class TokenizerLearner(Learner):
         return draw.uniform("hidden", frames, self.tokenizer.patches) < share[..., None]
 
     def gates(self, batch: Batch) -> list[Gate]:
-        """Tokens and pictures must differ between frames, and pictures must show more than each frame's mean colour."""
+        """Tokens and pictures must differ between frames, and pictures must show more than each frame's mean colour.
+
+        Of a tokenizer without weights only the first is asked: it shows what it was given.
+        """
         images = to_images(batch["video"])
         reconstructions, tokens = (part.detach().float()[:, -1] for part in self.tokenizer(images))
+        tokens = tokens.flatten(1)
+        if not list(self.tokenizer.parameters()):
+            advice = "recordings whose pictures differ"
+            return [_spread(tokens, advice), _difference(tokens, advice)]
         images = images[:, -1]
         error = (reconstructions - images).square().mean()
         average = images.mean(0)
@@ -110,9 +117,9 @@ class TokenizerLearner(Learner):
         advice = "a lower learning rate, more steps or more channels"
         less_hidden = f"{advice}; for a transformer a smaller mask or a longer mask_warmup"
         return [
-            Gate("token_std", float(tokens.std(0).mean()), 0.02, advice),
-            Gate("token_rank", effective_rank(tokens.flatten(1)), SMALLEST_RANK, less_hidden),
-            Gate("token_difference", mean_difference(tokens.flatten(1)), 1e-3, advice),
+            _spread(tokens, advice),
+            Gate("token_rank", effective_rank(tokens), SMALLEST_RANK, less_hidden),
+            _difference(tokens, advice),
             Gate("output_difference", float(spread), 0.1, less_hidden),
             Gate("gain_over_mean_image_db", _gain(error, images - average), 0.3, less_hidden),
             Gate("gain_over_tinted_mean_image_db", _gain(error, images - average - tints), 0.3, less_hidden),
@@ -124,6 +131,14 @@ class TokenizerLearner(Learner):
         reconstructions = self.tokenizer(images)[0].float().clamp(0, 1)
         rows = [torch.cat(list(row[:, -1]), dim=-1) for row in (images, reconstructions)]
         return {"reconstruction": Image(torch.cat(rows, dim=-2))}
+
+
+def _spread(tokens: Tensor, advice: str) -> Gate:
+    return Gate("token_std", float(tokens.std(0).mean()), 0.02, advice)
+
+
+def _difference(tokens: Tensor, advice: str) -> Gate:
+    return Gate("token_difference", mean_difference(tokens), 1e-3, advice)
 
 
 def _gain(error: Tensor, residue: Tensor) -> float:

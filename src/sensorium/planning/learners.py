@@ -173,6 +173,8 @@ def _video_tokenizer(settings: Config) -> Stage:
     config, size = settings.tokenizers.video, settings.data.size
     with META:
         learner = TokenizerLearner(VideoTokenizer(config, {"size": size}), config)
+    if config.kind == "patches":  # it is fitted without a step
+        return Stage(learner, lambda rows: None)
     return Stage(learner, lambda rows: learner.tokenizer(_empty(rows, learner.tokenizer.frames, 3, size, size)))
 
 

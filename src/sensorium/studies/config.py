@@ -8,7 +8,8 @@ from sensorium.agent.config import AgentConfig, AgentReturnConfig, CloningConfig
 from sensorium.config import VisionAugmentation
 from sensorium.config.section import LARGEST_SEED, PlainTraining, Section, Training, Width
 from sensorium.config.sources import TOKENIZER_STRIDE, AtariConfig, Data, FolderConfig, PlayroomConfig
-from sensorium.generation.config import PCA_FRAMES, DynamicsConfig, ReconstructionConfig, VideoTokenizerConfig
+from sensorium.generation.config import PCA_FRAMES, DynamicsConfig, ReconstructionConfig
+from sensorium.generation.tokenizer_config import VideoTokenizerConfig
 from sensorium.perception.config import Contrast
 
 

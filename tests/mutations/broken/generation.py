@@ -210,4 +210,20 @@ MUTANTS = (
         "ceiling = frechet(others.reshape(-1, others.shape[-1]), np.ones(others.shape[0] * others.shape[1]))",
         ("test_dream_baselines.py::test_the_ceiling_of_long_dreams_has_as_many_pieces",),
     ),
+    Mutant(
+        "patches whitened by the validation recordings",
+        "generation/train_tokenizer.py",
+        'for name in recordings.names("training"):\n        video',
+        'for name in recordings.names("validation"):\n        video',
+        ("test_patch_tokenizer.py::test_the_statistics_are_those_of_the_training_recordings",),
+        cheap=True,
+    ),
+    Mutant(
+        "patches that scale up what never changes",
+        "generation/patch_tokenizer.py",
+        "(spread.clamp_min(0) + SMALLEST_CHANGE**2).sqrt()",
+        "spread.clamp_min(1e-9).sqrt()",
+        ("test_patch_tokenizer.py::test_what_never_changes_is_not_scaled_up",),
+        cheap=True,
+    ),
 )

@@ -163,8 +163,8 @@ MUTANTS = (
     Mutant(
         "levels fitted on validation recordings",
         "generation/train_tokenizer.py",
-        'for name in recordings.names("training"):',
-        'for name in recordings.names("validation"):',
+        'for name in recordings.names("training"):\n        sound',
+        'for name in recordings.names("validation"):\n        sound',
         (BANDS + "test_it_is_fitted_in_seconds_and_becomes_an_artifact_like_any_other",),
     ),
     Mutant(

@@ -16,10 +16,10 @@ from sensorium.data.environment import Environment, Observation, Player, RandomP
 from sensorium.data.sample_formats import to_images, to_sounds
 from sensorium.data.sources import playroom
 from sensorium.generation.audio_tokenizer import AudioTokenizer
-from sensorium.generation.config import AudioTokenizerConfig, VideoTokenizerConfig
 from sensorium.generation.dream import Dreamer
 from sensorium.generation.dream_environment import Beginning, DreamEnvironment
 from sensorium.generation.observations import ObservationDecoder, ObservationEncoder
+from sensorium.generation.tokenizer_config import AudioTokenizerConfig, VideoTokenizerConfig
 from sensorium.generation.tokenizers import VideoTokenizer
 
 ROOM, FRAMES, CONTEXT, SAMPLES = PlayroomConfig(task="touch", size=16, frames=16), 16, 4, 1000

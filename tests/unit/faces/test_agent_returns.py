@@ -8,7 +8,8 @@ from sensorium.agent.config import AgentConfig, AgentReturnConfig, CloningConfig
 from sensorium.agent.evaluation.agent_return import CHOSEN
 from sensorium.config import PlayroomConfig, Training
 from sensorium.evaluation.statistics import baseline_values
-from sensorium.generation.config import DynamicsConfig, VideoTokenizerConfig
+from sensorium.generation.config import DynamicsConfig
+from sensorium.generation.tokenizer_config import VideoTokenizerConfig
 from sensorium.studies.agent_returns import POLICIES, judge, play_seed, seeded
 from sensorium.studies.config import AgentReturnsConfig
 from sensorium.training.health import Verdict

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sensorium.config import PlayroomConfig, Training
-from sensorium.generation.config import ReconstructionConfig, TransformerTokenizerConfig, VideoTokenizerConfig
+from sensorium.generation.config import ReconstructionConfig
+from sensorium.generation.tokenizer_config import TransformerTokenizerConfig, VideoTokenizerConfig
 from sensorium.studies.config import TokenizersStudyConfig
 from sensorium.studies.tokenizers import COMPONENTS, JPEG, KINDS, MEAN, SCORES, Life, judge, score_seed
 from sensorium.training.health import Verdict

@@ -20,8 +20,8 @@ from sensorium.artifacts import ArtifactError, read_json, write_json
 from sensorium.config import FolderConfig
 from sensorium.data.sample_formats import FULL_SCALE, to_images
 from sensorium.generation.audio_tokenizer import AudioTokenizer
-from sensorium.generation.config import AudioTokenizerConfig
 from sensorium.generation.dynamics import Dynamics
+from sensorium.generation.tokenizer_config import AudioTokenizerConfig
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.perception.config import FinetuneConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder

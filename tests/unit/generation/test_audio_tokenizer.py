@@ -13,7 +13,7 @@ from sensorium.config import ConfigurationError
 from sensorium.data.sample_formats import LARGEST_SAMPLE
 from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.generation.audio_tokenizer_learner import SoundLearner, magnitudes, spectral_error, wave_error
-from sensorium.generation.config import AudioTokenizerConfig
+from sensorium.generation.tokenizer_config import AudioTokenizerConfig
 from sensorium.randomness import Draw
 
 SAMPLES, RATE = 400, 8000

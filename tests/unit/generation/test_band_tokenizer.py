@@ -19,8 +19,8 @@ from sensorium.data.sample_formats import LARGEST_SAMPLE
 from sensorium.generation import train_tokenizer
 from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.generation.band_tokenizer import RISE, SPAN, BandTokenizer, decibels
-from sensorium.generation.config import AudioTokenizerConfig, Tokenizers
 from sensorium.generation.sizes import audio_tokenizer
+from sensorium.generation.tokenizer_config import AudioTokenizerConfig, Tokenizers
 from sensorium.models.load import load
 from sensorium.planning.estimate import stage_estimate
 from sensorium.settings import Config

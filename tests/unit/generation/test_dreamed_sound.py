@@ -17,12 +17,12 @@ from sensorium.evaluation.sample import Sample
 from sensorium.evaluation.scores import correlation
 from sensorium.evaluation.statistics import baseline_values
 from sensorium.generation.audio_tokenizer import AudioTokenizer
-from sensorium.generation.config import AudioTokenizerConfig
 from sensorium.generation.dream_config import DreamedSoundConfig
 from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.evaluation import dreamed_sound
 from sensorium.generation.evaluation.dreamed_sound import agreement_metric, auc_metrics, forecast_metric, moments
 from sensorium.generation.evaluation.listening import Heard
+from sensorium.generation.tokenizer_config import AudioTokenizerConfig
 from sensorium.generation.tokenizers import VideoTokenizer
 
 SECTION = DreamedSoundConfig(windows=40, context=4, horizon=10, dreams=3, denoising_steps=1)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from sensorium.generation.config import DynamicsConfig, VideoTokenizerConfig
+from sensorium.generation.config import DynamicsConfig
 from sensorium.generation.dream import dream, euler_step
 from sensorium.generation.dynamics import Conditioning, Dynamics
 from sensorium.generation.dynamics_learner import (
@@ -19,6 +19,7 @@ from sensorium.generation.dynamics_learner import (
     ramp_weight,
     signal_levels,
 )
+from sensorium.generation.tokenizer_config import VideoTokenizerConfig
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.randomness import Draw
 from sensorium.training import execution

@@ -19,7 +19,7 @@ from sensorium.data.sample_formats import to_images, to_sounds
 from sensorium.data.windows import Windows
 from sensorium.generation import encode_latents
 from sensorium.generation.audio_tokenizer import AudioTokenizer
-from sensorium.generation.config import AudioTokenizerConfig, VideoTokenizerConfig
+from sensorium.generation.tokenizer_config import AudioTokenizerConfig, VideoTokenizerConfig
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.generation.train_dynamics import token_statistics
 

@@ -23,8 +23,9 @@ from sensorium.evaluation.statistics import baseline_values
 from sensorium.generation import train_tokenizer
 from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.generation.audio_tokenizer_learner import SoundLearner
-from sensorium.generation.config import AudioTokenizerConfig, SoundReconstructionConfig
+from sensorium.generation.config import SoundReconstructionConfig
 from sensorium.generation.evaluation import sound_reconstruction
+from sensorium.generation.tokenizer_config import AudioTokenizerConfig
 from sensorium.randomness import Draw
 
 TOKENIZER = AudioTokenizerConfig(width=32, channels=8, layers=2)

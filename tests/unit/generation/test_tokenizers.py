@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from sensorium.data.sample_formats import WHITE
-from sensorium.generation.config import VideoTokenizerConfig
+from sensorium.generation.tokenizer_config import VideoTokenizerConfig
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.generation.video_tokenizer_learner import TokenizerLearner, edge_error, psnr
 from sensorium.models.streaming import Causal

@@ -12,8 +12,8 @@ from test_tokenizers import SIZE, discs, draw, in_steps
 
 from sensorium.config import Training
 from sensorium.data.sample_formats import to_images
-from sensorium.generation.config import TransformerTokenizerConfig, VideoTokenizerConfig
 from sensorium.generation.encode_latents import encode_video
+from sensorium.generation.tokenizer_config import TransformerTokenizerConfig, VideoTokenizerConfig
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.generation.video_tokenizer_learner import TokenizerLearner
 from sensorium.randomness import Draw

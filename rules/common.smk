@@ -105,6 +105,21 @@ def in_report(path, category, caption=None, **labels):
     return report(path, caption=f"../workflow/report/{caption or name}.rst", category=category, labels=labels)
 
 
+PLAYED = {}  # film or sound -> the page that plays it in the report
+
+
+def played(path, category, caption, **labels):
+    """A film or a sound of an evaluation; the report plays the page that `summary` makes of it."""
+    page = f"results/pages/{Path(path).stem}.html"
+    PLAYED[path] = in_report(page, category, caption, **labels)
+    return path
+
+
+def films_and_sounds():
+    """Films and sounds of the evaluations that are switched on."""
+    return [path for path in PLAYED if Path(path).stem in SETTINGS.evaluations_on()]
+
+
 # How fast a training computes, not what: a profile sets other values (profiles/README.md), which rerun nothing.
 SPEED = {"workers": "auto", "precision": "auto", "micro_batch": 0, "compile": "auto"}
 GPU_4H |= SPEED

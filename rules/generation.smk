@@ -55,9 +55,7 @@ use rule reconstruction as sound_reconstruction with:
     output:
         result="results/eval/sound_reconstruction.json",
         figure=in_report("results/figures/sound_reconstruction.png", "Generation", kind="spectrograms"),
-        sound=in_report(
-            "results/figures/sound_reconstruction.wav", "Generation", "sound_reconstruction_wav", kind="sound"
-        ),
+        sound=played("results/figures/sound_reconstruction.wav", "Generation", "sound_reconstruction_wav", kind="sound"),
     log:
         "logs/sound_reconstruction.log",
     benchmark:
@@ -152,7 +150,7 @@ rule rollout:
     output:
         result="results/eval/rollout.json",
         figure=in_report("results/figures/rollout.png", "Generation", kind="frames"),
-        video=in_report("results/figures/rollout.mp4", "Generation", "rollout_video", kind="video"),
+        video=played("results/figures/rollout.mp4", "Generation", "rollout_video", kind="video"),
     log:
         "logs/rollout.log",
     benchmark:
@@ -203,7 +201,7 @@ use rule rollout as control with:
     output:
         result="results/eval/control.json",
         figure=in_report("results/figures/control.png", "Generation", kind="frames"),
-        video=in_report("results/figures/control.mp4", "Generation", "control_video", kind="video"),
+        video=played("results/figures/control.mp4", "Generation", "control_video", kind="video"),
     log:
         "logs/control.log",
     benchmark:
@@ -240,7 +238,7 @@ use rule rollout as dreamed_sound with:
     output:
         result="results/eval/dreamed_sound.json",
         figure=in_report("results/figures/dreamed_sound.png", "Generation", kind="spectrograms"),
-        wav=in_report("results/figures/dreamed_sound.wav", "Generation", "dreamed_sound_wav", kind="sound"),
+        wav=played("results/figures/dreamed_sound.wav", "Generation", "dreamed_sound_wav", kind="sound"),
     log:
         "logs/dreamed_sound.log",
     benchmark:

@@ -98,13 +98,13 @@ class Game:
             Refused: if another page has begun a dream since, the keys are no list of names, or there is no recorded
                 action any more.
         """
-        listed = isinstance(keys, list) and len(keys) <= MOST_KEYS and all(isinstance(key, str) for key in keys)
-        if not listed and keys != RECORDED:
+        names = keys if isinstance(keys, list) and all(isinstance(key, str) for key in keys) else None
+        if (names is None or len(names) > MOST_KEYS) and keys != RECORDED:
             reason = f"keys: a list of at most {MOST_KEYS} names is needed, or {RECORDED!r}"
             raise Refused(HTTPStatus.BAD_REQUEST, reason)
         if not self._sessions or session != self._sessions:
             raise Refused(HTTPStatus.CONFLICT, "another page has begun a dream; begin again to take it over")
-        action = self._recorded_action() if keys == RECORDED else pressed(self._parts.action, keys)
+        action = self._recorded_action() if names is None else pressed(self._parts.action, names)
         began = time.perf_counter()
         observation = self._environment.step(action)
         self.seconds.append(time.perf_counter() - began)

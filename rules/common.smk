@@ -98,26 +98,18 @@ def evaluation(name):
     return {"config": section(f"evaluations.{name}"), "revision": revision(name), **called(name)}
 
 
+PLAYED = {}  # film or sound of an evaluation -> its page
+
+
 def in_report(path, category, caption=None, **labels):
     """A file of an evaluation that the report shows; unless given, label and caption follow from the file's name."""
     name = Path(path).stem
     labels = {"evaluation": name.replace("_", " "), **labels}
-    return report(path, caption=f"../workflow/report/{caption or name}.rst", category=category, labels=labels)
-
-
-PLAYED = {}  # film or sound -> the page that plays it in the report
-
-
-def played(path, category, caption, **labels):
-    """A film or a sound of an evaluation; the report plays the page that `summary` makes of it."""
-    page = f"results/pages/{Path(path).stem}.html"
-    PLAYED[path] = in_report(page, category, caption, **labels)
-    return path
-
-
-def films_and_sounds():
-    """Films and sounds of the evaluations that are switched on."""
-    return [path for path in PLAYED if Path(path).stem in SETTINGS.evaluations_on()]
+    shown = path if path.endswith(".png") else f"results/pages/{name}.html"  # where a film or a sound is played
+    marked = report(shown, caption=f"../workflow/report/{caption or name}.rst", category=category, labels=labels)
+    if shown != path and name in SETTINGS.evaluations_on():
+        PLAYED[path] = marked  # `summary` makes the page
+    return marked if shown == path else path
 
 
 # How fast a training computes, not what: a profile sets other values (profiles/README.md), which rerun nothing.

@@ -55,7 +55,9 @@ use rule reconstruction as sound_reconstruction with:
     output:
         result="results/eval/sound_reconstruction.json",
         figure=in_report("results/figures/sound_reconstruction.png", "Generation", kind="spectrograms"),
-        sound=played("results/figures/sound_reconstruction.wav", "Generation", "sound_reconstruction_wav", kind="sound"),
+        sound=in_report(
+            "results/figures/sound_reconstruction.wav", "Generation", "sound_reconstruction_wav", kind="sound"
+        ),
     log:
         "logs/sound_reconstruction.log",
     benchmark:
@@ -150,7 +152,7 @@ rule rollout:
     output:
         result="results/eval/rollout.json",
         figure=in_report("results/figures/rollout.png", "Generation", kind="frames"),
-        video=played("results/figures/rollout.mp4", "Generation", "rollout_video", kind="video"),
+        video=in_report("results/figures/rollout.mp4", "Generation", "rollout_video", kind="video"),
     log:
         "logs/rollout.log",
     benchmark:
@@ -201,7 +203,7 @@ use rule rollout as control with:
     output:
         result="results/eval/control.json",
         figure=in_report("results/figures/control.png", "Generation", kind="frames"),
-        video=played("results/figures/control.mp4", "Generation", "control_video", kind="video"),
+        video=in_report("results/figures/control.mp4", "Generation", "control_video", kind="video"),
     log:
         "logs/control.log",
     benchmark:
@@ -238,7 +240,7 @@ use rule rollout as dreamed_sound with:
     output:
         result="results/eval/dreamed_sound.json",
         figure=in_report("results/figures/dreamed_sound.png", "Generation", kind="spectrograms"),
-        wav=played("results/figures/dreamed_sound.wav", "Generation", "dreamed_sound_wav", kind="sound"),
+        wav=in_report("results/figures/dreamed_sound.wav", "Generation", "dreamed_sound_wav", kind="sound"),
     log:
         "logs/dreamed_sound.log",
     benchmark:

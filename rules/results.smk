@@ -6,7 +6,7 @@ rule summary:
     input:
         evaluations=evaluation_results,
         recordings=recordings_used,
-        played=films_and_sounds(),
+        played=list(PLAYED),
     output:
         summary=report(
             "results/eval.json",
@@ -16,7 +16,7 @@ rule summary:
         ),
         table="results/baselines.tsv",
         pages=[
-            *(PLAYED[path] for path in films_and_sounds()),
+            *PLAYED.values(),
             report(
                 "results/pages/baselines.html",
                 caption="../workflow/report/baselines.rst",

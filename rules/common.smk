@@ -98,11 +98,18 @@ def evaluation(name):
     return {"config": section(f"evaluations.{name}"), "revision": revision(name), **called(name)}
 
 
+PLAYED = {}  # film or sound of an evaluation -> its page
+
+
 def in_report(path, category, caption=None, **labels):
     """A file of an evaluation that the report shows; unless given, label and caption follow from the file's name."""
     name = Path(path).stem
     labels = {"evaluation": name.replace("_", " "), **labels}
-    return report(path, caption=f"../workflow/report/{caption or name}.rst", category=category, labels=labels)
+    shown = path if path.endswith(".png") else f"results/pages/{name}.html"  # where a film or a sound is played
+    marked = report(shown, caption=f"../workflow/report/{caption or name}.rst", category=category, labels=labels)
+    if shown != path and name in SETTINGS.evaluations_on():
+        PLAYED[path] = marked  # `summary` makes the page
+    return marked if shown == path else path
 
 
 # How fast a training computes, not what: a profile sets other values (profiles/README.md), which rerun nothing.

@@ -6,6 +6,7 @@ rule summary:
     input:
         evaluations=evaluation_results,
         recordings=recordings_used,
+        played=list(PLAYED),
     output:
         summary=report(
             "results/eval.json",
@@ -13,12 +14,16 @@ rule summary:
             category="Summary",
             labels={"table": "every metric"},
         ),
-        table=report(
-            "results/baselines.tsv",
-            caption="../workflow/report/baselines.rst",
-            category="Summary",
-            labels={"table": "every baseline"},
-        ),
+        table="results/baselines.tsv",
+        pages=[
+            *PLAYED.values(),
+            report(
+                "results/pages/baselines.html",
+                caption="../workflow/report/baselines.rst",
+                category="Summary",
+                labels={"table": "every baseline"},
+            ),
+        ],
     log:
         "logs/summary.log",
     benchmark:
@@ -33,7 +38,7 @@ rule summary:
         "Joining the evaluations"
     shell:
         "sensorium --log {log} summary --evaluations {input.evaluations} --recordings {input.recordings} "
-        "--output {output.summary} --table {output.table}"
+        "--output {output.summary} --table {output.table} --played {input.played} --pages {output.pages}"
 
 
 rule curves:

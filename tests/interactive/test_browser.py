@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from chromium import Browser, program
-from dream_results import begin_dream
+from dream_results import CONSOLE, begin_dream, open_parts, write_results
 from PIL import Image
 
 from sensorium.interactive.game import Game
@@ -78,8 +78,8 @@ def table(parts: DreamParts, tmp_path: Path) -> Iterator[Table]:
 
 
 def test_keys_steer_what_is_seen(table):
-    table.browser.key("ArrowLeft", True)  # begins, and steers from the first frame on
-    table.browser.wait("actions.length >= 4")
+    table.browser.key("ArrowLeft", True)  # begins again, and steers from the first frame on
+    table.browser.wait("steered && actions.length >= 4")
     recording, left, picture = table.snapshot()
     assert all(action == [-1, 0] for action in left)
     assert np.array_equal(picture, table.dreamed(recording, left))
@@ -97,33 +97,95 @@ def test_keys_steer_what_is_seen(table):
 
 
 def test_what_the_page_reports(table, tmp_path):
-    assert "Press a key" in table.text("state")
-    table.browser.evaluate("document.getElementById('restart').click()")
     table.browser.wait("actions.length >= 3")
     assert re.fullmatch(r"[\d.]+ / [\d.]+ ms", table.text("time"))
     assert re.fullmatch(r"[\d.]+ of 16", table.text("rate"))
     assert re.fullmatch(r"doubt: [\d.]+ x that of true frames", table.text("trust"))
     assert table.text("recording") == "toy-2"
-    assert "Left, Right, Up, Down" in table.text("keys")
+    assert table.text("title") == "Steer a dream"
+    assert table.text("steering").startswith("You steer a hand")
+    assert table.text("keys") == "\u2190\u2192\u2191\u2193"
     assert "--recording toy-2 --context 4 --denoising-steps 2 --stillness 0 --seed 0" in table.text("replay")
     table.browser.evaluate("document.getElementById('restart').click()")
     table.browser.wait("dream && dream.recording == 'toy-3' && actions.length >= 2")
     # another page begins a dream: this one says so and stands still
-    table.server.dreaming.submit(table.server.game.begin).result()
+    table.server.dreaming.submit(table.server.game.begin, False).result()
     table.browser.wait("document.getElementById('state').textContent.includes('another page')")
     table.browser.screenshot(tmp_path / "page.png")
     seen = np.asarray(Image.open(tmp_path / "page.png").convert("RGB")).astype(int)
     box = table.browser.evaluate("(({left, top}) => [left, top])(canvas.getBoundingClientRect())")
     picture = np.reshape(table.browser.evaluate(SNAPSHOT.replace("dream.recording", "''"))["rgb"], (16, 16, 3))
-    border, large = 6, 512 // 16  # pixels: each dreamed one is a block without smoothing
+    border, large = 6, 384 // 16  # pixels: each dreamed one is a block without smoothing
     places = np.arange(16) * large + border
     for within in (2, large - 3):
         shown = seen[np.ix_(places + int(box[1]) + within, places + int(box[0]) + within)]
         assert np.abs(shown - picture).max() <= 2
 
 
+def test_it_begins_with_the_recorded_actions_beside_the_recording_over_and_over(table):
+    """Given frames first; then the truth of each frame beside it; at the end it begins again, until a key steers."""
+    watch = (
+        "window.seen = []; const shown = showFrame; showFrame = (pictures, given, hasTruth) => {"
+        "shown(pictures, given, hasTruth); seen.push([given, hasTruth, actions.length]); }"
+    )
+    table.browser.wait("dream")
+    table.browser.evaluate(f"{watch}; begin(true, false); 0")
+    table.browser.wait("actions.length >= 5")
+    page = table.browser.evaluate(SNAPSHOT.replace("paper", "truth"))
+    video, moves = (place.field("toy-2", name) for place, name in
+                    ((table.parts.recordings, "video"), (table.parts.latents, "action")))  # fmt: skip
+    assert np.allclose(page["actions"], moves[4 : 4 + len(page["actions"])])
+    assert np.array_equal(np.reshape(page["rgb"], (16, 16, 3)), video[3 + len(page["actions"])])
+    assert table.text("recorded") == "what was recorded"
+    table.browser.wait("seen.filter(([given]) => given).length >= 8")  # begun once more
+    seen = table.browser.evaluate("seen")
+    given, dreamed = [[True, True, 0]] * 4, [[False, True, frame] for frame in range(16)]
+    assert seen[:24] == [*given, *dreamed, *given]
+    table.browser.key("ArrowDown", True)
+    table.browser.wait("steered && actions.length >= 2")
+    assert table.text("recorded") == "nobody recorded what your keys do"
+    assert table.browser.evaluate("element('beside').className") == "absent"
+    assert table.browser.complaints() == []
+
+
+def test_again_from_the_same_moment(table):
+    """By its key and by its button: what steered goes on steering, from the same frame."""
+    table.browser.key("ArrowLeft", True)
+    table.browser.wait("steered && actions.length >= 3")
+    assert table.browser.evaluate("[...document.querySelectorAll('kbd.down')].map(key => key.dataset.code)") == [
+        "ArrowLeft"
+    ]
+    table.browser.key("ArrowLeft", False)
+    assert table.browser.evaluate("document.querySelectorAll('kbd.down').length") == 0
+    for begin_again in (
+        lambda: table.browser.key("r", True),
+        lambda: table.browser.evaluate("document.getElementById('again').click()"),
+    ):
+        before = table.browser.evaluate("dream.session")
+        begin_again()
+        table.browser.wait(f"dream.session == {before + 1} && actions.length >= 2")
+        recording, actions, picture = table.snapshot()
+        assert (recording, actions) == ("toy-2", [[0, 0]] * len(actions))
+        assert np.array_equal(picture, table.dreamed(recording, actions))
+    assert table.browser.complaints() == []
+
+
+@pytest.mark.parametrize(("action", "keys"), [(None, 0), (CONSOLE, 5)])
+def test_other_worlds(tmp_path, monkeypatch, action, keys):
+    """A world that nobody steers dreams on when its recording has ended; a console has a button more."""
+    monkeypatch.chdir(write_results(tmp_path / "world", action))
+    with laid(open_parts(), tmp_path / "profile") as table:
+        table.browser.wait("actions.length >= 2")
+        assert table.text("recorded") == "what was recorded"
+        assert table.browser.evaluate("document.querySelectorAll('kbd').length") == keys
+        if not keys:
+            table.browser.wait("actions.length >= 18")
+            assert table.text("recorded") == "the recording has ended"
+            assert table.text("title") == "Watch a dream"
+        assert table.browser.complaints() == []
+
+
 def test_a_page_without_its_server_says_so(table):
-    table.browser.key("ArrowUp", True)
     table.browser.wait("actions.length >= 1")
     table.server.game = None
     table.browser.wait("document.getElementById('state').textContent.startsWith('Stopped')")

@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
-from dream_results import begin_dream, open_parts
+from dream_results import begin_dream, open_parts, write_results
 
 from sensorium.config import ConfigurationError
 from sensorium.interactive.game import Game
@@ -63,26 +63,28 @@ class Page:
         assert status == 200, body
         length = int.from_bytes(body[:4], "little")
         header, pixels = json.loads(body[4 : 4 + length]), body[4 + length :]
-        picture = np.frombuffer(pixels[: 16 * 16 * 3], np.uint8).reshape(16, 16, 3)
-        return header, picture, pixels[16 * 16 * 3 :]
+        count = 2 if header.get("truth") else SETTINGS["context"] if path == "/begin" else 1
+        pictures = np.frombuffer(pixels[: count * 16 * 16 * 3], np.uint8).reshape(count, 16, 16, 3)
+        return header, pictures, pixels[count * 16 * 16 * 3 :]
 
 
 def test_a_game(server, parts):
     page = Page(server)
-    begun, picture, _ = page.frame("/begin")
+    begun, pictures, _ = page.frame("/begin")
     assert begun["recording"] == "toy-2"
     assert begun["keys"] == ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"]
+    assert "hand" in begun["steering"]
     assert begun["frames_per_second"] == 16
-    assert np.array_equal(picture, parts.recordings.field("toy-2", "video")[3])
+    assert np.array_equal(pictures, parts.recordings.field("toy-2", "video")[:4])
     keys = [["ArrowLeft"], ["ArrowLeft", "ArrowUp"], [], ["ArrowRight", "KeyX"], ["ArrowRight"]]
     played = [page.frame("/step", session=begun["session"], keys=down) for down in keys]
     actions = [header["action"] for header, _, _ in played]
     assert actions == [[-1, 0], [-1, -1], [0, 0], [1, 0], [1, 0]]
     # what was played is what the same actions dream
     environment = begin_dream(parts, "toy-2", **SETTINGS)
-    for (header, picture, sound), action in zip(played, actions, strict=True):
+    for (header, pictures, sound), action in zip(played, actions, strict=True):
         observation = environment.step(np.array(action, np.float32))
-        assert np.array_equal(picture, observation.frame)
+        assert np.array_equal(pictures, [observation.frame])  # and no truth: nobody recorded these actions
         assert header["doubt"] == pytest.approx(observation.round_trip_error / 0.5)
         assert sound == b""
     assert len(server.game.seconds) == 5
@@ -102,6 +104,54 @@ def test_a_game_with_sound(loud_parts):
 def test_each_beginning_is_of_another_recording(server):
     names = [Page(server).frame("/begin")[0]["recording"] for _ in range(4)]
     assert names == ["toy-2", "toy-3", "toy-4", "toy-2"]
+
+
+def test_the_recorded_actions_are_followed_beside_the_truth(server, parts):
+    """To the end of the recording; keys take over for good."""
+    page, video = Page(server), parts.recordings.field("toy-2", "video")
+    begun = page.frame("/begin")[0]
+    assert begun["recorded"] == 16
+    environment = begin_dream(parts, "toy-2", **SETTINGS)
+    moves = parts.latents.field("toy-2", "action")
+    for frame in range(4, 20):
+        header, pictures, _ = page.frame("/step", session=begun["session"], keys="recorded")
+        assert header["truth"]
+        assert header["action"] == pytest.approx(moves[frame].tolist())
+        assert np.array_equal(pictures, [environment.step(moves[frame]).frame, video[frame]])
+    body = json.dumps({"session": begun["session"], "keys": "recorded"}).encode()
+    status, _, said = page.ask("POST", "/step", body, Content_Type="application/json")
+    assert (status, said) == (400, b"the recording has ended: send keys, or begin again\n")
+    page = Page(server)
+    assert not page.frame("/step", session=begun["session"], keys=[])[0]["truth"]
+    session = page.frame("/begin", again=True)[0]["session"]
+    keys = ("recorded", ["ArrowUp"], "recorded")
+    assert [page.frame("/step", session=session, keys=down)[0]["truth"] for down in keys] == [True, False, False]
+
+
+def test_again_from_the_same_moment(server):
+    """The same recording and noise: the same keys dream the same pictures."""
+    page, films = Page(server), []
+    for again in (False, True, False, True):
+        begun, _, _ = page.frame("/begin", again=again)
+        steps = [page.frame("/step", session=begun["session"], keys=["ArrowUp"])[1] for _ in range(3)]
+        films.append((begun["recording"], np.concatenate(steps)))
+    assert [name for name, _ in films] == ["toy-2", "toy-2", "toy-3", "toy-3"]
+    assert np.array_equal(films[0][1], films[1][1])
+    assert np.array_equal(films[2][1], films[3][1])
+    assert not np.array_equal(films[1][1], films[2][1])
+
+
+def test_without_actions_the_truth_stands_beside_the_dream_until_the_recording_ends(tmp_path, monkeypatch):
+    monkeypatch.chdir(write_results(tmp_path, None))
+    parts = open_parts()
+    with serving(parts) as server:
+        page = Page(server)
+        begun = page.frame("/begin", again=True)[0]  # before any dream: the first one
+        assert (begun["recording"], begun["keys"]) == ("toy-2", [])
+        assert "Nothing steers" in begun["steering"]
+        steps = [page.frame("/step", session=begun["session"], keys=[]) for _ in range(18)]
+    assert [header["truth"] for header, _, _ in steps] == [True] * 16 + [False] * 2
+    assert np.array_equal(steps[15][1][1], parts.recordings.field("toy-2", "video")[19])
 
 
 def test_who_begins_takes_over(server):
@@ -175,7 +225,9 @@ GOOD = {"session": 1, "keys": []}
         (400, "/begin", "{", {}),
         (413, "/step", " " * 5000, {}),
         (400, "/step", "{}", {"Content_Length": "-1"}),
+        (400, "/begin", json.dumps({"again": 1}), {}),
         (400, "/step", json.dumps({**GOOD, "keys": "ArrowUp"}), {}),
+        (400, "/step", json.dumps({"session": 1}), {}),
         (400, "/step", json.dumps({**GOOD, "keys": [1]}), {}),
         (400, "/step", json.dumps({**GOOD, "keys": ["x"] * 40}), {}),
         (409, "/step", json.dumps({**GOOD, "session": "1"}), {}),

@@ -11,9 +11,11 @@ import pytest
 STUB = """\
 import pathlib, sys
 words = sys.argv[1:]
-for flag, value in zip(words, words[1:]):
-    path = pathlib.Path(value)
-    if flag in ("--output", "--figure", "--video", "--sound", "--wav", "--table"):
+flag = ""
+for word in words:
+    flag = word if word.startswith("--") else flag
+    path = pathlib.Path(word)
+    if word != flag and flag in ("--output", "--figure", "--video", "--sound", "--wav", "--table", "--pages"):
         made = [path] if path.suffix else [path / "manifest.json", path / "model.safetensors"]
         made += [path.with_suffix(".json")] if path.suffix == ".safetensors" else []
         for file in made:

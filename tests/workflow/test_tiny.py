@@ -79,7 +79,7 @@ def test_run_folders_survive_with_their_records(tiny):
 
 def test_no_artifact_is_a_pickle(tiny):
     files = [path for path in (tiny / "results").rglob("*") if path.is_file()]
-    allowed = {".safetensors", ".json", ".jsonl", ".log", ".png", ".mp4", ".svg", ".tsv", ".wav", ".npy"}
+    allowed = {".safetensors", ".json", ".jsonl", ".log", ".png", ".mp4", ".svg", ".tsv", ".wav", ".npy", ".html"}
     odd = [p for p in files if p.suffix not in allowed and "tfevents" not in p.name and p.name != "lock"]
     assert not odd
 
@@ -112,8 +112,11 @@ def test_the_report_builds_with_its_figures(tiny, command):
     result = command(tiny, "snakemake", "--report", "report.html", *TINY)
     assert result.returncode == 0, result.stdout[-3000:]
     text = (tiny / "report.html").read_text()
-    for name in ("training.png", "rollout.mp4", "reconstruction.png", "eval.json"):
+    for name in ("training.png", "reconstruction.png", "eval.json"):
         assert name in text
+    pages = {"rollout", "control", "dreamed_sound", "sound_reconstruction", "baselines"}
+    assert all(f"results/pages/{name}.html" in text for name in pages)
+    assert {path.stem for path in (tiny / "results/pages").iterdir()} == pages
 
 
 def test_the_example_tells_what_the_model_sees_hears_and_expects(tiny, command):

@@ -1,8 +1,8 @@
-"""Films of dreams: next to the true frames with their sound, or a dream alone with its own sound."""
+"""Films of dreams: next to the true frames, alone, or next to everything that a dream is compared with."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -10,14 +10,15 @@ from pathlib import Path
 import av
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from sensorium.artifacts import atomic_path
 from sensorium.data.sample_formats import to_video
 
 SCALE, GAP = 4, 8  # pixels
 GIF_SCALE, GIF_COLOURS = 8, 64
-KINDS = (".mp4", ".gif")  # of films of a single dream
+LABEL, LETTERS = 20, 12  # pixels: height of the strip with the labels, and of its letters
+KINDS = (".mp4", ".gif")  # of films of dreams
 DREAMING, WATCHING = (240, 140, 20), (110, 110, 110)  # RGB of the bar: orange during the dream, grey before it
 
 
@@ -48,10 +49,40 @@ def write_dream(path: Path, pictures: np.ndarray, given: int, sound: np.ndarray 
         sound: float [S] in [-1, 1]; None makes a silent film.
         rates: frames a second, samples a second.
     """
+    scale = _scale(path)
+    rows = (_row([picture], time >= given, scale) for time, picture in enumerate(pictures))
+    _write_as(path, rows, sound, rates)
+
+
+def write_comparison(
+    path: Path, panels: Mapping[str, np.ndarray], given: int, sound: np.ndarray | None, rates: tuple[int, int]
+) -> None:
+    """Write labelled films side by side as one film, in the formats of `write_dream`.
+
+    Args:
+        path: of the film.
+        panels: label -> uint8 [T, H, W, 3], all of one shape.
+        given: true frames at the beginning of each.
+        sound: float [S] in [-1, 1]; None makes a silent film.
+        rates: frames a second, samples a second.
+    """
+    scale = _scale(path)
+    strip = _labels(list(panels), scale * next(iter(panels.values())).shape[2])
+    moments = enumerate(zip(*panels.values(), strict=True))
+    rows = (np.concatenate([strip, _row(list(pictures), time >= given, scale)]) for time, pictures in moments)
+    _write_as(path, rows, sound, rates)
+
+
+def _scale(path: Path) -> int:
+    return GIF_SCALE if path.suffix.lower() == ".gif" else SCALE
+
+
+def _write_as(path: Path, pictures: Iterator[np.ndarray], sound: np.ndarray | None, rates: tuple[int, int]) -> None:
+    """Pictures uint8 [H, W, 3] as the kind of film that the path's suffix names."""
     if path.suffix.lower() == ".gif":
-        _write_gif(path, [_row([picture], time >= given, GIF_SCALE) for time, picture in enumerate(pictures)], rates[0])
+        _write_gif(path, list(pictures), rates[0])
     else:
-        _write(path, (_row([picture], time >= given) for time, picture in enumerate(pictures)), sound, rates)
+        _write(path, pictures, sound, rates)
 
 
 def _write_gif(path: Path, pictures: list[np.ndarray], frame_rate: int) -> None:
@@ -98,7 +129,21 @@ def _film_rate(sample_rate: int) -> int:
 
 
 def _row(images: list[np.ndarray], dreaming: bool, scale: int = SCALE) -> np.ndarray:
-    """Images uint8 [H, W, 3] side by side, enlarged, with a bar after the first: uint8 [scale * H, width, 3]."""
-    first, *others = (image.repeat(scale, 0).repeat(scale, 1) for image in images)
-    bar = np.broadcast_to(np.array(DREAMING if dreaming else WATCHING, np.uint8), (len(first), GAP, 3))
-    return np.ascontiguousarray(np.concatenate([first, bar, *others], 1))
+    """Images uint8 [H, W, 3] side by side, enlarged, with a bar between them, or after a single one.
+
+    Returns:
+        uint8 [scale * H, width, 3].
+    """
+    height = scale * len(images[0])
+    bar = np.broadcast_to(np.array(DREAMING if dreaming else WATCHING, np.uint8), (height, GAP, 3))
+    parts = [part for image in images for part in (image.repeat(scale, 0).repeat(scale, 1), bar)]
+    return np.ascontiguousarray(np.concatenate(parts if len(images) == 1 else parts[:-1], 1))
+
+
+def _labels(names: list[str], width: int) -> np.ndarray:
+    """A strip with a name above each of the panels of `_row`, which are `width` pixels wide: uint8 [LABEL, W, 3]."""
+    strip = Image.new("RGB", (len(names) * (width + GAP) - GAP, LABEL))
+    draw, font = ImageDraw.Draw(strip), ImageFont.load_default(LETTERS)
+    for number, name in enumerate(names):
+        draw.text((number * (width + GAP) + width / 2, LABEL / 2), name, (255, 255, 255), font, anchor="mm")
+    return np.asarray(strip)

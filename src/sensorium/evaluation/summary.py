@@ -8,11 +8,12 @@ from typing import Any
 
 from sensorium.artifacts import ArtifactError, atomic_path, read_checked, read_manifest, write_json
 from sensorium.data.recording import KIND
+from sensorium.evaluation.pages import write_page
 from sensorium.evaluation.statistics import EvaluationResult
 from sensorium.evaluation.table import every_baseline, table
 from sensorium.progress import say
 
-REVISION = 2
+REVISION = 3
 
 
 def main(argv: list[str]) -> None:
@@ -24,6 +25,9 @@ def main(argv: list[str]) -> None:
     )
     parser.add_argument("--output", required=True, type=Path, metavar="JSON", help="where the merged result goes")
     parser.add_argument("--table", type=Path, metavar="TSV", help="where every baseline is listed")
+    add = parser.add_argument
+    add("--played", type=Path, nargs="*", default=[], metavar="FILE", help="films and sounds that get a page each")
+    add("--pages", type=Path, nargs="*", default=[], metavar="HTML", help="those pages, then that of the table")
     args = parser.parse_args(argv)
     merged = merge(args.evaluations)
     warnings = warnings_of(args.recordings)
@@ -34,6 +38,9 @@ def main(argv: list[str]) -> None:
     if args.table:
         with atomic_path(args.table) as temporary:
             temporary.write_text(every_baseline(records))
+    shown = [*args.played, args.table] if args.table else args.played
+    for page, source in zip(args.pages, shown, strict=False):
+        write_page(page, source)
     say("\n".join([table(records), *(f"warning: {warning}" for warning in warnings)]))
 
 

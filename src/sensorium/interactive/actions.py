@@ -116,6 +116,15 @@ def keys_of(action: Action | None) -> list[str]:
     )
 
 
+def steering(action: Action | None) -> str:
+    """What a person steers, in one sentence; for actions that have keys (`keys_of`)."""
+    if action is None:
+        return "Nothing steers this dream: its recordings hold no actions."
+    if action["kind"] == "continuous":
+        return "You steer a hand: it moves the way of the arrow keys that you hold down."
+    return "You hold a console's joystick: the arrow keys are the stick, the space bar is its button."
+
+
 def pressed(action: Action | None, keys: Iterable[str]) -> np.ndarray | None:
     """The action of the keys that are held down together; opposite keys cancel.
 

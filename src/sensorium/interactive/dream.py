@@ -6,15 +6,14 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from sensorium.config import ConfigurationError
-from sensorium.data.sample_formats import to_sounds
 from sensorium.evaluation.films import KINDS, write_dream
 from sensorium.interactive.actions import POLICIES, plan, read_actions
-from sensorium.interactive.environment import dream_environment
+from sensorium.interactive.comparison import FEWEST, USUAL, check_actions, compare
+from sensorium.interactive.film import dream_on
 from sensorium.interactive.parts import DreamParts, add_arguments, positive, settings
-from sensorium.progress import say, track
+from sensorium.progress import say
 
 FRAMES = 64  # dreamed if neither the recording nor a file of actions gives their number
 
@@ -34,27 +33,29 @@ def main(argv: list[str]) -> None:
         "--actions", type=Path, metavar="FILE", help=".npy or .json: what leads to each dreamed frame"
     )
     steering.add_argument("--policy", choices=POLICIES, default="recorded", help="default: %(default)s")
+    parser.add_argument(
+        "--compare",
+        action="store_true",
+        help=f"four films side by side: the recording, dreams with K = {FEWEST} and K = {USUAL}, and persistence",
+    )
     add_arguments(parser)
     args = parser.parse_args(argv)
     if args.output.suffix.lower() not in KINDS:
         raise ConfigurationError(f"--output {args.output}: a film is one of {', '.join(KINDS)}; give it such an ending")
+    if args.compare:
+        check_actions(args)
     say("loading recordings and models")
     parts = DreamParts.open(args)
     name = args.recording or parts.names()[0]
     parts.begin(name, args.context)  # reports a wrong name before the first pass, which may compile for a minute
+    if args.compare:
+        compare(args, parts, name)
+        return
     moves = actions_of(args, parts, name)
-    environment = dream_environment(parts, [name], **settings(args))
-    environment.reset(0)
-    beginning, count = environment.beginning, FRAMES if moves is None else len(moves)
-    frames = track(range(args.frames or count), "frames dreamed")
-    dreamed = [environment.step(None if moves is None else moves[frame]) for frame in frames]
-    pictures = np.concatenate([beginning.pictures, np.stack([observation.frame for observation in dreamed])])
-    sound = None
-    if beginning.sound is not None:
-        heard = [beginning.sound, *(observation.sound for observation in dreamed)]
-        sound = to_sounds(torch.from_numpy(np.concatenate(heard))).numpy()
+    frames = args.frames or (FRAMES if moves is None else len(moves))
+    pictures, sound = dream_on(parts, name, moves, frames, settings(args))
     write_dream(args.output, pictures, args.context, sound, parts.rates)
-    say(f"{args.output}: {args.context} frames of {name}, then {len(dreamed)} dreamed ones")
+    say(f"{args.output}: {args.context} frames of {name}, then {frames} dreamed ones")
 
 
 def actions_of(args: argparse.Namespace, parts: DreamParts, name: str) -> np.ndarray | None:

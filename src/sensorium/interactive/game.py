@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from sensorium.interactive.actions import keys_of, pressed
+from sensorium.interactive.actions import keys_of, pressed, steering
 from sensorium.interactive.environment import dream_environment
 from sensorium.interactive.parts import DreamParts
 
 MOST_KEYS = 32  # that are down together
+RECORDED = "recorded"  # in place of keys: the action of the recording
 
 
 class Refused(Exception):
@@ -54,55 +55,89 @@ class Game:
         self._environment = dream_environment(
             parts, names, context=context, denoising_steps=denoising_steps, stillness=stillness, seed=seed
         )
-        self._begun = 0
+        self._sessions, self._number = 0, -1  # dreams begun; place of the recording among the names
         self.seconds: list[float] = []
 
-    def begin(self) -> bytes:
-        """A new dream, of the next recording; its last true frame."""
-        picture = self._environment.reset(self._begun).frame
-        self._begun += 1
-        frames, samples = self._parts.rates
+    def begin(self, again: object) -> bytes:
+        """A new dream, of the next recording or again from the same moment; the true frames that it begins with.
+
+        Raises:
+            Refused: if `again` is no truth value.
+        """
+        if not isinstance(again, bool):
+            raise Refused(HTTPStatus.BAD_REQUEST, "again: true or false is needed")
+        if not again or not self._sessions:
+            self._number += 1
+        self._environment.reset(self._number)
+        self._sessions += 1
+        begun, parts = self._environment.beginning, self._parts
+        self._frame, self._as_recorded = len(begun.pictures), True
+        frames, samples = parts.rates
         header = {
-            "session": self._begun,
-            "recording": self._environment.beginning.name,
+            "session": self._sessions,
+            "recording": begun.name,
+            "recorded": parts.latents.frames(begun.name) - self._frame,
             **self._settings,
             "keys": self.keys,
-            "height": picture.shape[0],
-            "width": picture.shape[1],
+            "steering": steering(parts.action),
+            "height": begun.pictures.shape[1],
+            "width": begun.pictures.shape[2],
             "frames_per_second": frames,
             "sample_rate": samples,
         }
-        return pack(header, picture)
+        return pack(header, begun.pictures)
 
     def step(self, session: object, keys: object) -> bytes:
-        """The next frame of the dream, steered by the keys that are down.
+        """The next frame of the dream, steered by the keys that are down, or by the recorded action.
+
+        Args:
+            session: number of the dream.
+            keys: names of keys, or RECORDED.
 
         Raises:
-            Refused: if another page has begun a dream since, or the keys are no list of names.
+            Refused: if another page has begun a dream since, the keys are no list of names, or there is no recorded
+                action any more.
         """
-        if not isinstance(keys, list) or len(keys) > MOST_KEYS or not all(isinstance(key, str) for key in keys):
-            raise Refused(HTTPStatus.BAD_REQUEST, f"keys: a list of at most {MOST_KEYS} names is needed")
-        if not self._begun or session != self._begun:
+        names = keys if isinstance(keys, list) and all(isinstance(key, str) for key in keys) else None
+        if (names is None or len(names) > MOST_KEYS) and keys != RECORDED:
+            reason = f"keys: a list of at most {MOST_KEYS} names is needed, or {RECORDED!r}"
+            raise Refused(HTTPStatus.BAD_REQUEST, reason)
+        if not self._sessions or session != self._sessions:
             raise Refused(HTTPStatus.CONFLICT, "another page has begun a dream; begin again to take it over")
-        action = pressed(self._parts.action, keys)
+        action = self._recorded_action() if names is None else pressed(self._parts.action, names)
         began = time.perf_counter()
         observation = self._environment.step(action)
         self.seconds.append(time.perf_counter() - began)
+        self._as_recorded &= keys == RECORDED or action is None
+        pictures = [observation.frame]
+        video = self._parts.recordings.field(self._environment.beginning.name, "video")
+        if self._as_recorded and self._frame < len(video):
+            pictures.append(video[self._frame])
+        self._frame += 1
         header = {
             "action": None if action is None else action.tolist(),
+            "truth": len(pictures) > 1,
             "doubt": observation.round_trip_error / self._typical_error,
             "seconds": self.seconds[-1],
         }
-        return pack(header, observation.frame, observation.sound)
+        return pack(header, np.stack(pictures), observation.sound)
+
+    def _recorded_action(self) -> np.ndarray | None:
+        if self._parts.action is None:
+            return None
+        actions = self._parts.latents.field(self._environment.beginning.name, "action")
+        if self._frame >= len(actions):
+            raise Refused(HTTPStatus.BAD_REQUEST, "the recording has ended: send keys, or begin again")
+        return actions[self._frame]
 
 
-def pack(header: dict[str, Any], picture: np.ndarray, sound: np.ndarray | None = None) -> bytes:
-    """A frame as the page reads it: length of the header (uint32), header (JSON), picture (RGB), sound if there is any.
+def pack(header: dict[str, Any], pictures: np.ndarray, sound: np.ndarray | None = None) -> bytes:
+    """An answer as the page reads it: length of the header (uint32), header (JSON), pictures (RGB), sound if any.
 
     Args:
         header: what else the page shows.
-        picture: uint8 [H, W, 3].
+        pictures: uint8 [n, H, W, 3].
         sound: int16 [S], little endian like the length; None: silence.
     """
     text = json.dumps(header, allow_nan=False).encode()
-    return len(text).to_bytes(4, "little") + text + picture.tobytes() + (b"" if sound is None else sound.tobytes())
+    return len(text).to_bytes(4, "little") + text + pictures.tobytes() + (b"" if sound is None else sound.tobytes())

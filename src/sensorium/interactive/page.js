@@ -1,16 +1,22 @@
 "use strict";
-// Requests one frame at a time, at the model's speed, and sends the keys that are down.
+// Requests one frame at a time, at the model's speed, and sends the keys that are down. Until a key steers, the dream
+// follows the recorded actions beside the recording, over and over.
 
 const KEPT = 200; // frames that the displayed figures cover
 const SMOOTHED = 8; // frames over which the needle averages the doubt
 const WIDEST = 4; // doubt at the right end of the gauge
+const PAUSE = 1000; // milliseconds before a dream under the recorded actions begins again
+const SHORT = { ArrowLeft: "\u2190", ArrowRight: "\u2192", ArrowUp: "\u2191", ArrowDown: "\u2193" };
 
 const token = new URLSearchParams(location.search).get("token");
 const element = (id) => document.getElementById(id);
 const canvas = element("screen");
 const paper = canvas.getContext("2d");
+const truth = element("truth").getContext("2d");
 const down = new Set();
 let dream = null; // header of the dream that runs
+let steered = false; // whether keys steer it, or the recorded actions
+let stopped = false; // whether an error has ended it
 let actions = [], times = [], doubts = [], arrivals = [];
 let run = 0; // each beginning ends the loop of the previous one
 let speaker = null, heardUntil = 0;
@@ -27,19 +33,22 @@ async function ask(path, request) {
   return { header, body: new Uint8Array(bytes, 4 + length) };
 }
 
-function draw(rgb) {
-  const picture = paper.createImageData(dream.width, dream.height);
+const sleep = (milliseconds) => new Promise((wake) => setTimeout(wake, milliseconds));
+
+function draw(surface, rgb) {
+  const picture = surface.createImageData(dream.width, dream.height);
   for (let from = 0, to = 0; to < picture.data.length; from += 3, to += 4) {
     picture.data[to] = rgb[from];
     picture.data[to + 1] = rgb[from + 1];
     picture.data[to + 2] = rgb[from + 2];
     picture.data[to + 3] = 255;
   }
-  paper.putImageData(picture, 0, 0);
+  surface.putImageData(picture, 0, 0);
 }
 
 function play(bytes) {
-  if (!bytes.length || !speaker) return;
+  if (!bytes.length || !navigator.userActivation.hasBeenActive) return; // browsers want a key or a click before sound
+  speaker ??= new AudioContext();
   const samples = new Int16Array(bytes.slice().buffer);
   const buffer = speaker.createBuffer(1, samples.length, dream.sample_rate);
   buffer.getChannelData(0).set(Float32Array.from(samples, (value) => value / 32768));
@@ -73,44 +82,85 @@ function report(header) {
   element("needle").style.left = `${100 * Math.min(1, doubt / WIDEST)}%`;
 }
 
-async function begin() {
+function showKeys() {
+  for (const key of element("keys").querySelectorAll("kbd")) key.className = down.has(key.dataset.code) ? "down" : "";
+}
+
+function show(header) {
+  dream = header;
+  [actions, times, doubts, arrivals] = [[], [], [], []];
+  for (const screen of [canvas, element("truth")]) [screen.width, screen.height] = [dream.width, dream.height];
+  element("title").textContent = dream.keys.length ? "Steer a dream" : "Watch a dream";
+  element("steering").textContent = dream.steering;
+  element("keys").replaceChildren(...dream.keys.map((code) => {
+    const key = document.createElement("kbd");
+    [key.dataset.code, key.textContent] = [code, SHORT[code] || code];
+    return key;
+  }));
+  showKeys();
+  element("recording").textContent = dream.recording;
+  element("restart").textContent = "Another recording";
+  element("again").disabled = false;
+  element("save").disabled = !dream.keys.length;
+  element("replay").replaceChildren("The saved actions as a film: ", document.createElement("code"));
+  element("replay").lastChild.textContent = `sensorium dream --actions actions.json --recording ${dream.recording} ` +
+    `--context ${dream.context} --denoising-steps ${dream.denoising_steps} --stillness ${dream.stillness} --seed ${dream.seed}`;
+}
+
+function showFrame(pictures, given, hasTruth) {
+  const size = 3 * dream.width * dream.height;
+  canvas.className = given ? "" : "dreaming";
+  draw(paper, pictures.subarray(0, size));
+  if (hasTruth) draw(truth, given ? pictures.subarray(0, size) : pictures.subarray(size, 2 * size));
+  element("shown").textContent = given ? "given: true frames" : "dream";
+  element("beside").className = hasTruth ? "" : "absent";
+  const missing = steered ? "nobody recorded what your keys do" : "the recording has ended";
+  element("recorded").textContent = hasTruth ? "what was recorded" : missing;
+}
+
+function stateOf() {
+  if (!dream.keys.length) return "Dreaming.";
+  return steered ? "You steer." : "Dreaming under the recorded actions. Press a key below to steer.";
+}
+
+// A new dream, of the next recording or again from the same moment, steered by keys or by the recorded actions.
+async function begin(again, steer) {
   const mine = ++run;
+  steered = steer;
   try {
-    const { header, body } = await ask("begin", {});
+    const { header, body } = await ask("begin", { again });
     if (mine !== run) return;
-    dream = header;
-    [actions, times, doubts, arrivals] = [[], [], [], []];
-    if (dream.sample_rate && !speaker) speaker = new AudioContext();
-    [canvas.width, canvas.height] = [dream.width, dream.height];
-    draw(body);
-    canvas.className = "";
-    element("recording").textContent = dream.recording;
-    element("restart").textContent = "Another recording";
-    element("save").disabled = !dream.keys.length;
-    element("keys").textContent = dream.keys.length
-      ? `Keys: ${dream.keys.map((key) => key.replace("Arrow", "")).join(", ")}` : "Nothing steers this dream.";
-    element("replay").replaceChildren("The saved actions as a film: ", document.createElement("code"));
-    element("replay").lastChild.textContent = `sensorium dream --actions actions.json --recording ${dream.recording} ` +
-      `--context ${dream.context} --denoising-steps ${dream.denoising_steps} --stillness ${dream.stillness} --seed ${dream.seed}`;
-    element("state").textContent = "Dreaming.";
-    let due = performance.now();
-    while (mine === run) {
-      const { header, body } = await ask("step", { session: dream.session, keys: dream.keys.filter((key) => down.has(key)) });
+    show(header);
+    stopped = false;
+    steered ||= dream.keys.some((key) => down.has(key)); // held since before the dream
+    const size = 3 * dream.width * dream.height, follows = dream.keys.length && !steered;
+    element("state").textContent = stateOf();
+    for (let at = steered ? body.length - size : 0; at < body.length; at += size) {
+      showFrame(body.subarray(at, at + size), true, true);
+      if (!steered) await sleep(1000 / dream.frames_per_second);
       if (mine !== run) return;
-      const size = 3 * dream.width * dream.height;
-      canvas.className = "dreaming";
-      draw(body.subarray(0, size));
-      play(body.subarray(size));
+    }
+    let due = performance.now();
+    while (!follows || actions.length < dream.recorded) {
+      const keys = follows ? "recorded" : dream.keys.filter((key) => down.has(key));
+      const { header, body } = await ask("step", { session: dream.session, keys });
+      if (mine !== run) return;
+      showFrame(body, false, header.truth);
+      play(body.subarray(size * (header.truth ? 2 : 1)));
       actions.push(header.action);
       report(header);
       due = Math.max(due + 1000 / dream.frames_per_second, performance.now());
-      await new Promise((wake) => setTimeout(wake, due - performance.now()));
+      await sleep(due - performance.now());
+      if (mine !== run) return;
     }
+    await sleep(PAUSE);
+    if (mine === run) begin(true, false);
   } catch (error) {
     if (mine !== run) return;
-    dream = null;
+    [dream, stopped] = [null, true];
     element("state").textContent = `Stopped: ${error.message}`;
     element("restart").textContent = "Begin";
+    element("again").disabled = true;
   }
 }
 
@@ -125,10 +175,17 @@ function save() {
 addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey) return;
   down.add(event.code);
-  if (dream && dream.keys.includes(event.code)) event.preventDefault();
-  if (!dream && !event.repeat && event.target.tagName !== "BUTTON") begin();
+  showKeys();
+  const steers = dream && dream.keys.includes(event.code);
+  if (steers) event.preventDefault();
+  if (event.repeat || event.target.tagName === "BUTTON" && !steers) return;
+  if (steers && !steered) begin(true, true);
+  else if (dream && event.key.toLowerCase() === "r") begin(true, steered);
+  else if (stopped) begin(false, false);
 });
-addEventListener("keyup", (event) => down.delete(event.code));
-addEventListener("blur", () => down.clear());
-element("restart").addEventListener("click", (event) => { event.target.blur(); begin(); });
+addEventListener("keyup", (event) => { down.delete(event.code); showKeys(); });
+addEventListener("blur", () => { down.clear(); showKeys(); });
+element("again").addEventListener("click", (event) => { event.target.blur(); begin(true, steered); });
+element("restart").addEventListener("click", (event) => { event.target.blur(); begin(false, false); });
 element("save").addEventListener("click", save);
+begin(false, false);

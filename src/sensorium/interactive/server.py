@@ -4,10 +4,12 @@ The page requests one frame at a time and sends the keys that are down. So no fr
 known, and neither a slow page nor a slow model makes a queue. One thread dreams for all pages.
 
     GET  /?token=T                the page; /page.js and /page.css hold no secret
-    POST /begin  {}               a new dream, of the next recording -> frame
-    POST /step   {"session": S, "keys": [...]}                       -> frame
+    POST /begin  {"again": true}                   a new dream, again from the same moment;
+                 {"again": false} or {}            of the next recording             -> its true frames
+    POST /step   {"session": S, "keys": [...]}     the next frame, steered by keys,
+                 {"session": S, "keys": "recorded"}  or by the recorded action       -> frame, the true one beside it
 
-A page that begins ends the dream of the page before. What a frame holds: `game.pack`.
+A page that begins ends the dream of the page before. What an answer holds: `game.pack`.
 
 Who may ask: whoever knows the token of the address, since other users of this machine reach its ports too. The page
 sends it with each request (Authorization: Bearer T), which no page of another site can do. Host must name the loopback,
@@ -157,7 +159,7 @@ class Handler(BaseHTTPRequestHandler):
         if game is None:
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "the model is not loaded yet")
         if self.path == "/begin":
-            frame = self.server.dream(game.begin)
+            frame = self.server.dream(game.begin, request.get("again", False))
         elif self.path == "/step":
             frame = self.server.dream(game.step, request.get("session"), request.get("keys"))
         else:

@@ -252,7 +252,15 @@ MUTANTS = (
         "evaluation/baselines/motion_and_sound.py",
         "for shift in range(2 * REACH + 1)]",
         "for shift in range(REACH + 1)]",
-        ("test_baselines_motion_and_sound.py::test_onsets_are_read_from_the_motion_around_them",),
+        ("test_baselines_motion_and_sound.py::test_onsets_are_read_from_the_changes_around_them",),
+        cheap=True,
+    ),
+    Mutant(
+        "floor: changes of a film without their sign",
+        "evaluation/baselines/motion_and_sound.py",
+        "signed, size = steps.mean((3, 5))",
+        "signed, size = np.abs(steps).mean((3, 5))",
+        ("test_baselines_motion_and_sound.py::test_changes_have_the_sign_of_each_channel",),
         cheap=True,
     ),
     Mutant(

@@ -264,6 +264,14 @@ MUTANTS = (
         cheap=True,
     ),
     Mutant(
+        "floor: plain features of pixels beside the body",
+        "perception/evaluation/impact_features.py",
+        "around = np.stack([picture[:, y : y + side, x : x + side]",
+        "around = np.stack([picture[:, x : x + side, y : y + side]",
+        ("test_bodies.py::test_plain_sight_is_of_the_pixels_around_the_body",),
+        cheap=True,
+    ),
+    Mutant(
         "harm with its sign turned",
         "perception/evaluation/finetuning.py",
         "value + HARM for",

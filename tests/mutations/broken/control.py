@@ -109,6 +109,21 @@ MUTANTS = (
         cheap=True,
     ),
     Mutant(
+        "floor: films of steered worlds without the ridge",
+        "generation/evaluation/own_actions.py",
+        "        **continued_films,\n",
+        "",
+        ("test_control.py::test_trained_dreams_obey_their_own_actions_and_others_do_not",),
+    ),
+    Mutant(
+        "floor: a share of the noise that is chosen in rooms of the ridge",
+        "forecasting/evaluation/causal_places.py",
+        "part.rows(~np.isin(part.groups, out))",
+        "part",
+        ("test_causal.py::test_the_share_of_a_ridge_is_chosen_in_rooms_that_it_has_not_seen",),
+        cheap=True,
+    ),
+    Mutant(
         "strangers with one's own actions",
         "generation/evaluation/own_actions.py",
         "strangers = with_actions_of(own, of_other_recordings(sample.groups, rng), given)",

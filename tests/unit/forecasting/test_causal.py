@@ -14,7 +14,12 @@ from sensorium.data.sources import playroom
 from sensorium.evaluation.sample import Sample
 from sensorium.forecasting.config import CausalConfig
 from sensorium.forecasting.evaluation import causal
-from sensorium.forecasting.evaluation.causal_places import ActionRegressor, LinearPlaces, best_share
+from sensorium.forecasting.evaluation.causal_places import (
+    ActionRegressor,
+    LinearPlaces,
+    best_share,
+    best_share_elsewhere,
+)
 
 GIVEN, HORIZON = 3, 4
 COLUMNS = np.array([[0, 1]])
@@ -79,6 +84,26 @@ def test_the_share_of_the_noise_is_the_one_that_forecasts_best() -> None:
             assert errors[1] < 0.05 * errors[0]
         else:
             assert max(errors) < 0.01
+
+
+def test_the_share_of_a_ridge_is_chosen_in_rooms_that_it_has_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each window once, by a ridge whose rooms are others, and with the share that a ridge of other windows has."""
+    places: Any = Seen()
+    observed, tried = windows(800, 0), windows(100, 1, noise=2.0)
+    other = tried["action"].copy()
+    other[:, GIVEN:] += 1
+    outcome = tried["truth.state"][:, GIVEN:][..., COLUMNS] + np.arange(1, HORIZON + 1)[None, :, None, None]
+    judged: list[str] = []
+    forecast = LinearPlaces.forecast
+
+    def watched(self: LinearPlaces, sample: Sample, actions: np.ndarray, kept: float = 0.0) -> np.ndarray:
+        assert not self.fitted_on & set(sample.names)
+        judged.extend(sample.names if kept == 1 else [])
+        return forecast(self, sample, actions, kept)
+
+    monkeypatch.setattr(LinearPlaces, "forecast", watched)
+    assert best_share_elsewhere(places, [observed], tried, other, outcome) == 1.0
+    assert sorted(judged) == sorted(tried.names)
 
 
 def test_no_room_of_the_readout_judges(monkeypatch: pytest.MonkeyPatch) -> None:

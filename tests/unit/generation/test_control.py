@@ -303,7 +303,9 @@ def test_trained_dreams_obey_their_own_actions_and_others_do_not(world: ToyWorld
     record = trained["metrics"]["own_actions"]
     assert record["passed"], record
     assert trained["ahead"] == [1, 4, 8]
-    assert {"actions of strangers", "last frame held", "mean picture", "untrained"} < set(baseline_values(record))
+    assert {"actions of strangers", "last frame held", "mean picture", "untrained", "fade", "ridge"} < set(
+        baseline_values(record)
+    )
     poisons = [poison for poison in POISONS if poison != "finest"]  # the only step that the toy's network learns
     for words in (["--untrained-seed", "101"], *(["--poison", poison] for poison in poisons)):
         other = on_toy(world, tmp_path, *words)["metrics"]["own_actions"]

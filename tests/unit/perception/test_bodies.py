@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from sensorium.evaluation.readout import JointReadout, one_hot
 from sensorium.evaluation.sample import Sample
 from sensorium.evaluation.statistics import LeakError, baseline_values
 from sensorium.perception.config import PropertiesConfig
-from sensorium.perception.evaluation import properties
+from sensorium.perception.evaluation import impact_features, properties
 from sensorium.perception.evaluation.impacts import draw_impacts, frames_of, impacts_for, kinds
 
 SECTIONS: dict[ModuleType, Section] = {properties: PropertiesConfig()}
@@ -143,7 +143,7 @@ def test_mass_passes_only_if_it_needs_more_than_one_sense(felt: bool) -> None:
         return JointReadout(*parts)
 
     metrics, alone = properties.property_records(
-        properties.PropertyReader(training, test), senses(True), [senses(False)] * 3, 0
+        properties.PropertyReader(training, test), senses(True), {f"untrained {n}": senses(False) for n in range(3)}, 0
     )
     assert metrics["mass"]["passed"] == felt
     assert metrics["mass_given_looks"]["passed"]
@@ -151,6 +151,19 @@ def test_mass_passes_only_if_it_needs_more_than_one_sense(felt: bool) -> None:
     assert not metrics["size"]["passed"], "no sense shows it here"
     assert not any(record["sight"]["passed"] for record in alone.values()), "it is blind"
     assert alone["mass"]["touch"]["passed"] == felt
+
+
+def test_plain_sight_is_of_the_pixels_around_the_body() -> None:
+    """A red square to the right and above the middle is seen at its place alone, and at the very edge, too."""
+    film = np.zeros((1, 32, 32, 3), np.uint8)
+    film[0, 4:8, 24:28, 0] = 255
+    recordings: Any = SimpleNamespace(field=lambda name, field: film)
+    places = np.array([[26 / 32, 6 / 32], [6 / 32, 26 / 32], [1.0, 0.0]])
+    impacts = Sample(np.array(["a"] * 3), np.zeros(3, int), {"place": places})
+    seen = impact_features.plain_sight(recordings, impacts)
+    used = seen[:, -1]  # colours
+    assert used.tolist() == [2, 1, 2]
+    assert np.isfinite(seen).all()
 
 
 def test_a_readout_of_judged_bodies_is_refused() -> None:
@@ -162,7 +175,7 @@ def test_a_readout_of_judged_bodies_is_refused() -> None:
     samples = reader.read(JointReadout(given, given), ("touch",))["size"]
     own: Any = {(sense,): {"size": samples} for sense in properties.SENSES}
     with pytest.raises(LeakError, match="size by touch: fitted on 20 of the recordings that judge it"):
-        properties.sense_record(reader, "size", "touch", own, [], 0)
+        properties.sense_record(reader, "size", "touch", own, {}, 0)
 
 
 def test_properties_pass_with_a_trained_audio_encoder_and_fail_with_untrained_ones(

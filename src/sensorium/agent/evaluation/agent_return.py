@@ -9,7 +9,7 @@ episode of any policy. In the playroom's task `left` that player holds one actio
 policy can pass. Reference: the policy that made the recordings.
 
 `reward_error` is the mean squared error of the reward that the agent predicts for the last frame of test windows;
-baselines: their mean, the reward of the frame before, and untrained agents; ceiling: 0.
+baselines: the mean of training recordings, the reward of the frame before, and untrained agents; ceiling: 0.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from sensorium.evaluation import figures
 from sensorium.evaluation.baselines.actions import best_constant, constant_actions, hold_each
 from sensorium.evaluation.contract import DATA, Evaluation, Input, Result
 from sensorium.evaluation.harness import Bench, WindowPool, require, spread
-from sensorium.evaluation.statistics import NOTHING, measure
+from sensorium.evaluation.statistics import measure
 from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.generation.dream import Dreamer
 from sensorium.generation.dynamics_learner import tokens_of
@@ -41,7 +41,7 @@ from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.progress import track
 from sensorium.randomness import stable_seed
 
-REVISION = 2
+REVISION = 3
 SOUND = "latents/audio"
 CHOSEN = "constant chosen in training rooms"
 EVALUATION = Evaluation(
@@ -146,6 +146,8 @@ def reward_error(bench: Bench, config: AgentReturnConfig) -> dict[str, Any]:
     """Squared error of the reward predicted for the last frame of a window."""
     frames = bench.parts.load(Agent).dynamics.window
     pool = WindowPool(bench.parts.recordings("latents/video"), "test", ("latent", "action", "reward"), frames)
+    known = bench.parts.recordings()
+    usual = float(np.concatenate([known.field(name, "reward") for name in known.names("training")]).mean())
     rng = np.random.default_rng(stable_seed(config.seed, "agent-return"))
     picked = pool.draw(np.ones(len(pool), bool), config.windows, rng)
     batch = join(pool.windows, bench.parts.path(SOUND) if SOUND in bench.parts else None).batch(picked)
@@ -168,9 +170,9 @@ def reward_error(bench: Bench, config: AgentReturnConfig) -> dict[str, Any]:
         errors(bench.untrained_seed),
         pool.recording[picked].tolist(),
         higher_is_better=False,
-        fitted_on=NOTHING,
+        fitted_on=known.names("training"),
         baselines={
-            "mean": (truth - truth.mean()) ** 2,
+            "mean": (truth - usual) ** 2,
             "last reward": (batch["reward"][:, -2].numpy() - truth) ** 2,
             **bench.untrained(errors),
         },

@@ -13,8 +13,8 @@ course of events? Abduction: the noise of each frame is the error of the forecas
 the inferred noise is kept, because part of it is readout error: the fraction with the smallest error in the rooms of
 the readout. Action: the other actions. Prediction: the forecast with that noise. The metric is the root mean square
 error of all places. Floors: the forecast without noise; the same noise under the window's own actions, the score of a
-model that ignores actions; the ridge regression from state and actions, without noise and with a share of its own; the
-true course, left unchanged. Ceiling: the readout of the true course.
+model that ignores actions; the ridge regression from state and actions, without noise and with a share of its own,
+chosen in rooms that it is not fitted in; the true course, left unchanged. Ceiling: the readout of the true course.
 `but_for`, responsibility: the body moved further than `moved`; would it have done so if the hand had rested? The
 simulator gives the truth; the answer, by abduction as above, is how near to its start the body would have ended. Area
 under the ROC curve. Floors: chance (0.5); the answer for another room's actions in place of the resting hand; the
@@ -40,12 +40,18 @@ from sensorium.evaluation.scores import cosine, explained, products, root_mean
 from sensorium.evaluation.statistics import measure
 from sensorium.forecasting.config import CausalConfig, StateDynamicsConfig
 from sensorium.forecasting.evaluation import motion_figures
-from sensorium.forecasting.evaluation.causal_places import ActionRegressor, LinearPlaces, PlaceForecaster, best_share
+from sensorium.forecasting.evaluation.causal_places import (
+    ActionRegressor,
+    LinearPlaces,
+    PlaceForecaster,
+    best_share,
+    best_share_elsewhere,
+)
 from sensorium.forecasting.evaluation.forecasts import INPUTS, Forecaster
 from sensorium.forecasting.evaluation.rooms import SingleBodyRooms
 from sensorium.randomness import stable_seed
 
-REVISION = 4
+REVISION = 5
 EVALUATION = Evaluation(__name__, CausalConfig, inputs=INPUTS, control="the state dynamics")
 main = EVALUATION.main
 
@@ -67,9 +73,11 @@ def judge(bench: Bench, config: CausalConfig) -> Result:
     sample = rooms.sample(given + horizon, config.windows, rng)
     changed, third = (exchanged(sample, given, rng) for _ in range(2))
     regressor = ActionRegressor(observed, places.columns, given)
-    linear = LinearPlaces(places, [observed, shuffled.sample(given + horizon, OBSERVED, rng)])
+    seen = [observed, shuffled.sample(given + horizon, OBSERVED, rng)]
+    linear = LinearPlaces(places, seen)
     truth = fitting.rerun(tried, tried_changed, given)[..., places.columns]
-    kept, linear_kept = (best_share(by, tried, tried_changed, truth) for by in (places, linear))
+    kept = best_share(places, tried, tried_changed, truth)
+    linear_kept = best_share_elsewhere(places, seen, tried, tried_changed, truth)
     case = Case.of(sample, rooms, places, changed, third, kept, linear, linear_kept)
     fitted_on = places.fitted_on | regressor.fitted_on | linear.fitted_on | set(tried.names)
 

@@ -20,6 +20,7 @@ from sensorium.forecasting.evaluation.rooms import SingleBodyRooms
 EXCLUDED = "nearest"  # the body nearest to the hand is a different one from frame to frame
 RENAMED = {"largest": "body"}
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the noise
+FOLDS = 2  # of the rooms, where what is fitted and what chooses the share must not share one
 
 
 class PlaceForecaster:
@@ -120,5 +121,24 @@ def best_share(
     forecaster: PlaceForecaster | LinearPlaces, sample: Sample, changed: np.ndarray, truth: np.ndarray
 ) -> float:
     """The share of the noise with which the outcomes of other actions, [n, H, K, 2], are forecast best."""
-    errors = [float(((forecaster.forecast(sample, changed, share) - truth) ** 2).mean()) for share in SHARES]
+    return SHARES[int(np.argmin(_errors(forecaster, sample, changed, truth)))]
+
+
+def best_share_elsewhere(
+    places: PlaceForecaster, fitted: Sequence[Sample], sample: Sample, changed: np.ndarray, truth: np.ndarray
+) -> float:
+    """The same for a `LinearPlaces` of the windows `fitted`, each room judged by one that was fitted in other rooms."""
+    names, errors = np.unique(sample.groups), np.zeros(len(SHARES))
+    for fold in range(FOLDS):
+        out = names[fold::FOLDS]
+        elsewhere = LinearPlaces(places, [part.rows(~np.isin(part.groups, out)) for part in fitted])
+        here = np.isin(sample.groups, out)
+        if here.any():
+            errors += here.sum() * _errors(elsewhere, sample.rows(here), changed[here], truth[here])
     return SHARES[int(np.argmin(errors))]
+
+
+def _errors(
+    forecaster: PlaceForecaster | LinearPlaces, sample: Sample, changed: np.ndarray, truth: np.ndarray
+) -> np.ndarray:
+    return np.array([np.square(forecaster.forecast(sample, changed, share) - truth).mean() for share in SHARES])

@@ -12,7 +12,8 @@ Floors: the last frame held still, without its hand and with one that is drawn w
 regression from the body sense and the actions, and free motion between bounds), the mean picture, a training recording
 replayed, the dream of an untrained network, and the dream under the other ones of the two choices of actions.
 Ceiling: the true frames as the tokenizer shows them.
-In worlds without a known hand `own_actions` takes their place (`own_actions`).
+In worlds without a known hand `own_actions` takes their place (`own_actions`), with the fade and a ridge of films as
+floors, too.
 Reported without being metrics, for a dream and its floors by the frames ahead: how often there is a hand at all, and
 where it is near, the bodies kept (elsewhere the distance of colour histograms), and the look, the mean distance of
 8 x 8 patches to the nearest ones of training pictures over that of the true frames: above 1 are artefacts, below 1
@@ -31,7 +32,7 @@ from sensorium.generation.evaluation.own_actions import judge_films
 from sensorium.generation.evaluation.steered_rooms import judge_rooms
 from sensorium.randomness import stable_seed
 
-REVISION = 1
+REVISION = 2
 EVALUATION = Evaluation(
     __name__,
     ControlConfig,

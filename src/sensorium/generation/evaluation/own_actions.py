@@ -2,15 +2,20 @@
 
 `own_actions` is the cosine between the dreamed and the true change since the last true frame, in the pixels that move
 (a channel changes by more than a tenth of the scale), pooled over the windows and averaged over the frames ahead. A
-dream that goes where its actions lead beats the dream under strangers' actions, which is a floor.
+dream that goes where its actions lead beats the dream under strangers' actions, which is a floor; others are those of
+`LongDreams`, and the fade and the ridge of `baselines.forecasts`, which is given the actions, too.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
+from sensorium.data.recording import Split
+from sensorium.evaluation.baselines.pictures import RECENT, Fade, Films
+from sensorium.evaluation.baselines.ridge_of_films import continued
 from sensorium.evaluation.contract import Result
 from sensorium.evaluation.sample import of_other_recordings, with_actions_of
 from sensorium.evaluation.scores import cosine, products
@@ -20,7 +25,9 @@ from sensorium.generation.evaluation import control_figures
 from sensorium.generation.evaluation.dreams import Studio, true_pictures
 from sensorium.generation.evaluation.long_dreams import LongDreams, curves, images
 from sensorium.generation.evaluation.permanence import histogram_distance
+from sensorium.randomness import stable_seed
 
+FITTED: tuple[Split, ...] = ("training", "validation")  # on which ridges are fitted, and their penalties chosen
 MOVED = 0.1  # of the scale, of any channel of a pixel, since the last true frame
 
 
@@ -33,8 +40,10 @@ def judge_films(studio: Studio, config: ControlConfig, rng: np.random.Generator)
     own = sample["action"]
     strangers = with_actions_of(own, of_other_recordings(sample.groups, rng), given)
     dreamt = dreams.dreams({"own": own, "strangers": strangers})
+    continued_films, fitted_on = continuations(dreams, config.seed)
     floors = {
         **dreams.floors(),
+        **continued_films,
         "actions of strangers": dreams.shown(dreamt["strangers"]),
         "untrained": dreams.shown(dreams.dreams({"own": own}, untrained=True)["own"]),
     }
@@ -46,7 +55,7 @@ def judge_films(studio: Studio, config: ControlConfig, rng: np.random.Generator)
         sums(dreamed),
         sample.names,
         statistic=cosine,
-        fitted_on=dreams.fitted_on,
+        fitted_on=dreams.fitted_on | fitted_on,
         baselines={name: sums(pictures) for name, pictures in floors.items()},
         ceilings={"tokenizer": sums(coded)},
         seed=config.seed,
@@ -71,6 +80,30 @@ def judge_films(studio: Studio, config: ControlConfig, rng: np.random.Generator)
         notes,
         files={"video": lambda path: control_figures.write_film(path, studio, sample["video"], dreamt["own"])},
     )
+
+
+def continuations(dreams: LongDreams, seed: int) -> tuple[dict[str, np.ndarray], frozenset[str]]:
+    """The fade and the ridge at the frames that are judged, [n, H, 3, S, S], and the recordings that they know.
+
+    Training recordings that end sooner say nothing of later frames, which are continued as their last ones are.
+    """
+    recordings, given, recent = dreams.studio.recordings, dreams.given, min(dreams.given, RECENT)
+    known = min(recordings.frames(name) for split in FITTED for name in recordings.names(split))
+    frames = np.minimum(dreams.sample["video"].shape[1], known) - given + recent
+    ahead = np.minimum(dreams.ahead, frames - recent)
+    kept = [*range(recent), *(recent - 1 + ahead)]
+
+    def of_interest(films: Films) -> Films:
+        actions = None if films.actions is None else films.actions[:, :frames]
+        return replace(films, frames=films.frames[:, kept], actions=actions)
+
+    fitting, choosing = (
+        of_interest(Films.drawn(recordings, split, frames, stable_seed(seed, "own actions", split))) for split in FITTED
+    )
+    test = of_interest(Films.of(dreams.sample, given - recent))
+    fade = Fade(fitting, recent)
+    shown = {"fade": fade(test.pictures(0, recent)), "ridge": continued(fade, fitting, choosing, (test,), recent)[0]}
+    return shown, fitting.recordings | choosing.recordings
 
 
 def changes(pictures: np.ndarray, truth: np.ndarray, last: np.ndarray) -> np.ndarray:

@@ -5,8 +5,10 @@ the body, those of hearing the audio encoder's embeddings around the impact, tho
 readout (`readout.py`) is fitted on training recordings. Its predictions at the impacts on a test body are averaged and
 compared with the true values by R^2 (for the material by the mean accuracy over classes). No body is in both splits.
 
-The metrics are those of all senses together. Floors: the mean (the most frequent material), and all senses with three
-untrained encoders. For `mass`, which needs more than one sense (sound shows the material and the pitch, touch the
+The metrics are those of all senses together. Floors: the mean (the most frequent material), all senses with three
+untrained encoders, and all senses with plain features in place of the encoders' (gradients, colours and plain numbers
+of the pixels around the body; cepstra and statistics of the bands of its sound).
+For `mass`, which needs more than one sense (sound shows the material and the pitch, touch the
 push), each sense alone is a floor too; for `mass_given_looks`, the logarithm of mass minus that of the true area, and
 for the material, sight alone is. Ceiling: the truth of material, shape and size, which determines all properties.
 References: each sense alone, and `truth of events`: boosted trees on the impact's true impulse and loudness and on the
@@ -16,11 +18,13 @@ Material and friction are in `reported`, in the same form, and are no metrics: a
 nearly as good for the four materials.
 
 `senses` holds the score of each sense alone for every property, with an interval and whether it is above its floors
-(the mean and the same sense with untrained encoders). Friction and restitution are constants of a material here.
+(the mean and the same sense with untrained encoders, or with plain features).
+Friction and restitution are constants of a material here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -43,13 +47,14 @@ from sensorium.perception.evaluation.impacts import impacts_for, objects
 from sensorium.perception.evaluation.world_readout import ENCODERS
 from sensorium.progress import track
 
-REVISION = 2
+REVISION = 3
 EVALUATION = Evaluation(__name__, PropertiesConfig, inputs=ENCODERS, control="both encoders")
 main = EVALUATION.main
 
 SENSES = ("sight", "hearing", "touch")
 REPORTED = ("material", "friction")  # without being metrics
 NEED_ALL, NOT_BY_LOOKS = ("mass",), ("mass_given_looks", "material")
+PLAIN = "plain features"
 KEPT = ("value", "low", "high", "floor", "passed")
 TITLE = "Properties of bodies that are hit, from all senses"
 
@@ -65,10 +70,9 @@ def judge(bench: Bench, config: PropertiesConfig) -> Result:
         encoders = bench.parts.load(VisionEncoder, seed), bench.parts.load(AudioEncoder, seed)
         return JointReadout(*(perceived(bench, recordings, part, *encoders) for part in (training, test)))
 
-    untrained = [senses(seed) for seed in FLOOR_SEEDS]
-    records, alone = property_records(
-        PropertyReader(training, test), senses(bench.untrained_seed), untrained, config.seed
-    )
+    others = {f"untrained {number}": senses(seed) for number, seed in enumerate(FLOOR_SEEDS)}
+    others[PLAIN] = JointReadout(*(plainly_perceived(bench, recordings, part) for part in (training, test)))
+    records, alone = property_records(PropertyReader(training, test), senses(bench.untrained_seed), others, config.seed)
     metrics = {name: record for name, record in records.items() if name not in REPORTED}
     notes = {
         "reported": {name: records[name] for name in REPORTED},
@@ -79,12 +83,16 @@ def judge(bench: Bench, config: PropertiesConfig) -> Result:
 
 
 def property_records(
-    reader: PropertyReader, judged: JointReadout, untrained: list[JointReadout], seed: int
+    reader: PropertyReader, judged: JointReadout, simpler: Mapping[str, JointReadout], seed: int
 ) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
-    """A metric for each property from all senses, and what each sense alone reads: property -> sense -> record."""
+    """A metric for each property from all senses, and what each sense alone reads: property -> sense -> record.
+
+    `simpler` are the same senses with other networks, or with none, by the name of the floor.
+    """
     ways = (*((sense,) for sense in SENSES), SENSES)
-    networks = track((judged, *untrained), "networks read")
-    own, *others = ({way: reader.read(given, way) for way in ways} for given in networks)
+    networks = track((judged, *simpler.values()), "networks read")
+    own, *read = ({way: reader.read(given, way) for way in ways} for given in networks)
+    others = dict(zip(simpler, read, strict=True))
     names = track(reader.names, "properties")
     metrics = {name: property_metric(reader, name, own, others, seed) for name in names}
     alone = {
@@ -101,13 +109,13 @@ def scoring(name: str) -> tuple[Statistic, dict[str, Score]]:
 
 
 def property_metric(
-    reader: PropertyReader, name: str, own: Readouts, untrained: list[Readouts], seed: int
+    reader: PropertyReader, name: str, own: Readouts, simpler: Mapping[str, Readouts], seed: int
 ) -> dict[str, Any]:
     """A property, read from all senses."""
     statistic, trivial = scoring(name)
     each = {sense: own[(sense,)][name] for sense in SENSES}
     needed = SENSES if name in NEED_ALL else ("sight",) if name in NOT_BY_LOOKS else ()
-    together = {f"untrained {n}": other[SENSES][name] for n, other in enumerate(untrained)}
+    together = {floor: other[SENSES][name] for floor, other in simpler.items()}
     others = {f"{sense} alone": rows for sense, rows in each.items()}
     return measure(
         name,
@@ -123,18 +131,18 @@ def property_metric(
 
 
 def sense_record(
-    reader: PropertyReader, name: str, sense: str, own: Readouts, untrained: list[Readouts], seed: int
+    reader: PropertyReader, name: str, sense: str, own: Readouts, simpler: Mapping[str, Readouts], seed: int
 ) -> dict[str, Any]:
     """A property, read from one sense."""
     statistic, trivial = scoring(name)
-    encoders = [] if sense == "touch" else untrained  # touch has no encoder
+    others = {} if sense == "touch" else simpler  # touch has no encoder
     record = measure(
         f"{name} by {sense}",
         own[(sense,)][name],
         reader.groups,
         statistic=statistic,
         fitted_on=reader.fitted_on,
-        baselines=trivial | {f"untrained {n}": other[(sense,)][name] for n, other in enumerate(encoders)},
+        baselines=trivial | {floor: other[(sense,)][name] for floor, other in others.items()},
         ceilings={"truth": 1.0},
         seed=seed,
     )
@@ -148,6 +156,15 @@ def perceived(
     return {
         "sight": impact_features.sight(bench, recordings, impacts, vision),
         "hearing": impact_features.hearing(bench, recordings, impacts, audio),
+        "touch": impact_features.touch(recordings, impacts),
+    }
+
+
+def plainly_perceived(bench: Bench, recordings: RecordingSet, impacts: Sample) -> dict[str, np.ndarray]:
+    """The same without a network."""
+    return {
+        "sight": impact_features.plain_sight(recordings, impacts),
+        "hearing": impact_features.plain_hearing(bench, recordings, impacts),
         "touch": impact_features.touch(recordings, impacts),
     }
 

@@ -7,7 +7,8 @@ embeddings.
 Ties count as half better and half worse, so a network that answers the same to everything scores chance.
 Baselines: chance; three untrained fusion networks on the same encoders; the same network scored against a wrong pair;
 the correlation over the window of loudness and change of motion, for which nothing is learned; and that of onsets and
-what a ridge regression, fitted on training recordings, expects of them from motion in 4 x 4 cells of seven frames.
+what a ridge regression, fitted on training recordings, expects of them from what changes in seven frames: the mean of
+each channel in 8 x 8 cells, with its sign, and the motion there.
 Ceiling: a perfect matcher, which errs only where candidates are identical bit for bit. Reference, where the source has
 labels: a matcher that knows which classes (in the playroom: materials) are heard in each window. It uses the truth of
 both windows, so it is no baseline.
@@ -29,6 +30,7 @@ from sensorium.evaluation.baselines.motion_and_sound import (
     OnsetReadout,
     agreement,
     change_of_energy,
+    changes,
     loudness,
     motion,
     onsets,
@@ -46,7 +48,7 @@ from sensorium.perception.fusion import Fusion
 from sensorium.progress import track
 from sensorium.randomness import stable_seed
 
-REVISION = 3
+REVISION = 4
 EVALUATION = Evaluation(__name__, RetrievalConfig, inputs=FUSED, control="fusion")
 main = EVALUATION.main
 
@@ -167,22 +169,24 @@ def direction_metrics(
 
 
 def onset_readout(recordings: RecordingSet) -> OnsetReadout:
-    """The readout of onsets from motion, fitted on training recordings."""
+    """The readout of onsets from films, fitted on training recordings."""
     names = recordings.names("training")[:FITTED]
     known = {}
     for name in track(names, "recordings whose onsets are learned"):
-        moved = motion(recordings.field(name, "video")[None])[0]
-        known[name] = (moved, onsets(loudness(per_frame(recordings.field(name, "audio")[None], len(moved))))[0])
+        seen = changes(recordings.field(name, "video")[None])[0]
+        known[name] = (seen, onsets(per_frame(recordings.field(name, "audio")[None], len(seen)))[0])
     return OnsetReadout(known)
 
 
 def by_motion(sample: Sample, expected: OnsetReadout) -> dict[str, np.ndarray]:
     """Similarities [n, n] of what moves in each window and what sounds in each, by name."""
-    moved = np.concatenate([motion(part) for part in np.array_split(sample["video"], len(sample) // ROWS + 1)])
-    loud = loudness(per_frame(sample["audio"], moved.shape[1]))
+    films = np.array_split(sample["video"], len(sample) // ROWS + 1)
+    moved = np.concatenate([change_of_energy(motion(film)) for film in films])
+    read = np.concatenate([expected(changes(film)) for film in films])
+    sounds = per_frame(sample["audio"], moved.shape[1])
     return {
-        "loudness and change of motion": agreement(change_of_energy(moved), loud),
-        "onsets and a ridge from motion": agreement(expected(moved), onsets(loud)),
+        "loudness and change of motion": agreement(moved, loudness(sounds)),
+        "onsets and a ridge from motion": agreement(read, onsets(sounds)),
     }
 
 

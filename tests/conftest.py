@@ -12,8 +12,13 @@ from pathlib import Path
 
 import pytest
 
+import warm
+
 # A runner in the background ignores Ctrl-C, and what is ignored stays ignored in every process that a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# Every process that a test starts would compile all sources, and pytest rewrite all tests, again.
+os.environ["PYTHONDONTWRITEBYTECODE"] = ""
+sys.dont_write_bytecode = False
 # Small tensors gain nothing from threads, and tests share the machine with the processes they start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -58,6 +63,17 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     return make
 
 
+def surroundings(folder: Path, path: Path | None) -> dict[str, str]:
+    """The environment of a command in a copy of the repository."""
+    places = [str(path)] if path else []
+    return {
+        **os.environ,
+        "PATH": os.pathsep.join([*places, str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "PYTHONPATH": str(folder / "src"),
+        "XDG_CACHE_HOME": str(folder.parent / "cache"),
+    }
+
+
 @pytest.fixture(scope="session")
 def command() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run a command of the environment in a copy of the repository, with that copy's own sources."""
@@ -65,22 +81,27 @@ def command() -> Callable[..., subprocess.CompletedProcess[str]]:
     def run(
         folder: Path, *words: str, path: Path | None = None, timeout: float = 600
     ) -> subprocess.CompletedProcess[str]:
-        places = [str(path)] if path else []
-        environment = {
-            **os.environ,
-            "PATH": os.pathsep.join([*places, str(Path(sys.executable).parent), os.environ["PATH"]]),
-            "PYTHONPATH": str(folder / "src"),
-            "XDG_CACHE_HOME": str(folder.parent / "cache"),
-        }
         return subprocess.run(
             words,
             cwd=folder,
-            env=environment,
+            env=surroundings(folder, path),
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             timeout=timeout,
             check=False,
         )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def warm_command() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """The same for `snakemake ...` alone, in a process that starts warm: for what is no test of the start itself."""
+
+    def run(
+        folder: Path, *words: str, path: Path | None = None, timeout: float = 600
+    ) -> subprocess.CompletedProcess[str]:
+        return warm.run(words, folder, surroundings(folder, path), timeout)
 
     return run

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import torch
+from toy_store import TOYS
 from toy_world import ToyWorld
 
 TRAINED = {"world", "room", "playroom"}  # fixtures whose models are trained
@@ -30,7 +33,9 @@ def drawn_alike() -> None:
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> ToyWorld:
-    """Recordings and models that were trained on them."""
+    """Recordings and models that were trained on them, once for all workers."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        os.environ.setdefault(TOYS, str(tmp_path_factory.getbasetemp().parent / "toys"))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     made = ToyWorld(tmp_path_factory.mktemp("toy"))

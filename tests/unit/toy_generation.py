@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from toy_store import shared
 from toy_world import DETAILS, ENCODER_SHAPES, ToyWorld, fit, write_model, write_recordings
 
 from sensorium.config import LatentsConfig
@@ -17,34 +18,37 @@ from sensorium.generation.dynamics import FINEST, Conditioning, Dynamics
 from sensorium.generation.tokenizer_config import VideoTokenizerConfig
 from sensorium.generation.tokenizers import VideoTokenizer
 
+PARTS = ("tokenizer", "latents", "dynamics")
 TOKENIZER = VideoTokenizerConfig(width=16, channels=16)
 DYNAMICS = DynamicsConfig(dim=64, layers=2, time_every=2, heads=2, key_heads=1, window=8, long_frames=8)
 
 
 class ToyGeneration:
-    """Manifests: tokenizer, latents, dynamics; and the tokenizer itself, and the tokens of the training split."""
+    """Manifests: tokenizer, latents, dynamics."""
 
     def __init__(self, world: ToyWorld) -> None:
-        self.world, folder = world, world.folder
-        self.tokenizer = write_model(
-            folder / "tokenizer", self._tokenizer(), "tokenizer_video", TOKENIZER, ENCODER_SHAPES
-        )
+        self.world = world
+        self.tokenizer, self.latents, self.dynamics = (world.folder / part / "manifest.json" for part in PARTS)
+        shared((__name__, "toy_world"), PARTS, world.folder, self._train)
+
+    def _train(self) -> None:
+        world, folder = self.world, self.world.folder
+        tokenizer = self._tokenizer()
+        write_model(folder / "tokenizer", tokenizer, "tokenizer_video", TOKENIZER, ENCODER_SHAPES)
         with torch.no_grad():
             latents = {
                 name: {
-                    "latent": self.video_tokenizer.encode(to_images(torch.from_numpy(r["video"]))).half().numpy(),
+                    "latent": tokenizer.encode(to_images(torch.from_numpy(r["video"]))).half().numpy(),
                     "action": r["action"],
                     "reward": r["reward"],
                 }
                 for name, r in world.recordings.items()
             }
-        self.latents = write_recordings(
-            folder / "latents", latents, LatentsConfig(), data=world.data, tokenizer=self.tokenizer
-        )
+        write_recordings(folder / "latents", latents, LatentsConfig(), data=world.data, tokenizer=self.tokenizer)
         training = list(latents)[: len(world.training)]
         self.tokens = torch.from_numpy(np.stack([latents[name]["latent"] for name in training])).float()
         shapes = {"video": 4, "grid": True, "audio": 0, "channels": TOKENIZER.channels, "action": DETAILS["action"]}
-        self.dynamics = write_model(
+        write_model(
             folder / "dynamics",
             self._dynamics(shapes),
             "dynamics",
@@ -59,17 +63,17 @@ class ToyGeneration:
         torch.manual_seed(part)
         self.rng = np.random.default_rng(part)
 
-    def _tokenizer(self) -> nn.Module:
+    def _tokenizer(self) -> VideoTokenizer:
         self._seed(4)
-        self.video_tokenizer = VideoTokenizer(TOKENIZER, ENCODER_SHAPES)
+        tokenizer = VideoTokenizer(TOKENIZER, ENCODER_SHAPES)
 
         def loss(step: int) -> Tensor:
             rows, times = self.world.rows(self.rng, 48, 1)
             pictures = self.world.images[rows, times][:, 0]
-            return F.mse_loss(self.video_tokenizer(pictures)[0], pictures)
+            return F.mse_loss(tokenizer(pictures)[0], pictures)
 
-        fit([self.video_tokenizer], 1200, loss, lr=5e-3)
-        return self.video_tokenizer
+        fit([tokenizer], 1200, loss, lr=5e-3)
+        return tokenizer
 
     def _dynamics(self, shapes: dict[str, Any]) -> nn.Module:
         self._seed(5)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
+from toy_store import shared
 from toy_world import ENCODER_SHAPES, SOUND_SHAPES, ToyWorld, fit, write_model
 
 from sensorium.perception.config import AudioEncoderConfig, FusionConfig, VisionEncoderConfig
@@ -15,6 +17,7 @@ from sensorium.perception.fusion import Fusion
 AUDIO = AudioEncoderConfig(width=8, dim=16, mels=24, frames=4)
 VISION = VisionEncoderConfig(width=8, dim=32)
 FUSION = FusionConfig(dim=32, layers=1, heads=2, frames=8)
+PARTS = ("vision", "audio", "fusion")
 FUSION_SHAPES = {"vision": 256, "audio": 16, "body": 2}
 
 
@@ -22,12 +25,22 @@ class ToyPerception:
     """Manifests of the trained models: vision, audio, fusion; and the encoders themselves."""
 
     def __init__(self, world: ToyWorld) -> None:
+        self.world = world
+        self.vision, self.audio, self.fusion = (world.folder / part / "manifest.json" for part in PARTS)
+        self.encoder = VisionEncoder(VISION, ENCODER_SHAPES)
+        self.listener = AudioEncoder(AUDIO, SOUND_SHAPES)
+        shared((__name__, "toy_world"), PARTS, world.folder, self._train)
+        for model, manifest in ((self.encoder, self.vision), (self.listener, self.audio)):
+            model.load_state_dict(load_file(manifest.with_name("model.safetensors")))
+            model.eval().requires_grad_(False)
+
+    def _train(self) -> None:
         torch.manual_seed(0)
-        self.world, self.rng = world, np.random.default_rng(0)
-        folder = world.folder
-        self.vision = write_model(folder / "vision", self._vision(), "encoder_vision", VISION, ENCODER_SHAPES)
-        self.audio = write_model(folder / "audio", self._audio(), "encoder_audio", AUDIO, SOUND_SHAPES)
-        self.fusion = write_model(
+        self.rng = np.random.default_rng(0)
+        folder = self.world.folder
+        write_model(folder / "vision", self._vision(), "encoder_vision", VISION, ENCODER_SHAPES)
+        write_model(folder / "audio", self._audio(), "encoder_audio", AUDIO, SOUND_SHAPES)
+        write_model(
             folder / "fusion", self._fusion(), "fusion", FUSION, FUSION_SHAPES, vision=self.vision, audio=self.audio
         )
 

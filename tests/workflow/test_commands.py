@@ -36,18 +36,18 @@ def test_promised_command(fresh, command, words, expected):
 
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("preset", PRESETS)
-def test_dry_run_of_every_profile_and_preset(fresh, command, profile, preset):
-    result = command(fresh, *f"snakemake --profile {profile} -n --configfile config/{preset}.yaml".split())
+def test_dry_run_of_every_profile_and_preset(fresh, warm_command, profile, preset):
+    result = warm_command(fresh, *f"snakemake --profile {profile} -n --configfile config/{preset}.yaml".split())
     assert result.returncode == 0, result.stdout
     assert "summary" in result.stdout
     probed = "Probing the vision encoder" in result.stdout
     assert probed == (preset != "atari")  # a console has no labels to probe for
 
 
-def test_a_profile_says_how_fast_a_training_computes(fresh, command, tmp_path):
+def test_a_profile_says_how_fast_a_training_computes(fresh, warm_command, tmp_path):
     speed = "{workers: 6, precision: fp32, micro_batch: 4, compile: off}"  # YAML takes `off` for False
     (tmp_path / "config.yaml").write_text(f"cores: 1\nset-resources: {{train_dynamics: {speed}}}\n")
-    result = command(fresh, *f"snakemake --profile {tmp_path} -n -p".split())
+    result = warm_command(fresh, *f"snakemake --profile {tmp_path} -n -p".split())
     lines = [line for line in result.stdout.splitlines() if " --ranks " in line]
     found = {line.split(" --ranks ")[1].split()[1]: line.split(" --max-minutes ")[1] for line in lines}
     assert found["train-dynamics"] == "240 --workers 6 --precision fp32 --micro-batch 4 --compile False"
@@ -64,25 +64,25 @@ def test_dry_run_never_imports_torch(fresh, command, tmp_path):
     assert result.returncode == 0, result.stdout
 
 
-def test_files_of_a_folder_are_inputs(clone, command, tmp_path):
+def test_files_of_a_folder_are_inputs(clone, warm_command, tmp_path):
     """A file that is gone is seen before anything runs."""
     fresh = clone("films")
     files = [tmp_path / f"film{number}.mp4" for number in range(12)]
     for file in files:
         file.touch()
     words = ("snakemake", "-n", "--config", f"data={{source: folder, path: '{tmp_path}', recordings: 12, shards: 1}}")
-    result = command(fresh, *words)
+    result = warm_command(fresh, *words)
     assert result.returncode == 0, result.stdout
     assert "Probing" not in result.stdout  # files have neither labels nor state
     assert "world state" not in result.stdout.lower()
     assert "audio tokenizer" in result.stdout
     silent = f"data={{source: folder, path: '{tmp_path}', recordings: 12, shards: 1, streams: [video]}}"
-    without = command(fresh, *words[:3], silent, "lines={representation: false}")
+    without = warm_command(fresh, *words[:3], silent, "lines={representation: false}")
     assert without.returncode == 0, without.stdout
     assert "video tokenizer" in without.stdout
     assert "audio" not in without.stdout  # no tokenizer and no evaluation of what is not there
     files[3].unlink()
-    result = command(fresh, *words)
+    result = warm_command(fresh, *words)
     assert result.returncode == 1
     assert "data.recordings = 12" in result.stdout
     assert "11 files" in result.stdout
@@ -108,8 +108,8 @@ def test_catalog_entry_includes_the_workflow(fresh, command):
         ("nonsense=1", ("nonsense", "1", "no such key", "dynamics")),
     ],
 )
-def test_bad_configuration_stops_the_dry_run(fresh, command, override, named):
-    result = command(fresh, "snakemake", "-n", "--config", override)
+def test_bad_configuration_stops_the_dry_run(fresh, warm_command, override, named):
+    result = warm_command(fresh, "snakemake", "-n", "--config", override)
     assert result.returncode == 1
     for word in named:
         assert word in result.stdout, result.stdout
@@ -125,20 +125,20 @@ def test_bad_configuration_stops_the_dry_run(fresh, command, override, named):
         ("generative", "rollout", "probe"),
     ],
 )
-def test_a_line_can_be_switched_off(fresh, command, off, gone, kept):
-    result = command(fresh, "snakemake", "-n", "--config", f"lines={{{off}: false}}")
+def test_a_line_can_be_switched_off(fresh, warm_command, off, gone, kept):
+    result = warm_command(fresh, "snakemake", "-n", "--config", f"lines={{{off}: false}}")
     assert result.returncode == 0, result.stdout
     assert gone not in result.stdout
     assert kept in result.stdout
 
 
 @pytest.mark.parametrize("code", [65, 70, 75, 78])
-def test_a_failed_stage_fails_the_workflow_and_shows_why(clone, command, tmp_path, code):
+def test_a_failed_stage_fails_the_workflow_and_shows_why(clone, warm_command, tmp_path, code):
     folder = clone(f"fails{code}")
     program = tmp_path / "sensorium"
     program.write_text(f'#!/bin/sh\necho "the reason" > "$2"\nexit {code}\n')
     program.chmod(0o755)
-    result = command(folder, *"snakemake --profile local -j1".split(), path=tmp_path)
+    result = warm_command(folder, *"snakemake --profile local -j1".split(), path=tmp_path)
     assert result.returncode == 1
     assert "the reason" in result.stdout  # the failed job's log is shown
     assert not Path(folder, "results/eval.json").exists()

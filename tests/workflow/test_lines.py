@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+import warm
+
 ROOT = Path(__file__).parents[2]
 LINES = ("perception", "forecasting", "generation", "agent", "cognition")
 FACES = ("studies", "interactive", "planning", "world_model.py", "config_export.py", "cli.py", "__main__.py")
@@ -71,14 +73,15 @@ def delete(line: str, copy: Path) -> list[str]:
 def test_a_line_can_be_deleted(line: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     copy = tmp_path / "sensorium"
     for part in ("src", "tests", "rules", "config"):
-        shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / part, copy / part)  # with its compiled modules
     shutil.copy(ROOT / "pyproject.toml", copy)
     rooms = delete(line, copy)
-    argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *rooms]
+    words = ["pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={tmp_path}/tests", *rooms]
     if not request.config.getoption("--slow"):
-        argv.append("--collect-only")
-    environment = {**os.environ, "PYTHONPATH": str(copy / "src"), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(argv, cwd=copy, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+        words += ["--collect-only", "--assert=plain"]  # nothing is asserted
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(copy / "src"), "OMP_NUM_THREADS": "1"}
+    done = warm.run(words, copy, environment, timeout=7200)
+    assert done.returncode == 0, done.stdout[-6000:]
     program = "import sensorium.settings as s; c = s.Config(); print(c.evaluations_on(), c.windows())"
     subprocess.run([sys.executable, "-c", program], cwd=copy, env=environment, check=True)

@@ -20,9 +20,9 @@ def folder(clone) -> Path:
 
 
 @pytest.fixture(scope="module")
-def rules(folder, command) -> set[str]:
+def rules(folder, warm_command) -> set[str]:
     """Names of all rules but the default target and the variant of a rule with one more output."""
-    result = command(folder, "snakemake", "--list")
+    result = warm_command(folder, "snakemake", "--list")
     assert result.returncode == 0, result.stdout
     return set(re.findall(r"^(\w+) \(.+\)$", result.stdout, re.MULTILINE)) - {"all", "study_with_journal"}
 
@@ -45,8 +45,8 @@ def words(diagram: str) -> set[str]:
     return set(re.findall(r"\w+", re.sub(r'\[.*?\]|\{.*?\}|\(.*?\)|".*?"|\|.*?\|', " ", diagram)))
 
 
-def test_every_rule_has_a_docstring(folder, command):
-    listed = command(folder, "snakemake", "--list").stdout
+def test_every_rule_has_a_docstring(folder, warm_command):
+    listed = warm_command(folder, "snakemake", "--list").stdout
     assert not re.findall(r"^\w+$", listed, re.MULTILINE)
 
 
@@ -56,9 +56,9 @@ def test_the_reference_names_exactly_the_rules(rules):
     assert set(named) == rules
 
 
-def test_the_targets_of_the_reference_exist(folder, command, rules):
+def test_the_targets_of_the_reference_exist(folder, warm_command, rules):
     targets = [target for _, cell in rows() for target in re.findall(r"`(.+?)`", cell) if "<" not in target]
-    result = command(folder, "snakemake", "-n", *targets)
+    result = warm_command(folder, "snakemake", "-n", *targets)
     assert result.returncode == 0, result.stdout
     table = result.stdout.partition("Job stats:")[2].partition("total")[0]
     made = set(re.findall(r"^(\w+) +\d+$", table, re.MULTILINE))

@@ -46,15 +46,15 @@ def targets() -> list[str]:
         ({"pictures": "path: pictures, recordings: 25"}, ["-n"], "encoders.vision.data.recordings = 25"),
     ],
 )
-def test_a_changed_source_that_is_not_there_stops_everything(done, command, changed, dry, named):
-    result = command(done, *words(**changed), *dry, *targets())
+def test_a_changed_source_that_is_not_there_stops_everything(done, warm_command, changed, dry, named):
+    result = warm_command(done, *words(**changed), *dry, *targets())
     assert result.returncode == 1, result.stdout
     assert f"config: {named}" in result.stdout
     assert "Nothing to be done" not in result.stdout
 
 
-def test_a_job_does_not_list_the_sources_again(done, command):
+def test_a_job_does_not_list_the_sources_again(done, warm_command):
     """Each job's own process reads the Snakefile; a set of a million files would be listed a hundred times."""
     wrong = [*words("path: nowhere, recordings: 24"), "-n", "--mode", "subprocess"]
-    result = command(done, *wrong, "--", "results/studies/curiosity.json")
+    result = warm_command(done, *wrong, "--", "results/studies/curiosity.json")
     assert result.returncode == 0, result.stdout

@@ -44,15 +44,15 @@ def jobs(text: str) -> dict[str, int]:
 
 @pytest.mark.parametrize("profile", ["local", "slurm"])
 @pytest.mark.parametrize("preset", PRESETS)
-def test_dry_run_of_presets_with_sets(filled, command, preset, profile):
+def test_dry_run_of_presets_with_sets(filled, warm_command, preset, profile):
     words = f"snakemake --profile {profile} -n --configfile config/{preset}.yaml --config".split()
-    result = command(filled, *words, HELD)
+    result = warm_command(filled, *words, HELD)
     assert result.returncode == 0, result.stdout
     assert jobs(result.stdout)["index_recordings"] == 3
     assert jobs(result.stdout)["probe"] == 2
     gone = filled / "datasets" / ("imagenet" if preset == "a100" else "cifar-100") / PRESETS[preset]
     gone.rename(filled / "away")
-    result = command(filled, *words, HELD)
+    result = warm_command(filled, *words, HELD)
     assert result.returncode == 1
     assert f"{gone.relative_to(filled)} is not there" in result.stdout
 

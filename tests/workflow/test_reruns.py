@@ -136,21 +136,21 @@ def changed(done, tmp_path) -> Path:
     return Path(shutil.copytree(done, tmp_path / "sensorium", symlinks=True))
 
 
-def would_run(command, folder: Path, *words: str) -> dict[str, int]:
+def would_run(warm_command, folder: Path, *words: str) -> dict[str, int]:
     """Rules that a dry run announces, with the number of their jobs."""
-    result = command(folder, "snakemake", "-n", *words)
+    result = warm_command(folder, "snakemake", "-n", *words)
     assert result.returncode == 0, result.stdout
     table = result.stdout.partition("Job stats:")[2].partition("total")[0]
     return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
 
 
-def test_a_finished_workflow_has_nothing_to_do(done, command):
-    assert would_run(command, done) == {}
+def test_a_finished_workflow_has_nothing_to_do(done, warm_command):
+    assert would_run(warm_command, done) == {}
 
 
 @pytest.mark.parametrize("change", SECTIONS)
-def test_a_changed_section_reruns_its_stage_and_what_stands_on_it(done, command, change):
-    assert would_run(command, done, "--config", change) == SECTIONS[change]
+def test_a_changed_section_reruns_its_stage_and_what_stands_on_it(done, warm_command, change):
+    assert would_run(warm_command, done, "--config", change) == SECTIONS[change]
 
 
 def test_every_section_is_in_the_matrix():
@@ -165,33 +165,33 @@ def test_every_section_is_in_the_matrix():
 
 
 @pytest.mark.parametrize("change", AGENT_SECTIONS)
-def test_a_changed_section_of_the_agent_reruns_it_where_its_line_is_on(acting, command, change):
-    assert would_run(command, acting, *AGENT, "--config", change) == AGENT_SECTIONS[change]
+def test_a_changed_section_of_the_agent_reruns_it_where_its_line_is_on(acting, warm_command, change):
+    assert would_run(warm_command, acting, *AGENT, "--config", change) == AGENT_SECTIONS[change]
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_raised_revision_reruns_its_stage(changed, command, stage):
+def test_a_raised_revision_reruns_its_stage(changed, warm_command, stage):
     module = PROGRAMS[stage.replace("_", "-")]
     source = changed / f"src/{module.replace('.', '/')}.py"
     text, count = re.subn(r"^REVISION = \d+$", "REVISION = 999", source.read_text(), flags=re.MULTILINE)
     assert count == 1
     source.write_text(text)
-    assert would_run(command, changed) == STAGES[stage]
+    assert would_run(warm_command, changed) == STAGES[stage]
 
 
-def test_a_restyled_configuration_reruns_nothing(changed, command):
+def test_a_restyled_configuration_reruns_nothing(changed, warm_command):
     path = changed / "config/config.yaml"
     values = yaml.safe_load(path.read_text())
     values["fusion"]["training"]["lr"] = "2e-3"  # text to YAML 1.1, and the number 0.002 all the same
     values["dynamics"]["layers"] = str(values["dynamics"]["layers"])
     restyled = {key: values[key] for key in sorted(values, reverse=True)}
     path.write_text(yaml.safe_dump(restyled, default_flow_style=True, sort_keys=False))
-    assert would_run(command, changed) == {}
+    assert would_run(warm_command, changed) == {}
 
 
-def test_leaving_out_defaults_reruns_nothing(changed, command):
+def test_leaving_out_defaults_reruns_nothing(changed, warm_command):
     (changed / "config/config.yaml").write_text("fusion: {}\n")
-    assert would_run(command, changed) == {}
+    assert would_run(warm_command, changed) == {}
 
 
 @pytest.mark.parametrize(
@@ -205,30 +205,30 @@ def test_leaving_out_defaults_reruns_nothing(changed, command):
         ("--cores", "1"),
     ],
 )
-def test_other_resources_and_profiles_rerun_nothing(done, command, words):
-    assert would_run(command, done, *words) == {}
+def test_other_resources_and_profiles_rerun_nothing(done, warm_command, words):
+    assert would_run(warm_command, done, *words) == {}
 
 
-def test_a_touched_or_edited_source_file_reruns_nothing(changed, command):
+def test_a_touched_or_edited_source_file_reruns_nothing(changed, warm_command):
     for source in (changed / "src/sensorium").rglob("*.py"):
         source.write_text(source.read_text() + "\n# a remark\n")
         os.utime(source)
-    assert would_run(command, changed) == {}
+    assert would_run(warm_command, changed) == {}
 
 
-def test_changing_a_value_back_has_nothing_to_do(changed, command, stub):
+def test_changing_a_value_back_has_nothing_to_do(changed, warm_command, stub):
     change = ("--config", "evaluations={rollout: {seed: 1}}")
-    assert would_run(command, changed, *change)
-    assert would_run(command, changed) == {}
+    assert would_run(warm_command, changed, *change)
+    assert would_run(warm_command, changed) == {}
 
 
-def test_a_changed_study_runs_alone(changed, command, stub):
+def test_a_changed_study_runs_alone(changed, command, warm_command, stub):
     target = "results/studies/curiosity.json"
     result = command(changed, *f"snakemake --profile local -j1 {target}".split(), path=stub)
     assert result.returncode == 0, result.stdout
-    assert would_run(command, changed, target) == {}
-    assert would_run(command, changed, target, "--config", "studies={curiosity: {seed: 1}}") == {"study": 1}
-    assert would_run(command, changed, target, "--config", "dynamics={training: {seed: 3}}") == {}
+    assert would_run(warm_command, changed, target) == {}
+    assert would_run(warm_command, changed, target, "--config", "studies={curiosity: {seed: 1}}") == {"study": 1}
+    assert would_run(warm_command, changed, target, "--config", "dynamics={training: {seed: 3}}") == {}
     module = changed / "src/sensorium/studies/curiosity.py"
     module.write_text(re.sub(r"^REVISION = \d+$", "REVISION = 999", module.read_text(), flags=re.MULTILINE))
-    assert would_run(command, changed, target) == {"study": 1}
+    assert would_run(warm_command, changed, target) == {"study": 1}

@@ -1,0 +1,212 @@
+"""Processes that start warm: forks of one that has imported other people's packages, which takes seconds.
+
+A fresh `snakemake` spends half of a dry run on imports; a fresh training or pytest spends more on them than on a few
+steps. A server imports the packages of PRELOADED once, never this repository's own. Each command is a fork of it and
+becomes what a fresh process would be: script, arguments, folder, environment, PYTHONPATH, umask, streams, signals and
+group are its own, and it ends as the interpreter ends. What a package may read from its environment while it is
+imported is the same, because each environment has its own server (but for FREE).
+
+One thing a fork shares with its siblings: the order of sets of strings (the seed of Python's hashes). Tests of
+start-up itself, and of whether two processes reach the same bits, start fresh processes.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import importlib
+import json
+import os
+import runpy
+import selectors
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+TORCH = (
+    "yaml pydantic numpy torch torch._dynamo torchaudio torchvision torch.utils.tensorboard safetensors.torch "
+    "scipy.stats scipy.signal sklearn.linear_model sklearn.decomposition matplotlib.pyplot cv2 soundfile av"
+).split()
+PRELOADED = {  # by program
+    # Not Snakemake itself: it looks for its plugins, and so for ours, while it is imported.
+    "snakemake": "pandas sqlmodel pulp pydantic yaml submitit jsonschema throttler configargparse psutil".split(),
+    "sensorium": TORCH,
+    "pytest": ["pytest", *TORCH, "skimage.metrics", "pymunk", "ale_py"],
+}
+OWN = ("sensorium", "snakemake_executor_plugin_submitit")
+# Variables that no preloaded package reads while it is imported; each command has its own.
+FREE = ("PATH", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PYTEST_CURRENT_TEST", "XDG_CACHE_HOME")
+MESSAGE = 1 << 20  # bytes of a command with its environment, at most
+
+
+class Process:
+    """A command that was started warm, with the part of subprocess.Popen that tests use."""
+
+    def __init__(self, connection: socket.socket, words: Sequence[str]) -> None:
+        self.args, self.returncode = list(words), None
+        self._connection = connection
+        self.pid = int(connection.recv(64))
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Exit code, when it has ended; negative if a signal ended it.
+
+        Raises:
+            subprocess.TimeoutExpired: if it has not ended in so many seconds.
+        """
+        if self.returncode is None:
+            self._connection.settimeout(timeout)
+            try:
+                said = self._connection.recv(64)
+            except (TimeoutError, BlockingIOError):
+                raise subprocess.TimeoutExpired(self.args, timeout or 0) from None
+            if not said:
+                raise ChildProcessError(f"the server of warm processes ended before {self.args}")
+            self.returncode = os.waitstatus_to_exitcode(int(said))
+            self._connection.close()
+        return self.returncode
+
+    def poll(self) -> int | None:
+        """Exit code if it has ended."""
+        with suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+
+def start(
+    words: Sequence[str | Path], folder: Path, environment: Mapping[str, str], output: Path, *, session: bool = False
+) -> Process:
+    """Start a Python program of PRELOADED that is found on the environment's PATH.
+
+    Args:
+        words: program and arguments.
+        folder: where it runs.
+        environment: all that it sees.
+        output: file to which it appends stdout and stderr; stdin is empty.
+        session: whether it heads a session of its own, and so a group that can be killed as a whole.
+    """
+    argv = list(map(str, words))
+    program = shutil.which(argv[0], path=environment["PATH"])
+    assert program, f"no {argv[0]} on PATH"
+    mask = os.umask(0)
+    os.umask(mask)
+    request = {
+        "argv": [program, *argv[1:]],
+        "folder": str(folder),
+        "environment": dict(environment),
+        "umask": mask,
+        "session": session,
+    }
+    fixed = {name: value for name, value in environment.items() if name not in FREE}
+    server = _server(argv[0], tuple(sorted(fixed.items())))
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs, output.open("ab") as written, open(os.devnull, "rb") as nothing:
+        socket.send_fds(server, [json.dumps(request).encode()], [theirs.fileno(), nothing.fileno(), written.fileno()])
+    return Process(ours, argv)
+
+
+def run(
+    words: Sequence[str | Path], folder: Path, environment: Mapping[str, str], timeout: float
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end; stdout holds what it wrote to stdout and stderr.
+
+    Raises:
+        subprocess.TimeoutExpired: if it took longer than `timeout` seconds; it is dead then.
+    """
+    with tempfile.NamedTemporaryFile(prefix="warm-") as written:
+        process = start(words, folder, environment, Path(written.name))
+        try:
+            code = process.wait(timeout)
+        except subprocess.TimeoutExpired as late:
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+            late.output = written.read()
+            raise
+        return subprocess.CompletedProcess(words, code, stdout=written.read().decode(errors="replace"))
+
+
+@functools.cache
+def _server(name: str, environment: tuple[tuple[str, str], ...]) -> socket.socket:
+    """Start the server of a program and of an environment; it ends when the socket is closed, as at our end."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    argv = [sys.executable, __file__, str(theirs.fileno()), *PRELOADED[name]]
+    nothing = subprocess.DEVNULL
+    with theirs:
+        process = subprocess.Popen(
+            argv, env=dict(environment), stdin=nothing, stdout=nothing, pass_fds=[theirs.fileno()]
+        )
+    atexit.register(_end, process, ours)
+    return ours
+
+
+def _end(process: subprocess.Popen[bytes], connection: socket.socket) -> None:
+    connection.close()
+    process.wait()
+
+
+def _serve(number: int, preloaded: Sequence[str]) -> tuple[dict[str, Any], list[int]]:
+    """Fork for each request until the socket is closed; returns only in the forks, with their request and streams."""
+    for name in preloaded:
+        importlib.import_module(name)
+    assert not [name for name in sys.modules if name.partition(".")[0] in OWN]
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests, which end this by closing the socket
+    with socket.socket(fileno=number) as control, selectors.DefaultSelector() as selector:
+        selector.register(control, selectors.EVENT_READ)
+        while True:
+            for key, _ in selector.select():
+                if key.fileobj is not control:
+                    _report(key.data, key.fd)
+                    selector.unregister(key.fd)
+                    os.close(key.fd)
+                    continue
+                message, descriptors, _, _ = socket.recv_fds(control, MESSAGE, 3)
+                if not message:
+                    sys.exit()
+                connection = socket.socket(fileno=descriptors[0])
+                if pid := os.fork():
+                    selector.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, connection))
+                    for descriptor in descriptors[1:]:
+                        os.close(descriptor)
+                    continue
+                request = json.loads(message)
+                if request["session"]:
+                    os.setsid()
+                connection.send(str(os.getpid()).encode())
+                return request, descriptors[1:]
+
+
+def _report(ended: tuple[int, socket.socket], descriptor: int) -> None:
+    pid, connection = ended
+    _, status = os.waitpid(pid, 0)
+    with connection, suppress(OSError):  # whoever started it is gone
+        connection.send(str(status).encode())
+
+
+def _become(request: dict[str, Any], streams: Sequence[int]) -> None:
+    """Turn this process into the command."""
+    for target, descriptor in zip((0, 1, 2), (streams[0], streams[1], streams[1]), strict=True):
+        os.dup2(descriptor, target)
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.umask(request["umask"])
+    os.chdir(request["folder"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
+    sys.argv = request["argv"]
+    program = sys.argv[0]
+    places = [place for place in os.environ.get("PYTHONPATH", "").split(os.pathsep) if place]
+    sys.path[0:1] = [str(Path(program).resolve().parent), *places]
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed()  # as after an import; Python's own generator is seeded anew in a fork
+    runpy.run_path(program, run_name="__main__")
+
+
+if __name__ == "__main__":
+    _become(*_serve(int(sys.argv[1]), sys.argv[2:]))

@@ -20,6 +20,7 @@ from sensorium.generation.sound_bands import QUIETEST, SoundBands, shares
 from sensorium.models.precision import in_float32
 
 TONE = 5.0  # dB by which a band stands out of its surroundings that is a tone
+TONES = 12  # of a frame, at most: the loudest; the playroom has 2.7 on average
 NOISES = 64  # draws of the noise; after so many frames they come again
 NEAREST, FARTHEST = 2, 4  # bands on each side that are the surroundings of a band
 RAMPS = 16, 32  # ramps of the envelope, and of its correction, are so many times shorter than a frame
@@ -143,7 +144,7 @@ class BandSynthesis(nn.Module):
         return torch.fft.irfft(torch.view_as_complex(self.noises[frames] * size[..., None]), n=self.block)
 
     def _tones(self, found: TonesAndNoise, onset: Tensor, memory: Sounding) -> Tensor:
-        """The sum of the tones [B, T, L]."""
+        """The sum of the loudest tones [B, T, L]."""
         turn = math.pi * self.samples * found.frequency
         starts, phases, sounded = [], memory.phases, memory.tones
         for t in range(turn.shape[1]):
@@ -154,13 +155,12 @@ class BandSynthesis(nn.Module):
             phases, sounded = torch.remainder(start + turn[:, t], 2 * math.pi), found.tones[:, t]
         memory.phases, memory.tones = phases, sounded
         time = math.pi * torch.arange(self.block, device=turn.device)
-        sums = turn.new_zeros(turn.shape[0] * turn.shape[1], self.block)
-        there = found.tones.flatten(0, 1).nonzero(as_tuple=True)
-        amplitude, start, frequency = (
-            x.flatten(0, 1)[there][:, None] for x in (found.amplitude, torch.stack(starts, 1), found.frequency)
-        )
-        sums.index_add_(0, there[0], amplitude * torch.cos(start + frequency * time))
-        return sums.unflatten(0, turn.shape[:2])
+        loudest, places = found.amplitude.topk(min(TONES, self.bands.count), dim=-1)
+        start, frequency = (x.gather(-1, places)[..., None] for x in (torch.stack(starts, 1), found.frequency))
+        sums = turn.new_zeros(*turn.shape[:2], self.block)
+        for number, amplitude in enumerate(loudest[..., None].unbind(2)):
+            sums = sums + amplitude * torch.cos(start[:, :, number] + frequency[:, :, number] * time)
+        return sums
 
     def _envelope(self, levels: Tensor) -> Tensor:
         """Gain of each sample of a block [B, T, L] that gives its parts their levels; the last one holds on."""

@@ -114,7 +114,7 @@ MUTANTS = (
     Mutant(
         "a sound tokenizer without codes beside it",
         "generation/evaluation/sound_reconstruction.py",
-        "        **coded(truth, rate, samples, numbers * BITS_A_NUMBER),\n",
+        "        **coded(truth, rate, samples, judged.bits),\n",
         "",
         ("test_sound_reconstruction.py::test_codes_of_as_many_bits_are_floors",),
     ),

@@ -29,6 +29,9 @@ def main(argv: list[str]) -> None:
     add("--played", type=Path, nargs="*", default=[], metavar="FILE", help="films and sounds that get a page each")
     add("--pages", type=Path, nargs="*", default=[], metavar="HTML", help="those pages, then that of the table")
     args = parser.parse_args(argv)
+    shown = [*args.played, *([args.table] if args.table else [])]
+    if args.pages and len(args.pages) != len(shown):
+        parser.error(f"--pages: {len(args.pages)} pages for {len(shown)} files ({', '.join(map(str, shown))})")
     merged = merge(args.evaluations)
     warnings = warnings_of(args.recordings)
     if warnings:
@@ -38,8 +41,7 @@ def main(argv: list[str]) -> None:
     if args.table:
         with atomic_path(args.table) as temporary:
             temporary.write_text(every_baseline(records))
-    shown = [*args.played, args.table] if args.table else args.played
-    for page, source in zip(args.pages, shown, strict=False):
+    for page, source in zip(args.pages, shown if args.pages else [], strict=True):
         write_page(page, source)
     say("\n".join([table(records), *(f"warning: {warning}" for warning in warnings)]))
 

@@ -151,6 +151,7 @@ async function begin(again, steer) {
       report(header);
       due = Math.max(due + 1000 / dream.frames_per_second, performance.now());
       await sleep(due - performance.now());
+      while (document.hidden) await sleep(PAUSE); // nobody watches
       if (mine !== run) return;
     }
     await sleep(PAUSE);

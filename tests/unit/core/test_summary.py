@@ -40,6 +40,16 @@ def manifest_of(folder: Path, kind: str) -> None:
     write_manifest(folder, kind=kind, section_json="{}", inputs={}, files={}, details={"run": "abc"})
 
 
+def test_pages_that_do_not_match_what_they_show_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    evaluations = ["--evaluations", *map(str, written(tmp_path, result("good")))]
+    outputs = ["--output", str(tmp_path / "eval.json"), "--table", str(tmp_path / "baselines.tsv")]
+    with pytest.raises(SystemExit) as stopped:
+        summary.main([*evaluations, *outputs, "--played", "dream.wav", "--pages", str(tmp_path / "one.html")])
+    assert stopped.value.code == 2
+    assert "1 pages for 2 files" in capsys.readouterr().err
+    assert not (tmp_path / "eval.json").exists()
+
+
 def test_merge_counts_and_names_failures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """All evaluations in one file, with what failed; the table says the same."""
     paths = written(tmp_path, result("good"), result("bad", passed=False))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import page
 import pytest
 from mutants import MUTANTS, Mutant
 
@@ -17,6 +18,11 @@ def test_a_mutant_differs_and_its_tests_exist(mutant: Mutant) -> None:
     for test in mutant.tests:
         file, _, name = test.partition("::")
         assert f"def {name}(" in next(TESTS.rglob(file)).read_text()
+
+
+def test_the_page_lists_them() -> None:
+    assert page.PAGE.read_text() == page.text(), "python tests/mutations/page.py writes it"
+    assert sum(map(page.judges, MUTANTS)) >= 40
 
 
 # A third of them, spread over the rooms; `make mutations` tries all.

@@ -76,7 +76,7 @@ MUTANTS = (
         cheap=True,
     ),
     Mutant(
-        "a ridge that is not told the actions",
+        "a ridge without the actions",
         "evaluation/baselines/ridge_of_films.py",
         "if films.actions is None:\n            return",
         "if True:\n            return",

@@ -15,7 +15,7 @@ from sensorium.data.recording import RecordingSet, Split
 from sensorium.evaluation.harness import Bench, WindowPool
 from sensorium.evaluation.readout import paired
 from sensorium.evaluation.sample import Sample
-from sensorium.evaluation.scores import balanced_accuracy, mean, r_squared
+from sensorium.evaluation.scores import balanced_accuracy, determination, mean, sums_of_squares
 from sensorium.evaluation.statistics import Statistic
 from sensorium.perception.config import FinetuningConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
@@ -152,7 +152,7 @@ class Battery:
         chosen = {"state": kept, "position": kept & placed & ~moving, "velocity": kept & moving}
         groups, fitted_on = drawn[1].names, drawn[0].names
         return {
-            f"world_{name}": BatteryScore(read[:, columns], r_squared, groups, fitted_on)
+            f"world_{name}": BatteryScore(sums_of_squares(read[:, columns]), determination, groups, fitted_on)
             for name, columns in chosen.items()
             if columns.any()
         }

@@ -38,7 +38,7 @@ from sensorium.evaluation.contract import Evaluation, Result
 from sensorium.evaluation.harness import FLOOR_SEEDS, Bench
 from sensorium.evaluation.readout import JointReadout, one_hot
 from sensorium.evaluation.sample import Sample
-from sensorium.evaluation.scores import balanced_accuracy, r_squared
+from sensorium.evaluation.scores import balanced_accuracy, determination, sums_of_squares
 from sensorium.evaluation.statistics import Score, Statistic, measure
 from sensorium.perception.config import PropertiesConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
@@ -105,7 +105,7 @@ def scoring(name: str) -> tuple[Statistic, dict[str, Score]]:
     """The statistic of a property, and its trivial floor."""
     if name == "material":
         return balanced_accuracy, {"most frequent": 1 / len(MATERIALS)}
-    return r_squared, {"mean": 0.0}
+    return determination, {"mean": 0.0}
 
 
 def property_metric(
@@ -193,14 +193,14 @@ class PropertyReader:
         return list(self._test.groups[self._first])
 
     def read(self, given: JointReadout, used: tuple[str, ...]) -> dict[str, np.ndarray]:
-        """Property -> truth and prediction for each test body, in the form that its statistic expects."""
+        """Property -> what its statistic takes of the truth and the prediction for each test body."""
         learned_from = self._training.groups
         self.fitted_on.update(learned_from.tolist())
         read = given(used, self._wanted, learned_from)
         return {name: self._by_body(name, values) for name, values in read.items()}
 
     def events(self, name: str, seed: int) -> np.ndarray:
-        """Truth and prediction for each test body, from the true mechanics of the impacts."""
+        """The same of one property, predicted from the true mechanics of the impacts."""
         rows = [
             np.concatenate([np.log(part["event"] + 1e-3), mechanics(part)], 1) for part in (self._training, self._test)
         ]
@@ -217,7 +217,7 @@ class PropertyReader:
         if name == "material":
             kind = true.argmax(1)
             return np.stack([mean.argmax(1) == kind, kind], 1).astype(float)
-        return np.stack([true, mean], -1)
+        return sums_of_squares(np.stack([true, mean], -1))
 
 
 def properties(impacts: Sample) -> dict[str, np.ndarray]:

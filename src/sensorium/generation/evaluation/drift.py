@@ -252,15 +252,17 @@ def frechet(samples: np.ndarray, weights: np.ndarray) -> float:
 
     With S' = 1 it is |m|^2 + sum over the eigenvalues e of S of (sqrt(e) - 1)^2.
     """
-    weights = weights / weights.sum()
-    centre = weights @ samples
-    values = np.linalg.eigvalsh((samples - centre).T @ ((samples - centre) * weights[:, None]))
-    return float(centre @ centre + ((np.sqrt(np.maximum(values, 0)) - 1) ** 2).sum())
+    return float(each_piece(samples[:, None], weights)[0])
 
 
 def each_piece(samples: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Fréchet distance of each piece of the dreams [n, P, D], float64 [P]."""
-    return np.array([frechet(samples[:, piece], weights) for piece in range(samples.shape[1])])
+    """`frechet` of each piece of the dreams [n, P, D], float64 [P]."""
+    weights = weights / weights.sum()
+    centre = np.tensordot(weights, samples, axes=(0, 0))  # [P, D]
+    apart = (samples - centre).transpose(1, 2, 0)  # [P, D, n]
+    values = np.linalg.eigvalsh((apart * weights) @ apart.transpose(0, 2, 1))
+    distances: np.ndarray = (centre**2).sum(-1) + ((np.sqrt(np.maximum(values, 0)) - 1) ** 2).sum(-1)
+    return distances
 
 
 def distance(samples: np.ndarray, weights: np.ndarray) -> float:

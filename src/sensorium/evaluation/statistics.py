@@ -130,6 +130,7 @@ def measure(
     statistic: Statistic = mean,
     higher_is_better: bool = True,
     centred: bool = False,
+    reflected: bool = False,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Make the record of one metric (`Metric`), with intervals over recordings.
@@ -148,6 +149,8 @@ def measure(
         higher_is_better: False for ranks and errors.
         centred: shift the resampled scores so that their mean is the score, for statistics that grow if a recording
             is drawn twice, such as distances of distributions. It recentres, and corrects no bias.
+        reflected: reflect the resampled scores at the score before their percentiles are taken (the basic bootstrap;
+            Davison and Hinkley 1997, section 5.2), for scores such as R^2, whose resamples are biased as they are.
         seed: of the resampling.
 
     Raises:
@@ -162,7 +165,7 @@ def measure(
             f"{', ...' if len(leaked) > 3 else ''}); what is fitted and what is judged must share no recording"
         )
     weights = resampled_weights(groups, seed)
-    resampled = _Recordings(name, statistic, weights, centred, len(set(groups)))
+    resampled = _Recordings(name, statistic, weights, centred, len(set(groups)), reflected)
     record = _record(resampled, samples, baselines, ceilings, references or {}, higher_is_better)
     return {**record, "recordings": len(set(groups)), "fitted_on": len(set(fitted_on))}
 
@@ -202,8 +205,8 @@ class _Drawn(Protocol):
     def score(self, what: str, value: Score) -> tuple[float, np.ndarray]:
         """The same, and numbers that vary as it does."""
 
-    def interval(self, numbers: np.ndarray) -> tuple[float, float]:
-        """Ends of the 95 % interval of a score, or of the difference of two, from their numbers."""
+    def interval(self, point: float, numbers: np.ndarray) -> tuple[float, float]:
+        """Ends of the 95 % interval of a score, or of the difference of two, from it and the numbers."""
 
 
 def _record(
@@ -219,15 +222,15 @@ def _record(
 
     def compared(name: str, baseline: Score) -> dict[str, Any]:
         point, others = drawn.score(f"baseline {name!r}", baseline)
-        margin = _interval(sign * (value - point), drawn.interval(sign * (numbers - others)))
-        return {"name": name, **_interval(point, drawn.interval(others)), "margin": margin}
+        margin = _interval(drawn, sign * (value - point), sign * (numbers - others))
+        return {"name": name, **_interval(drawn, point, others), "margin": margin}
 
     listed = [compared(name, baseline) for name, baseline in baselines.items()]
     listed.sort(key=lambda baseline: -sign * baseline["value"])
     strongest = listed[0]
     ceiling_scores = {key: drawn.point(f"ceiling {key!r}", ceiling) for key, ceiling in ceilings.items()}
     return {
-        **_interval(value, drawn.interval(numbers)),
+        **_interval(drawn, value, numbers),
         "n": len(samples),
         "floor": strongest["value"],
         "floor_name": strongest["name"],
@@ -241,8 +244,9 @@ def _record(
     }
 
 
-def _interval(value: float, ends: tuple[float, float]) -> dict[str, float]:
-    return {"value": value, "low": ends[0], "high": ends[1]}
+def _interval(drawn: _Drawn, value: float, numbers: np.ndarray) -> dict[str, float]:
+    low, high = drawn.interval(value, numbers)
+    return {"value": value, "low": low, "high": high}
 
 
 @dataclass(frozen=True)
@@ -254,6 +258,7 @@ class _Recordings:
     weights: np.ndarray  # [draws, n]
     centred: bool
     recordings: int
+    reflected: bool = False
 
     def point(self, what: str, value: Score) -> float:
         point = self.statistic(value, np.ones(len(value))) if isinstance(value, np.ndarray) else float(value)
@@ -270,9 +275,10 @@ class _Recordings:
         _check_finite(self.name, what, point, numbers, self.weights.shape[1])
         return point, numbers - numbers.mean() + point if self.centred else numbers
 
-    def interval(self, numbers: np.ndarray) -> tuple[float, float]:
+    def interval(self, point: float, numbers: np.ndarray) -> tuple[float, float]:
         left_out = tail(self.recordings)
-        low, high = np.quantile(numbers, [left_out, 1 - left_out])
+        varied = 2 * point - numbers if self.reflected else numbers
+        low, high = np.quantile(varied, [left_out, 1 - left_out])
         return float(low), float(high)
 
 
@@ -292,8 +298,7 @@ class _Seeds:
         _check_finite(self.name, what, point, numbers, self.count)
         return point, numbers
 
-    def interval(self, numbers: np.ndarray) -> tuple[float, float]:
-        point = float(numbers.mean())
+    def interval(self, point: float, numbers: np.ndarray) -> tuple[float, float]:
         half = float(student.ppf((1 + CONFIDENCE) / 2, self.count - 1) * numbers.std(ddof=1) / math.sqrt(self.count))
         return point - half, point + half
 

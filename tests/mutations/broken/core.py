@@ -166,6 +166,13 @@ MUTANTS = (
         ("test_coverage.py::test_plain_percentiles_of_few_recordings_cover_too_little",),
     ),
     Mutant(
+        "percentiles of biased resamples",
+        "evaluation/statistics.py",
+        "varied = 2 * point - numbers if self.reflected else numbers",
+        "varied = numbers",
+        ("test_coverage.py::test_r_squared_is_covered_by_reflected_intervals_alone",),
+    ),
+    Mutant(
         "rest is no constant action",
         "evaluation/baselines/actions.py",
         "product((-1, 0, 1), repeat=size)",

@@ -42,7 +42,7 @@ def test_a_distance_of_distributions_is_covered_where_it_is_centred() -> None:
         samples, weights = pieces(np.random.default_rng(trial)), resampled_weights(groups, trial, draws)
         for centred in covered:
             drawn = _Recordings("m", frechet, weights, centred, 32)
-            low, high = drawn.interval(drawn.score("the model", samples)[1])
+            low, high = drawn.interval(*drawn.score("the model", samples))
             covered[centred] += low <= expected <= high
     assert 0.88 <= covered[True] / trials <= 0.99, covered
     assert covered[False] < covered[True]

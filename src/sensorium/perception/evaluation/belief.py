@@ -73,6 +73,7 @@ class Belief:
             sums_of_squares(read(self._states(fusion, hidden))),
             read.groups,
             statistic=determination,
+            reflected=True,
             fitted_on=read.fitted_on,
             baselines=constant | {name: sums_of_squares(rows) for name, rows in baselines.items()},
             ceilings={"sight never lost": sums_of_squares(read(self._states(fusion, 0)))},

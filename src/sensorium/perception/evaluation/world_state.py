@@ -43,7 +43,7 @@ from sensorium.perception.evaluation.world_readout import (
 )
 from sensorium.perception.fusion import Fusion
 
-REVISION = 3
+REVISION = 4
 EVALUATION = Evaluation(__name__, WorldStateConfig, inputs=FUSED, control="fusion")
 main = EVALUATION.main
 TITLE = "Readout of the truth from the world state"
@@ -105,6 +105,7 @@ def state_metrics(
             sums_of_squares(judged[:, kept]),
             read.groups,
             statistic=determination,
+            reflected=True,
             fitted_on=read.fitted_on,
             baselines={"mean": 0.0} | {name: sums_of_squares(rows[:, kept]) for name, rows in baselines.items()},
             ceilings={name: sums_of_squares(rows[:, kept]) for name, rows in ceilings.items()},

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from toy_generation import DYNAMICS
+from toy_generation import DYNAMICS, TOKENIZER
 from toy_world import DETAILS, FRAMES, SAMPLES, SIZE, ToyWorld, fit, picture, write_model
 
 from sensorium.agent.agent import Actor, Agent
@@ -17,6 +17,7 @@ from sensorium.data.recording import RecordingSet
 from sensorium.data.sample_formats import WHITE
 from sensorium.data.windows import Windows
 from sensorium.generation.dynamics import Dynamics
+from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.models.load import load
 from sensorium.randomness import Draw
 
@@ -65,13 +66,13 @@ def add_agent(world: ToyWorld, folder: Path) -> None:
         "video": 4,
         "grid": True,
         "audio": 0,
-        "channels": world.generation.tokens.shape[-1],
+        "channels": TOKENIZER.channels,
         "action": DETAILS["action"],
     }
     shapes = {"dynamics": {"config": DYNAMICS.model_dump(mode="json"), "shapes": shapes}}
     agent = Agent(CLONING, shapes)
     agent.dynamics.load_state_dict(load(Dynamics, world.dynamics).state_dict())
-    learner = CloningLearner(agent, CLONING, DYNAMICS, world.generation.video_tokenizer)
+    learner = CloningLearner(agent, CLONING, DYNAMICS, load(VideoTokenizer, world.tokenizer))
     latents, frames = RecordingSet.open(world.latents), DYNAMICS.long_frames + CLONING.distances
     windows = Windows(latents, "training", ("latent", "action", "reward"), frames, scene="latent")
     rng = np.random.default_rng(0)

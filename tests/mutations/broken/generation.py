@@ -46,7 +46,7 @@ MUTANTS = (
     ),
     Mutant(
         "patches of any size",
-        "generation/config.py",
+        "generation/tokenizer_config.py",
         "if size % self.patch:",
         "if False:",
         ("test_transformer_tokenizer.py::test_the_wrong_patch_is_refused",),

@@ -55,7 +55,7 @@ SENSES = ("sight", "hearing", "touch")
 REPORTED = ("material", "friction")  # without being metrics
 NEED_ALL, NOT_BY_LOOKS = ("mass",), ("mass_given_looks", "material")
 PLAIN = "plain features"
-KEPT = ("value", "low", "high", "floor", "passed")
+KEPT = ("value", "low", "high", "floor", "floor_name", "passed", "baselines")
 TITLE = "Properties of bodies that are hit, from all senses"
 
 Readouts = dict[tuple[str, ...], dict[str, np.ndarray]]  # senses used -> property -> samples of its statistic

@@ -26,10 +26,10 @@ for word in words:
 
 @pytest.hookimpl(wrapper=True)  # before the workers of xdist read the marks, whichever was registered first
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
-    """Keep on one worker the tests that share a run of the workflow, and those of one file."""
+    """Keep on one worker the tests that share a run of the workflow, those that share an image, and those of a file."""
     for item in items:
-        together = "tiny" if "tiny" in getattr(item, "fixturenames", ()) else item.path.name
-        item.add_marker(pytest.mark.xdist_group(together))
+        shared = {"tiny", "engine"} & set(getattr(item, "fixturenames", ()))
+        item.add_marker(pytest.mark.xdist_group(shared.pop() if shared else item.path.name))
     return (yield)
 
 

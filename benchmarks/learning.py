@@ -81,12 +81,12 @@ UNITS = {  # unit -> patterns of "evaluation.metric"
     "reward": ("agent_return.*",),
 }
 DYNAMICS = "Next: dynamics on fine tokens that copy from what they saw and are trained on their own dreams."
-SOUND = "Next: sound tokens of levels and onsets that are decoded without learning."
+SOUND = "Next: tokens of fixed bands (`tokenizers.audio.kind: bands`), once they are dreamed well."
 BEING_DONE = {  # about a metric that does not clear its best baseline: patterns -> one sentence, the first that fits
     "uncertainty.few_steps_*": "Next: a head whose samples are sharp in one step and in four.",
     **dict.fromkeys(("rollout.*", "uncertainty.*", "drift.*", "control.*", "counterfactual.*"), DYNAMICS),
     **dict.fromkeys(("dreamed_sound.*", "sound_reconstruction.*"), SOUND),
-    "reconstruction.*": "Next: tokens of small patches, which lose nothing at this size.",
+    "reconstruction.*": "Next: lossless patches (`tokenizers.video.kind: patches`), and dynamics for them.",
     "fields.*": "Open: the encoder's grid over three frames holds more than the state that is made of it.",
     "world_state.*": "Open: the encoder's grid over three frames holds more than the state that is made of it.",
     "motion.*": "Open: a ridge regression predicts the states as well; they hold little that is not linear.",
@@ -94,6 +94,7 @@ BEING_DONE = {  # about a metric that does not clear its best baseline: patterns
     "*_vision.*": "Open: the task counts bodies, and colours give their number away.",
     "few_shot.vision_*": "Open: the task counts bodies, and colours give their number away.",
     "*audio*": "Open: impacts without other noise are distinguished by their cepstra.",
+    "properties.*": "Open: plain features of the picture around the body and of its sound hold as much.",
     "zero_shot.*": "Open: plain features of pictures and sounds hold the attributes, too.",
     "*": "Open: nothing was tried yet.",
 }

@@ -96,6 +96,7 @@ def test_the_sound_is_that_of_the_dream_in_four_steps(loud_place, monkeypatch, t
     [
         ("--policy hold", "--compare --policy hold: the recording shows only what followed its own actions; leave"),
         ("--actions moves.json", "--compare --actions moves.json: the recording shows only"),
+        ("--denoising-steps 8", "--compare --denoising-steps 8: the film shows 1 and 4; leave"),
         ("--frames 15", "--compare --frames 15: recording toy-2 goes on for 14 frames after its context"),
         ("--context 20", "--compare --context 20: recording toy-2 goes on for 0 frames"),
     ],

@@ -40,12 +40,17 @@ def compare(args: argparse.Namespace, parts: DreamParts, name: str) -> None:
     say(f"{args.output}: {args.context} frames of {name}, then {frames} of {', '.join(panels)}{heard}")
 
 
-def check_actions(args: argparse.Namespace) -> None:
-    """Refuse actions that nobody recorded: there is no truth to compare their dream with.
+def check_arguments(args: argparse.Namespace) -> None:
+    """Refuse actions that nobody recorded, for there is no truth to compare their dream with, and other steps.
 
     Raises:
-        ConfigurationError: if the arguments ask for such actions.
+        ConfigurationError: if the arguments ask for such actions, or for a number of denoising steps.
     """
+    if args.denoising_steps != FEWEST:
+        raise ConfigurationError(
+            f"--compare --denoising-steps {args.denoising_steps}: the film shows {FEWEST} and {USUAL}; "
+            "leave --denoising-steps out, or --compare"
+        )
     for flag, value, recorded in (("actions", args.actions, None), ("policy", args.policy, "recorded")):
         if value != recorded:
             raise ConfigurationError(

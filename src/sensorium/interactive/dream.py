@@ -10,7 +10,7 @@ import numpy as np
 from sensorium.config import ConfigurationError
 from sensorium.evaluation.films import KINDS, write_dream
 from sensorium.interactive.actions import POLICIES, plan, read_actions
-from sensorium.interactive.comparison import FEWEST, USUAL, check_actions, compare
+from sensorium.interactive.comparison import FEWEST, USUAL, check_arguments, compare
 from sensorium.interactive.film import dream_on
 from sensorium.interactive.parts import DreamParts, add_arguments, positive, settings
 from sensorium.progress import say
@@ -43,7 +43,7 @@ def main(argv: list[str]) -> None:
     if args.output.suffix.lower() not in KINDS:
         raise ConfigurationError(f"--output {args.output}: a film is one of {', '.join(KINDS)}; give it such an ending")
     if args.compare:
-        check_actions(args)
+        check_arguments(args)
     say("loading recordings and models")
     parts = DreamParts.open(args)
     name = args.recording or parts.names()[0]

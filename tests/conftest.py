@@ -9,8 +9,10 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 import warm
 
@@ -31,7 +33,34 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="run the tests marked slow as well")
 
 
+# Fixtures that take minutes -> the files whose tests use them, which one worker runs.
+SHARED = {
+    "tiny": ("test_kill.py", "test_memory.py", "test_ranks.py", "test_tiny.py"),
+    "engine": ("test_entrypoint.py", "test_image.py"),
+}
+TOGETHER = {file: fixture for fixture, files in SHARED.items() for file in files}
+
+
+class TogetherScheduling(LoadScopeScheduling):
+    """Keeps the tests of a file on one worker, and those of files that share a fixture of SHARED.
+
+    xdist's own `loadgroup` writes the group into `_nodeid`, which pytest 9.2 does not read any more: it groups nothing.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        return TOGETHER.get(Path(path).name, path)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TogetherScheduling | None:
+    """With `--dist loadgroup`, ours."""
+    return TogetherScheduling(config, log) if config.getoption("dist") == "loadgroup" else None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        for fixture in SHARED.keys() & set(getattr(item, "fixturenames", ())):
+            assert item.path.name in SHARED[fixture], f"{item.path.name} uses {fixture}: add it to SHARED of {__file__}"
     if not config.getoption("--slow"):
         for item in items:
             if item.get_closest_marker("slow"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -22,15 +21,6 @@ for word in words:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text("{}")
 """
-
-
-@pytest.hookimpl(wrapper=True)  # before the workers of xdist read the marks, whichever was registered first
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
-    """Keep on one worker the tests that share a run of the workflow, those that share an image, and those of a file."""
-    for item in items:
-        shared = {"tiny", "engine"} & set(getattr(item, "fixturenames", ()))
-        item.add_marker(pytest.mark.xdist_group(shared.pop() if shared else item.path.name))
-    return (yield)
 
 
 @pytest.fixture(scope="session")

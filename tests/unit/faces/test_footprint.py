@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 from toys import materialise
 
+from sensorium.generation.tokenizer_config import AudioTokenizerConfig, Tokenizers, VideoTokenizerConfig
 from sensorium.models.layers import Attention
 from sensorium.perception.sizes import sense_widths
 from sensorium.planning.configuration import DEFAULT, read_settings
+from sensorium.planning.estimate import stage_estimate
 from sensorium.planning.footprint import fused_attention, operations, saved_bytes
 from sensorium.planning.learners import stage
 from sensorium.randomness import Draw
@@ -85,3 +88,13 @@ def test_a_gpu_stores_no_logits_and_counts_the_same_operations():
         assert saved_bytes(layer, lambda: layer(x)) == plain - 4 * 64 * 64 + 4 * 64  # one sum of each row instead
         assert operations(lambda: layer(x)) == count
     assert saved_bytes(layer, lambda: layer(x)) == plain
+
+
+@pytest.mark.parametrize("stream", ["video", "audio"])
+def test_what_is_fitted_is_planned_without_a_step(stream: str) -> None:
+    tokenizers = Tokenizers(
+        video=VideoTokenizerConfig(kind="patches", channels=12),
+        audio=AudioTokenizerConfig(kind="bands", tokens=8, channels=12),
+    )
+    found = stage_estimate(Config(tokenizers=tokenizers), f"tokenizers/{stream}", "cpu", 0, math.inf)
+    assert (found["parameters"], found["operations_a_step"], found["activation_bytes"]) == (0, 0, 0)

@@ -20,10 +20,8 @@ from sensorium.generation import train_tokenizer
 from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.generation.band_tokenizer import RISE, SPAN, BandTokenizer, decibels
 from sensorium.generation.sizes import audio_tokenizer
-from sensorium.generation.tokenizer_config import AudioTokenizerConfig, Tokenizers
+from sensorium.generation.tokenizer_config import AudioTokenizerConfig
 from sensorium.models.load import load
-from sensorium.planning.estimate import stage_estimate
-from sensorium.settings import Config
 from sensorium.training.health import UnhealthyError
 
 CONFIG = AudioTokenizerConfig(kind="bands")
@@ -193,12 +191,6 @@ def test_its_size_is_known_by_arithmetic():
     stored = sum(value.numel() for value in tokenizer.state_dict().values())
     assert audio_tokenizer(CONFIG, SAMPLES) == Counts(buffers=stored)
     assert not list(tokenizer.parameters())
-
-
-def test_its_fit_is_planned_without_a_step():
-    settings = Config(tokenizers=Tokenizers(audio=CONFIG))
-    found = stage_estimate(settings, "tokenizers/audio", "cpu", 0, math.inf)
-    assert (found["parameters"], found["operations_a_step"], found["activation_bytes"]) == (0, 0, 0)
 
 
 @pytest.mark.parametrize(

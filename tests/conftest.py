@@ -52,6 +52,7 @@ class TogetherScheduling(LoadScopeScheduling):
         return TOGETHER.get(Path(path).name, path)
 
 
+@pytest.hookimpl(optionalhook=True)  # without xdist there is nothing to schedule
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TogetherScheduling | None:
     """With `--dist loadgroup`, ours."""
     return TogetherScheduling(config, log) if config.getoption("dist") == "loadgroup" else None

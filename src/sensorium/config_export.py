@@ -2,7 +2,7 @@
 
 config/config.yaml                    the default run, every key with its meaning
 config/studies.yaml                   the studies, likewise
-config/README.md                      tables of the keys of config.yaml, between two marks
+config/README.md, generation.md       tables of the keys of config.yaml, between two marks
 config/evaluations.md, studies.md     tables of the keys of the evaluations and of the studies, likewise
 workflow/schemas/config.schema.json   JSON schema, for editors
 """
@@ -10,7 +10,7 @@ workflow/schemas/config.schema.json   JSON schema, for editors
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
@@ -33,6 +33,7 @@ STUDIES_HEADER = """\
 #     snakemake --profile local -j1 results/studies/curiosity.json --configfile config/studies.yaml
 """
 REQUIRED = "..."
+GENERATION = ("tokenizers", "latents", "dynamics")  # the sections whose tables have a page of their own
 LAST = ("evaluations", "studies")  # the last sections, whatever line they come from, because they use all others
 SYMBOLS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<", "multiple_of": "a multiple of"}
 SOURCES: dict[str, type[Source]] = {
@@ -150,17 +151,23 @@ def _data_yaml(data: Data) -> list[str]:
 
 
 def settings_tables() -> list[str]:
-    """README.md: a table for each section but evaluations and studies, then the keys of all trainings."""
+    """README.md: a table for each section without a page of its own, then the keys of all trainings."""
+    lines = section_tables([name for name, _ in Config() if name not in (*GENERATION, "evaluations", "studies")])
+    trainings = {key: value for key, value in _sections().items() if isinstance(value, Training)}
+    return [*lines, "", "## training", "", *_shared(Training, trainings)]
+
+
+def section_tables(names: Sequence[str]) -> list[str]:
+    """A table for each section."""
     lines: list[str] = []
     for name, section in Config():
-        if name not in ("evaluations", "studies"):
+        if name in names:
             rows = _data_rows(section) if name == "data" else _rows(section, name)
             rows = [row for row in rows if not row.key.endswith(".training`")]
             if not rows[0].key.startswith("**"):  # else the section consists of sections, which have such a row each
                 rows.insert(0, _heading(name, section))
             lines += ["", f"## {name}", "", *_table(rows)]
-    trainings = {key: value for key, value in _sections().items() if isinstance(value, Training)}
-    return [*lines, "", "## training", "", *_shared(Training, trainings)]
+    return lines
 
 
 def member_tables(name: str) -> list[str]:
@@ -243,8 +250,8 @@ def _reference(key: str, section: Section, home: str) -> Row:
     here = {name: value for name, _, value in walk(section)}
     differing = [f"`{name}: {_text(here[name])}`" for name, value in usual.items() if here[name] != value]
     top, _, rest = home.partition(".")
-    page = f"evaluations.md#{rest}" if top == "evaluations" else f"README.md#{top}"
-    meaning = f"{_escaped(summary(type(section)))} See [`{home}`]({page})."
+    page = {"evaluations": f"evaluations.md#{rest}"} | {name: f"generation.md#{name}" for name in GENERATION}
+    meaning = f"{_escaped(summary(type(section)))} See [`{home}`]({page.get(top, f'README.md#{top}')})."
     return Row(f"`{key}`", ", ".join(differing), meaning=meaning)
 
 
@@ -274,6 +281,7 @@ def generated(root: Path) -> dict[Path, str]:
     config = root / "config"
     tables = {
         config / "README.md": settings_tables(),
+        config / "generation.md": section_tables(GENERATION),
         config / "evaluations.md": member_tables("evaluations"),
         config / "studies.md": member_tables("studies"),
     }

@@ -118,10 +118,9 @@ class Agent(Loadable):
         self.policy = Policy(self.dynamics.dim, config.distances, self.code)
         self.reward = Scalar(self.dynamics.dim, config.distances)
 
-    def forward(self, frames: Tensor, given: Conditioning) -> tuple[Tensor, Tensor]:
-        """Predict frames as `Dynamics.denoise` does: clean tokens [B, T, N, C], and states of the agent [B, T, D]."""
-        tokens, states = self.dynamics.denoise(frames, given, agent=self.token)
-        return tokens, states[:, :, 0]
+    def forward(self, frames: Tensor, given: Conditioning) -> Tensor:
+        """States of the agent [B, T, D] at frames [B, T, N, C], each noised to its own level (`Dynamics.watch`)."""
+        return self.dynamics.watch(frames, given, self.token)[:, :, 0]
 
 
 class Actor(Loadable):

@@ -111,4 +111,4 @@ class CloningLearner(Learner):
     def _watch(self, frames: Tensor, tau: Tensor, shown: Batch) -> Tensor:
         """States of the agent, [B, T, D], at frames [B, T, N, C] of signal levels tau [B, T]."""
         scene = self.agent.dynamics.encode_scene(shown["scene"])
-        return self.agent(frames, Conditioning(tau, torch.full_like(tau, FINEST), shown["action"], scene=scene))[1]
+        return self.agent(frames, Conditioning(tau, torch.full_like(tau, FINEST), shown["action"], scene=scene))

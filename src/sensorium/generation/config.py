@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from typing import Literal
 
 from pydantic import Field, model_validator
 
 from sensorium.config import (
+    ConfigurationError,
     Depth,
     LatentsConfig,
     Section,
@@ -27,6 +30,33 @@ from sensorium.generation.dream_config import (
 from sensorium.generation.tokenizer_config import Tokenizers
 
 PCA_FRAMES = 1500  # training frames that `reconstruction` fits principal components on
+
+
+class FineConfig(Section):
+    """Blocks on the grid of the video tokens, above and below the transformer, and a head that copies."""
+
+    width: Width = Field(48, ge=4, description="channels of the blocks")
+    blocks: Depth = Field(4, ge=2, description="blocks of two convolutions; half of them come before the transformer")
+    pool: int = Field(4, ge=1, description="rows and columns of video tokens that one token of the transformer stands for")
+    reach: int = Field(3, ge=1, le=8, description="pixels by which copies may be shifted, along each axis")
+    crop: int = Field(8, ge=1, description="rows and columns of tokens of the crops that training begins with")
+    crops: float = Field(0.5, ge=0, le=1, description="share of the steps that train on crops; then dreams begin")
+    spread: float = Field(
+        0.04, gt=0, description="deviation of a copied pixel that the likelihood expects, of full scale"
+    )
+
+    def check_grid(self, side: int) -> None:
+        """Refuse a grid of `side` rows and columns of video tokens that the tokens below or the crops do not fill.
+
+        Raises:
+            ConfigurationError: naming the setting.
+        """
+        if side % self.pool:
+            raise ConfigurationError(f"dynamics.fine.pool is {self.pool}: it must divide the {side} tokens of a row")
+        if self.crop % self.pool or self.crop > side:
+            raise ConfigurationError(
+                f"dynamics.fine.crop is {self.crop}: it must be a multiple of pool ({self.pool}), at most {side}"
+            )
 
 
 class DynamicsConfig(Transformer):
@@ -55,7 +85,16 @@ class DynamicsConfig(Transformer):
     dreamed: float = Field(
         0.25, ge=0, le=1, description="probability that half of a window's context is the model's own prediction"
     )
+    path: Literal["filtered", "fine"] = Field(
+        "filtered", description="of video tokens: through a filter, or on their own grid by blocks and copies"
+    )
+    fine: FineConfig = FineConfig()
     training: Training = Training(steps=2100, batch=4, lr=1e-3, muon=3.0, ema=0.995)
+
+    @property
+    def fine_path(self) -> FineConfig | None:
+        """The section `fine`, if video tokens take that path."""
+        return self.fine if self.path == "fine" else None
 
     @model_validator(mode="after")
     def _time_and_heads_fit(self) -> DynamicsConfig:
@@ -159,4 +198,6 @@ class GenerationSettings(WorldSettings):
             self.tokenizers.video.check_size(self.data.size)
             if "audio" in self.streams():
                 self.tokenizers.audio.check_samples(self.data.samples_per_frame)
+            if self.dynamics.fine_path:
+                self.dynamics.fine_path.check_grid(math.isqrt(self.tokenizers.video.tokens(self.data.size)))
         return self

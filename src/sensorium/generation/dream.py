@@ -61,6 +61,7 @@ class Dreamer:
         seed: of the noise; equal seeds give equal noise for any actions. With a `Draw`, the noise of a row does not
             depend on the other rows.
         agent: [A, D], embeddings of agent tokens, for a policy that uses the result of `keep`.
+        sharpness: of what a fine path copies (`FinePath.predict`).
 
     Raises:
         ValueError: if denoising_steps is no power of two up to 64, context_noise not in [0, 1), or stillness negative.
@@ -75,6 +76,7 @@ class Dreamer:
         stillness: float = 0.0,
         seed: int | Draw = 0,
         agent: Tensor | None = None,
+        sharpness: float = 1.0,
     ) -> None:
         if denoising_steps < 1 or STEPS % denoising_steps:
             raise ValueError(f"denoising_steps is {denoising_steps}: it must be a power of two, {STEPS} at most")
@@ -84,6 +86,7 @@ class Dreamer:
             raise ValueError(f"stillness is {stillness}: it must be 0 or more")
         self.dynamics, self._stillness = dynamics, stillness
         self._steps, self._signal, self._agent, self._seed = denoising_steps, 1 - context_noise, agent, seed
+        self._sharpness = sharpness
         self._memory = dynamics.remember()
         self._scene: Tensor | None = None
         self._newest: _Frame | None = None
@@ -202,7 +205,8 @@ class Dreamer:
 
     def _corrupted(self, frame: Tensor, number: int) -> Tensor:
         """A past frame [B, 1, N, C] with its share of noise."""
-        return self._signal * frame + (1 - self._signal) * self._noise("context", number, frame)
+        tau = torch.full(frame.shape[:2], self._signal, device=frame.device)
+        return self.dynamics.blur(frame, self._noise("context", number, frame), tau)
 
     def _pass(
         self,
@@ -221,7 +225,7 @@ class Dreamer:
         sizes = [FINEST] * keep + [1 / self._steps] * (len(levels) - keep)
         step_size = torch.tensor(sizes).to(frames.device, non_blocking=True).expand(len(frames), -1)
         given = Conditioning(tau, step_size, actions, scene=self._scene if scene is None else scene)
-        return self.dynamics.stream(frames, given, memory or self._memory, keep, self._agent)
+        return self.dynamics.stream(frames, given, memory or self._memory, keep, self._agent, self._sharpness)
 
 
 @dataclass
@@ -271,6 +275,7 @@ def dream(
     context_noise: float = 0.1,
     stillness: float = 0.0,
     seed: int = 0,
+    sharpness: float = 1.0,
 ) -> Tensor:
     """Dream `horizon` frames after a context.
 
@@ -279,12 +284,17 @@ def dream(
         context: [B, T, N, C], tokens of the tokenizers, T >= 1.
         actions: [B, T + horizon, ...], action[t] led to frame t; None to dream without.
         horizon: number of frames to dream.
-        denoising_steps, context_noise, stillness, seed: as for `Dreamer`.
+        denoising_steps, context_noise, stillness, seed, sharpness: as for `Dreamer`.
 
     Returns:
         [B, horizon, N, C], tokens of the tokenizers.
     """
     dreamer = Dreamer(
-        dynamics, denoising_steps=denoising_steps, context_noise=context_noise, stillness=stillness, seed=seed
+        dynamics,
+        denoising_steps=denoising_steps,
+        context_noise=context_noise,
+        stillness=stillness,
+        seed=seed,
+        sharpness=sharpness,
     )
     return torch.cat(list(dream_frames(dreamer, context, actions, horizon)), dim=1)

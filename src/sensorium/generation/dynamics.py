@@ -19,7 +19,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sensorium.generation.config import DynamicsConfig
-from sensorium.generation.kalman import Gaussian, kalman_filter
+from sensorium.generation.filtered_path import FilteredPath
+from sensorium.generation.fine_path import RECENT, Crop, FinePath, Looked, Mixture
+from sensorium.generation.kalman import Gaussian
 from sensorium.generation.memory import Carry, Context, Memory
 from sensorium.models.cache import Cache, ContextCache, RingCache
 from sensorium.models.layers import Block, RMSNorm, action_embedding
@@ -28,7 +30,6 @@ from sensorium.models.load import Loadable
 STEPS = 64  # of the finest sampler; step sizes are 1/64, 1/32, ... 1
 FINEST = 1 / STEPS  # step size of plain flow matching
 _FREQUENCIES = 16  # of the embedding of the signal level
-_STEM_FRAMES = 3  # that the stem reads: a frame and those before it
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Conditioning:
         step_size: step size d of the sampler, 1/64, 1/32, ... 1, [B, T].
         action: the action that led to each frame, float [B, T, ...] or int64 [B, T]; None: there are no actions.
         labelled: bool [B], windows whose actions are used; None: all.
-        scene: features of an earlier frame of the recording (`encode_scene`), [B, N, D]; None: there is no scene.
+        scene: of an earlier frame of the recording (`encode_scene`), [B, ...]; None: there is no scene.
     """
 
     tau: Tensor
@@ -51,10 +52,26 @@ class Conditioning:
 
 
 class Prediction(NamedTuple):
-    """Output of a pass: clean tokens [B, T, N, C], standardised, and states of the agent tokens [B, T, A, D]."""
+    """Output of a pass.
+
+    Attributes:
+        tokens: clean tokens, standardised, [B, T, N, C]; where the fine path looked at crops, theirs and the sound's.
+        agent: states of the agent tokens, [B, T, A, D].
+        mixture: what the video tokens come from, of B T pictures; None without a fine path.
+    """
 
     tokens: Tensor
     agent: Tensor
+    mixture: Mixture | None = None
+
+
+class _Seen(NamedTuple):
+    """Frames on their way: tokens for the transformer [B, T, n, D], and what paths remember and predict from."""
+
+    tokens: Tensor
+    looked: Looked | None
+    filtered: tuple[Gaussian, Tensor] | None  # of all frames
+    whole: Tensor | None  # video of the last frames before and of all frames, [B, RECENT + T, N, C]
 
 
 class Dynamics(Loadable):
@@ -63,30 +80,31 @@ class Dynamics(Loadable):
     There are three kinds of passes. `denoise` predicts the clean frames of a window, or of frames that each have a
     context of their own; `read` makes these contexts from earlier frames; `stream` continues from a memory.
 
-    A frame consists of its noised video and sound tokens, the registers, one token of signal level tau and step size
-    d, and one of its action. Level, step size and action are also added to all tokens of their frame. The action token
+    A frame consists of tokens of its video and sound, the registers, one token of signal level tau and step size d,
+    and one of its action. Level, step size and action are also added to all tokens of their frame. The action token
     of an unlabelled window is a learned embedding only, so recordings without actions train too. Agent tokens see all
     tokens of their frame and their own past; no other token sees them.
 
-    Layers over time see the last `window` frames. The scene, one earlier frame, is added to all frames through a
-    convolution, so the model knows the static parts of the world for as long as a stream lasts. Before the layers, the
-    stem, a convolution over three frames and the grid of video tokens, detects motion at all places alike.
+    Layers over time see the last `window` frames. The scene, one earlier frame, is shown beside all frames, so the
+    model knows the static parts of the world for as long as a stream lasts.
 
-    The network does not see the noised tokens but their posterior under a random walk (`kalman_filter`), and it
-    corrects the posterior's mean in units of its standard deviation (as Karras et al. 2022, "Elucidating the design
-    space", scale outputs to the uncertainty). The posterior keeps all information, training starts at persistence, and
-    tokens that a clean context or a high signal level determines are hardly changed.
+    Tokens come into the transformer by a filter (`FilteredPath`): the network sees their posterior under a random walk
+    and corrects the posterior's mean in units of its standard deviation (as Karras et al. 2022, "Elucidating the
+    design space", scale outputs to the uncertainty). The posterior keeps all information, training starts at
+    persistence, and tokens that a clean context or a high signal level determines are hardly changed. With path
+    `fine`, video tokens have a path of their own (`FinePath`): blocks on their own grid, and a head that copies.
 
     Tokens in all passes are standardised by the training latents (`standardise`), so unit noise has their scale.
 
     Args:
         config: its section.
         shapes: {"video": tokens a frame, "grid": whether they form a square grid, "audio": tokens a frame, 0 for
-            recordings without sound, "channels": C, "action": {"kind": "continuous" | "discrete", "size": numbers or
-            choices} or None for recordings without actions}.
+            recordings without sound, "channels": C, "pixels": rows and columns of pixels in a video token whose
+            channels are its pixels, else 1 (it may be missing), "action": {"kind": "continuous" | "discrete", "size":
+            numbers or choices} or None for recordings without actions}.
 
     Raises:
-        ValueError: if video tokens on a grid are no square.
+        ValueError: if video tokens on a grid are no square, or do not suit the fine path.
     """
 
     mean: Tensor
@@ -104,17 +122,15 @@ class Dynamics(Loadable):
         self.window, dim = config.window, config.dim
         for name, value in {"mean": 0.0, "deviation": 1.0, "change": 1.0}.items():
             self.register_buffer(name, torch.full((self.tokens, channels), value))
-        self.grid = math.isqrt(video) if shapes["grid"] else 0
-        if self.grid**2 != video and self.grid:
+        grid = math.isqrt(video) if shapes["grid"] else 0
+        if grid**2 != video and (grid or config.fine_path):
             raise ValueError(f"video is {video} tokens: on a grid their number must be a square")
-        self._side = (self.grid, self.grid) if self.grid else (1, video)
-        across = 3 if self.grid else 1
-        kernel, padding = (_STEM_FRAMES, across, across), (0, across // 2, across // 2)
-        self.read_video = nn.Conv3d(channels + 1, dim, kernel, padding=padding)
-        self.read_audio = nn.Conv2d(channels + 1, dim, (_STEM_FRAMES, 1)) if audio else None
-        self.read_scene = nn.Conv2d(channels, dim, across, padding=across // 2, bias=False)
-        nn.init.zeros_(self.read_scene.weight)  # training starts without a scene
-        self.places = nn.Parameter(0.02 * torch.randn(self.tokens + config.registers + 2, dim))
+        filtered = {name: count for name, count in self.streams.items() if name != "video" or config.fine_path is None}
+        side = (grid, grid) if grid else (1, video)
+        self.filtered = FilteredPath(filtered, side, channels, dim) if filtered else None
+        self.fine = FinePath(config.fine_path, grid, channels, int(shapes.get("pixels", 1)), dim) if config.fine_path else None
+        self.inner = (self.fine.coarse if self.fine else 0) + sum(filtered.values())  # tokens of the transformer
+        self.places = nn.Parameter(0.02 * torch.randn(self.inner + config.registers + 2, dim))
         self.signal = nn.Sequential(nn.Linear(2 * _FREQUENCIES, dim), nn.SiLU(), nn.Linear(dim, dim))
         self.sizes = nn.Embedding(int(math.log2(STEPS)) + 1, dim)
         nn.init.normal_(self.sizes.weight, std=0.02)
@@ -136,6 +152,16 @@ class Dynamics(Loadable):
         self.deviation.copy_(std)
         self.change.copy_(change / std.square())
 
+    def describe_pixels(self, colour: Tensor, mean: Tensor) -> None:
+        """Tell the fine path what tokens look like: pixels are colour [C, C] times the token, plus mean [C].
+
+        Raises:
+            ValueError: if there is no fine path.
+        """
+        if self.fine is None:
+            raise ValueError("only a fine path looks at pixels: set dynamics.path to fine")
+        self.fine.describe(colour * self.deviation[0], mean + colour @ self.mean[0])
+
     def standardise(self, tokens: Tensor) -> Tensor:
         """Tokens of the tokenizers [..., N, C] -> about zero mean and unit standard deviation."""
         return (tokens.float() - self.mean) / self.deviation
@@ -145,20 +171,39 @@ class Dynamics(Loadable):
         return tokens * self.deviation + self.mean
 
     def split(self, tokens: Tensor) -> dict[str, Tensor]:
-        """Tokens [..., N, C] -> stream -> [..., tokens of the stream, C]."""
-        parts = tokens.split(list(self.streams.values()), dim=-2)
-        return dict(zip(self.streams, parts, strict=True))
+        """Tokens [..., N, C] -> stream -> [..., tokens of the stream, C]; video tokens may be those of a crop."""
+        audio = self.streams.get("audio", 0)
+        video, *sound = tokens.split([tokens.shape[-2] - audio, audio] if audio else [tokens.shape[-2]], dim=-2)
+        return {"video": video, "audio": sound[0]} if sound else {"video": video}
 
     def encode_scene(self, frame: Tensor) -> Tensor:
-        """Features of a frame for `Conditioning.scene`, [B, N, D]; zero at sound tokens.
+        """What `Conditioning.scene` shows of a frame, [B, ...].
 
         Args:
             frame: tokens of the tokenizers, [B, n, C], video first; sound is ignored and may be missing.
         """
         count = self.streams["video"]
         video = (frame[:, :count].float() - self.mean[:count]) / self.deviation[:count]
-        features = self.read_scene(video.movedim(-1, 1).unflatten(2, self._side)).flatten(2).transpose(1, 2)
-        return F.pad(features, (0, 0, 0, self.tokens - count))
+        if self.fine is not None:
+            return video
+        assert self.filtered is not None
+        return self.filtered.encode_scene(video)
+
+    def blur(self, frames: Tensor, noise: Tensor, tau: Tensor) -> Tensor:
+        """Earlier frames as a pass reads them: with a share of noise, since dreamed frames are not to be trusted.
+
+        What the fine path copies from is read as it is.
+
+        Args:
+            frames, noise: [B, T, N, C].
+            tau: [B, T].
+        """
+        level = tau[..., None, None]
+        blurred = (1 - level) * noise + level * frames
+        if self.fine is None:
+            return blurred
+        count = self.streams["video"]
+        return torch.cat([frames[:, :, :count], blurred[:, :, count:]], dim=2)
 
     def remember(self) -> Memory:
         """An empty memory for a new stream."""
@@ -174,17 +219,26 @@ class Dynamics(Loadable):
         Returns:
             the context for T frames, of which frame t follows context frames 0 ... t.
         """
-        posterior, inputs = self._filter(frames, given.tau)
-        hidden = self._embed(self._stem(inputs), given)
-        stem = inputs[:, 1:].unfold(1, _STEM_FRAMES - 1, 1).movedim(-1, 2)  # of each frame and the one before
-        carry = Carry(posterior.map(lambda part: part.flatten(0, 1)), stem.flatten(0, 1))
+        condition = self._condition(given)
+        seen = self._see(frames, given, condition, None, keep=frames.shape[1])
+        hidden = self._embed(seen.tokens, condition)
         caches = {layer: ContextCache(self.window, self.places.device) for layer in self._layers_over_time()}
         last = list(caches)[-1]
         self._read_at(last, self._transform(hidden, range(last), caches), caches[last])
-        return Context(caches, carry)
+        recent = None
+        if seen.whole is not None:
+            recent = seen.whole[:, 1:].unfold(1, RECENT, 1).movedim(-1, 2).flatten(0, 1)
+        filtered = self.filtered.after_each(*seen.filtered) if self.filtered and seen.filtered else None
+        return Context(caches, Carry(filtered, recent))
 
     def denoise(
-        self, frames: Tensor, given: Conditioning, context: Context | None = None, agent: Tensor | None = None
+        self,
+        frames: Tensor,
+        given: Conditioning,
+        context: Context | None = None,
+        agent: Tensor | None = None,
+        crop: Crop | None = None,
+        sharpness: float = 1.0,
     ) -> Prediction:
         """Predict the clean tokens of all frames.
 
@@ -192,25 +246,40 @@ class Dynamics(Loadable):
         context frames 0 ... t, as the newest frame of a stream does; several passes may use the same context.
 
         Args:
-            frames: [B, T, N, C], each noised to its own level.
+            frames: [B, T, N, C], each noised to its own level; with a crop its video tokens and those of sound.
             given: of these frames.
             context: as many context frames (`read`); None: there are none.
             agent: embeddings of agent tokens, [A, D]; None: there are none. A context has none.
+            crop: where the fine path looks, [B T]; None: everywhere. Without a context, T must be 1.
+            sharpness: of what the fine path copies (`FinePath.predict`).
         """
-        if context is None:
-            posterior, inputs = self._filter(frames, given.tau)
-            seen = self._stem(inputs)
-        else:  # windows of one frame, each after its own carry
-            single, tau = frames.flatten(0, 1)[:, None], given.tau.reshape(-1, 1)
-            posterior, inputs = self._filter(single, tau, context.carry)
-            posterior = posterior.map(lambda part: part.reshape(frames.shape))
-            seen = self._stem(inputs).reshape(*frames.shape[:3], -1)
-        hidden = self._embed(seen, given, agent)
+        condition = self._condition(given)
+        seen = self._see(frames, given, condition, context.carry if context else None, crop=crop, single=bool(context))
+        hidden = self._embed(seen.tokens, condition, agent)
         hidden = self._transform(hidden, range(len(self.blocks)), context.caches if context else {})
-        return self._predict(hidden, posterior)
+        return self._predict(hidden, seen, given.tau, 0, sharpness)
+
+    def watch(self, frames: Tensor, given: Conditioning, agent: Tensor) -> Tensor:
+        """States of agent tokens at the frames of a window, [B, T, A, D], as they are where a stream keeps frames.
+
+        Args:
+            frames: [B, T, N, C], each noised to its own level.
+            given: of these frames.
+            agent: embeddings of agent tokens, [A, D].
+        """
+        condition = self._condition(given)
+        seen = self._see(frames, given, condition, None, keep=frames.shape[1])
+        hidden = self._transform(self._embed(seen.tokens, condition, agent), range(len(self.blocks)), {})
+        return self.norm(hidden)[:, :, len(self.places) :]
 
     def stream(
-        self, frames: Tensor, given: Conditioning, memory: Memory, keep: int = 0, agent: Tensor | None = None
+        self,
+        frames: Tensor,
+        given: Conditioning,
+        memory: Memory,
+        keep: int = 0,
+        agent: Tensor | None = None,
+        sharpness: float = 1.0,
     ) -> Prediction:
         """Predict the clean tokens of frames that follow a memory, which keeps the first `keep` of them as its past.
 
@@ -220,19 +289,21 @@ class Dynamics(Loadable):
             memory: the frames before; updated in place.
             keep: number of frames to keep. Kept frames are context: their tokens are not predicted.
             agent: embeddings of agent tokens, [A, D]; None: there are none. A stream has them always or never.
+            sharpness: of what the fine path copies (`FinePath.predict`).
 
         Returns:
             the clean tokens of the frames that are not kept, [B, T - keep, N, C]; the agent states of all frames.
         """
-        posterior, inputs = self._filter(frames, given.tau, memory.carry)
+        condition = self._condition(given)
+        seen = self._see(frames, given, condition, memory.carry, keep)
         if keep:
-            last_kept = posterior.map(lambda part: part[:, keep - 1])
-            memory.carry = Carry(last_kept, inputs[:, keep : keep + _STEM_FRAMES - 1])
-        hidden = self._embed(self._stem(inputs), given, agent)
+            filtered = self.filtered.after(keep, *seen.filtered) if self.filtered and seen.filtered else None
+            memory.carry = Carry(filtered, None if seen.whole is None else seen.whole[:, keep : keep + RECENT])
+        hidden = self._embed(seen.tokens, condition, agent)
         if agent is not None:
             hidden = self._transform(hidden, range(len(self.blocks)), memory.caches, keep)
-            tokens, states = self._predict(hidden, posterior)
-            return Prediction(tokens[:, keep:], states)
+            states = self.norm(hidden)[:, :, len(self.places) :]
+            return self._predict(hidden[:, keep:], seen, given.tau, keep, sharpness)._replace(agent=states)
         last = list(memory.caches)[-1] if memory.caches else 0  # later layers do not look at kept frames
         hidden = self._transform(hidden, range(last), memory.caches, keep)
         if keep and memory.caches:
@@ -240,7 +311,7 @@ class Dynamics(Loadable):
         if keep == frames.shape[1]:
             return Prediction(frames[:, keep:], hidden[:, keep:, len(self.places) :])
         hidden = self._transform(hidden[:, keep:], range(last, len(self.blocks)), memory.caches)
-        return self._predict(hidden, posterior.map(lambda part: part[:, keep:]))
+        return self._predict(hidden, seen, given.tau, keep, sharpness)
 
     def compile(self, *args: Any, **options: Any) -> None:
         """Have torch.compile replace `stream`, the pass that a dream repeats."""
@@ -249,35 +320,86 @@ class Dynamics(Loadable):
     def _layers_over_time(self) -> list[int]:
         return [layer for layer, over_time in enumerate(self.over_time) if over_time]
 
-    def _filter(self, frames: Tensor, tau: Tensor, carry: Carry | None = None) -> tuple[Gaussian, Tensor]:
-        """Posterior of the clean tokens, and the input of the stem: its mean and tau, [B, 2 + T, N, C + 1]."""
-        posterior = kalman_filter(frames, tau, self.change, carry.posterior if carry else None)
-        level = tau[..., None, None].expand(*frames.shape[:3], 1)
-        inputs = torch.cat([posterior.mean, level], dim=-1)
-        before = inputs.new_zeros(len(inputs), _STEM_FRAMES - 1, *inputs.shape[2:]) if carry is None else carry.stem
-        return posterior, torch.cat([before, inputs], dim=1)
-
-    def _stem(self, inputs: Tensor) -> Tensor:
-        """Features of each token, its neighbours and the frames before, [B, 2 + T, N, C + 1] -> [B, T, N, D]."""
-        parts = self.split(inputs)
-        video = parts["video"].unflatten(2, self._side).movedim(-1, 1)
-        features = [self.read_video(video).flatten(3).permute(0, 2, 3, 1)]
-        if self.read_audio is not None:
-            features.append(self.read_audio(parts["audio"].movedim(-1, 1)).permute(0, 2, 3, 1))
-        return torch.cat(features, dim=2)
-
-    def _embed(self, seen: Tensor, given: Conditioning, agent: Tensor | None = None) -> Tensor:
-        """Tokens of the transformer [B, T, S + A, D] from the features of the stem [B, T, N, D]."""
-        batch, time = seen.shape[:2]
-        moves = self.no_action.expand(batch, time, -1)
+    def _condition(self, given: Conditioning) -> tuple[Tensor, Tensor]:
+        """Embeddings of level and step size, and of the action, of each frame: [B, T, D] each."""
+        moves = self.no_action.expand(*given.tau.shape, -1)
         if given.action is not None and self.action is not None:
             steered = self.action(given.action) + self.no_action
             labelled = given.labelled
             moves = steered if labelled is None else torch.where(labelled[:, None, None], steered, moves)
-        levels = self.signal(_fourier(given.tau)) + self.sizes(-torch.log2(given.step_size).round().long())
-        if given.scene is not None:
-            seen = seen + given.scene[:, None]
-        registers = self.places.new_zeros(batch, time, len(self.places) - self.tokens - 2, self.dim)
+        return self.signal(_fourier(given.tau)) + self.sizes(-torch.log2(given.step_size).round().long()), moves
+
+    def _see(
+        self,
+        frames: Tensor,
+        given: Conditioning,
+        condition: tuple[Tensor, Tensor],
+        carry: Carry | None,
+        keep: int = 0,
+        crop: Crop | None = None,
+        single: bool = False,
+    ) -> _Seen:
+        """Take frames [B, T, N, C] along their paths; the first `keep` are not denoised.
+
+        With `single`, the carry is one of each frame, [B T, ...]: no frame sees another one of the same pass.
+        """
+        shape, tau = frames.shape[:2], given.tau
+        levels, moves = condition
+        scene = given.scene
+        if single:
+            frames, tau = frames.flatten(0, 1)[:, None], tau.reshape(-1, 1)
+            levels, moves = levels.reshape(-1, 1, self.dim), moves.reshape(-1, 1, self.dim)
+            if scene is not None and self.fine is not None:
+                scene = scene.repeat_interleave(shape[1], dim=0)
+        parts, looked, whole, filtered = [], None, None, None
+        if self.fine is not None:
+            video = self.split(frames)["video"]
+            recent = carry.recent if carry is not None else None
+            if recent is None:
+                recent = video.new_zeros(len(video), RECENT, self.streams["video"], self.channels)
+            if crop is None:
+                whole = torch.cat([recent, video], dim=1)
+                fine, looked = self._fine(whole, scene, levels + moves, keep)
+            else:
+                fine, looked = self.fine.look(video[:, 0], recent, scene, (levels + moves)[:, 0], crop)
+                fine = fine[:, None]
+            parts.append(fine)
+        if self.filtered is not None:
+            first = self.streams["video"] if self.fine is not None else 0
+            rest = self.split(frames)["audio"] if self.fine is not None else frames
+            before = carry.filtered if carry is not None else None
+            filtered = self.filtered.filter(rest, tau, self.change[first:], before)
+            parts.append(self.filtered.stem(filtered[1]))
+        tokens = torch.cat(parts, dim=2).reshape(*shape, self.inner, self.dim)
+        if filtered is not None and single:
+            posterior = filtered[0].map(lambda part: part.reshape(*shape, *part.shape[2:]))
+            filtered = posterior, filtered[1]
+        if self.fine is None and given.scene is not None:
+            tokens = tokens + given.scene[:, None]
+        return _Seen(tokens, looked, filtered, whole)
+
+    def _fine(
+        self, whole: Tensor, scene: Tensor | None, condition: Tensor, keep: int
+    ) -> tuple[Tensor, Looked | None]:
+        """Tokens for the transformer of the frames of `whole` but the first RECENT, [B, T, n, D]."""
+        assert self.fine is not None
+        parts, looked, time = [], None, whole.shape[1] - RECENT
+        if keep:
+            pairs = whole[:, RECENT - 1 : RECENT + keep].unfold(1, 2, 1).movedim(-1, 2)
+            parts.append(self.fine.read(pairs.flatten(0, 1)).unflatten(0, (len(whole), keep)))
+        if keep < time:
+            new = whole[:, RECENT + keep :].flatten(0, 1)
+            recent = whole[:, keep:-1].unfold(1, RECENT, 1).movedim(-1, 2).flatten(0, 1)
+            if scene is not None:
+                scene = scene.repeat_interleave(time - keep, dim=0)
+            tokens, looked = self.fine.look(new, recent, scene, condition[:, keep:].flatten(0, 1))
+            parts.append(tokens.unflatten(0, (len(whole), time - keep)))
+        return torch.cat(parts, dim=1), looked
+
+    def _embed(self, seen: Tensor, condition: tuple[Tensor, Tensor], agent: Tensor | None = None) -> Tensor:
+        """Tokens of the transformer [B, T, S + A, D] from those of the streams [B, T, n, D]."""
+        (batch, time), (levels, moves) = seen.shape[:2], condition
+        registers = self.places.new_zeros(batch, time, len(self.places) - self.inner - 2, self.dim)
         hidden = torch.cat([seen, registers, levels[:, :, None], moves[:, :, None]], dim=2)
         hidden = hidden + self.places + (levels + moves)[:, :, None]
         return hidden if agent is None else torch.cat([hidden, agent.expand(batch, time, -1, -1)], dim=2)
@@ -311,11 +433,18 @@ class Dynamics(Loadable):
         visible[:own, own:] = False
         return visible
 
-    def _predict(self, hidden: Tensor, posterior: Gaussian) -> Prediction:
-        hidden = self.norm(hidden)
-        correction = self.read_out(hidden[:, :, : self.tokens]).float()
-        tokens = posterior.mean + posterior.variance.sqrt() * correction
-        return Prediction(tokens, hidden[:, :, len(self.places) :])
+    def _predict(self, hidden: Tensor, seen: _Seen, tau: Tensor, keep: int, sharpness: float) -> Prediction:
+        """Of the frames that are not kept: hidden [B, T - keep, S + A, D]."""
+        hidden, parts, mixture = self.norm(hidden), [], None
+        if self.fine is not None and seen.looked is not None:
+            coarse = hidden[:, :, : self.fine.coarse].flatten(0, 1)
+            tokens, mixture = self.fine.predict(seen.looked, coarse, tau[:, keep:].flatten(), sharpness)
+            parts.append(tokens.unflatten(0, hidden.shape[:2]))
+        if seen.filtered is not None:
+            posterior = seen.filtered[0].map(lambda part: part[:, keep:])
+            correction = self.read_out(hidden[:, :, self.inner - posterior.mean.shape[2] : self.inner]).float()
+            parts.append(posterior.mean + posterior.variance.sqrt() * correction)
+        return Prediction(torch.cat(parts, dim=2), hidden[:, :, len(self.places) :], mixture)
 
 
 def _fourier(tau: Tensor) -> Tensor:

@@ -15,7 +15,9 @@ from torch import Tensor, nn
 
 from sensorium.generation.config import DynamicsConfig
 from sensorium.generation.dream import dream
-from sensorium.generation.dynamics import FINEST, STEPS, Conditioning, Dynamics
+from sensorium.generation.dynamics import FINEST, STEPS, Conditioning, Dynamics, Prediction
+from sensorium.generation.fine_objective import crop_of, draw_crops, guided, video_loss
+from sensorium.generation.fine_path import Crop
 from sensorium.generation.kalman import kalman_filter
 from sensorium.generation.memory import Context
 from sensorium.generation.tokenizers import VideoTokenizer
@@ -86,6 +88,7 @@ class Clips:
         action: the action that led to each frame; None if there are no actions.
         labelled: bool, whether the actions of the frame's window are used.
         scene: an earlier frame of each recording, tokens of the tokenizer, [B, n, C].
+        crop: where the fine path looks, [B, T, 2] (`draw_crops`); None: everywhere, or there is no fine path.
     """
 
     clean: Tensor
@@ -99,6 +102,7 @@ class Clips:
     action: Tensor | None
     labelled: Tensor
     scene: Tensor
+    crop: Tensor | None = None
 
     def cut(self, rows: Tensor, length: int) -> Clips:
         """Some windows, bool [B] on the CPU, cut into clips of `length` frames that do not see each other."""
@@ -118,6 +122,7 @@ class Clips:
             action=None if self.action is None else clips(self.action),
             labelled=clips(self.labelled),
             scene=rows_of(self.scene, rows).repeat_interleave(self.clean.shape[1] // length, dim=0),
+            crop=None if self.crop is None else clips(self.crop),
         )
 
 
@@ -218,7 +223,11 @@ class DynamicsLearner(Learner):
     def _windows(self, clean: Tensor, batch: Batch, draw: Draw, alone: Tensor) -> Clips:
         """Windows with all that is drawn for them; those in `alone`, bool [B], have no context to dream."""
         (rows, frames), masks = clean.shape[:2], draw.on_cpu()
-        dreaming = (masks.uniform("dreaming") < self.config.dreamed)[:, None] & ~alone[:, None]
+        fine, crops = self.config.fine_path, None
+        begun = fine is None or draw.step >= fine.crops * self.config.training.steps
+        if fine is not None and not begun:
+            crops = draw_crops(fine, self.dynamics.split(clean)["video"], draw)
+        dreaming = (masks.uniform("dreaming") < self.config.dreamed)[:, None] & ~alone[:, None] & begun
         bootstrap = evenly(draw, self.config.bootstrap)
         noise, blur, first = (draw.normal(name, *clean.shape[1:]) for name in ("noise", "blur", "first noise"))
         return Clips(
@@ -233,34 +242,53 @@ class DynamicsLearner(Learner):
             action=batch.get("action"),
             labelled=(draw.uniform("labelled") >= self.config.unlabelled)[:, None].expand(rows, frames),
             scene=batch["scene"],
+            crop=crops,
         )
 
     def _errors(self, clips: Clips) -> dict[str, Tensor]:
         """Sums over frames: each stream's weighted squared error; squared error and number of frames from pure noise.
 
-        The first frame of a clip is context only, unless the clip has one frame.
+        The first frame of a clip is context only, unless the clip has one frame. A fine path is also asked how likely
+        the true frames are.
         """
         denoised = slice(min(1, clips.clean.shape[1] - 1), None)
         levels = clips.levels.map(lambda part: part[:, denoised])
         context = self._read(clips, slice(None), self._context_frames(clips))
         noised = corrupt(clips.clean, clips.noise, clips.levels.tau)[:, denoised]
-        target = self._targets(clips, noised, levels, clips.clean[:, denoised], context)
+        clean = clips.clean[:, denoised]
+        if clips.crop is not None and self.config.fine_path is not None:
+            crop = crop_of(self.config.fine_path, clips.crop[:, denoised])
+            noised, clean = (self._cropped(frames, crop) for frames in (noised, clean))
+        target = self._targets(clips, noised, levels, clean, context)
         prediction = self._denoiser(clips, slice(None), context)(noised, levels.tau, levels.step_size)
-        squared = (prediction - target).square()
+        squared = (prediction.tokens - target).square()
         weight = ramp_weight(levels.tau)
-        streams = self.dynamics.split(squared)
+        losses = {name: weight * error.mean((2, 3)) for name, error in self.dynamics.split(squared).items()}
+        if self.dynamics.fine is not None and prediction.mixture is not None:
+            video = (self.dynamics.split(part)["video"] for part in (prediction.tokens, target, clean))
+            losses["video"] = video_loss(self.dynamics.fine, prediction.mixture, *video, weight)
         from_noise = (levels.tau == 0) & ~levels.bootstrapped
-        return {name: (weight * error.mean((2, 3))).sum() for name, error in streams.items()} | {
+        return {name: loss.sum() for name, loss in losses.items()} | {
             "from_noise": (squared.detach().mean((2, 3)) * from_noise).sum(),
             "from_noise_frames": from_noise.sum(),
         }
+
+    def _cropped(self, frames: Tensor, crop: Crop) -> Tensor:
+        """The video tokens of a crop, and all tokens of sound, of frames [B, T, N, C]."""
+        parts = self.dynamics.split(frames.flatten(0, 1))
+        parts["video"] = crop.cut_tokens(parts["video"])
+        return torch.cat(list(parts.values()), dim=1).unflatten(0, frames.shape[:2])
 
     def _targets(self, clips: Clips, noised: Tensor, levels: Levels, clean: Tensor, context: Context | None) -> Tensor:
         """What denoised frames should become: the data, or in bootstrapped windows what the teacher makes of them."""
         windows = clips.bootstrapped.any(1)
         if not windows.any():
             return clean
-        teacher = self._denoiser(clips, windows, context and context.windows(windows))
+        predict = self._denoiser(clips, windows, context and context.windows(windows))
+
+        def teacher(frames: Tensor, tau: Tensor, step_size: Tensor) -> Tensor:
+            return predict(frames, tau, step_size).tokens
+
         made = bootstrap_target(teacher, rows_of(noised, windows), levels.map(lambda part: rows_of(part, windows)))
         return clean.clone().index_copy_(0, row_numbers(windows, clean.device), made)
 
@@ -272,18 +300,48 @@ class DynamicsLearner(Learner):
         predicts them itself, in one step from noise, and learns the true frames that follow (after Bengio et al. 2015,
         "Scheduled sampling", who sample one after the other; here one pass samples all, each after true context).
         """
-        context, rows = corrupt(clips.clean, clips.context_noise, clips.context_tau), clips.dreamed.any(1)
+        context, rows = self.dynamics.blur(clips.clean, clips.context_noise, clips.context_tau), clips.dreamed.any(1)
         if not rows.any():
             return context
         tau = torch.zeros_like(rows_of(clips.context_tau[:, 1:], rows))
+        if self.dynamics.fine is not None:
+            return self._walked(clips, rows, context)
         with torch.no_grad():
             denoise = self._denoiser(clips, rows, self._read(clips, rows, context))
-            made = denoise(rows_of(clips.dream_noise[:, 1:], rows), tau, torch.full_like(tau, FINEST))
+            made = denoise(rows_of(clips.dream_noise[:, 1:], rows), tau, torch.full_like(tau, FINEST)).tokens
         dreamed = rows_of(clips.dreamed[:, 1:], rows)[..., None, None].to(made.device, non_blocking=True)
         known = clips.clean.clone()
         mixed = torch.where(dreamed, made, rows_of(known[:, 1:], rows))
         known[:, 1:].index_copy_(0, row_numbers(rows, known.device), mixed)
         return corrupt(known, clips.context_noise, clips.context_tau)
+
+    @torch.no_grad()
+    def _walked(self, clips: Clips, rows: Tensor, context: Tensor) -> Tensor:
+        """Context frames, of which some clips, bool [B] on the CPU, are walked through: each dreamed after the last.
+
+        Where the picture leaves the truth it is put right (`guided`), so that the clip stays about its target.
+        """
+        fine = self.dynamics.fine
+        assert fine is not None
+        frames, clean, noise = (rows_of(part, rows) for part in (context, clips.clean, clips.dream_noise))
+        blur, tau = rows_of(clips.context_noise, rows), rows_of(clips.context_tau, rows)
+        chosen = rows_of(clips.dreamed, rows).to(frames.device, non_blocking=True)[..., None, None]
+        action = None if clips.action is None else rows_of(clips.action, rows)
+        labelled, scene = rows_of(clips.labelled[:, 0], rows), self.dynamics.encode_scene(rows_of(clips.scene, rows))
+        memory, walked = self.dynamics.remember(), [frames[:, :1]]
+        for number in range(1, frames.shape[1] - 1):
+            pair = slice(number - 1, number + 1)
+            levels = torch.cat([tau[:, [number - 1]], torch.zeros_like(tau[:, :1])], dim=1)
+            moves = None if action is None else action[:, pair]
+            given = Conditioning(levels, torch.full_like(levels, FINEST), moves, labelled, scene)
+            pictures = torch.cat([walked[-1], noise[:, [number]]], dim=1)
+            made = self.dynamics.stream(pictures, given, memory, keep=1).tokens[:, 0]
+            parts, truth = self.dynamics.split(made), clean[:, number]
+            parts["video"] = guided(fine, parts["video"], self.dynamics.split(truth)["video"])
+            mixed = torch.where(chosen[:, number], torch.cat(list(parts.values()), dim=1), truth)[:, None]
+            walked.append(self.dynamics.blur(mixed, blur[:, [number]], tau[:, [number]]))
+        walked.append(frames[:, -1:])
+        return context.index_copy(0, row_numbers(rows, context.device), torch.cat(walked, dim=1))
 
     def _read(self, clips: Clips, rows: Rows, frames: Tensor) -> Context | None:
         """The context of some clips: all `frames` [B, T, N, C] of them but the last; None if there is only one."""
@@ -295,15 +353,21 @@ class DynamicsLearner(Learner):
         given = Conditioning(tau, torch.full_like(tau, FINEST), action, labelled, scene)
         return self.dynamics.read(rows_of(frames[:, :-1], rows), given)
 
-    def _denoiser(self, clips: Clips, rows: Rows, context: Context | None) -> Denoiser:
+    def _denoiser(
+        self, clips: Clips, rows: Rows, context: Context | None
+    ) -> Callable[[Tensor, Tensor, Tensor], Prediction]:
         """The model on some clips: all frames but the first, each after its context, or frames without any."""
         first = 0 if context is None else 1
         action = None if clips.action is None else rows_of(clips.action[:, first:], rows)
         labelled, scene = rows_of(clips.labelled[:, 0], rows), self.dynamics.encode_scene(rows_of(clips.scene, rows))
 
-        def denoise(noised: Tensor, tau: Tensor, step_size: Tensor) -> Tensor:
+        crop = None
+        if clips.crop is not None and self.config.fine_path is not None:
+            crop = crop_of(self.config.fine_path, rows_of(clips.crop[:, first:], rows))
+
+        def denoise(noised: Tensor, tau: Tensor, step_size: Tensor) -> Prediction:
             given = Conditioning(tau, step_size, action, labelled, scene)
-            return self.dynamics.denoise(noised, given, context).tokens
+            return self.dynamics.denoise(noised, given, context, crop=crop)
 
         return denoise
 

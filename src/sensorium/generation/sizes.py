@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sensorium.config import TOKENIZER_STRIDE
 from sensorium.config.counts import FLOAT, Counts, blocks, frame_bytes, linear, recorded, vectors
-from sensorium.generation.config import GenerationSettings
+from sensorium.generation.config import FineConfig, GenerationSettings
 from sensorium.generation.tokenizer_config import AudioTokenizerConfig, VideoTokenizerConfig
 
 REAL = 256  # real pieces of `drift`
@@ -68,14 +68,30 @@ def dynamics(settings: GenerationSettings) -> Counts:
     """`Dynamics`."""
     config, channels, tokens = settings.dynamics, settings.tokenizers.video.channels, frame_tokens(settings)
     dim, count, action = config.dim, sum(tokens.values()), recorded(settings.data).action
-    total = linear(27 * (channels + 1), dim) + linear(9 * channels, dim, bias=False)
+    inner, total = count, Counts(buffers=3 * count * channels)
+    if config.fine_path is None:
+        total += linear(27 * (channels + 1), dim) + linear(9 * channels, dim, bias=False)
+    else:
+        inner += tokens["video"] // config.fine.pool**2 - tokens["video"]
+        total += fine_path(config.fine_path, channels, settings.tokenizers.video.pixels, dim)
     if "audio" in tokens:
         total += linear(3 * (channels + 1), dim)
-    total += vectors(dim, count + config.registers + 2) + linear(32, dim) + linear(dim, dim) + vectors(dim, 7)
+    total += vectors(dim, inner + config.registers + 2) + linear(32, dim) + linear(dim, dim) + vectors(dim, 7)
     if action:
         total += linear(action["size"], dim, bias=action["kind"] == "continuous")
-    total += vectors(dim, 2) + blocks(config, config.layers, config.key_heads) + linear(dim, channels)
-    return total + Counts(buffers=3 * count * channels)
+    return total + vectors(dim, 2) + blocks(config, config.layers, config.key_heads) + linear(dim, channels)
+
+
+def fine_path(config: FineConfig, channels: int, pixels: int, dim: int) -> Counts:
+    """`FinePath`."""
+    width, area, sources = config.width, config.pool**2, (2 * config.reach + 1) ** 2 + 1
+    total = linear(2 * channels * area, dim) + linear(9 * (5 * channels + 2), width) + linear(width * area, dim)
+    total += linear(dim * area, width, bias=False) + vectors(width, 3)
+    total += linear(width, sources * pixels**2) + linear(9 * width, channels) + linear(width, 1)
+    block = Counts(matrices=18 * width**2 + 2 * dim * width, others=8 * width)
+    for _ in range(config.blocks):
+        total += block
+    return total + Counts(buffers=2 * channels**2 + channels)
 
 
 def models(settings: GenerationSettings) -> dict[str, Counts]:

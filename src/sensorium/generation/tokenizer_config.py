@@ -108,6 +108,11 @@ class VideoTokenizerConfig(Section):
         return math.isqrt(self.channels // 3)
 
     @property
+    def pixels(self) -> int:
+        """Rows and columns of pixels in a token whose channels are its pixels; 1 for learned tokens."""
+        return self.side if self.kind == "patches" else 1
+
+    @property
     def frames(self) -> int:
         """Frames of a training clip; 1 for a tokenizer of single frames."""
         return self.transformer.frames if self.kind == "transformer" else 1

@@ -29,6 +29,7 @@ class VideoTokenizer(Loadable):
     Attributes:
         tokens: N, a square number: tokens lie on a grid, row by row.
         channels: C.
+        pixels: rows and columns of pixels in a token whose channels are its pixels; 1 for learned tokens.
         frames: frames of a training clip; 1 for a tokenizer of single frames.
         past: frames before a frame that its tokens, or its picture, depend on. A long recording may be encoded or
             decoded in pieces, if each piece is preceded by that many frames.
@@ -46,7 +47,7 @@ class VideoTokenizer(Loadable):
         size = int(shapes["size"])
         if size % TOKENIZER_STRIDE:
             raise ValueError(f"size is {size}: it must be a multiple of {TOKENIZER_STRIDE}")
-        self.tokens, self.channels = config.tokens(size), config.channels
+        self.tokens, self.channels, self.pixels = config.tokens(size), config.channels, config.pixels
         self.frames, self.past = config.frames, config.past
         self.patches = 0
         self.network: ConvolutionalTokenizer | TransformerTokenizer | PatchTokenizer

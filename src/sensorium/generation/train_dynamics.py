@@ -15,6 +15,7 @@ from sensorium.data.windows import JoinedWindows, Windows, join
 from sensorium.generation.config import DynamicsConfig
 from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.dynamics_learner import DynamicsLearner
+from sensorium.generation.patch_tokenizer import PatchTokenizer
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.models.load import load
 from sensorium.training.execution import Execution, add_arguments
@@ -69,6 +70,7 @@ def main(argv: list[str]) -> None:
         "audio": sound.details["tokens"] if sound else 0,
         "channels": tokenizer.channels,
         "action": action,
+        "pixels": tokenizer.pixels,
     }
 
     def windows(split: Split) -> Windows | JoinedWindows:
@@ -79,6 +81,8 @@ def main(argv: list[str]) -> None:
         dynamics = Dynamics(config, shapes)
         streams = [token_statistics(encoded) for encoded in (latents, sound) if encoded]
         dynamics.describe(*(torch.cat(values) for values in zip(*streams, strict=True)))
+        if dynamics.fine is not None and isinstance(tokenizer.network, PatchTokenizer):
+            dynamics.describe_pixels(tokenizer.network.colour, tokenizer.network.mean)
         return DynamicsLearner(dynamics, config, tokenizer), windows("training"), windows("validation")
 
     train_stage(

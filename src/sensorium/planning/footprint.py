@@ -17,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sensorium.config import Training
 from sensorium.models import kernels
-from sensorium.training.optimiser import in_block
+from sensorium.training.optimiser import for_muon
 
 HEADER_ALIGNMENT = 8
 _DTYPES = {torch.float32: "F32", torch.float64: "F64", torch.int64: "I64"}
@@ -53,7 +53,7 @@ def learner_tensors(learner: nn.Module, training: Training) -> dict[str, Tensor]
     for name, parameter in learner.named_parameters():
         if not parameter.requires_grad:
             continue
-        if training.muon and in_block(name) and parameter.dim() == 2:
+        if training.muon and for_muon(name, parameter):
             tensors[f"optimiser/{name}/momentum_buffer"] = parameter
         else:
             tensors[f"optimiser/{name}/step"] = parameter.new_empty(())

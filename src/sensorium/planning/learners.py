@@ -202,6 +202,7 @@ def _shapes(settings: Config) -> dict[str, Any]:
         "audio": tokens.get("audio", 0),
         "channels": settings.tokenizers.video.channels,
         "action": recorded(settings.data).action,
+        "pixels": settings.tokenizers.video.pixels,
     }
 
 
@@ -246,7 +247,7 @@ def _clone(settings: Config) -> Stage:
             None,
             scene,
         )
-        states = agent(_empty(rows, frames, dynamics.tokens, dynamics.channels), given)[1]
+        states = agent(_empty(rows, frames, dynamics.tokens, dynamics.channels), given)
         return [(agent.policy(states, n), agent.reward(states, n)) for n in range(settings.agent.cloning.distances)]
 
     def run(rows: int) -> object:

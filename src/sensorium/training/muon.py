@@ -21,7 +21,7 @@ class Muon(torch.optim.Optimizer):
     float32 on a CPU, where processors without matrix units for bfloat16 are some twenty times slower with it.
 
     Args:
-        parameters: matrices.
+        parameters: matrices [n, m], or kernels of convolutions [n, ...], which are seen as matrices.
         lr: learning rate; the scale is that of Liu et al. 2025, arXiv:2502.16982, section 2.2.
         weight_decay: share of a weight that a step of learning rate 1 takes away.
         momentum: share of the past in the mean gradient.
@@ -45,9 +45,9 @@ class Muon(torch.optim.Optimizer):
         if "momentum_buffer" not in state:
             state["momentum_buffer"] = torch.zeros_like(matrix)
         average = state["momentum_buffer"].lerp_(gradient, 1 - momentum)
-        update = orthogonalised(gradient.lerp(average, momentum))
+        update = orthogonalised(gradient.lerp(average, momentum).flatten(1))
         matrix.mul_(1 - lr * weight_decay)
-        matrix.add_(update, alpha=-0.2 * lr * math.sqrt(max(matrix.shape)))
+        matrix.add_(update.reshape(matrix.shape), alpha=-0.2 * lr * math.sqrt(max(update.shape)))
 
 
 def orthogonalised(matrix: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ NEVER_NEGATIVE = {"step", "exp_avg_sq"}
 class Optimiser:
     """AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101) with weight decay on matrices and kernels only.
 
-    With `training.muon` the matrices of transformer blocks are trained by Muon (Jordan et al. 2024, "Muon: an optimizer
+    With `training.muon` the matrices and kernels of blocks are trained by Muon (Jordan et al. 2024, "Muon: an optimizer
     for hidden layers in neural networks"). All singular values of its updates are about equal, so directions that are
     rare in the gradient are learned too. Its updates are scaled to the root mean square of AdamW's (Liu et al. 2025,
     arXiv:2502.16982, section 2.2), times `training.muon`.
@@ -35,7 +35,7 @@ class Optimiser:
     def __init__(self, learner: nn.Module, training: Training) -> None:
         self._training = training
         self._parameters = {name: p for name, p in learner.named_parameters() if p.requires_grad}
-        hidden = {name: p for name, p in self._parameters.items() if training.muon and in_block(name) and p.dim() == 2}
+        hidden = {name: p for name, p in self._parameters.items() if training.muon and for_muon(name, p)}
         if training.muon and not hidden:
             raise ConfigurationError(f"training.muon is {training.muon}: there are no transformer blocks; set it to 0")
         others = [p for name, p in self._parameters.items() if name not in hidden]
@@ -136,6 +136,6 @@ class Optimiser:
             average.copy_(tensors[f"average/{name}"])
 
 
-def in_block(name: str) -> bool:
-    """Whether a parameter of this name belongs to a transformer block."""
-    return "blocks" in name.split(".")
+def for_muon(name: str, parameter: Tensor) -> bool:
+    """Whether Muon may train a parameter of this name: a matrix or a kernel in a block."""
+    return "blocks" in name.split(".") and parameter.dim() >= 2

@@ -31,7 +31,7 @@ from sensorium.perception.contrastive_learner import AudioContrast, VisionContra
 from sensorium.perception.fusion_learner import FusionLearner
 from sensorium.perception.joint import Joint
 from sensorium.settings import Config, validate
-from sensorium.training.optimiser import in_block
+from sensorium.training.optimiser import for_muon
 
 ROOT = Path(__file__).parents[3]
 PRESETS = sorted(path.stem for path in (ROOT / "config").glob("*.yaml"))
@@ -72,9 +72,9 @@ def preset(name: str) -> dict[str, Any]:
 
 
 def muon_fits(model: torch.nn.Module, muon: float) -> None:
-    """Muon trains matrices of transformer blocks."""
-    trained = [name for name, values in model.named_parameters() if values.requires_grad and values.dim() == 2]
-    assert not muon or any(in_block(name) for name in trained)
+    """Muon trains matrices and kernels of blocks."""
+    trained = {name: values for name, values in model.named_parameters() if values.requires_grad}
+    assert not muon or any(for_muon(name, values) for name, values in trained.items())
 
 
 def build_perception(config: Config, sound: dict[str, int]) -> None:

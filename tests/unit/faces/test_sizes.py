@@ -36,6 +36,10 @@ ODD: dict[str, dict[str, Any]] = {
         "lines": {"representation": False},
         "dynamics": {"dim": 48, "heads": 3, "key_heads": 1, "registers": 0, "training": {"muon": 0.0, "ema": 0.0}},
     },
+    "video tokens on a path of their own": {
+        "tokenizers": {"video": {"kind": "patches", "channels": 12}, "audio": {"channels": 12}},
+        "dynamics": {"path": "fine", "fine": {"width": 20, "blocks": 3, "pool": 2, "reach": 2}},
+    },
     "frozen parts, wide frames, an average": {
         "data": {"size": 72},
         "finetune": {"frozen": ["vision", "fusion"], "training": {"ema": 0.0}},

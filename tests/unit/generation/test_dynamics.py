@@ -22,7 +22,7 @@ CONFIG = DynamicsConfig(dim=16, heads=2, key_heads=1, layers=4, time_every=2, re
 def build(action: dict | None = None) -> Dynamics:
     torch.manual_seed(0)
     dynamics = Dynamics(CONFIG, SHAPES | ({"action": action} if action else {}))
-    for layer in (dynamics.read_out, dynamics.read_scene):  # they start at zero, which would hide all differences
+    for layer in (dynamics.read_out, dynamics.filtered.read_scene):  # they start at zero, which would hide all differences
         torch.nn.init.normal_(layer.weight)
     return dynamics.eval()
 
@@ -202,7 +202,7 @@ def test_agent_tokens_see_the_past_and_no_token_sees_them(inputs):
     dynamics = build()
     tokens, tau, action = inputs
     agent = torch.randn(2, CONFIG.dim)
-    prediction, states = dynamics.denoise(tokens, given(tau, action), agent=agent)
+    prediction, states, _ = dynamics.denoise(tokens, given(tau, action), agent=agent)
     assert states.shape == (2, FRAMES, 2, CONFIG.dim)
     assert torch.allclose(prediction, predict(dynamics, tokens, tau, action), atol=1e-5)
     other = tokens.clone()

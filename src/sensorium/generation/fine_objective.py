@@ -1,0 +1,82 @@
+"""What training asks of a fine path: likelihood beside the objective, on crops first, then after its own dreams.
+
+Layouts: B windows, T frames, N video tokens on a grid of G x G, C channels, c channels and H x W pixels of a picture.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from sensorium.generation.config import FineConfig
+from sensorium.generation.fine_path import Crop, FinePath, Mixture, on_grid
+from sensorium.randomness import Draw
+
+_UNIT = 0.25  # of a picture's values, about their deviation: errors are in this unit
+_LIKELIHOOD = 0.7  # share of the likelihood in the loss
+_OFF = 0.125  # difference, blurred, by which a dream has left the truth
+_BLUR = 5  # rows and columns of pixels
+_STILL = 0.02  # mean squared change of a token by which crops where nothing moves are drawn, too
+
+
+def draw_crops(config: FineConfig, clean: Tensor, draw: Draw) -> Tensor:
+    """First row and column, in coarse tokens, of a crop of each frame: drawn where it changed.
+
+    Args:
+        config: its section.
+        clean: video tokens of windows, standardised, [B, T, N, C].
+        draw: of the windows.
+
+    Returns:
+        int64 [B, T, 2]; of the first frame, before which nothing is known, as if all had changed alike.
+    """
+    rows, frames, count = clean.shape[:3]
+    side = int(count**0.5)
+    change = F.pad(clean.diff(dim=1).square().mean(-1), (0, 0, 1, 0)) + _STILL
+    grid = change.reshape(rows * frames, 1, side, side)
+    moving = F.avg_pool2d(grid, config.crop, stride=config.pool).flatten(1)
+    chances = (moving / moving.sum(1, keepdim=True)).cumsum(1)
+    drawn = (chances < draw.uniform("crop", frames).reshape(-1, 1)).sum(1).clamp(max=moving.shape[1] - 1)
+    across = (side - config.crop) // config.pool + 1
+    return torch.stack([drawn // across, drawn % across], dim=-1).reshape(rows, frames, 2)
+
+
+def crop_of(config: FineConfig, places: Tensor) -> Crop:
+    """The crops of frames at places [B, T, 2]."""
+    top, left = (places.reshape(-1, 2) * config.pool).unbind(1)
+    return Crop(top, left, config.crop)
+
+
+def video_loss(
+    fine: FinePath, mixture: Mixture, prediction: Tensor, target: Tensor, clean: Tensor, weight: Tensor
+) -> Tensor:
+    """Squared error of the objective in pictures, and likelihood of the true picture, of each frame [B, T].
+
+    Args:
+        fine: the path.
+        mixture: what was predicted, before the noised frames are looked at.
+        prediction, target: standardised tokens, [B, T, M, C].
+        clean: the true frames, [B, T, M, C].
+        weight: of the squared error, [B, T].
+    """
+    difference = (prediction - target) @ fine.to_pixels.T
+    squared = weight * difference.square().mean((2, 3)) / _UNIT**2
+    spread = fine.config.spread
+    nats = mixture.surprise(fine.show(on_grid(clean.flatten(0, 1))), spread).mean((1, 2)).view_as(weight)
+    return (1 - _LIKELIHOOD) * squared + _LIKELIHOOD * nats * (spread / _UNIT) ** 2
+
+
+def guided(fine: FinePath, dreamed: Tensor, truth: Tensor) -> Tensor:
+    """A dreamed frame, with the truth where it has left it: what is left to mend is what a dream does to detail.
+
+    Where the dream is far off the way back to the truth is a mean, and that is what it would learn.
+
+    Args:
+        fine: the path.
+        dreamed, truth: standardised video tokens, [B, N, C].
+    """
+    off = fine.show(on_grid(dreamed)) - fine.show(on_grid(truth))
+    blurred = F.avg_pool2d(F.pad(off, [_BLUR // 2] * 4, mode="replicate"), _BLUR, stride=1).abs().amax(1, keepdim=True)
+    left = F.max_pool2d((blurred > _OFF).float(), fine.pixels) > 0
+    return torch.where(left.flatten(1)[..., None], truth, dreamed)

@@ -1,0 +1,274 @@
+"""The way of video tokens through the dynamics on their own fine grid: local blocks, and a head that copies.
+
+Tokens of the transformer are coarse: pool x pool fine tokens each. Earlier frames enter it by a linear embedding of a
+frame and the one before. The frame that is denoised enters it by features of local blocks, which see the frame and the
+last ones as they are; more blocks see what comes back (an hourglass: Newell et al. 2016, arXiv:1603.06937).
+
+Layouts: R frames that are denoised, N tokens on a grid of G x G, C channels, D width of the transformer, n coarse tokens,
+K sources of copies, c channels and H x W pixels of a picture. tau is the signal level: 0 noise, 1 clean.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sensorium.generation.config import FineConfig
+from sensorium.generation.copies import Sources, mean_copy, surprise, surrounded
+
+RECENT = 3  # frames before the one that is denoised, which the blocks see as they are
+_STILL = 4.0  # logit by which training starts with what was there before
+_VARIANCE = 0.1  # of a standardised token about its prediction, at the start
+
+
+@dataclass(frozen=True)
+class Crop:
+    """Square parts of grids, which is where the fine path looks in training.
+
+    Attributes:
+        top, left: first row and column in tokens, int64 [R].
+        side: rows and columns in tokens.
+    """
+
+    top: Tensor
+    left: Tensor
+    side: int
+
+    def cut(self, grid: Tensor, pixels: int = 1, margin: int = 0) -> Tensor:
+        """The parts of grids [R, C, H, W], whose tokens have `pixels` rows and columns, `margin` more on each side."""
+        length = torch.arange(self.side * pixels + 2 * margin, device=grid.device)
+        rows, columns = self.top[:, None] * pixels + length, self.left[:, None] * pixels + length
+        each = torch.arange(len(grid), device=grid.device)[:, None, None]
+        return grid[each, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+    def cut_tokens(self, tokens: Tensor) -> Tensor:
+        """The parts of frames of tokens, [R, N, C] -> [R, side^2, C]."""
+        return self.cut(on_grid(tokens)).flatten(2).transpose(1, 2)
+
+
+class Mixture(NamedTuple):
+    """What the head says of a picture before it looks at the noised one: copies and a correction.
+
+    Attributes:
+        logits: of the sources, for each pixel, [R, K, H, W].
+        correction: [R, c, H, W].
+        sources: K of them.
+    """
+
+    logits: Tensor
+    correction: Tensor
+    sources: Sources
+
+    def surprise(self, truth: Tensor, spread: float) -> Tensor:
+        """Negative log-likelihood of each pixel of the truth [R, c, H, W], [R, H, W] (`copies.surprise`)."""
+        return surprise(self.logits, self.correction, truth, self.sources, spread)
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What the blocks above the transformer keep for those below it.
+
+    Attributes:
+        features: [R, w, G, G], or of a crop.
+        condition: [R, D].
+        noised: the frame, [R, C, G, G].
+        sources: of copies.
+        crop: None for whole frames.
+    """
+
+    features: Tensor
+    condition: Tensor
+    noised: Tensor
+    sources: Sources
+    crop: Crop | None
+
+
+class FineBlock(nn.Module):
+    """Two 3 x 3 convolutions beside a skip; scale and shift of the first norm come from the condition (FiLM, Perez et
+    al. 2018, arXiv:1709.07871), [R, w, G, G] -> same.
+    """
+
+    def __init__(self, width: int, dim: int, dilation: int) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
+        self.first = nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+        self.steer = nn.Linear(dim, 2 * width)
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        scale, shift = self.steer(condition)[:, :, None, None].chunk(2, dim=1)
+        h = self.first(F.silu(_normed(x, self.norms[0]) * (1 + scale) + shift))
+        return x + self.second(F.silu(_normed(h, self.norms[1])))
+
+
+class FinePath(nn.Module):
+    """Local blocks before and after the transformer, and the head.
+
+    Args:
+        config: its section.
+        grid: G.
+        channels: C.
+        pixels: rows and columns of pixels in a token that copies may be shifted by; 1: copies are of whole tokens.
+        dim: D.
+
+    Raises:
+        ConfigurationError: if the coarse tokens or the crops do not fill the grid.
+        ValueError: if the pixels of a token are not those of its channels.
+    """
+
+    to_pixels: Tensor
+    to_tokens: Tensor
+    offset: Tensor
+
+    def __init__(self, config: FineConfig, grid: int, channels: int, pixels: int, dim: int) -> None:
+        super().__init__()
+        config.check_grid(grid)
+        if channels % pixels**2:
+            raise ValueError(f"a token has {channels} channels: not a multiple of its {pixels**2} pixels")
+        self.config, self.grid, self.channels, self.pixels = config, grid, channels, pixels
+        self.coarse = (grid // config.pool) ** 2
+        width, pool = config.width, config.pool
+        self.read_frames = nn.Conv2d(2 * channels, dim, pool, stride=pool)
+        self.enter = nn.Conv2d(channels * (RECENT + 2) + 2, width, 3, padding=1)
+        self.blocks = nn.ModuleList(FineBlock(width, dim, 1 + number % 2) for number in range(config.blocks))
+        self.down = nn.Conv2d(width, dim, pool, stride=pool)
+        self.up = nn.ConvTranspose2d(dim, width, pool, stride=pool)
+        self.norm = nn.LayerNorm(width)
+        self.sources = (2 * config.reach + 1) ** 2 + 1
+        self.choose = nn.Conv2d(width, self.sources * pixels**2, 1)
+        self.correct = nn.Conv2d(width, channels, 3, padding=1)
+        self.doubt = nn.Conv2d(width, 1, 1)
+        for layer in (self.up, self.choose, self.correct, self.doubt):  # training starts at the last frame
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+        start = torch.zeros(self.sources, pixels**2)
+        start[2 * config.reach * (config.reach + 1)] = _STILL
+        self.choose.bias.data = start.flatten()
+        nn.init.constant_(self.doubt.bias, math.log(_VARIANCE))
+        self.register_buffer("to_pixels", torch.eye(channels))
+        self.register_buffer("to_tokens", torch.eye(channels))
+        self.register_buffer("offset", torch.zeros(channels))
+        places = (torch.arange(grid) + 0.5) / grid * 2 - 1
+        self.register_buffer("places", torch.stack(torch.meshgrid(places, places, indexing="ij")), persistent=False)
+        self.to(memory_format=torch.channels_last)
+
+    def describe(self, to_pixels: Tensor, offset: Tensor) -> None:
+        """Set how a standardised token becomes its pixels: to_pixels [C, C] times the token, plus offset [C]."""
+        self.to_pixels.copy_(to_pixels)
+        self.to_tokens.copy_(torch.linalg.inv(to_pixels.double()))
+        self.offset.copy_(offset)
+
+    def show(self, grid: Tensor) -> Tensor:
+        """Standardised tokens on a grid [R, C, G, G] -> pictures [R, c, H, W]."""
+        return F.pixel_shuffle(self._mixed(grid, self.to_pixels) + self.offset[:, None, None], self.pixels)
+
+    def read(self, frames: Tensor) -> Tensor:
+        """Tokens for the transformer of earlier frames [R, 2, N, C], each with the one before it -> [R, n, D]."""
+        return self.read_frames(self._beside(frames)).flatten(2).transpose(1, 2)
+
+    def look(
+        self, noised: Tensor, recent: Tensor, scene: Tensor | None, condition: Tensor, crop: Crop | None = None
+    ) -> tuple[Tensor, Looked]:
+        """Tokens for the transformer of frames that are denoised, and what `predict` needs of them.
+
+        Args:
+            noised: standardised tokens, [R, N, C]; with a crop those there, [R, side^2, C].
+            recent: the frames before, newest last, [R, RECENT, N, C].
+            scene: an earlier frame of the recording, [R, N, C]; None: the last frame stands for it.
+            condition: embedding of level, step size and action, [R, D].
+            crop: where the blocks look; None: everywhere.
+
+        Returns:
+            [R, n, D]: of the last two frames, and of the features where the blocks looked.
+        """
+        stay = recent[:, -1] if scene is None else scene
+        frame, still, places = on_grid(noised), on_grid(stay), self.places.expand(len(noised), -1, -1, -1)
+        seen = torch.cat([self._beside(recent), still, places], dim=1)
+        reach = self.config.reach
+        around, scenery = surrounded(self.show(on_grid(recent[:, -1])), reach), self.show(still)
+        if crop is not None:
+            seen = crop.cut(seen)
+            around, scenery = crop.cut(around, self.pixels, reach), crop.cut(scenery, self.pixels)
+        h = self.enter(torch.cat([frame, seen], dim=1).contiguous(memory_format=torch.channels_last))
+        for block in self.blocks[: len(self.blocks) // 2]:
+            h = block(h, condition)
+        coarse, looked = self.read_frames(self._beside(recent[:, -2:])), self.down(h)
+        if crop is not None:
+            looked = self._placed(looked, crop, coarse)
+        sources = Sources(around.detach(), [scenery.detach()], reach)
+        return (coarse + looked).flatten(2).transpose(1, 2), Looked(h, condition, frame, sources, crop)
+
+    def predict(self, looked: Looked, coarse: Tensor, tau: Tensor, sharpness: float = 1.0) -> tuple[Tensor, Mixture]:
+        """The clean tokens of the frames, or of their crops, and the mixture that they come from.
+
+        With m the copies and the correction, and v the variance that the head expects about them, the prediction is
+
+            x = m + g (z - tau m)    g = tau v / ((1 - tau)^2 + tau^2 v)
+
+        the posterior mean of N(m, v) given z = tau x + (1 - tau) e: at tau = 0 it is m.
+
+        Args:
+            looked: of `look`.
+            coarse: states of the coarse tokens after the transformer, [R, n, D].
+            tau: [R].
+            sharpness: power of the sources' probabilities: 1 the mean of what may be, 4 about one of them.
+
+        Returns:
+            [R, N, C], or [R, side^2, C] of a crop.
+        """
+        side = self.grid // self.config.pool
+        below = coarse.transpose(1, 2).unflatten(2, (side, side))
+        if looked.crop is not None:
+            below = _coarser(looked.crop, self.config.pool).cut(below)
+        h = looked.features + self.up(below)
+        for block in self.blocks[len(self.blocks) // 2 :]:
+            h = block(h, looked.condition)
+        h = F.silu(_normed(h, self.norm))
+        logits = F.pixel_shuffle(self.choose(h).contiguous(), self.pixels).float()
+        correction, variance = self.correct(h).float(), self.doubt(h).float().clamp(-10, 2).exp()
+        copied = mean_copy((sharpness * logits).softmax(1), looked.sources)
+        unshuffled = F.pixel_unshuffle(copied, self.pixels) - self.offset[:, None, None]
+        mean = self._mixed(unshuffled, self.to_tokens) + correction
+        level = tau[:, None, None, None]
+        gain = level * variance / ((1 - level).square() + level.square() * variance)
+        clean = mean + gain * (looked.noised - level * mean)
+        shown = F.pixel_shuffle(self._mixed(correction, self.to_pixels), self.pixels)
+        return clean.flatten(2).transpose(1, 2), Mixture(logits, shown, looked.sources)
+
+    def _beside(self, frames: Tensor) -> Tensor:
+        """Frames [R, T, N, C] as channels of one grid, [R, T C, G, G]."""
+        return on_grid(frames.transpose(1, 2).flatten(2))
+
+    def _mixed(self, grid: Tensor, matrix: Tensor) -> Tensor:
+        return torch.einsum("ij,bjhw->bihw", matrix, grid)
+
+    def _placed(self, part: Tensor, crop: Crop, whole: Tensor) -> Tensor:
+        """Coarse features of a crop at their places, zero elsewhere, in the shape of `whole`."""
+        coarse = _coarser(crop, self.config.pool)
+        length = torch.arange(coarse.side, device=part.device)
+        rows, columns = (coarse.top[:, None] + length)[:, :, None], (coarse.left[:, None] + length)[:, None, :]
+        each = torch.arange(len(part), device=part.device)[:, None, None]
+        placed = torch.zeros_like(whole).permute(0, 2, 3, 1)
+        return placed.index_put((each, rows, columns), part.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+def on_grid(tokens: Tensor) -> Tensor:
+    """Tokens of a square grid [R, N, C] -> [R, C, G, G]."""
+    side = math.isqrt(tokens.shape[1])
+    return tokens.transpose(1, 2).unflatten(2, (side, side))
+
+
+def _coarser(crop: Crop, pool: int) -> Crop:
+    return replace(crop, top=crop.top // pool, left=crop.left // pool, side=crop.side // pool)
+
+
+def _normed(x: Tensor, norm: nn.LayerNorm) -> Tensor:
+    """Layer norm over the channels of [R, w, G, G]."""
+    return F.layer_norm(x.movedim(1, -1), norm.normalized_shape, norm.weight, norm.bias, norm.eps).movedim(-1, 1)

@@ -1,0 +1,244 @@
+"""The fine path: what it copies, crops as parts of the whole, contexts as in streams, and what training asks of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+from toy_learners import fine_dynamics
+
+from sensorium.config import ConfigurationError
+from sensorium.generation.config import DynamicsConfig, FineConfig
+from sensorium.generation.dynamics import FINEST, Conditioning, Dynamics
+from sensorium.generation import fine_objective
+from sensorium.generation.dynamics_learner import DynamicsLearner
+from sensorium.generation.fine_objective import crop_of, draw_crops, guided
+from sensorium.generation.fine_path import RECENT, Crop, FinePath, on_grid
+from sensorium.generation.patch_tokenizer import PatchTokenizer
+from sensorium.randomness import Draw
+
+GRID, CHANNELS, AUDIO, FRAMES = 8, 12, 2, 5
+FINE = FineConfig(width=8, blocks=2, pool=2, reach=2, crop=4)
+CONFIG = DynamicsConfig(
+    dim=16, heads=2, key_heads=1, layers=4, time_every=2, registers=1, window=4, path="fine", fine=FINE
+)
+SHAPES = {
+    "video": GRID**2,
+    "grid": True,
+    "audio": AUDIO,
+    "channels": CHANNELS,
+    "pixels": 2,
+    "action": {"kind": "continuous", "size": 2},
+}
+
+
+def awake(model: nn.Module) -> nn.Module:
+    """With weights in the layers that start at zero, which would hide all differences."""
+    for module in model.modules():
+        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)) and not module.weight.any():
+            nn.init.normal_(module.weight, std=0.2)
+    return model.eval()
+
+
+def build(**changes: object) -> Dynamics:
+    torch.manual_seed(0)
+    dynamics = Dynamics(CONFIG, SHAPES | changes)
+    tokenizer = PatchTokenizer(2, 2 * GRID)
+    dynamics.describe_pixels(tokenizer.colour, tokenizer.mean)
+    awake(dynamics)
+    return dynamics
+
+
+def frames(rows: int = 2, count: int = FRAMES) -> torch.Tensor:
+    return torch.randn(rows, count, GRID**2 + AUDIO, CHANNELS, generator=torch.Generator().manual_seed(3))
+
+
+def given(tau: torch.Tensor, **others: object) -> Conditioning:
+    moves = torch.randn(*tau.shape, 2, generator=torch.Generator().manual_seed(4))
+    return Conditioning(tau, torch.full_like(tau, FINEST), moves, **others)
+
+
+def test_training_begins_with_the_last_frame():
+    """As good as copied: sources at other places have what the start's logit leaves them."""
+    torch.manual_seed(0)
+    dynamics = Dynamics(CONFIG, SHAPES)
+    tokens = frames()
+    tau = torch.ones(2, FRAMES)
+    tau[:, -1] = 0
+    made = dynamics.denoise(tokens, given(tau), sharpness=4.0).tokens[:, -1, : GRID**2]
+    torch.testing.assert_close(made, tokens[:, -2, : GRID**2], atol=1e-4, rtol=1e-4)
+
+
+def test_clean_frames_stay():
+    tokens = frames()
+    made = build().denoise(tokens, given(torch.ones(2, FRAMES))).tokens
+    torch.testing.assert_close(made, tokens, atol=1e-4, rtol=1e-4)
+
+
+def test_frames_after_their_context_are_those_of_a_stream():
+    dynamics, tokens, tau = build(), frames(), torch.rand(2, FRAMES)
+    noised, clean = torch.randn_like(tokens), torch.ones(2, FRAMES)
+    scene = dynamics.encode_scene(tokens[:, 0])
+    past = given(clean, scene=scene)
+    newest = Conditioning(tau, past.step_size, past.action.flip(0), scene=scene)
+    together = dynamics.denoise(noised, newest, dynamics.read(tokens, past)).tokens
+    memory = dynamics.remember()
+    for number in range(FRAMES):
+        at = slice(number, number + 1)
+        pair = Conditioning(
+            torch.cat([clean[:, at], tau[:, at]], 1),
+            past.step_size[:, :2],
+            torch.cat([past.action[:, at], newest.action[:, at]], 1),
+            scene=scene,
+        )
+        streamed = dynamics.stream(torch.cat([tokens[:, at], noised[:, at]], 1), pair, memory, keep=1).tokens
+        torch.testing.assert_close(streamed, together[:, at], atol=2e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("what", ["recent", "scene", "action", "far past"])
+def test_a_frame_sees(what):
+    """The far past is beyond the frames that the blocks see: it comes through the transformer alone."""
+    dynamics, tokens = build(), frames()
+    tau = torch.ones(2, FRAMES)
+    tau[:, -1] = 0
+    condition = given(tau, scene=dynamics.encode_scene(frames()[:, 0]))
+
+    def predict(tokens: torch.Tensor, condition: Conditioning) -> torch.Tensor:
+        return dynamics.denoise(tokens, condition).tokens[:, -1, : GRID**2]
+
+    before, other = predict(tokens, condition), tokens.clone()
+    if what == "scene":
+        condition = given(tau, scene=condition.scene + 1)
+    elif what == "action":
+        condition = Conditioning(tau, condition.step_size, condition.action + 1, scene=condition.scene)
+    else:
+        other[:, -2 if what == "recent" else -2 - RECENT, : GRID**2] += 1
+    assert (predict(other, condition) - before).abs().amax((0, 2)).gt(1e-6).all()
+
+
+def test_a_crop_is_that_part_of_the_whole():
+    """Away from its border, where the blocks see less."""
+    torch.manual_seed(0)
+    path = awake(FinePath(FineConfig(width=8, blocks=2, pool=1, reach=2), 24, CHANNELS, 2, 16))
+    noised, recent, scene = torch.randn(2, 576, 12), torch.randn(2, RECENT, 576, 12), torch.randn(2, 576, 12)
+    condition, tau = torch.randn(2, 16), torch.rand(2)
+    crop = Crop(torch.tensor([0, 4]), torch.tensor([3, 2]), 18)
+    whole, looked = path.look(noised, recent, scene, condition)
+    states = torch.randn_like(whole)
+    expected = crop.cut_tokens(path.predict(looked, states, tau)[0])
+    _, looked = path.look(crop.cut_tokens(noised), recent, scene, condition, crop)
+    made = path.predict(looked, states, tau)[0]
+    inner = Crop(torch.tensor([8, 8]), torch.tensor([8, 8]), 2)
+    assert not torch.allclose(made, expected, atol=1e-3)
+    torch.testing.assert_close(inner.cut_tokens(made), inner.cut_tokens(expected), atol=1e-4, rtol=1e-4)
+
+
+def test_a_sharp_prediction_is_one_of_the_copies():
+    dynamics, tokens = build(), frames()
+    tau = torch.zeros(2, FRAMES)
+    fine = dynamics.fine
+    nn.init.zeros_(fine.correct.weight)
+    nn.init.normal_(fine.choose.weight, std=5.0)
+    sharp = dynamics.denoise(tokens, given(tau), sharpness=1e4)
+    shown = fine.show(on_grid(sharp.tokens[:, :, : GRID**2].flatten(0, 1)))
+    nearest = torch.stack([(shown - copy).abs().amax(1) for copy in sharp.mixture.sources]).amin(0)
+    assert nearest.max() < 1e-3
+    mean = dynamics.denoise(tokens, given(tau)).tokens
+    assert (mean - sharp.tokens).abs().max() > 0.05
+
+
+def test_crops_are_drawn_where_something_moves():
+    clean = torch.zeros(1, 400, GRID**2, CHANNELS)
+    clean.view(1, 400, GRID, GRID, CHANNELS)[:, ::2, 6:, 6:] = 1  # the last corner blinks
+    places = draw_crops(FINE, clean, Draw(0, 0, 0, 1, 1, torch.device("cpu")))
+    crop = crop_of(FINE, places)
+    assert places.shape == (1, 400, 2)
+    assert 0 <= int(crop.top.min()) and int(crop.top.max()) + crop.side == GRID
+    corner = (places[0, 1:] == 2).all(1).float().mean()
+    assert corner == pytest.approx(0.27 / (0.27 + 8 * 0.02), abs=0.08)  # a quarter of that crop changes by 1
+
+
+def test_a_dream_is_put_right_only_where_it_has_left_the_truth():
+    dynamics = build()
+    truth = frames(1, 1)[0, :, : GRID**2] * 0.1
+    dream = truth.clone()
+    dream[0, 0] += 4  # far off, at one corner
+    dream[0, -1] += 0.01
+    mended = guided(dynamics.fine, dream, truth)
+    assert torch.equal(mended[0, 0], truth[0, 0])
+    assert torch.equal(mended[0, -1], dream[0, -1])
+
+
+def learner(crops: float) -> tuple[DynamicsLearner, dict[str, torch.Tensor]]:
+    torch.manual_seed(1)
+    made, batch = fine_dynamics(crops)
+    awake(made)
+    return made, batch
+
+
+def contexts(made: DynamicsLearner, batch: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch) -> list:
+    """The video tokens of the frames that a step reads as context, and of the true ones."""
+    seen, read = [], made.dynamics.read
+
+    def watch(frames: torch.Tensor, given: Conditioning) -> object:
+        seen.append(frames[:, :, :16].clone())
+        return read(frames, given)
+
+    monkeypatch.setattr(made.dynamics, "read", watch)
+    made(batch, Draw(0, 0, 0, len(batch["latent"]), len(batch["latent"]), torch.device("cpu")))
+    return seen
+
+
+def test_training_on_crops_reads_true_frames(monkeypatch):
+    made, batch = learner(crops=1.0)
+    true = made.dynamics.standardise(torch.cat([batch["latent"], batch["sound"]], 2).float())[:, :, :16]
+    for read in contexts(made, batch, monkeypatch):
+        assert all(any(torch.equal(frame, other) for other in true.flatten(0, 1)) for frame in read.flatten(0, 1))
+
+
+def test_training_walks_through_its_own_dreams(monkeypatch):
+    """Each dreamed frame is what a stream dreams after the frames that were read before it."""
+    monkeypatch.setattr(fine_objective, "_OFF", 1e9)  # never put right
+    made, batch = learner(crops=0.0)
+    true = made.dynamics.standardise(torch.cat([batch["latent"], batch["sound"]], 2).float())[:, :, :16].flatten(0, 1)
+    read = torch.cat([frames.flatten(0, 1) for frames in contexts(made, batch, monkeypatch)])
+    dreamed = torch.stack([(true - frame).abs().amax((1, 2)).min() > 1e-3 for frame in read])
+    assert 0.1 < dreamed.float().mean() < 0.6
+
+
+def test_the_walk_is_the_stream(monkeypatch):
+    monkeypatch.setattr(fine_objective, "_OFF", 1e9)
+    made, batch = learner(crops=0.0)
+    dynamics, rows = made.dynamics, len(batch["latent"])
+    clean = dynamics.standardise(torch.cat([batch["latent"], batch["sound"]], 2).float())
+    draw = Draw(0, 0, 0, rows, rows, torch.device("cpu"))
+    alone = torch.zeros(rows, dtype=torch.bool)
+    clips = made._windows(clean, batch, draw, alone)
+    clips = replace(clips, context_tau=torch.ones_like(clips.context_tau), dreamed=torch.ones_like(clips.dreamed))
+    walked = made._context_frames(clips)
+    moves = batch["action"] if clips.labelled.all() else None
+    assert moves is None or moves.shape[1] == clean.shape[1]
+    memory, scene = dynamics.remember(), dynamics.encode_scene(batch["scene"])
+    for number in range(1, clean.shape[1] - 1):
+        pair = slice(number - 1, number + 1)
+        levels = torch.tensor([[1.0, 0.0]]).expand(rows, -1)
+        given = Conditioning(levels, torch.full_like(levels, FINEST), batch["action"][:, pair], clips.labelled[:, 0], scene)
+        frames = torch.cat([walked[:, [number - 1]], clips.dream_noise[:, [number]]], 1)
+        made_frame = dynamics.stream(frames, given, memory, keep=1).tokens
+        torch.testing.assert_close(walked[:, [number]], made_frame, atol=1e-5, rtol=1e-4)
+    assert torch.equal(walked[:, 0], clean[:, 0])
+
+
+def test_what_does_not_fit_is_refused():
+    with pytest.raises(ConfigurationError, match=r"fine.pool is 3: it must divide the 8"):
+        FinePath(FineConfig(pool=3), GRID, CHANNELS, 2, 16)
+    with pytest.raises(ConfigurationError, match=r"fine.crop is 6: it must be a multiple of pool \(4\)"):
+        FinePath(FineConfig(pool=4, crop=6), GRID, CHANNELS, 2, 16)
+    with pytest.raises(ValueError, match="12 channels"):
+        FinePath(FINE, GRID, CHANNELS, 5, 16)
+    with pytest.raises(ValueError, match="square"):
+        Dynamics(CONFIG, SHAPES | {"video": 60})
+    with pytest.raises(ValueError, match=r"set dynamics\.path"):
+        Dynamics(DynamicsConfig(), SHAPES).describe_pixels(torch.eye(12), torch.zeros(12))

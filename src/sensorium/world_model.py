@@ -177,7 +177,13 @@ class WorldModel:
     @_without_tf32
     @torch.no_grad()
     def imagine(
-        self, actions: ArrayLike, after: Perception | None = None, *, denoising_steps: int = 4, seed: int = 0
+        self,
+        actions: ArrayLike,
+        after: Perception | None = None,
+        *,
+        denoising_steps: int = 4,
+        sharpness: float = 1.0,
+        seed: int = 0,
     ) -> Imagination:
         """Dream what follows under the given actions.
 
@@ -186,6 +192,7 @@ class WorldModel:
                 without actions (on films, for example) need only their number F.
             after: a perception to go on from, with video and actions (and audio, if dreams have sound); None: the last.
             denoising_steps: passes a frame, 1, 2, 4, ... 64: more take longer and are finer.
+            sharpness: of dynamics that copy: 1 the mean of what may come, 4 about one of it.
             seed: of the noise that a dream starts from; another seed, another dream.
 
         Raises:
@@ -223,7 +230,15 @@ class WorldModel:
         kept = dynamics.window  # longest context of a dream
         if moves is not None:
             moves = moves[:, max(0, given - kept) :]
-        dreamed = dream(dynamics, context[:, -kept:], moves, horizon, denoising_steps=denoising_steps, seed=seed)
+        dreamed = dream(
+            dynamics,
+            context[:, -kept:],
+            moves,
+            horizon,
+            denoising_steps=denoising_steps,
+            sharpness=sharpness,
+            seed=seed,
+        )
         tokens = dynamics.split(dreamed)
         # decoded together with the context, because decoders may use earlier frames and sounds overlap frames
         shown = tokenizer.decode(torch.cat([seen, tokens["video"][0]]))[given:]

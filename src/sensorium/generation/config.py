@@ -37,7 +37,9 @@ class FineConfig(Section):
 
     width: Width = Field(48, ge=4, description="channels of the blocks")
     blocks: Depth = Field(4, ge=2, description="blocks of two convolutions; half of them come before the transformer")
-    pool: int = Field(4, ge=1, description="rows and columns of video tokens that one token of the transformer stands for")
+    pool: int = Field(
+        4, ge=1, description="rows and columns of video tokens that one token of the transformer stands for"
+    )
     reach: int = Field(3, ge=1, le=8, description="pixels by which copies may be shifted, along each axis")
     crop: int = Field(8, ge=1, description="rows and columns of tokens of the crops that training begins with")
     crops: float = Field(0.5, ge=0, le=1, description="share of the steps that train on crops; then dreams begin")

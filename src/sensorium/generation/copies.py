@@ -99,12 +99,10 @@ class _Mean(torch.autograd.Function):
 
 
 class _Surprise(torch.autograd.Function):
-    """With responsibilities r = softmax(l - |y - c - e|^2 / 2 s^2): d/dl = w - r, d/de = -(y - e - sum_k r_k c_k) / s^2."""
+    """With responsibilities r = softmax(l - |y - c - e|^2 / 2 s^2): d/dl = w - r, d/de = -(y - e - sum r_k c_k) / s^2."""
 
     @staticmethod
-    def forward(
-        ctx: Any, logits: Tensor, correction: Tensor, truth: Tensor, sources: Sources, spread: float
-    ) -> Tensor:
+    def forward(ctx: Any, logits: Tensor, correction: Tensor, truth: Tensor, sources: Sources, spread: float) -> Tensor:
         rest, scores = truth - correction, torch.empty_like(logits)
         for number, shown in enumerate(sources):
             torch.sum((rest - shown).square_(), 1, out=scores[:, number])

@@ -61,10 +61,14 @@ class Dreamer:
         seed: of the noise; equal seeds give equal noise for any actions. With a `Draw`, the noise of a row does not
             depend on the other rows.
         agent: [A, D], embeddings of agent tokens, for a policy that uses the result of `keep`.
-        sharpness: of what a fine path copies (`FinePath.predict`).
+        sharpness: of what a fine path copies (`FinePath.predict`); may be changed between frames.
+
+    Attributes:
+        sharpness: as above.
 
     Raises:
-        ValueError: if denoising_steps is no power of two up to 64, context_noise not in [0, 1), or stillness negative.
+        ValueError: if denoising_steps is no power of two up to 64, context_noise not in [0, 1), stillness negative, or
+            sharpness not above 0.
     """
 
     def __init__(
@@ -84,9 +88,11 @@ class Dreamer:
             raise ValueError(f"context_noise is {context_noise}: it must be in [0, 1)")
         if stillness < 0:
             raise ValueError(f"stillness is {stillness}: it must be 0 or more")
+        if not sharpness > 0:
+            raise ValueError(f"sharpness is {sharpness}: it must be above 0")
         self.dynamics, self._stillness = dynamics, stillness
         self._steps, self._signal, self._agent, self._seed = denoising_steps, 1 - context_noise, agent, seed
-        self._sharpness = sharpness
+        self.sharpness = sharpness
         self._memory = dynamics.remember()
         self._scene: Tensor | None = None
         self._newest: _Frame | None = None
@@ -225,7 +231,7 @@ class Dreamer:
         sizes = [FINEST] * keep + [1 / self._steps] * (len(levels) - keep)
         step_size = torch.tensor(sizes).to(frames.device, non_blocking=True).expand(len(frames), -1)
         given = Conditioning(tau, step_size, actions, scene=self._scene if scene is None else scene)
-        return self.dynamics.stream(frames, given, memory or self._memory, keep, self._agent, self._sharpness)
+        return self.dynamics.stream(frames, given, memory or self._memory, keep, self._agent, self.sharpness)
 
 
 @dataclass

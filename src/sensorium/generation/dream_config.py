@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 
 from sensorium.config import Section
 
+SHARPNESS = "with dynamics.path fine: 1 dreams the mean of what may come, 4 about one of it"
+
 
 class DreamConfig(Section):
     """Settings that all evaluations of dreams share."""
@@ -21,6 +23,7 @@ class DreamConfig(Section):
     stillness: float = Field(
         0.0, ge=0, description="keep a video token if it changes by less than this share of its usual change; 0: off"
     )
+    sharpness: float = Field(1.0, gt=0, le=100, description=SHARPNESS)
     seed: int = Field(0, ge=0, description="seed of random draws and of the bootstrap")
 
 
@@ -62,6 +65,7 @@ class DriftConfig(DreamConfig):
     stillness: float = Field(
         0.7, ge=0, description="keep a video token if it changes by less than this share of its usual change; 0: off"
     )
+    sharpness: float = Field(4.0, gt=0, le=100, description=SHARPNESS)
     frames: int = Field(64, ge=32, le=10000, description="frames in each dream")
     piece: int = Field(16, ge=8, description="frames in each piece")
 
@@ -77,6 +81,7 @@ class ControlConfig(DreamConfig):
 
     windows: int = Field(24, ge=8, description="long dreams, each from a different test recording")
     denoising_steps: Literal[1, 2, 4, 8, 16, 32, 64] = Field(2, description="Euler steps for each dreamed frame")
+    sharpness: float = Field(4.0, gt=0, le=100, description=SHARPNESS)
     frames: int = Field(
         64, ge=1, le=1000, description="frames in each dream, judged after 1, 4, 8, 16, 32 and 64 of them"
     )

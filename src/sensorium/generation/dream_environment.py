@@ -70,13 +70,13 @@ class DreamEnvironment:
         frames: int | None = None,
         reward: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
-        self._dreamer, self._decoder, self._beginning = dreamer, decoder, beginning
+        self.dreamer, self._decoder, self._beginning = dreamer, decoder, beginning
         self._frames, self._reward = frames, reward
 
     def reset(self, number: int) -> Observation:
         """Begin from the recording of that number; its last true frame."""
         self.beginning = begun = self._beginning(number)
-        self._dreamer.begin(begun.tokens, begun.actions)
+        self.dreamer.begin(begun.tokens, begun.actions)
         self._memory, self._dreamed = self._decoder.remember(), 0
         self._decoder.step(self._memory, begun.tokens)
         samples = begun.sound if begun.sound is not None else np.zeros(0, np.int16)
@@ -86,7 +86,7 @@ class DreamEnvironment:
     def step(self, action: np.ndarray | None) -> DreamedObservation:
         """Dream the next frame, which an action leads to: float32 [A], int64 [], or None to dream without."""
         move = None if action is None else torch.from_numpy(np.array(action)[None]).to(self.beginning.tokens.device)
-        shown = self._decoder.step(self._memory, self._dreamer.step(move))
+        shown = self._decoder.step(self._memory, self.dreamer.step(move))
         self._dreamed += 1
         error = float(shown.round_trip_error[0])
         return DreamedObservation(shown.pictures[0], shown.sound, NO_BODY, self._earned(), self._done(), error)
@@ -99,7 +99,7 @@ class DreamEnvironment:
         """Reward of the newest frame, which the dreamer then keeps."""
         if self._reward is None:
             return 0.0
-        read = self._dreamer.keep()
+        read = self.dreamer.keep()
         if read is None:
             raise ValueError("a reward is read from agent tokens: give the dreamer some")
         return float(self._reward(read[:, 0]))

@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from sensorium.generation.config import DynamicsConfig
 from sensorium.generation.filtered_path import FilteredPath
@@ -128,7 +127,9 @@ class Dynamics(Loadable):
         filtered = {name: count for name, count in self.streams.items() if name != "video" or config.fine_path is None}
         side = (grid, grid) if grid else (1, video)
         self.filtered = FilteredPath(filtered, side, channels, dim) if filtered else None
-        self.fine = FinePath(config.fine_path, grid, channels, int(shapes.get("pixels", 1)), dim) if config.fine_path else None
+        self.fine = (
+            FinePath(config.fine_path, grid, channels, int(shapes.get("pixels", 1)), dim) if config.fine_path else None
+        )
         self.inner = (self.fine.coarse if self.fine else 0) + sum(filtered.values())  # tokens of the transformer
         self.places = nn.Parameter(0.02 * torch.randn(self.inner + config.registers + 2, dim))
         self.signal = nn.Sequential(nn.Linear(2 * _FREQUENCIES, dim), nn.SiLU(), nn.Linear(dim, dim))
@@ -378,9 +379,7 @@ class Dynamics(Loadable):
             tokens = tokens + given.scene[:, None]
         return _Seen(tokens, looked, filtered, whole)
 
-    def _fine(
-        self, whole: Tensor, scene: Tensor | None, condition: Tensor, keep: int
-    ) -> tuple[Tensor, Looked | None]:
+    def _fine(self, whole: Tensor, scene: Tensor | None, condition: Tensor, keep: int) -> tuple[Tensor, Looked | None]:
         """Tokens for the transformer of the frames of `whole` but the first RECENT, [B, T, n, D]."""
         assert self.fine is not None
         parts, looked, time = [], None, whole.shape[1] - RECENT

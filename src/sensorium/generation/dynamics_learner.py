@@ -265,8 +265,8 @@ class DynamicsLearner(Learner):
         weight = ramp_weight(levels.tau)
         losses = {name: weight * error.mean((2, 3)) for name, error in self.dynamics.split(squared).items()}
         if self.dynamics.fine is not None and prediction.mixture is not None:
-            video = (self.dynamics.split(part)["video"] for part in (prediction.tokens, target, clean))
-            losses["video"] = video_loss(self.dynamics.fine, prediction.mixture, *video, weight)
+            made, wanted, true = (self.dynamics.split(part)["video"] for part in (prediction.tokens, target, clean))
+            losses["video"] = video_loss(self.dynamics.fine, prediction.mixture, made, wanted, true, weight)
         from_noise = (levels.tau == 0) & ~levels.bootstrapped
         return {name: loss.sum() for name, loss in losses.items()} | {
             "from_noise": (squared.detach().mean((2, 3)) * from_noise).sum(),

@@ -41,10 +41,8 @@ class FilteredPath(nn.Module):
             self.read_scene = nn.Conv2d(channels, dim, across, padding=across // 2, bias=False)
             nn.init.zeros_(self.read_scene.weight)  # training starts without a scene
 
-    def filter(
-        self, frames: Tensor, tau: Tensor, change: Tensor, carry: FilterCarry | None
-    ) -> tuple[Gaussian, Tensor]:
-        """Posterior of the clean tokens [B, T, N, C], and the input of the stem: its mean and tau, [B, 2 + T, N, C + 1].
+    def filter(self, frames: Tensor, tau: Tensor, change: Tensor, carry: FilterCarry | None) -> tuple[Gaussian, Tensor]:
+        """Posterior of the clean tokens [B, T, N, C], and inputs of the stem: its mean and tau, [B, 2 + T, N, C + 1].
 
         Args:
             frames: [B, T, N, C], each noised to its own level.

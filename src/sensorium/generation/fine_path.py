@@ -4,8 +4,9 @@ Tokens of the transformer are coarse: pool x pool fine tokens each. Earlier fram
 frame and the one before. The frame that is denoised enters it by features of local blocks, which see the frame and the
 last ones as they are; more blocks see what comes back (an hourglass: Newell et al. 2016, arXiv:1603.06937).
 
-Layouts: R frames that are denoised, N tokens on a grid of G x G, C channels, D width of the transformer, n coarse tokens,
-K sources of copies, c channels and H x W pixels of a picture. tau is the signal level: 0 noise, 1 clean.
+Layouts: R frames that are denoised, N tokens on a grid of G x G, C channels, D width of the transformer, n coarse
+tokens, w channels of the blocks, K sources of copies, c channels and H x W pixels of a picture. tau is the signal
+level: 0 noise, 1 clean.
 """
 
 from __future__ import annotations
@@ -95,17 +96,16 @@ class FineBlock(nn.Module):
 
     def __init__(self, width: int, dim: int, dilation: int) -> None:
         super().__init__()
-        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
+        self.before, self.between = nn.LayerNorm(width), nn.LayerNorm(width)
         self.first = nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation)
         self.second = nn.Conv2d(width, width, 3, padding=1)
         self.steer = nn.Linear(dim, 2 * width)
-        nn.init.zeros_(self.second.weight)
-        nn.init.zeros_(self.second.bias)
+        _silence(self.second)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         scale, shift = self.steer(condition)[:, :, None, None].chunk(2, dim=1)
-        h = self.first(F.silu(_normed(x, self.norms[0]) * (1 + scale) + shift))
-        return x + self.second(F.silu(_normed(h, self.norms[1])))
+        h = self.first(F.silu(_normed(x, self.before) * (1 + scale) + shift))
+        return x + self.second(F.silu(_normed(h, self.between)))
 
 
 class FinePath(nn.Module):
@@ -126,6 +126,7 @@ class FinePath(nn.Module):
     to_pixels: Tensor
     to_tokens: Tensor
     offset: Tensor
+    places: Tensor
 
     def __init__(self, config: FineConfig, grid: int, channels: int, pixels: int, dim: int) -> None:
         super().__init__()
@@ -146,18 +147,18 @@ class FinePath(nn.Module):
         self.correct = nn.Conv2d(width, channels, 3, padding=1)
         self.doubt = nn.Conv2d(width, 1, 1)
         for layer in (self.up, self.choose, self.correct, self.doubt):  # training starts at the last frame
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+            _silence(layer)
         start = torch.zeros(self.sources, pixels**2)
         start[2 * config.reach * (config.reach + 1)] = _STILL
-        self.choose.bias.data = start.flatten()
-        nn.init.constant_(self.doubt.bias, math.log(_VARIANCE))
+        with torch.no_grad():
+            self.choose.bias.copy_(start.flatten())  # type: ignore[union-attr]
+            self.doubt.bias.fill_(math.log(_VARIANCE))  # type: ignore[union-attr]
         self.register_buffer("to_pixels", torch.eye(channels))
         self.register_buffer("to_tokens", torch.eye(channels))
         self.register_buffer("offset", torch.zeros(channels))
         places = (torch.arange(grid) + 0.5) / grid * 2 - 1
         self.register_buffer("places", torch.stack(torch.meshgrid(places, places, indexing="ij")), persistent=False)
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def describe(self, to_pixels: Tensor, offset: Tensor) -> None:
         """Set how a standardised token becomes its pixels: to_pixels [C, C] times the token, plus offset [C]."""
@@ -267,6 +268,12 @@ def on_grid(tokens: Tensor) -> Tensor:
 
 def _coarser(crop: Crop, pool: int) -> Crop:
     return replace(crop, top=crop.top // pool, left=crop.left // pool, side=crop.side // pool)
+
+
+def _silence(layer: nn.Conv2d | nn.ConvTranspose2d) -> None:
+    """Let a layer begin with an output of zero."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
 
 
 def _normed(x: Tensor, norm: nn.LayerNorm) -> Tensor:

@@ -23,6 +23,7 @@ def dream_environment(
     denoising_steps: int,
     seed: int,
     stillness: float = 0.0,
+    sharpness: float = 1.0,
     frames: int | None = None,
 ) -> DreamEnvironment:
     """A dream to act in; equal actions and seed give equal dreams.
@@ -31,13 +32,17 @@ def dream_environment(
         parts: recordings and models.
         names: recordings; episode `number` begins with names[number % len(names)].
         context: true frames before the dream.
-        denoising_steps, seed, stillness: as for `Dreamer`.
+        denoising_steps, seed, stillness, sharpness: as for `Dreamer`.
         frames: as for `DreamEnvironment`.
 
     Its `reset` raises ConfigurationError if there is no such recording, or it is shorter than the context.
     """
     dreamer = Dreamer(
-        parts.dynamics, denoising_steps=denoising_steps, stillness=stillness, seed=stable_seed(seed, "dream")
+        parts.dynamics,
+        denoising_steps=denoising_steps,
+        stillness=stillness,
+        sharpness=sharpness,
+        seed=stable_seed(seed, "dream"),
     )
     return DreamEnvironment(
         dreamer, parts.decoder(), lambda number: parts.begin(names[number % len(names)], context), frames=frames

@@ -11,7 +11,7 @@ import numpy as np
 
 from sensorium.interactive.actions import keys_of, pressed, steering
 from sensorium.interactive.environment import dream_environment
-from sensorium.interactive.parts import DreamParts
+from sensorium.interactive.parts import SHARPEST, DreamParts
 
 MOST_KEYS = 32  # that are down together
 RECORDED = "recorded"  # in place of keys: the action of the recording
@@ -31,7 +31,7 @@ class Game:
     Args:
         parts: recordings and models.
         typical_error: round-trip error of true frames, above zero (`typical_round_trip_error`).
-        context, denoising_steps, stillness, seed: as for `dream_environment`.
+        context, denoising_steps, stillness, sharpness, seed: as for `dream_environment`.
         first: recording to begin with, of any split; None: the first one for tests.
     """
 
@@ -44,28 +44,38 @@ class Game:
         denoising_steps: int,
         seed: int,
         stillness: float = 0.0,
+        sharpness: float = 1.0,
         first: str | None = None,
     ) -> None:
         self.keys = keys_of(parts.action)
         self._parts, self._typical_error = parts, typical_error
-        self._settings = dict(context=context, denoising_steps=denoising_steps, stillness=stillness, seed=seed)
+        self._settings: dict[str, Any] = dict(
+            context=context, denoising_steps=denoising_steps, stillness=stillness, sharpness=sharpness, seed=seed
+        )
         names = [name for name in parts.names() if parts.latents.frames(name) >= context]
         if first is not None:
             names = [first, *(name for name in names if name != first)]
-        self._environment = dream_environment(
-            parts, names, context=context, denoising_steps=denoising_steps, stillness=stillness, seed=seed
-        )
+        self._environment = dream_environment(parts, names, **self._settings)
         self._sessions, self._number = 0, -1  # dreams begun; place of the recording among the names
         self.seconds: list[float] = []
 
-    def begin(self, again: object) -> bytes:
+    def begin(self, again: object, sharpness: object = None) -> bytes:
         """A new dream, of the next recording or again from the same moment; the true frames that it begins with.
 
+        Args:
+            again: whether from the same moment.
+            sharpness: of this dream and those after it; None: as before.
+
         Raises:
-            Refused: if `again` is no truth value.
+            Refused: if `again` is no truth value, or the sharpness no number above 0 and not above SHARPEST.
         """
         if not isinstance(again, bool):
             raise Refused(HTTPStatus.BAD_REQUEST, "again: true or false is needed")
+        if sharpness is not None:
+            number = isinstance(sharpness, (int, float)) and not isinstance(sharpness, bool)
+            if not number or not 0 < sharpness <= SHARPEST:  # type: ignore[operator]
+                raise Refused(HTTPStatus.BAD_REQUEST, f"sharpness: a number above 0 and up to {SHARPEST} is needed")
+            self._settings["sharpness"] = self._environment.dreamer.sharpness = float(sharpness)  # type: ignore[arg-type]
         if not again or not self._sessions:
             self._number += 1
         self._environment.reset(self._number)
@@ -78,6 +88,7 @@ class Game:
             "recording": begun.name,
             "recorded": parts.latents.frames(begun.name) - self._frame,
             **self._settings,
+            "copies": parts.dynamics.fine is not None,
             "keys": self.keys,
             "steering": steering(parts.action),
             "height": begun.pictures.shape[1],

@@ -101,10 +101,18 @@ function show(header) {
   element("recording").textContent = dream.recording;
   element("restart").textContent = "Another recording";
   element("again").disabled = false;
+  element("sharper").className = dream.copies ? "" : "absent";
+  element("sharpness").value = Math.log2(dream.sharpness);
+  showSharpness(dream.sharpness);
   element("save").disabled = !dream.keys.length;
   element("replay").replaceChildren("The saved actions as a film: ", document.createElement("code"));
   element("replay").lastChild.textContent = `sensorium dream --actions actions.json --recording ${dream.recording} ` +
-    `--context ${dream.context} --denoising-steps ${dream.denoising_steps} --stillness ${dream.stillness} --seed ${dream.seed}`;
+    `--context ${dream.context} --denoising-steps ${dream.denoising_steps} --stillness ${dream.stillness} --sharpness ${dream.sharpness} --seed ${dream.seed}`;
+}
+
+function showSharpness(power) {
+  const meaning = power < 1.5 ? "the mean of what may come" : power < 4 ? "between" : "one of what may come";
+  element("power").textContent = `${power.toFixed(1)}: ${meaning}`;
 }
 
 function showFrame(pictures, given, hasTruth) {
@@ -124,11 +132,11 @@ function stateOf() {
 }
 
 // A new dream, of the next recording or again from the same moment, steered by keys or by the recorded actions.
-async function begin(again, steer) {
+async function begin(again, steer, sharpness = null) {
   const mine = ++run;
   steered = steer;
   try {
-    const { header, body } = await ask("begin", { again });
+    const { header, body } = await ask("begin", { again, sharpness });
     if (mine !== run) return;
     show(header);
     stopped = false;
@@ -188,5 +196,7 @@ addEventListener("keyup", (event) => { down.delete(event.code); showKeys(); });
 addEventListener("blur", () => { down.clear(); showKeys(); });
 element("again").addEventListener("click", (event) => { event.target.blur(); begin(true, steered); });
 element("restart").addEventListener("click", (event) => { event.target.blur(); begin(false, false); });
+element("sharpness").addEventListener("input", (event) => showSharpness(2 ** event.target.value));
+element("sharpness").addEventListener("change", (event) => { event.target.blur(); begin(true, steered, 2 ** event.target.value); });
 element("save").addEventListener("click", save);
 begin(false, false);

@@ -14,7 +14,7 @@ from sensorium.artifacts import MANIFEST, ArtifactError, digest, read_manifest
 from sensorium.config import ConfigurationError
 from sensorium.data.recording import KIND, RecordingSet
 from sensorium.generation.audio_tokenizer import AudioTokenizer
-from sensorium.generation.dream_config import RolloutConfig
+from sensorium.generation.dream_config import ControlConfig, RolloutConfig
 from sensorium.generation.dream_environment import Beginning
 from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.observations import ObservationDecoder
@@ -25,6 +25,7 @@ from sensorium.models.parts import Parts
 from sensorium.training.execution import Execution
 
 RESULTS = Path("results")
+SHARPEST = 100  # of a dream: the weights of copies to that power are 0 or 1
 
 
 @dataclass(frozen=True)
@@ -177,6 +178,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help="video tokens that change by less than X usual changes stay (%(default)s)",
     )
+    add(
+        "--sharpness",
+        type=_sharpness,
+        default=ControlConfig().sharpness,
+        metavar="X",
+        help="of dynamics that copy: 1 the mean of what may come, 4 about one of it (%(default)s)",
+    )
     add("--seed", type=int, default=0, help="of all random numbers (%(default)s)")
     add = parser.add_argument_group("execution").add_argument
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: CUDA where there is one")
@@ -199,6 +207,13 @@ def _not_negative(text: str) -> float:
     return value
 
 
+def _sharpness(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= SHARPEST:
+        raise argparse.ArgumentTypeError(f"{text} is not in (0, {SHARPEST}]")
+    return value
+
+
 def settings(args: argparse.Namespace) -> dict[str, Any]:
     """The settings of the dream among parsed arguments, as `dream_environment` expects them."""
-    return {name: getattr(args, name) for name in ("context", "denoising_steps", "stillness", "seed")}
+    return {name: getattr(args, name) for name in ("context", "denoising_steps", "stillness", "sharpness", "seed")}

@@ -159,7 +159,7 @@ class Handler(BaseHTTPRequestHandler):
         if game is None:
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "the model is not loaded yet")
         if self.path == "/begin":
-            frame = self.server.dream(game.begin, request.get("again", False))
+            frame = self.server.dream(game.begin, request.get("again", False), request.get("sharpness"))
         elif self.path == "/step":
             frame = self.server.dream(game.step, request.get("session"), request.get("keys"))
         else:

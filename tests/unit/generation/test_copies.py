@@ -59,7 +59,7 @@ def test_impossible_sources_give_no_gradient_and_no_nan():
     mixed, logits = sources(torch.float32), torch.zeros(2, 10, SIZE, SIZE)
     logits[:, 1:] = -300
     logits.requires_grad_()
-    nats = surprise(logits, torch.zeros(2, 3, SIZE, SIZE), list(mixed)[0] + 0.0, mixed, 0.01)
+    nats = surprise(logits, torch.zeros(2, 3, SIZE, SIZE), next(iter(mixed)) + 0.0, mixed, 0.01)
     nats.sum().backward()
     assert nats.abs().max() < 1e-3
     assert logits.grad.isfinite().all()

@@ -22,7 +22,10 @@ CONFIG = DynamicsConfig(dim=16, heads=2, key_heads=1, layers=4, time_every=2, re
 def build(action: dict | None = None) -> Dynamics:
     torch.manual_seed(0)
     dynamics = Dynamics(CONFIG, SHAPES | ({"action": action} if action else {}))
-    for layer in (dynamics.read_out, dynamics.filtered.read_scene):  # they start at zero, which would hide all differences
+    for layer in (
+        dynamics.read_out,
+        dynamics.filtered.read_scene,
+    ):  # they start at zero, which would hide all differences
         torch.nn.init.normal_(layer.weight)
     return dynamics.eval()
 

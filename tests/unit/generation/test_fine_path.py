@@ -10,9 +10,9 @@ from torch import nn
 from toy_learners import fine_dynamics
 
 from sensorium.config import ConfigurationError
+from sensorium.generation import fine_objective
 from sensorium.generation.config import DynamicsConfig, FineConfig
 from sensorium.generation.dynamics import FINEST, Conditioning, Dynamics
-from sensorium.generation import fine_objective
 from sensorium.generation.dynamics_learner import DynamicsLearner
 from sensorium.generation.fine_objective import crop_of, draw_crops, guided
 from sensorium.generation.fine_path import RECENT, Crop, FinePath, on_grid
@@ -155,7 +155,8 @@ def test_crops_are_drawn_where_something_moves():
     places = draw_crops(FINE, clean, Draw(0, 0, 0, 1, 1, torch.device("cpu")))
     crop = crop_of(FINE, places)
     assert places.shape == (1, 400, 2)
-    assert 0 <= int(crop.top.min()) and int(crop.top.max()) + crop.side == GRID
+    assert int(crop.top.min()) >= 0
+    assert int(crop.top.max()) + crop.side == GRID
     corner = (places[0, 1:] == 2).all(1).float().mean()
     assert corner == pytest.approx(0.27 / (0.27 + 8 * 0.02), abs=0.08)  # a quarter of that crop changes by 1
 
@@ -224,7 +225,9 @@ def test_the_walk_is_the_stream(monkeypatch):
     for number in range(1, clean.shape[1] - 1):
         pair = slice(number - 1, number + 1)
         levels = torch.tensor([[1.0, 0.0]]).expand(rows, -1)
-        given = Conditioning(levels, torch.full_like(levels, FINEST), batch["action"][:, pair], clips.labelled[:, 0], scene)
+        given = Conditioning(
+            levels, torch.full_like(levels, FINEST), batch["action"][:, pair], clips.labelled[:, 0], scene
+        )
         frames = torch.cat([walked[:, [number - 1]], clips.dream_noise[:, [number]]], 1)
         made_frame = dynamics.stream(frames, given, memory, keep=1).tokens
         torch.testing.assert_close(walked[:, [number]], made_frame, atol=1e-5, rtol=1e-4)

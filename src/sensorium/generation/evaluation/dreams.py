@@ -164,6 +164,7 @@ class Studio:
             denoising_steps=steps or self.config.denoising_steps,
             context_noise=self.config.context_noise,
             stillness=self.config.stillness,
+            sharpness=self.config.sharpness,
             seed=stable_seed(self.config.seed, "dream", number),
         )
 

@@ -99,7 +99,7 @@ class _Mean(torch.autograd.Function):
 
 
 class _Surprise(torch.autograd.Function):
-    """With responsibilities r = softmax(l - |y - c - e|^2 / 2 s^2): d/dl = w - r, d/de = -(y - e - sum r_k c_k) / s^2."""
+    """With responsibilities r = softmax(l - |y - c - e|^2 / 2 s^2): d/dl = w - r, d/de = (sum r c - y + e) / s^2."""
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, correction: Tensor, truth: Tensor, sources: Sources, spread: float) -> Tensor:

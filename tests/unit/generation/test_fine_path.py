@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -147,6 +148,25 @@ def test_a_sharp_prediction_is_one_of_the_copies():
     assert nearest.max() < 1e-3
     mean = dynamics.denoise(tokens, given(tau)).tokens
     assert (mean - sharp.tokens).abs().max() > 0.05
+
+
+def test_a_noised_frame_is_weighed_as_its_doubt_says(monkeypatch):
+    """The posterior mean of N(m, v), given z = tau x + (1 - tau) e; m is what pure noise would give."""
+    dynamics, noised = build(), frames()
+    nn.init.zeros_(dynamics.fine.doubt.weight)
+    nn.init.constant_(dynamics.fine.doubt.bias, math.log(0.25))
+    tau, predict = torch.full((2, FRAMES), 0.5), dynamics.fine.predict
+    made = []
+    for level in (torch.zeros(2 * FRAMES), tau.flatten()):  # the same features, and the head at both levels
+
+        def at_level(looked, coarse, _tau, sharpness, level=level):
+            return predict(looked, coarse, level, sharpness)
+
+        monkeypatch.setattr(dynamics.fine, "predict", at_level)
+        made.append(dynamics.denoise(noised, given(tau)).tokens[:, :, : GRID**2])
+    gain = 0.5 * 0.25 / (0.5**2 + 0.5**2 * 0.25)
+    expected = made[0] + gain * (noised[:, :, : GRID**2] - 0.5 * made[0])
+    torch.testing.assert_close(made[1], expected, atol=1e-4, rtol=1e-4)
 
 
 def test_crops_are_drawn_where_something_moves():

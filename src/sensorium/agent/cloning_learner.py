@@ -44,7 +44,7 @@ class CloningLearner(Learner):
         self.agent, self.frames, self.distances = agent, dynamics.long_frames, config.distances
         self.scale = RunningScale({"dynamics": 1.0, "action": config.action_weight, "reward": config.reward_weight})
         # In a list, because the agent contains the dynamics already; the running scale of that learner stays at 1.
-        self._dynamics = [DynamicsLearner(agent.dynamics, dynamics, tokenizer)]
+        self._dynamics = [DynamicsLearner(agent.dynamics, dynamics, tokenizer, trained=True)]
         self.observed = self.scale.names
 
     @property

@@ -183,10 +183,14 @@ class DynamicsLearner(Learner):
         dynamics: the model, its token statistics set.
         config: its section.
         tokenizer: decodes tokens for pictures; it is neither trained nor exported.
+        trained: whether the dynamics were trained before: a fine path then needs no crops.
     """
 
-    def __init__(self, dynamics: Dynamics, config: DynamicsConfig, tokenizer: VideoTokenizer) -> None:
+    def __init__(
+        self, dynamics: Dynamics, config: DynamicsConfig, tokenizer: VideoTokenizer, trained: bool = False
+    ) -> None:
         super().__init__()
+        self._on_crops = 0.0 if trained else config.fine.crops * config.training.steps  # steps of a fine path
         self.dynamics, self.config = dynamics, config
         self.scale = RunningScale(dict.fromkeys(dynamics.streams, 1.0))
         self.observed = self.scale.names
@@ -224,10 +228,10 @@ class DynamicsLearner(Learner):
         """Windows with all that is drawn for them; those in `alone`, bool [B], have no context to dream."""
         (rows, frames), masks = clean.shape[:2], draw.on_cpu()
         fine, crops = self.config.fine_path, None
-        begun = fine is None or draw.step >= fine.crops * self.config.training.steps
-        if fine is not None and not begun:
+        if fine is not None and draw.step < self._on_crops:
             crops = draw_crops(fine, self.dynamics.split(clean)["video"], draw)
-        dreaming = (masks.uniform("dreaming") < self.config.dreamed)[:, None] & ~alone[:, None] & begun
+        dreaming = (masks.uniform("dreaming") < self.config.dreamed)[:, None] & ~alone[:, None]
+        dreaming &= crops is None
         bootstrap = evenly(draw, self.config.bootstrap)
         noise, blur, first = (draw.normal(name, *clean.shape[1:]) for name in ("noise", "blur", "first noise"))
         return Clips(

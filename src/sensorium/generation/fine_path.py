@@ -76,7 +76,7 @@ class Looked:
 
     Attributes:
         features: [R, w, G, G], or of a crop.
-        condition: [R, D].
+        condition: after its first layer, [R, D].
         noised: the frame, [R, C, G, G].
         sources: of copies.
         crop: None for whole frames.
@@ -138,6 +138,7 @@ class FinePath(nn.Module):
         width, pool = config.width, config.pool
         self.read_frames = nn.Conv2d(2 * channels, dim, pool, stride=pool)
         self.enter = nn.Conv2d(channels * (RECENT + 2) + 2, width, 3, padding=1)
+        self.condition = nn.Sequential(nn.Linear(dim, dim), nn.SiLU())
         self.blocks = nn.ModuleList(FineBlock(width, dim, 1 + number % 2) for number in range(config.blocks))
         self.down = nn.Conv2d(width, dim, pool, stride=pool)
         self.up = nn.ConvTranspose2d(dim, width, pool, stride=pool)
@@ -198,6 +199,7 @@ class FinePath(nn.Module):
             seen = crop.cut(seen)
             around, scenery = crop.cut(around, self.pixels, reach), crop.cut(scenery, self.pixels)
         h = self.enter(torch.cat([frame, seen], dim=1).contiguous(memory_format=torch.channels_last))
+        condition = self.condition(condition)
         for block in self.blocks[: len(self.blocks) // 2]:
             h = block(h, condition)
         coarse, looked = self.read_frames(self._beside(recent[:, -2:])), self.down(h)

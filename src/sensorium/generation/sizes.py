@@ -86,7 +86,7 @@ def fine_path(config: FineConfig, channels: int, pixels: int, dim: int) -> Count
     """`FinePath`."""
     width, area, sources = config.width, config.pool**2, (2 * config.reach + 1) ** 2 + 1
     total = linear(2 * channels * area, dim) + linear(9 * (5 * channels + 2), width) + linear(width * area, dim)
-    total += linear(dim * area, width, bias=False) + vectors(width, 3)
+    total += linear(dim * area, width, bias=False) + vectors(width, 3) + linear(dim, dim)
     total += linear(width, sources * pixels**2) + linear(9 * width, channels) + linear(width, 1)
     block = Counts(matrices=18 * width**2 + 2 * dim * width, others=8 * width)
     for _ in range(config.blocks):

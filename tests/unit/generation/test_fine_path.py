@@ -219,6 +219,18 @@ def test_training_on_crops_reads_true_frames(monkeypatch):
         assert all(any(torch.equal(frame, other) for other in true.flatten(0, 1)) for frame in read.flatten(0, 1))
 
 
+def test_dynamics_that_were_trained_need_no_crops(monkeypatch):
+    """A clone goes on with them: its first step is one after dreams."""
+    made, batch = learner(crops=1.0)
+    further = DynamicsLearner(made.dynamics, made.config, made._decoder[0], trained=True)
+    (loss, _), (other, _) = (
+        each(batch, Draw(0, 0, 0, len(batch["latent"]), len(batch["latent"]), torch.device("cpu")))
+        for each in (made, further)
+    )
+    assert further._on_crops == 0
+    assert (loss - other).abs() > 1e-3
+
+
 def test_training_walks_through_its_own_dreams(monkeypatch):
     """Each dreamed frame is what a stream dreams after the frames that were read before it."""
     monkeypatch.setattr(fine_objective, "_OFF", 1e9)  # never put right

@@ -29,7 +29,8 @@ from sensorium.training.normalise import RunningScale
 
 _CONTEXT_SIGNAL = 0.8  # lowest signal level of a context frame
 _FROM_NOISE = 0.7  # share of denoised frames that are pure noise
-_DREAMED = 0.5  # share of context frames that are dreamed, in windows that dream
+_DREAMED = 0.5  # share of context frames that are dreamed, in windows that dream; of those of a fine path all are
+_SHARPNESS = (1.0, 4.0)  # of dreams that a fine path is walked through, by turns
 _SHOWN = 4  # windows in a picture
 
 Rows = Tensor | slice  # bool [B] on the CPU
@@ -89,6 +90,7 @@ class Clips:
         labelled: bool, whether the actions of the frame's window are used.
         scene: an earlier frame of each recording, tokens of the tokenizer, [B, n, C].
         crop: where the fine path looks, [B, T, 2] (`draw_crops`); None: everywhere, or there is no fine path.
+        sharpness: of the dreams that a fine path is walked through.
     """
 
     clean: Tensor
@@ -103,6 +105,7 @@ class Clips:
     labelled: Tensor
     scene: Tensor
     crop: Tensor | None = None
+    sharpness: float = 1.0
 
     def cut(self, rows: Tensor, length: int) -> Clips:
         """Some windows, bool [B] on the CPU, cut into clips of `length` frames that do not see each other."""
@@ -123,6 +126,7 @@ class Clips:
             labelled=clips(self.labelled),
             scene=rows_of(self.scene, rows).repeat_interleave(self.clean.shape[1] // length, dim=0),
             crop=None if self.crop is None else clips(self.crop),
+            sharpness=self.sharpness,
         )
 
 
@@ -242,7 +246,8 @@ class DynamicsLearner(Learner):
             context_noise=blur,
             context_tau=context_signal(draw, frames),
             dream_noise=first,
-            dreamed=dreaming & (masks.uniform("dreamed", frames) < _DREAMED),
+            dreamed=dreaming & (masks.uniform("dreamed", frames) < (_DREAMED if fine is None else 1)),
+            sharpness=_SHARPNESS[draw.step % len(_SHARPNESS)],
             action=batch.get("action"),
             labelled=(draw.uniform("labelled") >= self.config.unlabelled)[:, None].expand(rows, frames),
             scene=batch["scene"],
@@ -339,7 +344,7 @@ class DynamicsLearner(Learner):
             moves = None if action is None else action[:, pair]
             given = Conditioning(levels, torch.full_like(levels, FINEST), moves, labelled, scene)
             pictures = torch.cat([walked[-1], noise[:, [number]]], dim=1)
-            made = self.dynamics.stream(pictures, given, memory, keep=1).tokens[:, 0]
+            made = self.dynamics.stream(pictures, given, memory, keep=1, sharpness=clips.sharpness).tokens[:, 0]
             parts, truth = self.dynamics.split(made), clean[:, number]
             parts["video"] = guided(fine, parts["video"], self.dynamics.split(truth)["video"])
             mixed = torch.where(chosen[:, number], torch.cat(list(parts.values()), dim=1), truth)[:, None]

@@ -9,7 +9,7 @@ import torch
 
 from sensorium.generation.config import DynamicsConfig
 from sensorium.generation.dream import dream, euler_step
-from sensorium.generation.dynamics import Conditioning, Dynamics
+from sensorium.generation.dynamics import Conditioning, Dynamics, Prediction
 from sensorium.generation.dynamics_learner import (
     DynamicsLearner,
     Levels,
@@ -291,7 +291,12 @@ def test_every_target_has_the_weight_of_its_level():
     """Bootstrapped ones as well: with an error of one everywhere, what is left of the loss is the ramp."""
     batch, model, seen = moving(8), learner(dreamed=0), []
     model.config = model.config.model_copy(update={"bootstrap": 0.5, "images": 0.0})
-    model._denoiser = lambda *_: lambda noised, *levels: seen.append(levels) or torch.zeros_like(noised)
+
+    def nothing(noised, *levels):
+        seen.append(levels)
+        return Prediction(torch.zeros_like(noised), torch.empty(0))
+
+    model._denoiser = lambda *_: nothing
     model._targets = lambda _clips, noised, *_: torch.ones_like(noised)
     metrics = model(batch, draw(8))[1]
     ((tau, step_size),) = seen

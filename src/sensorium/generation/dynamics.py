@@ -18,10 +18,9 @@ import torch
 from torch import Tensor, nn
 
 from sensorium.generation.config import DynamicsConfig
-from sensorium.generation.filtered_path import FilteredPath
-from sensorium.generation.fine_path import RECENT, Crop, FinePath, Looked, Mixture
-from sensorium.generation.kalman import Gaussian
+from sensorium.generation.fine_path import Crop, FinePath, Mixture
 from sensorium.generation.memory import Carry, Context, Memory
+from sensorium.generation.paths import Paths, Seen
 from sensorium.models.cache import Cache, ContextCache, RingCache
 from sensorium.models.layers import Block, RMSNorm, action_embedding
 from sensorium.models.load import Loadable
@@ -62,15 +61,6 @@ class Prediction(NamedTuple):
     tokens: Tensor
     agent: Tensor
     mixture: Mixture | None = None
-
-
-class _Seen(NamedTuple):
-    """Frames on their way: tokens for the transformer [B, T, n, D], and what paths remember and predict from."""
-
-    tokens: Tensor
-    looked: Looked | None
-    filtered: tuple[Gaussian, Tensor] | None  # of all frames
-    whole: Tensor | None  # video of the last frames before and of all frames, [B, RECENT + T, N, C]
 
 
 class Dynamics(Loadable):
@@ -124,14 +114,8 @@ class Dynamics(Loadable):
         grid = math.isqrt(video) if shapes["grid"] else 0
         if grid**2 != video and (grid or config.fine_path):
             raise ValueError(f"video is {video} tokens: on a grid their number must be a square")
-        filtered = {name: count for name, count in self.streams.items() if name != "video" or config.fine_path is None}
-        side = (grid, grid) if grid else (1, video)
-        self.filtered = FilteredPath(filtered, side, channels, dim) if filtered else None
-        self.fine = (
-            FinePath(config.fine_path, grid, channels, int(shapes.get("pixels", 1)), dim) if config.fine_path else None
-        )
-        self.inner = (self.fine.coarse if self.fine else 0) + sum(filtered.values())  # tokens of the transformer
-        self.places = nn.Parameter(0.02 * torch.randn(self.inner + config.registers + 2, dim))
+        self.paths = Paths(config, self.streams, grid, channels, int(shapes.get("pixels", 1)))
+        self.places = nn.Parameter(0.02 * torch.randn(self.paths.count + config.registers + 2, dim))
         self.signal = nn.Sequential(nn.Linear(2 * _FREQUENCIES, dim), nn.SiLU(), nn.Linear(dim, dim))
         self.sizes = nn.Embedding(int(math.log2(STEPS)) + 1, dim)
         nn.init.normal_(self.sizes.weight, std=0.02)
@@ -171,11 +155,14 @@ class Dynamics(Loadable):
         """The inverse of `standardise`."""
         return tokens * self.deviation + self.mean
 
+    @property
+    def fine(self) -> FinePath | None:
+        """The path of the video tokens' own, if they have one."""
+        return self.paths.fine
+
     def split(self, tokens: Tensor) -> dict[str, Tensor]:
         """Tokens [..., N, C] -> stream -> [..., tokens of the stream, C]; video tokens may be those of a crop."""
-        audio = self.streams.get("audio", 0)
-        video, *sound = tokens.split([tokens.shape[-2] - audio, audio] if audio else [tokens.shape[-2]], dim=-2)
-        return {"video": video, "audio": sound[0]} if sound else {"video": video}
+        return self.paths.split(tokens)
 
     def encode_scene(self, frame: Tensor) -> Tensor:
         """What `Conditioning.scene` shows of a frame, [B, ...].
@@ -184,27 +171,18 @@ class Dynamics(Loadable):
             frame: tokens of the tokenizers, [B, n, C], video first; sound is ignored and may be missing.
         """
         count = self.streams["video"]
-        video = (frame[:, :count].float() - self.mean[:count]) / self.deviation[:count]
-        if self.fine is not None:
-            return video
-        assert self.filtered is not None
-        return self.filtered.encode_scene(video)
+        return self.paths.encode_scene((frame[:, :count].float() - self.mean[:count]) / self.deviation[:count])
 
     def blur(self, frames: Tensor, noise: Tensor, tau: Tensor) -> Tensor:
         """Earlier frames as a pass reads them: with a share of noise, since dreamed frames are not to be trusted.
 
-        What the fine path copies from is read as it is.
+        What a fine path copies from is read as it is.
 
         Args:
             frames, noise: [B, T, N, C].
             tau: [B, T].
         """
-        level = tau[..., None, None]
-        blurred = (1 - level) * noise + level * frames
-        if self.fine is None:
-            return blurred
-        count = self.streams["video"]
-        return torch.cat([frames[:, :, :count], blurred[:, :, count:]], dim=2)
+        return self.paths.blur(frames, noise, tau)
 
     def remember(self) -> Memory:
         """An empty memory for a new stream."""
@@ -226,11 +204,7 @@ class Dynamics(Loadable):
         caches = {layer: ContextCache(self.window, self.places.device) for layer in self._layers_over_time()}
         last = list(caches)[-1]
         self._read_at(last, self._transform(hidden, range(last), caches), caches[last])
-        recent = None
-        if seen.whole is not None:
-            recent = seen.whole[:, 1:].unfold(1, RECENT, 1).movedim(-1, 2).flatten(0, 1)
-        filtered = self.filtered.after_each(*seen.filtered) if self.filtered and seen.filtered else None
-        return Context(caches, Carry(filtered, recent))
+        return Context(caches, self.paths.after_each(seen))
 
     def denoise(
         self,
@@ -255,9 +229,9 @@ class Dynamics(Loadable):
             sharpness: of what the fine path copies (`FinePath.predict`).
         """
         condition = self._condition(given)
-        seen = self._see(frames, given, condition, context.carry if context else None, crop=crop, single=bool(context))
-        hidden = self._embed(seen.tokens, condition, agent)
-        hidden = self._transform(hidden, range(len(self.blocks)), context.caches if context else {})
+        carry, caches = (context.carry, context.caches) if context else (None, {})
+        seen = self._see(frames, given, condition, carry, crop=crop, single=context is not None)
+        hidden = self._transform(self._embed(seen.tokens, condition, agent), range(len(self.blocks)), caches)
         return self._predict(hidden, seen, given.tau, 0, sharpness)
 
     def watch(self, frames: Tensor, given: Conditioning, agent: Tensor) -> Tensor:
@@ -298,8 +272,7 @@ class Dynamics(Loadable):
         condition = self._condition(given)
         seen = self._see(frames, given, condition, memory.carry, keep)
         if keep:
-            filtered = self.filtered.after(keep, *seen.filtered) if self.filtered and seen.filtered else None
-            memory.carry = Carry(filtered, None if seen.whole is None else seen.whole[:, keep : keep + RECENT])
+            memory.carry = self.paths.after(seen, keep)
         hidden = self._embed(seen.tokens, condition, agent)
         if agent is not None:
             hidden = self._transform(hidden, range(len(self.blocks)), memory.caches, keep)
@@ -339,66 +312,15 @@ class Dynamics(Loadable):
         keep: int = 0,
         crop: Crop | None = None,
         single: bool = False,
-    ) -> _Seen:
-        """Take frames [B, T, N, C] along their paths; the first `keep` are not denoised.
-
-        With `single`, the carry is one of each frame, [B T, ...]: no frame sees another one of the same pass.
-        """
-        shape, tau = frames.shape[:2], given.tau
+    ) -> Seen:
+        """What the transformer sees of frames [B, T, N, C] (`Paths.see`)."""
         levels, moves = condition
-        scene = given.scene
-        if single:
-            frames, tau = frames.flatten(0, 1)[:, None], tau.reshape(-1, 1)
-            levels, moves = levels.reshape(-1, 1, self.dim), moves.reshape(-1, 1, self.dim)
-            if scene is not None and self.fine is not None:
-                scene = scene.repeat_interleave(shape[1], dim=0)
-        parts, looked, whole, filtered = [], None, None, None
-        if self.fine is not None:
-            video = self.split(frames)["video"]
-            recent = carry.recent if carry is not None else None
-            if recent is None:
-                recent = video.new_zeros(len(video), RECENT, self.streams["video"], self.channels)
-            if crop is None:
-                whole = torch.cat([recent, video], dim=1)
-                fine, looked = self._fine(whole, scene, levels + moves, keep)
-            else:
-                fine, looked = self.fine.look(video[:, 0], recent, scene, (levels + moves)[:, 0], crop)
-                fine = fine[:, None]
-            parts.append(fine)
-        if self.filtered is not None:
-            first = self.streams["video"] if self.fine is not None else 0
-            rest = self.split(frames)["audio"] if self.fine is not None else frames
-            before = carry.filtered if carry is not None else None
-            filtered = self.filtered.filter(rest, tau, self.change[first:], before)
-            parts.append(self.filtered.stem(filtered[1]))
-        tokens = torch.cat(parts, dim=2).reshape(*shape, self.inner, self.dim)
-        if filtered is not None and single:
-            posterior = filtered[0].map(lambda part: part.reshape(*shape, *part.shape[2:]))
-            filtered = posterior, filtered[1]
-        if self.fine is None and given.scene is not None:
-            tokens = tokens + given.scene[:, None]
-        return _Seen(tokens, looked, filtered, whole)
-
-    def _fine(self, whole: Tensor, scene: Tensor | None, condition: Tensor, keep: int) -> tuple[Tensor, Looked | None]:
-        """Tokens for the transformer of the frames of `whole` but the first RECENT, [B, T, n, D]."""
-        assert self.fine is not None
-        parts, looked, time = [], None, whole.shape[1] - RECENT
-        if keep:
-            pairs = whole[:, RECENT - 1 : RECENT + keep].unfold(1, 2, 1).movedim(-1, 2)
-            parts.append(self.fine.read(pairs.flatten(0, 1)).unflatten(0, (len(whole), keep)))
-        if keep < time:
-            new = whole[:, RECENT + keep :].flatten(0, 1)
-            recent = whole[:, keep:-1].unfold(1, RECENT, 1).movedim(-1, 2).flatten(0, 1)
-            if scene is not None:
-                scene = scene.repeat_interleave(time - keep, dim=0)
-            tokens, looked = self.fine.look(new, recent, scene, condition[:, keep:].flatten(0, 1))
-            parts.append(tokens.unflatten(0, (len(whole), time - keep)))
-        return torch.cat(parts, dim=1), looked
+        return self.paths.see(frames, given.tau, levels + moves, given.scene, self.change, carry, keep, crop, single)
 
     def _embed(self, seen: Tensor, condition: tuple[Tensor, Tensor], agent: Tensor | None = None) -> Tensor:
         """Tokens of the transformer [B, T, S + A, D] from those of the streams [B, T, n, D]."""
         (batch, time), (levels, moves) = seen.shape[:2], condition
-        registers = self.places.new_zeros(batch, time, len(self.places) - self.inner - 2, self.dim)
+        registers = self.places.new_zeros(batch, time, len(self.places) - self.paths.count - 2, self.dim)
         hidden = torch.cat([seen, registers, levels[:, :, None], moves[:, :, None]], dim=2)
         hidden = hidden + self.places + (levels + moves)[:, :, None]
         return hidden if agent is None else torch.cat([hidden, agent.expand(batch, time, -1, -1)], dim=2)
@@ -432,18 +354,12 @@ class Dynamics(Loadable):
         visible[:own, own:] = False
         return visible
 
-    def _predict(self, hidden: Tensor, seen: _Seen, tau: Tensor, keep: int, sharpness: float) -> Prediction:
+    def _predict(self, hidden: Tensor, seen: Seen, tau: Tensor, keep: int, sharpness: float) -> Prediction:
         """Of the frames that are not kept: hidden [B, T - keep, S + A, D]."""
-        hidden, parts, mixture = self.norm(hidden), [], None
-        if self.fine is not None and seen.looked is not None:
-            coarse = hidden[:, :, : self.fine.coarse].flatten(0, 1)
-            tokens, mixture = self.fine.predict(seen.looked, coarse, tau[:, keep:].flatten(), sharpness)
-            parts.append(tokens.unflatten(0, hidden.shape[:2]))
-        if seen.filtered is not None:
-            posterior = seen.filtered[0].map(lambda part: part[:, keep:])
-            correction = self.read_out(hidden[:, :, self.inner - posterior.mean.shape[2] : self.inner]).float()
-            parts.append(posterior.mean + posterior.variance.sqrt() * correction)
-        return Prediction(torch.cat(parts, dim=2), hidden[:, :, len(self.places) :], mixture)
+        hidden = self.norm(hidden)
+        states = hidden[:, :, : self.paths.count]
+        tokens, mixture = self.paths.predict(states, self.read_out, seen, tau, keep, sharpness)
+        return Prediction(tokens, hidden[:, :, len(self.places) :], mixture)
 
 
 def _fourier(tau: Tensor) -> Tensor:

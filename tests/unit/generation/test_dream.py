@@ -19,7 +19,7 @@ CONFIG = DynamicsConfig(dim=16, heads=2, layers=4, time_every=2, window=WINDOW)
 def dynamics() -> Dynamics:
     torch.manual_seed(0)
     model = Dynamics(CONFIG, SHAPES)
-    for layer in (model.read_out, model.filtered.read_scene):
+    for layer in (model.read_out, model.paths.filtered.read_scene):
         torch.nn.init.normal_(layer.weight, std=0.1)
     model.describe(torch.full((6, 3), 0.2), torch.full((6, 3), 0.7), torch.full((6, 3), 0.1))
     return model.eval()
@@ -93,7 +93,7 @@ def test_a_frame_takes_as_many_passes_as_steps(dynamics, monkeypatch):
 def test_a_dream_remembers_how_it_began(dynamics):
     """Long after its first frame has left the window, which is three frames wide."""
     context, actions = torch.randn(2, 8, TOKENS, CHANNELS), torch.randn(2, 58, 2)
-    blind = dynamics.filtered.read_scene.requires_grad_(False)
+    blind = dynamics.paths.filtered.read_scene.requires_grad_(False)
     effects = []
     for place in (0, 1):
         changed = context.clone()
@@ -189,7 +189,7 @@ def test_a_dream_is_the_same_whether_it_begins_in_one_pass_or_in_several(monkeyp
     shapes = {"video": 4, "grid": True, "audio": 2, "channels": 3, "action": {"kind": "continuous", "size": 2}}
     dynamics = Dynamics(config, shapes).eval()
     torch.nn.init.normal_(dynamics.read_out.weight, std=0.1)
-    torch.nn.init.normal_(dynamics.filtered.read_scene.weight, std=0.1)
+    torch.nn.init.normal_(dynamics.paths.filtered.read_scene.weight, std=0.1)
     context, actions, stream = torch.randn(7, 5, 6, 3), torch.rand(7, 8, 2), dynamics.stream
     sizes: list[int] = []
 

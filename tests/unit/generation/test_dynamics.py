@@ -24,7 +24,7 @@ def build(action: dict | None = None) -> Dynamics:
     dynamics = Dynamics(CONFIG, SHAPES | ({"action": action} if action else {}))
     for layer in (
         dynamics.read_out,
-        dynamics.filtered.read_scene,
+        dynamics.paths.filtered.read_scene,
     ):  # they start at zero, which would hide all differences
         torch.nn.init.normal_(layer.weight)
     return dynamics.eval()

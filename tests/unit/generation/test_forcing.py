@@ -225,7 +225,7 @@ def test_every_clip_has_its_own_scene():
     """In single frames, contexts and denoised frames, of the student and of the teacher."""
     batch, model = moving(8), learner(dreamed=1.0)
     batch["scene"] = torch.randn_like(batch["scene"])
-    torch.nn.init.normal_(model.dynamics.filtered.read_scene.weight)
+    torch.nn.init.normal_(model.dynamics.paths.filtered.read_scene.weight)
     calls = watched(model)
     model(batch, draw(8))
     scene = model.dynamics.encode_scene(batch["scene"])
@@ -252,7 +252,7 @@ def test_the_context_of_some_windows_is_what_those_windows_would_have_read():
     given = Conditioning(tau[which], size[which], action[which])
     chosen, expected = (dynamics.denoise(noised[which], given, context).tokens for context in (everything, some))
     torch.testing.assert_close(chosen, expected, atol=1e-6, rtol=1e-5)
-    (gradient,) = torch.autograd.grad(chosen.sum(), dynamics.filtered.read_video.weight)
+    (gradient,) = torch.autograd.grad(chosen.sum(), dynamics.paths.filtered.read_video.weight)
     assert all(not part.requires_grad for cache in everything.caches.values() for part in cache.context)
     assert gradient.abs().max() > 0
 

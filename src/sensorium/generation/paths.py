@@ -1,0 +1,189 @@
+"""The ways of frames into and out of the transformer: what it sees of each stream, what its states predict.
+
+Layouts: B windows, T frames, N tokens a frame (video first, then sound), C channels, D width, n tokens of the
+transformer for all streams of a frame.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from sensorium.generation.config import DynamicsConfig
+from sensorium.generation.filtered_path import FilteredPath
+from sensorium.generation.fine_path import RECENT, Crop, FinePath, Looked, Mixture
+from sensorium.generation.kalman import Gaussian
+from sensorium.generation.memory import Carry
+
+
+class Seen(NamedTuple):
+    """Frames on their way.
+
+    Attributes:
+        tokens: for the transformer, [B, T, n, D].
+        looked: what the fine path needs of the frames that are denoised; None without one.
+        filtered: posterior and inputs of the filtered path, of all frames; None without one.
+        whole: video of the last frames before, and of all frames, [B, RECENT + T, N, C]; None without a fine path.
+    """
+
+    tokens: Tensor
+    looked: Looked | None
+    filtered: tuple[Gaussian, Tensor] | None
+    whole: Tensor | None
+
+
+class Paths(nn.Module):
+    """The fine path of video tokens, if the settings ask for it, and the filtered one of all other tokens.
+
+    Args:
+        config: the section of the dynamics.
+        streams: tokens a frame of "video", and of "audio" if there is sound.
+        grid: rows and columns of the video tokens; 0 if they form no grid.
+        channels: C.
+        pixels: rows and columns of pixels in a video token whose channels are its pixels, else 1.
+
+    Attributes:
+        count: n.
+    """
+
+    def __init__(self, config: DynamicsConfig, streams: dict[str, int], grid: int, channels: int, pixels: int) -> None:
+        super().__init__()
+        self.streams, self.channels, self.dim = streams, channels, config.dim
+        fine = config.fine_path
+        filtered = {name: count for name, count in streams.items() if name != "video" or fine is None}
+        side = (grid, grid) if grid else (1, streams["video"])
+        self.filtered = FilteredPath(filtered, side, channels, config.dim) if filtered else None
+        self.fine = FinePath(fine, grid, channels, pixels, config.dim) if fine else None
+        self.count = (self.fine.coarse if self.fine else 0) + sum(filtered.values())
+
+    def split(self, tokens: Tensor) -> dict[str, Tensor]:
+        """Tokens [..., N, C] -> stream -> [..., tokens of the stream, C]; video tokens may be those of a crop."""
+        audio = self.streams.get("audio", 0)
+        video, *sound = tokens.split([tokens.shape[-2] - audio, audio] if audio else [tokens.shape[-2]], dim=-2)
+        return {"video": video, "audio": sound[0]} if sound else {"video": video}
+
+    def encode_scene(self, video: Tensor) -> Tensor:
+        """What `see` is shown of an earlier frame, of its standardised video tokens [B, n, C]."""
+        if self.fine is not None:
+            return video
+        assert self.filtered is not None
+        return self.filtered.encode_scene(video)
+
+    def blur(self, frames: Tensor, noise: Tensor, tau: Tensor) -> Tensor:
+        """Earlier frames [B, T, N, C] with a share of noise of level tau [B, T]; a fine path copies, so it has none."""
+        level = tau[..., None, None]
+        blurred = (1 - level) * noise + level * frames
+        if self.fine is None:
+            return blurred
+        count = self.streams["video"]
+        return torch.cat([frames[:, :, :count], blurred[:, :, count:]], dim=2)
+
+    def see(
+        self,
+        frames: Tensor,
+        tau: Tensor,
+        condition: Tensor,
+        scene: Tensor | None,
+        change: Tensor,
+        carry: Carry | None,
+        keep: int = 0,
+        crop: Crop | None = None,
+        single: bool = False,
+    ) -> Seen:
+        """What the transformer sees of frames.
+
+        Args:
+            frames: [B, T, N, C], each noised to its own level.
+            tau: the levels, [B, T].
+            condition: embedding of level, step size and action, [B, T, D].
+            scene: of `encode_scene`; None: there is none.
+            change: mean squared change a frame of standardised tokens, [N, C].
+            carry: of the frames before; None: there are none.
+            keep: so many first frames are not denoised.
+            crop: where the fine path looks, [B T]; None: everywhere.
+            single: the carry is one of each frame, [B T, ...]; no frame sees another one of the same pass.
+        """
+        shape, earlier = frames.shape[:2], scene
+        if single:
+            frames, tau, condition = (part.flatten(0, 1)[:, None] for part in (frames, tau, condition))
+            if scene is not None and self.fine is not None:
+                earlier = scene.repeat_interleave(shape[1], dim=0)
+        parts, looked, whole, filtered = [], None, None, None
+        if self.fine is not None:
+            video = self.split(frames)["video"]
+            recent = carry.recent if carry is not None else None
+            if recent is None:
+                recent = video.new_zeros(len(video), RECENT, self.streams["video"], self.channels)
+            if crop is None:
+                whole = torch.cat([recent, video], dim=1)
+                fine, looked = self._fine(whole, earlier, condition, keep)
+            else:
+                fine, looked = self.fine.look(video[:, 0], recent, earlier, condition[:, 0], crop)
+                fine = fine[:, None]
+            parts.append(fine)
+        if self.filtered is not None:
+            first = 0 if self.fine is None else self.streams["video"]
+            rest = frames if self.fine is None else self.split(frames)["audio"]
+            before = carry.filtered if carry is not None else None
+            posterior, inputs = self.filtered.filter(rest, tau, change[first:], before)
+            parts.append(self.filtered.stem(inputs))
+            filtered = posterior.map(lambda part: part.reshape(*shape, *part.shape[2:])), inputs
+        tokens = torch.cat(parts, dim=2).reshape(*shape, self.count, self.dim)
+        if self.fine is None and scene is not None:
+            tokens = tokens + scene[:, None]
+        return Seen(tokens, looked, filtered, whole)
+
+    def after(self, seen: Seen, kept: int) -> Carry:
+        """The carry after the first `kept` frames, one at least."""
+        filtered = self.filtered.after(kept, *seen.filtered) if self.filtered and seen.filtered else None
+        return Carry(filtered, None if seen.whole is None else seen.whole[:, kept : kept + RECENT])
+
+    def after_each(self, seen: Seen) -> Carry:
+        """The carry after each of the frames, [B T, ...]."""
+        filtered = self.filtered.after_each(*seen.filtered) if self.filtered and seen.filtered else None
+        recent = None
+        if seen.whole is not None:
+            recent = seen.whole[:, 1:].unfold(1, RECENT, 1).movedim(-1, 2).flatten(0, 1)
+        return Carry(filtered, recent)
+
+    def predict(
+        self, states: Tensor, read_out: nn.Linear, seen: Seen, tau: Tensor, keep: int, sharpness: float
+    ) -> tuple[Tensor, Mixture | None]:
+        """Clean tokens [B, T - keep, N, C] of the frames that are denoised, and the mixture that video comes from.
+
+        Args:
+            states: of the tokens of the streams after the transformer, [B, T - keep, n, D].
+            read_out: of the filtered tokens: states to corrections.
+            seen: of `see`.
+            tau: levels of all frames, [B, T].
+            keep: as for `see`.
+            sharpness: of what is copied (`FinePath.predict`).
+        """
+        parts, mixture = [], None
+        if self.fine is not None and seen.looked is not None:
+            coarse = states[:, :, : self.fine.coarse].flatten(0, 1)
+            tokens, mixture = self.fine.predict(seen.looked, coarse, tau[:, keep:].flatten(), sharpness)
+            parts.append(tokens.unflatten(0, states.shape[:2]))
+        if seen.filtered is not None:
+            mean, variance = seen.filtered[0].map(lambda part: part[:, keep:])
+            correction = read_out(states[:, :, self.count - mean.shape[2] :]).float()
+            parts.append(mean + variance.sqrt() * correction)
+        return torch.cat(parts, dim=2), mixture
+
+    def _fine(self, whole: Tensor, scene: Tensor | None, condition: Tensor, keep: int) -> tuple[Tensor, Looked | None]:
+        """Tokens for the transformer of the frames of `whole` but the first RECENT, [B, T, n, D]."""
+        assert self.fine is not None
+        parts, looked, time = [], None, whole.shape[1] - RECENT
+        if keep:
+            pairs = whole[:, RECENT - 1 : RECENT + keep].unfold(1, 2, 1).movedim(-1, 2)
+            parts.append(self.fine.read(pairs.flatten(0, 1)).unflatten(0, (len(whole), keep)))
+        if keep < time:
+            new = whole[:, RECENT + keep :].flatten(0, 1)
+            recent = whole[:, keep:-1].unfold(1, RECENT, 1).movedim(-1, 2).flatten(0, 1)
+            if scene is not None:
+                scene = scene.repeat_interleave(time - keep, dim=0)
+            tokens, looked = self.fine.look(new, recent, scene, condition[:, keep:].flatten(0, 1))
+            parts.append(tokens.unflatten(0, (len(whole), time - keep)))
+        return torch.cat(parts, dim=1), looked

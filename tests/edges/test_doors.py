@@ -22,7 +22,7 @@ JSON = b"Content-Type: application/json\r\n"
 class Stub:
     """A game that shows nothing."""
 
-    def begin(self, again: object) -> bytes:
+    def begin(self, again: object, sharpness: object = None) -> bytes:
         return b"begun"
 
     def step(self, session: object, keys: object) -> bytes:

@@ -203,17 +203,7 @@ class WorldModel:
         if after is None or after.video is None:
             raise ValueError("a dream goes on from what was seen: call perceive with a video first, or pass after=")
         shapes = self._parts.manifest("dynamics")["details"]["shapes"]
-        moves, given_actions = None, np.asarray(actions)
-        if shapes["action"] is None:
-            horizon = int(given_actions) if given_actions.ndim == 0 else len(given_actions)
-        else:
-            if after.actions is None:
-                raise ValueError("the dynamics are steered: call perceive with the actions that led to its frames too")
-            parts = [_action(part, shapes["action"]) for part in (after.actions, given_actions)]
-            horizon = len(parts[1])
-            moves = torch.from_numpy(np.concatenate(parts)).to(self.device)[None]
-        if horizon < 1:
-            raise ValueError("actions is empty: one action for each frame to imagine")
+        moves, horizon = _moves(after.actions, np.asarray(actions), shapes["action"])
         size = int(self._parts.manifest("tokenizers/video")["details"]["shapes"]["size"])
         video = _checked("video", after.video, (None, size, size, 3), "uint8")
         tokenizer = self._parts.load(VideoTokenizer)
@@ -229,16 +219,9 @@ class WorldModel:
             context = torch.cat([context, heard], dim=2)
         kept = dynamics.window  # longest context of a dream
         if moves is not None:
-            moves = moves[:, max(0, given - kept) :]
-        dreamed = dream(
-            dynamics,
-            context[:, -kept:],
-            moves,
-            horizon,
-            denoising_steps=denoising_steps,
-            sharpness=sharpness,
-            seed=seed,
-        )
+            moves = moves[:, max(0, given - kept) :].to(self.device)
+        how = {"denoising_steps": denoising_steps, "seed": seed}
+        dreamed = dream(dynamics, context[:, -kept:], moves, horizon, sharpness=sharpness, **how)
         tokens = dynamics.split(dreamed)
         # decoded together with the context, because decoders may use earlier frames and sounds overlap frames
         shown = tokenizer.decode(torch.cat([seen, tokens["video"][0]]))[given:]
@@ -283,6 +266,22 @@ def _checked(name: str, values: ArrayLike, shape: tuple[int | None, ...], kind: 
         wanted = ", ".join("T" if size is None else str(size) for size in shape)
         raise ValueError(f"{name} is {array.dtype} {list(array.shape)}: this model wants {kind} [{wanted}]")
     return array
+
+
+def _moves(
+    before: np.ndarray | None, coming: np.ndarray, action: dict[str, Any] | None
+) -> tuple[torch.Tensor | None, int]:
+    """All actions of a dream [1, T + F, ...], and the number F of its frames, of `imagine`'s arguments."""
+    if action is None:
+        moves, horizon = None, int(coming) if coming.ndim == 0 else len(coming)
+    else:
+        if before is None:
+            raise ValueError("the dynamics are steered: call perceive with the actions that led to its frames too")
+        parts = [_action(part, action) for part in (before, coming)]
+        moves, horizon = torch.from_numpy(np.concatenate(parts))[None], len(parts[1])
+    if horizon < 1:
+        raise ValueError("actions is empty: one action for each frame to imagine")
+    return moves, horizon
 
 
 def _action(values: ArrayLike, action: dict[str, Any]) -> np.ndarray:

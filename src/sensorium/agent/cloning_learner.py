@@ -13,7 +13,8 @@ from sensorium.agent.config import CloningConfig
 from sensorium.agent.scalars import code_loss
 from sensorium.generation.config import DynamicsConfig
 from sensorium.generation.dynamics import FINEST, Conditioning
-from sensorium.generation.dynamics_learner import DynamicsLearner, context_signal, corrupt, tokens_of
+from sensorium.generation.dynamics_learner import DynamicsLearner, tokens_of
+from sensorium.generation.shortcut_forcing import context_signal, corrupt
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.randomness import Draw
 from sensorium.training.collapse import mean_difference

@@ -12,8 +12,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from sensorium.generation.dynamics import FINEST, STEPS, Conditioning, Dynamics, Prediction
+from sensorium.generation.dynamics import FINEST, STEPS, Conditioning, Dynamics
 from sensorium.generation.memory import Memory
+from sensorium.generation.paths import Prediction
 from sensorium.models.out_of_memory import in_pieces
 from sensorium.randomness import Draw, stable_seed
 

@@ -12,15 +12,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from sensorium.generation.config import DynamicsConfig
-from sensorium.generation.fine_path import Crop, FinePath, Mixture
+from sensorium.generation.fine_path import Crop, FinePath
 from sensorium.generation.memory import Carry, Context, Memory
-from sensorium.generation.paths import Paths, Seen
+from sensorium.generation.paths import Paths, Prediction, Seen
 from sensorium.models.cache import Cache, ContextCache, RingCache
 from sensorium.models.layers import Block, RMSNorm, action_embedding
 from sensorium.models.load import Loadable
@@ -47,20 +47,6 @@ class Conditioning:
     action: Tensor | None = None
     labelled: Tensor | None = None
     scene: Tensor | None = None
-
-
-class Prediction(NamedTuple):
-    """Output of a pass.
-
-    Attributes:
-        tokens: clean tokens, standardised, [B, T, N, C]; where the fine path looked at crops, theirs and the sound's.
-        agent: states of the agent tokens, [B, T, A, D].
-        mixture: what the video tokens come from, of B T pictures; None without a fine path.
-    """
-
-    tokens: Tensor
-    agent: Tensor
-    mixture: Mixture | None = None
 
 
 class Dynamics(Loadable):
@@ -174,14 +160,7 @@ class Dynamics(Loadable):
         return self.paths.encode_scene((frame[:, :count].float() - self.mean[:count]) / self.deviation[:count])
 
     def blur(self, frames: Tensor, noise: Tensor, tau: Tensor) -> Tensor:
-        """Earlier frames as a pass reads them: with a share of noise, since dreamed frames are not to be trusted.
-
-        What a fine path copies from is read as it is.
-
-        Args:
-            frames, noise: [B, T, N, C].
-            tau: [B, T].
-        """
+        """Earlier frames as a pass reads them: with a share of noise, for dreamed ones are not to be trusted."""
         return self.paths.blur(frames, noise, tau)
 
     def remember(self) -> Memory:

@@ -34,6 +34,20 @@ class Seen(NamedTuple):
     whole: Tensor | None
 
 
+class Prediction(NamedTuple):
+    """Output of a pass.
+
+    Attributes:
+        tokens: clean tokens, standardised, [B, T, N, C]; where the fine path looked at crops, theirs and the sound's.
+        agent: states of the agent tokens, [B, T, A, D].
+        mixture: what the video tokens come from, of B T pictures; None without a fine path.
+    """
+
+    tokens: Tensor
+    agent: Tensor
+    mixture: Mixture | None = None
+
+
 class Paths(nn.Module):
     """The fine path of video tokens, if the settings ask for it, and the filtered one of all other tokens.
 

@@ -85,7 +85,8 @@ def dynamics(settings: GenerationSettings) -> Counts:
 def fine_path(config: FineConfig, channels: int, pixels: int, dim: int) -> Counts:
     """`FinePath`."""
     width, area, sources = config.width, config.pool**2, (2 * config.reach + 1) ** 2 + 1
-    total = linear(2 * channels * area, dim) + linear(9 * (5 * channels + 2), width) + linear(width * area, dim)
+    total = linear(2 * channels * area, dim) + linear(width * area, dim)
+    total += Counts(matrices=9 * (5 * channels + 2) * width, others=width)
     total += linear(dim * area, width, bias=False) + vectors(width, 3) + linear(dim, dim)
     total += linear(width, sources * pixels**2) + linear(9 * width, channels) + linear(width, 1)
     block = Counts(matrices=18 * width**2 + 2 * dim * width, others=8 * width)

@@ -137,5 +137,5 @@ class Optimiser:
 
 
 def for_muon(name: str, parameter: Tensor) -> bool:
-    """Whether Muon may train a parameter of this name: a matrix or a kernel in a block."""
-    return "blocks" in name.split(".") and parameter.dim() >= 2
+    """Whether Muon may train a parameter of this name: a matrix or a kernel of a block, or a kernel before blocks."""
+    return not {"blocks", "enter"}.isdisjoint(name.split(".")) and parameter.dim() >= 2

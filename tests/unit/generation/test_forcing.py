@@ -9,9 +9,10 @@ import torch
 
 from sensorium.generation.config import DynamicsConfig
 from sensorium.generation.dream import dream, euler_step
-from sensorium.generation.dynamics import Conditioning, Dynamics, Prediction
-from sensorium.generation.dynamics_learner import (
-    DynamicsLearner,
+from sensorium.generation.dynamics import Conditioning, Dynamics
+from sensorium.generation.dynamics_learner import DynamicsLearner
+from sensorium.generation.paths import Prediction
+from sensorium.generation.shortcut_forcing import (
     Levels,
     bootstrap_target,
     context_signal,
@@ -291,11 +292,7 @@ def test_every_target_has_the_weight_of_its_level():
     """Bootstrapped ones as well: with an error of one everywhere, what is left of the loss is the ramp."""
     batch, model, seen = moving(8), learner(dreamed=0), []
     model.config = model.config.model_copy(update={"bootstrap": 0.5, "images": 0.0})
-
-    def nothing(noised, *levels):
-        seen.append(levels)
-        return Prediction(torch.zeros_like(noised), torch.empty(0))
-
+    nothing = lambda x, *levels: seen.append(levels) or Prediction(torch.zeros_like(x), torch.empty(0))  # noqa: E731
     model._denoiser = lambda *_: nothing
     model._targets = lambda _clips, noised, *_: torch.ones_like(noised)
     metrics = model(batch, draw(8))[1]

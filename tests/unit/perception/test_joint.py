@@ -178,7 +178,7 @@ def test_it_gains_and_harms_little(world: ToyWorld, start: Path, finetuned: Path
     assert gains["no change"]["value"] > 0.03, result["table"]
     for name in ("vision_linear_probe", "image_to_sound_r1", "sound_to_image_r1", "world_position", "world_state"):
         assert result["table"][name]["difference"]["low"] > 0, name
-    assert gains["encoders frozen"]["low"] < gains["no change"]["low"]  # most of it needs no trained encoder here
+    assert gains["encoders frozen"]["low"] <= gains["no change"]["low"]  # most of it needs no trained encoder here
     assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
     for seed in ("101", "102"):
         untrained = judge(world, start, finetuned, tmp_path, "--untrained-seed", seed)["metrics"]

@@ -105,7 +105,9 @@ def test_what_the_page_reports(table, tmp_path):
     assert table.text("title") == "Steer a dream"
     assert table.text("steering").startswith("You steer a hand")
     assert table.text("keys") == "\u2190\u2192\u2191\u2193"
-    assert "--recording toy-2 --context 4 --denoising-steps 2 --stillness 0 --sharpness 1 --seed 0" in table.text("replay")
+    assert "--recording toy-2 --context 4 --denoising-steps 2 --stillness 0 --sharpness 1 --seed 0" in table.text(
+        "replay"
+    )
     table.browser.evaluate("document.getElementById('restart').click()")
     table.browser.wait("dream && dream.recording == 'toy-3' && actions.length >= 2")
     # another page begins a dream: this one says so and stands still

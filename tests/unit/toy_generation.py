@@ -13,14 +13,16 @@ from toy_world import DETAILS, ENCODER_SHAPES, ToyWorld, fit, write_model, write
 
 from sensorium.config import LatentsConfig
 from sensorium.data.sample_formats import to_images
-from sensorium.generation.config import DynamicsConfig
+from sensorium.generation.config import DynamicsConfig, FineConfig
 from sensorium.generation.dynamics import FINEST, Conditioning, Dynamics
+from sensorium.generation.dynamics_learner import DynamicsLearner
 from sensorium.generation.tokenizer_config import VideoTokenizerConfig
 from sensorium.generation.tokenizers import VideoTokenizer
 
 PARTS = ("tokenizer", "latents", "dynamics")
 TOKENIZER = VideoTokenizerConfig(width=16, channels=16)
 DYNAMICS = DynamicsConfig(dim=64, layers=2, time_every=2, heads=2, key_heads=1, window=8, long_frames=8)
+FINE_ROWS, FINE_FRAMES = 6, 8
 
 
 class ToyGeneration:
@@ -96,3 +98,28 @@ class ToyGeneration:
 
         fit([dynamics], 2600, loss, lr=4e-3)
         return dynamics
+
+
+def fine_dynamics(crops: float) -> tuple[DynamicsLearner, dict[str, Tensor]]:
+    """Untrained dynamics with a path of the video tokens' own, and a batch.
+
+    Args:
+        crops: share of the steps on crops: 1, or 0 for steps after dreams.
+    """
+    fine = FineConfig(width=8, blocks=2, pool=2, reach=1, crop=2, crops=crops)
+    config = DynamicsConfig(
+        dim=32, heads=2, key_heads=1, layers=2, time_every=2, registers=1, frames=4, long_frames=8, window=6,
+        bootstrap=0.5, dreamed=0.6, images=0.3, path="fine", fine=fine,
+    )  # fmt: skip
+    action = {"kind": "continuous", "size": 2}
+    shapes = {"video": 16, "grid": True, "audio": 2, "channels": 12, "pixels": 2, "action": action}
+    patches = VideoTokenizer(VideoTokenizerConfig(kind="patches", channels=12), {"size": 8})
+    model = Dynamics(config, shapes)
+    model.describe_pixels(patches.network.colour, patches.network.mean)
+    batch = {
+        "latent": torch.randn(FINE_ROWS, FINE_FRAMES, 16, 12).half(),
+        "sound": torch.randn(FINE_ROWS, FINE_FRAMES, 2, 12).half(),
+        "scene": torch.randn(FINE_ROWS, 16, 12).half(),
+        "action": torch.rand(FINE_ROWS, FINE_FRAMES, 2) * 2 - 1,
+    }
+    return DynamicsLearner(model, config, patches), batch

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
+from toy_generation import fine_dynamics
 
 from sensorium.agent.agent import Actor, Agent
 from sensorium.agent.cloning_learner import CloningLearner
@@ -16,7 +17,7 @@ from sensorium.forecasting.config import StateDynamicsConfig
 from sensorium.forecasting.state_dynamics_learner import StateDynamicsLearner
 from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.generation.audio_tokenizer_learner import SoundLearner
-from sensorium.generation.config import DynamicsConfig, FineConfig
+from sensorium.generation.config import DynamicsConfig
 from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.dynamics_learner import DynamicsLearner
 from sensorium.generation.tokenizer_config import AudioTokenizerConfig, TransformerTokenizerConfig, VideoTokenizerConfig
@@ -51,7 +52,6 @@ DYNAMICS = DynamicsConfig(
     dim=32, heads=2, key_heads=1, layers=2, time_every=2, registers=1, frames=4, long_frames=8, window=6,
     bootstrap=0.5, dreamed=0.6, images=0.3,
 )  # fmt: skip
-FINE = FineConfig(width=8, blocks=2, pool=2, reach=1, crop=2)
 TOKENS = {"video": 4, "grid": True, "audio": 2, "channels": 3, "action": {"kind": "continuous", "size": 2}}
 CLONING = CloningConfig(distances=2)
 IMAGINATION = ImaginationConfig(context=3, horizon=2, denoising_steps=1)
@@ -135,20 +135,6 @@ def dynamics() -> tuple[Learner, Batch]:
     """Shortcut forcing, with clips that are bootstrapped, dreamed, and single frames."""
     model = DynamicsLearner(Dynamics(DYNAMICS, TOKENS), DYNAMICS, VideoTokenizer(VIDEO, {"size": SIZE}))
     return model, tokens(DYNAMICS.long_frames)
-
-
-def fine_dynamics(crops: float) -> tuple[Learner, Batch]:
-    """The same with a path of their own for video tokens: the first step on crops, or after dreams."""
-    config = DYNAMICS.model_copy(update={"path": "fine", "fine": FINE.model_copy(update={"crops": crops})})
-    shapes = TOKENS | {"video": 16, "channels": 12, "pixels": 2}
-    patches = VideoTokenizer(VideoTokenizerConfig(kind="patches", channels=12), {"size": 8})
-    model = Dynamics(config, shapes)
-    model.describe_pixels(patches.network.colour, patches.network.mean)
-    batch = tokens(DYNAMICS.long_frames)
-    rows, frames = batch["latent"].shape[:2]
-    batch["latent"], batch["scene"] = torch.randn(rows, frames, 16, 12).half(), torch.randn(rows, 16, 12).half()
-    batch["sound"] = torch.randn(rows, frames, 2, 12).half()
-    return DynamicsLearner(model, config, patches), batch
 
 
 def agent() -> Agent:

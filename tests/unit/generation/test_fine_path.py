@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import nn
-from toy_learners import fine_dynamics
+from toy_generation import fine_dynamics
 
 from sensorium.config import ConfigurationError
 from sensorium.generation import fine_objective

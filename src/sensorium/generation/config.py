@@ -88,7 +88,7 @@ class DynamicsConfig(Transformer):
         0.25, ge=0, le=1, description="probability that half of a window's context is the model's own prediction"
     )
     path: Literal["filtered", "fine"] = Field(
-        "filtered", description="of video tokens: through a filter, or on their own grid by blocks and copies"
+        "filtered", description="of video tokens: through a filter, or, if they are patches, by blocks and copies"
     )
     fine: FineConfig = FineConfig()
     training: Training = Training(steps=2100, batch=4, lr=1e-3, muon=3.0, ema=0.995)
@@ -200,6 +200,11 @@ class GenerationSettings(WorldSettings):
             self.tokenizers.video.check_size(self.data.size)
             if "audio" in self.streams():
                 self.tokenizers.audio.check_samples(self.data.samples_per_frame)
-            if self.dynamics.fine_path:
-                self.dynamics.fine_path.check_grid(math.isqrt(self.tokenizers.video.tokens(self.data.size)))
+            if fine := self.dynamics.fine_path:
+                if (kind := self.tokenizers.video.kind) != "patches":
+                    raise ValueError(
+                        f"dynamics.path is fine, which copies pixels, and tokenizers.video.kind is {kind}; "
+                        "set the kind to patches, or the path to filtered"
+                    )
+                fine.check_grid(math.isqrt(self.tokenizers.video.tokens(self.data.size)))
         return self

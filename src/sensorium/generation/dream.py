@@ -212,8 +212,7 @@ class Dreamer:
 
     def _corrupted(self, frame: Tensor, number: int) -> Tensor:
         """A past frame [B, 1, N, C] with its share of noise."""
-        tau = torch.full(frame.shape[:2], self._signal, device=frame.device)
-        return self.dynamics.blur(frame, self._noise("context", number, frame), tau)
+        return self.dynamics.blur(frame, self._noise("context", number, frame), self._signal)
 
     def _pass(
         self,

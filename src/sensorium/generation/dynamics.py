@@ -159,7 +159,7 @@ class Dynamics(Loadable):
         count = self.streams["video"]
         return self.paths.encode_scene((frame[:, :count].float() - self.mean[:count]) / self.deviation[:count])
 
-    def blur(self, frames: Tensor, noise: Tensor, tau: Tensor) -> Tensor:
+    def blur(self, frames: Tensor, noise: Tensor, tau: Tensor | float) -> Tensor:
         """Earlier frames as a pass reads them: with a share of noise, for dreamed ones are not to be trusted."""
         return self.paths.blur(frames, noise, tau)
 

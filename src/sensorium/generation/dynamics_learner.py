@@ -6,16 +6,16 @@ Layouts: B windows, T frames, N tokens, C channels.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from sensorium.generation.clips import Clips
 from sensorium.generation.config import DynamicsConfig
 from sensorium.generation.dream import dream
 from sensorium.generation.dynamics import FINEST, Conditioning, Dynamics
 from sensorium.generation.fine_objective import crop_of, draw_crops, guided, video_loss
-from sensorium.generation.fine_path import Crop
+from sensorium.generation.fine_path import RECENT, Crop
 from sensorium.generation.kalman import kalman_filter
 from sensorium.generation.memory import Context
 from sensorium.generation.paths import Prediction
@@ -39,66 +39,6 @@ _SHARPNESS = (1.0, 4.0)  # of dreams that a fine path is walked through, by turn
 _SHOWN = 4  # windows in a picture
 
 Rows = Tensor | slice  # bool [B] on the CPU
-
-
-@dataclass(frozen=True)
-class Clips:
-    """Windows during a training step, [B, T, ...] each but the scene.
-
-    Which rows are passed through the network depends on the two masks `bootstrapped` and `dreamed`. They are on the
-    CPU, where the program can read them while a GPU still computes.
-
-    Attributes:
-        clean: tokens, standardised.
-        noise: noise of the denoised frames, in the shape of `clean`.
-        levels: levels of the denoised frames.
-        bootstrapped: bool, frames whose target is two steps of half the size; the target of the others is the data.
-        context_noise: noise of the context frames, in the shape of `clean`.
-        context_tau: signal levels of the context frames.
-        dream_noise: noise from which dreamed context frames are sampled, in the shape of `clean`.
-        dreamed: bool, context frames that are dreamed.
-        action: the action that led to each frame; None if there are no actions.
-        labelled: bool, whether the actions of the frame's window are used.
-        scene: an earlier frame of each recording, tokens of the tokenizer, [B, n, C].
-        crop: where the fine path looks, [B, T, 2] (`draw_crops`); None: everywhere, or there is no fine path.
-        sharpness: of the dreams that a fine path is walked through.
-    """
-
-    clean: Tensor
-    noise: Tensor
-    levels: Levels
-    bootstrapped: Tensor
-    context_noise: Tensor
-    context_tau: Tensor
-    dream_noise: Tensor
-    dreamed: Tensor
-    action: Tensor | None
-    labelled: Tensor
-    scene: Tensor
-    crop: Tensor | None = None
-    sharpness: float = 1.0
-
-    def cut(self, rows: Tensor, length: int) -> Clips:
-        """Some windows, bool [B] on the CPU, cut into clips of `length` frames that do not see each other."""
-
-        def clips(x: Tensor) -> Tensor:
-            return rows_of(x, rows).reshape(-1, length, *x.shape[2:])
-
-        return Clips(
-            clean=clips(self.clean),
-            noise=clips(self.noise),
-            levels=self.levels.map(clips),
-            bootstrapped=clips(self.bootstrapped),
-            context_noise=clips(self.context_noise),
-            context_tau=clips(self.context_tau),
-            dream_noise=clips(self.dream_noise),
-            dreamed=clips(self.dreamed),
-            action=None if self.action is None else clips(self.action),
-            labelled=clips(self.labelled),
-            scene=rows_of(self.scene, rows).repeat_interleave(self.clean.shape[1] // length, dim=0),
-            crop=None if self.crop is None else clips(self.crop),
-            sharpness=self.sharpness,
-        )
 
 
 class DynamicsLearner(Learner):
@@ -263,10 +203,12 @@ class DynamicsLearner(Learner):
         assert fine is not None
         frames, clean, noise = (rows_of(part, rows) for part in (context, clips.clean, clips.dream_noise))
         blur, tau = rows_of(clips.context_noise, rows), rows_of(clips.context_tau, rows)
-        chosen = rows_of(clips.dreamed, rows).to(frames.device, non_blocking=True)[..., None, None]
+        chosen = rows_of(clips.dreamed, rows)
         action = None if clips.action is None else rows_of(clips.action, rows)
         labelled, scene = rows_of(clips.labelled[:, 0], rows), self.dynamics.encode_scene(rows_of(clips.scene, rows))
         memory, walked = self.dynamics.remember(), [frames[:, :1]]
+        chosen[:, :RECENT] = False  # a dream begins after as many true frames as the blocks see
+        chosen = chosen.to(frames.device, non_blocking=True)[..., None, None]
         for number in range(1, frames.shape[1] - 1):
             pair = slice(number - 1, number + 1)
             levels = torch.cat([tau[:, [number - 1]], torch.zeros_like(tau[:, :1])], dim=1)

@@ -5,6 +5,8 @@ Layouts: B windows, T frames, N video tokens on a grid of G x G, C channels, c c
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -32,7 +34,7 @@ def draw_crops(config: FineConfig, clean: Tensor, draw: Draw) -> Tensor:
         int64 [B, T, 2]; of the first frame, before which nothing is known, as if all had changed alike.
     """
     rows, frames, count = clean.shape[:3]
-    side = int(count**0.5)
+    side = math.isqrt(count)
     change = F.pad(clean.diff(dim=1).square().mean(-1), (0, 0, 1, 0)) + _STILL
     grid = change.reshape(rows * frames, 1, side, side)
     moving = F.avg_pool2d(grid, config.crop, stride=config.pool).flatten(1)

@@ -85,9 +85,9 @@ class Paths(nn.Module):
         assert self.filtered is not None
         return self.filtered.encode_scene(video)
 
-    def blur(self, frames: Tensor, noise: Tensor, tau: Tensor) -> Tensor:
+    def blur(self, frames: Tensor, noise: Tensor, tau: Tensor | float) -> Tensor:
         """Earlier frames [B, T, N, C] with a share of noise of level tau [B, T]; a fine path copies, so it has none."""
-        level = tau[..., None, None]
+        level = tau if isinstance(tau, float) else tau[..., None, None]
         blurred = (1 - level) * noise + level * frames
         if self.fine is None:
             return blurred

@@ -232,6 +232,10 @@ class AgentReturnsConfig(Study):
         if isinstance(self.data, FolderConfig) or getattr(self.data, "task", "") == "none":
             raise ValueError("data has no rewards: set data.task, or record a game")
         self.tokenizer.check_size(self.data.size)
+        if self.dynamics.path != "filtered":
+            raise ValueError(
+                f"dynamics.path is {self.dynamics.path}: this study trains filtered dynamics; set filtered"
+            )
         needed = {
             "tokenizer.transformer.frames": self.tokenizer.frames,
             "dynamics.long_frames + agent.cloning.distances": self.dynamics.long_frames + self.agent.cloning.distances,

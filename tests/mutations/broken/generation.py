@@ -84,7 +84,7 @@ MUTANTS = (
     ),
     Mutant(
         "clips with the scenes of other clips",
-        "generation/dynamics_learner.py",
+        "generation/clips.py",
         "rows_of(self.scene, rows).repeat_interleave(self.clean.shape[1] // length, dim=0)",
         "rows_of(self.scene, rows).repeat(self.clean.shape[1] // length, 1, 1)",
         ("test_forcing.py::test_every_clip_has_its_own_scene",),

@@ -142,8 +142,8 @@ ROWS = (
     ),
     Row(
         "Dreams", ("rollout.*", "uncertainty.*", "drift.*"), (),
-        ("unit/generation/test_forcing.py::test_euler_reaches_the_exact_flow",
-         "unit/generation/test_forcing.py::test_a_wrong_teacher_is_not_self_consistent",
+        ("unit/generation/test_shortcut_forcing.py::test_euler_reaches_the_exact_flow",
+         "unit/generation/test_shortcut_forcing.py::test_a_wrong_teacher_is_not_self_consistent",
          "unit/generation/test_dream.py::test_the_ring_dreams_what_the_windowed_forward_dreams",
          "unit/generation/test_dream.py::test_a_dream_remembers_how_it_began",
          "unit/generation/test_dreams.py::test_trained_passes_untrained_fails_and_poisoned_is_worse",

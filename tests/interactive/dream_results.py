@@ -16,7 +16,7 @@ from sensorium.config import PlayroomConfig, Section, canonical_json
 from sensorium.data.recording import KIND, write_shard
 from sensorium.data.sample_formats import to_images, to_sounds
 from sensorium.generation.audio_tokenizer import AudioTokenizer
-from sensorium.generation.config import DynamicsConfig, LatentsConfig
+from sensorium.generation.config import DynamicsConfig, FineConfig, LatentsConfig
 from sensorium.generation.dream_environment import DreamEnvironment
 from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.tokenizer_config import AudioTokenizerConfig, TransformerTokenizerConfig, VideoTokenizerConfig
@@ -34,6 +34,8 @@ CLIPS = VideoTokenizerConfig(
     channels=CHANNELS,
     transformer=TransformerTokenizerConfig(dim=16, heads=2, layers=2, time_every=2, frames=3),
 )
+PATCHES = VideoTokenizerConfig(kind="patches", channels=12)
+COPYING = DYNAMICS.model_copy(update={"path": "fine", "fine": FineConfig(width=8, blocks=2, pool=2, crop=4)})
 SOUND = AudioTokenizerConfig(width=8, channels=CHANNELS)
 
 
@@ -42,6 +44,7 @@ def write_results(
     action: dict[str, Any] | None = HAND,
     heard: bool = False,
     config: VideoTokenizerConfig = TOKENIZER,
+    dynamics_config: DynamicsConfig = DYNAMICS,
 ) -> Path:
     """Recordings, tokenizers, latents and dynamics below a folder `results`; the folder it lies in.
 
@@ -50,6 +53,7 @@ def write_results(
         action: what steers the recordings.
         heard: whether dreams have sound; recordings have it in any case.
         config: of the video tokenizer.
+        dynamics_config: of the dynamics.
     """
     results, rng = folder / "results", np.random.default_rng(0)
     recordings = {}
@@ -83,10 +87,14 @@ def write_results(
         made_from = {"data": digest(data), "tokenizer": digest(playing)}
         inputs["sound"] = digest(_recordings(results / "latents/audio", tokens, action, LatentsConfig(), **made_from))
     audio = SOUND.tokens if heard else 0
-    shapes = {"video": tokenizer.tokens, "grid": True, "audio": audio, "channels": CHANNELS, "action": action}
-    dynamics = Dynamics(DYNAMICS, shapes)
+    shapes = {"video": tokenizer.tokens, "grid": True, "audio": audio, "channels": config.channels, "action": action}
+    dynamics = Dynamics(dynamics_config, shapes | {"pixels": config.pixels})
     nn.init.normal_(dynamics.read_out.weight, std=0.3)  # an untrained one only ever holds the last frame
-    _model(results / "dynamics", dynamics, "dynamics", DYNAMICS, shapes, **inputs)
+    if dynamics.fine is not None:
+        dynamics.describe_pixels(tokenizer.network.colour, tokenizer.network.mean)
+        nn.init.normal_(dynamics.fine.choose.weight)
+        nn.init.normal_(dynamics.fine.up.weight)
+    _model(results / "dynamics", dynamics, "dynamics", dynamics_config, shapes | {"pixels": config.pixels}, **inputs)
     return folder
 
 

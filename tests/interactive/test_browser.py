@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from chromium import Browser, program
-from dream_results import CONSOLE, begin_dream, open_parts, write_results
+from dream_results import CONSOLE, COPYING, PATCHES, begin_dream, open_parts, write_results
 from PIL import Image
 
 from sensorium.interactive.game import Game
@@ -94,6 +94,29 @@ def test_keys_steer_what_is_seen(table):
     assert not np.array_equal(later, picture)
     assert not np.array_equal(later, table.dreamed(recording, [[-1, 0]] * len(both)))  # as if left had stayed down
     assert table.browser.complaints() == []
+
+
+def test_the_slider_of_dynamics_that_copy(table, tmp_path, monkeypatch):
+    """It begins again from the same moment; dynamics that do not copy have none."""
+    table.browser.wait("actions.length >= 1")
+    shown = "getComputedStyle(document.getElementById('sharper')).display"
+    assert table.browser.evaluate(shown) == "none"
+    monkeypatch.chdir(write_results(tmp_path, config=PATCHES, dynamics_config=COPYING))
+    with laid(open_parts(), tmp_path / "profile") as copying:
+        copying.browser.wait("actions.length >= 1")
+        assert copying.browser.evaluate(shown) != "none"
+        assert copying.text("power") == "1.0: the mean of what may come"
+        slide = "(e => { e.value = 3; for (const n of ['input', 'change']) e.dispatchEvent(new Event(n)); })"
+        copying.browser.evaluate(f"{slide}(document.getElementById('sharpness')); 0")
+        copying.browser.wait("dream && dream.sharpness == 8 && actions.length >= 2")
+        assert copying.text("power") == "8.0: one of what may come"
+        assert copying.text("recording") == "toy-2"
+        assert "--sharpness 8" in copying.text("replay")
+        recording, actions, picture = copying.snapshot()
+        environment = begin_dream(copying.parts, recording, **SETTINGS, sharpness=8)
+        expected = [environment.step(np.array(action, np.float32)).frame for action in actions][-1]
+        assert np.array_equal(picture, expected)
+        assert copying.browser.complaints() == []
 
 
 def test_what_the_page_reports(table, tmp_path):

@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
-from dream_results import begin_dream, open_parts, write_results
+from dream_results import COPYING, PATCHES, begin_dream, open_parts, write_results
 
 from sensorium.config import ConfigurationError
 from sensorium.interactive.game import Game
@@ -139,6 +139,25 @@ def test_again_from_the_same_moment(server):
     assert np.array_equal(films[0][1], films[1][1])
     assert np.array_equal(films[2][1], films[3][1])
     assert not np.array_equal(films[1][1], films[2][1])
+
+
+def test_a_sharpness_is_kept_until_another_one(tmp_path, monkeypatch):
+    """It changes what dynamics that copy dream, and nothing else."""
+    monkeypatch.chdir(write_results(tmp_path, config=PATCHES, dynamics_config=COPYING))
+    parts = open_parts()
+    with serving(parts) as server:
+        page, films, said = Page(server), [], []
+        for again, asked in ((False, {}), (True, {"sharpness": 8}), (True, {}), (True, {"sharpness": 1})):
+            begun, _, _ = page.frame("/begin", again=again, **asked)
+            steps = [page.frame("/step", session=begun["session"], keys=["ArrowUp"])[1] for _ in range(3)]
+            said.append((begun["copies"], begun["sharpness"]))
+            films.append(np.concatenate(steps).astype(int))
+    assert said == [(True, 1), (True, 8), (True, 8), (True, 1)]
+    assert np.array_equal(films[0], films[3])
+    assert np.array_equal(films[1], films[2])
+    assert np.abs(films[0] - films[1]).max() > 20
+    environment = begin_dream(parts, "toy-2", **SETTINGS, sharpness=8)
+    assert np.array_equal(films[1][0], environment.step(np.array([0, -1], np.float32)).frame)
 
 
 def test_without_actions_the_truth_stands_beside_the_dream_until_the_recording_ends(tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ MUTANTS = (
         "generation/dynamics_learner.py",
         "torch.where(dreamed, made, rows_of(known[:, 1:], rows))",
         "rows_of(known[:, 1:], rows)",
-        ("test_forcing.py::test_dreamed_frames_are_made_from_noise_and_read_in_place_of_true_ones",),
+        ("test_dynamics_learner.py::test_dreamed_frames_are_made_from_noise_and_read_in_place_of_true_ones",),
         cheap=True,
     ),
     Mutant(
@@ -87,7 +87,7 @@ MUTANTS = (
         "generation/clips.py",
         "rows_of(self.scene, rows).repeat_interleave(self.clean.shape[1] // length, dim=0)",
         "rows_of(self.scene, rows).repeat(self.clean.shape[1] // length, 1, 1)",
-        ("test_forcing.py::test_every_clip_has_its_own_scene",),
+        ("test_dynamics_learner.py::test_every_clip_has_its_own_scene",),
         cheap=True,
     ),
     Mutant(
@@ -102,7 +102,7 @@ MUTANTS = (
         "generation/dynamics_learner.py",
         "weight = ramp_weight(levels.tau)",
         "weight = torch.where(bootstrapped, 1.0, ramp_weight(levels.tau))",
-        ("test_forcing.py::test_every_target_has_the_weight_of_its_level",),
+        ("test_dynamics_learner.py::test_every_target_has_the_weight_of_its_level",),
         cheap=True,
     ),
     Mutant(

@@ -340,3 +340,15 @@ def test_evaluations_follow_source_and_lines(values, expected):
 )
 def test_silent_recordings_are_dreamt_without_sound(data, streams):
     assert validate({"data": data, "lines": {"representation": False}}).streams() == streams
+
+
+def test_only_patches_are_copied():
+    """Learned tokens would be shifted by whole tokens, in units that were never tried."""
+    with pytest.raises(ConfigurationError, match=r"dynamics\.path is fine.*video\.kind is convolutional; set the kind"):
+        validate({"dynamics": {"path": "fine"}})
+    patches = {"video": {"kind": "patches", "channels": 12}, "audio": {"channels": 12}}
+    validate({"dynamics": {"path": "fine"}, "tokenizers": patches})
+    with pytest.raises(ConfigurationError, match=r"fine\.pool is 5: it must divide the 16 tokens"):
+        validate({"dynamics": {"path": "fine", "fine": {"pool": 5}}, "tokenizers": patches})
+    with pytest.raises(ConfigurationError, match=r"dynamics\.path is fine: this study"):
+        validate({"studies": {"agent_returns": {"dynamics": {"path": "fine"}}}})

@@ -108,7 +108,7 @@ def fine_dynamics(crops: float) -> tuple[DynamicsLearner, dict[str, Tensor]]:
     """
     fine = FineConfig(width=8, blocks=2, pool=2, reach=1, crop=2, crops=crops)
     config = DynamicsConfig(
-        dim=32, heads=2, key_heads=1, layers=2, time_every=2, registers=1, frames=4, long_frames=8, window=6,
+        dim=32, heads=2, key_heads=1, layers=2, time_every=2, registers=1, frames=8, long_frames=8, window=6,
         bootstrap=0.5, dreamed=0.6, images=0.3, path="fine", fine=fine,
     )  # fmt: skip
     action = {"kind": "continuous", "size": 2}

@@ -35,7 +35,9 @@ CLIPS = VideoTokenizerConfig(
     transformer=TransformerTokenizerConfig(dim=16, heads=2, layers=2, time_every=2, frames=3),
 )
 PATCHES = VideoTokenizerConfig(kind="patches", channels=12)
-COPYING = DYNAMICS.model_copy(update={"path": "fine", "fine": FineConfig(width=8, blocks=2, pool=2, crop=4)})
+COPYING = DYNAMICS.model_copy(
+    update={"path": "fine", "dreamed": 0.0, "fine": FineConfig(width=8, blocks=2, pool=2, crop=4)}
+)
 SOUND = AudioTokenizerConfig(width=8, channels=CHANNELS)
 
 

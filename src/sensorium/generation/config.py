@@ -29,6 +29,7 @@ from sensorium.generation.dream_config import (
 )
 from sensorium.generation.tokenizer_config import Tokenizers
 
+LAST_FRAMES = 3  # frames before the one that is denoised, which the fine path sees as they are
 PCA_FRAMES = 1500  # training frames that `reconstruction` fits principal components on
 
 
@@ -85,7 +86,11 @@ class DynamicsConfig(Transformer):
     )
     unlabelled: float = Field(0.1, ge=0, lt=1, description="probability that a window is trained without its actions")
     dreamed: float = Field(
-        0.25, ge=0, le=1, description="probability that half of a window's context is the model's own prediction"
+        0.25,
+        ge=0,
+        le=1,
+        description="probability that half of a window's context is the model's own prediction; with path fine, all "
+        "of it after three frames",
     )
     path: Literal["filtered", "fine"] = Field(
         "filtered", description="of video tokens: through a filter, or, if they are patches, by blocks and copies"
@@ -107,6 +112,11 @@ class DynamicsConfig(Transformer):
         if self.window > self.long_frames:
             raise ValueError(
                 f"window is {self.window}: longer than any clip, so use long_frames ({self.long_frames}) at most"
+            )
+        if self.path == "fine" and self.dreamed and self.frames < LAST_FRAMES + 2:
+            raise ValueError(
+                f"frames is {self.frames}: with path fine clips dream after {LAST_FRAMES} frames, so {LAST_FRAMES + 2} at least "
+                "are needed, or dreamed must be 0"
             )
         if self.heads % self.key_heads:
             raise ValueError(f"key_heads is {self.key_heads}: it must divide heads ({self.heads})")

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from sensorium.generation.clips import Clips
-from sensorium.generation.config import DynamicsConfig
+from sensorium.generation.config import LAST_FRAMES, DynamicsConfig
 from sensorium.generation.dream import dream
 from sensorium.generation.dynamics import FINEST, Conditioning, Dynamics
 from sensorium.generation.fine_objective import crop_of, draw_crops, guided, video_loss
-from sensorium.generation.fine_path import RECENT, Crop
+from sensorium.generation.fine_path import Crop
 from sensorium.generation.kalman import kalman_filter
 from sensorium.generation.memory import Context
 from sensorium.generation.paths import Prediction
@@ -207,7 +207,7 @@ class DynamicsLearner(Learner):
         action = None if clips.action is None else rows_of(clips.action, rows)
         labelled, scene = rows_of(clips.labelled[:, 0], rows), self.dynamics.encode_scene(rows_of(clips.scene, rows))
         memory, walked = self.dynamics.remember(), [frames[:, :1]]
-        chosen[:, :RECENT] = False  # a dream begins after as many true frames as the blocks see
+        chosen[:, :LAST_FRAMES] = False  # a dream begins after as many true frames as the blocks see
         chosen = chosen.to(frames.device, non_blocking=True)[..., None, None]
         for number in range(1, frames.shape[1] - 1):
             pair = slice(number - 1, number + 1)

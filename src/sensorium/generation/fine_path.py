@@ -19,10 +19,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sensorium.generation.config import FineConfig
+from sensorium.generation.config import LAST_FRAMES, FineConfig
 from sensorium.generation.copies import Sources, mean_copy, surprise, surrounded
 
-RECENT = 3  # frames before the one that is denoised, which the blocks see as they are
 _STILL = 4.0  # logit by which training starts with what was there before
 _VARIANCE = 0.1  # of a standardised token about its prediction, at the start
 
@@ -137,7 +136,7 @@ class FinePath(nn.Module):
         self.coarse = (grid // config.pool) ** 2
         width, pool = config.width, config.pool
         self.read_frames = nn.Conv2d(2 * channels, dim, pool, stride=pool)
-        self.enter = nn.Conv2d(channels * (RECENT + 2) + 2, width, 3, padding=1)
+        self.enter = nn.Conv2d(channels * (LAST_FRAMES + 2) + 2, width, 3, padding=1)
         self.condition = nn.Sequential(nn.Linear(dim, dim), nn.SiLU())
         self.blocks = nn.ModuleList(FineBlock(width, dim, 1 + number % 2) for number in range(config.blocks))
         self.down = nn.Conv2d(width, dim, pool, stride=pool)
@@ -182,7 +181,7 @@ class FinePath(nn.Module):
 
         Args:
             noised: standardised tokens, [R, N, C]; with a crop those there, [R, side^2, C].
-            recent: the frames before, newest last, [R, RECENT, N, C].
+            recent: the frames before, newest last, [R, LAST_FRAMES, N, C].
             scene: an earlier frame of the recording, [R, N, C]; None: the last frame stands for it.
             condition: embedding of level, step size and action, [R, D].
             crop: where the blocks look; None: everywhere.

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from sensorium.generation.config import DynamicsConfig
+from sensorium.generation.config import LAST_FRAMES, DynamicsConfig
 from sensorium.generation.filtered_path import FilteredPath
-from sensorium.generation.fine_path import RECENT, Crop, FinePath, Looked, Mixture
+from sensorium.generation.fine_path import Crop, FinePath, Looked, Mixture
 from sensorium.generation.kalman import Gaussian
 from sensorium.generation.memory import Carry
 
@@ -25,7 +25,7 @@ class Seen(NamedTuple):
         tokens: for the transformer, [B, T, n, D].
         looked: what the fine path needs of the frames that are denoised; None without one.
         filtered: posterior and inputs of the filtered path, of all frames; None without one.
-        whole: video of the last frames before, and of all frames, [B, RECENT + T, N, C]; None without a fine path.
+        whole: video of the last frames before, and of all frames, [B, LAST_FRAMES + T, N, C]; None without a fine path.
     """
 
     tokens: Tensor
@@ -129,7 +129,7 @@ class Paths(nn.Module):
             video = self.split(frames)["video"]
             recent = carry.recent if carry is not None else None
             if recent is None:
-                recent = video.new_zeros(len(video), RECENT, self.streams["video"], self.channels)
+                recent = video.new_zeros(len(video), LAST_FRAMES, self.streams["video"], self.channels)
             if crop is None:
                 whole = torch.cat([recent, video], dim=1)
                 fine, looked = self._fine(whole, earlier, condition, keep)
@@ -152,14 +152,14 @@ class Paths(nn.Module):
     def after(self, seen: Seen, kept: int) -> Carry:
         """The carry after the first `kept` frames, one at least."""
         filtered = self.filtered.after(kept, *seen.filtered) if self.filtered and seen.filtered else None
-        return Carry(filtered, None if seen.whole is None else seen.whole[:, kept : kept + RECENT])
+        return Carry(filtered, None if seen.whole is None else seen.whole[:, kept : kept + LAST_FRAMES])
 
     def after_each(self, seen: Seen) -> Carry:
         """The carry after each of the frames, [B T, ...]."""
         filtered = self.filtered.after_each(*seen.filtered) if self.filtered and seen.filtered else None
         recent = None
         if seen.whole is not None:
-            recent = seen.whole[:, 1:].unfold(1, RECENT, 1).movedim(-1, 2).flatten(0, 1)
+            recent = seen.whole[:, 1:].unfold(1, LAST_FRAMES, 1).movedim(-1, 2).flatten(0, 1)
         return Carry(filtered, recent)
 
     def predict(
@@ -187,15 +187,15 @@ class Paths(nn.Module):
         return torch.cat(parts, dim=2), mixture
 
     def _fine(self, whole: Tensor, scene: Tensor | None, condition: Tensor, keep: int) -> tuple[Tensor, Looked | None]:
-        """Tokens for the transformer of the frames of `whole` but the first RECENT, [B, T, n, D]."""
+        """Tokens for the transformer of the frames of `whole` but the first LAST_FRAMES, [B, T, n, D]."""
         assert self.fine is not None
-        parts, looked, time = [], None, whole.shape[1] - RECENT
+        parts, looked, time = [], None, whole.shape[1] - LAST_FRAMES
         if keep:
-            pairs = whole[:, RECENT - 1 : RECENT + keep].unfold(1, 2, 1).movedim(-1, 2)
+            pairs = whole[:, LAST_FRAMES - 1 : LAST_FRAMES + keep].unfold(1, 2, 1).movedim(-1, 2)
             parts.append(self.fine.read(pairs.flatten(0, 1)).unflatten(0, (len(whole), keep)))
         if keep < time:
-            new = whole[:, RECENT + keep :].flatten(0, 1)
-            recent = whole[:, keep:-1].unfold(1, RECENT, 1).movedim(-1, 2).flatten(0, 1)
+            new = whole[:, LAST_FRAMES + keep :].flatten(0, 1)
+            recent = whole[:, keep:-1].unfold(1, LAST_FRAMES, 1).movedim(-1, 2).flatten(0, 1)
             if scene is not None:
                 scene = scene.repeat_interleave(time - keep, dim=0)
             tokens, looked = self.fine.look(new, recent, scene, condition[:, keep:].flatten(0, 1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sensorium.config import TOKENIZER_STRIDE
 from sensorium.config.counts import FLOAT, Counts, blocks, frame_bytes, linear, recorded, vectors
-from sensorium.generation.config import FineConfig, GenerationSettings
+from sensorium.generation.config import LAST_FRAMES, FineConfig, GenerationSettings
 from sensorium.generation.tokenizer_config import AudioTokenizerConfig, VideoTokenizerConfig
 
 REAL = 256  # real pieces of `drift`
@@ -86,7 +86,7 @@ def fine_path(config: FineConfig, channels: int, pixels: int, dim: int) -> Count
     """`FinePath`."""
     width, area, sources = config.width, config.pool**2, (2 * config.reach + 1) ** 2 + 1
     total = linear(2 * channels * area, dim) + linear(width * area, dim)
-    total += Counts(matrices=9 * (5 * channels + 2) * width, others=width)
+    total += Counts(matrices=9 * ((LAST_FRAMES + 2) * channels + 2) * width, others=width)
     total += linear(dim * area, width, bias=False) + vectors(width, 3) + linear(dim, dim)
     total += linear(width, sources * pixels**2) + linear(9 * width, channels) + linear(width, 1)
     block = Counts(matrices=18 * width**2 + 2 * dim * width, others=8 * width)

@@ -350,5 +350,7 @@ def test_only_patches_are_copied():
     validate({"dynamics": {"path": "fine"}, "tokenizers": patches})
     with pytest.raises(ConfigurationError, match=r"fine\.pool is 5: it must divide the 16 tokens"):
         validate({"dynamics": {"path": "fine", "fine": {"pool": 5}}, "tokenizers": patches})
+    with pytest.raises(ConfigurationError, match=r"frames is 4: with path fine clips dream after 3 frames"):
+        validate({"dynamics": {"path": "fine", "frames": 4}, "tokenizers": patches})
     with pytest.raises(ConfigurationError, match=r"dynamics\.path is fine: this study"):
         validate({"studies": {"agent_returns": {"dynamics": {"path": "fine"}}}})

@@ -12,11 +12,11 @@ from toy_generation import fine_dynamics
 
 from sensorium.config import ConfigurationError
 from sensorium.generation import fine_objective
-from sensorium.generation.config import DynamicsConfig, FineConfig
+from sensorium.generation.config import LAST_FRAMES, DynamicsConfig, FineConfig
 from sensorium.generation.dynamics import FINEST, Conditioning, Dynamics
 from sensorium.generation.dynamics_learner import DynamicsLearner
 from sensorium.generation.fine_objective import crop_of, draw_crops, guided
-from sensorium.generation.fine_path import RECENT, Crop, FinePath, on_grid
+from sensorium.generation.fine_path import Crop, FinePath, on_grid
 from sensorium.generation.patch_tokenizer import PatchTokenizer
 from sensorium.randomness import Draw
 
@@ -115,7 +115,7 @@ def test_a_frame_sees(what):
     elif what == "action":
         condition = Conditioning(tau, condition.step_size, condition.action + 1, scene=condition.scene)
     else:
-        other[:, -2 if what == "recent" else -2 - RECENT, : GRID**2] += 1
+        other[:, -2 if what == "recent" else -2 - LAST_FRAMES, : GRID**2] += 1
     assert (predict(other, condition) - before).abs().amax((0, 2)).gt(1e-6).all()
 
 
@@ -123,7 +123,7 @@ def test_a_crop_is_that_part_of_the_whole():
     """Away from its border, where the blocks see less."""
     torch.manual_seed(0)
     path = awake(FinePath(FineConfig(width=8, blocks=2, pool=1, reach=2), 24, CHANNELS, 2, 16))
-    noised, recent, scene = torch.randn(2, 576, 12), torch.randn(2, RECENT, 576, 12), torch.randn(2, 576, 12)
+    noised, recent, scene = torch.randn(2, 576, 12), torch.randn(2, LAST_FRAMES, 576, 12), torch.randn(2, 576, 12)
     condition, tau = torch.randn(2, 16), torch.rand(2)
     crop = Crop(torch.tensor([0, 4]), torch.tensor([3, 2]), 18)
     whole, looked = path.look(noised, recent, scene, condition)
@@ -252,8 +252,8 @@ def test_the_walk_is_the_stream(monkeypatch):
     clips = replace(clips, context_tau=torch.ones_like(clips.context_tau), dreamed=torch.ones_like(clips.dreamed))
     walked = made._context_frames(clips)
     memory, scene = dynamics.remember(), dynamics.encode_scene(batch["scene"])
-    assert torch.equal(walked[:, :RECENT], clean[:, :RECENT])
-    assert not torch.equal(walked[:, RECENT], clean[:, RECENT])
+    assert torch.equal(walked[:, :LAST_FRAMES], clean[:, :LAST_FRAMES])
+    assert not torch.equal(walked[:, LAST_FRAMES], clean[:, LAST_FRAMES])
     for number in range(1, clean.shape[1] - 1):
         pair = slice(number - 1, number + 1)
         levels = torch.tensor([[1.0, 0.0]]).expand(rows, -1)
@@ -262,7 +262,7 @@ def test_the_walk_is_the_stream(monkeypatch):
         )
         frames = torch.cat([walked[:, [number - 1]], clips.dream_noise[:, [number]]], 1)
         made_frame = dynamics.stream(frames, given, memory, keep=1).tokens
-        if number >= RECENT:
+        if number >= LAST_FRAMES:
             torch.testing.assert_close(walked[:, [number]], made_frame, atol=1e-5, rtol=1e-4)
 
 

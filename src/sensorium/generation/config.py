@@ -115,8 +115,8 @@ class DynamicsConfig(Transformer):
             )
         if self.path == "fine" and self.dreamed and self.frames < LAST_FRAMES + 2:
             raise ValueError(
-                f"frames is {self.frames}: with path fine clips dream after {LAST_FRAMES} frames, so {LAST_FRAMES + 2} at least "
-                "are needed, or dreamed must be 0"
+                f"frames is {self.frames}: with path fine clips dream after {LAST_FRAMES} frames, so at least "
+                f"{LAST_FRAMES + 2} are needed, or dreamed must be 0"
             )
         if self.heads % self.key_heads:
             raise ValueError(f"key_heads is {self.key_heads}: it must divide heads ({self.heads})")

@@ -101,10 +101,13 @@ def test_the_slider_of_dynamics_that_copy(table, tmp_path, monkeypatch):
     table.browser.wait("actions.length >= 1")
     shown = "getComputedStyle(document.getElementById('sharper')).display"
     assert table.browser.evaluate(shown) == "none"
+    doubted = "getComputedStyle(document.getElementById('doubted')).display"
+    assert table.browser.evaluate(doubted) != "none"
     monkeypatch.chdir(write_results(tmp_path, config=PATCHES, dynamics_config=COPYING))
     with laid(open_parts(), tmp_path / "profile") as copying:
         copying.browser.wait("actions.length >= 1")
         assert copying.browser.evaluate(shown) != "none"
+        assert copying.browser.evaluate(doubted) == "none"  # patches lose nothing, so a round trip says nothing
         assert copying.text("power") == "1.0: the mean of what may come"
         slide = "(e => { e.value = 3; for (const n of ['input', 'change']) e.dispatchEvent(new Event(n)); })"
         copying.browser.evaluate(f"{slide}(document.getElementById('sharpness')); 0")

@@ -89,6 +89,7 @@ class Game:
             "recorded": parts.latents.frames(begun.name) - self._frame,
             **self._settings,
             "copies": parts.dynamics.fine is not None,
+            "doubted": parts.tokenizer.pixels == 1,  # pixels that are tokens come back as they are, whatever they show
             "keys": self.keys,
             "steering": steering(parts.action),
             "height": begun.pictures.shape[1],

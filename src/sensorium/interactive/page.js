@@ -102,6 +102,7 @@ function show(header) {
   element("restart").textContent = "Another recording";
   element("again").disabled = false;
   element("sharper").className = dream.copies ? "" : "absent";
+  element("doubted").className = dream.doubted ? "" : "absent";
   element("sharpness").value = Math.log2(dream.sharpness);
   showSharpness(dream.sharpness);
   element("save").disabled = !dream.keys.length;

@@ -32,7 +32,6 @@ class Clips:
         action: the action that led to each frame; None if there are no actions.
         labelled: bool, whether the actions of the frame's window are used.
         scene: an earlier frame of each recording, tokens of the tokenizer, [B, n, C].
-        crop: where the fine path looks, [B, T, 2] (`draw_crops`); None: everywhere, or there is no fine path.
         sharpness: of the dreams that a fine path is walked through.
     """
 
@@ -47,7 +46,6 @@ class Clips:
     action: Tensor | None
     labelled: Tensor
     scene: Tensor
-    crop: Tensor | None = None
     sharpness: float = 1.0
 
     def cut(self, rows: Tensor, length: int) -> Clips:
@@ -68,6 +66,5 @@ class Clips:
             action=None if self.action is None else clips(self.action),
             labelled=clips(self.labelled),
             scene=rows_of(self.scene, rows).repeat_interleave(self.clean.shape[1] // length, dim=0),
-            crop=None if self.crop is None else clips(self.crop),
             sharpness=self.sharpness,
         )

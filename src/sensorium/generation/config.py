@@ -42,24 +42,22 @@ class FineConfig(Section):
         4, ge=1, description="rows and columns of video tokens that one token of the transformer stands for"
     )
     reach: int = Field(3, ge=1, le=8, description="pixels by which copies may be shifted, along each axis")
-    crop: int = Field(8, ge=1, description="rows and columns of tokens of the crops that training begins with")
+    crop: int = Field(8, ge=1, description="rows and columns of tokens of the crops that training begins with, without transformer and sound")
     crops: float = Field(0.5, ge=0, le=1, description="share of the steps that train on crops; then dreams begin")
     spread: float = Field(
         0.04, gt=0, description="deviation of a copied pixel that the likelihood expects, of full scale"
     )
 
     def check_grid(self, side: int) -> None:
-        """Refuse a grid of `side` rows and columns of video tokens that the tokens below or the crops do not fill.
+        """Refuse a grid of `side` rows and columns of video tokens that coarse tokens do not fill, or below a crop.
 
         Raises:
             ConfigurationError: naming the setting.
         """
         if side % self.pool:
             raise ConfigurationError(f"dynamics.fine.pool is {self.pool}: it must divide the {side} tokens of a row")
-        if self.crop % self.pool or self.crop > side:
-            raise ConfigurationError(
-                f"dynamics.fine.crop is {self.crop}: it must be a multiple of pool ({self.pool}), at most {side}"
-            )
+        if self.crop > side:
+            raise ConfigurationError(f"dynamics.fine.crop is {self.crop}: at most the {side} tokens of a row")
 
 
 class DynamicsConfig(Transformer):
@@ -112,6 +110,11 @@ class DynamicsConfig(Transformer):
         if self.window > self.long_frames:
             raise ValueError(
                 f"window is {self.window}: longer than any clip, so use long_frames ({self.long_frames}) at most"
+            )
+        if self.path == "fine" and self.fine.crops and self.long_frames <= LAST_FRAMES:
+            raise ValueError(
+                f"long_frames is {self.long_frames}: with path fine crops are trained after {LAST_FRAMES} frames, so at "
+                f"least {LAST_FRAMES + 1} are needed, or fine.crops must be 0"
             )
         if self.path == "fine" and self.dreamed and self.frames < LAST_FRAMES + 2:
             raise ValueError(

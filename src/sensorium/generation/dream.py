@@ -62,7 +62,8 @@ class Dreamer:
         seed: of the noise; equal seeds give equal noise for any actions. With a `Draw`, the noise of a row does not
             depend on the other rows.
         agent: [A, D], embeddings of agent tokens, for a policy that uses the result of `keep`.
-        sharpness: of what a fine path copies (`FinePath.predict`); may be changed between frames.
+        sharpness: of what a fine path copies (`FinePath.predict`); its frames begin with as much less noise, since
+            what is drawn token by token is less sharp than one of the copies. May be changed between frames.
 
     Attributes:
         sharpness: as above.
@@ -162,7 +163,7 @@ class Dreamer:
         newest, move = self._last(), None if action is None else action[:, None]
         unkept = None if newest.kept else self._corrupted(newest.tokens, self._number)
         self._number += 1
-        new = self._noise("frame", self._number, newest.tokens)
+        new = self._begun(self._noise("frame", self._number, newest.tokens))
         for step in range(self._steps):
             tau, target = step / self._steps, (step + 1) / self._steps
             if unkept is not None and step == 0:
@@ -209,6 +210,14 @@ class Dreamer:
             return self._seed.normal(f"{purpose} {number}", *like.shape[1:]).to(like)
         generator = torch.Generator().manual_seed(stable_seed(self._seed, purpose, number))
         return torch.randn(like.shape, generator=generator).to(like, non_blocking=True)
+
+    def _begun(self, noise: Tensor) -> Tensor:
+        """The noise that a frame begins with, [B, 1, N, C]: with a fine path less of it for sharp video."""
+        if self.dynamics.fine is None or self.sharpness == 1:
+            return noise
+        video, count = noise.clone(), self.dynamics.streams["video"]
+        video[:, :, :count] /= self.sharpness
+        return video
 
     def _corrupted(self, frame: Tensor, number: int) -> Tensor:
         """A past frame [B, 1, N, C] with its share of noise."""

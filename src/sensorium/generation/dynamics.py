@@ -147,7 +147,7 @@ class Dynamics(Loadable):
         return self.paths.fine
 
     def split(self, tokens: Tensor) -> dict[str, Tensor]:
-        """Tokens [..., N, C] -> stream -> [..., tokens of the stream, C]; video tokens may be those of a crop."""
+        """Tokens [..., N, C] -> stream -> [..., tokens of the stream, C]."""
         return self.paths.split(tokens)
 
     def encode_scene(self, frame: Tensor) -> Tensor:
@@ -191,7 +191,6 @@ class Dynamics(Loadable):
         given: Conditioning,
         context: Context | None = None,
         agent: Tensor | None = None,
-        crop: Crop | None = None,
         sharpness: float = 1.0,
     ) -> Prediction:
         """Predict the clean tokens of all frames.
@@ -200,18 +199,34 @@ class Dynamics(Loadable):
         context frames 0 ... t, as the newest frame of a stream does; several passes may use the same context.
 
         Args:
-            frames: [B, T, N, C], each noised to its own level; with a crop its video tokens and those of sound.
+            frames: [B, T, N, C], each noised to its own level.
             given: of these frames.
             context: as many context frames (`read`); None: there are none.
             agent: embeddings of agent tokens, [A, D]; None: there are none. A context has none.
-            crop: where the fine path looks, [B T]; None: everywhere. Without a context, T must be 1.
             sharpness: of what the fine path copies (`FinePath.predict`).
         """
         condition = self._condition(given)
         carry, caches = (context.carry, context.caches) if context else (None, {})
-        seen = self._see(frames, given, condition, carry, crop=crop, single=context is not None)
+        seen = self._see(frames, given, condition, carry, single=context is not None)
         hidden = self._transform(self._embed(seen.tokens, condition, agent), range(len(self.blocks)), caches)
         return self._predict(hidden, seen, given.tau, 0, sharpness)
+
+    def denoise_crops(self, crops: Tensor, recent: Tensor, given: Conditioning, crop: Crop) -> Prediction:
+        """Predict the clean video tokens of parts of frames by the fine path alone, which sees the last frames.
+
+        Args:
+            crops: [B, T, side^2, C], each noised to its own level.
+            recent: video tokens of the frames before each, [B, T, LAST_FRAMES, N, C].
+            given: of these frames.
+            crop: where the parts are, [B T].
+        """
+        assert self.fine is not None
+        levels, moves = self._condition(given)
+        scene = None if given.scene is None else given.scene.repeat_interleave(crops.shape[1], dim=0)
+        noised, before, condition = (part.flatten(0, 1) for part in (crops, recent, levels + moves))
+        looked = self.fine.look(noised, before, scene, condition, crop)
+        tokens, mixture = self.fine.predict(looked, None, given.tau.flatten())
+        return Prediction(tokens.unflatten(0, crops.shape[:2]), crops.new_zeros(*crops.shape[:2], 0, self.dim), mixture)
 
     def watch(self, frames: Tensor, given: Conditioning, agent: Tensor) -> Tensor:
         """States of agent tokens at the frames of a window, [B, T, A, D], as they are where a stream keeps frames.
@@ -289,12 +304,11 @@ class Dynamics(Loadable):
         condition: tuple[Tensor, Tensor],
         carry: Carry | None,
         keep: int = 0,
-        crop: Crop | None = None,
         single: bool = False,
     ) -> Seen:
         """What the transformer sees of frames [B, T, N, C] (`Paths.see`)."""
         levels, moves = condition
-        return self.paths.see(frames, given.tau, levels + moves, given.scene, self.change, carry, keep, crop, single)
+        return self.paths.see(frames, given.tau, levels + moves, given.scene, self.change, carry, keep, single)
 
     def _embed(self, seen: Tensor, condition: tuple[Tensor, Tensor], agent: Tensor | None = None) -> Tensor:
         """Tokens of the transformer [B, T, S + A, D] from those of the streams [B, T, n, D]."""

@@ -15,7 +15,6 @@ from sensorium.generation.config import LAST_FRAMES, DynamicsConfig
 from sensorium.generation.dream import dream
 from sensorium.generation.dynamics import FINEST, Conditioning, Dynamics
 from sensorium.generation.fine_objective import crop_of, draw_crops, guided, video_loss
-from sensorium.generation.fine_path import Crop
 from sensorium.generation.kalman import kalman_filter
 from sensorium.generation.memory import Context
 from sensorium.generation.paths import Prediction
@@ -36,6 +35,7 @@ from sensorium.training.normalise import RunningScale
 
 _DREAMED = 0.5  # share of context frames that are dreamed, in windows that dream; of those of a fine path all are
 _SHARPNESS = (1.0, 4.0)  # of dreams that a fine path is walked through, by turns
+_FROM_NOISE = 0.85  # share of crops that are pure noise
 _SHOWN = 4  # windows in a picture
 
 Rows = Tensor | slice  # bool [B] on the CPU
@@ -62,7 +62,8 @@ class DynamicsLearner(Learner):
         self, dynamics: Dynamics, config: DynamicsConfig, tokenizer: VideoTokenizer, trained: bool = False
     ) -> None:
         super().__init__()
-        self._on_crops = 0.0 if trained else config.fine.crops * config.training.steps  # steps of a fine path
+        crops = config.fine.crops if dynamics.fine is not None and not trained else 0.0
+        self._on_crops = crops * config.training.steps  # so many first steps
         self.dynamics, self.config = dynamics, config
         self.scale = RunningScale(dict.fromkeys(dynamics.streams, 1.0))
         self.observed = self.scale.names
@@ -83,6 +84,8 @@ class DynamicsLearner(Learner):
 
     def forward(self, batch: Batch, draw: Draw) -> tuple[Tensor, Metrics]:
         clean = self.dynamics.standardise(tokens_of(batch))
+        if draw.step < self._on_crops:
+            return self._on_parts(clean, batch, draw)
         rows, frames = clean.shape[:2]
         alone = evenly(draw, self.config.images)
         windows = self._windows(clean, batch, draw, alone)
@@ -96,14 +99,38 @@ class DynamicsLearner(Learner):
         metrics["error_from_noise"] = sums["from_noise"] / sums["from_noise_frames"].clamp_min(1)
         return self.scale(means), metrics
 
+    def _on_parts(self, clean: Tensor, batch: Batch, draw: Draw) -> tuple[Tensor, Metrics]:
+        """The loss of the fine path alone, on a part of each frame that has enough frames before it.
+
+        Neither the transformer nor sound is trained here: what moves where is learned at a fraction of their cost.
+        """
+        fine = self.dynamics.fine
+        assert fine is not None
+        video, later = self.dynamics.split(clean)["video"], slice(LAST_FRAMES, None)
+        recent = video[:, :-1].unfold(1, LAST_FRAMES, 1).movedim(-1, 2)
+        crop = crop_of(fine.config, draw_crops(fine.config, video, draw)[:, later])
+        true = crop.cut_tokens(video[:, later].flatten(0, 1)).unflatten(0, recent.shape[:2])
+        levels = signal_levels(draw, video.shape[1], torch.zeros(len(video), dtype=torch.bool), _FROM_NOISE)
+        levels = levels.map(lambda part: part[:, later])
+        noised = corrupt(true, draw.normal("noise", *true.shape[1:]), levels.tau)
+        action = batch["action"][:, later] if "action" in batch else None
+        labelled = draw.uniform("labelled") >= self.config.unlabelled
+        given = Conditioning(
+            levels.tau, levels.step_size, action, labelled, self.dynamics.encode_scene(batch["scene"])
+        )
+        made = self.dynamics.denoise_crops(noised, recent, given, crop)
+        assert made.mixture is not None
+        loss = video_loss(fine, made.mixture, made.tokens, true, true, _first_decides(levels.tau)).mean()
+        metrics = {name: scale.detach() for name, scale in zip(self.scale.names, self.scale.scales(), strict=True)}
+        from_noise = levels.tau == 0
+        squared = ((made.tokens.detach() - true).square().mean((2, 3)) * from_noise).sum()
+        metrics |= {"video": loss.detach(), "error_from_noise": squared / from_noise.sum().clamp_min(1)}
+        return self.scale({"video": loss}), metrics
+
     def _windows(self, clean: Tensor, batch: Batch, draw: Draw, alone: Tensor) -> Clips:
         """Windows with all that is drawn for them; those in `alone`, bool [B], have no context to dream."""
         (rows, frames), masks = clean.shape[:2], draw.on_cpu()
-        fine, crops = self.config.fine_path, None
-        if fine is not None and draw.step < self._on_crops:
-            crops = draw_crops(fine, self.dynamics.split(clean)["video"], draw)
         dreaming = (masks.uniform("dreaming") < self.config.dreamed)[:, None] & ~alone[:, None]
-        dreaming &= crops is None
         bootstrap = evenly(draw, self.config.bootstrap)
         noise, blur, first = (draw.normal(name, *clean.shape[1:]) for name in ("noise", "blur", "first noise"))
         return Clips(
@@ -114,12 +141,11 @@ class DynamicsLearner(Learner):
             context_noise=blur,
             context_tau=context_signal(draw, frames),
             dream_noise=first,
-            dreamed=dreaming & (masks.uniform("dreamed", frames) < (_DREAMED if fine is None else 1)),
+            dreamed=dreaming & (masks.uniform("dreamed", frames) < (_DREAMED if self.dynamics.fine is None else 1)),
             sharpness=_SHARPNESS[draw.step % len(_SHARPNESS)],
             action=batch.get("action"),
             labelled=(draw.uniform("labelled") >= self.config.unlabelled)[:, None].expand(rows, frames),
             scene=batch["scene"],
-            crop=crops,
         )
 
     def _errors(self, clips: Clips) -> dict[str, Tensor]:
@@ -133,9 +159,6 @@ class DynamicsLearner(Learner):
         context = self._read(clips, slice(None), self._context_frames(clips))
         noised = corrupt(clips.clean, clips.noise, clips.levels.tau)[:, denoised]
         clean = clips.clean[:, denoised]
-        if clips.crop is not None and self.config.fine_path is not None:
-            crop = crop_of(self.config.fine_path, clips.crop[:, denoised])
-            noised, clean = (self._cropped(frames, crop) for frames in (noised, clean))
         target = self._targets(clips, noised, levels, clean, context)
         prediction = self._denoiser(clips, slice(None), context)(noised, levels.tau, levels.step_size)
         squared = (prediction.tokens - target).square()
@@ -143,19 +166,13 @@ class DynamicsLearner(Learner):
         losses = {name: weight * error.mean((2, 3)) for name, error in self.dynamics.split(squared).items()}
         if self.dynamics.fine is not None and prediction.mixture is not None:
             made, wanted, true = (self.dynamics.split(part)["video"] for part in (prediction.tokens, target, clean))
-            first = torch.where(levels.tau == 0, 1.0, weight)  # what is copied from is decided there
+            first = _first_decides(levels.tau)
             losses["video"] = video_loss(self.dynamics.fine, prediction.mixture, made, wanted, true, first)
         from_noise = (levels.tau == 0) & ~levels.bootstrapped
         return {name: loss.sum() for name, loss in losses.items()} | {
             "from_noise": (squared.detach().mean((2, 3)) * from_noise).sum(),
             "from_noise_frames": from_noise.sum(),
         }
-
-    def _cropped(self, frames: Tensor, crop: Crop) -> Tensor:
-        """The video tokens of a crop, and all tokens of sound, of frames [B, T, N, C]."""
-        parts = self.dynamics.split(frames.flatten(0, 1))
-        parts["video"] = crop.cut_tokens(parts["video"])
-        return torch.cat(list(parts.values()), dim=1).unflatten(0, frames.shape[:2])
 
     def _targets(self, clips: Clips, noised: Tensor, levels: Levels, clean: Tensor, context: Context | None) -> Tensor:
         """What denoised frames should become: the data, or in bootstrapped windows what the teacher makes of them."""
@@ -241,13 +258,9 @@ class DynamicsLearner(Learner):
         action = None if clips.action is None else rows_of(clips.action[:, first:], rows)
         labelled, scene = rows_of(clips.labelled[:, 0], rows), self.dynamics.encode_scene(rows_of(clips.scene, rows))
 
-        crop = None
-        if clips.crop is not None and self.config.fine_path is not None:
-            crop = crop_of(self.config.fine_path, rows_of(clips.crop[:, first:], rows))
-
         def denoise(noised: Tensor, tau: Tensor, step_size: Tensor) -> Prediction:
             given = Conditioning(tau, step_size, action, labelled, scene)
-            return self.dynamics.denoise(noised, given, context, crop=crop)
+            return self.dynamics.denoise(noised, given, context)
 
         return denoise
 
@@ -284,6 +297,11 @@ class DynamicsLearner(Learner):
                 video = self.dynamics.split(tokens)["video"]
                 rows.append(torch.cat(list(decoder.decode(video).float().clamp(0, 1)), dim=-1))
         return {"dream": Image(torch.cat(rows, dim=-2))}
+
+
+def _first_decides(tau: Tensor) -> Tensor:
+    """Weight of levels for a fine path: the ramp, but 1 for pure noise, where it is decided what is copied."""
+    return torch.where(tau == 0, 1.0, ramp_weight(tau))
 
 
 def tokens_of(batch: Batch) -> Tensor:

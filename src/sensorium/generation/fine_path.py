@@ -12,7 +12,7 @@ level: 0 noise, 1 clean.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -76,16 +76,14 @@ class Looked:
     Attributes:
         features: [R, w, G, G], or of a crop.
         condition: after its first layer, [R, D].
-        noised: the frame, [R, C, G, G].
+        noised: the frame, [R, C, G, G], or of a crop.
         sources: of copies.
-        crop: None for whole frames.
     """
 
     features: Tensor
     condition: Tensor
     noised: Tensor
     sources: Sources
-    crop: Crop | None
 
 
 class FineBlock(nn.Module):
@@ -176,8 +174,8 @@ class FinePath(nn.Module):
 
     def look(
         self, noised: Tensor, recent: Tensor, scene: Tensor | None, condition: Tensor, crop: Crop | None = None
-    ) -> tuple[Tensor, Looked]:
-        """Tokens for the transformer of frames that are denoised, and what `predict` needs of them.
+    ) -> Looked:
+        """What the blocks above the transformer find in frames that are denoised.
 
         Args:
             noised: standardised tokens, [R, N, C]; with a crop those there, [R, side^2, C].
@@ -185,9 +183,6 @@ class FinePath(nn.Module):
             scene: an earlier frame of the recording, [R, N, C]; None: the last frame stands for it.
             condition: embedding of level, step size and action, [R, D].
             crop: where the blocks look; None: everywhere.
-
-        Returns:
-            [R, n, D]: of the last two frames, and of the features where the blocks looked.
         """
         stay = recent[:, -1] if scene is None else scene
         frame, still, places = on_grid(noised), on_grid(stay), self.places.expand(len(noised), -1, -1, -1)
@@ -201,16 +196,25 @@ class FinePath(nn.Module):
         condition = self.condition(condition)
         for block in self.blocks[: len(self.blocks) // 2]:
             h = block(h, condition)
-        coarse, looked = self.read_frames(self._beside(recent[:, -2:])), self.down(h)
-        if crop is not None:
-            looked = self._placed(looked, crop, coarse)
-        sources = Sources(around.detach(), [scenery.detach()], reach)
-        return (coarse + looked).flatten(2).transpose(1, 2), Looked(h, condition, frame, sources, crop)
+        return Looked(h, condition, frame, Sources(around.detach(), [scenery.detach()], reach))
 
-    def predict(self, looked: Looked, coarse: Tensor, tau: Tensor, sharpness: float = 1.0) -> tuple[Tensor, Mixture]:
+    def summarise(self, looked: Looked, recent: Tensor) -> Tensor:
+        """Tokens for the transformer of frames that are denoised, [R, n, D]: their features, and the last two frames.
+
+        Args:
+            looked: of `look`, everywhere.
+            recent: as for `look`.
+        """
+        coarse = self.read_frames(self._beside(recent[:, -2:])) + self.down(looked.features)
+        return coarse.flatten(2).transpose(1, 2)
+
+    def predict(
+        self, looked: Looked, coarse: Tensor | None, tau: Tensor, sharpness: float = 1.0
+    ) -> tuple[Tensor, Mixture]:
         """The clean tokens of the frames, or of their crops, and the mixture that they come from.
 
-        With m the copies and the correction, and v the variance that the head expects about them, the prediction is
+        The sources' probabilities are those after the noised frame z was seen (`_evidence`). With m the copies and the
+        correction, and v the variance that the head expects about them, the prediction is
 
             x = m + g (z - tau m)    g = tau v / ((1 - tau)^2 + tau^2 v)
 
@@ -218,24 +222,23 @@ class FinePath(nn.Module):
 
         Args:
             looked: of `look`.
-            coarse: states of the coarse tokens after the transformer, [R, n, D].
+            coarse: states of the coarse tokens after the transformer, [R, n, D]; None: it is not asked.
             tau: [R].
-            sharpness: power of the sources' probabilities: 1 the mean of what may be, 4 about one of them.
+            sharpness: power of the sources' probabilities before: 1 the mean of what may be, 4 about one of them.
 
         Returns:
             [R, N, C], or [R, side^2, C] of a crop.
         """
-        side = self.grid // self.config.pool
-        below = coarse.transpose(1, 2).unflatten(2, (side, side))
-        if looked.crop is not None:
-            below = _coarser(looked.crop, self.config.pool).cut(below)
-        h = looked.features + self.up(below)
+        h = looked.features
+        if coarse is not None:
+            h = h + self.up(on_grid(coarse))
         for block in self.blocks[len(self.blocks) // 2 :]:
             h = block(h, looked.condition)
         h = F.silu(_normed(h, self.norm))
         logits = F.pixel_shuffle(self.choose(h).contiguous(), self.pixels).float()
         correction, variance = self.correct(h).float(), self.doubt(h).float().clamp(-10, 2).exp()
-        copied = mean_copy((sharpness * logits).softmax(1), looked.sources)
+        scores = sharpness * logits + self._evidence(looked, correction, variance, tau)
+        copied = mean_copy(scores.softmax(1), looked.sources)
         unshuffled = F.pixel_unshuffle(copied, self.pixels) - self.offset[:, None, None]
         mean = self._mixed(unshuffled, self.to_tokens) + correction
         level = tau[:, None, None, None]
@@ -244,6 +247,30 @@ class FinePath(nn.Module):
         shown = F.pixel_shuffle(self._mixed(correction, self.to_pixels), self.pixels)
         return clean.flatten(2).transpose(1, 2), Mixture(logits, shown, looked.sources)
 
+    @torch.no_grad()
+    def _evidence(self, looked: Looked, correction: Tensor, variance: Tensor, tau: Tensor) -> Tensor:
+        """How likely the noised frame is if a token's pixels all come from one source, in nats, [R, K, H, W].
+
+        log p(z | k) = -|z - tau (c_k + e)|^2 / 2 ((1 - tau)^2 + tau^2 v), so the sources' probabilities in the mean
+        are those of the posterior given the noised frame: as the noise goes, one of the sources is left.
+        """
+        level, sources, pixels = tau[:, None, None, None], looked.sources, self.pixels
+        kernel = self.to_tokens.unflatten(1, (-1, pixels, pixels))
+        rest = looked.noised - level * (correction - (self.to_tokens @ self.offset)[:, None, None])
+        length = self.to_tokens.shape[0]
+        shifted = level * F.conv2d(sources.padded, kernel)
+        side = rest.shape[-1]
+        found = []
+        for down in range(2 * sources.reach + 1):
+            for right in range(2 * sources.reach + 1):
+                part = shifted[:, :, down : down + side * pixels : pixels, right : right + side * pixels : pixels]
+                found.append((rest - part).square_().sum(1))
+        for other in sources.others:
+            found.append((rest - level * F.conv2d(other, kernel, stride=pixels)).square_().sum(1))
+        spread = (1 - level).square() + level.square() * variance
+        nats = torch.stack(found, 1).div_(-2 * spread)
+        return nats.repeat_interleave(pixels, 2).repeat_interleave(pixels, 3)
+
     def _beside(self, frames: Tensor) -> Tensor:
         """Frames [R, T, N, C] as channels of one grid, [R, T C, G, G]."""
         return on_grid(frames.transpose(1, 2).flatten(2))
@@ -251,24 +278,11 @@ class FinePath(nn.Module):
     def _mixed(self, grid: Tensor, matrix: Tensor) -> Tensor:
         return torch.einsum("ij,bjhw->bihw", matrix, grid)
 
-    def _placed(self, part: Tensor, crop: Crop, whole: Tensor) -> Tensor:
-        """Coarse features of a crop at their places, zero elsewhere, in the shape of `whole`."""
-        coarse = _coarser(crop, self.config.pool)
-        length = torch.arange(coarse.side, device=part.device)
-        rows, columns = (coarse.top[:, None] + length)[:, :, None], (coarse.left[:, None] + length)[:, None, :]
-        each = torch.arange(len(part), device=part.device)[:, None, None]
-        placed = torch.zeros_like(whole).permute(0, 2, 3, 1)
-        return placed.index_put((each, rows, columns), part.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-
 
 def on_grid(tokens: Tensor) -> Tensor:
     """Tokens of a square grid [R, N, C] -> [R, C, G, G]."""
     side = math.isqrt(tokens.shape[1])
     return tokens.transpose(1, 2).unflatten(2, (side, side))
-
-
-def _coarser(crop: Crop, pool: int) -> Crop:
-    return replace(crop, top=crop.top // pool, left=crop.left // pool, side=crop.side // pool)
 
 
 def _silence(layer: nn.Conv2d | nn.ConvTranspose2d) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from sensorium.generation.config import LAST_FRAMES, DynamicsConfig
 from sensorium.generation.filtered_path import FilteredPath
-from sensorium.generation.fine_path import Crop, FinePath, Looked, Mixture
+from sensorium.generation.fine_path import FinePath, Looked, Mixture
 from sensorium.generation.kalman import Gaussian
 from sensorium.generation.memory import Carry
 
@@ -38,7 +38,7 @@ class Prediction(NamedTuple):
     """Output of a pass.
 
     Attributes:
-        tokens: clean tokens, standardised, [B, T, N, C]; where the fine path looked at crops, theirs and the sound's.
+        tokens: clean tokens, standardised, [B, T, N, C].
         agent: states of the agent tokens, [B, T, A, D].
         mixture: what the video tokens come from, of B T pictures; None without a fine path.
     """
@@ -73,7 +73,7 @@ class Paths(nn.Module):
         self.count = (self.fine.coarse if self.fine else 0) + sum(filtered.values())
 
     def split(self, tokens: Tensor) -> dict[str, Tensor]:
-        """Tokens [..., N, C] -> stream -> [..., tokens of the stream, C]; video tokens may be those of a crop."""
+        """Tokens [..., N, C] -> stream -> [..., tokens of the stream, C]."""
         audio = self.streams.get("audio", 0)
         video, *sound = tokens.split([tokens.shape[-2] - audio, audio] if audio else [tokens.shape[-2]], dim=-2)
         return {"video": video, "audio": sound[0]} if sound else {"video": video}
@@ -103,7 +103,6 @@ class Paths(nn.Module):
         change: Tensor,
         carry: Carry | None,
         keep: int = 0,
-        crop: Crop | None = None,
         single: bool = False,
     ) -> Seen:
         """What the transformer sees of frames.
@@ -116,7 +115,6 @@ class Paths(nn.Module):
             change: mean squared change a frame of standardised tokens, [N, C].
             carry: of the frames before; None: there are none.
             keep: so many first frames are not denoised.
-            crop: where the fine path looks, [B T]; None: everywhere.
             single: the carry is one of each frame, [B T, ...]; no frame sees another one of the same pass.
         """
         shape, earlier = frames.shape[:2], scene
@@ -130,13 +128,9 @@ class Paths(nn.Module):
             recent = carry.recent if carry is not None else None
             if recent is None:
                 recent = video.new_zeros(len(video), LAST_FRAMES, self.streams["video"], self.channels)
-            if crop is None:
-                whole = torch.cat([recent, video], dim=1)
-                fine, looked = self._fine(whole, earlier, condition, keep)
-            else:
-                fine, looked = self.fine.look(video[:, 0], recent, earlier, condition[:, 0], crop)
-                fine = fine[:, None]
-            parts.append(fine)
+            whole = torch.cat([recent, video], dim=1)
+            tokens, looked = self._fine(whole, earlier, condition, keep)
+            parts.append(tokens)
         if self.filtered is not None:
             first = 0 if self.fine is None else self.streams["video"]
             rest = frames if self.fine is None else self.split(frames)["audio"]
@@ -198,6 +192,6 @@ class Paths(nn.Module):
             recent = whole[:, keep:-1].unfold(1, LAST_FRAMES, 1).movedim(-1, 2).flatten(0, 1)
             if scene is not None:
                 scene = scene.repeat_interleave(time - keep, dim=0)
-            tokens, looked = self.fine.look(new, recent, scene, condition[:, keep:].flatten(0, 1))
-            parts.append(tokens.unflatten(0, (len(whole), time - keep)))
+            looked = self.fine.look(new, recent, scene, condition[:, keep:].flatten(0, 1))
+            parts.append(self.fine.summarise(looked, recent).unflatten(0, (len(whole), time - keep)))
         return torch.cat(parts, dim=1), looked

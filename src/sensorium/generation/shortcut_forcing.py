@@ -60,7 +60,7 @@ def context_signal(draw: Draw, frames: int) -> Tensor:
     return _CONTEXT_SIGNAL + (1 - _CONTEXT_SIGNAL) * draw.uniform("signal", frames)
 
 
-def signal_levels(draw: Draw, frames: int, bootstrap: Tensor) -> Levels:
+def signal_levels(draw: Draw, frames: int, bootstrap: Tensor, from_noise: float = _FROM_NOISE) -> Levels:
     """Signal levels and step sizes of denoised frames.
 
     Levels are independent for every frame (diffusion forcing), but not uniform: most frames are pure noise, as each
@@ -71,11 +71,12 @@ def signal_levels(draw: Draw, frames: int, bootstrap: Tensor) -> Levels:
         frames: T.
         bootstrap: bool [B], windows whose frames have long steps: 1/32, 1/16, ... 1 with equal chances (Dreamer 4:
             uniform in log d). The step size of the others is 1/64, which is plain flow matching.
+        from_noise: share of frames that are pure noise.
     """
     start, level = draw.uniform("start", frames), draw.uniform("tau", frames)
     long = torch.exp2(-draw.integers("size", STEPS.bit_length() - 1, frames).float())
     step_size = torch.where(bootstrap[:, None].to(long.device, non_blocking=True), long, FINEST)
-    return Levels(torch.where(start < _FROM_NOISE, 0.0, (level / step_size).floor() * step_size), step_size)
+    return Levels(torch.where(start < from_noise, 0.0, (level / step_size).floor() * step_size), step_size)
 
 
 @torch.no_grad()

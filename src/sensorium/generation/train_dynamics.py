@@ -22,7 +22,7 @@ from sensorium.training.execution import Execution, add_arguments
 from sensorium.training.learner import Learner
 from sensorium.training.stage import train_stage
 
-REVISION = 9
+REVISION = 10
 SMALLEST_STD = 0.01  # a channel that hardly varies is not scaled up to unit variance
 
 

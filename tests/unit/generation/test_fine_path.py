@@ -126,11 +126,8 @@ def test_a_crop_is_that_part_of_the_whole():
     noised, recent, scene = torch.randn(2, 576, 12), torch.randn(2, LAST_FRAMES, 576, 12), torch.randn(2, 576, 12)
     condition, tau = torch.randn(2, 16), torch.rand(2)
     crop = Crop(torch.tensor([0, 4]), torch.tensor([3, 2]), 18)
-    whole, looked = path.look(noised, recent, scene, condition)
-    states = torch.randn_like(whole)
-    expected = crop.cut_tokens(path.predict(looked, states, tau)[0])
-    _, looked = path.look(crop.cut_tokens(noised), recent, scene, condition, crop)
-    made = path.predict(looked, states, tau)[0]
+    expected = crop.cut_tokens(path.predict(path.look(noised, recent, scene, condition), None, tau)[0])
+    made = path.predict(path.look(crop.cut_tokens(noised), recent, scene, condition, crop), None, tau)[0]
     inner = Crop(torch.tensor([8, 8]), torch.tensor([8, 8]), 2)
     assert not torch.allclose(made, expected, atol=1e-3)
     torch.testing.assert_close(inner.cut_tokens(made), inner.cut_tokens(expected), atol=1e-4, rtol=1e-4)
@@ -151,8 +148,12 @@ def test_a_sharp_prediction_is_one_of_the_copies():
 
 
 def test_a_noised_frame_is_weighed_as_its_doubt_says(monkeypatch):
-    """The posterior mean of N(m, v), given z = tau x + (1 - tau) e; m is what pure noise would give."""
+    """The posterior mean of N(m, v), given z = tau x + (1 - tau) e; m is what pure noise would give: there is no doubt
+    about the source.
+    """
     dynamics, noised = build(), frames()
+    nn.init.zeros_(dynamics.fine.choose.weight)
+    dynamics.fine.choose.bias.data.unflatten(0, (-1, 4))[3] = 1e4
     nn.init.zeros_(dynamics.fine.doubt.weight)
     nn.init.constant_(dynamics.fine.doubt.bias, math.log(0.25))
     tau, predict = torch.full((2, FRAMES), 0.5), dynamics.fine.predict
@@ -167,6 +168,40 @@ def test_a_noised_frame_is_weighed_as_its_doubt_says(monkeypatch):
     gain = 0.5 * 0.25 / (0.5**2 + 0.5**2 * 0.25)
     expected = made[0] + gain * (noised[:, :, : GRID**2] - 0.5 * made[0])
     torch.testing.assert_close(made[1], expected, atol=1e-4, rtol=1e-4)
+
+
+def test_what_is_copied_is_weighed_by_the_noised_frame():
+    """The posterior mean over the sources, by brute force, token by token: p(k | z) ~ w_k N(z; tau m_k, spread)."""
+    torch.manual_seed(0)
+    path = awake(FinePath(FINE.model_copy(update={"pool": 1, "crop": 2}), 4, CHANNELS, 2, 16))
+    path.describe(torch.eye(CHANNELS) + 0.3 * torch.randn(CHANNELS, CHANNELS), torch.randn(CHANNELS))
+    nn.init.zeros_(path.choose.weight)  # one prior for all four pixels of a token
+    path.choose.bias.data = torch.randn(path.sources).repeat_interleave(4)
+    recent, scene, tau = torch.randn(2, LAST_FRAMES, 16, 12), torch.randn(2, 16, 12), torch.tensor([0.3, 0.8])
+    looked = path.look(torch.randn(2, 16, 12), recent, scene, torch.randn(2, 16))
+    made, mixture = path.predict(looked, None, tau, sharpness=2.0)
+    noised, level = looked.noised, tau[:, None, None, None]
+    correction = path.predict(looked, None, torch.zeros(2), sharpness=2.0)[0]
+
+    def tokens(picture: torch.Tensor) -> torch.Tensor:
+        pixels = nn.functional.pixel_unshuffle(picture, 2) - path.offset[:, None, None]
+        return torch.einsum("ij,bjhw->bihw", path.to_tokens, pixels)
+
+    prior = (2 * mixture.logits[:, :, ::2, ::2]).log_softmax(1)
+    copies = torch.stack([tokens(copy) for copy in mixture.sources], 1)  # [2, K, C, 4, 4]
+    added = on_grid(correction) - (prior.exp()[:, :, None] * copies).sum(1)
+    means = copies + added[:, None]
+    h = looked.features
+    for block in path.blocks[1:]:
+        h = block(h, looked.condition)
+    normed = path.norm(h.movedim(1, -1)).movedim(-1, 1)
+    variance = path.doubt(nn.functional.silu(normed)).clamp(-10, 2).exp()
+    spread = (1 - level).square() + level.square() * variance
+    nats = -(noised[:, None] - level[:, None] * means).square().sum(2) / (2 * spread)
+    mean = ((prior + nats).softmax(1)[:, :, None] * means).sum(1)
+    expected = mean + level * variance / spread * (noised - level * mean)
+    torch.testing.assert_close(on_grid(made), expected, atol=1e-3, rtol=1e-3)
+    assert (on_grid(correction) - mean).abs().max() > 0.1
 
 
 def test_crops_are_drawn_where_something_moves():
@@ -212,11 +247,34 @@ def contexts(made: DynamicsLearner, batch: dict[str, torch.Tensor], monkeypatch:
     return seen
 
 
-def test_training_on_crops_reads_true_frames(monkeypatch):
+def test_training_on_crops_asks_the_fine_path_alone(monkeypatch):
+    """About the true frame there, after the true frames before it; sound and transformer are left as they are."""
     made, batch = learner(crops=1.0)
+    seen, ask = [], made.dynamics.denoise_crops
+
+    def watch(crops: torch.Tensor, recent: torch.Tensor, given: Conditioning, crop: Crop) -> object:
+        seen.append((crops, recent, given, crop))
+        return ask(crops, recent, given, crop)
+
+    monkeypatch.setattr(made.dynamics, "denoise_crops", watch)
+    rows = len(batch["latent"])
+    loss, metrics = made(batch, Draw(0, 0, 0, rows, rows, torch.device("cpu")))
+    loss.backward()
+    ((crops, recent, given, crop),) = seen
     true = made.dynamics.standardise(torch.cat([batch["latent"], batch["sound"]], 2).float())[:, :, :16]
-    for read in contexts(made, batch, monkeypatch):
-        assert all(any(torch.equal(frame, other) for other in true.flatten(0, 1)) for frame in read.flatten(0, 1))
+    for number in range(recent.shape[1]):
+        assert torch.equal(recent[:, number], true[:, number : number + LAST_FRAMES])
+    assert torch.equal(given.action, batch["action"][:, LAST_FRAMES:])
+    level = given.tau.flatten()[:, None, None]
+    there = crop.cut_tokens(true[:, LAST_FRAMES:].flatten(0, 1))
+    noise = (crops.flatten(0, 1) - level * there) / (1 - level)
+    assert noise.std() == pytest.approx(1, abs=0.1)
+    assert abs(float(torch.corrcoef(torch.stack([noise.flatten(), there.flatten()]))[0, 1])) < 0.1
+    trained = {name for name, p in made.dynamics.named_parameters() if p.grad is not None and p.grad.any()}
+    assert {name.split(".")[0] for name in trained} <= {"paths", "signal", "sizes", "action", "no_action"}
+    assert not any("filtered" in name for name in trained)
+    assert "paths.fine.choose.weight" in trained
+    assert float(metrics["audio"]) == 1  # its scale, which no step has changed
 
 
 def test_dynamics_that_were_trained_need_no_crops(monkeypatch):
@@ -269,8 +327,10 @@ def test_the_walk_is_the_stream(monkeypatch):
 def test_what_does_not_fit_is_refused():
     with pytest.raises(ConfigurationError, match=r"fine.pool is 3: it must divide the 8"):
         FinePath(FineConfig(pool=3), GRID, CHANNELS, 2, 16)
-    with pytest.raises(ConfigurationError, match=r"fine.crop is 6: it must be a multiple of pool \(4\)"):
-        FinePath(FineConfig(pool=4, crop=6), GRID, CHANNELS, 2, 16)
+    with pytest.raises(ConfigurationError, match=r"fine.crop is 9: at most the 8 tokens"):
+        FinePath(FineConfig(pool=4, crop=9), GRID, CHANNELS, 2, 16)
+    with pytest.raises(ValueError, match=r"crops are trained after 3 frames"):
+        DynamicsConfig(path="fine", dreamed=0, window=2, frames=3, long_frames=3)
     with pytest.raises(ValueError, match="12 channels"):
         FinePath(FINE, GRID, CHANNELS, 5, 16)
     with pytest.raises(ValueError, match="square"):

@@ -13,8 +13,9 @@ from toy_world import DETAILS, ENCODER_SHAPES, ToyWorld, fit, write_model, write
 
 from sensorium.config import LatentsConfig
 from sensorium.data.sample_formats import to_images
+from sensorium.generation.conditioning import FINEST, Conditioning
 from sensorium.generation.config import DynamicsConfig, FineConfig
-from sensorium.generation.dynamics import FINEST, Conditioning, Dynamics
+from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.dynamics_learner import DynamicsLearner
 from sensorium.generation.tokenizer_config import VideoTokenizerConfig
 from sensorium.generation.tokenizers import VideoTokenizer

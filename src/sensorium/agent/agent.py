@@ -23,8 +23,9 @@ from torch.nn import functional as F
 from sensorium.agent.config import CloningConfig, ImaginationConfig
 from sensorium.agent.scalars import BINS, expected_value, symexp_bins, two_hot
 from sensorium.config import parse_section
+from sensorium.generation.conditioning import Conditioning
 from sensorium.generation.config import DynamicsConfig
-from sensorium.generation.dynamics import Conditioning, Dynamics
+from sensorium.generation.dynamics import Dynamics
 from sensorium.models.layers import RMSNorm
 from sensorium.models.load import Loadable
 

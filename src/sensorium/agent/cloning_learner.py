@@ -11,8 +11,8 @@ from torch import Tensor
 from sensorium.agent.agent import Agent
 from sensorium.agent.config import CloningConfig
 from sensorium.agent.scalars import code_loss
+from sensorium.generation.conditioning import FINEST, Conditioning
 from sensorium.generation.config import DynamicsConfig
-from sensorium.generation.dynamics import FINEST, Conditioning
 from sensorium.generation.dynamics_learner import DynamicsLearner, tokens_of
 from sensorium.generation.shortcut_forcing import context_signal, corrupt
 from sensorium.generation.tokenizers import VideoTokenizer

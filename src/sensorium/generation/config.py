@@ -42,7 +42,11 @@ class FineConfig(Section):
         4, ge=1, description="rows and columns of video tokens that one token of the transformer stands for"
     )
     reach: int = Field(3, ge=1, le=8, description="pixels by which copies may be shifted, along each axis")
-    crop: int = Field(8, ge=1, description="rows and columns of tokens of the crops that training begins with, without transformer and sound")
+    crop: int = Field(
+        8,
+        ge=1,
+        description="rows and columns of tokens of the crops that training begins with, without transformer",
+    )
     crops: float = Field(0.5, ge=0, le=1, description="share of the steps that train on crops; then dreams begin")
     spread: float = Field(
         0.04, gt=0, description="deviation of a copied pixel that the likelihood expects, of full scale"
@@ -113,8 +117,8 @@ class DynamicsConfig(Transformer):
             )
         if self.path == "fine" and self.fine.crops and self.long_frames <= LAST_FRAMES:
             raise ValueError(
-                f"long_frames is {self.long_frames}: with path fine crops are trained after {LAST_FRAMES} frames, so at "
-                f"least {LAST_FRAMES + 1} are needed, or fine.crops must be 0"
+                f"long_frames is {self.long_frames}: with path fine crops are trained after {LAST_FRAMES} frames, so "
+                f"at least {LAST_FRAMES + 1} are needed, or fine.crops must be 0"
             )
         if self.path == "fine" and self.dreamed and self.frames < LAST_FRAMES + 2:
             raise ValueError(

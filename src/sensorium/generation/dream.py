@@ -12,7 +12,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from sensorium.generation.dynamics import FINEST, STEPS, Conditioning, Dynamics
+from sensorium.generation.conditioning import FINEST, STEPS, Conditioning
+from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.memory import Memory
 from sensorium.generation.paths import Prediction
 from sensorium.models.out_of_memory import in_pieces

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from sensorium.generation.conditioning import FREQUENCIES, STEPS, Conditioning, fourier
 from sensorium.generation.config import DynamicsConfig
 from sensorium.generation.fine_path import Crop, FinePath
 from sensorium.generation.memory import Carry, Context, Memory
@@ -24,29 +24,6 @@ from sensorium.generation.paths import Paths, Prediction, Seen
 from sensorium.models.cache import Cache, ContextCache, RingCache
 from sensorium.models.layers import Block, RMSNorm, action_embedding
 from sensorium.models.load import Loadable
-
-STEPS = 64  # of the finest sampler; step sizes are 1/64, 1/32, ... 1
-FINEST = 1 / STEPS  # step size of plain flow matching
-_FREQUENCIES = 16  # of the embedding of the signal level
-
-
-@dataclass(frozen=True)
-class Conditioning:
-    """What the denoising of frames is conditioned on.
-
-    Attributes:
-        tau: signal level of each frame, in [0, 1], 0 noise and 1 clean, [B, T].
-        step_size: step size d of the sampler, 1/64, 1/32, ... 1, [B, T].
-        action: the action that led to each frame, float [B, T, ...] or int64 [B, T]; None: there are no actions.
-        labelled: bool [B], windows whose actions are used; None: all.
-        scene: of an earlier frame of the recording (`encode_scene`), [B, ...]; None: there is no scene.
-    """
-
-    tau: Tensor
-    step_size: Tensor
-    action: Tensor | None = None
-    labelled: Tensor | None = None
-    scene: Tensor | None = None
 
 
 class Dynamics(Loadable):
@@ -102,7 +79,7 @@ class Dynamics(Loadable):
             raise ValueError(f"video is {video} tokens: on a grid their number must be a square")
         self.paths = Paths(config, self.streams, grid, channels, int(shapes.get("pixels", 1)))
         self.places = nn.Parameter(0.02 * torch.randn(self.paths.count + config.registers + 2, dim))
-        self.signal = nn.Sequential(nn.Linear(2 * _FREQUENCIES, dim), nn.SiLU(), nn.Linear(dim, dim))
+        self.signal = nn.Sequential(nn.Linear(2 * FREQUENCIES, dim), nn.SiLU(), nn.Linear(dim, dim))
         self.sizes = nn.Embedding(int(math.log2(STEPS)) + 1, dim)
         nn.init.normal_(self.sizes.weight, std=0.02)
         self.action = action_embedding(shapes["action"], dim)
@@ -295,7 +272,7 @@ class Dynamics(Loadable):
             steered = self.action(given.action) + self.no_action
             labelled = given.labelled
             moves = steered if labelled is None else torch.where(labelled[:, None, None], steered, moves)
-        return self.signal(_fourier(given.tau)) + self.sizes(-torch.log2(given.step_size).round().long()), moves
+        return self.signal(fourier(given.tau)) + self.sizes(-torch.log2(given.step_size).round().long()), moves
 
     def _see(
         self,
@@ -353,10 +330,3 @@ class Dynamics(Loadable):
         states = hidden[:, :, : self.paths.count]
         tokens, mixture = self.paths.predict(states, self.read_out, seen, tau, keep, sharpness)
         return Prediction(tokens, hidden[:, :, len(self.places) :], mixture)
-
-
-def _fourier(tau: Tensor) -> Tensor:
-    """Signal levels [...] -> sines and cosines of half a turn to many turns, [..., 2 * _FREQUENCIES]."""
-    frequencies = torch.pi * 2 ** torch.linspace(-1, 4, _FREQUENCIES, device=tau.device)
-    angles = tau.float()[..., None] * frequencies
-    return torch.cat([angles.sin(), angles.cos()], dim=-1)

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from sensorium.generation.clips import Clips
+from sensorium.generation.conditioning import FINEST, Conditioning
 from sensorium.generation.config import LAST_FRAMES, DynamicsConfig
 from sensorium.generation.dream import dream
-from sensorium.generation.dynamics import FINEST, Conditioning, Dynamics
+from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.fine_objective import crop_of, draw_crops, guided, video_loss
 from sensorium.generation.kalman import kalman_filter
 from sensorium.generation.memory import Context
@@ -115,9 +116,7 @@ class DynamicsLearner(Learner):
         noised = corrupt(true, draw.normal("noise", *true.shape[1:]), levels.tau)
         action = batch["action"][:, later] if "action" in batch else None
         labelled = draw.uniform("labelled") >= self.config.unlabelled
-        given = Conditioning(
-            levels.tau, levels.step_size, action, labelled, self.dynamics.encode_scene(batch["scene"])
-        )
+        given = Conditioning(levels.tau, levels.step_size, action, labelled, self.dynamics.encode_scene(batch["scene"]))
         made = self.dynamics.denoise_crops(noised, recent, given, crop)
         assert made.mixture is not None
         loss = video_loss(fine, made.mixture, made.tokens, true, true, _first_decides(levels.tau)).mean()

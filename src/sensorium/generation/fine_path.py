@@ -237,7 +237,9 @@ class FinePath(nn.Module):
         h = F.silu(_normed(h, self.norm))
         logits = F.pixel_shuffle(self.choose(h).contiguous(), self.pixels).float()
         correction, variance = self.correct(h).float(), self.doubt(h).float().clamp(-10, 2).exp()
-        scores = sharpness * logits + self._evidence(looked, correction, variance, tau)
+        scores = sharpness * logits
+        if tau.is_cuda or tau.any():  # pure noise says nothing; a GPU would be waited for
+            scores = scores + self._evidence(looked, correction, variance, tau)
         copied = mean_copy(scores.softmax(1), looked.sources)
         unshuffled = F.pixel_unshuffle(copied, self.pixels) - self.offset[:, None, None]
         mean = self._mixed(unshuffled, self.to_tokens) + correction
@@ -257,9 +259,7 @@ class FinePath(nn.Module):
         level, sources, pixels = tau[:, None, None, None], looked.sources, self.pixels
         kernel = self.to_tokens.unflatten(1, (-1, pixels, pixels))
         rest = looked.noised - level * (correction - (self.to_tokens @ self.offset)[:, None, None])
-        length = self.to_tokens.shape[0]
-        shifted = level * F.conv2d(sources.padded, kernel)
-        side = rest.shape[-1]
+        shifted, side = level * F.conv2d(sources.padded, kernel), rest.shape[-1]
         found = []
         for down in range(2 * sources.reach + 1):
             for right in range(2 * sources.reach + 1):

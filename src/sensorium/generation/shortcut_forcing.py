@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sensorium.generation.dynamics import FINEST, STEPS
+from sensorium.generation.conditioning import FINEST, STEPS
 from sensorium.randomness import Draw
 
 _CONTEXT_SIGNAL = 0.8  # lowest signal level of a context frame

@@ -21,7 +21,8 @@ from sensorium.config.counts import recorded
 from sensorium.forecasting.state_dynamics_learner import StateDynamicsLearner
 from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.generation.audio_tokenizer_learner import SoundLearner
-from sensorium.generation.dynamics import FINEST, Conditioning, Dynamics
+from sensorium.generation.conditioning import FINEST, Conditioning
+from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.dynamics_learner import DynamicsLearner
 from sensorium.generation.sizes import frame_tokens
 from sensorium.generation.tokenizers import VideoTokenizer

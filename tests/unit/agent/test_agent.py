@@ -15,9 +15,9 @@ from sensorium.agent.imagination_learner import ImaginationLearner
 from sensorium.data.environment import Observation
 from sensorium.data.sample_formats import to_images, to_sounds
 from sensorium.generation.audio_tokenizer import AudioTokenizer
+from sensorium.generation.conditioning import Conditioning
 from sensorium.generation.config import DynamicsConfig
 from sensorium.generation.dream import Dreamer
-from sensorium.generation.dynamics import Conditioning
 from sensorium.generation.observations import ObservationEncoder
 from sensorium.generation.tokenizer_config import AudioTokenizerConfig, VideoTokenizerConfig
 from sensorium.generation.tokenizers import VideoTokenizer

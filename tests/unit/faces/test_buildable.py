@@ -24,7 +24,8 @@ from sensorium.config.section import LARGEST, LARGEST_FLOAT, LARGEST_SEED
 from sensorium.config_export import walk
 from sensorium.forecasting.state_dynamics import StateDynamics
 from sensorium.generation.audio_tokenizer import AudioTokenizer
-from sensorium.generation.dynamics import Conditioning, Dynamics
+from sensorium.generation.conditioning import Conditioning
+from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.models import spectrogram
 from sensorium.perception.contrastive_learner import AudioContrast, VisionContrast

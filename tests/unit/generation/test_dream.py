@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from sensorium.generation.conditioning import FINEST, Conditioning
 from sensorium.generation.config import DynamicsConfig
 from sensorium.generation.dream import Dreamer, dream, euler_step
-from sensorium.generation.dynamics import FINEST, Conditioning, Dynamics
+from sensorium.generation.dynamics import Dynamics
 from sensorium.randomness import Draw, stable_seed
 
 TOKENS, CHANNELS, WINDOW = 6, 3, 3

@@ -9,8 +9,9 @@ import torch
 import yaml
 
 from sensorium.config import TOKENIZER_STRIDE
+from sensorium.generation.conditioning import FINEST, Conditioning
 from sensorium.generation.config import DynamicsConfig
-from sensorium.generation.dynamics import FINEST, Conditioning, Dynamics
+from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.kalman import kalman_filter
 from sensorium.settings import validate
 

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import torch
 
+from sensorium.generation.conditioning import Conditioning
 from sensorium.generation.config import DynamicsConfig
 from sensorium.generation.dream import dream
-from sensorium.generation.dynamics import Conditioning, Dynamics
+from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.dynamics_learner import DynamicsLearner
 from sensorium.generation.paths import Prediction
 from sensorium.generation.shortcut_forcing import ramp_weight

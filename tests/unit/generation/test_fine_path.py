@@ -12,8 +12,10 @@ from toy_generation import fine_dynamics
 
 from sensorium.config import ConfigurationError
 from sensorium.generation import fine_objective
+from sensorium.generation.conditioning import FINEST, Conditioning
 from sensorium.generation.config import LAST_FRAMES, DynamicsConfig, FineConfig
-from sensorium.generation.dynamics import FINEST, Conditioning, Dynamics
+from sensorium.generation.dream import dream
+from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.dynamics_learner import DynamicsLearner
 from sensorium.generation.fine_objective import crop_of, draw_crops, guided
 from sensorium.generation.fine_path import Crop, FinePath, on_grid
@@ -202,6 +204,23 @@ def test_what_is_copied_is_weighed_by_the_noised_frame():
     expected = mean + level * variance / spread * (noised - level * mean)
     torch.testing.assert_close(on_grid(made), expected, atol=1e-3, rtol=1e-3)
     assert (on_grid(correction) - mean).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("sharpness", [1.0, 4.0])
+def test_sharp_dreams_begin_with_less_noise(sharpness, monkeypatch):
+    """Of video; sound is drawn as ever."""
+    dynamics, tokens, seen = build(), frames(64, 2), []
+    stream = dynamics.stream
+
+    def watch(frames: torch.Tensor, *others: object) -> object:
+        seen.append(frames[:, -1])
+        return stream(frames, *others)
+
+    monkeypatch.setattr(dynamics, "stream", watch)
+    dream(dynamics, tokens, torch.zeros(64, 3, 2), 1, denoising_steps=1, sharpness=sharpness)
+    noise = seen[-1]
+    assert noise[:, : GRID**2].std() == pytest.approx(1 / sharpness, rel=0.05)
+    assert noise[:, GRID**2 :].std() == pytest.approx(1, rel=0.1)
 
 
 def test_crops_are_drawn_where_something_moves():

@@ -237,9 +237,7 @@ class FinePath(nn.Module):
         h = F.silu(_normed(h, self.norm))
         logits = F.pixel_shuffle(self.choose(h).contiguous(), self.pixels).float()
         correction, variance = self.correct(h).float(), self.doubt(h).float().clamp(-10, 2).exp()
-        scores = sharpness * logits
-        if tau.is_cuda or tau.any():  # pure noise says nothing; a GPU would be waited for
-            scores = scores + self._evidence(looked, correction, variance, tau)
+        scores = sharpness * logits + self._evidence(looked, correction, variance, tau)
         copied = mean_copy(scores.softmax(1), looked.sources)
         unshuffled = F.pixel_unshuffle(copied, self.pixels) - self.offset[:, None, None]
         mean = self._mixed(unshuffled, self.to_tokens) + correction

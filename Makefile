@@ -46,8 +46,8 @@ studies: env ## every study, many seeds each -> results/studies, then the tables
 	sensorium study-tables results/studies/*.json
 
 test: check ## run every check and every test
-	pytest tests/unit tests/edges tests/interactive tests/mutations --numprocesses 2 --dist loadfile
-	pytest tests/container tests/workflow --numprocesses 2 --dist loadgroup --no-loadscope-reorder  # the image first: it takes long
+	@# The longest files first (tests/conftest.py). Some tests wait, so there is a worker more than two cores can serve.
+	pytest tests --ignore tests/cluster --numprocesses 3 --dist loadgroup --no-loadscope-reorder
 	pytest tests/cluster --numprocesses 4 --dist loadfile  # they mostly wait
 
 mutations: env ## break each mechanism in turn: its tests must turn red (minutes)

@@ -39,6 +39,13 @@ SHARED = {
     "engine": ("test_entrypoint.py", "test_image.py"),
 }
 TOGETHER = {file: fixture for fixture, files in SHARED.items() for file in files}
+# Files that take longest, in the order in which workers take them: what is left for the end is short, so none waits.
+# Between the first that needs the trained toys of `toy_generation` and the next ones is the time that they take.
+LONGEST = (
+    *("test_image.py", "test_tiny.py", "test_dreams.py", "test_reruns.py", "test_mutations.py", "test_exit_codes.py"),
+    *("test_evaluations.py", "test_control.py", "test_buildable.py", "test_own_sets.py", "test_dynamics_learner.py"),
+    *("test_browser.py", "test_dreamed_sound.py", "test_commands.py", "test_campaign.py", "test_recordings.py"),
+)
 
 
 class TogetherScheduling(LoadScopeScheduling):
@@ -59,6 +66,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TogetherSche
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("loadgroup", False):  # a worker of `--dist loadgroup`
+        order = {name: number for number, name in enumerate(LONGEST)}
+        items.sort(key=lambda item: order.get(item.path.name, len(order)))
     for item in items:
         for fixture in SHARED.keys() & set(getattr(item, "fixturenames", ())):
             assert item.path.name in SHARED[fixture], f"{item.path.name} uses {fixture}: add it to SHARED of {__file__}"

@@ -113,7 +113,7 @@ def in_report(path, category, caption=None, **labels):
 
 
 # How fast a training computes, not what: a profile sets other values (profiles/README.md), which rerun nothing.
-SPEED = {"workers": "auto", "precision": "auto", "micro_batch": 0, "compile": "auto"}
+SPEED = {"workers": "auto", "precision": "auto", "micro_batch": 0, "compile": "auto", "recompute": "auto"}
 GPU_4H |= SPEED
 TRAIN += "".join(f" --{name.replace('_', '-')} {{resources.{name}}}" for name in SPEED)
 

@@ -53,6 +53,33 @@ def test_the_tables_name_every_stage_and_what_does_not_fit(tmp_path, capsys, mon
     assert "(does not fit)" in printed
 
 
+def test_the_largest_preset_fits_where_its_header_says_so(capsys, monkeypatch):
+    """One row of its dynamics keeps more than any GPU has: their layers recompute their activations."""
+    monkeypatch.chdir(ROOT)
+    assert estimate("config/h200.yaml", "--memory", 141, "--json") == 0
+    stages = json.loads(capsys.readouterr().out)["stages"]
+    assert {folder: (each["fits"], each["recomputed"]) for folder, each in stages.items()} == {
+        "tokenizers/video": (True, False),
+        "tokenizers/audio": (True, False),
+        "dynamics": (True, True),
+    }
+    header = (ROOT / "config/h200.yaml").read_text().partition("\nlines:")[0]
+    assert f"{stages['dynamics']['memory_bytes'] / 1e9:.0f} GB" in header
+
+
+def test_recomputation_is_counted(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    found = {}
+    for recompute in ("off", "on"):
+        assert estimate(TINY, small(tmp_path), "--json", "--recompute", recompute) == 0
+        found[recompute] = json.loads(capsys.readouterr().out)["stages"]
+    for folder in ("tokenizers/video", "tokenizers/audio"):  # without transformers
+        assert found["on"][folder] == found["off"][folder]
+    off, on = (found[recompute]["dynamics"] for recompute in ("off", "on"))
+    assert on["activation_bytes"] < off["activation_bytes"] / 2
+    assert 1.15 < on["operations_a_step"] / off["operations_a_step"] < 4 / 3
+
+
 @pytest.mark.parametrize(
     ("text", "code"),
     [

@@ -32,9 +32,12 @@ def drawn_alike() -> None:
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> ToyWorld:
-    """Recordings and models that were trained on them, once for all workers."""
-    if "PYTEST_XDIST_WORKER" in os.environ:
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ToyWorld:
+    """Recordings and models that were trained on them, once for all workers, and for later runs of the same sources."""
+    cache = getattr(request.config, "cache", None)
+    if cache is not None:  # with another torch the same training ends elsewhere
+        os.environ.setdefault(TOYS, str(cache.mkdir("toys") / f"torch-{torch.__version__}"))
+    elif "PYTEST_XDIST_WORKER" in os.environ:
         os.environ.setdefault(TOYS, str(tmp_path_factory.getbasetemp().parent / "toys"))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

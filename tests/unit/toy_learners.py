@@ -23,6 +23,7 @@ from sensorium.generation.dynamics_learner import DynamicsLearner
 from sensorium.generation.tokenizer_config import AudioTokenizerConfig, TransformerTokenizerConfig, VideoTokenizerConfig
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.generation.video_tokenizer_learner import TokenizerLearner
+from sensorium.models.recompute import recompute_layers
 from sensorium.perception.config import (
     AudioEncoderConfig,
     Contrast,
@@ -49,7 +50,7 @@ PATCHES = VideoTokenizerConfig(
 )
 SOUND = AudioTokenizerConfig(width=8, layers=2, frames=3)
 DYNAMICS = DynamicsConfig(
-    dim=32, heads=2, key_heads=1, layers=2, time_every=2, registers=1, frames=4, long_frames=8, window=6,
+    dim=32, heads=2, key_heads=1, layers=4, time_every=2, registers=1, frames=4, long_frames=8, window=6,
     bootstrap=0.5, dreamed=0.6, images=0.3,
 )  # fmt: skip
 TOKENS = {"video": 4, "grid": True, "audio": 2, "channels": 3, "action": {"kind": "continuous", "size": 2}}
@@ -131,9 +132,10 @@ def tokens(frames: int) -> Batch:
     }
 
 
-def dynamics() -> tuple[Learner, Batch]:
+def dynamics(recomputed: bool = False) -> tuple[Learner, Batch]:
     """Shortcut forcing, with clips that are bootstrapped, dreamed, and single frames."""
     model = DynamicsLearner(Dynamics(DYNAMICS, TOKENS), DYNAMICS, VideoTokenizer(VIDEO, {"size": SIZE}))
+    assert not recomputed or recompute_layers(model) == DYNAMICS.layers
     return model, tokens(DYNAMICS.long_frames)
 
 
@@ -165,6 +167,7 @@ LEARNERS: dict[str, Callable[[], tuple[Learner, Batch]]] = {
     "tokenizer of patches": partial(tokenizer, PATCHES),
     "tokenizer of sound": sound_tokenizer,
     "dynamics": dynamics,
+    "dynamics, recomputed": partial(dynamics, recomputed=True),
     "dynamics on crops": partial(fine_dynamics, 1.0),
     "dynamics after their dreams": partial(fine_dynamics, 0.0),
     "cloning": cloning,

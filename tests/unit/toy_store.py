@@ -1,7 +1,7 @@
 """Models of the toy world, trained once for all processes that the environment variable TOYS gives the same folder.
 
 What was trained is found again by the contents of all sources that trained it: whoever changes one of them, as a
-mutant does, trains anew.
+mutant does, trains anew. What nobody has asked for in a week goes when something else is stored.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ import fcntl
 import hashlib
 import os
 import shutil
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import sensorium
 
 TOYS = "SENSORIUM_TOYS"
+WEEK = 7 * 24 * 3600.0
 ROOTS = (Path(sensorium.__file__).parents[1], Path(__file__).parent)  # of imported modules
 
 
@@ -37,13 +39,22 @@ def shared(toys: Sequence[str], parts: Sequence[str], folder: Path, train: Calla
     with (place / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # whoever comes while it is trained waits
         if not (place / "done").exists():
+            _tidy(place)
             train()
             for part in parts:
                 shutil.copytree(folder / part, place / part, dirs_exist_ok=True)
             (place / "done").touch()
             return
+        (place / "done").touch()  # it was asked for
     for part in parts:
         shutil.copytree(place / part, folder / part)
+
+
+def _tidy(place: Path) -> None:
+    """Remove what stands beside a place, of the same toy, that is old."""
+    for other in place.parent.glob(f"{place.name.rpartition('-')[0]}-*/done"):
+        if time.time() - other.stat().st_mtime > WEEK:
+            shutil.rmtree(other.parent, ignore_errors=True)
 
 
 def digest(modules: Sequence[str]) -> str:

@@ -45,14 +45,17 @@ def test_dry_run_of_every_profile_and_preset(fresh, warm_command, profile, prese
 
 
 def test_a_profile_says_how_fast_a_training_computes(fresh, warm_command, tmp_path):
-    speed = "{workers: 6, precision: fp32, micro_batch: 4, compile: off}"  # YAML takes `off` for False
+    speed = "{workers: 6, precision: fp32, micro_batch: 4, compile: off, recompute: on}"  # YAML takes them for booleans
     (tmp_path / "config.yaml").write_text(f"cores: 1\nset-resources: {{train_dynamics: {speed}}}\n")
     result = warm_command(fresh, *f"snakemake --profile {tmp_path} -n -p".split())
     lines = [line for line in result.stdout.splitlines() if " --ranks " in line]
     found = {line.split(" --ranks ")[1].split()[1]: line.split(" --max-minutes ")[1] for line in lines}
-    assert found["train-dynamics"] == "240 --workers 6 --precision fp32 --micro-batch 4 --compile False"
+    assert (
+        found["train-dynamics"] == "240 --workers 6 --precision fp32 --micro-batch 4 --compile False --recompute True"
+    )
+    usual = "240 --workers auto --precision auto --micro-batch 0 --compile auto --recompute auto"
     for program in ("train-encoder", "train-tokenizer", "train-fusion", "finetune"):
-        assert found[program] == "240 --workers auto --precision auto --micro-batch 0 --compile auto"
+        assert found[program] == usual
     assert found["train-state-dynamics"].startswith("60 --workers auto")
 
 

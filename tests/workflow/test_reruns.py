@@ -198,7 +198,10 @@ def test_leaving_out_defaults_reruns_nothing(changed, warm_command):
     "words",
     [
         ("--set-resources", "train_dynamics:mem_mb=64000", "train_dynamics:gpu=8", "collect:runtime=9"),
-        ("--set-resources", *(f"train_dynamics:{how}" for how in ("workers=6", "precision=fp32", "compile=off"))),
+        (
+            "--set-resources",
+            *(f"train_dynamics:{how}" for how in ("workers=6", "precision=fp32", "compile=off", "recompute=on")),
+        ),
         ("--set-threads", "train_fusion=3"),
         ("--profile", "slurm"),
         ("--profile", "local"),

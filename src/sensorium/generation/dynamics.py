@@ -24,6 +24,7 @@ from sensorium.generation.paths import Paths, Prediction, Seen
 from sensorium.models.cache import Cache, ContextCache, RingCache
 from sensorium.models.layers import Block, RMSNorm, action_embedding
 from sensorium.models.load import Loadable
+from sensorium.models.recompute import through
 
 
 class Dynamics(Loadable):
@@ -301,9 +302,9 @@ class Dynamics(Loadable):
         for layer in layers:
             block, cache = self.blocks[layer], caches.get(layer)
             if not self.over_time[layer]:
-                hidden = block(hidden, visible)
+                hidden = through(block, hidden, visible)
                 continue
-            hidden = block(hidden.transpose(1, 2), cache=cache).transpose(1, 2)
+            hidden = through(block, hidden.transpose(1, 2), cache=cache).transpose(1, 2)
             if cache is not None:
                 cache.keep(keep)
         return hidden

@@ -21,6 +21,7 @@ from sensorium.config import TOKENIZER_STRIDE
 from sensorium.generation.tokenizer_config import TransformerTokenizerConfig, VideoTokenizerConfig
 from sensorium.models.cache import RingCache
 from sensorium.models.layers import Block, RMSNorm
+from sensorium.models.recompute import through
 
 _WAVES = 6
 
@@ -56,10 +57,10 @@ class Tower(nn.Module):
         caches = iter(rings or ())
         for block, over_time in zip(self.blocks, self.over_time, strict=True):
             if not over_time:
-                x = block(x, visible)
+                x = through(block, x, visible)
                 continue
             cache = next(caches, None)
-            x = block(x.transpose(1, 2), cache=cache).transpose(1, 2)
+            x = through(block, x.transpose(1, 2), cache=cache).transpose(1, 2)
             if cache is not None:
                 cache.keep(x.shape[1])
         return x

@@ -166,7 +166,12 @@ class Block(nn.Module):
     """Pre-norm transformer layer: x + attention(norm(x)), then x + feed-forward(norm(x)); [..., L, D] -> same.
 
     `attention` are the arguments of `Attention`.
+
+    Attributes:
+        recomputed: whether a training computes the activations again for the gradient (`recompute.py`).
     """
+
+    recomputed = False
 
     def __init__(self, dim: int, heads: int, **attention: bool | int | float | None) -> None:
         super().__init__()

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from sensorium.models.layers import Block, RMSNorm
 from sensorium.models.load import Loadable
 from sensorium.models.precision import in_float32
+from sensorium.models.recompute import through
 from sensorium.perception.config import FusionConfig
 from sensorium.perception.encoders import BodyEncoder
 
@@ -112,8 +113,9 @@ class Fusion(Loadable):
             if present is not None:
                 token = torch.where(present[..., SENSES.index(sense), None], token, self.absent[sense].to(token.dtype))
             state = state + token
+        assert isinstance(state, Tensor)
         for block in self.blocks:
-            state = block(state)
+            state = through(block, state)
         return self.norm(state)
 
     def image_embedding(self, vision: Tensor) -> Tensor:

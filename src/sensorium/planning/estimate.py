@@ -4,8 +4,9 @@
 
 Files are laid over config/config.yaml in order, as by `snakemake --configfile`. Parameters, checkpoints and models are
 exact: the networks are built without memory. Activations are what autograd keeps of the passes of one step in the
-precision of the device, without losses and temporary arrays. Operations are products and convolutions, three times the
-forward pass; loading, simulation and evaluations take further time.
+precision of the device, without losses and temporary arrays. Where one row does not fit, layers of transformers
+recompute theirs, as trainings do by themselves. Operations are products and convolutions, three times the forward pass,
+four times with recomputation; loading, simulation and evaluations take further time.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import argparse
 import json
 import math
 import warnings
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,9 +25,10 @@ import torch
 
 from sensorium.config.counts import set_bytes
 from sensorium.generation.sizes import latent_bytes
+from sensorium.models.recompute import recompute_layers
 from sensorium.planning.configuration import read_settings
 from sensorium.planning.footprint import file_bytes, fused_attention, learner_tensors, operations, saved_bytes
-from sensorium.planning.learners import stage
+from sensorium.planning.learners import Stage, stage
 from sensorium.planning.resources import RULES, memory_mb, models, training_of
 from sensorium.planning.table import aligned, size
 from sensorium.settings import Config
@@ -55,6 +58,9 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--memory", type=_positive, default=80.0, metavar="GB", help="of the GPU; default: 80")
     parser.add_argument("--micro-batch", type=_count, default=0, metavar="N", help="rows a pass; 0: the most that fits")
     parser.add_argument(
+        "--recompute", choices=("auto", "on", "off"), default="auto", help="activations; auto: where a row does not fit"
+    )
+    parser.add_argument(
         "--tflops", type=_positive, default=100.0, metavar="N", help="reached in training; default: 100"
     )
     parser.add_argument("--json", action="store_true", help="bytes and seconds as JSON instead of tables")
@@ -62,7 +68,8 @@ def main(argv: list[str]) -> None:
     settings = read_settings(args.config)
     limit = args.memory * GIGABYTE if args.device == "cuda" else math.inf
     stages = {
-        folder: stage_estimate(settings, folder, args.device, args.micro_batch, limit) for folder in models(settings)
+        folder: stage_estimate(settings, folder, args.device, args.micro_batch, limit, args.recompute)
+        for folder in models(settings)
     }
     for each in stages.values():
         each["seconds"] = each["steps"] * each["operations_a_step"] / (args.tflops * TERA)
@@ -74,47 +81,75 @@ def main(argv: list[str]) -> None:
     print(json.dumps(found, indent=1) if args.json else tables(found))
 
 
-def stage_estimate(settings: Config, folder: str, device: str, micro_batch: int, limit: float) -> dict[str, Any]:
+def stage_estimate(
+    settings: Config, folder: str, device: str, micro_batch: int, limit: float, recompute: str = "auto"
+) -> dict[str, Any]:
     """What one training needs, in bytes and operations; `limit` is the memory of the device."""
     training, planned = training_of(settings, folder), stage(settings, folder)
     learner = planned.learner
     tensors = learner_tensors(learner, training)
+    recomputed = recompute == "on" and recompute_layers(learner) > 0
+    kept = _Kept(planned, device)
+    with _as_on(device, planned):
+        forward, taught = operations(partial(planned.run, 1)), 0.0
+        if planned.teach:
+            passes, share = planned.teach
+            taught = share * (forward if passes is planned.run else operations(partial(passes, 1)))
+    gradients = sum(p.numel() * p.element_size() for p in learner.parameters() if p.requires_grad)
+    networks = sum(p.numel() * p.element_size() for module in planned.frozen for p in module.parameters())
+    stored = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+    state = stored + gradients + networks
+    rows = min(micro_batch or training.batch, training.batch)
+    while not micro_batch and rows > 1 and state + kept.of(rows) > limit:
+        rows = (rows + 1) // 2
+    if recompute == "auto" and state + kept.of(rows) > limit and recompute_layers(learner):
+        recomputed, kept = True, _Kept(planned, device)
+    again = recomputed + (isinstance(learner, CoupledLearner) and rows < training.batch)  # each row is embedded twice
+    return {
+        "parameters": sum(p.numel() for p in learner.model.parameters()),
+        "batch": training.batch,
+        "rows_a_pass": rows,
+        "recomputed": recomputed,
+        "state_bytes": state,
+        "activation_bytes": kept.of(rows),
+        "memory_bytes": state + kept.of(rows),
+        "fits": state + kept.of(rows) <= limit,
+        "checkpoint_bytes": file_bytes(tensors),
+        "model_bytes": file_bytes(learner.model.state_dict()),
+        "steps": training.steps,
+        "operations_a_step": training.batch * ((3 + again) * forward + taught),
+    }
+
+
+class _Kept:
+    """Bytes that autograd keeps of a pass on a device: each row after the first adds as much as the second."""
+
+    def __init__(self, planned: Stage, device: str) -> None:
+        self._planned, self._device = planned, device
+        self._measured: dict[int, int] = {}
+
+    def of(self, rows: int) -> int:
+        """Bytes of so many rows."""
+        first = self._measure(1)
+        return first if rows == 1 else first + (rows - 1) * (self._measure(2) - first)
+
+    def _measure(self, rows: int) -> int:
+        if rows not in self._measured:
+            with _as_on(self._device, self._planned):
+                self._measured[rows] = saved_bytes(self._planned.learner, partial(self._planned.run, rows))
+        return self._measured[rows]
+
+
+@contextmanager
+def _as_on(device: str, planned: Stage) -> Iterator[None]:
+    """A context in which passes have the tensors that they have on a device."""
     with planned.mode, ExitStack() as as_on_the_device:
         if device == "cuda":
             as_on_the_device.enter_context(fused_attention())
             as_on_the_device.enter_context(torch.autocast("cpu", torch.bfloat16))
             as_on_the_device.enter_context(warnings.catch_warnings())
             warnings.simplefilter("ignore")  # that a CPU would be slow with such norms
-        first, second = (saved_bytes(learner, partial(planned.run, rows)) for rows in (1, 2))
-        forward, taught = operations(partial(planned.run, 1)), 0.0
-        if planned.teach:
-            passes, share = planned.teach
-            taught = share * operations(partial(passes, 1))
-    gradients = sum(p.numel() * p.element_size() for p in learner.parameters() if p.requires_grad)
-    networks = sum(p.numel() * p.element_size() for module in planned.frozen for p in module.parameters())
-    stored = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
-    state = stored + gradients + networks
-
-    def activations(rows: int) -> int:
-        return first + (rows - 1) * (second - first)
-
-    rows = min(micro_batch or training.batch, training.batch)
-    while not micro_batch and rows > 1 and state + activations(rows) > limit:
-        rows = (rows + 1) // 2
-    again = isinstance(learner, CoupledLearner) and rows < training.batch  # each row is embedded twice
-    return {
-        "parameters": sum(p.numel() for p in learner.model.parameters()),
-        "batch": training.batch,
-        "rows_a_pass": rows,
-        "state_bytes": state,
-        "activation_bytes": activations(rows),
-        "memory_bytes": state + activations(rows),
-        "fits": state + activations(rows) <= limit,
-        "checkpoint_bytes": file_bytes(tensors),
-        "model_bytes": file_bytes(learner.model.state_dict()),
-        "steps": training.steps,
-        "operations_a_step": training.batch * ((3 + again) * forward + taught),
-    }
+        yield
 
 
 def disk(settings: Config) -> dict[str, int]:
@@ -142,7 +177,8 @@ def tables(found: dict[str, Any]) -> str:
                 folder,
                 f"{each['parameters']:,}",
                 f"{each['rows_a_pass']} of {each['batch']}",
-                *(size(each[f"{part}_bytes"]) for part in ("state", "activation")),
+                size(each["state_bytes"]),
+                size(each["activation_bytes"]) + (" (recomputed)" if each["recomputed"] else ""),
                 size(each["memory_bytes"]) + ("" if each["fits"] else " (does not fit)"),
                 size(each["checkpoint_bytes"]),
                 f"{each['operations_a_step'] / TERA:.3g}",

@@ -6,7 +6,7 @@ counter sees each product. Losses, augmentation and temporary arrays are left ou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,27 +16,63 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
 from sensorium.config import Training
-from sensorium.models import kernels
+from sensorium.models import kernels, recompute
 from sensorium.training.optimiser import for_muon
 
 HEADER_ALIGNMENT = 8
 _DTYPES = {torch.float32: "F32", torch.float64: "F64", torch.int64: "I64"}
 
+Storages = dict[int, torch.UntypedStorage]  # by address; held, so that no other storage gets the same
+
 
 def saved_bytes(module: nn.Module, run: Callable[[], object]) -> int:
-    """Bytes that autograd keeps of a pass until its backward pass, without the weights; each storage counts once."""
+    """Bytes that autograd keeps of a pass until its backward pass, without the weights; each storage counts once.
+
+    Of layers that recompute, their inputs are kept, and while gradients are computed what the largest one keeps.
+    """
     own = {tensor.untyped_storage()._cdata for tensor in [*module.parameters(), *module.buffers()]}
-    kept: dict[int, torch.UntypedStorage] = {}
+    kept: Storages = {}
+    largest = 0
+
+    def measured(work: Callable[..., Any], *inputs: Tensor | None) -> Any:
+        nonlocal largest
+        for tensor in inputs:
+            if tensor is not None:
+                _keep(tensor, kept, own)
+        within: Storages = {}
+        with _saving(within, own | kept.keys()):
+            result = work(*inputs)
+        largest = max(largest, _total(within))
+        return result
+
+    plain = recompute.recomputed
+    recompute.recomputed = measured
+    try:
+        with _saving(kept, own):
+            result = run()
+    finally:
+        recompute.recomputed = plain
+    del result
+    return _total(kept) + largest
+
+
+def _saving(kept: Storages, known: Set[int]) -> saved_tensors_hooks:
+    """A context that gathers what autograd saves, but for storages that are known."""
 
     def pack(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage._cdata not in own:
-            kept[storage._cdata] = storage  # held, so that no other storage gets its address
+        _keep(tensor, kept, known)
         return tensor
 
-    with saved_tensors_hooks(pack, lambda tensor: tensor):
-        result = run()
-    del result
+    return saved_tensors_hooks(pack, lambda tensor: tensor)
+
+
+def _keep(tensor: Tensor, kept: Storages, known: Set[int]) -> None:
+    storage = tensor.untyped_storage()
+    if storage._cdata not in known:
+        kept[storage._cdata] = storage
+
+
+def _total(kept: Storages) -> int:
     return sum(storage.nbytes() for storage in kept.values())
 
 

@@ -1,4 +1,4 @@
-"""How a stage runs, not what it computes: device, precision, micro-batch, workers, minutes."""
+"""How a stage runs, not what it computes: device, precision, micro-batch, recomputation, workers, minutes."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ class Execution:
     max_minutes: float = 0.0
     checkpoint_minutes: float = 5.0
     compile: str = "auto"
+    recompute: str = "auto"
 
     @classmethod
     def from_args(cls, args: argparse.Namespace) -> Execution:
@@ -168,6 +169,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--max-minutes", type=_minutes, default=default.max_minutes, help="save and exit 75 before this; 0: never")
     add("--checkpoint-minutes", type=_minutes, default=default.checkpoint_minutes, help="time between checkpoints")
     add("--compile", type=_switch, choices=("auto", "on", "off"), default=default.compile, help="auto: on CUDA")
+    add(
+        "--recompute",
+        type=_switch,
+        choices=("auto", "on", "off"),
+        default=default.recompute,
+        help="activations of transformers for their gradients, to keep fewer; auto: where one row does not fit",
+    )
 
 
 def _count(text: str) -> int:

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from sensorium.config import ConfigurationError
 from sensorium.models.out_of_memory import attempt
+from sensorium.models.recompute import recompute_layers
 from sensorium.randomness import Draw
 from sensorium.training.distributed import Ranks, flat_gradients
 from sensorium.training.learner import Batch, CoupledLearner, Learner, Metrics
@@ -33,20 +34,31 @@ class _DoesNotFit(Exception):
 class Gradients:
     """Computes gradients in micro-batches. Out of memory, it halves the micro-batch for the rest of the run.
 
+    Where not even one row fits, the layers of transformers recompute their activations from then on, if they may.
+
     Args:
         learner: in training mode and without gradients, because gradients are accumulated.
         ranks: the ranks that share a batch.
         autocast: makes the context of a forward pass.
         micro_batch: rows of a pass on this rank, at first.
+        recompute: "on": layers recompute from the start; "auto": where one row does not fit; "off": never.
     """
 
     def __init__(
-        self, learner: Learner, ranks: Ranks, autocast: Callable[[], AbstractContextManager[object]], micro_batch: int
+        self,
+        learner: Learner,
+        ranks: Ranks,
+        autocast: Callable[[], AbstractContextManager[object]],
+        micro_batch: int,
+        recompute: str = "auto",
     ) -> None:
         self._learner = learner
         self._ranks = ranks
         self._autocast = autocast
         self.micro_batch = micro_batch
+        self._recompute = recompute
+        if recompute == "on":
+            recompute_layers(learner)
 
     def compute(self, batch: Batch, draw: Draw) -> tuple[Tensor, Metrics]:
         """Accumulate the gradient of the global mean loss, summed over ranks.
@@ -70,7 +82,7 @@ class Gradients:
                     self._ranks.sum_gradients(trained, self._fitting(partial(flat_gradients, trained)))
                 return loss, metrics
             except _DoesNotFit:
-                self._halve()
+                self._need_less()
 
     def forward(self, batch: Batch, draw: Draw) -> Tensor:
         """The loss of this rank's rows alone, a scalar; a forward pass without gradients, to find where it goes bad."""
@@ -87,15 +99,18 @@ class Gradients:
                 else torch.cat(parts).sum()
             )
 
-    def _halve(self) -> None:
-        if self.micro_batch == 1:
+    def _need_less(self) -> None:
+        if self.micro_batch > 1:
+            smaller = (self.micro_batch + 1) // 2
+            log.warning("out of memory with a micro-batch of %d: going on with %d", self.micro_batch, smaller)
+            self.micro_batch = smaller
+        elif self._recompute == "auto" and recompute_layers(self._learner):
+            log.warning("out of memory with a single row a pass: layers recompute their activations from now on")
+        else:
             raise ConfigurationError(
                 "--device: out of memory with a single row a pass; use a device with more memory, or a smaller model "
                 "(width, dim, layers), window (frames) or training.batch"
             )
-        smaller = (self.micro_batch + 1) // 2
-        log.warning("out of memory with a micro-batch of %d: going on with %d", self.micro_batch, smaller)
-        self.micro_batch = smaller
         for parameter in self._learner.parameters():
             parameter.grad = None
 

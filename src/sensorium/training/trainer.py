@@ -73,7 +73,8 @@ class Trainer:
         self._checkpoints = Checkpoints(folder / "checkpoints")
         start, stop = ranks.share(training.batch)
         micro_batch = min(execution.micro_batch or stop - start, stop - start)
-        self._gradients = Gradients(learner, ranks, lambda: execution.autocast(ranks.device), micro_batch)
+        autocast = partial(execution.autocast, ranks.device)
+        self._gradients = Gradients(learner, ranks, autocast, micro_batch, execution.recompute)
         self._skips = Skips()
         self._verdict: Verdict | None = None
         self._saved_step, self._saved_at = -1, 0.0

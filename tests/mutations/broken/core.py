@@ -61,6 +61,20 @@ MUTANTS = (
         cheap=True,
     ),
     Mutant(
+        "recomputed context frames that see the context they made",
+        "models/recompute.py",
+        "own = ContextCache(window, device, (context[0], context[1]) if context else None)",
+        "own = cache",
+        ("test_every_learner.py::test_recomputed_activations_give_the_same_bits",),
+    ),
+    Mutant(
+        "out of memory with one row is the end of a transformer",
+        "training/gradients.py",
+        'self._recompute == "auto" and',
+        'self._recompute == "on" and',
+        ("test_trainer.py::test_where_one_row_does_not_fit_layers_recompute_and_the_bits_stay",),
+    ),
+    Mutant(
         "any kernel of attention in a training",
         "models/kernels.py",
         "return sdpa_kernel(SDPBackend.MATH)",

@@ -6,6 +6,13 @@ from broken.mutant import Mutant
 
 MUTANTS = (
     Mutant(
+        "what a layer recomputes takes no memory",
+        "planning/footprint.py",
+        "return _total(kept) + largest",
+        "return _total(kept)",
+        ("test_footprint.py::test_layers_that_recompute_their_activations_take_the_estimated_memory",),
+    ),
+    Mutant(
         "the page of play for whoever asks",
         "interactive/server.py",
         "if not hmac.compare_digest(token.encode(), self.server.token.encode()):",
@@ -43,7 +50,7 @@ MUTANTS = (
     Mutant(
         "weights among the activations",
         "planning/footprint.py",
-        "if storage._cdata not in own:",
+        "if storage._cdata not in known:",
         "if storage:",
         ("test_footprint.py::test_what_autograd_keeps_of_two_layers_is_counted_by_hand",),
         cheap=True,

@@ -77,7 +77,16 @@ def test_a_switch_of_yaml_is_understood():
     assert [parsed("--compile", word).compile for word in ("on", "off", "True", "False", "auto")] == [
         "on", "off", "on", "off", "auto",
     ]  # fmt: skip
-    for words in (("--compile", "yes"), ("--workers", "-1"), ("--workers", "many"), ("--precision", "tf32")):
+    assert [parsed(*words).recompute for words in ((), ("--recompute", "True"), ("--recompute", "off"))] == [
+        "auto", "on", "off",
+    ]  # fmt: skip
+    for words in (
+        ("--compile", "yes"),
+        ("--recompute", "1"),
+        ("--workers", "-1"),
+        ("--workers", "many"),
+        ("--precision", "tf32"),
+    ):
         with pytest.raises(SystemExit):
             parsed(*words)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,18 @@ def test_the_second_process_finds_what_the_first_has_trained_until_a_source_chan
         source.write("changed = 1\n")
     assert asked(sources / "d")
     assert not asked(sources / "e")
+
+
+def test_what_nobody_asked_for_in_a_week_goes_when_something_else_is_stored(sources: Path) -> None:
+    text = (sources / "first.py").read_text()
+    asked(sources / "a")
+    for age, kept in ((0.0, True), (toy_store.WEEK + 60, False)):
+        for done in (sources / "store").glob("*/done"):
+            os.utime(done, (time.time() - age,) * 2)
+        (sources / "first.py").write_text(f"{text}age = {age}\n")
+        assert asked(sources / f"b{age}")
+        (sources / "first.py").write_text(text)
+        assert asked(sources / f"c{age}") is not kept
 
 
 def test_a_training_that_failed_leaves_nothing_to_find(sources: Path) -> None:

@@ -6,6 +6,7 @@ them; settings that validation refuses need not be buildable.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -137,14 +138,35 @@ def build_generation(config: Config, sound: dict[str, int]) -> None:
         Actor(config.agent.imagination, {"dim": config.dynamics.dim, "distances": distances, "action": action})
 
 
-def check(config: Config) -> None:
-    """Build every model that the lines train, and plan every evaluation that runs."""
+# What builds the models of a line -> the sections that they are made of.
+BUILDERS: dict[Callable[[Config, dict[str, int]], None], tuple[str, ...]] = {
+    build_perception: ("data", "lines", "encoders", "fusion", "finetune", "state_dynamics"),
+    build_generation: ("data", "lines", "tokenizers", "dynamics", "agent"),
+}
+BUILT: set[tuple[str, ...]] = set()
+
+
+def build(builder: Callable[[Config, dict[str, int]], None], config: Config) -> None:
+    """Build the models of a line, unless they were built of the same sections before.
+
+    The builder sees default values in place of all other sections.
+    """
+    sections = {name: getattr(config, name) for name in BUILDERS[builder]}
+    key = (builder.__name__, *(section.model_dump_json() for section in sections.values()))
+    if key in BUILT:
+        return
     sound = {"sample_rate": config.data.sample_rate, "samples_per_frame": config.data.samples_per_frame}
     with torch.device("meta"), torch.no_grad():
-        if config.lines.representation:
-            build_perception(config, sound)
-        if config.lines.generative:
-            build_generation(config, sound)
+        builder(Config().model_copy(update=sections), sound)
+    BUILT.add(key)
+
+
+def check(config: Config) -> None:
+    """Build every model that the lines train, and plan every evaluation that runs."""
+    if config.lines.representation:
+        build(build_perception, config)
+    if config.lines.generative:
+        build(build_generation, config)
     check_plans(config, Stand(config.data))
 
 

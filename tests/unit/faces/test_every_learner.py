@@ -1,4 +1,4 @@
-"""What holds for every learner: losses in float32, and training steps that read nothing back from a GPU."""
+"""What holds for every learner: losses in float32, steps that read nothing back from a GPU, bits of recomputation."""
 
 from __future__ import annotations
 
@@ -8,11 +8,17 @@ import pytest
 import torch
 from toy_learners import LEARNERS, ROWS
 
+from sensorium.models.layers import Block
+from sensorium.models.recompute import recompute_layers
 from sensorium.perception.contrastive_learner import covariance_term, nt_xent
 from sensorium.randomness import Draw
 from sensorium.training.learner import Batch, Learner
 
 CPU, META = torch.device("cpu"), torch.device("meta")
+TRANSFORMERS = (
+    "fusion", "joint", "tokenizer of patches", "dynamics", "dynamics on crops", "dynamics after their dreams",
+    "cloning",
+)  # fmt: skip
 
 
 def draw(device: torch.device = CPU) -> Draw:
@@ -41,6 +47,30 @@ def test_losses_and_logits_are_float32_under_bfloat16(name, monkeypatch) -> None
     assert {loss.dtype, *(value.dtype for value in metrics.values()), *logits} == {torch.float32}
     torch.testing.assert_close(loss, exact, rtol=0.03, atol=0.03)
     assert torch.nn.functional.cosine_similarity(found, wanted, dim=0) > 0.98
+
+
+@pytest.mark.parametrize("bf16", [False, True])
+@pytest.mark.parametrize("name", TRANSFORMERS)
+def test_recomputed_activations_give_the_same_bits(name, bf16) -> None:
+    learner, batch = LEARNERS[name]()
+    with torch.no_grad():
+        for parameter in learner.parameters():  # some begin at zero, and with them the gradients of the layers
+            parameter += 0.05 * torch.randn_like(parameter)
+    kept, passes = gradient(learner, batch, bf16), []
+    assert recompute_layers(learner) > 0
+
+    def count(module: torch.nn.Module, given: object) -> None:
+        if isinstance(module, Block) and torch.is_grad_enabled():
+            passes.append(module)
+
+    with torch.nn.modules.module.register_module_forward_pre_hook(count):
+        recomputed = gradient(learner, batch, bf16)
+    assert torch.equal(recomputed[0], kept[0])
+    assert torch.equal(recomputed[2], kept[2])
+    half = len(passes) // 2
+    assert half > 0
+    assert sorted(passes[:half], key=id) == sorted(passes[half:], key=id)  # each layer twice: backwards again
+    assert all(p.grad.count_nonzero() for layer in set(passes) for p in layer.parameters())
 
 
 def test_a_contrast_of_bfloat16_numbers_is_exact() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -62,6 +63,21 @@ def evaluate(world: Any, name: str, folder: Path, *more: str) -> dict[str, Any]:
     return json.loads((folder / "r.json").read_text())
 
 
+Evaluated = Callable[..., tuple[dict[str, Any], Path]]
+
+
+@pytest.fixture(scope="module")
+def evaluated(world: ToyWorld, tmp_path_factory: pytest.TempPathFactory) -> Evaluated:
+    """The result of an evaluation of the toy world, and its folder; each is made once."""
+
+    @cache
+    def result(name: str, *more: str) -> tuple[dict[str, Any], Path]:
+        folder = tmp_path_factory.mktemp(name)
+        return evaluate(world, name, folder, *more), folder
+
+    return result
+
+
 @pytest.fixture
 def simulator(monkeypatch: pytest.MonkeyPatch) -> None:
     """The toy world in place of the playroom."""
@@ -74,9 +90,10 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("simulator")
 @pytest.mark.parametrize("name", ["rollout", "uncertainty", "counterfactual"])
-def test_trained_passes_untrained_fails_and_poisoned_is_worse(world: ToyWorld, tmp_path: Path, name: str) -> None:
+def test_trained_passes_untrained_fails_and_poisoned_is_worse(evaluated: Evaluated, name: str) -> None:
     """The same command, with trained weights, with fresh ones, and with each kind of poison."""
-    trained = evaluate(world, name, tmp_path)["metrics"]
+    result, folder = evaluated(name)
+    trained = result["metrics"]
     assert set(trained) == METRICS[name]
     for metric, record in trained.items():
         if metric not in FEW_STEPS:
@@ -84,11 +101,11 @@ def test_trained_passes_untrained_fails_and_poisoned_is_worse(world: ToyWorld, t
             simple = [margin for rival, margin in margins.items() if rival not in CONTINUED]
             assert min(simple) > 0, (metric, record)
         assert record["low"] <= record["value"] <= record["high"]
-    assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
-    untrained = evaluate(world, name, tmp_path, "--untrained-seed", "101")["metrics"]
+    assert (folder / "f.png").read_bytes().startswith(b"\x89PNG")
+    untrained = evaluated(name, "--untrained-seed", "101")[0]["metrics"]
     assert [metric for metric, record in untrained.items() if record["passed"]] == []
     for poison in WHOLE:
-        poisoned = evaluate(world, name, tmp_path, "--poison", poison)["metrics"]
+        poisoned = evaluated(name, "--poison", poison)[0]["metrics"]
         for metric, record in trained.items():
             if metric in FEW_STEPS:
                 continue
@@ -102,30 +119,29 @@ def test_the_untrained_floor_is_what_the_whole_untrained_network_dreams(world: T
     assert baseline_values(result)["untrained"] == result["value"]
 
 
-def test_calibration_is_told_and_a_dream_without_spread_has_none(world: ToyWorld, tmp_path: Path) -> None:
+def test_calibration_is_told_and_a_dream_without_spread_has_none(evaluated: Evaluated) -> None:
     """Ranks, coverage and spread of the trained are better than those of frames that stand still."""
-    trained = evaluate(world, "uncertainty", tmp_path)["calibration"]
+    trained = evaluated("uncertainty")[0]["calibration"]
     for poison in ("frozen", "mean"):
-        poisoned = evaluate(world, "uncertainty", tmp_path, "--poison", poison)["calibration"]
+        poisoned = evaluated("uncertainty", "--poison", poison)[0]["calibration"]
         assert trained["spread_error"]["value"] > poisoned["spread_error"]["value"] == 0
         for name in ("rank_error", "coverage_error"):
             assert trained[name]["value"] < 0.3 < poisoned[name]["value"]
 
 
-def test_results_repeat(world: ToyWorld, tmp_path: Path) -> None:
+def test_results_repeat(world: ToyWorld, evaluated: Evaluated, tmp_path: Path) -> None:
     """The same inputs and settings give the same numbers."""
-    first, second = (evaluate(world, "rollout", tmp_path)["metrics"] for _ in range(2))
-    assert first == second
+    assert evaluate(world, "rollout", tmp_path)["metrics"] == evaluated("rollout")[0]["metrics"]
 
 
-def test_film_has_every_frame_and_the_sound(world: ToyWorld, tmp_path: Path) -> None:
+def test_film_has_every_frame_and_the_sound(evaluated: Evaluated) -> None:
     """Truth beside dream, four times as large, and as long as what is heard."""
-    evaluate(world, "rollout", tmp_path)
-    with av.open(str(tmp_path / "film.mp4")) as film:
+    film_of = evaluated("rollout")[1] / "film.mp4"
+    with av.open(str(film_of)) as film:
         frames = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
     assert len(frames) == rollout.SHOWN * 7
     assert frames[0].shape == (64, 136, 3)
-    with av.open(str(tmp_path / "film.mp4")) as film:
+    with av.open(str(film_of)) as film:
         heard = sum(frame.samples for frame in film.decode(audio=0))
     assert heard == pytest.approx(rollout.SHOWN * 7 * 1000, abs=2048)
 
@@ -155,10 +171,10 @@ def test_silent_recordings_without_actions_are_dreamt_all_the_same(world: ToyWor
 
 
 def test_long_dreams_like_recordings_pass_and_poisoned_ones_are_further_off(
-    world: ToyWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: ToyWorld, evaluated: Evaluated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The toy's dynamics do not stay true for long either; what they lose is less than what a poison takes."""
-    trained = evaluate(world, "drift", tmp_path)["metrics"]["distance"]
+    trained = evaluated("drift")[0]["metrics"]["distance"]
     for poison in WHOLE:
         poisoned = evaluate(world, "drift", tmp_path, "--poison", poison)["metrics"]["distance"]
         assert not poisoned["passed"]
@@ -181,12 +197,14 @@ def test_long_dreams_like_recordings_pass_and_poisoned_ones_are_further_off(
     assert better == {baseline["name"] for baseline in baselines} - {"training recording replayed"}  # it is the same
 
 
-def test_long_dreams_are_judged_by_the_vision_encoder_where_there_is_one(world: ToyWorld, tmp_path: Path) -> None:
+def test_long_dreams_are_judged_by_the_vision_encoder_where_there_is_one(
+    world: ToyWorld, evaluated: Evaluated, tmp_path: Path
+) -> None:
     """And the result says by which."""
     result = evaluate(world, "drift", tmp_path, "--encoder", str(world.vision))
     assert result["encoder"] == "encoder_vision"
     assert {len(line) for line in result["distance_of_each_piece"].values()} == {4}
-    told = evaluate(world, "drift", tmp_path)
+    told = evaluated("drift")[0]
     assert told["encoder"] == "tokenizer_video"
     assert told["metrics"]["distance"]["value"] != result["metrics"]["distance"]["value"]
 

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from sensorium.data.sample_formats import to_images
 from sensorium.puzzle.config import PICTURE, SIDE, SightMapConfig
-from sensorium.puzzle.map_code import MapCode, LocalResidual, silent
+from sensorium.puzzle.map_code import LocalResidual, MapCode, silent
 from sensorium.training.learner import Batch
 
 LUMA = (0.299, 0.587, 0.114)  # Rec. ITU-R BT.601

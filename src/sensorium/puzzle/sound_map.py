@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from sensorium.data.sample_formats import to_sounds
 from sensorium.puzzle.config import SIDE, SoundMapConfig
-from sensorium.puzzle.map_code import MapCode, LocalResidual, silent
+from sensorium.puzzle.map_code import LocalResidual, MapCode, silent
 from sensorium.puzzle.spectrogram import BANDS, COLUMNS, DecibelSpectrogram
 from sensorium.training.learner import Batch
 

@@ -18,7 +18,7 @@ MOST_BITS = 62  # a code is an int64
 
 
 class BinaryQuantiser(Quantiser):
-    """LFQ or BSQ; channel 0 is the lowest bit of the code, and 0 counts as negative.
+    """LFQ or BSQ; channel 0 is the highest bit of the code, and 0 counts as negative.
 
     Args:
         bits: D; there are 2 ** D codes.
@@ -50,7 +50,7 @@ class BinaryQuantiser(Quantiser):
             vectors = F.normalize(vectors, dim=-1)
         positive = vectors > 0
         words = torch.where(positive, self._word, -self._word).to(vectors)
-        codes = (positive.long() << torch.arange(self.dim, device=vectors.device)).sum(-1)
+        codes = (positive.long() << self._places(vectors)).sum(-1)
         loss = self._commitment * (vectors - words).square().mean()
         if self._entropy:
             sure, even = self.entropies(vectors)
@@ -66,8 +66,11 @@ class BinaryQuantiser(Quantiser):
         soft = torch.sigmoid(4 * self._word * vectors / self._temperature)
         return _entropy(soft).sum(-1).mean(), _entropy(soft.flatten(0, -2).mean(0)).sum()
 
+    def _places(self, like: Tensor) -> Tensor:
+        return torch.arange(self.dim - 1, -1, -1, device=like.device)
+
     def decode(self, codes: Tensor) -> Tensor:
-        bits = codes[..., None] >> torch.arange(self.dim, device=codes.device) & 1
+        bits = codes[..., None] >> self._places(codes) & 1
         return torch.where(bits > 0, self._word, -self._word)
 
 

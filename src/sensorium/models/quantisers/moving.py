@@ -43,8 +43,8 @@ class MovingQuantiser(Quantiser):
         size: words of the codebook, K.
         decay: of the averages.
         commitment: weight of the pull of the vectors to their words, which is all of the loss.
-        dead: a word that gets less than this share of the vectors, by its moving average, is moved to a vector that
-            was drawn at random (Dhariwal et al. 2020, arXiv:2005.00341, section 3); 0: never.
+        dead: a word whose share of the vectors, by its moving average, is below this part of a fair one, 1 / K, is
+            moved to a vector drawn at random (Dhariwal et al. 2020, arXiv:2005.00341, section 3); 0: never.
     """
 
     codebook: Tensor
@@ -52,11 +52,11 @@ class MovingQuantiser(Quantiser):
     sums: Tensor
 
     def __init__(
-        self, dim: int, size: int, decay: float = 0.99, commitment: float = COMMITMENT, dead: float = 1e-3
+        self, dim: int, size: int, decay: float = 0.99, commitment: float = COMMITMENT, dead: float = 0.1
     ) -> None:
         super().__init__(dim, size)
-        if not 0 <= dead * size < 1:
-            raise ValueError(f"dead is {dead}: {size} words cannot all have that share")
+        if not 0 <= dead < 1:
+            raise ValueError(f"dead is {dead}: it must be below 1, as not all words can have more than a fair share")
         self._decay, self._commitment, self._dead = decay, commitment, dead
         words = torch.randn(size, dim)
         self.register_buffer("codebook", words)
@@ -92,7 +92,7 @@ class MovingQuantiser(Quantiser):
         self.counts.lerp_(found.counts, 1 - self._decay)
         self.sums.lerp_(found.sums, 1 - self._decay)
         self._set_words()
-        dead = (self.counts < self._dead * self.counts.sum()).nonzero()[:, 0]
+        dead = (self.counts < self._dead * self.counts.mean()).nonzero()[:, 0]
         if len(dead):
             drawn = torch.randint(len(candidates), (len(dead),), generator=generator)
             self._move(dead, candidates[drawn.to(candidates.device)].to(self.sums))

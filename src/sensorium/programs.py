@@ -18,6 +18,7 @@ TRAININGS = {
     "train-dynamics": "sensorium.generation.train_dynamics",
     "train-clone": "sensorium.agent.train_clone",
     "train-agent": "sensorium.agent.train_agent",
+    "train-puzzle": "sensorium.puzzle.train_puzzle",
 }
 EVALUATIONS = {
     "probe": "sensorium.perception.evaluation.probe",

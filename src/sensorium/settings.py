@@ -13,6 +13,7 @@ from sensorium.config import ConfigurationError, Section, WorldSettings, parse
 from sensorium.forecasting.config import ForecastingEvaluations, ForecastingSettings
 from sensorium.generation.config import GenerationEvaluations, GenerationSettings
 from sensorium.perception.config import PerceptionEvaluations, PerceptionSettings
+from sensorium.puzzle.config import PuzzleSettings
 from sensorium.studies.config import Studies
 
 
@@ -28,6 +29,7 @@ class Evaluations(
 
 
 class Config(
+    PuzzleSettings,
     AgentSettings,
     GenerationSettings,
     ForecastingSettings,

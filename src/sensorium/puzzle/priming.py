@@ -1,8 +1,8 @@
-"""Priming: counts the decisions of a corpus in all contexts, and fits what each count adds to the log odds.
+"""Priming: what a corpus tells about each decision, as a table of counters.
 
-Counting is a sort; the counters that were seen most often get the slots of the table. The fit is a logistic regression
-on texts that were not counted, cut into pages: for each set of tables (`PrimedModel`), a factor for each context and
-confidence of a state, a factor for the node's own odds, and the odds of each state of the page's counters.
+Each decision of each word of the corpus is counted in every context (`contexts`) by sorting keys of 32 bits. Where two
+keys want the same slot of the table, the one that was seen more often gets it. Nothing here depends on the order of
+counting, and equal texts make equal tables.
 """
 
 from __future__ import annotations
@@ -11,91 +11,110 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize
 
-from sensorium.puzzle.contexts import HASHED, MASK, ORDERS, node_keys, of_texts
-from sensorium.puzzle.evidence import CONFIDENCES, PAGE_STATES, STATES, UNIT, odds_of_states, page_odds, page_steps, states_of
-from sensorium.puzzle.primed_model import PAGE_ORDERS, SETS, PrimedModel
-from sensorium.puzzle.word_tree import WordTree, huffman_lengths
-from sensorium.puzzle.words import Words, train_words
-
-PAGE_BYTES = 1500
+from sensorium.puzzle.contexts import CHECK, HASHED, MASK, node_keys, of_texts
+from sensorium.puzzle.evidence import STATES, page_steps, states_of
+from sensorium.puzzle.primed_model import PAGE_ORDERS
+from sensorium.puzzle.word_tree import WordTree
 
 
-@dataclass
+@dataclass(frozen=True)
 class Decisions:
+    """The decisions of texts, [n] in all.
+
+    Attributes:
+        nodes: of the tree, int64 [n].
+        bits: what was decided, uint8 [n].
+        contexts: of each word, uint64 [5, words].
+        lengths: decisions of each word, int64 [words].
+        words: of each text, int64 [texts].
+    """
+
     nodes: np.ndarray
     bits: np.ndarray
-    contexts: np.ndarray  # [5, words]
-    lengths: np.ndarray  # [words]
+    contexts: np.ndarray
+    lengths: np.ndarray
+    words: np.ndarray
+
+    @classmethod
+    def of(cls, texts: Sequence[np.ndarray], tree: WordTree) -> Decisions:
+        """The decisions of texts, given as the numbers of their words, int64."""
+        nodes, bits = tree.decisions()
+        words, contexts = of_texts(texts)
+        lengths = tree.lengths[words].astype(np.int64)
+        ends = np.cumsum(tree.lengths, dtype=np.int64)  # of the words' paths
+        places = np.repeat(ends[words] - np.cumsum(lengths), lengths) + np.arange(lengths.sum())
+        return cls(nodes[places], bits[places], contexts, lengths, np.array([len(text) for text in texts]))
+
+    def keys(self, context: int, tree: WordTree) -> np.ndarray:
+        """The key of each decision in a context 0..4, uint64 [n]."""
+        added = np.array(node_keys(len(tree.kids) // 2), np.uint64)[self.nodes]
+        return np.repeat(self.contexts[context], self.lengths) + added & np.uint64(MASK)
 
 
-def decisions_of(texts, tree):
-    nodes, bits = tree.decisions()
-    ends = np.cumsum(tree.lengths.astype(np.int64))
-    words, contexts = of_texts(texts)
-    lengths = tree.lengths[words].astype(np.int64)
-    at = np.repeat(ends[words] - np.cumsum(lengths), lengths) + np.arange(lengths.sum())
-    return Decisions(nodes[at], bits[at], contexts, lengths)
-
-
-def count(texts, tree, slots):
-    decisions = decisions_of(texts, tree)
-    keys_of_nodes = np.array(node_keys(len(tree.kids) // 2), np.uint64)[decisions.nodes]
+def count(decisions: Decisions, tree: WordTree, slots: int) -> np.ndarray:
+    """The table of counters, uint16 [2^slots], of a corpus."""
     keys, zeros, ones = [], [], []
-    for context in decisions.contexts:
-        key = np.repeat(context, decisions.lengths) + keys_of_nodes & np.uint64(MASK)
-        both = np.sort(key << np.uint64(1) | decisions.bits)
-        key = both >> np.uint64(1)
-        starts = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
-        total = np.diff(np.append(starts, len(key)))
-        one = np.add.reduceat((both & np.uint64(1)).astype(np.int32), starts)
-        keys.append(key[starts].astype(np.uint32)); ones.append(one); zeros.append(total - one)
-    keys, zeros, ones = map(np.concatenate, (keys, zeros, ones))
-    order = np.argsort(zeros + ones, kind="stable")
-    keys, zeros, ones = keys[order], zeros[order], ones[order]
+    for context in range(HASHED):
+        marked = np.sort(decisions.keys(context, tree) << np.uint64(1) | decisions.bits)
+        key = marked >> np.uint64(1)
+        first = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
+        one = np.add.reduceat((marked & np.uint64(1)).astype(np.int32), first)
+        keys.append(key[first].astype(np.uint32))
+        ones.append(one)
+        zeros.append(np.diff(np.append(first, len(key))).astype(np.int32) - one)
+    key, zero, one = np.concatenate(keys), np.concatenate(zeros), np.concatenate(ones)
+    order = np.argsort(zero + one, kind="stable")  # the last one that is assigned to a slot stays
+    key, zero, one = key[order], zero[order], one[order]
     table = np.zeros(1 << slots, np.uint16)
-    table[keys >> (32 - slots)] = ((keys & 127) << 9).astype(np.uint16) | states_of(zeros.astype(np.int64), ones.astype(np.int64))
-    node_counts = [np.bincount(decisions.nodes[decisions.bits == bit], minlength=len(tree.kids) // 2) for bit in (0, 1)]
-    print('entries', len(keys), 'filled', (table > 0).mean(), 'single', ((zeros+ones)==1).mean())
-    return table, node_counts
+    table[key >> np.uint32(32 - slots)] = _checks(key) | states_of(zero.astype(np.int64), one.astype(np.int64))
+    return table
 
 
-def look_up(table, d, tree):
-    """states [5, n]"""
-    slots = len(table).bit_length() - 1
-    keys_of_nodes = np.array(node_keys(len(tree.kids) // 2), np.uint64)[d.nodes]
-    first = np.concatenate([[0], np.cumsum(d.lengths)[:-1]])
-    out = []
-    for context in d.contexts:
-        key = (np.repeat(context, d.lengths) + keys_of_nodes & np.uint64(MASK)).astype(np.uint32)
-        found = table[key >> (32 - slots)] ^ ((key << 9) & 0xFE00).astype(np.uint16)
-        found[found >= STATES] = 0
-        lost = np.cumsum(found == 0)
+def node_counts(decisions: Decisions, tree: WordTree) -> np.ndarray:
+    """How often each node decided 0 and 1, int64 [2, nodes]."""
+    nodes = len(tree.kids) // 2
+    return np.stack([np.bincount(decisions.nodes[decisions.bits == bit], minlength=nodes) for bit in (0, 1)])
+
+
+def look_up(table: np.ndarray, decisions: Decisions, tree: WordTree) -> np.ndarray:
+    """The state that the primed model sees of each context at each decision, uint16 [5, n]."""
+    shift = np.uint32(32 - (len(table).bit_length() - 1))
+    first = np.cumsum(decisions.lengths) - decisions.lengths
+    found = []
+    for context in range(HASHED):
+        key = decisions.keys(context, tree).astype(np.uint32)
+        state = table[key >> shift] ^ _checks(key)
+        state[state >= STATES] = 0
+        # Below a node that a context has not seen, it is not asked any more.
+        lost = np.cumsum(state == 0)
         before = np.concatenate([[0], lost])[first]
-        found[lost - np.repeat(before, d.lengths) > 0] = 0
-        out.append(found)
-    return np.stack(out)
+        state[lost > np.repeat(before, decisions.lengths)] = 0
+        found.append(state)
+    return np.stack(found)
 
 
-def page_states(d, pages, words_of_page, tree):
-    keys = node_keys(len(tree.kids) // 2)
-    after = page_steps()
-    out = np.zeros((PAGE_ORDERS, len(d.nodes)), np.uint8)
-    nodes, bits = d.nodes.tolist(), d.bits.tolist()
-    lengths = d.lengths.tolist(); one = d.contexts[0].tolist(); two = d.contexts[1].tolist()
+def page_states(decisions: Decisions, tree: WordTree) -> np.ndarray:
+    """The states of the page's counters at each decision, uint8 [3, n]; each text is a page."""
+    keys, after = node_keys(len(tree.kids) // 2), page_steps()
+    nodes, bits, lengths = decisions.nodes.tolist(), decisions.bits.tolist(), decisions.lengths.tolist()
+    one, two = decisions.contexts[0].tolist(), decisions.contexts[1].tolist()
+    states: list[list[int]] = [[] for _ in range(PAGE_ORDERS)]
     place = word = 0
-    r0, r1, r2 = [], [], []
-    for count in words_of_page:
-        page = {}
-        for w in range(word, word + count):
-            f, s = one[w], two[w]
-            for i in range(place, place + lengths[w]):
-                k = keys[nodes[i]]
-                st = after[bits[i]]
-                a = page.get(k, 0); b = page.get(f + k, 0); c = page.get(s + k, 0)
-                r0.append(a); r1.append(b); r2.append(c)
-                page[k] = st[a]; page[f + k] = st[b]; page[s + k] = st[c]
-            place += lengths[w]
-        word += count
-    return np.array([r0, r1, r2], np.uint8)
+    for words in decisions.words.tolist():
+        page: dict[int, int] = {}
+        for _ in range(words):
+            for _ in range(lengths[word]):
+                key, step = keys[nodes[place]], after[bits[place]]
+                for context, row in zip((key, one[word] + key, two[word] + key), states, strict=True):
+                    seen = page.get(context, 0)
+                    row.append(seen)
+                    page[context] = step[seen]
+                place += 1
+            word += 1
+    return np.array(states, np.uint8)
+
+
+def _checks(keys: np.ndarray) -> np.ndarray:
+    """The part of a slot that tells keys apart, of keys uint32."""
+    return (keys << np.uint32(9) & np.uint32(CHECK)).astype(np.uint16)

@@ -89,5 +89,3 @@ def _longest(states: np.ndarray) -> np.ndarray:
 
 def _integers(odds: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(odds * UNIT), -BOUND, BOUND).astype(np.int16)
-
-

@@ -72,11 +72,8 @@ class _Model:
             weights = self._weights[ORDERS - seen.count(None)]
             odds = sum(map(int.__mul__, weights, inputs)) // WEIGHT
             probability = squash[-BOUND if odds < -BOUND else min(odds, BOUND)]
-            middle = low + (high - low >> 16) * probability
-            if byte is None:
-                bit = int(value <= middle)
-            else:
-                bit = byte >> (8 - node.bit_length()) & 1
+            middle = low + ((high - low) * probability >> 16)
+            bit = int(value <= middle) if byte is None else byte >> 8 - node.bit_length() & 1
             if bit:
                 high = middle
             else:

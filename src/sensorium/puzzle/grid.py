@@ -121,5 +121,3 @@ def from_text(text: str) -> np.ndarray:
     if len(digits) != CELLS or not digits.isascii() or not digits.isdigit():
         raise GridError(f"no grid: {len(digits)} characters, expected {CELLS} digits 0 to 9")
     return (np.frombuffer(digits.encode("ascii"), np.uint8) - np.uint8(ord("0"))).reshape(SIDE, SIDE)
-
-

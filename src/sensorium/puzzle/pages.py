@@ -144,5 +144,3 @@ def check_mark(found: int, expected: int, what: str) -> None:
 def check_sum(text: bytes) -> int:
     """CRC-32 of a text."""
     return zlib.crc32(text)
-
-

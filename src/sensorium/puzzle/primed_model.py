@@ -37,6 +37,7 @@ class PrimedModel:
         node_odds: log odds of each node, int [sets, nodes].
         odds: log odds of each state of each context, int [sets, 5, 512]; 0 of the state 0.
         page_odds: log odds of each state of the page's counters, int [sets, 3, 64].
+        mark: number 0..96 that its grids carry.
     """
 
     def __init__(
@@ -47,9 +48,12 @@ class PrimedModel:
         node_odds: np.ndarray,
         odds: np.ndarray,
         page_odds: np.ndarray,
+        mark: int = 0,
     ) -> None:
-        self.words, self.tree = words, tree
-        self._table = array("H", np.ascontiguousarray(table, np.uint16).tobytes())  # faster than an ndarray, item by item
+        self.words, self.tree, self.mark = words, tree, mark
+        self._table = array(
+            "H", np.ascontiguousarray(table, np.uint16).tobytes()
+        )  # faster than an ndarray, item by item
         self._shift = 32 - (len(table).bit_length() - 1)
         self._keys = node_keys(len(tree.kids) // 2)
         rows = (np.clip(part, -BOUND, BOUND) for part in (node_odds[:, None], odds, page_odds))
@@ -63,7 +67,8 @@ class PrimedModel:
             text: any bytes.
             most: the most bytes that the code may have; a longer text is cut after the last word that fits.
         """
-        coder, page, last, size = Coder(), {}, BEGINNING, 0
+        coder, last, size = Coder(), BEGINNING, 0
+        page: dict[int, int] = {}
         for number in self.words.encode(text):
             before = coder.bounds()
             self._word(coder, page, last, iter(self.tree.paths[number]))
@@ -76,8 +81,9 @@ class PrimedModel:
 
     def decode(self, code: bytes, length: int) -> bytes:
         """The `length` bytes of a text from its code. Of any other bytes, it makes some text of that length."""
-        coder, page, last = Coder(code), {}, BEGINNING
-        parts, size = [], 0
+        coder, last, size = Coder(code), BEGINNING, 0
+        page: dict[int, int] = {}
+        parts: list[bytes] = []
         while size < length:
             number = self._word(coder, page, last, None)
             last = (number, *last[:-1])
@@ -85,12 +91,15 @@ class PrimedModel:
             size += len(parts[-1])
         return b"".join(parts)[:length]
 
-    def _word(
-        self, coder: Coder, page: dict[int, int], last: Sequence[int], path: Iterator[int] | None
-    ) -> int:
+    def _word(self, coder: Coder, page: dict[int, int], last: Sequence[int], path: Iterator[int] | None) -> int:
         """Write the word at the end of the path; without one, read the next word. Returns its number."""
         table, shift, kids, keys, sets, squash = (
-            self._table, self._shift, self.tree.kids, self._keys, self._sets, self._squash
+            self._table,
+            self._shift,
+            self.tree.kids,
+            self._keys,
+            self._sets,
+            self._squash,
         )
         low, high, value = coder.low, coder.high, coder.value
         first, second, third, fourth, skip = of_words(last)
@@ -127,7 +136,7 @@ class PrimedModel:
             seen, seen_1, seen_2 = page.get(key, 0), page.get(key_1, 0), page.get(key_2, 0)
             n, a, b, c, d, e, p, q, r = sets[known]
             odds = n[node] + a[one] + b[two] + c[three] + d[four] + e[five] + p[seen] + q[seen_1] + r[seen_2]
-            middle = low + (high - low >> 16) * squash[odds]
+            middle = low + ((high - low) * squash[odds] >> 16)
             bit = value <= middle if path is None else next(path)
             if bit:
                 high = middle

@@ -54,20 +54,20 @@ class Decisions:
 
 def count(decisions: Decisions, tree: WordTree, slots: int) -> np.ndarray:
     """The table of counters, uint16 [2^slots], of a corpus."""
-    keys, zeros, ones = [], [], []
+    table, most = np.zeros(1 << slots, np.uint16), np.zeros(1 << slots, np.int32)
     for context in range(HASHED):
         marked = np.sort(decisions.keys(context, tree) << np.uint64(1) | decisions.bits)
         key = marked >> np.uint64(1)
         first = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
-        one = np.add.reduceat((marked & np.uint64(1)).astype(np.int32), first)
-        keys.append(key[first].astype(np.uint32))
-        ones.append(one)
-        zeros.append(np.diff(np.append(first, len(key))).astype(np.int32) - one)
-    key, zero, one = np.concatenate(keys), np.concatenate(zeros), np.concatenate(ones)
-    order = np.argsort(zero + one, kind="stable")  # the last one that is assigned to a slot stays
-    key, zero, one = key[order], zero[order], one[order]
-    table = np.zeros(1 << slots, np.uint16)
-    table[key >> np.uint32(32 - slots)] = _checks(key) | states_of(zero.astype(np.int64), one.astype(np.int64))
+        ones = np.add.reduceat((marked & np.uint64(1)).astype(np.int32), first)
+        total = np.diff(np.append(first, len(key))).astype(np.int32)
+        key = key[first].astype(np.uint32)
+        slot = key >> np.uint32(32 - slots)
+        wins = np.flatnonzero(total > most[slot])
+        wins = wins[np.argsort(total[wins], kind="stable")]  # the last one that is assigned to a slot stays
+        states = states_of((total - ones)[wins].astype(np.int64), ones[wins].astype(np.int64))
+        table[slot[wins]] = _checks(key[wins]) | states
+        most[slot[wins]] = total[wins]
     return table
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-
 from pydantic import Field, field_validator
 
 from sensorium.config import ConfigurationError, Section
@@ -50,7 +49,7 @@ class PuzzleTextConfig(Section):
 
     corpus: CorpusConfig = CorpusConfig()
     words: int = Field(4096, ge=1000, le=2**15, description="words of the dense layout; the first 1000 are legible's")
-    slots: int = Field(22, ge=12, le=26, description="binary logarithm of the counters, two bytes each")
+    slots: int = Field(23, ge=12, le=26, description="binary logarithm of the counters, two bytes each")
     fit_pages: int = Field(300, ge=10, le=10_000, description="pages on which the weight of each counter is fitted")
     fit_rounds: int = Field(40, ge=1, le=1000, description="most rounds of that fit")
     seed: int = Field(0, ge=0, description="draws those pages")
@@ -63,5 +62,3 @@ class PuzzleTextEvaluation(Section):
     page_bytes: int = Field(1200, ge=100, le=10_000, description="bytes of a page")
     damaged: int = Field(10_000, ge=100, description="grids with wrong cells that are decoded")
     seed: int = Field(0, ge=0, description="draws the pages and the wrong cells")
-
-

@@ -12,6 +12,7 @@ import heapq
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -42,7 +43,7 @@ def train_words(texts: Iterable[bytes], size: int) -> np.ndarray:
     pairs: Counter[Pair] = Counter()
     places: defaultdict[Pair, set[int]] = defaultdict(set)
     for number, (sequence, count) in enumerate(zip(sequences, counts, strict=True)):
-        for pair in zip(sequence, sequence[1:], strict=False):
+        for pair in pairwise(sequence):
             pairs[pair] += count
             places[pair].add(number)
     heap = [(-count, pair) for pair, count in pairs.items()]
@@ -58,9 +59,9 @@ def train_words(texts: Iterable[bytes], size: int) -> np.ndarray:
             before, weight = sequences[number], counts[number]
             after = _merged(before, best, BYTES - 1 + len(merges))
             sequences[number] = after
-            for pair in zip(before, before[1:], strict=False):
+            for pair in pairwise(before):
                 changed[pair] -= weight
-            for pair in zip(after, after[1:], strict=False):
+            for pair in pairwise(after):
                 changed[pair] += weight
                 places[pair].add(number)
         for pair, change in changed.items():
@@ -123,7 +124,7 @@ class Words:
     def _piece(self, piece: bytes) -> list[int]:
         sequence, rank, none = list(piece), self._rank, len(self._rank)
         while len(sequence) > 1:
-            best = min(zip(sequence, sequence[1:], strict=False), key=lambda pair: rank.get(pair, none))
+            best = min(pairwise(sequence), key=lambda pair: rank.get(pair, none))
             number = rank.get(best)
             if number is None:
                 break

@@ -40,8 +40,11 @@ EVALUATIONS = {
     "control": "sensorium.generation.evaluation.control",
     "dreamed-sound": "sensorium.generation.evaluation.dreamed_sound",
     "agent-return": "sensorium.agent.evaluation.agent_return",
+    "puzzle-text": "sensorium.puzzle.evaluation.puzzle_text",
 }
 OTHERS = {
+    "collect-texts": "sensorium.puzzle.collect_texts",
+    "train-puzzle-text": "sensorium.puzzle.train_puzzle_text",
     "collect": "sensorium.data.collect",
     "index": "sensorium.data.index",
     "encode-latents": "sensorium.generation.encode_latents",
@@ -53,6 +56,7 @@ OTHERS = {
 INTERACTIVE = {
     "dream": "sensorium.interactive.dream",
     "play": "sensorium.interactive.play",
+    "puzzle": "sensorium.puzzle.command",
 }
 PLANNING = {
     "runs": "sensorium.planning.runs",

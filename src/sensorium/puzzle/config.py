@@ -19,6 +19,7 @@ from sensorium.config import (
     WorldSettings,
 )
 from sensorium.config.counts import recorded
+from sensorium.puzzle.text_config import PuzzleTextConfig, PuzzleTextEvaluation
 
 SIDE, CODES = 30, 10  # cells in a row and a column of a grid; codes of a cell
 SOUND_RATE = 16_000  # samples a second, and in a grid, of the sounds that are coded
@@ -53,6 +54,13 @@ class PuzzleConfig(Section):
 
     sound: SoundMapConfig = SoundMapConfig()
     sight: SightMapConfig = SightMapConfig()
+    text: PuzzleTextConfig = PuzzleTextConfig()
+
+
+class PuzzleEvaluations(Section):
+    """The evaluations of this line."""
+
+    puzzle_text: PuzzleTextEvaluation = PuzzleTextEvaluation()
 
 
 class PuzzleSettings(WorldSettings):
@@ -78,7 +86,12 @@ class PuzzleSettings(WorldSettings):
     def checks(self) -> dict[str, Callable[[], None]]:
         """What the settings name on this machine; own sets count where the line is on."""
         own = {f"puzzle.{name.removeprefix('puzzle_')}.data": data.check for name, data in self.puzzle_sets().items()}
+        own["puzzle.text.corpus"] = self.puzzle.text.corpus.check
         return super().checks() | (own if self.lines.puzzle else {})
+
+    def evaluations_on(self) -> list[str]:
+        """Names of the evaluations of this line that run, after those before."""
+        return [*super().evaluations_on(), *(["puzzle_text"] if self.lines.puzzle else [])]
 
     def trained(self) -> list[str]:
         """Folders of the models that this line trains, below results/."""

@@ -21,6 +21,7 @@ from sensorium.puzzle.pages import (
     MOST_BYTES,
     MOST_PAGES,
     SYMBOLS,
+    NeedsCodesError,
     Page,
     Text,
     check_mark,
@@ -86,14 +87,14 @@ def decode(grids: Sequence[np.ndarray], model: Coding | None = None) -> Text:
             a model that was not given.
     """
     pages = in_order([_read(to_symbols(grid), place) for place, grid in enumerate(grids)])
-    length, expected = divmod(_number_of(pages[0].tag), 1 << 32)
+    length, expected = divmod(number_of(pages[0].tag), 1 << 32)
     kind = pages[0].kind
     if length > MOST_BYTES * len(pages):
         raise GridError(f"no text: it would have {length} bytes in {len(pages)} grids")
-    code = b"".join(_number_of(page.body.tolist()).to_bytes(PAGE_BYTES + 1, "big")[1:] for page in pages)
+    code = b"".join(number_of(page.body.tolist()).to_bytes(PAGE_BYTES + 1, "big")[1:] for page in pages)
     if kind == "primed":
         if model is None:
-            raise GridError("written with the primed model: give its artifact with --model")
+            raise NeedsCodesError("written with the primed model: give its artifact with --model")
         check_mark(pages[0].mark, model.mark, "primed model")
         text = model.decode(code, length)
     else:
@@ -138,7 +139,8 @@ def _symbols_of(value: int, count: int) -> list[int]:
     return digits[::-1]
 
 
-def _number_of(digits: Sequence[int]) -> int:
+def number_of(digits: Sequence[int]) -> int:
+    """The number of digits in base 997, the most significant one first."""
     value = 0
     for digit in digits:
         value = value * PRIME + digit

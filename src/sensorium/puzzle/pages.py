@@ -23,6 +23,10 @@ MOST_PAGES = 996
 MOST_BYTES = 20_000  # of text that a page stands for: a bound on what a damaged or hostile grid makes of itself
 
 
+class NeedsCodesError(GridError):
+    """The grids are those of a text that takes an artifact, and none was given."""
+
+
 @dataclass(frozen=True)
 class Text:
     """A text read from grids.

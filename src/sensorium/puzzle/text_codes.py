@@ -15,7 +15,7 @@ from sensorium.puzzle import dense_text, legible_text
 from sensorium.puzzle.contexts import HASHED
 from sensorium.puzzle.evidence import PAGE_STATES, STATES
 from sensorium.puzzle.grid import GridError
-from sensorium.puzzle.pages import KINDS, MARKS, Text, kind_of, to_symbols
+from sensorium.puzzle.pages import KINDS, MARKS, NeedsCodesError, Text, kind_of, to_symbols
 from sensorium.puzzle.primed_model import PAGE_ORDERS, SETS, PrimedModel
 from sensorium.puzzle.word_tree import WordTree
 from sensorium.puzzle.words import BYTES, Words
@@ -124,11 +124,13 @@ def decode(grids: Sequence[np.ndarray], codes: TextCodes | None) -> Text:
             # Its first cell, or its whole header, may be damaged: the dense layout repairs itself.
             try:
                 return dense_text.decode(grids, model)
+            except NeedsCodesError:
+                raise
             except GridError:
                 raise GridError("grid 0: its header cannot be repaired, or it holds no text") from None
         return dense_text.decode(grids, model)
     if codes is None:
-        raise GridError("a legible text: its words are in the artifact; give it with --model")
+        raise NeedsCodesError("a legible text: its words are in the artifact; give it with --model")
     return legible_text.decode(grids, codes.words, codes.words_mark)
 
 

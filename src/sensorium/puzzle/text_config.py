@@ -58,7 +58,7 @@ class PuzzleTextConfig(Section):
 class PuzzleTextEvaluation(Section):
     """What is judged, of each group of texts."""
 
-    pages: int = Field(120, ge=4, description="pages of each group that are judged")
+    pages: int = Field(80, ge=4, description="pages of each group that are judged")
     page_bytes: int = Field(1200, ge=100, le=10_000, description="bytes of a page")
     damaged: int = Field(10_000, ge=100, description="grids with wrong cells that are decoded")
     seed: int = Field(0, ge=0, description="draws the pages and the wrong cells")

@@ -42,8 +42,11 @@ EVALUATIONS = {
     "agent-return": "sensorium.agent.evaluation.agent_return",
     "puzzle-sound": "sensorium.puzzle.evaluation.puzzle_sound",
     "puzzle-sight": "sensorium.puzzle.evaluation.puzzle_sight",
+    "puzzle-text": "sensorium.puzzle.evaluation.puzzle_text",
 }
 OTHERS = {
+    "collect-texts": "sensorium.puzzle.collect_texts",
+    "train-puzzle-text": "sensorium.puzzle.train_puzzle_text",
     "collect": "sensorium.data.collect",
     "index": "sensorium.data.index",
     "encode-latents": "sensorium.generation.encode_latents",
@@ -55,6 +58,7 @@ OTHERS = {
 INTERACTIVE = {
     "dream": "sensorium.interactive.dream",
     "play": "sensorium.interactive.play",
+    "puzzle": "sensorium.puzzle.command",
 }
 PLANNING = {
     "runs": "sensorium.planning.runs",

@@ -20,6 +20,7 @@ PLACES = {
     "agent": "agent",
     "puzzle_sound": "puzzle/sound",
     "puzzle_sight": "puzzle/sight",
+    "puzzle_text": "puzzle/text",
 }
 
 # kind of a manifest -> the class that reads it, for programs that take more than one kind of model
@@ -36,6 +37,7 @@ CLASSES = {
 # The data of encoders, tokenizers, puzzle codes, fusion and fine-tuning are not listed: they may have learned from
 # another set than the one they are judged on. Everything listed must be the very file that is used beside it.
 MADE_FROM = {
+    "puzzle/text": {"texts": "puzzle/texts"},
     "fusion": {"vision": "encoders/vision", "audio": "encoders/audio"},
     "finetuned": {"vision": "encoders/vision", "audio": "encoders/audio", "fusion": "fusion"},
     "state_dynamics": {"data": "data", "vision": "encoders/vision", "audio": "encoders/audio", "fusion": "fusion"},

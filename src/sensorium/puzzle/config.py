@@ -19,6 +19,7 @@ from sensorium.config import (
     WorldSettings,
 )
 from sensorium.config.counts import recorded
+from sensorium.puzzle.text_config import PuzzleTextConfig, PuzzleTextEvaluation
 
 SIDE, CODES = 30, 10  # cells in a row and a column of a grid; codes of a cell
 SOUND_RATE = 16_000  # samples a second, and in a grid, of the sounds that are coded
@@ -57,6 +58,7 @@ class PuzzleConfig(Section):
 
     sound: SoundMapConfig = SoundMapConfig()
     sight: SightMapConfig = SightMapConfig()
+    text: PuzzleTextConfig = PuzzleTextConfig()
 
 
 class PuzzleSoundConfig(Section):
@@ -80,6 +82,7 @@ class PuzzleEvaluations(Section):
 
     puzzle_sound: PuzzleSoundConfig = PuzzleSoundConfig()
     puzzle_sight: PuzzleSightConfig = PuzzleSightConfig()
+    puzzle_text: PuzzleTextEvaluation = PuzzleTextEvaluation()
 
 
 class PuzzleSettings(WorldSettings):
@@ -90,7 +93,8 @@ class PuzzleSettings(WorldSettings):
 
     def evaluations_on(self) -> list[str]:
         """Names of the evaluations that run."""
-        return [*super().evaluations_on(), *(f"puzzle_{sense}" for sense in self.puzzle_senses())]
+        text = ["puzzle_text"] if self.lines.puzzle else []
+        return [*super().evaluations_on(), *(f"puzzle_{sense}" for sense in self.puzzle_senses()), *text]
 
     def puzzle_sets(self) -> dict[str, Source]:
         """Sets of recordings that the codes of a sense have for themselves: name -> section."""
@@ -110,6 +114,7 @@ class PuzzleSettings(WorldSettings):
     def checks(self) -> dict[str, Callable[[], None]]:
         """What the settings name on this machine; own sets count where the line is on."""
         own = {f"puzzle.{name.removeprefix('puzzle_')}.data": data.check for name, data in self.puzzle_sets().items()}
+        own["puzzle.text.corpus"] = self.puzzle.text.corpus.check
         return super().checks() | (own if self.lines.puzzle else {})
 
     def trained(self) -> list[str]:

@@ -49,6 +49,13 @@ SETTINGS: dict[str, Any] = {
         "cloning": {"distances": 2, "training": TRAINING},
         "imagination": {"context": 4, "training": TRAINING},
     },
+    "puzzle": {
+        "text": {
+            "corpus": {"packages": [], "unprimed": [], "package_bytes": 30_000, "catalogues": None},
+            "words": 1000, "slots": 14, "fit_pages": 10, "fit_rounds": 2,
+        },
+    },
+    "evaluations": {"puzzle_text": {"pages": 4, "page_bytes": 300, "damaged": 100}},
 }  # fmt: skip
 MADE_BY = {  # where each artifact lies -> the program that makes it, with its first argument
     "data": "collect",
@@ -65,6 +72,8 @@ MADE_BY = {  # where each artifact lies -> the program that makes it, with its f
     "sounding": "train-dynamics",  # of both streams; the others dream in silence
     "clone": "train-clone",
     "agent": "train-agent",
+    "puzzle/texts": "collect-texts",
+    "puzzle/text": "train-puzzle-text",
 }
 INPUTS = {  # of the programs that are no evaluations: option -> where its manifest lies
     "train-encoder": {"data": "data"},
@@ -77,6 +86,7 @@ INPUTS = {  # of the programs that are no evaluations: option -> where its manif
     "train-dynamics": {"latents": "latents/video", "tokenizer": "tokenizers/video"},
     "train-clone": {"latents": "latents/video", "tokenizer": "tokenizers/video", "dynamics": "dynamics"},
     "train-agent": {"latents": "latents/video", "clone": "clone"},
+    "train-puzzle-text": {"texts": "puzzle/texts"},
     "encode-latents": {"data": "data", "tokenizer": "tokenizers/video"},
     "index": {"like": "data"},
     "curves": {"manifests": "encoders/vision"},
@@ -176,7 +186,7 @@ class World:
             options |= {"port": "0"} if name == "play" else {"frames": "2"}
         else:
             options["config"] = canonical_json(self.section(name, first))
-        if name not in ("collect", "study", "dream", "play"):
+        if name not in ("collect", "collect-texts", "study", "dream", "play"):
             options["device"] = "cpu"
         if name in EVALUATIONS:
             module = importlib.import_module(PROGRAMS[name])
@@ -228,6 +238,8 @@ class World:
             "train-dynamics": config.dynamics,
             "train-clone": config.agent.cloning,
             "train-agent": config.agent.imagination,
+            "collect-texts": config.puzzle.text.corpus,
+            "train-puzzle-text": config.puzzle.text,
             "study": config.studies.forgetting,
         }
         return sections[name] if name in sections else getattr(config.evaluations, name.replace("-", "_"))

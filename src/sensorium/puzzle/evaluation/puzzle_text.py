@@ -11,7 +11,7 @@ silent_errors           share of damaged grids, 1 to 900 wrong cells, that are t
 
 Ceiling of bits a byte: Shannon's lower bound of the entropy of printed English ("Prediction and entropy of printed
 English", 1951), 0.6 bits a character. The negative control permutes the counters of the corpus and what their states
-add, and reads without parity.
+add, reads without parity, and knows no words but bytes.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from sensorium.puzzle.evaluation.text_damage import REPAIRABLE, damaged, protect
 from sensorium.puzzle.grid import CELLS
 from sensorium.puzzle.text_codes import KIND, TextCodes, read_arrays
 from sensorium.puzzle.text_config import PuzzleTextEvaluation
+from sensorium.puzzle.words import Words
 from sensorium.randomness import stable_seed
 
 REVISION = 1
@@ -43,7 +44,7 @@ EVALUATION = Evaluation(
     __name__,
     PuzzleTextEvaluation,
     inputs=(Input("texts", "puzzle/texts"), Input("codes", "puzzle/text")),
-    control="the counters and what they add (permuted), and the parity (not read),",
+    control="counters and what they add (permuted), parity (not read) and words (bytes)",
 )
 main = EVALUATION.main
 
@@ -68,6 +69,8 @@ def judge(bench: Bench, config: PuzzleTextEvaluation) -> Result:
     texts = read_texts(bench.parts.use("puzzle/texts"))
     arrays = arrays_of(bench)
     codes = TextCodes(arrays)
+    if bench.untrained_seed is not None:
+        codes.words = Words(arrays["merges"][:0])
     primed = [text for text in texts if text.split != "judged"]
     fitted_on = {text.name for text in primed}
     others = compressors(arrays, [text.content for text in primed if text.split == "counted"])

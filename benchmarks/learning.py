@@ -53,10 +53,12 @@ LINES = {  # line of work -> its evaluations
         "dreamed_sound",
     ),
     "agent": ("agent_return",),
+    "puzzle codes": ("puzzle_sound", "puzzle_sight"),
 }
 UNITS = {  # unit -> patterns of "evaluation.metric"
     "dB": (
         "*.psnr*",
+        "puzzle_sound.error_db*",
         "*.snr",
         "*.log_spectral_distance",
         "rollout.action_effect",

@@ -23,6 +23,47 @@ rule train_puzzle:
         TRAIN
 
 
+rule puzzle_sound:
+    """Compare test sounds with what their grids decode to, beside codes that are not learned."""
+    input:
+        data=own_or_world("puzzle_sound"),
+        puzzle="results/puzzle/sound/manifest.json",
+    output:
+        result="results/eval/puzzle_sound.json",
+        figure=in_report("results/figures/puzzle_sound.png", "Puzzle", kind="spectrograms"),
+    log:
+        "logs/puzzle_sound.log",
+    benchmark:
+        "results/benchmarks/puzzle_sound.tsv"
+    threads: 8
+    resources:
+        **GPU_1H,
+    params:
+        **evaluation("puzzle_sound"),
+    message:
+        "Decoding the puzzle codes of test sounds"
+    shell:
+        EVALUATE
+
+
+use rule puzzle_sound as puzzle_sight with:
+    """Compare test pictures with what their grids decode to, beside codes that are not learned."""
+    input:
+        data=own_or_world("puzzle_sight"),
+        puzzle="results/puzzle/sight/manifest.json",
+    output:
+        result="results/eval/puzzle_sight.json",
+        figure=in_report("results/figures/puzzle_sight.png", "Puzzle", kind="frames"),
+    log:
+        "logs/puzzle_sight.log",
+    benchmark:
+        "results/benchmarks/puzzle_sight.tsv"
+    params:
+        **evaluation("puzzle_sight"),
+    message:
+        "Decoding the puzzle codes of test pictures"
+
+
 rule collect_texts:
     """Collect the texts that prime and judge the text codes, from what is installed here."""
     output:

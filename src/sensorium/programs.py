@@ -40,6 +40,8 @@ EVALUATIONS = {
     "control": "sensorium.generation.evaluation.control",
     "dreamed-sound": "sensorium.generation.evaluation.dreamed_sound",
     "agent-return": "sensorium.agent.evaluation.agent_return",
+    "puzzle-sound": "sensorium.puzzle.evaluation.puzzle_sound",
+    "puzzle-sight": "sensorium.puzzle.evaluation.puzzle_sight",
     "puzzle-text": "sensorium.puzzle.evaluation.puzzle_text",
 }
 OTHERS = {

@@ -37,6 +37,10 @@ class MapConfig(Section):
 class SoundMapConfig(MapConfig):
     """The map of a second of sound: 128 mel bands by 32 columns."""
 
+    speed: float = Field(
+        0.15, ge=0, lt=1, description="largest relative change of speed in training: other pitches and formants"
+    )
+    gain: float = Field(6.0, ge=0, le=40, description="largest change of loudness in training, in decibels")
     data: AudioData | None = Field(None, description="sounds of its own to learn from and be judged on; null: data")
     training: PlainTraining = Training(steps=2000, batch=32, lr=2e-3, warmup=40)
 
@@ -57,9 +61,27 @@ class PuzzleConfig(Section):
     text: PuzzleTextConfig = PuzzleTextConfig()
 
 
-class PuzzleEvaluations(Section):
-    """The evaluations of this line."""
+class PuzzleSoundConfig(Section):
+    """What survives of a second of sound."""
 
+    windows: int = Field(500, ge=10, description="seconds of test recordings")
+    examples: int = Field(1500, ge=100, description="seconds of training recordings that other codes are fitted on")
+    seed: int = Field(0, ge=0, description="seed of random draws and of the bootstrap")
+
+
+class PuzzleSightConfig(Section):
+    """What survives of a picture."""
+
+    frames: int = Field(1000, ge=10, description="frames of test recordings")
+    examples: int = Field(1500, ge=100, description="frames of training recordings that other codes are fitted on")
+    seed: int = Field(0, ge=0, description="seed of random draws and of the bootstrap")
+
+
+class PuzzleEvaluations(Section):
+    """How puzzle codes are judged."""
+
+    puzzle_sound: PuzzleSoundConfig = PuzzleSoundConfig()
+    puzzle_sight: PuzzleSightConfig = PuzzleSightConfig()
     puzzle_text: PuzzleTextEvaluation = PuzzleTextEvaluation()
 
 
@@ -67,6 +89,12 @@ class PuzzleSettings(WorldSettings):
     """The section of puzzle codes, and its requirements on recordings."""
 
     puzzle: PuzzleConfig = PuzzleConfig()
+    evaluations: PuzzleEvaluations = PuzzleEvaluations()
+
+    def evaluations_on(self) -> list[str]:
+        """Names of the evaluations that run."""
+        text = ["puzzle_text"] if self.lines.puzzle else []
+        return [*super().evaluations_on(), *(f"puzzle_{sense}" for sense in self.puzzle_senses()), *text]
 
     def puzzle_sets(self) -> dict[str, Source]:
         """Sets of recordings that the codes of a sense have for themselves: name -> section."""
@@ -88,10 +116,6 @@ class PuzzleSettings(WorldSettings):
         own = {f"puzzle.{name.removeprefix('puzzle_')}.data": data.check for name, data in self.puzzle_sets().items()}
         own["puzzle.text.corpus"] = self.puzzle.text.corpus.check
         return super().checks() | (own if self.lines.puzzle else {})
-
-    def evaluations_on(self) -> list[str]:
-        """Names of the evaluations of this line that run, after those before."""
-        return [*super().evaluations_on(), *(["puzzle_text"] if self.lines.puzzle else [])]
 
     def trained(self) -> list[str]:
         """Folders of the models that this line trains, below results/."""

@@ -24,6 +24,7 @@ from sensorium.models.precision import in_float32
 from sensorium.models.quantisers.quantiser import Quantised
 from sensorium.models.quantisers.scalar import ScalarQuantiser
 from sensorium.puzzle.config import CODES, MapConfig
+from sensorium.randomness import Draw
 from sensorium.training.learner import Batch
 
 ENDS = 0.002  # share of the cells of the examples beyond each end of the levels: extremes would waste a code
@@ -65,6 +66,10 @@ class MapCode(Loadable):
     @abstractmethod
     def view(self, batch: Batch) -> Tensor:
         """What is coded of a batch of recordings, float [B, ...]."""
+
+    def varied(self, batch: Batch, draw: Draw) -> Tensor:
+        """The same in training, where a subclass may vary it."""
+        return self.view(batch)
 
     @abstractmethod
     def pooled(self, seen: Tensor) -> Tensor:

@@ -40,7 +40,7 @@ class MapLearner(Learner):
         return self.map
 
     def forward(self, batch: Batch, draw: Draw) -> tuple[Tensor, Metrics]:
-        seen = self.map.view(batch)
+        seen = self.map.varied(batch, draw) if self.training else self.map.view(batch)
         error = squared(self.map(seen)[0], seen)
         return error / UNIT, {"error": error.detach(), "error_db": -10 * error.detach().log10()}
 

@@ -16,6 +16,8 @@ from sensorium.data.sample_formats import to_sounds
 from sensorium.puzzle.config import SIDE, SoundMapConfig
 from sensorium.puzzle.map_code import LocalResidual, MapCode, silent
 from sensorium.puzzle.spectrogram import BANDS, COLUMNS, DecibelSpectrogram
+from sensorium.puzzle.voices import varied
+from sensorium.randomness import Draw
 from sensorium.training.learner import Batch
 
 REACH = 3  # columns of cells that a column is decoded from by the linear decoder
@@ -37,6 +39,7 @@ class SoundMap(MapCode):
     def __init__(self, config: SoundMapConfig, shapes: dict[str, Any]) -> None:
         super().__init__(config, shapes, SIDE * REACH, BANDS)
         self.spectrogram, width = DecibelSpectrogram(), config.width
+        self._speed, self._gain = config.speed, config.gain
         self.encoder = nn.Sequential(
             nn.Conv1d(BANDS, width, 3, padding=1),
             *(LocalResidual(width, nn.Conv1d) for _ in range(config.blocks)),
@@ -52,6 +55,10 @@ class SoundMap(MapCode):
 
     def view(self, batch: Batch) -> Tensor:
         seen: Tensor = self.spectrogram(to_sounds(batch["audio"]))
+        return seen
+
+    def varied(self, batch: Batch, draw: Draw) -> Tensor:
+        seen: Tensor = self.spectrogram(varied(to_sounds(batch["audio"]), self._speed, self._gain, draw))
         return seen
 
     def pooled(self, seen: Tensor) -> Tensor:

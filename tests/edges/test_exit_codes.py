@@ -26,7 +26,7 @@ from sensorium.evaluation.statistics import NOTHING, measure
 from sensorium.exits import MEANINGS
 from sensorium.programs import EVALUATIONS, PLANNING, PROGRAMS, TRAININGS
 from sensorium.puzzle import collect_texts, train_puzzle_text
-from sensorium.puzzle.texts import Source
+from sensorium.puzzle.texts import FoundText
 from sensorium.studies import forgetting
 from sensorium.studies.findings import Findings, Table
 from sensorium.training.learner import Gate
@@ -38,7 +38,7 @@ WRITERS = [name for name in MAKERS if name != "play"]
 READERS = [name for name in MAKERS if inputs_of(name)]
 CONFIGURED = [name for name in MAKERS if name not in ("summary", "curves", "study-tables", "dream", "play", "puzzle")]
 
-TEXTS = [Source("own", f"own/{place}", random.Random(place).randbytes(30_000), place == 0) for place in range(20)]
+TEXTS = [FoundText("own", f"own/{place}", random.Random(place).randbytes(30_000), place == 0) for place in range(20)]
 PRIMED: dict[str, Any] = {}
 
 

@@ -15,9 +15,9 @@ from sensorium.config import ConfigurationError
 from sensorium.data.quarantine import BadDataError
 from sensorium.puzzle import texts
 from sensorium.puzzle.collect_texts import read_texts, write_texts
-from sensorium.puzzle.separation import RUN, STRIDE, Judged
+from sensorium.puzzle.separation import RUN, STRIDE, JudgedRuns
 from sensorium.puzzle.text_config import CorpusConfig
-from sensorium.puzzle.texts import Source, docstrings, messages, sources
+from sensorium.puzzle.texts import FoundText, docstrings, messages, sources
 
 PROSE = b"The quick brown fox jumps over the lazy dog, and the dog, who saw it come, lets it."
 
@@ -54,7 +54,7 @@ def test_docstrings_are_read_and_not_run():
 
 
 def test_a_paragraph_that_judges_is_dropped_where_it_primes():
-    judged = Judged([b"Before.\n\n" + PROSE + b"\n\nAfter."])
+    judged = JudgedRuns([b"Before.\n\n" + PROSE + b"\n\nAfter."])
     own = b"A paragraph of its own, which is long enough to hold many runs of characters, and shares none."
     quoted = PROSE.replace(b" ", b"\n   ")  # other line breaks hide nothing
     assert judged.without(own + b"\n\n" + quoted + b"\n\n" + own) == own + b"\n\n" + own
@@ -62,7 +62,7 @@ def test_a_paragraph_that_judges_is_dropped_where_it_primes():
 
 
 def test_a_run_over_the_end_of_a_paragraph_is_noticed():
-    judged = Judged([PROSE])
+    judged = JudgedRuns([PROSE])
     half = PROSE.index(b" and")
     assert judged.without(b"Much else. " + PROSE[:half] + b"\n\n" + PROSE[half:].lstrip() + b" And more.") == b""
 
@@ -71,23 +71,23 @@ def test_a_run_over_the_end_of_a_paragraph_is_noticed():
 def test_runs_of_some_length_are_found_wherever_they_begin(start):
     rng = np.random.default_rng(start)
     shared = bytes(rng.integers(97, 123, RUN + STRIDE - 1).tolist())
-    assert Judged([b"x" * 50 + shared]).shares(b"z" * start + shared + b"y" * 30)
+    assert JudgedRuns([b"x" * 50 + shared]).shares(b"z" * start + shared + b"y" * 30)
 
 
-def small(config: CorpusConfig) -> list[Source]:
+def small(config: CorpusConfig) -> list[FoundText]:
     rng = np.random.default_rng(0)
 
     def words(count: int) -> bytes:
         return b" ".join(bytes(rng.integers(97, 123, 6).tolist()) for _ in range(count))
 
-    found = [Source("python", f"python/{number}", words(3000), False) for number in range(20)]
-    return [*found, Source("topics", "topics/a", words(300), True)]
+    found = [FoundText("python", f"python/{number}", words(3000), False) for number in range(20)]
+    return [*found, FoundText("topics", "topics/a", words(300), True)]
 
 
 def test_texts_are_written_with_their_provenance_and_come_back(tmp_path):
     config = CorpusConfig()
     found = small(config)
-    quoting = Source("python", "python/quoting", found[-1].content, False)
+    quoting = FoundText("python", "python/quoting", found[-1].content, False)
     write_texts(config, [*found, quoting], tmp_path)
     read = read_texts(tmp_path / "manifest.json")
     assert {text.name: text.content for text in read} == {source.name: source.content for source in found}

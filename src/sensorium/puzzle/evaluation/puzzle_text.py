@@ -36,7 +36,7 @@ from sensorium.puzzle.evaluation.text_damage import REPAIRABLE, damaged, protect
 from sensorium.puzzle.grid import CELLS
 from sensorium.puzzle.text_codes import KIND, TextCodes, read_arrays
 from sensorium.puzzle.text_config import PuzzleTextEvaluation
-from sensorium.puzzle.words import Words
+from sensorium.puzzle.words import Vocabulary
 from sensorium.randomness import stable_seed
 
 REVISION = 1
@@ -70,14 +70,14 @@ def judge(bench: Bench, config: PuzzleTextEvaluation) -> Result:
     arrays = arrays_of(bench)
     codes = TextCodes(arrays)
     if bench.untrained_seed is not None:
-        codes.words = Words(arrays["merges"][:0])
+        codes.words = Vocabulary(arrays["merges"][:0])
     primed = [text for text in texts if text.split != "judged"]
     fitted_on = {text.name for text in primed}
     others = compressors(arrays, [text.content for text in primed if text.split == "counted"])
     pages = pages_of(texts, config)
     metrics, sizes = {}, {}
     for group, drawn in pages.items():
-        sizes[group] = {name: bits(size, drawn) for name, size in {"primed": primed_size(codes), **others}.items()}
+        sizes[group] = {name: bits_of(size, drawn) for name, size in {"primed": primed_size(codes), **others}.items()}
         floors = {name: values for name, values in sizes[group].items() if name != "primed"}
         metrics[f"bits_a_byte_{group}"] = measure(
             f"bits_a_byte_{group}",
@@ -142,7 +142,7 @@ def primed_size(codes: TextCodes) -> Size:
     return lambda text: len(codes.model.encode(text)[0])
 
 
-def bits(size: Size, pages: Pages) -> np.ndarray:
+def bits_of(size: Size, pages: Pages) -> np.ndarray:
     """Bits a byte of each page, [n]."""
     return np.array([8 * size(text) / len(text) for text in pages.content])
 

@@ -54,7 +54,12 @@ SETTINGS: dict[str, Any] = {
     "puzzle": {
         "sound": {"width": 8, "blocks": 1, "training": TRAINING},
         "sight": {"width": 8, "blocks": 1, "training": TRAINING},
+        "text": {
+            "corpus": {"packages": [], "unprimed": [], "package_bytes": 30_000, "catalogues": None},
+            "words": 1000, "slots": 14, "fit_pages": 10, "fit_rounds": 2,
+        },
     },
+    "evaluations": {"puzzle_text": {"pages": 4, "page_bytes": 300, "damaged": 100}},
 }  # fmt: skip
 MADE_BY = {  # where each artifact lies -> the program that makes it, with its first argument
     "data": "collect",
@@ -73,6 +78,8 @@ MADE_BY = {  # where each artifact lies -> the program that makes it, with its f
     "agent": "train-agent",
     "puzzle/sound": "train-puzzle sound",
     "puzzle/sight": "train-puzzle sight",
+    "puzzle/texts": "collect-texts",
+    "puzzle/text": "train-puzzle-text",
 }
 INPUTS = {  # of the programs that are no evaluations: option -> where its manifest lies
     "train-encoder": {"data": "data"},
@@ -86,11 +93,13 @@ INPUTS = {  # of the programs that are no evaluations: option -> where its manif
     "train-clone": {"latents": "latents/video", "tokenizer": "tokenizers/video", "dynamics": "dynamics"},
     "train-agent": {"latents": "latents/video", "clone": "clone"},
     "train-puzzle": {"data": "data"},
+    "train-puzzle-text": {"texts": "puzzle/texts"},
     "encode-latents": {"data": "data", "tokenizer": "tokenizers/video"},
     "index": {"like": "data"},
     "curves": {"manifests": "encoders/vision"},
     "dream": {"data": "data", "latents": "latents/video", "tokenizer": "tokenizers/video", "dynamics": "dynamics"},
     "play": {"data": "data", "latents": "latents/video", "tokenizer": "tokenizers/video", "dynamics": "dynamics"},
+    "puzzle": {"model": "puzzle/text"},
 }  # fmt: skip
 
 
@@ -182,6 +191,10 @@ class World:
             options["shard"] = "0"
         if name == "study":
             first = ["forgetting"]
+        if name == "puzzle":
+            text = self.folder / "note.txt"
+            text.write_text("a note")
+            return self.with_options([name, "encode", str(text)], {**options, "output": str(output), **instead})
         if name in ("summary", "study-tables", "curves"):
             return self._of_results(name, output, instead)
         if name in ("dream", "play"):
@@ -189,7 +202,7 @@ class World:
             options |= {"port": "0"} if name == "play" else {"frames": "2"}
         else:
             options["config"] = canonical_json(self.section(name, first))
-        if name not in ("collect", "study", "dream", "play"):
+        if name not in ("collect", "collect-texts", "study", "dream", "play"):
             options["device"] = "cpu"
         if name in EVALUATIONS:
             module = importlib.import_module(PROGRAMS[name])
@@ -242,6 +255,8 @@ class World:
             "train-clone": config.agent.cloning,
             "train-agent": config.agent.imagination,
             "train-puzzle": getattr(config.puzzle, first[0], None) if first else None,
+            "collect-texts": config.puzzle.text.corpus,
+            "train-puzzle-text": config.puzzle.text,
             "study": config.studies.forgetting,
         }
         return sections[name] if name in sections else getattr(config.evaluations, name.replace("-", "_"))

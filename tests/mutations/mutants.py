@@ -13,6 +13,7 @@ from broken import (
     ground,
     perception,
     puzzle_codes,
+    puzzle_text,
     sound,
     studies,
 )
@@ -29,6 +30,7 @@ ROOMS = (
     ground,
     perception,
     puzzle_codes,
+    puzzle_text,
     sound,
     studies,
 )

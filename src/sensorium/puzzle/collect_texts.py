@@ -16,10 +16,10 @@ from sensorium.artifacts import MAKE_AGAIN, ArtifactError, read_manifest, verifi
 from sensorium.config import canonical_json, parse_section
 from sensorium.data.quarantine import BadDataError
 from sensorium.progress import say
-from sensorium.puzzle.separation import Judged
+from sensorium.puzzle.separation import JudgedRuns
 from sensorium.puzzle.text_codes import read_arrays, write_arrays
 from sensorium.puzzle.text_config import CorpusConfig
-from sensorium.puzzle.texts import Source, sources
+from sensorium.puzzle.texts import FoundText, sources
 from sensorium.randomness import stable_seed
 
 REVISION = 1
@@ -56,7 +56,7 @@ def main(argv: list[str]) -> None:
     write_texts(config, list(sources(config)), args.output)
 
 
-def write_texts(config: CorpusConfig, found: Sequence[Source], folder: Path) -> None:
+def write_texts(config: CorpusConfig, found: Sequence[FoundText], folder: Path) -> None:
     """Separate texts, split them and write them with their manifest.
 
     Raises:
@@ -66,7 +66,7 @@ def write_texts(config: CorpusConfig, found: Sequence[Source], folder: Path) -> 
     doubled = [name for name, times in Counter(source.name for source in found).items() if times > 1]
     if doubled:
         raise BadDataError(f"two texts are called {doubled[0]!r}; rename one")
-    judged = Judged(source.content for source in found if source.judged)
+    judged = JudgedRuns(source.content for source in found if source.judged)
     texts, dropped = [], 0
     for source in found:
         content = source.content if source.judged else judged.without(source.content)

@@ -29,7 +29,7 @@ from sensorium.puzzle.pages import (
     to_symbols,
 )
 from sensorium.puzzle.reed_solomon import PRIME, ReedSolomon, TooManyErrors
-from sensorium.puzzle.words import Words
+from sensorium.puzzle.words import Vocabulary
 
 VOCABULARY = 1000
 FIELDS, PARITY = 5, 4
@@ -39,7 +39,7 @@ CODE = ReedSolomon(HEADER, PARITY)
 UNKNOWN = "�".encode()  # for a number that no word has
 
 
-def encode(text: bytes, words: Words, mark: int) -> list[np.ndarray]:
+def encode(text: bytes, words: Vocabulary, mark: int) -> list[np.ndarray]:
     """The grids uint8 [30, 30] of a text.
 
     Args:
@@ -62,7 +62,7 @@ def encode(text: bytes, words: Words, mark: int) -> list[np.ndarray]:
     return grids
 
 
-def decode(grids: Sequence[np.ndarray], words: Words, mark: int) -> Text:
+def decode(grids: Sequence[np.ndarray], words: Vocabulary, mark: int) -> Text:
     """The text of its grids, in any order; `intact` is False if a word is wrong.
 
     Raises:

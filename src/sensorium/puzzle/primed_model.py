@@ -19,7 +19,7 @@ from sensorium.puzzle.arithmetic_coder import MOST_COUNTERS, TOP, Coder
 from sensorium.puzzle.contexts import CHECK, MASK, ORDERS, node_keys, of_words
 from sensorium.puzzle.evidence import BOUND, STATES, page_steps, squash_table
 from sensorium.puzzle.word_tree import WordTree
-from sensorium.puzzle.words import Words
+from sensorium.puzzle.words import Vocabulary
 
 COUNTERS = 9
 PAGE_ORDERS = 3  # contexts of the page: none, one word, two words
@@ -42,7 +42,7 @@ class PrimedModel:
 
     def __init__(
         self,
-        words: Words,
+        words: Vocabulary,
         tree: WordTree,
         table: np.ndarray,
         node_odds: np.ndarray,

@@ -15,7 +15,7 @@ _BLANK = re.compile(rb"\s+")
 _PARAGRAPH = re.compile(rb"\n[ \t]*\n")
 
 
-class Judged:
+class JudgedRuns:
     """The runs of the texts that judge."""
 
     def __init__(self, texts: Iterable[bytes]) -> None:

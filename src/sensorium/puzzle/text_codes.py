@@ -18,7 +18,7 @@ from sensorium.puzzle.grid import GridError
 from sensorium.puzzle.pages import KINDS, MARKS, NeedsCodesError, Text, kind_of, to_symbols
 from sensorium.puzzle.primed_model import PAGE_ORDERS, SETS, PrimedModel
 from sensorium.puzzle.word_tree import WordTree
-from sensorium.puzzle.words import BYTES, Words
+from sensorium.puzzle.words import BYTES, Vocabulary
 
 KIND = "puzzle_text"
 LAYOUTS = ("dense", "legible")
@@ -51,11 +51,11 @@ class TextCodes:
     def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
         if faults := _faults(arrays):
             raise ValueError("; ".join(faults))
-        words = Words(arrays["merges"])
+        words = Vocabulary(arrays["merges"])
         tree = WordTree(arrays["lengths"])
         odds = arrays["node_odds"], arrays["state_odds"], arrays["page_odds"]
         self.model = PrimedModel(words, tree, arrays["counters"], *odds, _mark(arrays, *ARRAYS))
-        self.words = Words(arrays["merges"][: legible_text.VOCABULARY - BYTES])
+        self.words = Vocabulary(arrays["merges"][: legible_text.VOCABULARY - BYTES])
         self.words_mark = _mark({"merges": arrays["merges"][: legible_text.VOCABULARY - BYTES]}, "merges")
 
     def encode(self, text: bytes, layout: str = "dense") -> list[np.ndarray]:

@@ -37,7 +37,7 @@ _MO_MAGIC = 0x950412DE
 
 
 @dataclass(frozen=True)
-class Source:
+class FoundText:
     """A text.
 
     Attributes:
@@ -58,16 +58,16 @@ class Source:
         return hashlib.sha256(self.content).hexdigest()
 
 
-def sources(config: CorpusConfig) -> Iterator[Source]:
+def sources(config: CorpusConfig) -> Iterator[FoundText]:
     """All texts of this machine, in an order that depends on their names alone."""
     library = Path(sysconfig.get_paths()["stdlib"])
     for name, content in _documented(library, 10 * config.package_bytes):
-        yield Source("python", f"python/{name}", content, False)
+        yield FoundText("python", f"python/{name}", content, False)
     yield from _topics()
     for package in (*config.packages, *config.unprimed):
         judged = package in config.unprimed
         for name, content in _package(package, JUDGED_BYTES if judged else config.package_bytes):
-            yield Source("packages", f"{package}/{name}", content, judged)
+            yield FoundText("packages", f"{package}/{name}", content, judged)
     yield from _licences()
     if config.catalogues is not None:
         for language in config.languages:
@@ -75,7 +75,7 @@ def sources(config: CorpusConfig) -> Iterator[Source]:
     if config.folder is not None:
         for path in sorted(Path(config.folder).rglob("*")):
             if path.suffix in _OWN and path.is_file() and path.stat().st_size <= LONGEST_FILE:
-                yield Source("own", f"own/{path.relative_to(config.folder)}", path.read_bytes(), False)
+                yield FoundText("own", f"own/{path.relative_to(config.folder)}", path.read_bytes(), False)
 
 
 def docstrings(source: str) -> str:
@@ -141,16 +141,16 @@ def _package(name: str, most: int) -> Iterator[tuple[str, bytes]]:
         yield from _documented(Path(next(iter(spec.submodule_search_locations))), most)
 
 
-def _topics() -> Iterator[Source]:
+def _topics() -> Iterator[FoundText]:
     if find_spec("pydoc_data") is None or find_spec("pydoc_data.topics") is None:
         return
     from pydoc_data.topics import topics  # a plain dictionary of texts
 
     for name, text in sorted(topics.items()):
-        yield Source("topics", f"topics/{name}", text.encode(), stable_seed("topic", name) % 2 == 1)
+        yield FoundText("topics", f"topics/{name}", text.encode(), stable_seed("topic", name) % 2 == 1)
 
 
-def _licences() -> Iterator[Source]:
+def _licences() -> Iterator[FoundText]:
     folder = Path(sysconfig.get_paths()["purelib"])
     seen: set[bytes] = set()  # most licences are copies of a few
     for path in sorted(folder.glob("*.dist-info/**/*")):
@@ -163,10 +163,10 @@ def _licences() -> Iterator[Source]:
                 seen.add(plain)
                 fresh.append(paragraph)
         if fresh:
-            yield Source("licences", f"licences/{path.relative_to(folder)}", b"\n\n".join(fresh), False)
+            yield FoundText("licences", f"licences/{path.relative_to(folder)}", b"\n\n".join(fresh), False)
 
 
-def _language(folder: Path, language: str, most: int) -> Iterator[Source]:
+def _language(folder: Path, language: str, most: int) -> Iterator[FoundText]:
     left = {False: most, True: JUDGED_MESSAGES}
     for path in sorted(folder.glob(f"{language}/LC_MESSAGES/*.mo")):
         judged = stable_seed("domain", path.stem) % 4 == 3
@@ -179,4 +179,4 @@ def _language(folder: Path, language: str, most: int) -> Iterator[Source]:
         content = content[: left[judged]]
         left[judged] -= len(content)
         if content:
-            yield Source(language, f"{language}/{path.stem}", content, judged)
+            yield FoundText(language, f"{language}/{path.stem}", content, judged)

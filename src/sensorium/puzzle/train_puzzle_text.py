@@ -18,7 +18,7 @@ from sensorium.puzzle.priming import Decisions, count, look_up, node_counts, pag
 from sensorium.puzzle.text_codes import KIND, TextCodes, write_arrays
 from sensorium.puzzle.text_config import PuzzleTextConfig
 from sensorium.puzzle.word_tree import WordTree, huffman_lengths
-from sensorium.puzzle.words import Words, train_words
+from sensorium.puzzle.words import Vocabulary, train_words
 from sensorium.randomness import stable_seed
 from sensorium.training.execution import Execution, add_arguments
 
@@ -67,7 +67,7 @@ def prime(config: PuzzleTextConfig, texts: Sequence[StoredText]) -> dict[str, np
     counted = [text.content for text in texts if text.split == "counted"]
     pages = pages_of([text.content for text in texts if text.split == "fitted"])
     merges = train_words(counted, config.words)
-    words = Words(merges)
+    words = Vocabulary(merges)
     if len(words) < config.words or len(pages) < 2:
         raise BadDataError(
             f"the texts make {len(words)} words of {config.words} and {len(pages)} pages to fit on; give more texts, "

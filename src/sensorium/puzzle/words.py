@@ -83,7 +83,7 @@ def _merged(sequence: Sequence[int], pair: Pair, word: int) -> list[int]:
     return merged
 
 
-class Words:
+class Vocabulary:
     """The words of some training.
 
     Args:

@@ -47,6 +47,11 @@ def test_any_374_bytes_are_one_grid_or_refused(packed):
             unpack(packed)
 
 
+def test_the_first_integer_that_is_no_grid_is_refused():
+    with pytest.raises(GridError, match="more than 900 digits"):
+        unpack((10**900).to_bytes(PACKED, "big"))
+
+
 @pytest.mark.parametrize(
     ("grid", "fault"),
     [

@@ -101,6 +101,16 @@ def test_counters_count():
     assert seen[0, second] == states_of(np.array([5]), np.array([1]))[0]
 
 
+def test_frequent_contexts_keep_their_slots():
+    """In a table of 16 slots, what is looked up most often is still found."""
+    tree = WordTree(np.array([1, 2, 3, 4, 4], np.uint8))
+    rng = np.random.default_rng(0)
+    numbers = np.where(rng.random(4000) < 0.9, 0, rng.integers(1, 5, 4000)).astype(np.int64)
+    decisions = Decisions.of([numbers], tree)
+    seen = look_up(count(decisions, tree, 4), decisions, tree)
+    assert (seen[0] > 0).mean() > 0.5
+
+
 def test_states_keep_small_counts_and_the_odds_of_large_ones():
     odds, confidence = odds_of_states()
     zeros, ones = np.array([0, 3, 0, 300, 9000]), np.array([0, 2, 7, 100, 9000])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from toy_texts import UNSEEN, arrays, codes, texts
 
 from sensorium.puzzle.word_tree import WordTree, huffman_lengths
-from sensorium.puzzle.words import Words, train_words
+from sensorium.puzzle.words import Vocabulary, train_words
 
 
 @given(st.one_of(st.binary(max_size=200), st.text(max_size=100).map(str.encode)))
@@ -22,7 +22,7 @@ def test_words_by_hand():
     """Pairs of "ababab ab": (a, b) occurs 4 times, then (ab, ab) in the first piece, and (blank, ab)."""
     merges = train_words([b"ababab ab"], 259)
     assert merges.tolist()[0] == [ord("a"), ord("b")]
-    words = Words(merges)
+    words = Vocabulary(merges)
     assert words.spelled[256] == b"ab"
     assert words.encode(b"ab abc") == [256, *words.encode(b" ab"), ord("c")]
 
@@ -39,7 +39,7 @@ def test_words_are_longer_than_bytes():
 
 def test_a_word_of_words_that_come_later_is_refused():
     with pytest.raises(ValueError, match="word 257 is made of 300"):
-        Words(np.array([[97, 98], [300, 97]]))
+        Vocabulary(np.array([[97, 98], [300, 97]]))
 
 
 def test_huffman_paths_are_as_short_as_can_be():

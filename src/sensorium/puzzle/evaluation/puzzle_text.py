@@ -11,7 +11,7 @@ silent_errors           share of damaged grids, 1 to 900 wrong cells, that are t
 
 Ceiling of bits a byte: Shannon's lower bound of the entropy of printed English ("Prediction and entropy of printed
 English", 1951), 0.6 bits a character. The negative control permutes the counters of the corpus and what their states
-add, and reads without parity.
+add, reads without parity, and knows no words but bytes.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from sensorium.puzzle.evaluation.text_damage import REPAIRABLE, damaged, protect
 from sensorium.puzzle.grid import CELLS
 from sensorium.puzzle.text_codes import KIND, TextCodes, read_arrays
 from sensorium.puzzle.text_config import PuzzleTextEvaluation
+from sensorium.puzzle.words import Vocabulary
 from sensorium.randomness import stable_seed
 
 REVISION = 1
@@ -43,7 +44,7 @@ EVALUATION = Evaluation(
     __name__,
     PuzzleTextEvaluation,
     inputs=(Input("texts", "puzzle/texts"), Input("codes", "puzzle/text")),
-    control="the counters and what they add (permuted), and the parity (not read),",
+    control="counters and what they add (permuted), parity (not read) and words (bytes)",
 )
 main = EVALUATION.main
 
@@ -68,13 +69,15 @@ def judge(bench: Bench, config: PuzzleTextEvaluation) -> Result:
     texts = read_texts(bench.parts.use("puzzle/texts"))
     arrays = arrays_of(bench)
     codes = TextCodes(arrays)
+    if bench.untrained_seed is not None:
+        codes.words = Vocabulary(arrays["merges"][:0])
     primed = [text for text in texts if text.split != "judged"]
     fitted_on = {text.name for text in primed}
     others = compressors(arrays, [text.content for text in primed if text.split == "counted"])
     pages = pages_of(texts, config)
     metrics, sizes = {}, {}
     for group, drawn in pages.items():
-        sizes[group] = {name: bits(size, drawn) for name, size in {"primed": primed_size(codes), **others}.items()}
+        sizes[group] = {name: bits_of(size, drawn) for name, size in {"primed": primed_size(codes), **others}.items()}
         floors = {name: values for name, values in sizes[group].items() if name != "primed"}
         metrics[f"bits_a_byte_{group}"] = measure(
             f"bits_a_byte_{group}",
@@ -139,7 +142,7 @@ def primed_size(codes: TextCodes) -> Size:
     return lambda text: len(codes.model.encode(text)[0])
 
 
-def bits(size: Size, pages: Pages) -> np.ndarray:
+def bits_of(size: Size, pages: Pages) -> np.ndarray:
     """Bits a byte of each page, [n]."""
     return np.array([8 * size(text) / len(text) for text in pages.content])
 

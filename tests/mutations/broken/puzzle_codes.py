@@ -6,6 +6,13 @@ from broken.mutant import Mutant
 
 MUTANTS = (
     Mutant(
+        "corrections without a bound",
+        "puzzle/map_code.py",
+        "self._most * torch.tanh(self.encoder(seen) / self._most)",
+        "self.encoder(seen)",
+        ("test_maps.py::test_corrections_are_bounded",),
+    ),
+    Mutant(
         "levels that are not symmetric",
         "models/quantisers/scalar.py",
         "torch.floor((bounded + 1) * steps + 0.5)",
@@ -19,7 +26,6 @@ MUTANTS = (
         "return vectors + (quantised - vectors).detach()",
         "return quantised + 0 * vectors",
         ("test_quantisers.py::test_gradients_pass_straight_through",),
-        cheap=True,
     ),
     Mutant(
         "dead words stay dead",
@@ -27,7 +33,6 @@ MUTANTS = (
         "        if len(dead):\n",
         "        if False:\n",
         ("test_quantisers.py::test_dead_words_come_back",),
-        cheap=True,
     ),
     Mutant(
         "perplexities of batches are averaged",
@@ -35,7 +40,6 @@ MUTANTS = (
         "return Usage(self.counts + more.counts)",
         "return self",
         ("test_quantisers.py::test_use_is_counted_over_the_set",),
-        cheap=True,
     ),
     Mutant(
         "a collapsed code passes its gate",
@@ -43,7 +47,6 @@ MUTANTS = (
         "float(usage.shares.min())",
         "float(usage.shares.max())",
         ("test_quantisers.py::test_a_collapsed_quantiser_is_not_exported",),
-        cheap=True,
     ),
     Mutant(
         "a scale that depends on the batch",
@@ -72,7 +75,6 @@ MUTANTS = (
         "        if Tables(known, step)(wanted).mean() > bits:\n            lowest = step\n",
         "        if Tables(known, step)(wanted).mean() > 2 * bits:\n            lowest = step\n",
         ("test_baselines_codes.py::test_bits_follow_the_rate_of_a_gaussian",),
-        cheap=True,
     ),
     Mutant(
         "a context that sees the cell itself",
@@ -80,7 +82,6 @@ MUTANTS = (
         "left, above, corner = wide[:, 1:, :-1], wide[:, :-1, 1:], wide[:, :-1, :-1]",
         "left, above, corner = wide[:, 1:, 1:], wide[:, :-1, 1:], wide[:, :-1, :-1]",
         ("test_context_coder.py::test_contexts_see_only_what_was_written_before",),
-        cheap=True,
     ),
     Mutant(
         "examples from the test recordings",

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from toy_puzzles import SIGHT, SOUND, fitted, pictures, sight_puzzle, sound_puzzle, sounds
+from toy_puzzles import SIGHT, SOUND, fitted, pictures, sight_puzzle, sound_puzzle
 
 from sensorium.puzzle.config import SIDE, SOUND_RATE
 from sensorium.puzzle.map_code import ENDS, MapCode
@@ -245,7 +245,3 @@ def test_pictures_for_the_log(made: tuple[MapCode, Batch]) -> None:
     rows, columns = (2 * BANDS, 6 * COLUMNS) if model.stream == "audio" else (64, 6 * 32)
     assert shown.shape == (3, rows, columns)
     assert 0 <= shown.min() <= shown.max() <= 1
-
-
-def test_toy_sounds_end_in_silence() -> None:
-    assert (sounds(2)[:, -SOUND_RATE // 8 :] == 0).all()

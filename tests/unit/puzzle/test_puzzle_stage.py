@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from toy_puzzles import pictures, sounds
+from toy_puzzles import pictures
 from toy_world import DETAILS, digests
 
 from sensorium.artifacts import write_manifest
@@ -158,7 +158,3 @@ def test_sounds_of_another_rate_are_refused(data: Path) -> None:
     recordings.details["sample_rate"] = 22_050
     with pytest.raises(ConfigurationError, match="22050"):
         seconds_frames(recordings)
-
-
-def test_toy_sounds_are_seconds() -> None:
-    assert sounds(2).shape == (2, 16_000)

@@ -32,6 +32,9 @@ class MapConfig(Section):
 
     width: Width = Field(128, ge=8, description="channels of the networks that learn the corrections")
     blocks: Depth = Field(2, ge=1, description="residual blocks in the encoder, and as many in the decoder")
+    correction: float = Field(
+        1.5, gt=0, le=9, description="largest correction of a code, in levels: less keeps it nearer to what it shows"
+    )
 
 
 class SoundMapConfig(MapConfig):

@@ -1,6 +1,6 @@
 """The map: a grid of 30 x 30 cells in which every cell is a place, coded by one of ten levels.
 
-    cell        the level at its place (`pooled`) plus a learned correction, rounded to one of ten levels
+    cell        the level at its place (`pooled`) plus a bounded learned correction, rounded to one of ten levels
     decoded     a linear map of the levels around each place, plus a learned correction
 
 Both corrections are zero at first. So an untrained map is what an engineer would write down: pooled levels, and the
@@ -59,6 +59,7 @@ class MapCode(Loadable):
     def __init__(self, config: MapConfig, shapes: dict[str, Any], around: int, outputs: int) -> None:
         super().__init__()
         self.quantiser = ScalarQuantiser([CODES], bound="clamp")
+        self._most = 2 * config.correction / (CODES - 1)
         self.register_buffer("low", torch.zeros(()))
         self.register_buffer("high", torch.ones(()))
         self.register_buffer("weights", torch.zeros(around + 1, outputs))
@@ -93,7 +94,8 @@ class MapCode(Loadable):
 
     def encode(self, seen: Tensor) -> Quantised:
         """[B, ...] -> codes int64 [B, G, G] from 0, the lowest level, and their levels [B, G, G, 1] in [-1, 1]."""
-        found: Quantised = self.quantiser((self.start(seen) + self.encoder(seen))[..., None])
+        correction = self._most * torch.tanh(self.encoder(seen) / self._most)
+        found: Quantised = self.quantiser((self.start(seen) + correction)[..., None])
         return found
 
     def decode(self, codes: Tensor) -> Tensor:

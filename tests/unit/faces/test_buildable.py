@@ -30,6 +30,10 @@ from sensorium.models import spectrogram
 from sensorium.perception.contrastive_learner import AudioContrast, VisionContrast
 from sensorium.perception.fusion_learner import FusionLearner
 from sensorium.perception.joint import Joint
+from sensorium.puzzle.sight_map import SightMap
+from sensorium.puzzle.sizes import picture_size
+from sensorium.puzzle.sound_map import SoundMap
+from sensorium.puzzle.spectrogram import BANDS, COLUMNS
 from sensorium.settings import Config, validate
 from sensorium.training.optimiser import for_muon
 
@@ -136,6 +140,16 @@ def build_generation(config: Config, sound: dict[str, int]) -> None:
         Actor(config.agent.imagination, {"dim": config.dynamics.dim, "distances": distances, "action": action})
 
 
+def build_puzzle(config: Config) -> None:
+    """Maps of sound and of pictures; one pass of each."""
+    size = picture_size(config)
+    images = torch.empty(ROWS, 3, size, size)
+    assert SightMap(config.puzzle.sight, {"size": size})(images)[0].shape == images.shape
+    if "sound" in config.puzzle_senses():
+        seen = torch.empty(ROWS, BANDS, COLUMNS)
+        assert SoundMap(config.puzzle.sound, {})(seen)[0].shape == seen.shape
+
+
 def check(config: Config) -> None:
     """Build every model that the lines train, and plan every evaluation that runs."""
     sound = {"sample_rate": config.data.sample_rate, "samples_per_frame": config.data.samples_per_frame}
@@ -144,6 +158,8 @@ def check(config: Config) -> None:
             build_perception(config, sound)
         if config.lines.generative:
             build_generation(config, sound)
+        if config.lines.puzzle:
+            build_puzzle(config)
     check_plans(config, Stand(config.data))
 
 
@@ -178,6 +194,7 @@ NARROW = {  # where all that is allowed would take too long here
     "fusion.offsets": st.lists(st.integers(-20, 40), min_size=1, max_size=4),
 }
 FIXED = ("source", "path", "games", "lpips", "data.streams", "encoders.vision.data", "encoders.audio.data")
+FIXED += ("puzzle.sound.data", "puzzle.sight.data")
 
 
 def bounds(field: FieldInfo, largest: float) -> tuple[float, float]:
@@ -213,7 +230,9 @@ def leaves(config: Config) -> dict[str, FieldInfo]:
     return {
         key: field
         for key, field in keys.items()
-        if not key.startswith("studies.") and key not in FIXED and key.rpartition(".")[2] not in FIXED
+        if not key.startswith(("studies.", "puzzle.text.corpus."))
+        and key not in FIXED
+        and key.rpartition(".")[2] not in FIXED
     }
 
 

@@ -168,6 +168,18 @@ def test_a_cell_depends_on_nothing_beyond_its_reach() -> None:
     torch.testing.assert_close(before.vectors[:, reach:, reach:], after.vectors[:, reach:, reach:], rtol=0, atol=0)
 
 
+def test_corrections_are_bounded(made: tuple[MapCode, Batch]) -> None:
+    """However large the network's numbers, a code is within the bound of the level that it began with."""
+    model, batch = made
+    seen = model.view(batch)
+    with torch.no_grad():
+        for weight in model.encoder.parameters():
+            weight *= 100
+    start = ((model.start(seen) + 1) * 4.5).clamp(0, 9)
+    change = (model.encode(seen).codes - start).abs()
+    assert 1 < change.max() <= SOUND.correction + 0.5 + 1e-4
+
+
 def test_levels_grow_with_the_brightness_of_their_own_pixel() -> None:
     torch.manual_seed(0)
     batch = {"video": pictures(6)}

@@ -122,7 +122,7 @@ def _read(symbols: np.ndarray, place: int) -> Page:
     try:
         data, repaired = CODE.decode(symbols)
     except TooManyErrors:
-        raise GridError(f"grid {place}: more cells are wrong than can be repaired, or it holds no dense text") from None
+        raise GridError(f"grid {place}: more cells are wrong than can be repaired, or it holds no text") from None
     kind, mark = divmod(int(data[0]), 100)
     number, count = int(data[1]), int(data[2])
     if kind >= KINDS.index("legible") or mark >= MARKS or not number < count <= MOST_PAGES:

@@ -80,21 +80,6 @@ def to_symbols(grid: np.ndarray) -> np.ndarray:
     return digits @ np.array([100, 10, 1])
 
 
-def kind_of(symbols: np.ndarray) -> str:
-    """The kind of a grid by its first cell, which may be wrong.
-
-    Raises:
-        GridError: if no text is written so.
-    """
-    number = int(symbols[0]) // 100
-    if number >= len(KINDS):
-        raise GridError(
-            f"no text: the first cell is {number}, and those of texts are 0 ({KINDS[0]}) to {len(KINDS) - 1} "
-            f"({KINDS[-1]}); if the grid holds a sound or a picture, name its sense with --sense"
-        )
-    return KINDS[number]
-
-
 def first_symbols(kind: str, mark: int, number: int, count: int) -> list[int]:
     """The three symbols that begin a page."""
     return [100 * KINDS.index(kind) + mark, number, count]

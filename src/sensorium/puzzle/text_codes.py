@@ -15,7 +15,7 @@ from sensorium.puzzle import dense_text, legible_text
 from sensorium.puzzle.contexts import HASHED
 from sensorium.puzzle.evidence import PAGE_STATES, STATES
 from sensorium.puzzle.grid import GridError
-from sensorium.puzzle.pages import KINDS, MARKS, NeedsCodesError, Text, kind_of, to_symbols
+from sensorium.puzzle.pages import MARKS, NeedsCodesError, Text, to_symbols
 from sensorium.puzzle.primed_model import PAGE_ORDERS, SETS, PrimedModel
 from sensorium.puzzle.word_tree import WordTree
 from sensorium.puzzle.words import BYTES, Vocabulary
@@ -115,20 +115,10 @@ def decode(grids: Sequence[np.ndarray], codes: TextCodes | None) -> Text:
     """
     if not grids:
         raise GridError("no grids: a text has at least one")
-    symbols = to_symbols(grids[0])
-    model = None if codes is None else codes.model
     try:
-        legible_text.read(symbols, 0)
-    except GridError:
-        if kind_of(symbols) == KINDS[-1]:
-            # Its first cell, or its whole header, may be damaged: the dense layout repairs itself.
-            try:
-                return dense_text.decode(grids, model)
-            except NeedsCodesError:
-                raise
-            except GridError:
-                raise GridError("grid 0: its header cannot be repaired, or it holds no text") from None
-        return dense_text.decode(grids, model)
+        legible_text.read(to_symbols(grids[0]), 0)
+    except GridError:  # the first cell cannot decide, for it may be wrong; the dense layout repairs itself
+        return dense_text.decode(grids, None if codes is None else codes.model)
     if codes is None:
         raise NeedsCodesError("a legible text: its words are in the artifact; give it with --model")
     return legible_text.decode(grids, codes.words, codes.words_mark)

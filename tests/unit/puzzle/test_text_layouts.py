@@ -69,6 +69,15 @@ def test_five_wrong_cells_are_repaired_and_more_are_never_a_wrong_text(kind):
     assert refused >= 40
 
 
+@pytest.mark.parametrize("digit", range(1, 10))
+def test_a_wrong_first_cell_is_repaired_though_it_names_the_kind(digit):
+    for layout, kind in (("dense", "primed"), ("legible", "legible")):
+        grid = codes().encode(PAGE[:200], layout)[0]
+        grid[0, 0] = (grid[0, 0] + digit) % 10
+        found = codes().decode([grid])
+        assert (found.content, found.kind, found.repaired) == (PAGE[:200], kind, 1)
+
+
 def test_a_check_sum_that_is_wrong_is_noticed_behind_the_parity():
     symbols = dense_text.CODE.decode(to_symbols(codes().encode(PAGE)[0]))[0]
     symbols[100] = (symbols[100] + 1) % 997

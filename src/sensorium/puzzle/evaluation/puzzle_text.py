@@ -2,8 +2,8 @@
 
 bits_a_byte_<group>     of pages of documentation (Python's manual), of a package's documentation and of messages in
                         other languages, without header and parity. Floors: `text_compressors`, each on the same pages
-bytes_a_grid            text in one dense grid, parity and header included. Floors: the same bytes of code filled by
-                        gzip, with and without a dictionary, and raw
+bytes_a_grid            text in one dense grid, beside parity and header. Floors: the same bytes of code filled by gzip,
+                        with and without a dictionary, by the model without its corpus, and raw; the legible grid
 legible_bytes_a_grid    text in one legible grid. Floor: three cells a byte. Ceiling: the dense grid
 repaired                share of grids that come back exactly with 5 wrong cells. Floor: read without parity
 silent_errors           share of damaged grids, 1 to 900 wrong cells, that are taken for another text. Floor: read
@@ -31,9 +31,10 @@ from sensorium.evaluation.scores import mean, median
 from sensorium.evaluation.statistics import measure
 from sensorium.puzzle import dense_text, legible_text
 from sensorium.puzzle.collect_texts import StoredText, read_texts
-from sensorium.puzzle.evaluation.text_compressors import Size, compressors, deflated, longest
+from sensorium.puzzle.evaluation.text_compressors import Size, compressors, deflated, longest, unprimed
 from sensorium.puzzle.evaluation.text_damage import REPAIRABLE, damaged, protected, unprotected
 from sensorium.puzzle.grid import CELLS
+from sensorium.puzzle.primed_model import PrimedModel
 from sensorium.puzzle.text_codes import KIND, TextCodes, read_arrays
 from sensorium.puzzle.text_config import PuzzleTextEvaluation
 from sensorium.puzzle.words import Vocabulary
@@ -91,9 +92,9 @@ def judge(bench: Bench, config: PuzzleTextEvaluation) -> Result:
             seed=config.seed,
         )
     drawn = pages["documentation"]
-    metrics |= filled(codes, drawn, fitted_on, config.seed)
+    metrics |= filled(codes, unprimed(arrays), others["gzip with a dictionary"], drawn, fitted_on, config.seed)
     metrics |= wrong_cells(codes, drawn, fitted_on, config, bench.untrained_seed is None)
-    shown = {name: metric for name, metric in metrics.items() if name.startswith("bits")}
+    shown = {group: metrics[f"bits_a_byte_{group}"] for group in pages}
     notes = {"milliseconds_a_page": seconds(codes, drawn), "bits_a_byte_by_language": by_language(sizes, pages)}
     return Result(metrics, lambda path: figures.bars(path, shown, "Texts that primed nothing", "bits a byte"), notes)
 
@@ -147,22 +148,31 @@ def bits_of(size: Size, pages: Pages) -> np.ndarray:
     return np.array([8 * size(text) / len(text) for text in pages.content])
 
 
-def filled(codes: TextCodes, pages: Pages, fitted_on: set[str], seed: int) -> dict[str, dict[str, Any]]:
+def filled(
+    codes: TextCodes, bare: PrimedModel, packer: Size, pages: Pages, fitted_on: set[str], seed: int
+) -> dict[str, dict[str, Any]]:
     """`bytes_a_grid` and `legible_bytes_a_grid`, of pages that are followed by enough text to fill a grid."""
     kept = [place for place, text in enumerate(pages.following) if len(text) >= 0.7 * FULL]
     kept = kept if len({pages.names[place] for place in kept}) > 1 else list(range(len(pages.following)))
     texts, names = [pages.following[place] for place in kept], [pages.names[place] for place in kept]
-    dense = np.array([codes.model.encode(text, dense_text.PAGE_BYTES)[1] for text in texts], float)
+    most = dense_text.PAGE_BYTES
+    dense = np.array([codes.model.encode(text, most)[1] for text in texts], float)
     legible = np.array([len(first_words(codes, text)) for text in texts], float)
-    packed = np.array([longest(text, deflated, dense_text.PAGE_BYTES) for text in texts], float)
+    floors = {
+        "raw": np.full(len(texts), float(most)),
+        "gzip": np.array([longest(text, deflated, most) for text in texts], float),
+        "gzip with a dictionary": np.array([longest(text, packer, most) for text in texts], float),
+        "counters of the corpus empty": np.array([bare.encode(text, most)[1] for text in texts], float),
+        "legible": legible,
+    }
     shared: dict[str, Any] = {"fitted_on": fitted_on, "statistic": median, "seed": seed}
     return {
         "bytes_a_grid": measure(
             "bytes_a_grid",
             dense,
             names,
-            baselines={"raw": float(dense_text.PAGE_BYTES), "gzip": packed, "legible": legible},
-            ceilings={"Shannon 1951": 8 * dense_text.PAGE_BYTES / SHANNON},
+            baselines=floors,
+            ceilings={"Shannon 1951": 8 * most / SHANNON},
             **shared,
         ),
         "legible_bytes_a_grid": measure(
@@ -184,14 +194,15 @@ def first_words(codes: TextCodes, text: bytes) -> bytes:
 def wrong_cells(
     codes: TextCodes, pages: Pages, fitted_on: set[str], config: PuzzleTextEvaluation, parity: bool
 ) -> dict[str, dict[str, Any]]:
-    """`repaired` and `silent_errors`, of grids that hold the first part of a page each."""
+    """`repaired` and `silent_errors`, of grids that hold a page each, or as much of it as they can."""
     rng = np.random.default_rng(stable_seed(config.seed, "wrong cells"))
-    texts = [text[: config.page_bytes // 3] for text in pages.content]
+    texts = [text[: codes.model.encode(text, dense_text.PAGE_BYTES)[1]] for text in pages.content]
     grids = [dense_text.encode(text, codes.model)[0] for text in texts]
     exact, silent, bare, repairs = [], [], [], []
-    names = [pages.names[number % len(texts)] for number in range(config.damaged)]
+    drawn = rng.integers(0, len(texts), config.damaged)
+    names = [pages.names[place] for place in drawn]
     for number in range(config.damaged):
-        place = number % len(texts)
+        place = drawn[number]
         text, repairable = texts[place], number % REPAIRS == 0
         cells = REPAIRABLE if repairable else int(np.ceil(CELLS ** rng.random()))
         grid = damaged(grids[place], cells, rng)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from sensorium.puzzle import empty_model
+from sensorium.puzzle.primed_model import PrimedModel
 from sensorium.puzzle.text_codes import TextCodes
 
 WINDOW = 1 << 15  # bytes of a dictionary of deflate
@@ -31,7 +32,7 @@ def compressors(arrays: Mapping[str, np.ndarray], counted: Sequence[bytes]) -> d
     """
     each = max(1, -(-WINDOW // len(counted)))
     dictionary = b"".join(text[:each] for text in counted)[:WINDOW]
-    unprimed = TextCodes({**arrays, "counters": np.zeros_like(arrays["counters"])}).model
+    model = unprimed(arrays)
     return {
         "raw": len,
         "gzip": deflated,
@@ -39,8 +40,13 @@ def compressors(arrays: Mapping[str, np.ndarray], counted: Sequence[bytes]) -> d
         "bzip2": lambda text: len(bz2.compress(text, 9)),
         "xz": lambda text: len(lzma.compress(text, lzma.FORMAT_RAW, filters=_XZ)),
         "empty model": lambda text: len(empty_model.encode(text)),
-        "counters of the corpus empty": lambda text: len(unprimed.encode(text)[0]),
+        "counters of the corpus empty": lambda text: len(model.encode(text)[0]),
     }
+
+
+def unprimed(arrays: Mapping[str, np.ndarray]) -> PrimedModel:
+    """The primed model without what the corpus counted."""
+    return TextCodes({**arrays, "counters": np.zeros_like(arrays["counters"])}).model
 
 
 def deflated(text: bytes, dictionary: bytes = b"") -> int:

@@ -21,7 +21,7 @@ FILE = 374  # bytes of a grid's file
 
 
 @dataclass(frozen=True)
-class Seen:
+class MapViews:
     """Training examples and test samples as a map sees them.
 
     Attributes:
@@ -36,14 +36,14 @@ class Seen:
     groups: list[str]
 
 
-def seen(bench: Bench, model: MapCode, frames: int, counts: tuple[int, int], seed: int) -> Seen:
+def draw_views(bench: Bench, model: MapCode, frames: int, counts: tuple[int, int], seed: int) -> MapViews:
     """Up to `counts` windows of training and of test recordings, drawn evenly from them."""
     rng = np.random.default_rng(stable_seed(seed, model.kind))
     pools = [WindowPool(bench.parts.recordings(), split, (model.stream,), frames) for split in ("training", "test")]
     drawn = [pool.draw(np.ones(len(pool), bool), count, rng) for pool, count in zip(pools, counts, strict=True)]
     examples, samples = (bench.run(pool, rows, model.view) for pool, rows in zip(pools, drawn, strict=True))
     fitted_on, groups = (pool.recording[rows].tolist() for pool, rows in zip(pools, drawn, strict=True))
-    return Seen(examples, samples, fitted_on, groups)
+    return MapViews(examples, samples, fitted_on, groups)
 
 
 def encode(bench: Bench, model: MapCode, views: np.ndarray) -> np.ndarray:

@@ -51,7 +51,7 @@ CELLS = ((24, 24), (18, 9), (18, 9))  # of brightness and of the two colour diff
 def judge(bench: Bench, config: PuzzleSightConfig) -> Result:
     """Compare test frames with what their grids decode to, beside codes that are not learned."""
     model, judged = bench.parts.load(SightMap), bench.parts.load(SightMap, bench.untrained_seed)
-    seen = maps.seen(bench, model, 1, (config.examples, config.frames), config.seed)
+    seen = maps.draw_views(bench, model, 1, (config.examples, config.frames), config.seed)
     grids, known = maps.encode(bench, judged, seen.samples), maps.encode(bench, judged, seen.examples)
     decoded, bits = maps.decode(bench, judged, grids).clip(0, 1), maps.bits(known, grids)
     components = Components(seen.examples)
@@ -68,7 +68,7 @@ def judge(bench: Bench, config: PuzzleSightConfig) -> Result:
         f"WebP in {maps.FILE} bytes": webp(seen.samples, maps.FILE),
         "cells permuted": maps.decode(bench, judged, maps.permuted(grids, config.seed)).clip(0, 1),
     }
-    plain = unlearned(seen) | {"untrained map": start(bench, seen)}
+    plain = unlearned_pictures(seen) | {"untrained map": untrained_sight(bench, seen)}
 
     def metric(name: str, baselines: dict[str, np.ndarray], references: dict[str, np.ndarray]) -> dict[str, Any]:
         def score(images: np.ndarray) -> np.ndarray:
@@ -106,7 +106,7 @@ def judge(bench: Bench, config: PuzzleSightConfig) -> Result:
     return Result(metrics, lambda path: figures.image_grid(path, rows, title), notes)
 
 
-def unlearned(seen: maps.Seen) -> dict[str, np.ndarray]:
+def unlearned_pictures(seen: maps.MapViews) -> dict[str, np.ndarray]:
     """Test frames through codes that are written down: name -> [n, 3, H, W]."""
     shape = seen.samples.shape[2:]
     found = {"mean picture": np.broadcast_to(seen.examples.mean(0), seen.samples.shape)}
@@ -158,7 +158,7 @@ class Coloured:
         return np.einsum("cy,ynhw->nchw", np.linalg.inv(TO_YCC), wide).clip(0, 1).astype(np.float32)
 
 
-def start(bench: Bench, seen: maps.Seen) -> np.ndarray:
+def untrained_sight(bench: Bench, seen: maps.MapViews) -> np.ndarray:
     """Test frames through the untrained map."""
     untrained = bench.parts.load(SightMap, 0)
     return maps.decode(bench, untrained, maps.encode(bench, untrained, seen.samples)).clip(0, 1)

@@ -51,14 +51,14 @@ def judge(bench: Bench, config: PuzzleSoundConfig) -> Result:
     require(bench.parts.recordings(), "audio", "leave this evaluation out, or record with sound")
     frames = seconds_frames(bench.parts.recordings())
     model, judged = bench.parts.load(SoundMap), bench.parts.load(SoundMap, bench.untrained_seed)
-    seen = maps.seen(bench, model, frames, (config.examples, config.windows), config.seed)
+    seen = maps.draw_views(bench, model, frames, (config.examples, config.windows), config.seed)
     grids, known = maps.encode(bench, judged, seen.samples), maps.encode(bench, judged, seen.examples)
     decoded, bits = maps.decode(bench, judged, grids), maps.bits(known, grids)
     components = Components(seen.examples)
     coded, taken = in_bits(components, seen.examples, seen.samples, bits["written"])
     digits = in_digits(components, seen.examples, seen.samples, SIDE * SIDE)
     shuffled = maps.decode(bench, judged, maps.permuted(grids, config.seed))
-    plain = unlearned(seen) | {"untrained map": start(bench, seen)}
+    plain = unlearned_sounds(seen) | {"untrained map": untrained_sound(bench, seen)}
     shared: dict[str, Any] = {
         "statistic": root_mean,
         "fitted_on": seen.fitted_on,
@@ -69,20 +69,20 @@ def judge(bench: Bench, config: PuzzleSoundConfig) -> Result:
     metrics = {
         "error_db": measure(
             "error_db",
-            squares(seen, decoded),
+            squared_decibels(seen, decoded),
             seen.groups,
-            baselines={name: squares(seen, other) for name, other in plain.items()},
+            baselines={name: squared_decibels(seen, other) for name, other in plain.items()},
             references={
-                "components in 900 digits": squares(seen, digits),
-                "cells permuted": squares(seen, shuffled),
+                "components in 900 digits": squared_decibels(seen, digits),
+                "cells permuted": squared_decibels(seen, shuffled),
             },
             **shared,
         ),
         "error_db_at_written_bits": measure(
             "error_db_at_written_bits",
-            squares(seen, decoded),
+            squared_decibels(seen, decoded),
             seen.groups,
-            baselines={"components in as many bits": squares(seen, coded)},
+            baselines={"components in as many bits": squared_decibels(seen, coded)},
             **shared,
         ),
     }
@@ -102,12 +102,12 @@ def judge(bench: Bench, config: PuzzleSoundConfig) -> Result:
     return Result(metrics, lambda path: figures.image_grid(path, pictures(rows), title), notes)
 
 
-def squares(seen: maps.Seen, other: np.ndarray) -> np.ndarray:
+def squared_decibels(seen: maps.MapViews, other: np.ndarray) -> np.ndarray:
     """Mean squared error of each test spectrogram in squared decibels, [n]."""
     return RANGE**2 * maps.error(seen.samples, other)
 
 
-def unlearned(seen: maps.Seen) -> dict[str, np.ndarray]:
+def unlearned_sounds(seen: maps.MapViews) -> dict[str, np.ndarray]:
     """Test spectrograms through codes that are written down: name -> [n, bands, columns]."""
     shape = seen.samples.shape[1:]
     examples, samples = pooled(seen.examples, (SIDE, SIDE)), pooled(seen.samples, (SIDE, SIDE))
@@ -121,7 +121,7 @@ def unlearned(seen: maps.Seen) -> dict[str, np.ndarray]:
     }
 
 
-def start(bench: Bench, seen: maps.Seen) -> np.ndarray:
+def untrained_sound(bench: Bench, seen: maps.MapViews) -> np.ndarray:
     """Test spectrograms through the untrained map."""
     untrained = bench.parts.load(SoundMap, 0)
     return maps.decode(bench, untrained, maps.encode(bench, untrained, seen.samples))

@@ -67,7 +67,7 @@ def encode(args: argparse.Namespace) -> None:
     grids = dense_text.encode(text) if codes is None else codes.encode(text, args.layout)
     write_grids(args.output, grids)
     bits = 8 * PACKED * len(grids) / max(1, len(text))
-    say(f"{args.output}: {len(text)} bytes on {len(grids)} grids, {PACKED * len(grids)} bytes ({bits:.2f} bits a byte)")
+    say(f"{args.output}: {len(text)} bytes, grids: {len(grids)}, {PACKED * len(grids)} bytes ({bits:.2f} bits a byte)")
 
 
 def decode(args: argparse.Namespace) -> None:

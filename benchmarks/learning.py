@@ -53,16 +53,21 @@ LINES = {  # line of work -> its evaluations
         "dreamed_sound",
     ),
     "agent": ("agent_return",),
+    "puzzle codes": ("puzzle_sound", "puzzle_sight", "puzzle_text"),
 }
 UNITS = {  # unit -> patterns of "evaluation.metric"
     "dB": (
         "*.psnr*",
+        "puzzle_sound.error_db*",
         "*.snr",
         "*.log_spectral_distance",
         "rollout.action_effect",
         "dreamed_sound.loudness_spread",
     ),
     "SSIM": ("*.ssim*",),
+    "bits a byte": ("puzzle_text.bits_a_byte_*",),
+    "bytes": ("puzzle_text.*bytes_a_grid",),
+    "share of grids": ("puzzle_text.repaired", "puzzle_text.silent_errors"),
     "accuracy": ("probe_*", "few_shot.*", "zero_shot.*"),
     "R^2": ("properties.*", "world_state.*", "fields.*"),
     "rank": ("retrieval.*_median_rank",),

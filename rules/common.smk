@@ -28,6 +28,7 @@ wildcard_constraints:
     set="|".join(SETS),
     modality="vision|audio",
     stream="video|audio",
+    sense="sound|sight",
     shard=r"\d{4}",
     study="|".join(STUDIES),
 
@@ -153,9 +154,9 @@ ENCODERS = {"data": DATA, **{sense: f"results/encoders/{sense}/manifest.json" fo
 WORLD_STATE = {**ENCODERS, "fusion": "results/fusion/manifest.json"}
 
 
-def learned_from(wildcards):
-    """Manifest of the recordings that train an encoder: those of its own set, if it has one, else the world's."""
-    return f"results/data/{wildcards.modality}/manifest.json" if wildcards.modality in SETS else DATA
+def own_or_world(name):
+    """Manifest of the recordings that a model learns from: of its own set, whose `name` has wildcards, or the world's."""
+    return lambda wildcards: f"results/data/{own}/manifest.json" if (own := name.format(**wildcards)) in SETS else DATA
 
 
 def probed_for(wildcards):
@@ -202,9 +203,8 @@ def evaluation_results(wildcards):
 
 
 def recordings_used(wildcards):
-    """Manifests of the world's recordings and, where encoders are trained, of their own sets."""
-    names = SETS if is_on("representation") else [SETTINGS.data.source]
-    return [f"results/data/{name}/manifest.json" for name in names]
+    """Manifests of the world's recordings and of the sets that models of the lines have for themselves."""
+    return [f"results/data/{name}/manifest.json" for name in SETTINGS.sets_used()]
 
 
 def trained_manifests(wildcards):

@@ -4,7 +4,7 @@
 rule train_encoder:
     """Train the encoder of one sense by contrast."""
     input:
-        data=learned_from,
+        data=own_or_world("{modality}"),
     output:
         manifest="results/encoders/{modality}/manifest.json",
         model="results/encoders/{modality}/model.safetensors",

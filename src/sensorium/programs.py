@@ -18,6 +18,7 @@ TRAININGS = {
     "train-dynamics": "sensorium.generation.train_dynamics",
     "train-clone": "sensorium.agent.train_clone",
     "train-agent": "sensorium.agent.train_agent",
+    "train-puzzle": "sensorium.puzzle.train_puzzle",
 }
 EVALUATIONS = {
     "probe": "sensorium.perception.evaluation.probe",
@@ -39,8 +40,13 @@ EVALUATIONS = {
     "control": "sensorium.generation.evaluation.control",
     "dreamed-sound": "sensorium.generation.evaluation.dreamed_sound",
     "agent-return": "sensorium.agent.evaluation.agent_return",
+    "puzzle-sound": "sensorium.puzzle.evaluation.puzzle_sound",
+    "puzzle-sight": "sensorium.puzzle.evaluation.puzzle_sight",
+    "puzzle-text": "sensorium.puzzle.evaluation.puzzle_text",
 }
 OTHERS = {
+    "collect-texts": "sensorium.puzzle.collect_texts",
+    "train-puzzle-text": "sensorium.puzzle.train_puzzle_text",
     "collect": "sensorium.data.collect",
     "index": "sensorium.data.index",
     "encode-latents": "sensorium.generation.encode_latents",
@@ -52,6 +58,7 @@ OTHERS = {
 INTERACTIVE = {
     "dream": "sensorium.interactive.dream",
     "play": "sensorium.interactive.play",
+    "puzzle": "sensorium.puzzle.command",
 }
 PLANNING = {
     "runs": "sensorium.planning.runs",

@@ -13,11 +13,13 @@ from sensorium.config import ConfigurationError, Section, WorldSettings, parse
 from sensorium.forecasting.config import ForecastingEvaluations, ForecastingSettings
 from sensorium.generation.config import GenerationEvaluations, GenerationSettings
 from sensorium.perception.config import PerceptionEvaluations, PerceptionSettings
+from sensorium.puzzle.config import PuzzleEvaluations, PuzzleSettings
 from sensorium.studies.config import Studies
 
 
 class Evaluations(
     # the last base comes first in the workflow
+    PuzzleEvaluations,
     AgentEvaluations,
     GenerationEvaluations,
     ForecastingEvaluations,
@@ -28,6 +30,7 @@ class Evaluations(
 
 
 class Config(
+    PuzzleSettings,
     AgentSettings,
     GenerationSettings,
     ForecastingSettings,

@@ -24,12 +24,14 @@ from sensorium.models.load import Loadable
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.fusion import Fusion
 from sensorium.programs import EVALUATIONS, PROGRAMS
+from sensorium.puzzle.sight_map import SightMap
+from sensorium.puzzle.sound_map import SoundMap
 from sensorium.settings import Config, validate
 
 TRAINING = {"steps": 2, "batch": 4, "warmup": 0}
 SETTINGS: dict[str, Any] = {
     "lines": {"representation": False},  # or the workflow refuses so few recordings; the programs take them
-    "data": {"recordings": 12, "frames": 32, "shards": 1, "size": 16, "task": "left"},
+    "data": {"recordings": 12, "frames": 32, "shards": 1, "size": 32, "task": "left"},
     "encoders": {
         "vision": {"width": 4, "dim": 8, "training": TRAINING},
         "audio": {"width": 4, "dim": 8, "mels": 16, "training": TRAINING},
@@ -49,6 +51,15 @@ SETTINGS: dict[str, Any] = {
         "cloning": {"distances": 2, "training": TRAINING},
         "imagination": {"context": 4, "training": TRAINING},
     },
+    "puzzle": {
+        "sound": {"width": 8, "blocks": 1, "training": TRAINING},
+        "sight": {"width": 8, "blocks": 1, "training": TRAINING},
+        "text": {
+            "corpus": {"packages": [], "unprimed": [], "package_bytes": 30_000, "catalogues": None},
+            "words": 1000, "slots": 14, "fit_pages": 10, "fit_rounds": 2,
+        },
+    },
+    "evaluations": {"puzzle_text": {"pages": 4, "page_bytes": 300, "damaged": 100}},
 }  # fmt: skip
 MADE_BY = {  # where each artifact lies -> the program that makes it, with its first argument
     "data": "collect",
@@ -65,6 +76,10 @@ MADE_BY = {  # where each artifact lies -> the program that makes it, with its f
     "sounding": "train-dynamics",  # of both streams; the others dream in silence
     "clone": "train-clone",
     "agent": "train-agent",
+    "puzzle/sound": "train-puzzle sound",
+    "puzzle/sight": "train-puzzle sight",
+    "puzzle/texts": "collect-texts",
+    "puzzle/text": "train-puzzle-text",
 }
 INPUTS = {  # of the programs that are no evaluations: option -> where its manifest lies
     "train-encoder": {"data": "data"},
@@ -77,11 +92,14 @@ INPUTS = {  # of the programs that are no evaluations: option -> where its manif
     "train-dynamics": {"latents": "latents/video", "tokenizer": "tokenizers/video"},
     "train-clone": {"latents": "latents/video", "tokenizer": "tokenizers/video", "dynamics": "dynamics"},
     "train-agent": {"latents": "latents/video", "clone": "clone"},
+    "train-puzzle": {"data": "data"},
+    "train-puzzle-text": {"texts": "puzzle/texts"},
     "encode-latents": {"data": "data", "tokenizer": "tokenizers/video"},
     "index": {"like": "data"},
     "curves": {"manifests": "encoders/vision"},
     "dream": {"data": "data", "latents": "latents/video", "tokenizer": "tokenizers/video", "dynamics": "dynamics"},
     "play": {"data": "data", "latents": "latents/video", "tokenizer": "tokenizers/video", "dynamics": "dynamics"},
+    "puzzle": {"model": "puzzle/text"},
 }  # fmt: skip
 
 
@@ -95,6 +113,8 @@ MODELS: dict[str, type[Loadable]] = {
     "dynamics": Dynamics,
     "clone": Agent,
     "agent": Actor,
+    "puzzle/sound": SoundMap,
+    "puzzle/sight": SightMap,
 }
 OPTIONAL = {name: {"sound": "latents/audio"} for name in ("train-dynamics", "train-clone", "train-agent")}
 
@@ -163,12 +183,18 @@ class World:
             return self.with_options(self.index("latents/video"), self._beside(output) | instead)
         if name in ("train-encoder", "train-tokenizer", "encode-latents", "probe"):
             first = [sense or ("video" if name in ("train-tokenizer", "encode-latents") else "vision")]
+        if name == "train-puzzle":
+            first = [sense or "sound"]
         if name == "encode-latents":
             options |= {"shard": "0", "tokenizer": str(self.manifest(f"tokenizers/{first[0]}"))}
         if name == "collect":
             options["shard"] = "0"
         if name == "study":
             first = ["forgetting"]
+        if name == "puzzle":
+            text = self.folder / "note.txt"
+            text.write_text("a note")
+            return self.with_options([name, "encode", str(text)], {**options, "output": str(output), **instead})
         if name in ("summary", "study-tables", "curves"):
             return self._of_results(name, output, instead)
         if name in ("dream", "play"):
@@ -176,7 +202,7 @@ class World:
             options |= {"port": "0"} if name == "play" else {"frames": "2"}
         else:
             options["config"] = canonical_json(self.section(name, first))
-        if name not in ("collect", "study", "dream", "play"):
+        if name not in ("collect", "collect-texts", "study", "dream", "play"):
             options["device"] = "cpu"
         if name in EVALUATIONS:
             module = importlib.import_module(PROGRAMS[name])
@@ -228,6 +254,9 @@ class World:
             "train-dynamics": config.dynamics,
             "train-clone": config.agent.cloning,
             "train-agent": config.agent.imagination,
+            "train-puzzle": getattr(config.puzzle, first[0], None) if first else None,
+            "collect-texts": config.puzzle.text.corpus,
+            "train-puzzle-text": config.puzzle.text,
             "study": config.studies.forgetting,
         }
         return sections[name] if name in sections else getattr(config.evaluations, name.replace("-", "_"))

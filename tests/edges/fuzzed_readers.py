@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import pickle
+import random
 import sys
 import tarfile
 import zipfile
@@ -35,6 +36,9 @@ from sensorium.data.sounds import read_sound
 from sensorium.data.sources import imagenet
 from sensorium.evaluation.curves import run_curves
 from sensorium.interactive.actions import read_actions
+from sensorium.puzzle import dense_text
+from sensorium.puzzle.grid import GridError, pack, read_grids
+from sensorium.puzzle.text_codes import decode
 from sensorium.training.checkpoint import Checkpoints
 from sensorium.training.optimiser import Optimiser
 
@@ -245,6 +249,13 @@ def class_names(folder: Path) -> Files:
 
 
 ACTION = {"kind": "continuous", "size": 2}
+
+
+def grids(folder: Path) -> Files:
+    texts = {"raw": random.Random(0).randbytes(700), "empty": b"so it goes, and so it goes on; " * 8}
+    return {f"{name}.grid": b"".join(map(pack, dense_text.encode(text))) for name, text in texts.items()}
+
+
 READERS = {
     "pictures": Reader(pictures, lambda path: read_picture(path, 32), (BadRecordingError,), 1200),
     "sounds": Reader(sounds, lambda path: read_sound(path, RATE, RATE), (BadRecordingError,), 500),
@@ -263,5 +274,6 @@ READERS = {
     "checkpoints": Reader(checkpoints, go_on, (KeyError, ValueError), 300),
     "states of checkpoints": Reader(states, read_state, (), 100, is_json=True),
     "metrics": Reader(metrics, read_metrics, (ArtifactError,), 200),
+    "grids": Reader(grids, lambda path: decode(read_grids(path), None), (GridError,), 300),
     "actions": Reader(actions, lambda path: read_actions(path, ACTION), (ConfigurationError,), 300),
 }

@@ -6,6 +6,7 @@ import errno
 import importlib
 import json
 import os
+import random
 import re
 import resource
 import socket
@@ -24,6 +25,8 @@ from sensorium.evaluation.contract import Result
 from sensorium.evaluation.statistics import NOTHING, measure
 from sensorium.exits import MEANINGS
 from sensorium.programs import EVALUATIONS, PLANNING, PROGRAMS, TRAININGS
+from sensorium.puzzle import collect_texts, train_puzzle_text
+from sensorium.puzzle.texts import FoundText
 from sensorium.studies import forgetting
 from sensorium.studies.findings import Findings, Table
 from sensorium.training.learner import Gate
@@ -33,7 +36,17 @@ ROOT = Path(__file__).parents[2]
 MAKERS = [name for name in PROGRAMS if name not in PLANNING]  # those of planning write nothing: see below
 WRITERS = [name for name in MAKERS if name != "play"]
 READERS = [name for name in MAKERS if inputs_of(name)]
-CONFIGURED = [name for name in MAKERS if name not in ("summary", "curves", "study-tables", "dream", "play")]
+CONFIGURED = [name for name in MAKERS if name not in ("summary", "curves", "study-tables", "dream", "play", "puzzle")]
+
+TEXTS = [FoundText("own", f"own/{place}", random.Random(place).randbytes(30_000), place == 0) for place in range(20)]
+PRIMED: dict[str, Any] = {}
+
+
+def primed_once(config: Any, texts: Any, prime: Any = train_puzzle_text.prime) -> Any:
+    """Text codes, primed for the first program that asks."""
+    if not PRIMED:
+        PRIMED.update(prime(config, texts))
+    return PRIMED
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +62,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         module = importlib.import_module(PROGRAMS[name])
         result = Result({"x": found}, write, files={entry.option: write for entry in module.EVALUATION.outputs})
         monkeypatch.setattr(module, "judge", lambda bench, config, result=result: result)
+    monkeypatch.setattr(collect_texts, "sources", lambda config: TEXTS)
+    monkeypatch.setattr(train_puzzle_text, "prime", primed_once)
     findings = Findings({"x": found}, {}, [Table("t", [{"a": 1}])], log=[{"step": 1}])
     monkeypatch.setattr(forgetting, "run", lambda config: findings)
 

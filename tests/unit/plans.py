@@ -25,6 +25,7 @@ from sensorium.settings import Config
 FIELDS = ("video", "audio", "action", "body", "latent", "truth.state", "truth.vision_label", "truth.audio_label")
 MATERIALS = 4
 MOST = 400  # enough for any evaluation, and quick
+SECOND = 16  # frames
 HEARD = 0.15  # share of frames in which a body sounds
 
 
@@ -186,6 +187,9 @@ PLANS: dict[str, Callable[[Config, Stand], object]] = {
     "control": control,
     "dreamed_sound": dream("dreamed_sound"),
     "agent_return": lambda config, recordings: windows(recordings, config.dynamics.window),
+    "puzzle_sound": lambda config, recordings: config.puzzle.sound.data or windows(recordings, SECOND),
+    "puzzle_sight": lambda config, recordings: config.puzzle.sight.data or windows(recordings, 1),
+    "puzzle_text": lambda config, recordings: None,  # it reads no recordings
 }
 
 
@@ -203,6 +207,8 @@ def training_windows(config: Config) -> dict[str, int]:
         "dynamics": config.dynamics.long_frames,
         "clone": config.dynamics.long_frames + config.agent.cloning.distances,
         "agent": config.agent.imagination.context,
+        "puzzle/sound": 1 if config.puzzle.sound.data else SECOND,
+        "puzzle/sight": 1,
     }
     return {name: frames[name] for name in config.trained()}
 

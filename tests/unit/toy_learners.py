@@ -7,6 +7,7 @@ from functools import partial
 
 import torch
 from toy_generation import fine_dynamics
+from toy_puzzles import sight_puzzle, sound_puzzle
 
 from sensorium.agent.agent import Actor, Agent
 from sensorium.agent.cloning_learner import CloningLearner
@@ -172,4 +173,6 @@ LEARNERS: dict[str, Callable[[], tuple[Learner, Batch]]] = {
     "dynamics after their dreams": partial(fine_dynamics, 0.0),
     "cloning": cloning,
     "imagination": imagination,
+    "puzzle codes of sound": sound_puzzle,
+    "puzzle codes of pictures": sight_puzzle,
 }

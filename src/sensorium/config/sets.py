@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -234,10 +235,25 @@ class SoundFoldersConfig(SoundSet):
 
     source: Literal["sound_folders"] = Field("sound_folders", description="sounds in one folder for each class")
     recordings: int = Field(ge=8, description="sounds to use")
+    speaker: str = Field(
+        "",
+        description="regular expression with one group, searched for in a file's name: it names the speaker, and "
+        "speakers, not files, are drawn for the test split; empty: files are drawn",
+    )
     validation_fraction: float = Field(
         0.1, gt=0, lt=0.5, description="share of the items outside the test split that is for validation"
     )
-    test_fraction: float = Field(0.25, gt=0, lt=0.5, description="share of sounds for the evaluations")
+    test_fraction: float = Field(0.25, gt=0, lt=0.5, description="share of sounds, or of speakers, for the evaluations")
+
+    @model_validator(mode="after")
+    def _speaker_is_a_pattern(self) -> SoundFoldersConfig:
+        try:
+            groups = re.compile(self.speaker).groups
+        except re.error as error:
+            raise ValueError(f"speaker is {self.speaker!r}: no regular expression ({error})") from None
+        if self.speaker and groups != 1:
+            raise ValueError(f"speaker is {self.speaker!r}: it must have one group, in brackets")
+        return self
 
     def files(self) -> list[Path]:
         """The folders of the classes, whose dates represent their content."""

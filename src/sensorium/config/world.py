@@ -23,11 +23,12 @@ class Lines(Section):
     finetune: bool = Field(True, description="with representation: also train encoders and fusion together")
     generative: bool = Field(True, description="train tokenizers, encode latents, train dynamics, and evaluate them")
     agent: bool = Field(False, description="train an agent with the dynamics: cloned, then in dreams; needs rewards")
+    puzzle: bool = Field(False, description="train puzzle codes of sound and of pictures, and evaluate them")
 
     @model_validator(mode="after")
     def _something_runs(self) -> Lines:
-        if not (self.representation or self.generative):
-            raise ValueError("representation and generative are both off: switch one on")
+        if not (self.representation or self.generative or self.puzzle):
+            raise ValueError("representation, generative and puzzle are all off: switch one on")
         if self.agent and not self.generative:
             raise ValueError(
                 "agent is on, generative is off: the agent is trained in dreams of the dynamics; switch it on"
@@ -44,6 +45,11 @@ class WorldSettings(Section):
     def sets(self) -> dict[str, Source]:
         """Every set of recordings that is collected; the world's stands under its source's name."""
         return {self.data.source: self.data}
+
+    def sets_used(self) -> list[str]:
+        """Names of the sets that the lines that are on learn from: the world's, puzzles' and encoders' own."""
+        lines = {name: "puzzle" if name.startswith("puzzle_") else "representation" for name in self.sets()}
+        return [name for name, line in lines.items() if name == self.data.source or getattr(self.lines, line)]
 
     def checks(self) -> dict[str, Callable[[], None]]:
         """What the settings name on this machine: key -> a check that raises a ConfigurationError about it."""

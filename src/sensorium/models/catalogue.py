@@ -18,6 +18,9 @@ PLACES = {
     "dynamics": "dynamics",
     "clone": "clone",
     "agent": "agent",
+    "puzzle_sound": "puzzle/sound",
+    "puzzle_sight": "puzzle/sight",
+    "puzzle_text": "puzzle/text",
 }
 
 # kind of a manifest -> the class that reads it, for programs that take more than one kind of model
@@ -26,12 +29,15 @@ CLASSES = {
     "encoder_audio": "sensorium.perception.encoders:AudioEncoder",
     "tokenizer_video": "sensorium.generation.tokenizers:VideoTokenizer",
     "tokenizer_audio": "sensorium.generation.audio_tokenizer:AudioTokenizer",
+    "puzzle_sound": "sensorium.puzzle.sound_map:SoundMap",
+    "puzzle_sight": "sensorium.puzzle.sight_map:SightMap",
 }
 
 # place -> the inputs that its manifest records, by role, and the place where each belongs.
-# The data of encoders, tokenizers, fusion and fine-tuning are not listed: they may have learned from another set than
-# the one they are judged on. Everything listed must be the very file that is used beside it.
+# The data of encoders, tokenizers, puzzle codes, fusion and fine-tuning are not listed: they may have learned from
+# another set than the one they are judged on. Everything listed must be the very file that is used beside it.
 MADE_FROM = {
+    "puzzle/text": {"texts": "puzzle/texts"},
     "fusion": {"vision": "encoders/vision", "audio": "encoders/audio"},
     "finetuned": {"vision": "encoders/vision", "audio": "encoders/audio", "fusion": "fusion"},
     "state_dynamics": {"data": "data", "vision": "encoders/vision", "audio": "encoders/audio", "fusion": "fusion"},

@@ -32,6 +32,11 @@ from sensorium.perception.fusion_learner import FusionLearner
 from sensorium.perception.joint import Joint
 from sensorium.perception.joint_learner import JointLearner
 from sensorium.perception.sizes import sense_widths
+from sensorium.puzzle.map_learner import MapLearner
+from sensorium.puzzle.sight_map import SightMap
+from sensorium.puzzle.sizes import picture_size
+from sensorium.puzzle.sound_map import SoundMap
+from sensorium.puzzle.spectrogram import BANDS, COLUMNS
 from sensorium.randomness import Draw
 from sensorium.settings import Config
 from sensorium.training.learner import Learner
@@ -71,6 +76,8 @@ def stage(settings: Config, folder: str) -> Stage:
         "dynamics": _dynamics,
         "clone": _clone,
         "agent": _agent,
+        "puzzle/sound": _puzzle_sound,
+        "puzzle/sight": _puzzle_sight,
     }
     made = makers[folder](settings)
     with made.mode:
@@ -193,6 +200,17 @@ def _audio_tokenizer(settings: Config) -> Stage:
         return learner({"audio": sounds}, Draw(0, 0, 0, rows, rows, sounds.device))
 
     return Stage(learner, run)
+
+
+def _puzzle_sound(settings: Config) -> Stage:
+    learner = MapLearner(SoundMap(settings.puzzle.sound, {}), _empty(1, BANDS, COLUMNS))
+    return Stage(learner, lambda rows: learner.map(_empty(rows, BANDS, COLUMNS)))
+
+
+def _puzzle_sight(settings: Config) -> Stage:
+    size = picture_size(settings)
+    learner = MapLearner(SightMap(settings.puzzle.sight, {"size": size}), _empty(1, 3, size, size))
+    return Stage(learner, lambda rows: learner.map(_empty(rows, 3, size, size)))
 
 
 def _shapes(settings: Config) -> dict[str, Any]:

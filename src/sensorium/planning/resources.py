@@ -14,6 +14,7 @@ from sensorium.config.counts import Counts, set_bytes
 from sensorium.forecasting import sizes as forecasting
 from sensorium.generation import sizes as generation
 from sensorium.perception import sizes as perception
+from sensorium.puzzle import sizes as puzzle
 from sensorium.settings import Config
 
 MEGABYTE = 10**6
@@ -35,6 +36,8 @@ RULES = {
     "dynamics": "train_dynamics",
     "clone": "train_clone",
     "agent": "train_agent",
+    "puzzle/sound": "train_puzzle",
+    "puzzle/sight": "train_puzzle",
 }
 
 
@@ -54,7 +57,7 @@ def models(settings: Config) -> dict[str, Counts]:
     """
     state = forecasting.state_dynamics(settings, settings.fusion.dim)
     known = perception.models(settings) | {"state_dynamics": state}
-    known |= generation.models(settings) | agent.models(settings)
+    known |= generation.models(settings) | agent.models(settings) | puzzle.models(settings)
     return {folder: known[folder] for folder in settings.trained() if folder in known}
 
 
@@ -62,7 +65,7 @@ def learners(settings: Config) -> dict[str, Counts]:
     """The same folders -> numbers of the learner, which checkpoints hold."""
     state = forecasting.state_dynamics(settings, settings.fusion.dim)
     known = perception.learners(settings) | {"state_dynamics": state}
-    known |= generation.learners(settings) | agent.learners(settings)
+    known |= generation.learners(settings) | agent.learners(settings) | puzzle.models(settings)
     return {folder: known[folder] for folder in settings.trained() if folder in known}
 
 
@@ -80,6 +83,6 @@ def memory_mb(settings: Config, rule: str) -> int:
     senses = sum(perception.sense_widths(settings).values())
     held = perception.held(settings)
     held |= forecasting.held(settings, settings.fusion.dim, senses, settings.fusion.frames)
-    held |= generation.held(settings) | agent.held(settings)
+    held |= generation.held(settings) | agent.held(settings) | puzzle.held(settings)
     saved = max((size for folder, size in checkpoints(settings).items() if RULES[folder] == rule), default=0)
     return max(LEAST, PROCESS + round(SPARE * (saved + held.get(rule, 0)) / MEGABYTE))

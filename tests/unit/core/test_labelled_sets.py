@@ -235,6 +235,49 @@ def test_sounds_of_another_rate_are_resampled(tmp_path: Path, suffix: str) -> No
             read_sound(path, 32_000, 16_000)
 
 
+def spoken(folder: Path) -> Path:
+    """Two words, each by five speakers, three times; every speaker has a pitch of his own."""
+    time, rng = np.arange(8000) / 16_000, np.random.default_rng(0)
+    for word in ("no", "yes"):
+        (folder / word).mkdir(parents=True)
+        for speaker in range(5):
+            for take in range(3):
+                wave = 0.5 * np.sin(2 * np.pi * (200 + 100 * speaker) * time) + rng.normal(0, 1e-3, 8000)
+                soundfile.write(folder / word / f"{word}_voice{speaker}_{take}.wav", wave, 16_000)
+    return folder
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_speakers_of_the_test_split_are_in_no_other(tmp_path: Path, seed: int) -> None:
+    section = {"source": "sound_folders", "path": str(spoken(tmp_path / "words")), "recordings": 30, "seed": seed}
+    recordings = run(tmp_path / "data", **section, speaker="_(voice[0-9]+)_", test_fraction=0.4)
+    pitches: dict[Any, set[int]] = {split: set() for split in SPLITS}
+    for split in SPLITS:
+        for name in recordings.names(split):
+            pitches[split].add(int(np.abs(np.fft.rfft(recordings.field(name, "audio"))).argmax()))
+    assert len(pitches["test"]) == 2
+    assert len(pitches["training"]) == 3
+    assert not pitches["test"] & (pitches["training"] | pitches["validation"])
+    assert [len(recordings.names(split)) for split in SPLITS] == [16, 2, 12]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "error", "message"),
+    [
+        ("(nobody)", BadDataError, "names no speaker"),
+        ("voice[0-9](_)", BadDataError, "all files have the speaker '_'"),
+        ("voice[0-9]+", ConfigurationError, "one group"),
+        ("(", ConfigurationError, "no regular expression"),
+    ],
+)
+def test_speakers_that_cannot_be_found_are_named(
+    tmp_path: Path, pattern: str, error: type[Exception], message: str
+) -> None:
+    section = {"source": "sound_folders", "path": str(spoken(tmp_path / "words")), "recordings": 30}
+    with pytest.raises(error, match=message):
+        run(tmp_path / "data", **section, speaker=pattern)
+
+
 # What is not there --------------------------------------------------------------------------------------------------
 
 

@@ -32,6 +32,11 @@ from sensorium.models import spectrogram
 from sensorium.perception.contrastive_learner import AudioContrast, VisionContrast
 from sensorium.perception.fusion_learner import FusionLearner
 from sensorium.perception.joint import Joint
+from sensorium.puzzle import spectrogram as puzzle_spectrogram
+from sensorium.puzzle.sight_map import SightMap
+from sensorium.puzzle.sizes import picture_size
+from sensorium.puzzle.sound_map import SoundMap
+from sensorium.puzzle.spectrogram import BANDS, COLUMNS
 from sensorium.settings import Config, validate
 from sensorium.training.optimiser import for_muon
 
@@ -53,7 +58,8 @@ def on_meta() -> Any:
             return banks(*args)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(spectrogram, "melscale_fbanks", on_cpu)
+        for module in (spectrogram, puzzle_spectrogram):
+            patch.setattr(module, "melscale_fbanks", on_cpu)
         patch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
         yield
 
@@ -138,10 +144,21 @@ def build_generation(config: Config, sound: dict[str, int]) -> None:
         Actor(config.agent.imagination, {"dim": config.dynamics.dim, "distances": distances, "action": action})
 
 
+def build_puzzle(config: Config, sound: dict[str, int]) -> None:
+    """Maps of sound and of pictures; one pass of each."""
+    size = picture_size(config)
+    images = torch.empty(ROWS, 3, size, size)
+    assert SightMap(config.puzzle.sight, {"size": size})(images)[0].shape == images.shape
+    if "sound" in config.puzzle_senses():
+        seen = torch.empty(ROWS, BANDS, COLUMNS)
+        assert SoundMap(config.puzzle.sound, {})(seen)[0].shape == seen.shape
+
+
 # What builds the models of a line -> the sections that they are made of.
 BUILDERS: dict[Callable[[Config, dict[str, int]], None], tuple[str, ...]] = {
     build_perception: ("data", "lines", "encoders", "fusion", "finetune", "state_dynamics"),
     build_generation: ("data", "lines", "tokenizers", "dynamics", "agent"),
+    build_puzzle: ("data", "lines", "puzzle"),
 }
 BUILT: set[tuple[str, ...]] = set()
 
@@ -167,6 +184,8 @@ def check(config: Config) -> None:
         build(build_perception, config)
     if config.lines.generative:
         build(build_generation, config)
+    if config.lines.puzzle:
+        build(build_puzzle, config)
     check_plans(config, Stand(config.data))
 
 
@@ -201,6 +220,7 @@ NARROW = {  # where all that is allowed would take too long here
     "fusion.offsets": st.lists(st.integers(-20, 40), min_size=1, max_size=4),
 }
 FIXED = ("source", "path", "games", "lpips", "data.streams", "encoders.vision.data", "encoders.audio.data")
+FIXED += ("puzzle.sound.data", "puzzle.sight.data")
 
 
 def bounds(field: FieldInfo, largest: float) -> tuple[float, float]:
@@ -236,7 +256,9 @@ def leaves(config: Config) -> dict[str, FieldInfo]:
     return {
         key: field
         for key, field in keys.items()
-        if not key.startswith("studies.") and key not in FIXED and key.rpartition(".")[2] not in FIXED
+        if not key.startswith(("studies.", "puzzle.text.corpus."))
+        and key not in FIXED
+        and key.rpartition(".")[2] not in FIXED
     }
 
 

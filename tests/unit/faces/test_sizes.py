@@ -24,7 +24,7 @@ from sensorium.settings import Config, validate
 from sensorium.training.optimiser import Optimiser
 
 ROOT = Path(__file__).parents[3]
-PRESETS = ("tiny", "patches", "agent", "atari", "rtx3050", "a100", "h200")
+PRESETS = ("tiny", "patches", "agent", "atari", "puzzle", "rtx3050", "a100", "h200")
 STEP = 4  # bytes of the count of steps that AdamW keeps of each tensor
 ODD: dict[str, dict[str, Any]] = {
     "priors and a transformer that tokenizes": {
@@ -39,6 +39,11 @@ ODD: dict[str, dict[str, Any]] = {
     "video tokens on a path of their own": {
         "tokenizers": {"video": {"kind": "patches", "channels": 12}, "audio": {"channels": 12}},
         "dynamics": {"path": "fine", "fine": {"width": 20, "blocks": 3, "pool": 2, "reach": 2}},
+    },
+    "puzzle codes of large pictures": {
+        "lines": {"representation": False, "generative": False, "puzzle": True},
+        "data": {"size": 96},
+        "puzzle": {"sound": {"width": 24, "blocks": 1}, "sight": {"width": 20, "blocks": 3}},
     },
     "frozen parts, wide frames, an average": {
         "data": {"size": 72},

@@ -1,0 +1,149 @@
+"""Settings of puzzle codes: sight and sound as grids of 30 x 30 cells, each one of ten codes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pydantic import Field, model_validator
+
+from sensorium.config import (
+    AudioData,
+    Depth,
+    FolderConfig,
+    PlainTraining,
+    Section,
+    Source,
+    Training,
+    VisionData,
+    Width,
+    WorldSettings,
+)
+from sensorium.config.counts import recorded
+from sensorium.puzzle.text_config import PuzzleTextConfig, PuzzleTextEvaluation
+
+SIDE, CODES = 30, 10  # cells in a row and a column of a grid; codes of a cell
+SOUND_RATE = 16_000  # samples a second, and in a grid, of the sounds that are coded
+PICTURE = 32  # pictures have a multiple of so many rows and columns of pixels
+SENSES = ("sound", "sight")
+
+
+class MapConfig(Section):
+    """A learned map: every cell is a place, coded by the level there and a learned correction."""
+
+    width: Width = Field(128, ge=8, description="channels of the networks that learn the corrections")
+    blocks: Depth = Field(2, ge=1, description="residual blocks in the encoder, and as many in the decoder")
+    correction: float = Field(
+        1.5, gt=0, le=9, description="largest correction of a code, in levels: less keeps it nearer to what it shows"
+    )
+
+
+class SoundMapConfig(MapConfig):
+    """The map of a second of sound: 128 mel bands by 32 columns."""
+
+    speed: float = Field(
+        0.15, ge=0, lt=1, description="largest relative change of speed in training: other pitches and formants"
+    )
+    gain: float = Field(6.0, ge=0, le=40, description="largest change of loudness in training, in decibels")
+    data: AudioData | None = Field(None, description="sounds of its own to learn from and be judged on; null: data")
+    training: PlainTraining = Training(steps=2000, batch=32, lr=2e-3, warmup=40)
+
+
+class SightMapConfig(MapConfig):
+    """The map of a picture."""
+
+    width: Width = Field(64, ge=8, description="channels of the networks that learn the corrections")
+    data: VisionData | None = Field(None, description="pictures of its own to learn from and be judged on; null: data")
+    training: PlainTraining = Training(steps=2000, batch=32, lr=2e-3, warmup=40)
+
+
+class PuzzleConfig(Section):
+    """The learned puzzle codes, one section for each sense."""
+
+    sound: SoundMapConfig = SoundMapConfig()
+    sight: SightMapConfig = SightMapConfig()
+    text: PuzzleTextConfig = PuzzleTextConfig()
+
+
+class PuzzleSoundConfig(Section):
+    """What survives of a second of sound."""
+
+    windows: int = Field(500, ge=10, description="seconds of test recordings")
+    examples: int = Field(1500, ge=100, description="seconds of training recordings that other codes are fitted on")
+    seed: int = Field(0, ge=0, description="seed of random draws and of the bootstrap")
+
+
+class PuzzleSightConfig(Section):
+    """What survives of a picture."""
+
+    frames: int = Field(1000, ge=10, description="frames of test recordings")
+    examples: int = Field(1500, ge=100, description="frames of training recordings that other codes are fitted on")
+    seed: int = Field(0, ge=0, description="seed of random draws and of the bootstrap")
+
+
+class PuzzleEvaluations(Section):
+    """How puzzle codes are judged."""
+
+    puzzle_sound: PuzzleSoundConfig = PuzzleSoundConfig()
+    puzzle_sight: PuzzleSightConfig = PuzzleSightConfig()
+    puzzle_text: PuzzleTextEvaluation = PuzzleTextEvaluation()
+
+
+class PuzzleSettings(WorldSettings):
+    """The section of puzzle codes, and its requirements on recordings."""
+
+    puzzle: PuzzleConfig = PuzzleConfig()
+    evaluations: PuzzleEvaluations = PuzzleEvaluations()
+
+    def evaluations_on(self) -> list[str]:
+        """Names of the evaluations that run."""
+        text = ["puzzle_text"] if self.lines.puzzle else []
+        return [*super().evaluations_on(), *(f"puzzle_{sense}" for sense in self.puzzle_senses()), *text]
+
+    def puzzle_sets(self) -> dict[str, Source]:
+        """Sets of recordings that the codes of a sense have for themselves: name -> section."""
+        own = {f"puzzle_{sense}": getattr(self.puzzle, sense).data for sense in SENSES}
+        return {name: data for name, data in own.items() if data is not None}
+
+    def puzzle_senses(self) -> list[str]:
+        """Senses that are coded: sound drops out where neither set has any."""
+        if not self.lines.puzzle:
+            return []
+        return [*(["sound"] if self.puzzle.sound.data or self.data.has("audio") else []), "sight"]
+
+    def sets(self) -> dict[str, Source]:
+        """Every set of recordings that is collected."""
+        return super().sets() | self.puzzle_sets()
+
+    def checks(self) -> dict[str, Callable[[], None]]:
+        """What the settings name on this machine; own sets count where the line is on."""
+        own = {f"puzzle.{name.removeprefix('puzzle_')}.data": data.check for name, data in self.puzzle_sets().items()}
+        own["puzzle.text.corpus"] = self.puzzle.text.corpus.check
+        return super().checks() | (own if self.lines.puzzle else {})
+
+    def trained(self) -> list[str]:
+        """Folders of the models that this line trains, below results/."""
+        return [*super().trained(), *(f"puzzle/{sense}" for sense in self.puzzle_senses())]
+
+    @model_validator(mode="after")
+    def _codes_fit(self) -> PuzzleSettings:
+        if not self.lines.puzzle:
+            return self
+        sound, sight = self.puzzle.sound.data, self.puzzle.sight.data
+        if isinstance(sound, FolderConfig) and not sound.has("audio"):
+            raise ValueError("puzzle.sound.data.streams has no audio: its files must have sound")
+        if isinstance(sight, FolderConfig) and not sight.has("video"):
+            raise ValueError("puzzle.sight.data.streams has no video: its files must have pictures")
+        if "sound" in self.puzzle_senses():
+            heard = recorded(sound or self.data)
+            if heard.sample_rate != SOUND_RATE or SOUND_RATE % heard.samples:
+                raise ValueError(
+                    f"lines.puzzle is on, but the sounds have {heard.sample_rate} samples a second: {SOUND_RATE} are "
+                    "coded; set puzzle.sound.data to sounds of that rate"
+                )
+            frames, key = SOUND_RATE // heard.samples, "puzzle.sound.data.frames" if sound else "data.frames"
+            if frames > (found := (sound or self.data).frames):
+                raise ValueError(f"{key} is {found}: a grid of sound takes {frames} frames, a second")
+        size, key = (sight.size, "puzzle.sight.data.size") if sight else (self.data.size, "data.size")
+        if size % PICTURE:
+            raise ValueError(f"{key} is {size}: pictures that are coded have a multiple of {PICTURE} pixels a side")
+        return self

@@ -1,0 +1,56 @@
+"""Sizes of puzzle codes by arithmetic: numbers of the networks, and bytes that programs hold. Never imports torch."""
+
+from __future__ import annotations
+
+from sensorium.config.counts import FLOAT, Counts, linear, vectors
+from sensorium.puzzle.config import PICTURE, SIDE, PuzzleSettings, SightMapConfig, SoundMapConfig
+
+EXAMPLES, JUDGED = 1500, 256  # windows that levels are fitted on, and over which the use of codes is counted
+_SOUND, _COLUMNS = 128, 32  # a spectrogram
+_SOUND_AROUND, _SIGHT_AROUND = 3 * SIDE, 25  # levels that the linear decoder sees
+
+
+def _block(width: int, kernel: int) -> Counts:
+    return vectors(width) + linear(kernel * width, width) + linear(width, width)
+
+
+def sound_map(config: SoundMapConfig) -> Counts:
+    """`SoundMap`."""
+    width = config.width
+    total = Counts(buffers=2 + (_SOUND_AROUND + 1) * _SOUND)
+    total += linear(3 * _SOUND, width) + linear(3 * width, SIDE)
+    total += linear(3 * SIDE, width) + linear(3 * width, _SOUND)
+    for _ in range(2 * config.blocks):
+        total += _block(width, 3)
+    return total
+
+
+def sight_map(config: SightMapConfig, size: int) -> Counts:
+    """`SightMap`."""
+    width, pixels = config.width, 3 * (size // PICTURE) ** 2
+    total = Counts(buffers=2 + (_SIGHT_AROUND + 1) * pixels)
+    total += linear(9 * 4 * pixels, width) + linear(9 * width, 4)
+    total += linear(9 * 4, width) + linear(9 * width, 4 * pixels)
+    for _ in range(2 * config.blocks):
+        total += _block(width, 9)
+    return total
+
+
+def models(settings: PuzzleSettings) -> dict[str, Counts]:
+    """Folder of each trained model, below results/ -> its numbers."""
+    return {
+        "puzzle/sound": sound_map(settings.puzzle.sound),
+        "puzzle/sight": sight_map(settings.puzzle.sight, picture_size(settings)),
+    }
+
+
+def picture_size(settings: PuzzleSettings) -> int:
+    """Height and width of the pictures that are coded."""
+    return int((settings.puzzle.sight.data or settings.data).size)
+
+
+def held(settings: PuzzleSettings) -> dict[str, int]:
+    """Rule -> bytes of the arrays that it holds on the host: examples as floats, and copies of them."""
+    picture = FLOAT * 3 * picture_size(settings) ** 2
+    largest = max(FLOAT * _SOUND * _COLUMNS, picture)
+    return {"train_puzzle": 4 * (EXAMPLES + JUDGED) * largest}

@@ -183,7 +183,7 @@ class RetrievalConfig(Section):
 class FewShotConfig(Section):
     """Few-shot classification with frozen encoders and fusion."""
 
-    samples: int = Field(1000, ge=20, description="labelled windows from test recordings, for each sense")
+    samples: int = Field(1000, ge=100, description="labelled windows from test recordings, for each sense")
     episodes: int = Field(600, ge=10, description="one-shot episodes, and as many five-shot episodes")
     seed: int = Field(0, ge=0, description="seed of random draws and of the bootstrap")
 

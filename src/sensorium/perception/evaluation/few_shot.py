@@ -254,7 +254,7 @@ def draw_task(pool: WindowPool, options: list[Labelling], config: FewShotConfig)
     if len(frequent(labelling.labels[picked], groups[picked])) < 2:
         raise ArtifactError(
             f"{pool.recordings.manifest}: {len(classes)} classes of {labelling.what} in {FEW_SHOT} or more "
-            "test recordings each, few-shot needs 2; raise data.recordings"
+            "test recordings each, few-shot needs 2 among its samples; raise data.recordings or few_shot.samples"
         )
     fields = {"window": picked, "label": labelling.labels[picked]}
     return Sample(groups[picked], pool.start[picked], fields), labelling

@@ -137,7 +137,7 @@ def test_a_manifest_that_disagrees_with_its_shard(copied: Callable[[str], Path],
 
 
 MEASURED = [
-    ("train-fusion", "size", 32),
+    ("train-fusion", "size", 48),
     ("train-state-dynamics", "sample_rate", 8000),
     ("encode-latents", "size", 8),
     ("probe", "size", 64),

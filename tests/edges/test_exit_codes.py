@@ -38,7 +38,7 @@ WRITERS = [name for name in MAKERS if name != "play"]
 READERS = [name for name in MAKERS if inputs_of(name)]
 CONFIGURED = [name for name in MAKERS if name not in ("summary", "curves", "study-tables", "dream", "play", "puzzle")]
 
-TEXTS = [FoundText("own", f"own/{place}", random.Random(place).randbytes(30_000), place == 0) for place in range(20)]
+TEXTS = [FoundText("own", f"own/{place}", random.Random(place).randbytes(30_000), place == 0) for place in range(24)]
 PRIMED: dict[str, Any] = {}
 
 

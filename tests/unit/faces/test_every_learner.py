@@ -15,10 +15,8 @@ from sensorium.randomness import Draw
 from sensorium.training.learner import Batch, Learner
 
 CPU, META = torch.device("cpu"), torch.device("meta")
-TRANSFORMERS = (
-    "fusion", "joint", "tokenizer of patches", "dynamics", "dynamics on crops", "dynamics after their dreams",
-    "cloning",
-)  # fmt: skip
+# Steps that pass through layers of a transformer; those on crops don't.
+TRANSFORMERS = ("fusion", "joint", "tokenizer of patches", "dynamics", "dynamics after their dreams", "cloning")
 
 
 def draw(device: torch.device = CPU) -> Draw:

@@ -66,6 +66,10 @@ SECTIONS = {
     "agent={cloning: {distances: 4}}": {},  # their line is off: see AGENT_SECTIONS
     "agent={imagination: {horizon: 5}}": {},
     "evaluations={agent_return: {seed: 1}}": {},
+    "puzzle={sight: {training: {seed: 3}}}": {},  # their line is off, too
+    "evaluations={puzzle_sound: {seed: 1}}": {},
+    "evaluations={puzzle_sight: {seed: 1}}": {},
+    "evaluations={puzzle_text: {seed: 1}}": {},
     "lines={generative: false}": {"curves": 1, **END},
     "lines={representation: false}": {"drift": 1, "curves": 1, **END},  # then the tokenizer looks at long dreams
 }

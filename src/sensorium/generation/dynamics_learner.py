@@ -86,7 +86,7 @@ class DynamicsLearner(Learner):
     def forward(self, batch: Batch, draw: Draw) -> tuple[Tensor, Metrics]:
         clean = self.dynamics.standardise(tokens_of(batch))
         if draw.step < self._on_crops:
-            return self._on_parts(clean, batch, draw)
+            return self._from_crops(clean, batch, draw)
         rows, frames = clean.shape[:2]
         alone = evenly(draw, self.config.images)
         windows = self._windows(clean, batch, draw, alone)
@@ -100,7 +100,7 @@ class DynamicsLearner(Learner):
         metrics["error_from_noise"] = sums["from_noise"] / sums["from_noise_frames"].clamp_min(1)
         return self.scale(means), metrics
 
-    def _on_parts(self, clean: Tensor, batch: Batch, draw: Draw) -> tuple[Tensor, Metrics]:
+    def _from_crops(self, clean: Tensor, batch: Batch, draw: Draw) -> tuple[Tensor, Metrics]:
         """The loss of the fine path alone, on a part of each frame that has enough frames before it.
 
         Neither the transformer nor sound is trained here: what moves where is learned at a fraction of their cost.
@@ -120,10 +120,9 @@ class DynamicsLearner(Learner):
         made = self.dynamics.denoise_crops(noised, recent, given, crop)
         assert made.mixture is not None
         loss = video_loss(fine, made.mixture, made.tokens, true, true, _first_decides(levels.tau)).mean()
-        metrics = {name: scale.detach() for name, scale in zip(self.scale.names, self.scale.scales(), strict=True)}
         from_noise = levels.tau == 0
         squared = ((made.tokens.detach() - true).square().mean((2, 3)) * from_noise).sum()
-        metrics |= {"video": loss.detach(), "error_from_noise": squared / from_noise.sum().clamp_min(1)}
+        metrics = {"video": loss.detach(), "error_from_noise": squared / from_noise.sum().clamp_min(1)}
         return self.scale({"video": loss}), metrics
 
     def _windows(self, clean: Tensor, batch: Batch, draw: Draw, alone: Tensor) -> Clips:

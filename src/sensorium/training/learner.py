@@ -55,7 +55,8 @@ class Learner(nn.Module, ABC):
     """A model and its objective, when the loss of a batch is the mean of the losses of its rows.
 
     Attributes:
-        observed: names of the metrics that `observe` receives; each adds one scalar to the all-reduce of every step.
+        observed: names of the metrics that `observe` receives, of steps that have them; each adds one scalar to the
+            all-reduce of every step.
     """
 
     observed: tuple[str, ...] = ()

@@ -189,8 +189,8 @@ class Trainer:
         return rate
 
     def _report_observed(self, metrics: Metrics) -> None:
-        """Report the metrics that the learner observes, as means over the global batch."""
-        names = self.learner.observed
+        """Report the metrics that the learner observes, of those that this step has, as means over the global batch."""
+        names = [name for name in self.learner.observed if name in metrics]
         if names:
             means = self._ranks.sum(torch.stack([metrics[name].float() for name in names]))
             self.learner.observe(dict(zip(names, means, strict=True)))

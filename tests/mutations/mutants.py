@@ -1,38 +1,15 @@
-"""All mutants: mechanisms broken on purpose, each with the tests that must notice."""
+"""All mutants: mechanisms broken on purpose, each with the tests that must notice. `broken` has a module a room."""
 
 from __future__ import annotations
 
-from broken import (
-    agent,
-    cognition,
-    control,
-    core,
-    faces,
-    forecasting,
-    generation,
-    ground,
-    perception,
-    puzzle_codes,
-    puzzle_text,
-    sound,
-    studies,
-)
+import pkgutil
+from importlib import import_module
+
+import broken
 from broken.mutant import SOURCES, Mutant
 
-ROOMS = (
-    agent,
-    cognition,
-    control,
-    core,
-    faces,
-    forecasting,
-    generation,
-    ground,
-    perception,
-    puzzle_codes,
-    puzzle_text,
-    sound,
-    studies,
-)
+ROOMS = [
+    import_module(f"broken.{part.name}") for part in pkgutil.iter_modules(broken.__path__) if part.name != "mutant"
+]
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for room in ROOMS for mutant in room.MUTANTS)
 __all__ = ["MUTANTS", "SOURCES", "Mutant"]

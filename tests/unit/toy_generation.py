@@ -101,6 +101,14 @@ class ToyGeneration:
         return dynamics
 
 
+def awake(model: nn.Module) -> nn.Module:
+    """With weights in the layers that start at zero, which would hide all differences."""
+    for module in model.modules():
+        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)) and not module.weight.any():
+            nn.init.normal_(module.weight, std=0.2)
+    return model.eval()
+
+
 def fine_dynamics(crops: float) -> tuple[DynamicsLearner, dict[str, Tensor]]:
     """Untrained dynamics with a path of the video tokens' own, and a batch.
 

@@ -13,10 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from sensorium.artifacts import atomic_path
+from sensorium.puzzle.config import CODES, SIDE
 
-SIDE = 30
 CELLS = SIDE * SIDE
-CODES = 10
 PACKED = 374  # bytes of a grid on disk
 MOST_GRIDS = 10_000  # in a file: 3.7 MB
 _END = CODES**CELLS

@@ -12,7 +12,8 @@ import numpy as np
 from matplotlib.colors import ListedColormap
 
 from sensorium.evaluation.figures import save
-from sensorium.puzzle.grid import CODES, SIDE, checked
+from sensorium.puzzle.config import CODES, SIDE
+from sensorium.puzzle.grid import checked
 
 TICKS = 5
 

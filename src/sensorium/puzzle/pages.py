@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sensorium.puzzle.grid import SIDE, GridError, checked
+from sensorium.puzzle.config import SIDE
+from sensorium.puzzle.grid import GridError, checked
 
 SYMBOLS = 300  # of a grid
 CELLS_A_SYMBOL = 3

@@ -58,7 +58,7 @@ MUTANTS = (
         "generation/dynamics_learner.py",
         "true = crop.cut_tokens(video[:, later]",
         "true = crop.cut_tokens(video[:, LAST_FRAMES - 1 : -1]",
-        ("test_fine_path.py::test_training_on_crops_asks_the_fine_path_alone",),
+        ("test_fine_objective.py::test_training_on_crops_asks_the_fine_path_alone",),
         cheap=True,
     ),
     Mutant(
@@ -73,7 +73,7 @@ MUTANTS = (
         "generation/fine_objective.py",
         "(moving / moving.sum(1, keepdim=True)).cumsum(1)",
         "torch.full_like(moving, 1 / moving.shape[1]).cumsum(1)",
-        ("test_fine_path.py::test_crops_are_drawn_where_something_moves",),
+        ("test_fine_objective.py::test_crops_are_drawn_where_something_moves",),
         cheap=True,
     ),
     Mutant(
@@ -81,14 +81,14 @@ MUTANTS = (
         "generation/fine_objective.py",
         "return torch.where(left.flatten(1)[..., None], truth, dreamed)",
         "return dreamed",
-        ("test_fine_path.py::test_a_dream_is_put_right_only_where_it_has_left_the_truth",),
+        ("test_fine_objective.py::test_a_dream_is_put_right_only_where_it_has_left_the_truth",),
     ),
     Mutant(
         "a walk through the recording in place of the dream",
         "generation/dynamics_learner.py",
         "torch.where(chosen[:, number], torch.cat(list(parts.values()), dim=1), truth)",
         "truth",
-        ("test_fine_path.py::test_the_walk_is_the_stream",),
+        ("test_fine_objective.py::test_the_walk_is_the_stream",),
         cheap=True,
     ),
     Mutant(

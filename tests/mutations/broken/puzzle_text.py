@@ -6,6 +6,13 @@ from broken.mutant import Mutant
 
 MUTANTS = (
     Mutant(
+        "a page that stands for more bytes than a page may",
+        "puzzle/dense_text.py",
+        "    if length > MOST_BYTES * len(pages):",
+        "    if length > 4 * MOST_BYTES * len(pages):",
+        ("test_text_layouts.py::test_forged_pages_with_right_parity_are_refused",),
+    ),
+    Mutant(
         "integers beyond the last grid are grids too",
         "puzzle/grid.py",
         "    if number >= _END:\n",

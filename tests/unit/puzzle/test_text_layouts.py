@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from toy_texts import UNSEEN, arrays, codes
 
@@ -151,6 +151,7 @@ def test_random_grids_are_refused(seed):
     kind=st.integers(0, 2),
     seed=st.integers(0, 2**32 - 1),
 )
+@example(length=dense_text.MOST_BYTES + 1, check=0, kind=0, seed=0)
 @settings(max_examples=40, deadline=None)
 def test_forged_pages_with_right_parity_are_refused(length, check, kind, seed):
     """Whatever length a page claims, what it makes of that is bounded: more than 20,000 bytes are not begun."""

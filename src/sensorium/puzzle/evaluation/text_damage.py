@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from sensorium.puzzle import dense_text
-from sensorium.puzzle.grid import CELLS, CODES, GridError
+from sensorium.puzzle.config import CODES
+from sensorium.puzzle.grid import CELLS, GridError
 from sensorium.puzzle.pages import to_symbols
 from sensorium.puzzle.text_codes import TextCodes
 

@@ -192,3 +192,9 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+
+
+def run_folder(output: Path) -> Path:
+    """The only run of an artifact."""
+    (folder,) = (output / "runs").iterdir()
+    return folder

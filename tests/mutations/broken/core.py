@@ -72,7 +72,7 @@ MUTANTS = (
         "training/gradients.py",
         'self._recompute == "auto" and',
         'self._recompute == "on" and',
-        ("test_trainer.py::test_where_one_row_does_not_fit_layers_recompute_and_the_bits_stay",),
+        ("test_recompute.py::test_where_one_row_does_not_fit_layers_recompute_and_the_bits_stay",),
     ),
     Mutant(
         "any kernel of attention in a training",

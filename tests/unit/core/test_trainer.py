@@ -15,17 +15,14 @@ from unittest.mock import patch
 
 import pytest
 import torch
-import toys
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
-from toys import SHAPES, ToyConfig, ToyContrast, ToyLearner, ToyModel, ToyWindows, run_toy
+from toys import SHAPES, ToyConfig, ToyContrast, ToyLearner, ToyModel, ToyWindows, run_folder, run_toy
 
 from sensorium.artifacts import ArtifactError
 from sensorium.config import ConfigurationError, Training
-from sensorium.models.layers import Block
 from sensorium.models.load import load
-from sensorium.models.recompute import through
 from sensorium.randomness import Draw
 from sensorium.training import trainer as trainer_module
 from sensorium.training.checkpoint import Checkpoints
@@ -34,7 +31,7 @@ from sensorium.training.execution import Execution
 from sensorium.training.gradients import Gradients
 from sensorium.training.health import UnhealthyError
 from sensorium.training.interrupt import Interrupt, StoppedEarly
-from sensorium.training.learner import Batch, Gate, Learner, Metrics
+from sensorium.training.learner import Batch, Gate, Learner
 from sensorium.training.optimiser import Optimiser
 
 HERE = Path(__file__).parents[1]
@@ -52,12 +49,6 @@ def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("straight") / "toy"
     run_toy(output)
     return output
-
-
-def run_folder(output: Path) -> Path:
-    """The only run of an artifact."""
-    (folder,) = (output / "runs").iterdir()
-    return folder
 
 
 def records(output: Path) -> list[dict[str, Any]]:
@@ -245,40 +236,6 @@ def test_nothing_fits() -> None:
     learner.largest = 0
     with pytest.raises(ConfigurationError, match=r"single row"):
         gradients(learner, 4)
-
-
-class ToyTransformer(ToyLearner):
-    """With a layer whose activations do not fit, not even those of one row, unless they are recomputed."""
-
-    fits = False
-
-    def __init__(self, config: ToyConfig) -> None:
-        super().__init__(config)
-        self.layer = Block(6, 1)
-
-    def forward(self, batch: Batch, draw: Draw) -> tuple[Tensor, Metrics]:
-        if torch.is_grad_enabled() and not (self.fits or self.layer.recomputed):
-            raise torch.OutOfMemoryError("the toy is full")
-        return super().forward(batch | {"x": through(self.layer, batch["x"][:, None])[:, 0]}, draw)
-
-
-def test_where_one_row_does_not_fit_layers_recompute_and_the_bits_stay(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(toys, "ToyLearner", ToyTransformer)
-    config = ToyConfig(training=ToyConfig().training.model_copy(update={"steps": 10}))
-    run_toy(tmp_path / "ample/toy", config, Execution(device="cpu", micro_batch=1), fits=True)
-    run_toy(tmp_path / "scarce/toy", config)
-    ample, scarce = tmp_path / "ample/toy", tmp_path / "scarce/toy"
-    assert "single row a pass: layers recompute" in (run_folder(scarce) / "train.log").read_text()
-    assert run_folder(ample).name == run_folder(scarce).name  # how it ran is no part of what it is
-    assert (ample / "model.safetensors").read_bytes() == (scarce / "model.safetensors").read_bytes()
-    tensors = [run_folder(each) / "checkpoints/step-00000010/tensors.safetensors" for each in (ample, scarce)]
-    assert tensors[0].read_bytes() == tensors[1].read_bytes()
-    with pytest.raises(ConfigurationError, match="single row"):
-        run_toy(tmp_path / "never/toy", config, Execution(device="cpu", recompute="off"))
-    run_toy(tmp_path / "asked/toy", config, Execution(device="cpu", recompute="on"))
-    assert "out of memory" not in (run_folder(tmp_path / "asked/toy") / "train.log").read_text()
 
 
 def test_the_fitted_micro_batch_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,10 +12,10 @@ from functools import lru_cache
 import numpy as np
 from scipy.signal import square
 
+from sensorium.music.config import RATE
 from sensorium.music.grooves import PIECES
 from sensorium.randomness import stable_seed
 
-RATE = 24_000  # samples a second of all songs
 VARIANTS = 3  # of each piece: the same stroke never sounds exactly the same
 _LENGTHS = {"kick": 0.5, "snare": 0.4, "rim": 0.15, "clap": 0.35, "hat": 0.15, "open": 0.6, "ride": 1.2, "crash": 1.6}
 _PITCHES = {"kick": (45, 62), "low tom": (80, 110), "middle tom": (110, 150), "high tom": (150, 210)}
@@ -75,7 +75,7 @@ def _skin(own: np.random.Generator, time: np.ndarray, pitches: tuple[float, floa
     pitch, depth, fall = own.uniform(*pitches), own.uniform(0.5, 3.0), own.uniform(0.012, 0.04)
     phase = pitch * (time + depth * fall * (1 - np.exp(-time / fall)))  # integral of pitch * (1 + depth e^(-t / fall))
     click = _band(noise, 1000, own.uniform(3000, 8000)) * np.exp(-time / 0.004)
-    found: np.ndarray = np.sin(2 * np.pi * phase) * np.exp(-time / own.uniform(0.08, 0.22))
+    found: np.ndarray = np.sin(2 * np.pi * phase) * np.exp(-time / own.uniform(0.06, 0.16))
     return found + own.uniform(0.1, 0.6) * click
 
 
@@ -100,5 +100,5 @@ def _band(noise: np.ndarray, low: float, high: float) -> np.ndarray:
 def loudness(number: int, seed: int) -> dict[str, float]:
     """How loud each piece of a kit is in the mix of its drums."""
     own = np.random.default_rng(stable_seed(seed, "balance", number))
-    usual = {"kick": 1.0, "snare": 0.8, "rim": 0.5, "clap": 0.7, "hat": 0.3, "open": 0.35, "ride": 0.3, "crash": 0.5}
+    usual = {"kick": 0.7, "snare": 0.8, "rim": 0.5, "clap": 0.7, "hat": 0.3, "open": 0.35, "ride": 0.3, "crash": 0.5}
     return {piece: usual.get(piece, 0.3 if piece == "shaker" else 0.8) * own.uniform(0.7, 1.3) for piece in PIECES}

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from sensorium.music.drum_kit import RATE
+from sensorium.music.config import RATE
 from sensorium.randomness import stable_seed
 
 TABLE = 2048  # samples of a period

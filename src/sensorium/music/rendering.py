@@ -14,16 +14,17 @@ import numpy as np
 from scipy.signal import oaconvolve
 
 from sensorium.data.sample_formats import FULL_SCALE, LARGEST_SAMPLE
-from sensorium.music.drum_kit import RATE, VARIANTS, Kit
+from sensorium.music.config import BEATS, RATE
+from sensorium.music.drum_kit import VARIANTS, Kit
 from sensorium.music.drum_kit import loudness as kit_loudness
 from sensorium.music.grooves import PIECES
 from sensorium.music.parts import ROLES
 from sensorium.music.patches import Patch, draw_patch
-from sensorium.music.song import BEATS, Song
+from sensorium.music.song import Song
 from sensorium.randomness import stable_seed
 
 LEVELS = (-23.0, -17.0)  # dB of full scale, root mean square: what a stem's level is drawn from
-BALANCE = {"bass": 0.9, "chords": 0.5, "lead": 0.7}
+BALANCE = {"bass": 0.7, "chords": 0.6, "lead": 0.7}
 WETTEST = 0.15  # level of the room's response, relative to the direct sound
 LATEST = 0.006  # seconds: strokes and notes are at most so much early or late
 

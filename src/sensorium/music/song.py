@@ -13,15 +13,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sensorium.music.config import BEATS, SONG_BARS
 from sensorium.music.grooves import Groove, Hit
 from sensorium.music.parts import ROLES, Material, Note, play
 from sensorium.music.theory import MODES, PROGRESSIONS, TURNAROUNDS, Chord, Key, chord
 from sensorium.randomness import stable_seed
 
-BEATS = 4  # of a bar
 SECTION = 8  # bars
 FORMS = ("AABA", "ABAB", "AABB", "ABAC")
-BARS = SECTION * len(FORMS[0])  # of a song
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def compose(seed: int, number: int) -> Song:
     chords: list[Chord] = []
     hits: list[Hit] = []
     notes: dict[str, list[Note]] = {role: [] for role in ROLES}
-    for bar in range(BARS):
+    for bar in range(SONG_BARS):
         name, place = form[bar // SECTION], bar % SECTION
         degrees = turnarounds[name] if place == SECTION - 1 else (progressions[name][place % 4],)
         now = [

@@ -9,7 +9,8 @@ from sensorium.data.sample_formats import to_sounds
 from sensorium.models.precision import in_float32
 from sensorium.music.config import RATE
 from sensorium.music.mask_network import MaskNetwork
-from sensorium.music.spectrum import analyse, synthesise
+from sensorium.music.separation import combine
+from sensorium.music.spectrum import analyse
 from sensorium.randomness import Draw
 from sensorium.training.learner import Audio, Batch, Gate, Image, Learner, Metrics
 
@@ -77,8 +78,7 @@ class MaskLearner(Learner):
         stems = to_sounds(batch["stems"][:1])
         _, mixture = self._spectra(stems)
         mask = self.network(mixture)
-        wanted = mask[0] * mixture[0] + (1 - mask[1]) * mixture[1]
-        sound = synthesise(wanted, stems.shape[-1])
+        sound = combine(mask[None], mixture[None], stems.shape[-1])[0]
         return {"mask": Image(mask[0].flip(0)[None].expand(3, -1, -1)), "transfer": Audio(sound.clamp(-1, 1), RATE)}
 
 

@@ -81,7 +81,10 @@ def _skin(own: np.random.Generator, time: np.ndarray, pitches: tuple[float, floa
 
 def _cymbal(own: np.random.Generator, time: np.ndarray, piece: str, noise: np.ndarray) -> np.ndarray:
     decays = {"hat": (0.015, 0.05), "open": (0.12, 0.3), "ride": (0.25, 0.6), "crash": (0.4, 0.8)}
-    pitch, lowest = own.uniform(300, 560), own.uniform(4500, 7000) if piece in ("hat", "open") else own.uniform(2000, 4000)
+    pitch, lowest = (
+        own.uniform(300, 560),
+        own.uniform(4500, 7000) if piece in ("hat", "open") else own.uniform(2000, 4000),
+    )
     metal = sum(square(2 * np.pi * pitch * ratio * time) for ratio in _METAL) / 6
     mixed = own.uniform(0.3, 1.0) * metal + own.uniform(0.5, 1.0) * noise
     wave = _band(mixed, lowest, 12_000) * np.exp(-time / own.uniform(*decays[piece]))

@@ -120,7 +120,9 @@ class Groove:
 
 def _fill(start: float, first: int, rng: np.random.Generator) -> list[Hit]:
     """Strokes from step `first` to the end of a bar, louder and louder, from high to low."""
-    order = ("snare", "high tom", "middle tom", "low tom") if rng.random() < 0.7 else ("snare", "snare", "kick", "snare")
+    order = (
+        ("snare", "high tom", "middle tom", "low tom") if rng.random() < 0.7 else ("snare", "snare", "kick", "snare")
+    )
     hits = []
     for step in range(first, STEPS):
         done = (step - first) / max(1, STEPS - first)

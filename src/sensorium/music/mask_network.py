@@ -22,7 +22,6 @@ from sensorium.models.load import Loadable
 from sensorium.models.precision import in_float32
 from sensorium.music.config import MaskConfig
 from sensorium.music.sizes import BANDS, TAPS
-from sensorium.music.spectrum import BINS
 
 QUIETEST = 1e-2  # power of a bin that counts as silence
 
@@ -132,7 +131,7 @@ class MaskNetwork(Loadable):
     @staticmethod
     @in_float32
     def _shares(logits: Tensor) -> Tensor:
-        """Logits [B, BINS - 1, T] -> masks [B, BINS, T]; the highest bin, half the sampling rate, has the last one's."""
+        """Logits [B, BINS - 1, T] -> masks [B, BINS, T]; the highest bin has the mask of the one below."""
         shares = logits.sigmoid()
         return torch.cat((shares, shares[:, -1:]), 1)
 
@@ -141,6 +140,3 @@ def _weights(bands: int, inputs: int, outputs: int) -> nn.Parameter:
     """Weights of an affine map for each band, drawn as `nn.Linear` draws them."""
     bound = inputs**-0.5
     return nn.Parameter(torch.empty(bands, inputs, outputs).uniform_(-bound, bound))
-
-
-

@@ -12,6 +12,7 @@ from sensorium.music.spectrum import synthesise
 REACH = 31  # frames, and bins, of the median filters
 NOTHING = 1e-9  # keeps shares of silence finite
 
+
 def combine(shares: Tensor, spectra: Tensor, samples: int) -> Tensor:
     """The drums of A with the harmony of B: sounds [n, samples].
 

@@ -14,7 +14,7 @@ import av
 import numpy as np
 
 from sensorium.data.files import blamed_on, open_regular
-from sensorium.data.media import HIGHEST_RATE, LIMITS, STRICT
+from sensorium.data.media import END_TOLERANCE, HIGHEST_RATE, LIMITS, STRICT
 from sensorium.data.quarantine import BadRecordingError
 
 RATE = 48_000  # samples a second of all that is read and written
@@ -66,7 +66,8 @@ class SoundFile:
         samples, peak, power = 0, 0.0, 0.0
         own: tuple[int, int] = (0, 0)
         try:
-            for own, block in _decoded(path, "stereo"):
+            for rate, count, block in _decoded(path, "stereo"):
+                own = rate, count
                 samples += block.shape[1]
                 peak = max(peak, float(np.abs(block).max(initial=0)))
                 power += float((block.mean(0, dtype=np.float64) ** 2).sum())
@@ -90,7 +91,7 @@ class SoundFile:
         """
         left = samples
         try:
-            for _, block in _decoded(self.path, "stereo" if channels == 2 else "mono"):
+            for _, _, block in _decoded(self.path, "stereo" if channels == 2 else "mono"):
                 yield block[:, :left]
                 left -= min(left, block.shape[1])
                 if not left:
@@ -100,7 +101,7 @@ class SoundFile:
         raise SoundFileError(f"{self.path}: {left} samples are missing; it has changed while it was read")
 
 
-def _decoded(path: Path, layout: str) -> Iterator[tuple[tuple[int, int], np.ndarray]]:
+def _decoded(path: Path, layout: str) -> Iterator[tuple[int, int, np.ndarray]]:
     """A file's own rate and channels, with what is decoded next, float32 [channels, n] at RATE.
 
     Raises:
@@ -112,7 +113,7 @@ def _decoded(path: Path, layout: str) -> Iterator[tuple[tuple[int, int], np.ndar
             raise BadRecordingError("no sound that can be decoded")
         stream.codec_context.options = STRICT
         resampler = av.AudioResampler(format="fltp", layout=layout, rate=RATE)
-        own = (0, 0)
+        own, end = (0, 0), 0.0
         for packet in container.demux(stream):
             if packet.is_corrupt:
                 raise BadRecordingError("truncated or damaged: a packet is not whole")
@@ -120,7 +121,11 @@ def _decoded(path: Path, layout: str) -> Iterator[tuple[tuple[int, int], np.ndar
                 if not isinstance(frame, av.AudioFrame) or frame.sample_rate > HIGHEST_RATE:
                     raise BadRecordingError(f"sound at a rate above {HIGHEST_RATE}")
                 own = frame.sample_rate, frame.layout.nb_channels
+                end += frame.samples / frame.sample_rate
                 for piece in resampler.resample(frame):
-                    yield own, piece.to_ndarray()
+                    yield *own, piece.to_ndarray()
+        length = (container.duration or 0) / av.time_base
+        if end < length - END_TOLERANCE:
+            raise BadRecordingError(f"truncated: {end:.2f} of {length:.2f} seconds")
         for piece in resampler.resample(None) if own[0] else ():
-            yield own, piece.to_ndarray()
+            yield *own, piece.to_ndarray()

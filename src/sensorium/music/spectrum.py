@@ -1,6 +1,6 @@
 """The short-time spectrum of music and the way back.
 
-Frame t sees the samples [t * size / 4, t * size / 4 + size) of a sound that is preceded by 3/4 size zeros, so that every
+Frame t sees the samples [t * size / 4, t * size / 4 + size) of a sound that has 3/4 size zeros before it, so that every
 sample lies in four frames. Hann windows there and back; their squares add up to 1.5 at every sample.
 """
 
@@ -29,7 +29,7 @@ def frames_of(samples: int, size: int = SIZE) -> int:
 
 @in_float32
 def framed(sounds: Tensor, size: int = SIZE) -> Tensor:
-    """Sounds [n, S], zeros before included, -> complex spectra [n, size / 2 + 1, frames] of the whole frames in them."""
+    """Sounds [n, S], zeros before included, -> complex spectra [n, size / 2 + 1, frames] of its whole frames."""
     window = torch.hann_window(size, device=sounds.device)
     return torch.stft(sounds, size, size // 4, window=window, center=False, return_complex=True)
 

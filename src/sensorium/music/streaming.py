@@ -1,7 +1,8 @@
 """Taking a long sound apart, piece by piece, with the numbers of the whole.
 
-At 48 kHz, spectra of twice the size have the frames and, below 12 kHz, the bins that the network knows from 24 kHz; bins
-above have the mask of its highest one. The mask of the mean of the channels serves them all, so the stereo image stays.
+At 48 kHz, spectra of twice the size have the frames and, below 12 kHz, the bins that the network knows from 24 kHz;
+bins above have the mask of its highest one. The mask of the mean of the channels serves them all, so the stereo image
+stays.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from torch.nn.functional import pad
 
 from sensorium.music.mask_network import MaskNetwork
 from sensorium.music.sound_files import RATE
-from sensorium.music.spectrum import BINS, SIZE, frames_of, framed, lead, overlapped
+from sensorium.music.spectrum import BINS, SIZE, framed, frames_of, lead, overlapped
 
 LEVEL = 10 ** (-17 / 20)  # root mean square of mixtures in training, about
 FRAMES = 512  # of a piece: 11 seconds
@@ -60,7 +61,10 @@ class Separation:
             ready = (stop - start) * hop if stop < total else added.shape[1]
             tail = added[:, ready:]
             begin, end = max(start * hop, before), min(start * hop + ready, samples + before)
-            yield held[:, begin - first : end - first].numpy(), added[:, begin - start * hop : end - start * hop].numpy()
+            yield (
+                held[:, begin - first : end - first].numpy(),
+                added[:, begin - start * hop : end - start * hop].numpy(),
+            )
             drop = max(0, min(max(0, stop - context) * hop, end) - first)
             held, first = held[:, drop:], first + drop
 

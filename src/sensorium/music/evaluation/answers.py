@@ -1,4 +1,4 @@
-"""What may be answered to "the drums of A with the harmony of B": by a network, by trivial means, by who knows the truth.
+"""What may be answered to "the drums of A with the harmony of B": by networks, by trivial means, by oracles.
 
 Answers are functions of two mixtures, except for those of an oracle, which are called so.
 """

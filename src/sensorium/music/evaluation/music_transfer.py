@@ -50,7 +50,9 @@ def judge(bench: Bench, config: MusicTransferConfig) -> Result:
     training = songs.names("training") + songs.names("validation")
     refuse_leaks(training, task)
     answers = all_answers(bench, task, config.seed)
-    margins = {name: margin_samples(answer.sounds, task) for name, answer in track(answers.items(), "answers", len(answers))}
+    margins = {
+        name: margin_samples(answer.sounds, task) for name, answer in track(answers.items(), "answers", len(answers))
+    }
     quality = {name: scores.si_sdr(answer.sounds, task.wanted) for name, answer in answers.items()}
     floors = [name for name in answers if name not in (MODEL, TRUTH, *ORACLES)]
     groups = [first for first, _ in task.names]
@@ -68,7 +70,9 @@ def judge(bench: Bench, config: MusicTransferConfig) -> Result:
         )
 
     metrics = {
-        "si_sdr": metric("si_sdr", {name: each[:, None] for name, each in quality.items()}, slice(None), statistic=flat_mean),
+        "si_sdr": metric(
+            "si_sdr", {name: each[:, None] for name, each in quality.items()}, slice(None), statistic=flat_mean
+        ),
         "transfer": metric("transfer", margins, slice(0, 4), statistic=scores.transfer),
         "rhythm": metric("rhythm", margins, slice(0, 2), statistic=scores.share_of_truth),
         "harmony": metric("harmony", margins, slice(2, 4), statistic=scores.share_of_truth),

@@ -20,6 +20,7 @@ from sensorium.data.quarantine import BadRecordingError
 RATE = 48_000  # samples a second of all that is read and written
 LONGEST = 120  # minutes: more does not fit into a WAV file of floats
 SHORTEST = 1.0  # seconds
+LARGEST_GAP = 0.02  # seconds between two frames; what decoders cannot read, FFmpeg leaves out
 SILENCE = 1e-4  # of full scale: a file without a larger sample is silent
 
 
@@ -113,13 +114,16 @@ def _decoded(path: Path, layout: str) -> Iterator[tuple[int, int, np.ndarray]]:
             raise BadRecordingError("no sound that can be decoded")
         stream.codec_context.options = STRICT
         resampler = av.AudioResampler(format="fltp", layout=layout, rate=RATE)
-        own, end = (0, 0), 0.0
+        own, end, origin = (0, 0), 0.0, 0.0
         for packet in container.demux(stream):
             if packet.is_corrupt:
                 raise BadRecordingError("truncated or damaged: a packet is not whole")
             for frame in packet.decode():
                 if not isinstance(frame, av.AudioFrame) or frame.sample_rate > HIGHEST_RATE:
                     raise BadRecordingError(f"sound at a rate above {HIGHEST_RATE}")
+                origin = origin if own[0] else frame.time or 0.0
+                if frame.time is not None and frame.time - origin > end + LARGEST_GAP:
+                    raise BadRecordingError(f"damaged: {frame.time - origin - end:.2f} s are missing after {end:.2f} s")
                 own = frame.sample_rate, frame.layout.nb_channels
                 end += frame.samples / frame.sample_rate
                 for piece in resampler.resample(frame):

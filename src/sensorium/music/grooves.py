@@ -76,7 +76,9 @@ class Groove:
     def draw(cls, rng: np.random.Generator) -> Groove:
         """A groove at random."""
         return cls(
-            *(str(rng.choice(patterns)) for patterns in (KICKS, BACKBEATS, CYMBALS)),
+            kick=str(rng.choice(KICKS)),
+            backbeat=str(rng.choice(BACKBEATS)),
+            cymbal=str(rng.choice(CYMBALS)),
             snare=str(rng.choice(["snare", "snare", "snare", "rim", "clap"])),
             ride=str(rng.choice(["hat", "hat", "hat", "ride", "shaker"])),
             ghosts=float(rng.choice([0.0, 0.05, 0.12])),

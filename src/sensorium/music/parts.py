@@ -58,7 +58,7 @@ Rhythm = tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)
-class Material:
+class SectionMaterial:
     """What the pitched parts of a section are made of.
 
     Attributes:
@@ -84,8 +84,8 @@ class Material:
     walks: bool
 
     @classmethod
-    def draw(cls, rng: np.random.Generator, key: Key) -> Material:
-        """Material at random."""
+    def draw(cls, rng: np.random.Generator, key: Key) -> SectionMaterial:
+        """SectionMaterial at random."""
 
         def one(rhythms: Sequence[Rhythm]) -> Rhythm:
             return rhythms[int(rng.integers(len(rhythms)))]
@@ -106,7 +106,7 @@ class Material:
 
 def play(
     notes: dict[str, list[Note]],
-    material: Material,
+    material: SectionMaterial,
     chords: Sequence[Chord],
     start: float,
     place: int,
@@ -132,7 +132,7 @@ def _sounding(chords: Sequence[Chord], beat: float) -> Chord:
     return [chord for chord in chords if chord.start <= beat + 1e-9][-1]
 
 
-def _bass(material: Material, chords: Sequence[Chord], start: float, rng: np.random.Generator) -> list[Note]:
+def _bass(material: SectionMaterial, chords: Sequence[Chord], start: float, rng: np.random.Generator) -> list[Note]:
     found = []
     for beat, length in material.bass:
         if beat and rng.random() < 0.12:
@@ -148,7 +148,7 @@ def _bass(material: Material, chords: Sequence[Chord], start: float, rng: np.ran
 
 
 def _chords(
-    material: Material, chords: Sequence[Chord], start: float, before: Sequence[Note], rng: np.random.Generator
+    material: SectionMaterial, chords: Sequence[Chord], start: float, before: Sequence[Note], rng: np.random.Generator
 ) -> list[Note]:
     near = before[-1].pitch - 4 if before else MIDDLE
     near = int(np.clip(near, MIDDLE - 5, MIDDLE + 5))
@@ -167,7 +167,7 @@ def _chords(
 
 
 def _lead(
-    material: Material, chords: Sequence[Chord], start: float, place: int, rng: np.random.Generator
+    material: SectionMaterial, chords: Sequence[Chord], start: float, place: int, rng: np.random.Generator
 ) -> list[Note]:
     rhythm = material.answer if place % 2 else material.motif
     tone = _sounding(chords, start).tones[int(rng.integers(3))]

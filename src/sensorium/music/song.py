@@ -15,7 +15,7 @@ import numpy as np
 
 from sensorium.music.config import BEATS, SONG_BARS
 from sensorium.music.grooves import Groove, Hit
-from sensorium.music.parts import ROLES, Material, Note, play
+from sensorium.music.parts import ROLES, SectionMaterial, Note, play
 from sensorium.music.theory import MODES, PROGRESSIONS, TURNAROUNDS, Chord, Key, chord
 from sensorium.randomness import stable_seed
 
@@ -59,7 +59,7 @@ def compose(seed: int, number: int) -> Song:
     key = Key(int(rng.integers(12)), str(rng.choice(list(MODES))))
     form = str(rng.choice(FORMS))
     sevenths = bool(rng.random() < 0.4)
-    materials = {name: Material.draw(rng, key) for name in "ABC"}
+    materials = {name: SectionMaterial.draw(rng, key) for name in "ABC"}
     grooves = {name: Groove.draw(rng) for name in "ABC"}
     if rng.random() < 0.5:  # the same drums throughout
         grooves = dict.fromkeys("ABC", grooves["A"])

@@ -25,7 +25,7 @@ KIND = "songs"
 STEMS = ("drums", "harmony")
 
 
-class Listed(Stored):
+class ListedSong(Stored):
     """A song in the manifest of its set."""
 
     name: str
@@ -44,7 +44,7 @@ class SongDetails(Stored):
 
     rate: int
     bars: int = Field(ge=1)
-    songs: list[Listed]
+    songs: list[ListedSong]
 
 
 class SongSet:

@@ -139,7 +139,7 @@ def row(answer: Answer, task: Task, quality: np.ndarray, margins: np.ndarray) ->
         "harmony": scores.share_of_truth(margins[:, 2:], every),
         "stem_gains": scores.stem_gains(answer.sounds, task.stems).mean(0).tolist(),
         "copy": float(scores.copy(answer.sounds, task.songs).mean()),
-        "spectral_distance": float(scores.spectral_distance(answer.sounds, task.wanted).mean()),
+        "spectral_distance": float(scores.resolution_distance(answer.sounds, task.wanted).mean()),
         "mel_db": float(scores.mel_distance(answer.sounds, task.wanted).mean()),
         "popular": {**popular_numbers.of_outputs(answer.sounds, task.songs), **answer.masks},
     }

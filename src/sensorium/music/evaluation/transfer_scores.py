@@ -101,7 +101,7 @@ def copy(outputs: np.ndarray, songs: np.ndarray) -> np.ndarray:
     return np.asarray((peaks / np.maximum(norms, 1e-9)).max(1))
 
 
-def spectral_distance(outputs: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+def resolution_distance(outputs: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """Spectral convergence plus mean log difference, over three resolutions (Yamamoto et al. 2020), [n]."""
     total = np.zeros(len(outputs))
     for size in RESOLUTIONS:

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from sensorium.models.load import Loadable
 from sensorium.models.precision import in_float32
-from sensorium.music.config import MaskConfig
+from sensorium.music.config import RATE, MaskConfig
 from sensorium.music.sizes import BANDS, TAPS
 
 QUIETEST = 1e-2  # power of a bin that counts as silence
@@ -99,7 +99,9 @@ class MaskNetwork(Loadable):
 
     def __init__(self, config: MaskConfig, shapes: dict[str, Any]) -> None:
         super().__init__()
-        self.rate = int(shapes["rate"])
+        if shapes["rate"] != RATE:
+            raise ValueError(f"a mask of sounds of {shapes['rate']} samples a second; songs have {RATE}")
+        self.rate = RATE
         groups = [(len(list(same)), bins) for bins, same in groupby(BANDS)]
         self.groups = nn.ModuleList(Group(count, bins, config.width) for count, bins in groups)
         self.layers = nn.ModuleList(Layer(config.width, 2**number) for number in range(config.layers))

@@ -15,7 +15,7 @@ import numpy as np
 
 from sensorium.music.config import BEATS, SONG_BARS
 from sensorium.music.grooves import Groove, Hit
-from sensorium.music.parts import ROLES, SectionMaterial, Note, play
+from sensorium.music.parts import ROLES, Note, SectionMaterial, play
 from sensorium.music.theory import MODES, PROGRESSIONS, TURNAROUNDS, Chord, Key, chord
 from sensorium.randomness import stable_seed
 

@@ -141,6 +141,8 @@ class SongPairs:
             for name in names:
                 self._partners.append((name, [other for other in names if other != name]))
                 starts.append(1 + free // self._beat(name))
+        if not starts:
+            raise ConfigurationError(f"{songs.manifest}: no {split} songs; make it again with more of them")
         self._ends = np.cumsum(starts)
 
     def _beat(self, name: str) -> int:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sensorium.artifacts import ArtifactError
 from sensorium.data.sample_formats import FULL_SCALE
 from sensorium.music.config import RATE
 from sensorium.music.evaluation.popular_numbers import of_masks
@@ -39,8 +40,18 @@ class Task:
 
     @classmethod
     def of(cls, songs: SongSet, pairs: int, seconds: float) -> Task:
-        """The beginnings of up to so many pairs, spread over the tempi."""
+        """The beginnings of up to so many pairs, spread over the tempi.
+
+        Raises:
+            ArtifactError: if there are not two, or songs are shorter.
+        """
         every = songs.pairs("test")
+        shortest = min((len(songs.field(name, STEMS[0])) for pair in every for name in pair), default=0) / RATE
+        if len(every) < 2 or shortest < seconds:
+            raise ArtifactError(
+                f"{songs.manifest}: {len(every)} pairs of test songs of at least {shortest:.2f} seconds; two pairs of "
+                f"{seconds} are needed; lower evaluations.music_transfer.seconds, or make songs with other settings"
+            )
         picked = np.unique(np.linspace(0, len(every) - 1, min(pairs, len(every))).round().astype(int))
         names, samples = [every[place] for place in picked], round(seconds * RATE)
         rows = [[songs.field(name, stem)[:samples] for name in pair for stem in STEMS] for pair in names]

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sensorium.models.layers import RMSNorm
 from sensorium.models.load import Loadable
 from sensorium.models.precision import in_float32
 from sensorium.music.config import RATE, MaskConfig
@@ -44,7 +45,7 @@ class Layer(nn.Module):
     def __init__(self, width: int, step: int) -> None:
         super().__init__()
         self.step = step
-        self.before, self.between = nn.RMSNorm(width), nn.RMSNorm(width)
+        self.before, self.between = RMSNorm(width, eps=1e-6), RMSNorm(width, eps=1e-6)
         self.over_time = nn.Sequential(nn.Linear(TAPS * width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
         self.into, self.out = nn.Linear(len(BANDS), len(BANDS)), nn.Linear(len(BANDS), len(BANDS))
 
@@ -105,7 +106,7 @@ class MaskNetwork(Loadable):
         groups = [(len(list(same)), bins) for bins, same in groupby(BANDS)]
         self.groups = nn.ModuleList(Group(count, bins, config.width) for count, bins in groups)
         self.layers = nn.ModuleList(Layer(config.width, 2**number) for number in range(config.layers))
-        self.last = nn.RMSNorm(config.width)
+        self.last = RMSNorm(config.width, eps=1e-6)
 
     @property
     def context(self) -> int:

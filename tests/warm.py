@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import gc
 import importlib
 import json
 import os
@@ -25,6 +26,8 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
+import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -155,6 +158,7 @@ def _serve(number: int, preloaded: Sequence[str]) -> tuple[dict[str, Any], list[
     for name in preloaded:
         importlib.import_module(name)
     assert not [name for name in sys.modules if name.partition(".")[0] in OWN]
+    gc.freeze()  # a collection in a fork would write to, and so copy, every page of what was imported
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests, which end this by closing the socket
     with socket.socket(fileno=number) as control, selectors.DefaultSelector() as selector:
         selector.register(control, selectors.EVENT_READ)
@@ -205,7 +209,28 @@ def _become(request: dict[str, Any], streams: Sequence[int]) -> None:
     sys.path[0:1] = [str(Path(program).resolve().parent), *places]
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed()  # as after an import; Python's own generator is seeded anew in a fork
-    runpy.run_path(program, run_name="__main__")
+    _end_as(program)
+
+
+def _end_as(program: str) -> None:
+    """Run a script and end as the interpreter does, but leave it to the kernel to free what was imported."""
+    code: object = 0
+    try:
+        runpy.run_path(program, run_name="__main__")
+    except SystemExit as end:
+        code = end.code or 0
+        if not isinstance(code, int):
+            print(code, file=sys.stderr)
+            code = 1
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    threading._shutdown()  # waits for threads
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(ValueError):  # closed
+            stream.flush()
+    os._exit(code & 0xFF)
 
 
 if __name__ == "__main__":

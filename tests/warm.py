@@ -27,7 +27,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -41,7 +40,7 @@ PRELOADED = {  # by program
     # Not Snakemake itself: it looks for its plugins, and so for ours, while it is imported.
     "snakemake": "pandas sqlmodel pulp pydantic yaml submitit jsonschema throttler configargparse psutil".split(),
     "sensorium": TORCH,
-    "pytest": ["pytest", *TORCH, "skimage.metrics", "pymunk", "ale_py"],
+    "pytest": ["pytest", "hypothesis", "xdist.scheduler", *TORCH, "skimage.metrics", "pymunk", "ale_py"],
 }
 OWN = ("sensorium", "snakemake_executor_plugin_submitit")
 # Variables that no preloaded package reads while it is imported; each command has its own.
@@ -209,26 +208,22 @@ def _become(request: dict[str, Any], streams: Sequence[int]) -> None:
     sys.path[0:1] = [str(Path(program).resolve().parent), *places]
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed()  # as after an import; Python's own generator is seeded anew in a fork
-    _end_as(program)
+    _run_to_the_end(program)
 
 
-def _end_as(program: str) -> None:
-    """Run a script and end as the interpreter does, but leave it to the kernel to free what was imported."""
-    code: object = 0
+def _run_to_the_end(program: str) -> None:
+    """Run a script and end as the interpreter does, but let the kernel free what was imported: that takes a second."""
+    code = 0
     try:
         runpy.run_path(program, run_name="__main__")
     except SystemExit as end:
+        if end.code is not None and not isinstance(end.code, int):
+            raise  # the interpreter prints it, as it prints other exceptions
         code = end.code or 0
-        if not isinstance(code, int):
-            print(code, file=sys.stderr)
-            code = 1
-    except BaseException:
-        traceback.print_exc()
-        code = 1
     threading._shutdown()  # waits for threads
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
-        with suppress(ValueError):  # closed
+        with suppress(ValueError):  # it is closed
             stream.flush()
     os._exit(code & 0xFF)
 

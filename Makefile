@@ -46,9 +46,7 @@ studies: env ## every study, many seeds each -> results/studies, then the tables
 	sensorium study-tables results/studies/*.json
 
 test: check ## run every check and every test
-	pytest tests/unit tests/edges tests/interactive tests/mutations --numprocesses 2 --dist loadfile
-	pytest tests/container tests/workflow --numprocesses 2 --dist loadgroup --no-loadscope-reorder  # the image first: it takes long
-	pytest tests/cluster --numprocesses 4 --dist loadfile  # they mostly wait
+	pytest tests --numprocesses 4 --dist loadgroup  # those that wait beside those that compute: see tests/conftest.py
 
 mutations: env ## break each mechanism in turn: its tests must turn red (minutes)
 	python tests/mutations/mutations.py

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 import warm
 
@@ -37,12 +38,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 SHARED = {
     "tiny": ("test_kill.py", "test_memory.py", "test_ranks.py", "test_tiny.py"),
     "engine": ("test_entrypoint.py", "test_image.py"),
+    "every_artifact": (
+        "test_disagreeing_artifacts.py",
+        "test_exit_codes.py",
+        "test_hostile_manifests.py",
+        "test_recordings.py",
+    ),
 }
 TOGETHER = {file: fixture for fixture, files in SHARED.items() for file in files}
+# Groups and folders that begin first, in this order: they take longest, and while some wait, for packages or for
+# SLURM, others compute.
+FIRST = ("engine", "tiny", "tests/cluster", "every_artifact", "tests/mutations", "tests/workflow")
 
 
 class TogetherScheduling(LoadScopeScheduling):
-    """Keeps the tests of a file on one worker, and those of files that share a fixture of SHARED.
+    """Keeps the tests of a file on one worker, and those of files that share a fixture of SHARED; the longest first.
 
     xdist's own `loadgroup` writes the group into `_nodeid`, which pytest 9.2 does not read any more: it groups nothing.
     """
@@ -50,6 +60,15 @@ class TogetherScheduling(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0]
         return TOGETHER.get(Path(path).name, path)
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        self.workqueue.move_to_end(min(self.workqueue, key=turn), last=False)
+        super()._assign_work_unit(node)
+
+
+def turn(scope: str) -> int:
+    """Place in FIRST; behind all of them for others, which are as long as they have tests."""
+    return next((place for place, start in enumerate(FIRST) if scope.startswith(start)), len(FIRST))
 
 
 @pytest.hookimpl(optionalhook=True)  # without xdist there is nothing to schedule

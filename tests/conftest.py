@@ -7,7 +7,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -154,3 +155,11 @@ def warm_command() -> Callable[..., subprocess.CompletedProcess[str]]:
         return warm.run(words, folder, surroundings(folder, path), timeout)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def warm_sensorium() -> Iterator[Path]:
+    """Folder with a `sensorium` that starts warm, to be put first on PATH: for workflows of many short jobs."""
+    with tempfile.TemporaryDirectory(prefix="warm-") as folder:  # the path of a socket is short
+        warm.stand_in(Path(sys.executable).with_name("sensorium"), Path(folder))
+        yield Path(folder)

@@ -105,12 +105,66 @@ def start(
         "umask": mask,
         "session": session,
     }
-    fixed = {name: value for name, value in environment.items() if name not in FREE}
-    server = _server(argv[0], tuple(sorted(fixed.items())))
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs, output.open("ab") as written, open(os.devnull, "rb") as nothing:
-        socket.send_fds(server, [json.dumps(request).encode()], [theirs.fileno(), nothing.fileno(), written.fileno()])
+        _ask(argv[0], request, [theirs.fileno(), nothing.fileno(), written.fileno()])
     return Process(ours, argv)
+
+
+def _ask(name: str, request: dict[str, Any], descriptors: Sequence[int]) -> None:
+    """Have the server of a program, and of the request's environment, start it."""
+    fixed = {name: value for name, value in request["environment"].items() if name not in FREE}
+    server = _server(name, tuple(sorted(fixed.items())))
+    socket.send_fds(server, [json.dumps(request).encode()], descriptors)
+
+
+# Starts its namesake warm, through a socket in its folder, and becomes what that becomes: output, signals, end.
+STAND_IN = """\
+#!{python} -SE
+import json, os, signal, socket, sys
+mask = os.umask(0)
+os.umask(mask)
+request = {{"argv": [{program!r}, *sys.argv[1:]], "folder": os.getcwd(), "environment": dict(os.environ)}}
+connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+connection.connect({address!r})
+socket.send_fds(connection, [json.dumps(request | {{"umask": mask, "session": False}}).encode()], [0, 1])
+pid = int(connection.recv(64))
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
+    signal.signal(number, lambda number, _: os.kill(pid, number))
+code = os.waitstatus_to_exitcode(int(connection.recv(64)))
+if code < 0:
+    signal.signal(-code, signal.SIG_DFL) if -code != signal.SIGKILL else None
+    os.kill(os.getpid(), -code)
+sys.exit(code)
+"""
+
+
+def stand_in(program: Path, folder: Path) -> None:
+    """Write a namesake of a program into a folder that starts the program warm, as long as this process lives.
+
+    For what starts programs by itself, as Snakemake does. Its stderr goes where its stdout goes.
+
+    Args:
+        program: one of PRELOADED.
+        folder: with a short path, to be put first on PATH.
+    """
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    listener.bind(str(folder / "socket"))
+    listener.listen(16)
+
+    def answer() -> None:
+        while True:
+            connection, _ = listener.accept()
+            message, descriptors, _, _ = socket.recv_fds(connection, MESSAGE, 2)
+            with connection:
+                _ask(program.name, json.loads(message), [connection.fileno(), *descriptors])
+            for descriptor in descriptors:
+                os.close(descriptor)
+
+    threading.Thread(target=answer, daemon=True).start()
+    made = folder / program.name
+    made.write_text(STAND_IN.format(python=sys.executable, program=str(program), address=str(folder / "socket")))
+    made.chmod(0o755)
 
 
 def run(

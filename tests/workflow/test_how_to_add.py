@@ -36,7 +36,9 @@ def add(page: str, folder: Path) -> int:
     return len(blocks)
 
 
-def test_what_the_page_adds_runs(clone: Callable[[str], Path], command: Callable[..., CompletedProcess[str]]) -> None:
+def test_what_the_page_adds_runs(
+    clone: Callable[[str], Path], command: Callable[..., CompletedProcess[str]], warm_sensorium: Path
+) -> None:
     folder = clone("how-to-add")
     assert add(PAGE.read_text(), folder) == PAGE.read_text().count("\n```") // 2
     exported = command(folder, "python", "-m", "sensorium.config_export")
@@ -48,7 +50,8 @@ def test_what_the_page_adds_runs(clone: Callable[[str], Path], command: Callable
         flags=re.MULTILINE,
     )
     assert len(targets) == 2
-    done = command(folder, *"snakemake --profile local -j1".split(), *targets, "--configfile", "config/tiny.yaml")
+    words = ("snakemake", "--profile", "local", "-j1", *targets, "--configfile", "config/tiny.yaml")
+    done = command(folder, *words, path=warm_sensorium)
     assert done.returncode == 0, done.stdout
     metric = json.loads((folder / "results/eval/brightness.json").read_text())["metrics"]["error"]
     assert metric["value"] < metric["floor"]

@@ -49,7 +49,7 @@ test: env ## run every check and every test
 	$(MAKE) --no-print-directory --jobs 2 check tests
 
 tests: env # in one run: those that wait beside those that compute (tests/conftest.py)
-	pytest tests --numprocesses 4 --dist loadgroup
+	pytest tests --numprocesses 5 --dist loadgroup
 
 mutations: env ## break each mechanism in turn: its tests must turn red (minutes)
 	python tests/mutations/mutations.py

@@ -39,7 +39,7 @@ def tiny(clone, command, warm_sensorium) -> Path:
     Its fifty jobs start warm: a fresh start would be half of their work. The image's tests run such jobs as they are.
     """
     folder = clone("tiny")
-    words = "snakemake --profile local -j1 --configfile config/tiny.yaml".split()
+    words = "snakemake --profile local -j2 --max-threads 1 --resources gpu=2 --configfile config/tiny.yaml".split()
     result = command(folder, *words, path=warm_sensorium, timeout=1500)
     assert result.returncode == 0, result.stdout[-5000:]
     return folder

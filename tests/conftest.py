@@ -37,7 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 # Fixtures that take minutes -> the files whose tests use them, which one worker runs.
 SHARED = {
-    "tiny": ("test_kill.py", "test_memory.py", "test_ranks.py", "test_tiny.py"),
+    "tiny": ("test_how_to_add.py", "test_kill.py", "test_memory.py", "test_ranks.py", "test_tiny.py"),
     "engine": ("test_entrypoint.py", "test_image.py"),
     "every_artifact": (
         "test_disagreeing_artifacts.py",

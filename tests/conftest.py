@@ -48,8 +48,9 @@ SHARED = {
 }
 TOGETHER = {file: fixture for fixture, files in SHARED.items() for file in files}
 # Groups and folders that begin first, in this order: they take longest, and while some wait, for packages or for
-# SLURM, others compute.
+# SLURM, others compute. Those beyond the first few give way to them.
 FIRST = ("engine", "tiny", "tests/cluster", "every_artifact", "tests/mutations", "tests/workflow")
+GIVE_WAY = FIRST.index("every_artifact")
 
 
 class TogetherScheduling(LoadScopeScheduling):
@@ -59,12 +60,17 @@ class TogetherScheduling(LoadScopeScheduling):
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        path = nodeid.partition("::")[0]
-        return TOGETHER.get(Path(path).name, path)
+        return scope_of(nodeid)
 
     def _assign_work_unit(self, node: WorkerController) -> None:
         self.workqueue.move_to_end(min(self.workqueue, key=turn), last=False)
         super()._assign_work_unit(node)
+
+
+def scope_of(nodeid: str) -> str:
+    """Fixture of SHARED, or path of the file."""
+    path = nodeid.partition("::")[0]
+    return TOGETHER.get(Path(path).name, path)
 
 
 def turn(scope: str) -> int:
@@ -76,6 +82,12 @@ def turn(scope: str) -> int:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TogetherScheduling | None:
     """With `--dist loadgroup`, ours."""
     return TogetherScheduling(config, log) if config.getoption("dist") == "loadgroup" else None
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """In a worker whose first few groups are done, and in all that it starts, lower the priority."""
+    if "PYTEST_XDIST_WORKER" in os.environ and not os.nice(0) and turn(scope_of(item.nodeid)) >= GIVE_WAY:
+        os.nice(5)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -77,6 +77,14 @@ def _numbers(name: str, space: spaces.Space) -> tuple[int, Numbers]:
     )
 
 
+def _refuse_no_picture(name: str, space: spaces.Space) -> None:
+    if not isinstance(space, spaces.Box) or space.dtype != np.uint8 or len(space.shape) not in (2, 3):
+        raise ConfigurationError(
+            f"picture names {name!r}, which is {space}: a Box of uint8 [height, width, channels] is one; name another, or "
+            "set picture to render"
+        )
+
+
 class ObservationMap:
     """What recordings keep of observations.
 
@@ -99,6 +107,8 @@ class ObservationMap:
         self._parts: dict[str, Numbers] = {}
         self.size = 0
         for name, part, _ in named(space):
+            if name == picture:
+                _refuse_no_picture(name, part)
             if name == picture or name in leave_out:
                 continue
             count, self._parts[name] = _numbers(name, part)

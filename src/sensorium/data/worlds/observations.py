@@ -80,7 +80,7 @@ def _numbers(name: str, space: spaces.Space) -> tuple[int, Numbers]:
 def _refuse_no_picture(name: str, space: spaces.Space) -> None:
     if not isinstance(space, spaces.Box) or space.dtype != np.uint8 or len(space.shape) not in (2, 3):
         raise ConfigurationError(
-            f"picture names {name!r}, which is {space}: a Box of uint8 [height, width, channels] is one; name another, or "
+            f"picture names {name!r}, which is {space}: a Box of uint8 [height, width, channels] is one; name that, or "
             "set picture to render"
         )
 

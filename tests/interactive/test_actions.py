@@ -60,7 +60,7 @@ def test_every_combination_of_keys_is_an_action():
 def test_keys_where_nothing_is_steered_and_where_nobody_knows():
     assert keys_of(None) == []
     assert pressed(None, ["ArrowUp"]) is None
-    for kind, size in (("discrete", 37), ("continuous", 5)):
+    for kind, size in (("discrete", 36), ("continuous", 5)):
         with pytest.raises(ConfigurationError, match=f"{kind} of size {size}"):
             keys_of({"kind": kind, "size": size})
 
@@ -72,6 +72,7 @@ def test_every_choice_has_a_key(keys, chosen):
     assert pressed(action, keys) == chosen
     assert pressed(action, keys).dtype == np.int64
     assert "12 actions" in actions.steering(action)
+    assert "KeyR" not in keys_of({"kind": "discrete", "size": 35}), "it begins again"
 
 
 def test_every_number_has_two_keys():

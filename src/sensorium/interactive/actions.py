@@ -16,7 +16,8 @@ POLICIES = ("recorded", "hold", "random")
 LONGEST_HOLD = 8  # most frames for which the random policy repeats an action
 AXES = (("ArrowLeft", "ArrowRight"), ("ArrowUp", "ArrowDown"))  # of a hand: right and down are positive
 MORE_AXES = (*AXES, ("KeyA", "KeyD"), ("KeyW", "KeyS"))  # of actions of another number of numbers
-CHOICES = (*(f"Digit{digit}" for digit in range(10)), *(f"Key{letter}" for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"))
+_LETTERS = "ABCDEFGHIJKLMNOPQSTUVWXYZ"  # without R, which begins again
+CHOICES = (*(f"Digit{digit}" for digit in range(10)), *(f"Key{letter}" for letter in _LETTERS))
 _DIRECTIONS = ("UP", "RIGHT", "LEFT", "DOWN", "UPRIGHT", "UPLEFT", "DOWNRIGHT", "DOWNLEFT")
 CONSOLE = ("NOOP", "FIRE", *_DIRECTIONS, *(f"{name}FIRE" for name in _DIRECTIONS))  # the actions of ale-py, in order
 

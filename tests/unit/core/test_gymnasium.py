@@ -235,6 +235,8 @@ def test_environments_that_others_wrote(environment: str, monkeypatch: pytest.Mo
     config = toy(**{"environment": environment, "leave_out": [], "size": 32, **changes})
     first, again, other = (source.simulate(config, number) for number in (0, 0, 1))
     assert check(first, {**source.details(config), "simulated": True}, 16) is None
-    assert {name: array.tobytes() for name, array in first.items()} == {n: a.tobytes() for n, a in again.items()}
+    np.testing.assert_array_equal(first["action"], again["action"])
+    if package != "crafter":  # which chooses among objects in the order of their addresses in memory
+        assert {name: array.tobytes() for name, array in first.items()} == {n: a.tobytes() for n, a in again.items()}
     assert (first["action"] != other["action"]).any()
     assert np.ptp(first["video"].astype(int), axis=0).any(), "something moves"

@@ -1,8 +1,9 @@
 """Environments of Gymnasium: any id whose pictures are rendered or observed.
 
-Recording k is a function of (seed, k): an environment is made for it, seeded and played by the policy. All recordings
-have the same number of frames. An episode that ends earlier is followed by another one in the same recording, and
-`continue` is 0 in the last frame of one that terminated; one that goes on is cut.
+Recording k is a function of (seed, k) wherever the environment is one of its seed and actions: it is made for the
+recording, seeded and played by the policy. All recordings have the same number of frames. An episode that ends earlier
+is followed by another one in the same recording, and `continue` is 0 in the last frame of one that terminated; one that
+goes on is cut.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from sensorium.music.sound_files import RATE
 from sensorium.music.spectrum import BINS, SIZE, framed, frames_of, lead, overlapped
 
 LEVEL = 10 ** (-17 / 20)  # root mean square of mixtures in training, about
-FRAMES = 512  # of a piece: 11 seconds
+FRAMES = 128  # of a piece: 2.7 seconds
 
 
 class Separation:

@@ -11,7 +11,6 @@ nothing is rescaled, and the stems of a song add up to it.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,6 @@ from sensorium.training.execution import Execution, add_arguments
 
 DEFAULT_MODEL = Path("results/music/mask") / MANIFEST
 STEMS = ("drums_a", "harmony_a", "drums_b", "harmony_b")
-BLOCK_SECONDS = 10.0  # of a line of progress
 
 
 def main(argv: list[str]) -> None:
@@ -70,7 +68,11 @@ def combine(network: MaskNetwork, songs: list[SoundFile], output: Path, stems: P
     """
     channels, samples = max(min(song.channels, 2) for song in songs), min(song.samples for song in songs)
     say("\n".join(f"{song.path}: {song.seconds:.1f} s, {song.rate} Hz, {song.channels} channel(s)" for song in songs))
-    streams = [Separation(network, song.level).drums(song.blocks(channels, samples), samples) for song in songs]
+    separations = [Separation(network, song.level) for song in songs]
+    streams = [
+        each.drums(song.blocks(channels, samples), samples) for each, song in zip(separations, songs, strict=True)
+    ]
+    pieces = track(zip(*streams, strict=True), "pieces", separations[0].pieces(samples))
     measures = {name: Measure() for name in ("output", *STEMS)}
     with ExitStack() as files:
 
@@ -80,7 +82,7 @@ def combine(network: MaskNetwork, songs: list[SoundFile], output: Path, stems: P
 
         written = {"output": writer(output)}
         written |= {name: writer(stems / f"{name}.wav") for name in STEMS} if stems else {}
-        for (first, drums_a), (second, drums_b) in _in_step(streams, samples):
+        for (first, drums_a), (second, drums_b) in pieces:
             parts = dict(zip(STEMS, (drums_a, first - drums_a, drums_b, second - drums_b), strict=True))
             parts["output"] = drums_a + parts["harmony_b"]
             for name, part in parts.items():
@@ -97,14 +99,6 @@ def combine(network: MaskNetwork, songs: list[SoundFile], output: Path, stems: P
         "seconds": samples / RATE,
         "sounds": {name: measure.record() for name, measure in measures.items()},
     }
-
-
-def _in_step(
-    streams: list[Iterator[tuple[np.ndarray, np.ndarray]]], samples: int
-) -> Iterator[tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]]:
-    """Pieces of both songs, which have the same length; lines say how far they are."""
-    pieces = zip(*streams, strict=True)
-    return track(pieces, "pieces", max(1, round(samples / RATE / BLOCK_SECONDS)))
 
 
 class Measure:

@@ -37,6 +37,10 @@ class Separation:
         self._gain = LEVEL / level * SIZE / self._size  # a spectrum of twice the size is twice as large
         self._device = next(network.parameters()).device
 
+    def pieces(self, samples: int) -> int:
+        """How many there are of so many samples."""
+        return -(-frames_of(samples, self._size) // self._frames)
+
     def drums(self, blocks: Iterable[np.ndarray], samples: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """The sound in pieces, and the drums in them, float32 [channels, n] each.
 

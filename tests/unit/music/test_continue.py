@@ -84,7 +84,9 @@ def test_pieces_equal_the_whole() -> None:
     wave = noise(6.3).T
     whole: np.ndarray | None = None
     for frames, size in ((10**6, 10**7), (40, 1000), (17, 50_000), (200, 1024)):
-        pieces = list(Separation(network, 0.1, frames).drums(blocks(wave, size), wave.shape[1]))
+        separation = Separation(network, 0.1, frames)
+        pieces = list(separation.drums(blocks(wave, size), wave.shape[1]))
+        assert len(pieces) == separation.pieces(wave.shape[1])
         mixture, drums = (np.concatenate(parts, 1) for parts in zip(*pieces, strict=True))
         whole = drums if whole is None else whole
         assert np.array_equal(mixture, wave)

@@ -35,6 +35,7 @@ include: "rules/forecasting.smk"  # dynamics of the world state
 include: "rules/generation.smk"  # tokenizers, latents, dynamics that dream
 include: "rules/agent.smk"  # cloning, then training in dreams
 include: "rules/puzzle.smk"  # sound and pictures as grids of ten codes
+include: "rules/music.smk"  # the drums of one song with the harmony of another
 #
 # every evaluation in one file, and the training curves
 include: "rules/results.smk"

@@ -54,6 +54,7 @@ LINES = {  # line of work -> its evaluations
     ),
     "agent": ("agent_return",),
     "puzzle codes": ("puzzle_sound", "puzzle_sight", "puzzle_text"),
+    "music": ("music_transfer",),
 }
 UNITS = {  # unit -> patterns of "evaluation.metric"
     "dB": (
@@ -63,7 +64,9 @@ UNITS = {  # unit -> patterns of "evaluation.metric"
         "*.log_spectral_distance",
         "rollout.action_effect",
         "dreamed_sound.loudness_spread",
+        "music_transfer.si_sdr",
     ),
+    "share of the truth's margin": ("music_transfer.transfer", "music_transfer.rhythm", "music_transfer.harmony"),
     "SSIM": ("*.ssim*",),
     "bits a byte": ("puzzle_text.bits_a_byte_*",),
     "bytes": ("puzzle_text.*bytes_a_grid",),

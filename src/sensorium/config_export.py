@@ -2,7 +2,8 @@
 
 config/config.yaml                    the default run, every key with its meaning
 config/studies.yaml                   the studies, likewise
-config/README.md, generation.md       tables of the keys of config.yaml, between two marks
+config/README.md, generation.md,
+music.md                              tables of the keys of config.yaml, between two marks
 config/evaluations.md, studies.md     tables of the keys of the evaluations and of the studies, likewise
 workflow/schemas/config.schema.json   JSON schema, for editors
 """
@@ -33,7 +34,9 @@ STUDIES_HEADER = """\
 #     snakemake --profile local -j1 results/studies/curiosity.json --configfile config/studies.yaml
 """
 REQUIRED = "..."
-GENERATION = ("tokenizers", "latents", "dynamics")  # the sections whose tables have a page of their own
+# Page -> the sections whose tables stand there and not in README.md.
+PAGES = {"generation": ("tokenizers", "latents", "dynamics"), "music": ("music",)}
+PAGE_OF = {name: page for page, names in PAGES.items() for name in names}
 LAST = ("evaluations", "studies")  # the last sections, whatever line they come from, because they use all others
 SYMBOLS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<", "multiple_of": "a multiple of"}
 SOURCES: dict[str, type[Source]] = {
@@ -152,7 +155,7 @@ def _data_yaml(data: Data) -> list[str]:
 
 def settings_tables() -> list[str]:
     """README.md: a table for each section without a page of its own, then the keys of all trainings."""
-    lines = section_tables([name for name, _ in Config() if name not in (*GENERATION, "evaluations", "studies")])
+    lines = section_tables([name for name, _ in Config() if name not in (*PAGE_OF, "evaluations", "studies")])
     trainings = {key: value for key, value in _sections().items() if isinstance(value, Training)}
     return [*lines, "", "## training", "", *_shared(Training, trainings)]
 
@@ -250,7 +253,7 @@ def _reference(key: str, section: Section, home: str) -> Row:
     here = {name: value for name, _, value in walk(section)}
     differing = [f"`{name}: {_text(here[name])}`" for name, value in usual.items() if here[name] != value]
     top, _, rest = home.partition(".")
-    page = {"evaluations": f"evaluations.md#{rest}"} | {name: f"generation.md#{name}" for name in GENERATION}
+    page = {"evaluations": f"evaluations.md#{rest}"} | {name: f"{page}.md#{name}" for name, page in PAGE_OF.items()}
     meaning = f"{_escaped(summary(type(section)))} See [`{home}`]({page.get(top, f'README.md#{top}')})."
     return Row(f"`{key}`", ", ".join(differing), meaning=meaning)
 
@@ -281,7 +284,7 @@ def generated(root: Path) -> dict[Path, str]:
     config = root / "config"
     tables = {
         config / "README.md": settings_tables(),
-        config / "generation.md": section_tables(GENERATION),
+        **{config / f"{page}.md": section_tables(names) for page, names in PAGES.items()},
         config / "evaluations.md": member_tables("evaluations"),
         config / "studies.md": member_tables("studies"),
     }

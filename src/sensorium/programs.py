@@ -19,6 +19,7 @@ TRAININGS = {
     "train-clone": "sensorium.agent.train_clone",
     "train-agent": "sensorium.agent.train_agent",
     "train-puzzle": "sensorium.puzzle.train_puzzle",
+    "train-mask": "sensorium.music.train_mask",
 }
 EVALUATIONS = {
     "probe": "sensorium.perception.evaluation.probe",
@@ -43,9 +44,11 @@ EVALUATIONS = {
     "puzzle-sound": "sensorium.puzzle.evaluation.puzzle_sound",
     "puzzle-sight": "sensorium.puzzle.evaluation.puzzle_sight",
     "puzzle-text": "sensorium.puzzle.evaluation.puzzle_text",
+    "music-transfer": "sensorium.music.evaluation.music_transfer",
 }
 OTHERS = {
     "collect-texts": "sensorium.puzzle.collect_texts",
+    "collect-songs": "sensorium.music.collect_songs",
     "train-puzzle-text": "sensorium.puzzle.train_puzzle_text",
     "collect": "sensorium.data.collect",
     "index": "sensorium.data.index",
@@ -59,6 +62,7 @@ INTERACTIVE = {
     "dream": "sensorium.interactive.dream",
     "play": "sensorium.interactive.play",
     "puzzle": "sensorium.puzzle.command",
+    "continue": "sensorium.music.command",
 }
 PLANNING = {
     "runs": "sensorium.planning.runs",

@@ -12,6 +12,7 @@ from sensorium.agent.config import AgentEvaluations, AgentSettings
 from sensorium.config import ConfigurationError, Section, WorldSettings, parse
 from sensorium.forecasting.config import ForecastingEvaluations, ForecastingSettings
 from sensorium.generation.config import GenerationEvaluations, GenerationSettings
+from sensorium.music.config import MusicEvaluations, MusicSettings
 from sensorium.perception.config import PerceptionEvaluations, PerceptionSettings
 from sensorium.puzzle.config import PuzzleEvaluations, PuzzleSettings
 from sensorium.studies.config import Studies
@@ -19,6 +20,7 @@ from sensorium.studies.config import Studies
 
 class Evaluations(
     # the last base comes first in the workflow
+    MusicEvaluations,
     PuzzleEvaluations,
     AgentEvaluations,
     GenerationEvaluations,
@@ -30,6 +32,7 @@ class Evaluations(
 
 
 class Config(
+    MusicSettings,
     PuzzleSettings,
     AgentSettings,
     GenerationSettings,

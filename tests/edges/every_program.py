@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
 from sensorium.agent.agent import Actor, Agent
 from sensorium.cli import main
@@ -21,6 +22,7 @@ from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.models.load import Loadable
+from sensorium.music.mask_network import MaskNetwork
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.fusion import Fusion
 from sensorium.programs import EVALUATIONS, PROGRAMS
@@ -59,7 +61,17 @@ SETTINGS: dict[str, Any] = {
             "words": 1000, "slots": 14, "fit_pages": 10, "fit_rounds": 2,
         },
     },
-    "evaluations": {"puzzle_text": {"pages": 4, "page_bytes": 300, "damaged": 100}},
+    "music": {
+        "songs": {
+            "songs": 16, "bars": 1, "tempi": [120, 160], "instruments": 6, "validation_fraction": 0.25,
+            "test_fraction": 0.25,
+        },
+        "mask": {"width": 4, "layers": 1, "seconds": 1.0, "training": TRAINING},
+    },
+    "evaluations": {
+        "puzzle_text": {"pages": 4, "page_bytes": 300, "damaged": 100},
+        "music_transfer": {"pairs": 2, "seconds": 1.0},
+    },
 }  # fmt: skip
 MADE_BY = {  # where each artifact lies -> the program that makes it, with its first argument
     "data": "collect",
@@ -80,6 +92,8 @@ MADE_BY = {  # where each artifact lies -> the program that makes it, with its f
     "puzzle/sight": "train-puzzle sight",
     "puzzle/texts": "collect-texts",
     "puzzle/text": "train-puzzle-text",
+    "music/songs": "collect-songs",
+    "music/mask": "train-mask",
 }
 INPUTS = {  # of the programs that are no evaluations: option -> where its manifest lies
     "train-encoder": {"data": "data"},
@@ -94,12 +108,14 @@ INPUTS = {  # of the programs that are no evaluations: option -> where its manif
     "train-agent": {"latents": "latents/video", "clone": "clone"},
     "train-puzzle": {"data": "data"},
     "train-puzzle-text": {"texts": "puzzle/texts"},
+    "train-mask": {"songs": "music/songs"},
     "encode-latents": {"data": "data", "tokenizer": "tokenizers/video"},
     "index": {"like": "data"},
     "curves": {"manifests": "encoders/vision"},
     "dream": {"data": "data", "latents": "latents/video", "tokenizer": "tokenizers/video", "dynamics": "dynamics"},
     "play": {"data": "data", "latents": "latents/video", "tokenizer": "tokenizers/video", "dynamics": "dynamics"},
     "puzzle": {"model": "puzzle/text"},
+    "continue": {"model": "music/mask"},
 }  # fmt: skip
 
 
@@ -115,6 +131,7 @@ MODELS: dict[str, type[Loadable]] = {
     "agent": Actor,
     "puzzle/sound": SoundMap,
     "puzzle/sight": SightMap,
+    "music/mask": MaskNetwork,
 }
 OPTIONAL = {name: {"sound": "latents/audio"} for name in ("train-dynamics", "train-clone", "train-agent")}
 
@@ -195,6 +212,10 @@ class World:
             text = self.folder / "note.txt"
             text.write_text("a note")
             return self.with_options([name, "encode", str(text)], {**options, "output": str(output), **instead})
+        if name == "continue":
+            return self.with_options(
+                [name, *self.songs()], {**options, "output": str(output.with_suffix(".wav")), **instead}
+            )
         if name in ("summary", "study-tables", "curves"):
             return self._of_results(name, output, instead)
         if name in ("dream", "play"):
@@ -202,7 +223,7 @@ class World:
             options |= {"port": "0"} if name == "play" else {"frames": "2"}
         else:
             options["config"] = canonical_json(self.section(name, first))
-        if name not in ("collect", "collect-texts", "study", "dream", "play"):
+        if name not in ("collect", "collect-texts", "collect-songs", "study", "dream", "play"):
             options["device"] = "cpu"
         if name in EVALUATIONS:
             module = importlib.import_module(PROGRAMS[name])
@@ -257,9 +278,18 @@ class World:
             "train-puzzle": getattr(config.puzzle, first[0], None) if first else None,
             "collect-texts": config.puzzle.text.corpus,
             "train-puzzle-text": config.puzzle.text,
+            "collect-songs": config.music.songs,
+            "train-mask": config.music.mask,
             "study": config.studies.forgetting,
         }
         return sections[name] if name in sections else getattr(config.evaluations, name.replace("-", "_"))
+
+    def songs(self) -> list[str]:
+        """Two sounds to combine."""
+        paths = [self.folder / f"{name}.wav" for name in "ab"]
+        for number, path in enumerate(paths):
+            soundfile.write(path, np.random.default_rng(number).normal(0, 0.1, 12_000), 8000)
+        return list(map(str, paths))
 
     def result(self) -> Path:
         """The result of an evaluation."""

@@ -36,7 +36,9 @@ ROOT = Path(__file__).parents[2]
 MAKERS = [name for name in PROGRAMS if name not in PLANNING]  # those of planning write nothing: see below
 WRITERS = [name for name in MAKERS if name != "play"]
 READERS = [name for name in MAKERS if inputs_of(name)]
-CONFIGURED = [name for name in MAKERS if name not in ("summary", "curves", "study-tables", "dream", "play", "puzzle")]
+CONFIGURED = [
+    name for name in MAKERS if name not in ("summary", "curves", "study-tables", "dream", "play", "puzzle", "continue")
+]
 
 TEXTS = [FoundText("own", f"own/{place}", random.Random(place).randbytes(30_000), place == 0) for place in range(24)]
 PRIMED: dict[str, Any] = {}

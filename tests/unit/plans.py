@@ -190,6 +190,7 @@ PLANS: dict[str, Callable[[Config, Stand], object]] = {
     "puzzle_sound": lambda config, recordings: config.puzzle.sound.data or windows(recordings, SECOND),
     "puzzle_sight": lambda config, recordings: config.puzzle.sight.data or windows(recordings, 1),
     "puzzle_text": lambda config, recordings: None,  # it reads no recordings
+    "music_transfer": lambda config, recordings: None,  # nor does it
 }
 
 
@@ -209,6 +210,7 @@ def training_windows(config: Config) -> dict[str, int]:
         "agent": config.agent.imagination.context,
         "puzzle/sound": 1 if config.puzzle.sound.data else SECOND,
         "puzzle/sight": 1,
+        "music/mask": 1,  # it has songs of its own
     }
     return {name: frames[name] for name in config.trained()}
 

@@ -7,6 +7,7 @@ from functools import partial
 
 import torch
 from toy_generation import fine_dynamics
+from toy_music import music_mask
 from toy_puzzles import sight_puzzle, sound_puzzle
 
 from sensorium.agent.agent import Actor, Agent
@@ -175,4 +176,5 @@ LEARNERS: dict[str, Callable[[], tuple[Learner, Batch]]] = {
     "imagination": imagination,
     "puzzle codes of sound": sound_puzzle,
     "puzzle codes of pictures": sight_puzzle,
+    "mask of drums": music_mask,
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -172,6 +173,15 @@ def join(video: Windows, sound: Path | None) -> Windows | JoinedWindows:
     return JoinedWindows(video, sound=Windows(RecordingSet.open(sound), video.split, ("latent",), video.frames))
 
 
+class WindowSource(Protocol):
+    """What batches are drawn from: numbered windows of a set."""
+
+    def __len__(self) -> int: ...
+
+    def batch(self, indices: np.ndarray, seeds: Sequence[int] | None = None) -> dict[str, Tensor]:
+        """Windows by number; a seed for each row draws whatever else belongs to it."""
+
+
 class StepBatches(Dataset[dict[str, Tensor]]):
     """Item `step` is this rank's part of the batch of that training step.
 
@@ -184,9 +194,7 @@ class StepBatches(Dataset[dict[str, Tensor]]):
         rows: of the global batch to read, [start, stop); None: all.
     """
 
-    def __init__(
-        self, windows: Windows | JoinedWindows, seed: int, batch: int, rows: tuple[int, int] | None = None
-    ) -> None:
+    def __init__(self, windows: WindowSource, seed: int, batch: int, rows: tuple[int, int] | None = None) -> None:
         self.windows = windows
         self._seed = seed
         self._batch = batch

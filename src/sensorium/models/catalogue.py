@@ -21,6 +21,7 @@ PLACES = {
     "puzzle_sound": "puzzle/sound",
     "puzzle_sight": "puzzle/sight",
     "puzzle_text": "puzzle/text",
+    "music_mask": "music/mask",
 }
 
 # kind of a manifest -> the class that reads it, for programs that take more than one kind of model
@@ -38,6 +39,7 @@ CLASSES = {
 # another set than the one they are judged on. Everything listed must be the very file that is used beside it.
 MADE_FROM = {
     "puzzle/text": {"texts": "puzzle/texts"},
+    "music/mask": {"songs": "music/songs"},
     "fusion": {"vision": "encoders/vision", "audio": "encoders/audio"},
     "finetuned": {"vision": "encoders/vision", "audio": "encoders/audio", "fusion": "fusion"},
     "state_dynamics": {"data": "data", "vision": "encoders/vision", "audio": "encoders/audio", "fusion": "fusion"},

@@ -27,6 +27,9 @@ from sensorium.generation.dynamics_learner import DynamicsLearner
 from sensorium.generation.sizes import frame_tokens
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.generation.video_tokenizer_learner import TokenizerLearner
+from sensorium.music.config import RATE
+from sensorium.music.mask_learner import MaskLearner
+from sensorium.music.mask_network import MaskNetwork
 from sensorium.perception.contrastive_learner import AudioContrast, ContrastiveLearner, VisionContrast
 from sensorium.perception.fusion_learner import FusionLearner
 from sensorium.perception.joint import Joint
@@ -78,6 +81,7 @@ def stage(settings: Config, folder: str) -> Stage:
         "agent": _agent,
         "puzzle/sound": _puzzle_sound,
         "puzzle/sight": _puzzle_sight,
+        "music/mask": _music_mask,
     }
     made = makers[folder](settings)
     with made.mode:
@@ -211,6 +215,17 @@ def _puzzle_sight(settings: Config) -> Stage:
     size = picture_size(settings)
     learner = MapLearner(SightMap(settings.puzzle.sight, {"size": size}), _empty(1, 3, size, size))
     return Stage(learner, lambda rows: learner.map(_empty(rows, 3, size, size)))
+
+
+def _music_mask(settings: Config) -> Stage:
+    config = settings.music.mask
+    learner = MaskLearner(MaskNetwork(config, {"rate": RATE}), config.gain)
+
+    def run(rows: int) -> object:  # with its loss, whose spectra take more than the network
+        stems = torch.empty(rows, 4, round(RATE * config.seconds), dtype=torch.int16)
+        return learner({"stems": stems}, Draw(0, 0, 0, rows, rows, stems.device))
+
+    return Stage(learner, run)
 
 
 def _shapes(settings: Config) -> dict[str, Any]:

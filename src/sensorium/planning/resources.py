@@ -13,6 +13,7 @@ from sensorium.config import Training
 from sensorium.config.counts import Counts, set_bytes
 from sensorium.forecasting import sizes as forecasting
 from sensorium.generation import sizes as generation
+from sensorium.music import sizes as music
 from sensorium.perception import sizes as perception
 from sensorium.puzzle import sizes as puzzle
 from sensorium.settings import Config
@@ -38,6 +39,7 @@ RULES = {
     "agent": "train_agent",
     "puzzle/sound": "train_puzzle",
     "puzzle/sight": "train_puzzle",
+    "music/mask": "train_mask",
 }
 
 
@@ -57,7 +59,7 @@ def models(settings: Config) -> dict[str, Counts]:
     """
     state = forecasting.state_dynamics(settings, settings.fusion.dim)
     known = perception.models(settings) | {"state_dynamics": state}
-    known |= generation.models(settings) | agent.models(settings) | puzzle.models(settings)
+    known |= generation.models(settings) | agent.models(settings) | puzzle.models(settings) | music.models(settings)
     return {folder: known[folder] for folder in settings.trained() if folder in known}
 
 
@@ -65,7 +67,7 @@ def learners(settings: Config) -> dict[str, Counts]:
     """The same folders -> numbers of the learner, which checkpoints hold."""
     state = forecasting.state_dynamics(settings, settings.fusion.dim)
     known = perception.learners(settings) | {"state_dynamics": state}
-    known |= generation.learners(settings) | agent.learners(settings) | puzzle.models(settings)
+    known |= generation.learners(settings) | agent.learners(settings) | puzzle.models(settings) | music.models(settings)
     return {folder: known[folder] for folder in settings.trained() if folder in known}
 
 
@@ -83,6 +85,6 @@ def memory_mb(settings: Config, rule: str) -> int:
     senses = sum(perception.sense_widths(settings).values())
     held = perception.held(settings)
     held |= forecasting.held(settings, settings.fusion.dim, senses, settings.fusion.frames)
-    held |= generation.held(settings) | agent.held(settings) | puzzle.held(settings)
+    held |= generation.held(settings) | agent.held(settings) | puzzle.held(settings) | music.held(settings)
     saved = max((size for folder, size in checkpoints(settings).items() if RULES[folder] == rule), default=0)
     return max(LEAST, PROCESS + round(SPARE * (saved + held.get(rule, 0)) / MEGABYTE))

@@ -29,6 +29,9 @@ from sensorium.generation.conditioning import Conditioning
 from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.models import spectrogram
+from sensorium.music.config import RATE
+from sensorium.music.mask_network import MaskNetwork
+from sensorium.music.spectrum import BINS
 from sensorium.perception.contrastive_learner import AudioContrast, VisionContrast
 from sensorium.perception.fusion_learner import FusionLearner
 from sensorium.perception.joint import Joint
@@ -156,11 +159,18 @@ def build_puzzle(config: Config, sound: dict[str, int]) -> None:
         assert SoundMap(config.puzzle.sound, {})(seen)[0].shape == seen.shape
 
 
+def build_music(config: Config, sound: dict[str, int]) -> None:
+    """The mask of drums; one pass."""
+    spectra = torch.empty(ROWS, BINS, 3, dtype=torch.complex64)
+    assert MaskNetwork(config.music.mask, {"rate": RATE})(spectra).shape == spectra.shape
+
+
 # What builds the models of a line -> the sections that they are made of.
 BUILDERS: dict[Callable[[Config, dict[str, int]], None], tuple[str, ...]] = {
     build_perception: ("data", "lines", "encoders", "fusion", "finetune", "state_dynamics"),
     build_generation: ("data", "lines", "tokenizers", "dynamics", "agent"),
     build_puzzle: ("data", "lines", "puzzle"),
+    build_music: ("lines", "music"),
 }
 BUILT: set[tuple[str, ...]] = set()
 
@@ -188,6 +198,8 @@ def check(config: Config) -> None:
         build(build_generation, config)
     if config.lines.puzzle:
         build(build_puzzle, config)
+    if config.lines.music:
+        build(build_music, config)
     check_plans(config, Stand(config.data))
 
 
@@ -220,6 +232,7 @@ NARROW = {  # where all that is allowed would take too long here
     "frames": st.integers(1, 70),
     "horizon": st.integers(1, 70),
     "long_frames": st.sampled_from((2, 4, 6, 8, 16, 24, 40, 64)),
+    "tempi": st.lists(st.sampled_from((30, 60, 90, 120, 150, 250)), max_size=4),
     "fusion.offsets": st.lists(st.integers(-20, 40), min_size=1, max_size=4),
 }
 FIXED = (

@@ -16,7 +16,7 @@ from sensorium.config import (
     canonical_json,
     parse_section,
 )
-from sensorium.config_export import GENERATION, walk
+from sensorium.config_export import PAGES, walk
 from sensorium.generation.config import DynamicsConfig
 from sensorium.settings import Config, validate
 
@@ -77,8 +77,9 @@ def test_the_file_of_the_studies_is_laid_over_any_preset():
 
 def test_every_key_stands_in_a_table():
     pages = {name: (ROOT / f"config/{name}.md").read_text() for name in ("README", "evaluations", "studies")}
-    own = (ROOT / "config/generation.md").read_text()
-    pages |= dict.fromkeys(GENERATION, own + pages["README"])  # where the keys of all trainings stand
+    for page, names in PAGES.items():
+        own = (ROOT / f"config/{page}.md").read_text()
+        pages |= dict.fromkeys(names, own + pages["README"])  # where the keys of all trainings stand
     assert len(pages["README"].splitlines()) <= 250
     for key, _, value in walk(Config()):
         if not isinstance(value, Section):

@@ -72,7 +72,7 @@ def test_what_is_missing_is_named_with_the_command(results: Path) -> None:
 
 def test_the_catalogue_is_consistent_and_brings_no_torch() -> None:
     assert set(CLASSES) <= set(PLACES)
-    known = {*PLACES.values(), "data", "latents/video", "latents/audio", "puzzle/texts"}
+    known = {*PLACES.values(), "data", "latents/video", "latents/audio", "puzzle/texts", "music/songs"}
     assert {*MADE_FROM, *(place for roles in MADE_FROM.values() for place in roles.values())} <= known
     code = "import sys, sensorium.models.catalogue; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

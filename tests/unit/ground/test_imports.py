@@ -15,7 +15,7 @@ FLOORS = (
     {"models"},
     {"training"},
     {"evaluation"},
-    {"perception", "forecasting", "generation", "agent", "cognition", "puzzle"},
+    {"perception", "forecasting", "generation", "agent", "cognition", "puzzle", "music"},
     {"settings", "programs", "world_model"},
     {"config_export", "interactive", "planning", "studies"},
     {"cli"},

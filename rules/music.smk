@@ -1,0 +1,66 @@
+"""Music: songs with ground truth, and the drums of one with the harmony of another."""
+
+
+rule collect_songs:
+    """Compose songs and synthesise their stems."""
+    output:
+        manifest="results/music/songs/manifest.json",
+    log:
+        "logs/collect_songs.log",
+    benchmark:
+        "results/benchmarks/collect_songs.tsv"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        **training("collect_songs", section("music.songs")),
+    message:
+        "Composing songs"
+    shell:
+        "sensorium --log {log} {params.program} --config {params.config:q} --output {params.folder}"
+
+
+rule train_mask:
+    """Train the mask that separates drums from harmony."""
+    input:
+        songs="results/music/songs/manifest.json",
+    output:
+        manifest="results/music/mask/manifest.json",
+        model="results/music/mask/model.safetensors",
+    log:
+        "logs/train_mask.log",
+    benchmark:
+        "results/benchmarks/train_mask.tsv"
+    threads: 8
+    resources:
+        **GPU_4H,
+    params:
+        **training("train_mask", section("music.mask")),
+    message:
+        "Training the mask of drums"
+    shell:
+        TRAIN
+
+
+rule music_transfer:
+    """Combine pairs of test songs, by the network and by everything that it is compared with."""
+    input:
+        songs="results/music/songs/manifest.json",
+        mask="results/music/mask/manifest.json",
+    output:
+        result="results/eval/music_transfer.json",
+        figure=in_report("results/figures/music_transfer.png", "Music", kind="spectrograms"),
+    log:
+        "logs/music_transfer.log",
+    benchmark:
+        "results/benchmarks/music_transfer.tsv"
+    threads: 8
+    resources:
+        **GPU_1H,
+    params:
+        **evaluation("music_transfer"),
+    message:
+        "Combining pairs of test songs"
+    shell:
+        EVALUATE

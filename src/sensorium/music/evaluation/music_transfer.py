@@ -1,0 +1,145 @@
+"""Whether the drums of one song come out with the harmony of another, from their mixtures alone.
+
+Pairs of test songs of one tempo, bars aligned: A = drums_A + harmony_A, B = drums_B + harmony_B; wanted is
+drums_A + harmony_B. Songs, drum kits and patches of the test are in no training.
+
+`si_sdr` is the scale-invariant ratio of signal and distortion in dB. `transfer` is the smaller of `rhythm` and
+`harmony`: by how much more the output's onsets follow the drums of A than those of B, and its chroma the harmony of B
+than that of A, each relative to the right answer's own margin. It is 1 for the right answer and about 0 for a
+cross-fade; copies of A or B have one of the two, and the other is negative.
+
+Baselines: cross-fade, the best constant gains (an oracle's), copies of A and B, another song, silence, noise, median
+filters (HPSS), three untrained networks. Ceilings: ideal masks, from the stems. Every row with all its numbers, and
+those that are popular and prove nothing, stands in `rows`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from sensorium.evaluation import figures
+from sensorium.evaluation.contract import Evaluation, Input, Result
+from sensorium.evaluation.harness import Bench
+from sensorium.evaluation.statistics import LeakError, measure
+from sensorium.music.config import RATE, MusicTransferConfig
+from sensorium.music.evaluation import popular_numbers
+from sensorium.music.evaluation import transfer_scores as scores
+from sensorium.music.evaluation.answers import Answer, Task, by_medians, by_network, by_oracle, trivial
+from sensorium.music.mask_network import MaskNetwork
+from sensorium.music.separation import phase_shares, ratio_shares
+from sensorium.music.song_set import SongSet
+from sensorium.progress import track
+
+REVISION = 1
+INPUTS = (Input("songs", "music/songs"), Input("mask", "music/mask"))
+EVALUATION = Evaluation(__name__, MusicTransferConfig, inputs=INPUTS, control="the network")
+main = EVALUATION.main
+
+MODEL, TRUTH = "network", "truth"
+ORACLES = ("ideal ratio mask", "phase-sensitive mask")
+DRAWN = 3  # pairs in the figure
+
+
+def judge(bench: Bench, config: MusicTransferConfig) -> Result:
+    """Combine pairs of test songs by the network, and by everything that it is compared with."""
+    songs = SongSet.open(bench.parts.path("music/songs"))
+    task = Task.of(songs, config.pairs, config.seconds)
+    training = songs.names("training") + songs.names("validation")
+    refuse_leaks(training, task)
+    answers = all_answers(bench, task, config.seed)
+    margins = {
+        name: margin_samples(answer.sounds, task) for name, answer in track(answers.items(), "answers", len(answers))
+    }
+    quality = {name: scores.si_sdr(answer.sounds, task.wanted) for name, answer in answers.items()}
+    floors = [name for name in answers if name not in (MODEL, TRUTH, *ORACLES)]
+    groups = [first for first, _ in task.names]
+
+    def metric(name: str, samples: Mapping[str, np.ndarray], part: slice, **more: Any) -> dict[str, Any]:
+        return measure(
+            name,
+            samples[MODEL][..., part],
+            groups,
+            fitted_on=training,
+            baselines={other: samples[other][..., part] for other in floors},
+            ceilings={other: samples[other][..., part] for other in (*ORACLES, TRUTH)},
+            seed=config.seed,
+            **more,
+        )
+
+    metrics = {
+        "si_sdr": metric(
+            "si_sdr", {name: each[:, None] for name, each in quality.items()}, slice(None), statistic=flat_mean
+        ),
+        "transfer": metric("transfer", margins, slice(0, 4), statistic=scores.transfer),
+        "rhythm": metric("rhythm", margins, slice(0, 2), statistic=scores.share_of_truth),
+        "harmony": metric("harmony", margins, slice(2, 4), statistic=scores.share_of_truth),
+    }
+    rows = {name: row(answer, task, quality[name], margins[name]) for name, answer in answers.items()}
+    shown = {"A": task.songs[:, 0], "B": task.songs[:, 1], TRUTH: task.wanted}
+    shown |= {name: answers[name].sounds for name in (MODEL, "median filters", "cross-fade")}
+    title = f"The drums of A with the harmony of B: SI-SDR {metrics['si_sdr']['value']:.1f} dB"
+    return Result(
+        metrics,
+        lambda path: figures.spectrograms(path, {name: each[:DRAWN] for name, each in shown.items()}, RATE, title),
+        {"rows": rows, "pairs": [list(pair) for pair in task.names]},
+    )
+
+
+def refuse_leaks(training: list[str], task: Task) -> None:
+    """Refuse songs B that were trained on; those of A are the recordings that intervals resample.
+
+    Raises:
+        LeakError: naming one.
+    """
+    if leaked := sorted({second for _, second in task.names} & set(training)):
+        raise LeakError(f"music_transfer: {leaked[0]} is judged, and was trained on")
+
+
+def all_answers(bench: Bench, task: Task, seed: int) -> dict[str, Answer]:
+    """Every row of the table, by name."""
+
+    def network(untrained: int | None) -> Answer:
+        model = bench.parts.load(MaskNetwork, untrained)
+        return by_network(task.songs, model, bench.device)
+
+    return {
+        MODEL: network(bench.untrained_seed),
+        **bench.untrained(network),
+        "median filters": by_medians(task.songs),
+        **trivial(task, seed),
+        ORACLES[0]: by_oracle(task, ratio_shares),
+        ORACLES[1]: by_oracle(task, phase_shares),
+        TRUTH: Answer(task.wanted),
+    }
+
+
+def margin_samples(sounds: np.ndarray, task: Task) -> np.ndarray:
+    """Margins of rhythm and of harmony, each beside the truth's: [n, 4]."""
+    found = []
+    for margin in (scores.rhythm_margin, scores.harmony_margin):
+        found += [margin(sounds, task.stems), margin(task.wanted, task.stems)]
+    return np.stack(found, 1)
+
+
+def flat_mean(samples: np.ndarray, weights: np.ndarray) -> float:
+    """Weighted mean of [n, 1]."""
+    return float(weights @ samples[:, 0] / weights.sum())
+
+
+def row(answer: Answer, task: Task, quality: np.ndarray, margins: np.ndarray) -> dict[str, Any]:
+    """All numbers of an answer."""
+    every = np.ones(len(quality))
+    return {
+        "si_sdr": float(quality.mean()),
+        "transfer": scores.transfer(margins, every),
+        "rhythm": scores.share_of_truth(margins[:, :2], every),
+        "harmony": scores.share_of_truth(margins[:, 2:], every),
+        "stem_gains": scores.stem_gains(answer.sounds, task.stems).mean(0).tolist(),
+        "copy": float(scores.copy(answer.sounds, task.songs).mean()),
+        "spectral_distance": float(scores.resolution_distance(answer.sounds, task.wanted).mean()),
+        "mel_db": float(scores.mel_distance(answer.sounds, task.wanted).mean()),
+        "popular": {**popular_numbers.of_outputs(answer.sounds, task.songs), **answer.masks},
+    }

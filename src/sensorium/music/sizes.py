@@ -1,0 +1,32 @@
+"""Sizes of music models by arithmetic: numbers of the networks, and bytes that programs hold. Never imports torch."""
+
+from __future__ import annotations
+
+from sensorium.config.counts import FLOAT, Counts, linear, vectors
+from sensorium.music.config import RATE, MaskConfig, MusicSettings
+
+BANDS = (*[3] * 16, *[4] * 12, *[8] * 12, *[16] * 8, *[32] * 8, *[56] * 8)  # bins of each band: all but the highest one
+TAPS = 3  # frames that a layer looks at: one before, the frame itself, one after
+
+
+def mask_network(config: MaskConfig) -> Counts:
+    """`MaskNetwork`."""
+    width, bands = config.width, len(BANDS)
+    total = vectors(width)
+    for _ in range(config.layers):
+        total += vectors(width, 2) + linear(TAPS * width, 2 * width) + linear(2 * width, width)
+        total += linear(bands, bands) + linear(bands, bands)
+    for bins in BANDS:
+        total += linear(TAPS * bins, width) + linear(width + TAPS * bins, 2 * width) + linear(2 * width, bins)
+    return total
+
+
+def models(settings: MusicSettings) -> dict[str, Counts]:
+    """Folder of each trained model, below results/ -> its numbers."""
+    return {"music/mask": mask_network(settings.music.mask)}
+
+
+def held(settings: MusicSettings) -> dict[str, int]:
+    """Rule -> bytes of the sounds that it holds on the host: four stems of each pair, and some answers."""
+    judged = settings.evaluations.music_transfer
+    return {"music_transfer": FLOAT * 24 * judged.pairs * round(RATE * judged.seconds)}

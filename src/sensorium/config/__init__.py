@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sensorium.config.augmentation import AudioAugmentation, VisionAugmentation
+from sensorium.config.films import SOUND_SUFFIXES, Data, Films, FolderConfig, SignalsConfig, VideoConfig
 from sensorium.config.parse import canonical_json, parse, parse_section, parse_stored
 from sensorium.config.section import ConfigurationError, Depth, PlainTraining, Section, Training, Width, without_muon
 from sensorium.config.sets import (
@@ -21,16 +22,7 @@ from sensorium.config.sets import (
     SpeechCommandsConfig,
     VisionData,
 )
-from sensorium.config.sources import (
-    SOUND_SUFFIXES,
-    TOKENIZER_STRIDE,
-    AtariConfig,
-    Data,
-    FolderConfig,
-    PlayroomConfig,
-    Recordings,
-    Source,
-)
+from sensorium.config.sources import TOKENIZER_STRIDE, AtariConfig, PlayroomConfig, Recordings, Source
 from sensorium.config.transformer import Transformer
 from sensorium.config.world import WorldSettings
 
@@ -47,6 +39,7 @@ __all__ = [
     "ConfigurationError",
     "Data",
     "Depth",
+    "Films",
     "FolderConfig",
     "ImageNetConfig",
     "LabelledSet",
@@ -57,12 +50,14 @@ __all__ = [
     "PlayroomConfig",
     "Recordings",
     "Section",
+    "SignalsConfig",
     "SoundFoldersConfig",
     "SoundSet",
     "Source",
     "SpeechCommandsConfig",
     "Training",
     "Transformer",
+    "VideoConfig",
     "VisionAugmentation",
     "VisionData",
     "Width",

@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from sensorium.config.films import Films, VideoConfig
 from sensorium.config.section import Training
 from sensorium.config.sets import LabelledSet, PictureSet, SoundSet
-from sensorium.config.sources import AtariConfig, FolderConfig, PlayroomConfig, Source
+from sensorium.config.sources import AtariConfig, PlayroomConfig, Source
 from sensorium.config.transformer import Transformer
 
 FLOAT = 4  # bytes of a float32
@@ -102,8 +103,18 @@ def recorded(data: Source) -> Recorded:
         return Recorded(sample_rate=0, samples=0, truth=8)
     if isinstance(data, SoundSet):
         return Recorded(truth=8)
-    silent = isinstance(data, FolderConfig) and "audio" not in data.streams
+    if isinstance(data, VideoConfig):
+        return _filmed(data)
+    silent = isinstance(data, Films) and not data.has("audio")
     return Recorded(sample_rate=0) if silent else Recorded()
+
+
+def _filmed(data: VideoConfig) -> Recorded:
+    """What long videos hold, with the signals beside them."""
+    rate, samples = (data.sample_rate, data.samples_per_frame) if data.has("audio") else (0, 0)
+    beside = data.signals
+    body, action = (len(beside.body), beside.action()) if beside else (0, None)
+    return Recorded(sample_rate=rate, samples=samples, body=body, action=action, fields=5)
 
 
 def frame_bytes(data: Any) -> int:
@@ -111,7 +122,9 @@ def frame_bytes(data: Any) -> int:
     known = recorded(data)
     picture = 0 if isinstance(data, SoundSet) else 3 * data.size**2
     sound = 2 * known.samples if known.sample_rate else 0
-    rewards = FLOAT if isinstance(data, AtariConfig) or getattr(data, "task", "none") != "none" else 0
+    beside = data.signals if isinstance(data, VideoConfig) else None
+    rewarded = isinstance(data, AtariConfig) or getattr(data, "task", "none") != "none" or (beside and beside.reward)
+    rewards = FLOAT if rewarded else 0
     action = 0
     if known.action:
         action = FLOAT * known.action["size"] if known.action["kind"] == "continuous" else 8
@@ -121,7 +134,7 @@ def frame_bytes(data: Any) -> int:
 def set_bytes(data: Any) -> int:
     """Bytes of all shards of a set of recordings; films and sounds of a folder may be shorter than `frames`."""
     headers = _FIELD * recorded(data).fields // (16 if isinstance(data, PictureSet) else 1)
-    return int(data.recordings) * (int(data.frames) * frame_bytes(data) + headers)
+    return int(data.episodes()) * (int(data.frames) * frame_bytes(data) + headers)
 
 
 def split_frames(data: Any, split: str) -> int:
@@ -130,4 +143,4 @@ def split_frames(data: Any, split: str) -> int:
     if isinstance(data, LabelledSet):
         validation *= 1 - test
     share = {"test": test, "validation": validation, "training": 1 - test - validation}[split]
-    return round(share * data.recordings) * int(data.frames)
+    return round(share * data.episodes()) * int(data.frames)

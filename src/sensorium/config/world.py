@@ -12,8 +12,9 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
+from sensorium.config.films import Data
 from sensorium.config.section import Section
-from sensorium.config.sources import Data, PlayroomConfig, Source
+from sensorium.config.sources import PlayroomConfig, Source
 
 
 class Lines(Section):

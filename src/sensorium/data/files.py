@@ -51,7 +51,9 @@ def blamed_on(name: str) -> Iterator[None]:
     try:
         yield
     except BadRecordingError as error:
-        raise BadRecordingError(f"{printable(name)}: {error}") from None
+        raise BadRecordingError(f"{printable(name)}: {error}", error.kind) from None
+    except MemoryError:
+        raise BadRecordingError(f"{printable(name)}: unreadable: it takes too much memory", "memory") from None
     except Exception as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise BadRecordingError(f"{printable(name)}: unreadable: {printable(reason)}") from None

@@ -21,7 +21,15 @@ SHOWN = 3  # bad recordings that a message names
 
 
 class BadRecordingError(Exception):
-    """A recording cannot be read or made, and goes to quarantine; the message is the reason."""
+    """A recording cannot be read or made, and goes to quarantine; the message is the reason.
+
+    Attributes:
+        kind: for files, its key in `data.verdicts.REASONS`.
+    """
+
+    def __init__(self, message: str, kind: str = "unreadable") -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class BadDataError(Exception):

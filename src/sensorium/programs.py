@@ -49,6 +49,7 @@ OTHERS = {
     "train-puzzle-text": "sensorium.puzzle.train_puzzle_text",
     "collect": "sensorium.data.collect",
     "index": "sensorium.data.index",
+    "inspect": "sensorium.data.inspect",
     "encode-latents": "sensorium.generation.encode_latents",
     "summary": "sensorium.evaluation.summary",
     "curves": "sensorium.evaluation.curves",

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from sensorium.data.quarantine import BadRecordingError
+from sensorium.data.quarantine import BadRecordingError, ReadAgain
 
 KINDS = {
     stat.S_IFDIR: "a folder",
@@ -52,6 +52,8 @@ def blamed_on(name: str) -> Iterator[None]:
         yield
     except BadRecordingError as error:
         raise BadRecordingError(f"{printable(name)}: {error}", error.kind) from None
+    except ReadAgain:
+        raise
     except MemoryError:
         raise BadRecordingError(f"{printable(name)}: unreadable: it takes too much memory", "memory") from None
     except Exception as error:

@@ -23,9 +23,8 @@ from sensorium.config import SignalsConfig
 from sensorium.data.cuts import Cuts, Piece
 from sensorium.data.files import blamed_on
 from sensorium.data.media import Wanted, length_by_packets, read_film
-from sensorium.data.quarantine import BadRecordingError
+from sensorium.data.quarantine import BadRecordingError, ReadAgain
 from sensorium.data.signals import read_signals
-from sensorium.data.soundtrack import ReadAgain
 
 HEARTBEAT = 1.0  # seconds between signs of life
 SET_DEATH_SIGNAL = 1  # of Linux's prctl

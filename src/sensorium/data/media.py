@@ -19,12 +19,12 @@ import numpy as np
 
 from sensorium.data.cuts import Cuts, Piece
 from sensorium.data.files import blamed_on, open_regular
+from sensorium.data.headers import lacks_its_end, missing_bytes
 from sensorium.data.picture_track import PictureTrack
-from sensorium.data.quarantine import BadRecordingError
-from sensorium.data.riff import missing_bytes
+from sensorium.data.quarantine import BadRecordingError, ReadAgain
 from sensorium.data.signals import Signals
 from sensorium.data.sound_levels import SoundLevels
-from sensorium.data.soundtrack import ReadAgain, Soundtrack
+from sensorium.data.soundtrack import Soundtrack
 
 END_TOLERANCE = 0.25  # seconds; containers round or pad the length in their header
 # Containers that hold their streams themselves. FFmpeg knows others, which make it open what they name.
@@ -257,9 +257,11 @@ def read_film(
 
 
 def _states_its_length(file: BinaryIO) -> bool:
-    """Whether a file of a kind that may leave its length open states it; a WAV file that lacks bytes is refused."""
+    """Whether a file of a kind that may leave its length open states it; WAV and Ogg that are cut off are refused."""
     if missing := missing_bytes(file):
         raise BadRecordingError(f"truncated: {missing} bytes are missing", "truncated")
+    if lacks_its_end(file):
+        raise BadRecordingError("truncated: its last page is missing", "truncated")
     file.seek(0)
     head = file.read(HEAD)
     file.seek(0)

@@ -32,6 +32,20 @@ class BadRecordingError(Exception):
         self.kind = kind
 
 
+class ReadAgain(Exception):
+    """What has been read of the sound is wrong; it must be read again with other settings.
+
+    Attributes:
+        reason: key of `data.verdicts.REASONS`.
+        channel: to take alone; None: the mean of all.
+        scale: factor of every sample.
+    """
+
+    def __init__(self, reason: str, channel: int | None = None, scale: float = 1.0) -> None:
+        super().__init__(reason)
+        self.reason, self.channel, self.scale = reason, channel, scale
+
+
 class BadDataError(Exception):
     """Too many recordings are bad, or too few are left (exit 65)."""
 

@@ -14,8 +14,8 @@ import torch
 from torchaudio.functional import resample
 
 from sensorium.data.files import blamed_on, open_regular
+from sensorium.data.headers import missing_bytes
 from sensorium.data.quarantine import BadRecordingError
-from sensorium.data.riff import missing_bytes
 from sensorium.data.sample_formats import to_audio
 
 BLOCK = 2**20  # samples of all channels that are decoded at a time

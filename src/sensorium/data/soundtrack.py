@@ -7,7 +7,7 @@ from fractions import Fraction
 import av
 import numpy as np
 
-from sensorium.data.quarantine import BadRecordingError
+from sensorium.data.quarantine import BadRecordingError, ReadAgain
 
 TOLERANCE = Fraction(30, 1000)  # seconds between a time stamp and the end of what came before; containers round them
 HIGHEST_RATE = 1_000_000  # samples a second; the filter that resamples grows with the rate
@@ -21,20 +21,6 @@ RANGES = {
     np.dtype(np.int32): (0.0, 2.0**31),
     np.dtype(np.int64): (0.0, 2.0**63),
 }
-
-
-class ReadAgain(Exception):
-    """What has been read of the sound is wrong; it must be read again with other settings.
-
-    Attributes:
-        reason: key of `data.verdicts.REASONS`.
-        channel: to take alone; None: the mean of all.
-        scale: factor of every sample.
-    """
-
-    def __init__(self, reason: str, channel: int | None = None, scale: float = 1.0) -> None:
-        super().__init__(reason)
-        self.reason, self.channel, self.scale = reason, channel, scale
 
 
 class Soundtrack:

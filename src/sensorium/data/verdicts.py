@@ -44,7 +44,6 @@ REASONS: dict[str, Reason] = {
     "noise": Reason("suspicious", "its sound is white noise at a high level", "check the byte order and sample format"),
     "short_signals": Reason("suspicious", "its signals end before it does", "check the clock of the signals"),
     "unreadable": Reason("bad", "its reader fails", "encode it again, or remove it"),
-    "not_a_file": Reason("bad", "it is a folder, a pipe or a device", "remove it"),
     "no_stream": Reason("bad", "a stream is missing", "change data.streams, or remove it"),
     "no_decoder": Reason("bad", "no decoder knows its codec", "encode it again"),
     "damaged": Reason("bad", "a packet is damaged", "copy it again from its source"),

@@ -49,7 +49,6 @@ OTHERS = {
     "train-puzzle-text": "sensorium.puzzle.train_puzzle_text",
     "collect": "sensorium.data.collect",
     "index": "sensorium.data.index",
-    "inspect": "sensorium.data.inspect",
     "encode-latents": "sensorium.generation.encode_latents",
     "summary": "sensorium.evaluation.summary",
     "curves": "sensorium.evaluation.curves",
@@ -64,6 +63,7 @@ INTERACTIVE = {
 PLANNING = {
     "runs": "sensorium.planning.runs",
     "estimate": "sensorium.planning.estimate",
+    "inspect": "sensorium.data.inspect",
 }
 PROGRAMS = {**TRAININGS, **EVALUATIONS, **OTHERS, **INTERACTIVE, **PLANNING}
 

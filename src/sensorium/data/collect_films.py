@@ -76,9 +76,8 @@ class FilmCollection:
 
     def _keep(self, number: int, piece: int, message: Mapping[str, Any], fields: dict[str, np.ndarray]) -> None:
         frames = len(next(iter(fields.values()))) if "video" in fields else _sounding(fields, self._details)
-        checked = {**self._details, "simulated": True, "may_be_silent": True}  # a part may be still; files are judged
-        if reason := check(fields, checked, frames):
-            raise BadRecordingError(reason, "unreadable")
+        if reason := check(fields, self._details, frames, part=True):
+            raise BadRecordingError(reason)
         name, split = recording_name(self._config.source, number), message["split"] or self._splits[number]
         if isinstance(self._config, VideoConfig):
             name, number = f"{name}-{piece:05d}", number * PIECES + piece

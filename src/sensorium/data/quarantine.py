@@ -52,15 +52,16 @@ class BadDataError(Exception):
     exit_code = 65
 
 
-def check(fields: Fields, details: Mapping[str, Any], frames: int) -> str | None:
+def check(fields: Fields, details: Mapping[str, Any], frames: int, *, part: bool = False) -> str | None:
     """The reason to leave a recording out, or None if it is good.
 
     Args:
         fields: field -> array, as `data.recording` describes them.
         details: of the source: size, samples_per_frame, action, body, may_be_silent, still; and simulated.
         frames: frames T that the recording should have.
+        part: whether it is a part of a film, which may be still or silent; then only its form is checked.
     """
-    for examine in CHECKS:
+    for examine in FORMAL if part else CHECKS:
         reason = examine(fields, details, frames)
         if reason:
             return reason
@@ -150,14 +151,9 @@ def _constant_video(fields: Fields, details: Mapping[str, Any], frames: int) -> 
     return None if (video != video[0]).any() else "constant video: all frames are equal"
 
 
-CHECKS: tuple[Callable[[Fields, Mapping[str, Any], int], str | None], ...] = (
-    wrong_type,
-    _truncated,
-    clock_mismatch,
-    _non_finite,
-    _stuck_sound,
-    _constant_video,
-)
+Check = Callable[[Fields, Mapping[str, Any], int], str | None]
+FORMAL: tuple[Check, ...] = (wrong_type, _truncated, clock_mismatch, _non_finite)
+CHECKS: tuple[Check, ...] = (*FORMAL, _stuck_sound, _constant_video)
 
 
 def refuse_too_many(quarantine: Sequence[Mapping[str, str]], total: int, max_bad_fraction: float) -> None:

@@ -103,7 +103,7 @@ def quiet_then_loud() -> np.ndarray:
     return wave
 
 
-def untold_mp3(path: Path) -> None:
+def mp3_without_length(path: Path) -> None:
     """A variable-rate MP3 without the header that states its length."""
     with av.open(str(path), "w", format="mp3", options={"write_xing": "0", "id3v2_version": "0"}) as out:
         stream = out.add_stream("libmp3lame", rate=44_100)
@@ -183,7 +183,11 @@ ODD = [
     Odd("a good MP3", "good.mp3", sound(GOOD), "good", SOUND),
     Odd("a good Ogg Vorbis", "good.ogg", sound(GOOD), "good", SOUND),
     Odd(
-        "an MP3 of variable rate with a quiet beginning, whose length is a guess", "vbr.mp3", untold_mp3, "good", SOUND
+        "an MP3 of variable rate with a quiet beginning, whose length is a guess",
+        "vbr.mp3",
+        mp3_without_length,
+        "good",
+        SOUND,
     ),
     Odd("an MP3 that promises 2^32 frames", "lies.mp3", changed(sound(GOOD), promise_more), "truncated", SOUND),
     Odd("a WAV that was cut off", "cut.wav", cut(sound(GOOD)), "truncated", SOUND),

@@ -21,7 +21,7 @@ def test_each_odd_input_has_its_verdict(tmp_path: Path, streams: tuple[str, ...]
     odd = [each for each in ODD if each.streams == streams]
     folder, shard = tmp_path / "files", tmp_path / "set/shard-0000.safetensors"
     odd_inputs.make_all(folder, odd)
-    count = max(8, len(odd))
+    count = max(10, len(odd))
     for number in range(count - len(odd)):
         odd_inputs.film(folder / f"more{number}.mkv")
     section = {"source": "folder", "path": str(folder), "streams": streams, "recordings": count, "shards": 1}

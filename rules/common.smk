@@ -136,6 +136,18 @@ def files_of(name):
     return SETS[name].files()
 
 
+@cache
+def listing_of(name):
+    """Digest of the files of a set of films; empty for other sets."""
+    return SETS[name].listing()
+
+
+def set_revision(wildcards):
+    """REVISION of `collect`, and for films what they are, because their names are no inputs: Snakemake can't take all."""
+    listed = listing_of(wildcards.set)
+    return f"{revision('collect')} {listed}" if listed else revision("collect")
+
+
 def source_files(wildcards):
     """Files that the recordings are read from, listed once for all shards."""
     return files_of(wildcards.set)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -51,8 +53,27 @@ class Films(Recordings):
             raise ValueError(f"shortest is {self.shortest}: it must not exceed frames ({self.frames})")
         return self
 
-    def files(self) -> list[Path]:
-        """The files that are read, in order.
+    def listing(self) -> str:
+        """A digest of the names and sizes of the files: dates say nothing, and Snakemake need not handle the names."""
+        found = hashlib.sha256()
+        for path in self.read_files():
+            found.update(os.fsencode(os.path.relpath(path, self.path)) + b"\0%d\0" % path.stat().st_size)
+        return found.hexdigest()
+
+    def check(self) -> None:
+        """Refuse a folder that is not there, or has fewer files than recordings.
+
+        Raises:
+            ConfigurationError: as `read_files`.
+        """
+        self.read_files()
+
+    def read_files(self) -> list[Path]:
+        """All files that are read."""
+        return self.films()
+
+    def films(self) -> list[Path]:
+        """The files that become recordings, in order.
 
         Raises:
             ConfigurationError: if the folder does not exist or has fewer media files than recordings.
@@ -170,13 +191,13 @@ class VideoConfig(Films):
             raise ValueError("streams has no video: sounds alone are read by source folder")
         return self
 
-    def files(self) -> list[Path]:
+    def read_files(self) -> list[Path]:
         """The films, then the files beside them.
 
         Raises:
             ConfigurationError: if the folder, a film or a file beside one is not there.
         """
-        films = super().files()
+        films = self.films()
         beside = [self.beside(film) for film in films] if self.signals else []
         return [*films, *beside]
 

@@ -53,6 +53,10 @@ class Source(Section):
         """Files and folders that the recordings depend on; a simulator has none."""
         return []
 
+    def listing(self) -> str:
+        """A digest of the names and sizes of the files that are read; empty where `files` stands for them."""
+        return ""
+
     def check(self) -> None:
         """Refuse a source that is not on this machine, or not all of it. Nothing is opened.
 

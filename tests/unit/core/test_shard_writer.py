@@ -57,9 +57,13 @@ def test_what_is_taken_back_leaves_no_trace(tmp_path: Path) -> None:
 
 
 def test_a_failure_leaves_no_file(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), open_shard(tmp_path / "shard.safetensors") as shard:
-        shard.add("film-1", RECORDINGS["film-1"])
-        raise ZeroDivisionError
+    def fail() -> None:
+        with open_shard(tmp_path / "shard.safetensors") as shard:
+            shard.add("film-1", RECORDINGS["film-1"])
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert not list(tmp_path.iterdir())
 
 

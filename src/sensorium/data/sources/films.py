@@ -19,7 +19,7 @@ def files_of(config: Films) -> list[Path]:
     Raises:
         ConfigurationError: if the folder has too few.
     """
-    return config.files()[: config.recordings]
+    return config.films()
 
 
 def origin(config: Films, number: int) -> str:
@@ -52,5 +52,4 @@ def film_details(config: Films) -> dict[str, Any]:
         "samples_per_frame": config.samples_per_frame if heard else 0,
         "size": config.size if "video" in config.streams else 0,
         "state_names": [],
-        "may_be_silent": False,
     }

@@ -87,11 +87,11 @@ def new_codec(data: bytearray) -> None:
     data[:] = bytes(data).replace(b"mp4v", b"zz9v").replace(b"esds", b"free")
 
 
-def lying(data: bytearray) -> None:
+def lying(data: bytearray, width: int = 32) -> None:
     """Turn the display matrix of an MP4 by a quarter."""
     one = 1 << 16
     upright = b"".join(n.to_bytes(4, "big", signed=True) for n in (one, 0, 0, 0, one, 0, 0, 0, 1 << 30))
-    turned = b"".join(n.to_bytes(4, "big", signed=True) for n in (0, one, 0, -one, 0, 0, 32 << 16, 0, 1 << 30))
+    turned = b"".join(n.to_bytes(4, "big", signed=True) for n in (0, one, 0, -one, 0, 0, width << 16, 0, 1 << 30))
     at = data.find(upright, data.find(b"tkhd"))
     data[at : at + 36] = turned
 

@@ -38,7 +38,7 @@ def films(folder: Path, names: tuple[str, ...]) -> VideoConfig:
 
 
 def gate() -> Gate:
-    return Gate(Limits(memory=2 * 2**30, silence=3.0), worker="gate_victim")
+    return Gate(Limits(memory=2**29, silence=5.0), worker="gate_victim")
 
 
 def collected(config: VideoConfig, where: Path) -> RecordingSet:

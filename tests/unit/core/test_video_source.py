@@ -8,15 +8,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from toy_films import RATE, bar, film, tone
+from odd_inputs import lying
+from toy_films import RATE, bar, film, grey, tone
 
 from sensorium.artifacts import read_json
-from sensorium.config import ConfigurationError, VideoConfig
+from sensorium.config import ConfigurationError, SignalsConfig, VideoConfig
 from sensorium.data import collect, index
 from sensorium.data.inspect import summary
+from sensorium.data.media import read_media
+from sensorium.data.picture_track import squared
 from sensorium.data.quarantine import BadRecordingError
 from sensorium.data.recording import SPLITS, RecordingSet
-from sensorium.data.signals import read_signals
+from sensorium.data.signals import Signals, read_signals
 from sensorium.data.windows import StepBatches, Windows
 
 FPS = 20
@@ -187,3 +190,94 @@ def test_suspicious_files_are_left_out_on_demand(tmp_path: Path) -> None:
     row = content["files"][1]
     assert (row["verdict"], row["reason"], row["seconds"]) == ("suspicious", "sound_gap", 0.0)
     assert row["left_out"]["suspicious"] == pytest.approx(4, abs=0.1)
+
+
+def test_rounded_time_stamps_lose_no_picture(tmp_path: Path) -> None:
+    """Matroska stores 62.5 ms as 62 or 63."""
+    path = film(tmp_path / "a.mkv", 2, picture=grey)
+    shown = read_media(path, streams=("video",), frames=30, frame_rate=16, sample_rate=RATE, size=16)["video"]
+    assert np.abs(shown.mean((1, 2, 3)) - (16 + 6 * np.arange(30))).max() < 4
+
+
+def test_a_film_that_was_stored_lying_is_upright(tmp_path: Path) -> None:
+    """Its display matrix turns it; shown it is red above and blue below."""
+    path = film(tmp_path / "a.mp4", 1, picture=lambda k: np.rot90(bar(k, 48, 48)).copy())
+    content = bytearray(path.read_bytes())
+    lying(content, 48)
+    path.write_bytes(content)
+    shown = read_media(path, streams=("video",), frames=12, frame_rate=16, sample_rate=RATE, size=16)["video"]
+    above, below = shown[:, :6].mean((0, 1, 2)), shown[:, 10:].mean((0, 1, 2))
+    assert above[0] > above[2] + 50
+    assert below[2] > below[0] + 50
+
+
+def test_sound_stays_where_its_time_stamps_put_it(tmp_path: Path) -> None:
+    """No sound from 1 to 2 s; what comes later is not moved to the front."""
+    wave = np.concatenate([tone(2.5), tone(1.5, hz=2000)])
+    path = film(tmp_path / "a.mkv", 4, sound=wave, silent=(1, 2), sound_codec="pcm_s16le")
+    heard = read_media(path, streams=("video", "audio"), frames=60, frame_rate=16, sample_rate=RATE, size=16)["audio"]
+    parts = heard[: 7 * RATE // 2].reshape(7, -1).astype(float)  # half seconds
+    peaks = np.abs(np.fft.rfft(parts)).argmax(1) * 2
+    assert not parts[2:4, 1200:-1200].any()
+    assert peaks[[0, 1, 4]] == pytest.approx(440, abs=4)
+    assert peaks[[5, 6]] == pytest.approx(2000, abs=4)
+
+
+@pytest.mark.parametrize(("fit", "corner", "edge"), [("crop", 250, 250), ("pad", 0, 250), ("stretch", 40, 250)])
+def test_a_picture_becomes_square(fit: str, corner: int, edge: int) -> None:
+    """A white square in the middle of a grey picture that is twice as wide."""
+    picture = np.full((32, 64, 3), 40, np.uint8)
+    picture[:, 16:48] = 250
+    shown = squared(picture, 16, fit)
+    assert shown.shape == (16, 16, 3)
+    assert shown[0, 0, 0] == corner
+    assert shown[8, 8, 0] == edge
+    assert (squared(picture[:, ::2], 16, fit, aspect=2.0)[..., 0] == shown[..., 0]).mean() > 0.85
+
+
+def test_what_is_hidden_or_of_a_system_is_no_film(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    films = folder_of_films(tmp_path / "films", [1.0] * 3)
+    for name in (".trash/a.mkv", "@eaDir/game0.mkv/thumb.mkv", "__MACOSX/._game0.mkv", "season/._game1.mkv"):
+        (films / name).parent.mkdir(parents=True, exist_ok=True)
+        (films / name).write_text("no film")
+    (films / "season/again").symlink_to(films)
+    given = section(films, recordings=3, validation_fraction=1 / 3, test_fraction=1 / 3)
+    found = collected(tmp_path / "set", given)
+    assert len(found.details["recordings"]) == 3
+    assert found.details["skipped"] == [".trash", "@eaDir", "__MACOSX", "season/._game1.mkv"]
+    assert "left out, hidden or of a system: .trash, @eaDir" in capsys.readouterr().out
+    with pytest.raises(ConfigurationError, match="has 3 files"):
+        VideoConfig.model_validate(given | {"recordings": 4, "validation_fraction": 0.3}).check()
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".jsonl", ".parquet"])
+def test_signals_of_other_types_are_those_of_csv(tmp_path: Path, suffix: str) -> None:
+    path = keys(tmp_path / "a.csv", 2)
+    rows = np.genfromtxt(path, delimiter=",", names=True)
+    other = path.with_suffix(suffix)
+    if suffix == ".npy":
+        np.save(other, rows)
+    elif suffix == ".jsonl":
+        other.write_text("\n".join(json.dumps(dict(zip(rows.dtype.names, row.tolist(), strict=True))) for row in rows))
+    else:
+        pyarrow = pytest.importorskip("pyarrow", reason="parquet is read with pyarrow")
+        from pyarrow import parquet
+
+        parquet.write_table(pyarrow.table({name: rows[name] for name in rows.dtype.names}), other)
+    plain = SignalsConfig(keys=("right",), values=("mouse",), reward="clock")
+    wanted, found = (
+        read_signals(each, plain.model_copy(update={"suffix": each.suffix})).take(3, 20, FPS, [])
+        for each in (path, other)
+    )
+    assert set(found) == {"action", "reward"}
+    assert all((found[name] == wanted[name]).all() for name in found)
+
+
+def test_a_row_may_name_a_picture_of_its_film() -> None:
+    """Pictures come at 10 a second, frames at 20: what was done at picture n led to the two frames after it."""
+    table = {"0": np.array([2, 0, 1, 3, 1, 0], float)}
+    found = Signals(table, SignalsConfig(clock="frame", column="", choice="0", choices=4))
+    shown = found.take(0, 12, 20, [n / 10 for n in range(6)])["action"]
+    assert shown.tolist() == [0, 2, 2, 0, 0, 1, 1, 3, 3, 1, 1, 0]
+    later = found.take(0, 6, 20, [0.0, 0.1])["action"]
+    assert later.tolist() == [0, 2, 2, 0, 0, 0], "rows of pictures that were not seen yet do not count"

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from toy_films import bar, film, tone
+from toy_films import film, tone
 
 from sensorium.config import LatentsConfig, canonical_json
 from sensorium.data import collect, index
@@ -31,12 +31,18 @@ TOKENIZERS = {
 TINY = DynamicsConfig(dim=32, layers=2, heads=2, key_heads=1, window=8, frames=4, long_frames=8)
 
 
+def blocks(number: int) -> np.ndarray:
+    """A picture uint8 [192, 256, 3] of coloured blocks, others after each five pictures."""
+    colours = np.random.default_rng(number // 5).integers(256, size=(6, 8, 3), dtype=np.uint8)
+    return np.kron(colours, np.ones((32, 32, 1), np.uint8))
+
+
 @pytest.fixture(scope="module")
 def replay(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the results of a film of 256 x 192 pixels and 6 seconds."""
     where = tmp_path_factory.mktemp("replay")
     (where / "films").mkdir()
-    film(where / "films/a.mp4", 6, fps=30, picture=lambda k: bar(k, 192, 256), sound=tone(6))
+    film(where / "films/a.mp4", 6, fps=30, picture=blocks, sound=tone(6))
     rows = [f"{k / 60:.4f},{k // 30 % 2},{k // 20 % 2}" for k in range(360)]
     (where / "films/a.csv").write_text("\n".join(["time,left,jump", *rows]))
     section = {"source": "video", "path": str(where / "films"), "recordings": 1, "size": SIZE, "frames": 40}

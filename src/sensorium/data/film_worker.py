@@ -68,6 +68,10 @@ def answer(job: dict[str, Any], answers: BinaryIO) -> None:
         done = _read(job, answers)
     except BadRecordingError as error:
         done = {"kind": "bad", "reason": error.kind, "detail": str(error)}
+    except MemoryError:
+        done = {"kind": "bad", "reason": "memory", "detail": "it takes too much memory"}
+    except Exception as error:  # whatever it is, it is this file's
+        done = {"kind": "bad", "reason": "unreadable", "detail": f"{type(error).__name__}: {error}"}
     send(answers, done)
 
 

@@ -32,8 +32,8 @@ def _victims(monkeypatch: pytest.MonkeyPatch) -> None:
 def films(folder: Path, names: tuple[str, ...]) -> VideoConfig:
     folder.mkdir()
     for name in names:
-        ground = 30 * GOOD.index(name) if name in GOOD else 200
-        film(folder / f"{name}.mkv", 4, picture=lambda k, g=ground: bar(k, 24, 36, g))
+        ground = 60 * GOOD.index(name) if name in GOOD else 180
+        film(folder / f"{name}.mkv", 4, picture=lambda k, g=ground: bar(k, 24, 36, g + k))
     return VideoConfig(path=str(folder), recordings=len(names), max_bad_fraction=0.9, **SECTION)
 
 

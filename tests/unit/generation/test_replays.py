@@ -37,12 +37,18 @@ def blocks(number: int) -> np.ndarray:
     return np.kron(colours, np.ones((32, 32, 1), np.uint8))
 
 
+def melody() -> np.ndarray:
+    """Six seconds of tones of a tenth of a second, of other pitch and loudness each."""
+    random = np.random.default_rng(0)
+    return np.concatenate([tone(0.1, hz=random.uniform(100, 6000), level=random.uniform(0, 0.9)) for _ in range(60)])
+
+
 @pytest.fixture(scope="module")
 def replay(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the results of a film of 256 x 192 pixels and 6 seconds."""
     where = tmp_path_factory.mktemp("replay")
     (where / "films").mkdir()
-    film(where / "films/a.mp4", 6, fps=30, picture=blocks, sound=tone(6))
+    film(where / "films/a.mp4", 6, fps=30, picture=blocks, sound=melody())
     rows = [f"{k / 60:.4f},{k // 30 % 2},{k // 20 % 2}" for k in range(360)]
     (where / "films/a.csv").write_text("\n".join(["time,left,jump", *rows]))
     section = {"source": "video", "path": str(where / "films"), "recordings": 1, "size": SIZE, "frames": 40}

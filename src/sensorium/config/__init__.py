@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sensorium.config.augmentation import AudioAugmentation, VisionAugmentation
-from sensorium.config.films import SOUND_SUFFIXES, Data, Films, FolderConfig, SignalsConfig, VideoConfig
+from sensorium.config.films import SOUND_SUFFIXES, Data, FilmSource, FolderConfig, SignalsConfig, VideoConfig
 from sensorium.config.parse import canonical_json, parse, parse_section, parse_stored
 from sensorium.config.section import ConfigurationError, Depth, PlainTraining, Section, Training, Width, without_muon
 from sensorium.config.sets import (
@@ -39,7 +39,7 @@ __all__ = [
     "ConfigurationError",
     "Data",
     "Depth",
-    "Films",
+    "FilmSource",
     "FolderConfig",
     "ImageNetConfig",
     "LabelledSet",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sensorium.config.films import Films, VideoConfig
+from sensorium.config.films import FilmSource, VideoConfig
 from sensorium.config.section import Training
 from sensorium.config.sets import LabelledSet, PictureSet, SoundSet
 from sensorium.config.sources import AtariConfig, PlayroomConfig, Source
@@ -105,7 +105,7 @@ def recorded(data: Source) -> Recorded:
         return Recorded(truth=8)
     if isinstance(data, VideoConfig):
         return _filmed(data)
-    silent = isinstance(data, Films) and not data.has("audio")
+    silent = isinstance(data, FilmSource) and not data.has("audio")
     return Recorded(sample_rate=0) if silent else Recorded()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -20,7 +21,7 @@ SIGNAL_SUFFIXES = (".csv", ".npy", ".parquet", ".jsonl")
 Column = Annotated[str, Field(min_length=1)]
 
 
-class Films(Recordings):
+class FilmSource(Recordings):
     """Settings that all sources of films and sounds share."""
 
     source: str
@@ -48,11 +49,12 @@ class Films(Recordings):
         return stream in self.streams
 
     @model_validator(mode="after")
-    def _shortest_fits(self) -> Films:
+    def _shortest_fits(self) -> FilmSource:
         if self.shortest > self.frames:
             raise ValueError(f"shortest is {self.shortest}: it must not exceed frames ({self.frames})")
         return self
 
+    @cached_property
     def listing(self) -> str:
         """A digest of the names and sizes of the files: dates say nothing, and Snakemake need not handle the names."""
         found = hashlib.sha256()
@@ -88,7 +90,7 @@ class Films(Recordings):
         return files[: self.recordings]
 
 
-class FolderConfig(Films):
+class FolderConfig(FilmSource):
     """Short files in a folder, the beginning of each a recording: videos with sound, or sounds alone."""
 
     source: Literal["folder"] = Field("folder", description=SOURCE)
@@ -143,7 +145,7 @@ class SignalsConfig(Section):
         return {"kind": "continuous", "size": size} if size else None
 
 
-class VideoConfig(Films):
+class VideoConfig(FilmSource):
     """Long videos, all of them: cut into recordings, at a rate and size of their own, with signals beside them."""
 
     source: Literal["video"] = Field("video", description=SOURCE)

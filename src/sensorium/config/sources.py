@@ -45,6 +45,11 @@ class Source(Section):
         """Samples of its sound in each frame."""
         return 1_000
 
+    @property
+    def sound_clock(self) -> tuple[int, int]:
+        """Samples a second and a frame: what hears one set can hear another of the same clock."""
+        return self.sample_rate, self.samples_per_frame
+
     def episodes(self) -> int:
         """Recordings that are expected, by which memory, disk and evaluations are planned."""
         return self.recordings
@@ -53,6 +58,7 @@ class Source(Section):
         """Files and folders that the recordings depend on; a simulator has none."""
         return []
 
+    @property
     def listing(self) -> str:
         """A digest of the names and sizes of the files that are read; empty where `files` stands for them."""
         return ""

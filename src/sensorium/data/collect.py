@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from sensorium.config import AnyData, Films, Source, canonical_json, parse_section
+from sensorium.config import AnyData, FilmSource, Source, canonical_json, parse_section
 from sensorium.data import sources
 from sensorium.data.collect_films import collect_films
 from sensorium.data.files import printable
@@ -47,7 +47,7 @@ def collect(config: Any, shard: int, output: Path) -> None:
     Raises:
         BadDataError: as soon as this shard alone has more bad recordings than the whole set may have.
     """
-    if isinstance(config, Films):
+    if isinstance(config, FilmSource):
         collect_films(config, numbers_of_shard(config, shard), output)
         return
     source = sources.module(config.source)

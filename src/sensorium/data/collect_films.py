@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from sensorium.config import Films, VideoConfig, canonical_json
+from sensorium.config import FilmSource, VideoConfig, canonical_json
 from sensorium.data import sources
 from sensorium.data.files import printable
-from sensorium.data.gate import Gate, size_of
+from sensorium.data.gate import FileGate, size_of
 from sensorium.data.quarantine import BadRecordingError, check, refuse_too_many
 from sensorium.data.recording import recording_name
 from sensorium.data.shard_writer import ShardWriter, open_shard
@@ -30,7 +30,7 @@ class FilmCollection:
         quarantine: entries of the files that were left out.
     """
 
-    def __init__(self, config: Films, gate: Gate, shard: ShardWriter) -> None:
+    def __init__(self, config: FilmSource, gate: FileGate, shard: ShardWriter) -> None:
         self._config, self._gate, self._shard = config, gate, shard
         self._source = sources.module(config.source)
         self._details = self._source.details(config)
@@ -97,7 +97,7 @@ class FilmCollection:
         refuse_too_many(self.quarantine, self._config.recordings, self._config.max_bad_fraction)
 
 
-def collect_films(config: Films, numbers: range, output: Path, gate: Gate | None = None) -> None:
+def collect_films(config: FilmSource, numbers: range, output: Path, gate: FileGate | None = None) -> None:
     """Write the shard of these files and its list.
 
     Raises:
@@ -106,7 +106,7 @@ def collect_films(config: Films, numbers: range, output: Path, gate: Gate | None
     details = sources.module(config.source).details(config)
     if skipped := details["skipped"]:
         say(f"{config.path}: left out, hidden or of a system: {', '.join(skipped)}")
-    with gate or Gate() as reader, open_shard(output) as shard:
+    with gate or FileGate() as reader, open_shard(output) as shard:
         collection = FilmCollection(config, reader, shard)
         for number in track(numbers, "files"):
             collection.add(number)

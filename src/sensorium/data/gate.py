@@ -92,7 +92,7 @@ def _state(process: int) -> tuple[float, bool]:
     return seconds, not set(states) & {"R", "D"}
 
 
-class Gate:
+class FileGate:
     """A reader's process, started when it is needed and anew after it was stopped.
 
     Args:
@@ -107,7 +107,7 @@ class Gate:
         self._buffer = bytearray()
         self._watch = Watch(0, 0.0, 0.0)
 
-    def __enter__(self) -> Gate:
+    def __enter__(self) -> FileGate:
         return self
 
     def __exit__(

@@ -60,7 +60,7 @@ class Wanted:
     fit: str = "crop"
 
 
-class Film:
+class FilmReader:
     """One pass over an open file.
 
     Args:
@@ -240,8 +240,8 @@ def read_film(
     signals: Signals | None = None,
     again: ReadAgain | None = None,
     alive: Callable[[], None] = lambda: None,
-) -> Iterator[Piece | Film]:
-    """The pieces of a file, and at the end the `Film` with what was noticed; the arguments are those of `Film`.
+) -> Iterator[Piece | FilmReader]:
+    """The pieces of a file, and at the end the `FilmReader` with what was noticed; the arguments are those of `FilmReader`.
 
     Raises:
         BadRecordingError: if the file cannot be read, is cut off, is damaged, or lacks a stream.
@@ -251,7 +251,7 @@ def read_film(
         length_is_known = _states_its_length(file)
         with av.open(file, "r", options=LIMITS) as container:
             known = length_is_known and container.format.name not in GUESSED
-            film = Film(container, wanted, cuts, signals, again, alive)
+            film = FilmReader(container, wanted, cuts, signals, again, alive)
             yield from film.pieces(known)
             yield film
 
@@ -310,7 +310,7 @@ def read_media(
             break
         except ReadAgain as other:
             again = other
-    assert isinstance(film, Film)
+    assert isinstance(film, FilmReader)
     if not pieces or pieces[0].frames < frames:
         raise BadRecordingError(f"{path.name}: too short: {film.frames} of {frames} frames", "too_short")
     assert isinstance(pieces[0], Piece)

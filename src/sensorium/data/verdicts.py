@@ -13,7 +13,7 @@ Verdict = Literal["ok", "repaired", "suspicious", "bad"]
 VERDICTS: tuple[Verdict, ...] = ("ok", "repaired", "suspicious", "bad")  # the worst one comes last
 
 
-class Reason(NamedTuple):
+class Finding(NamedTuple):
     """A reason: its verdict, what it means, and what to do about it."""
 
     verdict: Verdict
@@ -21,44 +21,48 @@ class Reason(NamedTuple):
     way_out: str
 
 
-REASONS: dict[str, Reason] = {
-    "good": Reason("ok", "nothing was found", "nothing"),
-    "turned": Reason("repaired", "it says that it is to be shown turned, and was turned", "nothing"),
-    "pixels": Reason("repaired", "its pixels are no squares, and were made squares", "nothing"),
-    "late_picture": Reason("repaired", "its picture begins after its sound; the sound before is left out", "nothing"),
-    "overlap": Reason("repaired", "packets of sound overlap; what was there already is left out", "nothing"),
-    "channels_cancel": Reason("repaired", "its channels cancel each other; the first one is taken", "check the cables"),
-    "dead_channel": Reason("repaired", "a channel is silent; the loudest one is taken alone", "check the cables"),
-    "integers": Reason("repaired", "floats in the range of 16 bits, which were scaled", "nothing"),
-    "picture_gap": Reason("suspicious", "its picture has gaps, in which it stands still", "look at it"),
-    "sound_gap": Reason("suspicious", "its sound has gaps, which are silent", "listen to it"),
-    "frozen": Reason(
+REASONS: dict[str, Finding] = {
+    "good": Finding("ok", "nothing was found", "nothing"),
+    "turned": Finding("repaired", "it says that it is to be shown turned, and was turned", "nothing"),
+    "pixels": Finding("repaired", "its pixels are no squares, and were made squares", "nothing"),
+    "late_picture": Finding("repaired", "its picture begins after its sound; the sound before is left out", "nothing"),
+    "overlap": Finding("repaired", "packets of sound overlap; what was there already is left out", "nothing"),
+    "channels_cancel": Finding(
+        "repaired", "its channels cancel each other; the first one is taken", "check the cables"
+    ),
+    "dead_channel": Finding("repaired", "a channel is silent; the loudest one is taken alone", "check the cables"),
+    "integers": Finding("repaired", "floats in the range of 16 bits, which were scaled", "nothing"),
+    "picture_gap": Finding("suspicious", "its picture has gaps, in which it stands still", "look at it"),
+    "sound_gap": Finding("suspicious", "its sound has gaps, which are silent", "listen to it"),
+    "frozen": Finding(
         "suspicious", "most of its pictures equal the one before", "look at it; cut out what stands still"
     ),
-    "blank": Reason("suspicious", "most of its pictures have one colour", "look at it"),
-    "narrow": Reason("suspicious", "its sides are below 8 pixels, or one is 20 times the other", "look at it"),
-    "zeros": Reason("suspicious", "most of its sound is digital silence", "listen to it; copy it again"),
-    "clipped": Reason("suspicious", "its sound is clipped", "record it at a lower level"),
-    "offset": Reason("suspicious", "its sound has a constant offset", "remove it with a high-pass filter"),
-    "faint": Reason("suspicious", "its sound stays below -80 dB of full scale", "check the microphone"),
-    "noise": Reason("suspicious", "its sound is white noise at a high level", "check the byte order and sample format"),
-    "short_signals": Reason("suspicious", "its signals end before it does", "check the clock of the signals"),
-    "unreadable": Reason("bad", "its reader fails", "encode it again, or remove it"),
-    "no_stream": Reason("bad", "a stream is missing", "change data.streams, or remove it"),
-    "no_decoder": Reason("bad", "no decoder knows its codec", "encode it again"),
-    "damaged": Reason("bad", "a packet is damaged", "copy it again from its source"),
-    "truncated": Reason("bad", "it ends before the length that it states", "copy it again, or write its length anew"),
-    "too_short": Reason("bad", "it has fewer frames than data.shortest", "remove it, or lower data.shortest"),
-    "too_large": Reason("bad", "its rate or its pictures are too large", "make it smaller"),
-    "time_stamps": Reason("bad", "its time stamps jump", "write them anew (ffmpeg -i IN -c copy OUT)"),
-    "non_finite": Reason("bad", "its samples are not finite", "export it again"),
-    "out_of_range": Reason("bad", "its float samples are far beyond full scale", "export it again"),
-    "silent": Reason("bad", "every sample is equal", "change data.streams, or remove it"),
-    "constant": Reason("bad", "all pictures are equal", "remove it"),
-    "signals": Reason("bad", "the file beside it cannot be used", "see the detail"),
-    "memory": Reason("bad", "its reader took too much memory and was stopped", "encode it again, or remove it"),
-    "time": Reason("bad", "its reader hung and was stopped", "encode it again, or remove it"),
-    "crash": Reason("bad", "its reader crashed", "encode it again, or remove it"),
+    "blank": Finding("suspicious", "most of its pictures have one colour", "look at it"),
+    "narrow": Finding("suspicious", "its sides are below 8 pixels, or one is 20 times the other", "look at it"),
+    "zeros": Finding("suspicious", "most of its sound is digital silence", "listen to it; copy it again"),
+    "clipped": Finding("suspicious", "its sound is clipped", "record it at a lower level"),
+    "offset": Finding("suspicious", "its sound has a constant offset", "remove it with a high-pass filter"),
+    "faint": Finding("suspicious", "its sound stays below -80 dB of full scale", "check the microphone"),
+    "noise": Finding(
+        "suspicious", "its sound is white noise at a high level", "check the byte order and sample format"
+    ),
+    "short_signals": Finding("suspicious", "its signals end before it does", "check the clock of the signals"),
+    "unreadable": Finding("bad", "its reader fails", "encode it again, or remove it"),
+    "no_stream": Finding("bad", "a stream is missing", "change data.streams, or remove it"),
+    "no_decoder": Finding("bad", "no decoder knows its codec", "encode it again"),
+    "damaged": Finding("bad", "a packet is damaged", "copy it again from its source"),
+    "truncated": Finding("bad", "it ends before the length that it states", "copy it again, or write its length anew"),
+    "too_short": Finding("bad", "it has fewer frames than data.shortest", "remove it, or lower data.shortest"),
+    "too_large": Finding("bad", "its rate or its pictures are too large", "make it smaller"),
+    "time_stamps": Finding("bad", "its time stamps jump", "write them anew (ffmpeg -i IN -c copy OUT)"),
+    "non_finite": Finding("bad", "its samples are not finite", "export it again"),
+    "out_of_range": Finding("bad", "its float samples are far beyond full scale", "export it again"),
+    "silent": Finding("bad", "every sample is equal", "change data.streams, or remove it"),
+    "constant": Finding("bad", "all pictures are equal", "remove it"),
+    "signals": Finding("bad", "the file beside it cannot be used", "see the detail"),
+    "memory": Finding("bad", "its reader took too much memory and was stopped", "encode it again, or remove it"),
+    "time": Finding("bad", "its reader hung and was stopped", "encode it again, or remove it"),
+    "crash": Finding("bad", "its reader crashed", "encode it again, or remove it"),
 }
 
 

@@ -11,8 +11,7 @@ from sensorium.config import (
     AudioAugmentation,
     AudioData,
     Depth,
-    Films,
-    FolderConfig,
+    FilmSource,
     LabelledSet,
     PlainTraining,
     PlayroomConfig,
@@ -281,7 +280,7 @@ class PerceptionSettings(WorldSettings):
         bodies = ["properties"] if isinstance(self.data, PlayroomConfig) else []
         if isinstance(self.data, PlayroomConfig) and self.data.max_bodies - self.data.min_bodies >= 2:
             bodies.append("zero_shot")  # it withholds two visual classes, and a third must remain
-        state = [] if isinstance(self.data, Films) else ["world_state"]
+        state = [] if isinstance(self.data, FilmSource) else ["world_state"]
         return [*super().evaluations_on(), *probes, "retrieval", *few, *bodies, *state, *joint]
 
     def trained(self) -> list[str]:
@@ -341,14 +340,11 @@ class PerceptionSettings(WorldSettings):
             raise ValueError(
                 f"encoders.vision.data.size is {vision.size}: it must be data.size ({self.data.size}); it embeds both"
             )
-        if audio and any(
-            getattr(audio, rate) != getattr(self.data, rate) for rate in ("sample_rate", "samples_per_frame")
-        ):
+        if audio and audio.sound_clock != self.data.sound_clock:
             raise ValueError(
-                f"encoders.audio.data is set while data.source is {self.data.source}, whose sound has a rate of its "
-                "own; omit it"
+                f"encoders.audio.data is set while data.source is {self.data.source}: its sound has its own rate; omit it"
             )
         for modality, stream, own in (("vision", "video", vision), ("audio", "audio", audio)):
-            if isinstance(own, FolderConfig) and stream not in own.streams:
+            if isinstance(own, FilmSource) and stream not in own.streams:
                 raise ValueError(f"encoders.{modality}.data.streams is {own.streams}: it must name {stream}")
         return self

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from sensorium.agent.config import AgentConfig, AgentReturnConfig, CloningConfig, ImaginationConfig
 from sensorium.config import VisionAugmentation
-from sensorium.config.films import Data, Films
+from sensorium.config.films import Data, FilmSource
 from sensorium.config.section import LARGEST_SEED, PlainTraining, Section, Training, Width
 from sensorium.config.sources import TOKENIZER_STRIDE, AtariConfig, PlayroomConfig
 from sensorium.generation.config import PCA_FRAMES, DynamicsConfig, ReconstructionConfig
@@ -230,7 +230,7 @@ class AgentReturnsConfig(Study):
 
     @model_validator(mode="after")
     def _world_fits(self) -> AgentReturnsConfig:
-        if isinstance(self.data, Films) or getattr(self.data, "task", "") == "none":
+        if isinstance(self.data, FilmSource) or getattr(self.data, "task", "") == "none":
             raise ValueError("data has no rewards: set data.task, or record a game")
         self.tokenizer.check_size(self.data.size)
         if self.dynamics.path != "filtered":

@@ -13,7 +13,7 @@ from toy_films import bar, film
 from sensorium.config import VideoConfig
 from sensorium.data import index
 from sensorium.data.collect_films import collect_films
-from sensorium.data.gate import Gate, Limits
+from sensorium.data.gate import FileGate, Limits
 from sensorium.data.quarantine import BadDataError, BadRecordingError
 from sensorium.data.recording import RecordingSet, read_shard
 from sensorium.data.windows import StepBatches, Windows
@@ -37,8 +37,8 @@ def films(folder: Path, names: tuple[str, ...]) -> VideoConfig:
     return VideoConfig(path=str(folder), recordings=len(names), max_bad_fraction=0.9, **SECTION)
 
 
-def gate() -> Gate:
-    return Gate(Limits(memory=2**29, silence=5.0), worker="gate_victim")
+def gate() -> FileGate:
+    return FileGate(Limits(memory=2**29, silence=5.0), worker="gate_victim")
 
 
 def collected(config: VideoConfig, where: Path) -> RecordingSet:
@@ -77,7 +77,7 @@ def test_a_file_has_no_more_time_than_its_size_allows(tmp_path: Path) -> None:
     config = films(tmp_path / "films", ("a",))
     job = {"path": f"{config.path}/a.mkv", "wanted": {}, "cuts": {}, "signals": None}
     start = time.monotonic()
-    with Gate(Limits(longest=0.0, longest_a_byte=0.0)) as readers, pytest.raises(BadRecordingError) as caught:
+    with FileGate(Limits(longest=0.0, longest_a_byte=0.0)) as readers, pytest.raises(BadRecordingError) as caught:
         list(readers.read(job, 1000))
     assert caught.value.kind == "time"
     assert time.monotonic() - start < 60

@@ -6,14 +6,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sensorium.config import Films
+from sensorium.config import FilmSource
 from sensorium.config.folders import skipped_below
 
 PIECES = 100_000  # most recordings of a film: a recording's number is that of its film times this, plus its own
 
 
 @lru_cache(maxsize=4)
-def files_of(config: Films) -> list[Path]:
+def files_of(config: FilmSource) -> list[Path]:
     """The films or sounds; a large tree is walked only once.
 
     Raises:
@@ -22,12 +22,12 @@ def files_of(config: Films) -> list[Path]:
     return config.films()
 
 
-def origin(config: Films, number: int) -> str:
+def origin(config: FilmSource, number: int) -> str:
     """Path of file `number`, below the folder."""
     return str(files_of(config)[number].relative_to(config.path))
 
 
-def wanted(config: Films, fit: str) -> dict[str, Any]:
+def wanted(config: FilmSource, fit: str) -> dict[str, Any]:
     """What is read of each file, for `data.film_worker`."""
     return {
         "wanted": {
@@ -40,7 +40,7 @@ def wanted(config: Films, fit: str) -> dict[str, Any]:
     }
 
 
-def film_details(config: Films) -> dict[str, Any]:
+def film_details(config: FilmSource) -> dict[str, Any]:
     """Details that all recordings of a set of films share."""
     files_of(config)
     heard = "audio" in config.streams

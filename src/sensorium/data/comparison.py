@@ -153,7 +153,7 @@ def leave_out(entries: Sequence[Mapping[str, Any]], copies: Sequence[Copy]) -> l
 def unchanging(arrays: Sequence[Fields], details: Mapping[str, Any]) -> list[str]:
     """Warnings of streams in which nothing changes in any recording.
 
-    Silence, a channel that stays, and a reward that never comes may happen in a small set. FilmSource that all stand still,
+    Silence, a channel that stays, and a reward that never comes may happen in a small set. Films that all stand still,
     and actions of which there is only one, are faults.
 
     Args:

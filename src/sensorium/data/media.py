@@ -241,7 +241,7 @@ def read_film(
     again: ReadAgain | None = None,
     alive: Callable[[], None] = lambda: None,
 ) -> Iterator[Piece | FilmReader]:
-    """The pieces of a file, and at the end the `FilmReader` with what was noticed; the arguments are those of `FilmReader`.
+    """The pieces of a file, and at the end its reader with what was noticed; the arguments are those of `FilmReader`.
 
     Raises:
         BadRecordingError: if the file cannot be read, is cut off, is damaged, or lacks a stream.

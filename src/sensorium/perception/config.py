@@ -342,7 +342,7 @@ class PerceptionSettings(WorldSettings):
             )
         if audio and audio.sound_clock != self.data.sound_clock:
             raise ValueError(
-                f"encoders.audio.data is set while data.source is {self.data.source}: its sound has a rate of its own"
+                f"encoders.audio.data is set while data.source is {self.data.source}: its sound has its own rate"
             )
         for modality, stream, own in (("vision", "video", vision), ("audio", "audio", audio)):
             if isinstance(own, FilmSource) and stream not in own.streams:

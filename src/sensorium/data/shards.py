@@ -130,4 +130,7 @@ def refuse_empty_splits(recordings: Sequence[Mapping[str, Any]]) -> None:
     """
     for split in SPLITS:
         if not any(entry["split"] == split for entry in recordings):
-            raise BadDataError(f"no good recording is left for {split}: collect more (data.recordings)")
+            raise BadDataError(
+                f"no good recording is left for {split}: collect more (data.recordings), or leave out less of films "
+                "(data.gap, data.shortest)"
+            )

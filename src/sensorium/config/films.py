@@ -179,8 +179,8 @@ class VideoConfig(FilmSource):
         """Recordings that so many hours are cut into."""
         return max(1, math.ceil(self.hours * 3600 * self.frame_rate / self.frames))
 
-    def _split(self) -> int:
-        return self.recordings if self.split_by == "file" else self.episodes()
+    def _draws_splits(self) -> bool:
+        return self.split_by == "file"
 
     @model_validator(mode="after")
     def _rates_fit(self) -> VideoConfig:

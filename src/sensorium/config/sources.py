@@ -92,16 +92,16 @@ class Recordings(Source):
         """Whether the recordings have this stream, "video" or "audio"."""
         return True
 
-    def _split(self) -> int:
-        """How many parts the splits are drawn from: recordings, or what else stays together."""
-        return self.recordings
+    def _draws_splits(self) -> bool:
+        """Whether each of `recordings` is drawn for a split."""
+        return True
 
     @model_validator(mode="after")
     def _splits_fit(self) -> Recordings:
         if self.size % TOKENIZER_STRIDE:
             raise ValueError(f"size is {self.size}: it must be a multiple of {TOKENIZER_STRIDE}")
         smallest = min(self.validation_fraction, self.test_fraction, 1 - self.validation_fraction - self.test_fraction)
-        if smallest * self._split() < 1:
+        if self._draws_splits() and smallest * self.recordings < 1:
             raise ValueError(
                 f"recordings is {self.recordings}: too few to leave one in each of training, validation "
                 f"({self.validation_fraction}) and test ({self.test_fraction})"

@@ -137,6 +137,13 @@ def set_bytes(data: Any) -> int:
     return int(data.episodes()) * (int(data.frames) * frame_bytes(data) + headers)
 
 
+def held_bytes(data: Any) -> int:
+    """Bytes of a set that `collect` holds: a shard, or of films, whose shards are written as they fill, a recording."""
+    if isinstance(data, FilmSource):
+        return int(data.frames) * frame_bytes(data)
+    return set_bytes(data) // int(data.shards)
+
+
 def split_frames(data: Any, split: str) -> int:
     """Frames in the training, validation or test recordings of a source whose splits are drawn."""
     test, validation = (getattr(data, f"{name}_fraction", 0.1) for name in ("test", "validation"))

@@ -1,6 +1,5 @@
 """The only functions and constants of the workflow: validated settings, shared inputs, resources and commands."""
 
-from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -130,15 +129,15 @@ def set_section(wildcards):
     return canonical_json(SETS[wildcards.set])
 
 
-@cache
-def files_of(name):
-    """Files that a set is read from; a simulator has none."""
-    return SETS[name].files()
-
-
 def source_files(wildcards):
-    """Files that the recordings are read from, listed once for all shards."""
-    return files_of(wildcards.set)
+    """Files that the recordings are read from."""
+    return SETS[wildcards.set].files()
+
+
+def set_revision(wildcards):
+    """REVISION of `collect`, and for films a digest of what they are: Snakemake cannot take all names as inputs."""
+    listed = SETS[wildcards.set].listing
+    return f"{revision('collect')} {listed}" if listed else revision("collect")
 
 
 def shards(suffix):

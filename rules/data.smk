@@ -18,7 +18,7 @@ rule collect:
         runtime=120,
     params:
         config=set_section,
-        revision=revision("collect"),
+        revision=set_revision,
     message:
         "Recording shard {wildcards.shard} of {wildcards.set}"
     shell:

@@ -97,10 +97,17 @@ def _text(value: Any) -> str:
     return REQUIRED if value is PydanticUndefined else json.dumps(value)
 
 
-def _own_fields(model: type[Source]) -> dict[str, FieldInfo]:
-    """Fields that only one source of episodes has."""
-    shared = {"source", *Recordings.model_fields}
-    return {name: field for name, field in model.model_fields.items() if name not in shared}
+def _own_fields() -> Iterator[tuple[str, str, FieldInfo]]:
+    """(sources, key, field) of the keys that only some sources of episodes have; an equal key is named once."""
+    shared, found = {"source", *Recordings.model_fields}, dict[tuple[str, str], list[str]]()
+    fields = {}
+    for source, model in EPISODES.items():
+        for key, field in model.model_fields.items():
+            if key not in shared:
+                found.setdefault((key, repr(field)), []).append(source)
+                fields[key, repr(field)] = field
+    for (key, text), sources in found.items():
+        yield " and ".join(sources), key, fields[key, text]
 
 
 # YAML ----------------------------------------------------------------------------------------------------------------
@@ -144,9 +151,8 @@ def _comment(field: FieldInfo) -> str:
 def _data_yaml(data: Data) -> list[str]:
     """The section `data`. Keys of one source are comments, so that a preset can name another source."""
     lines = [f"  source: {_text(data.source)}  # {_comment(type(data).model_fields['source'])}"]
-    for source, model in EPISODES.items():
-        for name, field in _own_fields(model).items():
-            lines.append(f"  # {name}: {_text(field.default)}  # only {source}: {_comment(field)}")
+    for source, name, field in _own_fields():
+        lines.append(f"  # {name}: {_text(field.default)}  # only {source}: {_comment(field)}")
     return lines + [line for line in _yaml(data) if line.split(":")[0].strip() in Recordings.model_fields]
 
 
@@ -228,10 +234,12 @@ def _data_rows(data: Data) -> list[Row]:
     """The keys of all sources of episodes."""
     source = _row("data.source", type(data).model_fields["source"], data.source)
     rows = [source._replace(allowed=_escaped(" | ".join(EPISODES)))]
-    for name, model in EPISODES.items():
-        for key, field in _own_fields(model).items():
-            row = _row(f"data.{key}", field, field.default)
-            rows.append(row._replace(meaning=f"only {name}: {row.meaning}"))
+    for name, key, field in _own_fields():
+        row = _row(f"data.{key}", field, field.default)
+        rows.append(row._replace(meaning=f"only {name}: {row.meaning}"))
+        for model in _types(field.annotation):
+            if isinstance(model, type) and issubclass(model, Section):
+                rows += [_row(f"data.{key}.{name}", part, part.default) for name, part in model.model_fields.items()]
     return rows + [_row(f"data.{key}", field, getattr(data, key)) for key, field in Recordings.model_fields.items()]
 
 

@@ -67,6 +67,7 @@ INTERACTIVE = {
 PLANNING = {
     "runs": "sensorium.planning.runs",
     "estimate": "sensorium.planning.estimate",
+    "inspect": "sensorium.data.inspect",
 }
 PROGRAMS = {**TRAININGS, **EVALUATIONS, **OTHERS, **INTERACTIVE, **PLANNING}
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 FILMS, PICTURES = 24, 12
+ODD = os.fsdecode(b"films/set {01}: gr\xfcn.mp4")  # a name that Snakemake could not handle as an input
 
 
 @pytest.fixture(scope="module")
 def done(clone, command, stub) -> Path:
     """A copy of the repository that has recordings of films and of pictures, made by a good run."""
     folder = clone("done")
+    (folder / "films").mkdir()
     for number in range(FILMS):
-        (folder / "films").mkdir(exist_ok=True)
         (folder / f"films/{number}.mp4").touch()
+    (folder / "films/0.mp4").rename(folder / ODD)
     for number in range(PICTURES):
         for kind in ("cat", "dog"):
             (folder / "pictures" / kind).mkdir(parents=True, exist_ok=True)
@@ -51,6 +54,20 @@ def test_a_changed_source_that_is_not_there_stops_everything(done, warm_command,
     assert result.returncode == 1, result.stdout
     assert f"config: {named}" in result.stdout
     assert "Nothing to be done" not in result.stdout
+
+
+def test_films_are_known_by_their_names_and_sizes(done, warm_command):
+    def planned() -> str:
+        return warm_command(done, *words(), "-n", "--", "results/data/folder/manifest.json").stdout
+
+    os.utime(done / ODD, (2**32, 2**32))
+    assert "Nothing to be done" in planned(), "a date in the future does nothing"
+    (done / "films/.DS_Store").touch()
+    assert "Nothing to be done" in planned(), "nor does what is no film"
+    (done / "films/1.mp4").write_bytes(b"another film")
+    assert "Recording shard 0000 of folder" in planned()
+    (done / "films/1.mp4").write_bytes(b"")
+    assert "Nothing to be done" in planned()
 
 
 def test_a_job_does_not_list_the_sources_again(done, warm_command):

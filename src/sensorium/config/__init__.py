@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sensorium.config.augmentation import AudioAugmentation, VisionAugmentation
 from sensorium.config.episodes import Data
+from sensorium.config.films import SOUND_SUFFIXES, FilmSource, FolderConfig, SignalsConfig, VideoConfig
 from sensorium.config.gymnasium import GymnasiumConfig
 from sensorium.config.parse import canonical_json, parse, parse_section, parse_stored
 from sensorium.config.section import ConfigurationError, Depth, PlainTraining, Section, Training, Width, without_muon
@@ -23,15 +24,7 @@ from sensorium.config.sets import (
     SpeechCommandsConfig,
     VisionData,
 )
-from sensorium.config.sources import (
-    SOUND_SUFFIXES,
-    TOKENIZER_STRIDE,
-    AtariConfig,
-    FolderConfig,
-    PlayroomConfig,
-    Recordings,
-    Source,
-)
+from sensorium.config.sources import TOKENIZER_STRIDE, AtariConfig, PlayroomConfig, Recordings, Source
 from sensorium.config.transformer import Transformer
 from sensorium.config.world import WorldSettings
 
@@ -48,6 +41,7 @@ __all__ = [
     "ConfigurationError",
     "Data",
     "Depth",
+    "FilmSource",
     "FolderConfig",
     "GymnasiumConfig",
     "ImageNetConfig",
@@ -59,12 +53,14 @@ __all__ = [
     "PlayroomConfig",
     "Recordings",
     "Section",
+    "SignalsConfig",
     "SoundFoldersConfig",
     "SoundSet",
     "Source",
     "SpeechCommandsConfig",
     "Training",
     "Transformer",
+    "VideoConfig",
     "VisionAugmentation",
     "VisionData",
     "Width",

@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from sensorium.config.films import FilmSource, VideoConfig
 from sensorium.config.gymnasium import GymnasiumConfig, described
 from sensorium.config.section import Training
 from sensorium.config.sets import LabelledSet, PictureSet, SoundSet
-from sensorium.config.sources import AtariConfig, FolderConfig, PlayroomConfig, Recordings, Source
+from sensorium.config.sources import AtariConfig, PlayroomConfig, Recordings, Source
 from sensorium.config.transformer import Transformer
 
 FLOAT = 4  # bytes of a float32
@@ -110,8 +111,18 @@ def recorded(data: Source) -> Recorded:
         return Recorded(sample_rate=0, samples=0, truth=8)
     if isinstance(data, SoundSet):
         return Recorded(truth=8)
-    silent = isinstance(data, FolderConfig) and "audio" not in data.streams
+    if isinstance(data, VideoConfig):
+        return _filmed(data)
+    silent = isinstance(data, FilmSource) and not data.has("audio")
     return Recorded(sample_rate=0) if silent else Recorded()
+
+
+def _filmed(data: VideoConfig) -> Recorded:
+    """What long videos hold, with the signals beside them."""
+    rate, samples = (data.sample_rate, data.samples_per_frame) if data.has("audio") else (0, 0)
+    beside = data.signals
+    body, action = (len(beside.body), beside.action()) if beside else (0, None)
+    return Recorded(sample_rate=rate, samples=samples, body=body, action=action, fields=5)
 
 
 def frame_bytes(data: Any) -> int:
@@ -129,7 +140,14 @@ def frame_bytes(data: Any) -> int:
 def set_bytes(data: Any) -> int:
     """Bytes of all shards of a set of recordings; films and sounds of a folder may be shorter than `frames`."""
     headers = _FIELD * recorded(data).fields // (16 if isinstance(data, PictureSet) else 1)
-    return int(data.recordings) * (int(data.frames) * frame_bytes(data) + headers)
+    return int(data.episodes()) * (int(data.frames) * frame_bytes(data) + headers)
+
+
+def held_bytes(data: Any) -> int:
+    """Bytes of a set that `collect` holds: a shard, or of films, whose shards are written as they fill, a recording."""
+    if isinstance(data, FilmSource):
+        return int(data.frames) * frame_bytes(data)
+    return set_bytes(data) // int(data.shards)
 
 
 def split_frames(data: Any, split: str) -> int:
@@ -138,4 +156,4 @@ def split_frames(data: Any, split: str) -> int:
     if isinstance(data, LabelledSet):
         validation *= 1 - test
     share = {"test": test, "validation": validation, "training": 1 - test - validation}[split]
-    return round(share * data.recordings) * int(data.frames)
+    return round(share * data.episodes()) * int(data.frames)

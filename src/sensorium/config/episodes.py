@@ -6,7 +6,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from sensorium.config.films import FolderConfig, VideoConfig
 from sensorium.config.gymnasium import GymnasiumConfig
-from sensorium.config.sources import AtariConfig, FolderConfig, PlayroomConfig
+from sensorium.config.sources import AtariConfig, PlayroomConfig
 
-Data = Annotated[PlayroomConfig | AtariConfig | GymnasiumConfig | FolderConfig, Field(discriminator="source")]
+Data = Annotated[
+    PlayroomConfig | AtariConfig | GymnasiumConfig | FolderConfig | VideoConfig, Field(discriminator="source")
+]

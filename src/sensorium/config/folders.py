@@ -9,6 +9,15 @@ from pathlib import Path
 
 from sensorium.config.section import ConfigurationError
 
+# What systems and programs put into folders; besides them, names that begin with a dot.
+SYSTEM = frozenset(("@eaDir", "__MACOSX", "lost+found", "$RECYCLE.BIN", "System Volume Information", "#recycle"))
+SHOWN = 20
+
+
+def is_system(name: str) -> bool:
+    """Whether something of this name is hidden or a system's, so no data."""
+    return name.startswith(".") or name in SYSTEM
+
 
 def entries(folder: Path) -> list[os.DirEntry[str]]:
     """What stands in a folder.
@@ -30,7 +39,7 @@ def subfolders(folder: Path) -> list[Path]:
     Raises:
         ConfigurationError: as `entries`.
     """
-    return sorted(Path(entry.path) for entry in entries(folder) if is_folder(entry))
+    return sorted(Path(entry.path) for entry in entries(folder) if is_folder(entry) and not is_system(entry.name))
 
 
 def count_files(folder: Path, suffixes: Collection[str], enough: int) -> int:
@@ -49,7 +58,7 @@ def count_files(folder: Path, suffixes: Collection[str], enough: int) -> int:
 def walk(folder: str, suffixes: Collection[str]) -> Iterator[tuple[str, str]]:
     """(folder, name) of the files of these types in a folder and in all below it, each entered once, linked ones too.
 
-    Pipes and devices are no files.
+    Pipes and devices are no files; what is hidden or a system's is left out.
 
     Raises:
         OSError: if a folder cannot be read.
@@ -64,6 +73,8 @@ def walk(folder: str, suffixes: Collection[str]) -> Iterator[tuple[str, str]]:
         with os.scandir(place) as found:
             inside = sorted(found, key=lambda entry: (entry.is_symlink(), entry.name), reverse=True)
         for entry in inside:
+            if is_system(entry.name):
+                continue
             if is_folder(entry):
                 waiting.append(entry.path)
             elif entry.name.lower().endswith(endings) and _is_file(entry):
@@ -80,11 +91,23 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
 
 
 def files_below(folder: Path, suffixes: Collection[str]) -> list[Path]:
-    """Files of these types below a folder, sorted by path; links to other folders are not followed.
+    """Files of these types below a folder and below linked ones, sorted by path.
 
     Raises:
         ConfigurationError: as `entries`.
     """
     entries(folder)
-    found = (Path(place, name) for place, _, names in os.walk(folder) for name in names)
-    return sorted(path for path in found if path.suffix.lower() in suffixes and os.path.isfile(path))
+    try:
+        return sorted(Path(place, name) for place, name in walk(str(folder), suffixes))
+    except OSError as error:
+        raise ConfigurationError(f"path = {str(folder)!r}: {error.filename}: {error.strerror}") from None
+
+
+def skipped_below(folder: Path) -> list[str]:
+    """Hidden files and folders, and those of systems, below a folder: the first of them, and how many more."""
+    found = []
+    for place, folders, files in os.walk(folder):
+        found += [os.path.relpath(os.path.join(place, name), folder) for name in (*folders, *files) if is_system(name)]
+        folders[:] = [name for name in folders if not is_system(name)]
+    shown = sorted(found)[:SHOWN]
+    return [*shown, f"and {len(found) - SHOWN} more"] if len(found) > SHOWN else shown

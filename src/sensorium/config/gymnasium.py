@@ -9,12 +9,12 @@ import sys
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib.util import find_spec
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
 from sensorium.config.section import ConfigurationError
-from sensorium.config.sources import Recordings
+from sensorium.config.sources import SOURCE, Recordings
 
 PROBE = "sensorium.data.worlds.probe"
 PROBE_SECONDS = 180  # in which an environment is imported, made and stepped a few times
@@ -45,12 +45,7 @@ Arguments = Annotated[
 class GymnasiumConfig(Recordings):
     """An environment of Gymnasium: any id whose pictures are rendered or observed."""
 
-    sample_rate: ClassVar[int] = 0
-    samples_per_frame: ClassVar[int] = 0
-
-    source: Literal["gymnasium"] = Field(
-        "gymnasium", description="where recordings come from: playroom, atari, gymnasium or folder"
-    )
+    source: Literal["gymnasium"] = Field("gymnasium", description=SOURCE)
     environment: str = Field(
         min_length=1,
         description="id of an environment, after the module that registers it where that is not Gymnasium itself: "
@@ -80,6 +75,16 @@ class GymnasiumConfig(Recordings):
         if self.policy not in POLICIES and not FUNCTION.fullmatch(self.policy):
             raise ValueError(f"policy is {self.policy!r}: it must be one of {', '.join(POLICIES)}, or module:function")
         return self
+
+    @property
+    def sample_rate(self) -> int:
+        """There is no sound."""
+        return 0
+
+    @property
+    def samples_per_frame(self) -> int:
+        """There is no sound."""
+        return 0
 
     def has(self, stream: str) -> bool:
         """Whether the recordings have this stream: there is no sound."""

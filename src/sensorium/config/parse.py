@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,8 @@ def canonical_json(section: BaseModel) -> str:
 
 
 def _explain(fault: Any) -> str:
-    place = [str(part) for part in fault["loc"] if part not in SOURCES]
+    # the name of a source stands after the key of its section, or first; elsewhere "video" is a key
+    place = [str(key) for before, key in pairwise(("data", *fault["loc"])) if before != "data" or key not in SOURCES]
     message = fault["msg"].removeprefix("Value error, ")
     if fault["type"] == "value_error":  # a rule over several keys: the message already names key and value
         return f"config: {'.'.join(place) or 'top level'}: {message}"

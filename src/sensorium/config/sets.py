@@ -9,17 +9,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from sensorium.config.films import SOUND_SUFFIXES, FolderConfig, VideoConfig
 from sensorium.config.folders import count_files, subfolders
 from sensorium.config.gymnasium import GymnasiumConfig
 from sensorium.config.section import ConfigurationError, Section
-from sensorium.config.sources import (
-    SOUND_SUFFIXES,
-    TOKENIZER_STRIDE,
-    AtariConfig,
-    FolderConfig,
-    PlayroomConfig,
-    Source,
-)
+from sensorium.config.sources import TOKENIZER_STRIDE, AtariConfig, PlayroomConfig, Source
 from sensorium.config.splits import enough_for_two
 
 CIFAR_FOLDER = "cifar-100-python"
@@ -285,6 +279,7 @@ AnyData = Annotated[
     | AtariConfig
     | GymnasiumConfig
     | FolderConfig
+    | VideoConfig
     | Cifar100Config
     | ImageNetConfig
     | PictureFoldersConfig
@@ -297,6 +292,7 @@ SOURCES = (
     "atari",
     "gymnasium",
     "folder",
+    "video",
     "cifar100",
     "imagenet",
     "picture_folders",

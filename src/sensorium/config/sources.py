@@ -4,31 +4,21 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
-from sensorium.config.folders import files_below
 from sensorium.config.names import refuse_names
 from sensorium.config.section import ConfigurationError, Section
 from sensorium.config.splits import split_counts
 
 UNLOADABLE_GAMES = frozenset({"combat", "joust", "maze_craze", "warlords"})  # loading them aborts the process
-VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".webm"})
-SOUND_SUFFIXES = frozenset({".aac", ".flac", ".m4a", ".mp3", ".ogg", ".opus", ".wav"})
+SOURCE = "where recordings come from: playroom, atari, gymnasium, folder or video"
 TOKENIZER_STRIDE = 8  # height and width of the patch behind one video token, in pixels
 
 
 class Source(Section):
-    """Settings that all sources share.
-
-    Attributes:
-        sample_rate: samples a second of its sound, if it has any.
-        samples_per_frame: samples of its sound in each frame.
-    """
-
-    sample_rate: ClassVar[int] = 16_000
-    samples_per_frame: ClassVar[int] = 1_000
+    """Settings that all sources share."""
 
     recordings: int = Field(800, ge=8, description="recordings (episodes) to collect")
     shards: int = Field(
@@ -45,9 +35,33 @@ class Source(Section):
             raise ValueError(f"shards is {self.shards}, recordings {self.recordings}: every shard needs a recording")
         return self
 
+    @property
+    def sample_rate(self) -> int:
+        """Samples a second of its sound, if it has any."""
+        return 16_000
+
+    @property
+    def samples_per_frame(self) -> int:
+        """Samples of its sound in each frame."""
+        return 1_000
+
+    @property
+    def sound_clock(self) -> tuple[int, int]:
+        """Samples a second and a frame: what hears one set can hear another of the same clock."""
+        return self.sample_rate, self.samples_per_frame
+
+    def episodes(self) -> int:
+        """Recordings that are expected, by which memory, disk and evaluations are planned."""
+        return self.recordings
+
     def files(self) -> list[Path]:
         """Files and folders that the recordings depend on; a simulator has none."""
         return []
+
+    @property
+    def listing(self) -> str:
+        """A digest of the names and sizes of the files that are read; empty where `files` stands for them."""
+        return ""
 
     def check(self) -> None:
         """Refuse a source that is not on this machine, or not all of it. Nothing is opened.
@@ -72,7 +86,7 @@ class Recordings(Source):
 
     def split_counts(self) -> dict[str, int]:
         """Recordings of each split, if all are good."""
-        return split_counts(self.recordings, self.validation_fraction, self.test_fraction)
+        return split_counts(self.episodes(), self.validation_fraction, self.test_fraction)
 
     def has(self, stream: str) -> bool:
         """Whether the recordings have this stream, "video" or "audio"."""
@@ -94,12 +108,16 @@ class Recordings(Source):
         """Whether the recordings say where an episode ends (`continue`)."""
         return False
 
+    def _draws_splits(self) -> bool:
+        """Whether each of `recordings` is drawn for a split."""
+        return True
+
     @model_validator(mode="after")
     def _splits_fit(self) -> Recordings:
         if self.size % TOKENIZER_STRIDE:
             raise ValueError(f"size is {self.size}: it must be a multiple of {TOKENIZER_STRIDE}")
         smallest = min(self.validation_fraction, self.test_fraction, 1 - self.validation_fraction - self.test_fraction)
-        if smallest * self.recordings < 1:
+        if self._draws_splits() and smallest * self.recordings < 1:
             raise ValueError(
                 f"recordings is {self.recordings}: too few to leave one in each of training, validation "
                 f"({self.validation_fraction}) and test ({self.test_fraction})"
@@ -110,9 +128,7 @@ class Recordings(Source):
 class PlayroomConfig(Recordings):
     """The embedded simulator: bodies in a room, a hand that pushes them, impact sounds, full ground truth."""
 
-    source: Literal["playroom"] = Field(
-        "playroom", description="where recordings come from: playroom, atari, gymnasium or folder"
-    )
+    source: Literal["playroom"] = Field("playroom", description=SOURCE)
     min_bodies: int = Field(1, ge=1, le=4, description="fewest bodies in a room")
     max_bodies: int = Field(4, ge=1, le=4, description="most bodies in a room")
     task: Literal["none", "left", "lift", "touch", "loud"] = Field(
@@ -134,16 +150,21 @@ class PlayroomConfig(Recordings):
 class AtariConfig(Recordings):
     """Games of the Arcade Learning Environment, played by a random policy with sticky actions."""
 
-    sample_rate: ClassVar[int] = 30_720
-    samples_per_frame: ClassVar[int] = 2_048
-
-    source: Literal["atari"] = Field(
-        "atari", description="where recordings come from: playroom, atari, gymnasium or folder"
-    )
+    source: Literal["atari"] = Field("atari", description=SOURCE)
     games: tuple[str, ...] = Field(
         ("breakout", "seaquest"), min_length=1, description="ROM names, as ale-py ships them"
     )
     repeat_action: float = Field(0.75, ge=0, lt=1, description="probability that the policy repeats its last action")
+
+    @property
+    def sample_rate(self) -> int:
+        """As the console's chip makes them: 512 in each of 60 frames."""
+        return 30_720
+
+    @property
+    def samples_per_frame(self) -> int:
+        """Of four of the console's frames."""
+        return 2_048
 
     @model_validator(mode="after")
     def _games_load(self) -> AtariConfig:
@@ -172,42 +193,3 @@ def installed_games() -> set[str]:
     """The games that ale-py ships, without importing it."""
     (package,) = find_spec("ale_py").submodule_search_locations  # type: ignore[union-attr,misc]
     return {path.stem for path in Path(package, "roms").glob("*.bin")}
-
-
-class FolderConfig(Recordings):
-    """Files in a folder, each a recording: videos with sound, or sounds alone."""
-
-    source: Literal["folder"] = Field(
-        "folder", description="where recordings come from: playroom, atari, gymnasium or folder"
-    )
-    path: str = Field(min_length=1, description="the folder; all media files below it are used, sorted by path")
-    streams: tuple[Literal["video", "audio"], ...] = Field(
-        ("video", "audio"), min_length=1, description="streams that every file must have and that are read from it"
-    )
-
-    def has(self, stream: str) -> bool:
-        """Whether the recordings have this stream, "video" or "audio"."""
-        return stream in self.streams
-
-    def has_actions(self) -> bool:
-        """Whether somebody acts in the recordings: nobody is known to."""
-        return False
-
-    def has_state(self) -> bool:
-        """Whether the truth holds a state: files hold none."""
-        return False
-
-    def files(self) -> list[Path]:
-        """The files that are read, one for each recording, in order.
-
-        Raises:
-            ConfigurationError: if the folder does not exist or has fewer media files than recordings.
-        """
-        suffixes = VIDEO_SUFFIXES if "video" in self.streams else VIDEO_SUFFIXES | SOUND_SUFFIXES
-        files = files_below(Path(self.path), suffixes)
-        if len(files) < self.recordings:
-            raise ConfigurationError(
-                f"recordings = {self.recordings}: {self.path} has {len(files)} files of the types "
-                f"{', '.join(sorted(suffixes))}; set it to at most that number"
-            )
-        return files[: self.recordings]

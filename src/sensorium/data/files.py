@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from sensorium.data.quarantine import BadRecordingError
+from sensorium.data.quarantine import BadRecordingError, ReadAgain
 
 KINDS = {
     stat.S_IFDIR: "a folder",
@@ -51,7 +51,11 @@ def blamed_on(name: str) -> Iterator[None]:
     try:
         yield
     except BadRecordingError as error:
-        raise BadRecordingError(f"{printable(name)}: {error}") from None
+        raise BadRecordingError(f"{printable(name)}: {error}", error.kind) from None
+    except ReadAgain:
+        raise
+    except MemoryError:
+        raise BadRecordingError(f"{printable(name)}: unreadable: it takes too much memory", "memory") from None
     except Exception as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise BadRecordingError(f"{printable(name)}: unreadable: {printable(reason)}") from None

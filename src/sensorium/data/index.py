@@ -18,7 +18,7 @@ from sensorium.data.comparison import Copy, digest_contents, find_copies, leave_
 from sensorium.data.quarantine import SHOWN, Fields, refuse_too_many
 from sensorium.data.recording import KIND, read_shard, recording_name
 from sensorium.data.schema import Details
-from sensorium.data.shards import read_lists, refuse_empty_splits
+from sensorium.data.shards import count_files, read_lists, refuse_empty_splits
 from sensorium.progress import say, track
 
 REVISION = 2
@@ -63,9 +63,11 @@ def index(section: Any, shards: list[Path], output: Path, like: Path | None = No
         arrays.update(held)
     entries.sort(key=lambda entry: entry["number"])
     details, inputs = dict(lists[0]["details"]), dict(lists[0]["inputs"])
+    rows = [row for content in lists for row in content.get("files", [])]
     if like is None:
         recordings, quarantine, warnings = compare(section, entries, arrays, details, quarantine)
         details |= {"warnings": warnings} if warnings else {}
+        details |= {"files": count_files(rows, entries, recordings, details["frames_per_second"])} if rows else {}
     else:
         origin = checked(like, read_manifest(like, KIND)["details"], Details)
         by_name = {entry["name"]: entry["split"] for entry in origin["recordings"]}
@@ -112,7 +114,9 @@ def compare(
     numbers = {number for number in range(section.recordings) if recording_name(section.source, number) in bad}
     copies = find_copies(digest_contents(entries, arrays, details, numbers))
     named = [_named(section, copy) for copy in copies]
-    refuse_too_many([*quarantine, *named], section.recordings, section.max_bad_fraction)
+    refuse_too_many(
+        [*quarantine, *named], max(section.recordings, len(entries) + len(quarantine)), section.max_bad_fraction
+    )
     warnings = []
     if copies and sources.splits_are_published(section):
         across = sum(copy.content.split != copy.original.split for copy in copies)
@@ -131,7 +135,10 @@ def compare(
 
 def _named(section: Any, copy: Copy) -> dict[str, str]:
     """A copy as an entry of the quarantine, with the file that it came from if there is one."""
-    name, original = (recording_name(section.source, each.number) for each in (copy.content, copy.original))
+    name, original = (
+        each.recording if each.frame is None else recording_name(section.source, each.number)
+        for each in (copy.content, copy.original)
+    )
     place, first = (sources.origin(section, each.number) for each in (copy.content, copy.original))
     if first:
         original = f"{first} ({original})"

@@ -1,20 +1,30 @@
-"""Reading media files with PyAV: the beginning of each becomes a recording.
+"""Reading films and sounds with PyAV: a whole file becomes pieces of one clock, each as long as a recording.
 
-All packets of a file are read, although only its beginning is used, because a damaged end is a fault to report.
+The clock begins with the first picture, or with the first sample where only sound is wanted. Only the end of the
+decoded streams is their end; what headers say about lengths is compared with it. All packets of a file are read, also
+where only its beginning is used, because a damaged end is a fault to report.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import av
-import cv2
 import numpy as np
 
+from sensorium.data.cuts import Cuts, Piece
 from sensorium.data.files import blamed_on, open_regular
-from sensorium.data.quarantine import BadRecordingError
+from sensorium.data.headers import lacks_its_end, missing_bytes
+from sensorium.data.picture_track import PictureTrack
+from sensorium.data.quarantine import BadRecordingError, ReadAgain
+from sensorium.data.signals import Signals
+from sensorium.data.sound_levels import SoundLevels
+from sensorium.data.soundtrack import Soundtrack
 
 END_TOLERANCE = 0.25  # seconds; containers round or pad the length in their header
 # Containers that hold their streams themselves. FFmpeg knows others, which make it open what they name.
@@ -22,24 +32,269 @@ CONTAINERS = (
     "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dts,dv,eac3,flac,flv,h264,hevc,ivf,m4v,matroska,mov,mp3,mpeg,mpegts,"
     "mpegvideo,mxf,nut,ogg,rm,w64,wav,webm,wv"
 )
+# Containers without a length, which FFmpeg guesses from the first bit rates.
+GUESSED = frozenset("aac ac3 amr dts eac3 h264 hevc m4v mpeg mpegvideo".split())
+LENGTH_TAGS = (b"Xing", b"Info", b"VBRI")  # in the first frame of an MP3 file that says its length
+HEAD = 2**17  # bytes of a file in which these stand
 MOST_PIXELS = 2**26  # of a frame: twice as many as 8K has
-HIGHEST_RATE = 1_000_000  # samples a second; the filter that resamples grows with the rate
 LIMITS = {"format_whitelist": CONTAINERS, "max_pixels": str(MOST_PIXELS)}
 STRICT = {"err_detect": "crccheck+explode", "max_pixels": str(MOST_PIXELS)}  # by default decoders conceal damage
 
 
-def read_media(
-    path: Path, *, streams: Collection[str], frames: int, frame_rate: int, sample_rate: int, size: int
-) -> dict[str, np.ndarray]:
-    """The first `frames` frames of a file.
+@dataclass(frozen=True)
+class Wanted:
+    """What is read from a file.
+
+    Attributes:
+        streams: "video", "audio" or both.
+        frame_rate: frames a second; each frame is the file's latest picture at that time.
+        sample_rate: samples a second of the sound, in mono.
+        size: side of a frame in pixels.
+        fit: how a picture becomes square: "crop", "pad" or "stretch".
+    """
+
+    streams: tuple[str, ...]
+    frame_rate: int
+    sample_rate: int
+    size: int
+    fit: str = "crop"
+
+
+class FilmReader:
+    """One pass over an open file.
 
     Args:
-        path: the file.
-        streams: which to read: "video", "audio" or both.
-        frames: frames T to read.
-        frame_rate: frames a second; each frame is the file's latest one at that time.
-        sample_rate: samples a second, to which the sound is resampled, in mono.
-        size: side of a frame in pixels; frames are cropped to their middle square.
+        container: the file.
+        wanted: what is read.
+        cuts: into which pieces.
+        signals: what lies beside it; None: nothing.
+        again: the settings of a second reading, if this is one.
+        alive: called with every packet.
+
+    Attributes:
+        found: (reason, detail) of all that was noticed so far.
+        frames: of the whole file, known at the end.
+    """
+
+    def __init__(
+        self,
+        container: av.container.InputContainer,
+        wanted: Wanted,
+        cuts: Cuts,
+        signals: Signals | None = None,
+        again: ReadAgain | None = None,
+        alive: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._container, self._wanted, self._cuts, self._signals = container, wanted, cuts, signals
+        self._alive = alive
+        self._samples = wanted.sample_rate // wanted.frame_rate
+        self.found: list[tuple[str, str]] = [(again.reason, "")] if again else []
+        self.frames = 0
+        self._streams = {kind: self._stream(kind) for kind in wanted.streams}
+        most = cuts.end
+        self._pictures = PictureTrack(wanted.frame_rate, wanted.size, wanted.fit, most)
+        self._sound = Soundtrack(wanted.sample_rate, None if most is None else most * self._samples, again)
+        self._levels = SoundLevels()
+        self._ends: dict[int, Fraction] = {}  # stream -> where its packets end
+        self._decoded: dict[str, Fraction] = {}  # kind -> where its frames end
+
+    def _stream(self, kind: str) -> Any:
+        found = next((stream for stream in self._container.streams if stream.type == kind), None)
+        if found is None:
+            raise BadRecordingError(f"no {kind} stream", "no_stream")
+        if found.codec_context is None:
+            raise BadRecordingError(f"no decoder for its {kind}", "no_decoder")
+        found.codec_context.options = STRICT
+        return found
+
+    def pieces(self, length_is_known: bool = True) -> Iterator[Piece]:
+        """The pieces, in order.
+
+        Args:
+            length_is_known: whether the file states its length; otherwise FFmpeg guesses it.
+
+        Raises:
+            BadRecordingError: if the file is damaged or cut off, or its time stamps jump.
+            ReadAgain: if the sound must be read with other settings.
+        """
+        for packet in self._container.demux():
+            self._alive()
+            self._note(packet)
+            if packet.stream not in self._streams.values():
+                continue
+            if packet.is_corrupt and self._container.format.name != "wav":  # whose length was checked by its header
+                raise BadRecordingError("truncated or damaged: a packet is not whole", "damaged")
+            for frame in packet.decode():
+                if isinstance(frame, av.VideoFrame):
+                    self._show(frame, packet.stream)
+                elif isinstance(frame, av.AudioFrame):
+                    self._hear(frame)
+            yield from self._cut(self._ready())
+        self._finish(length_is_known)
+        self.frames = self._ready()
+        yield from self._cut(self.frames, last=True)
+
+    def _note(self, packet: av.Packet) -> None:
+        if packet.pts is not None and packet.time_base is not None:
+            end = (packet.pts + (packet.duration or 0)) * packet.time_base
+            self._ends[packet.stream.index] = max(end, self._ends.get(packet.stream.index, end))
+
+    def _show(self, frame: av.VideoFrame, stream: Any) -> None:
+        rate = stream.average_rate or self._wanted.frame_rate
+        aspect = stream.sample_aspect_ratio or Fraction(1)
+        start, end = self._pictures.add(frame, 1 / Fraction(rate), aspect)
+        if "video" not in self._decoded:
+            self._begin(start)
+        self._decoded["video"] = max(end, self._decoded.get("video", end))
+
+    def _hear(self, frame: av.AudioFrame) -> None:
+        if "video" not in self._streams and "audio" not in self._decoded:
+            first = frame.pts if frame.pts is not None else 0
+            self._begin(first * (frame.time_base or Fraction(1)))
+        end = self._sound.add(frame)
+        self._decoded["audio"] = max(end, self._decoded.get("audio", end))
+
+    def _begin(self, start: Fraction) -> None:
+        """Start the clock."""
+        if "audio" in self._decoded:
+            first = self._container.start_time or 0
+            late = float(start) - first / av.time_base
+            if late > END_TOLERANCE:
+                self.found.append(("late_picture", f"the picture begins {late:.2f} s after the sound"))
+        self._sound.start(start)
+
+    def _ready(self) -> int:
+        """Frames that will not change any more."""
+        made = {"video": self._pictures.made, "audio": self._sound.made // self._samples}
+        return min(made[kind] for kind in self._streams)
+
+    def _cut(self, ready: int, last: bool = False) -> Iterator[Piece]:
+        for piece in self._cuts.due(ready, last):
+            skipped = piece.first - self._cuts.taken
+            fields: dict[str, np.ndarray] = {}
+            if "video" in self._streams:
+                self._pictures.take(skipped)
+                fields["video"] = self._pictures.take(piece.frames)
+            if "audio" in self._streams:
+                self._sound.take(skipped * self._samples)
+                fields["audio"] = self._sound.take(piece.frames * self._samples)
+                self._levels.add(fields["audio"])
+            if self._signals is not None:
+                fields |= self._signals.take(piece.first, piece.frames, self._wanted.frame_rate, self._pictures.times)
+            self._cuts.taken = piece.first + piece.frames
+            yield Piece(piece.first, piece.frames, piece.split, fields)
+
+    def _finish(self, length_is_known: bool) -> None:
+        if "video" in self._decoded:
+            self._pictures.finish(self._decoded["video"])
+        if "audio" in self._streams:
+            self._sound.finish()
+        if missing := [kind for kind in self._streams if kind not in self._decoded]:
+            raise BadRecordingError(f"its {missing[0]} stream is empty", "no_stream")
+        if length_is_known:
+            self._check_lengths()
+
+    def _check_lengths(self) -> None:
+        """Compare what was read with what the file states: each stream, and the file as a whole.
+
+        Raises:
+            BadRecordingError: if the file ends earlier.
+        """
+        for kind, stream in self._streams.items():
+            if stream.duration is not None:
+                start = stream.start_time or 0
+                self._check_length(self._decoded[kind], (start + stream.duration) * stream.time_base)
+        if self._container.duration is not None:
+            whole = Fraction((self._container.start_time or 0) + self._container.duration, av.time_base)
+            self._check_length(max([*self._ends.values(), *self._decoded.values()]), whole)
+
+    def _check_length(self, end: Fraction, stated: Fraction) -> None:
+        if end < stated - Fraction(END_TOLERANCE):
+            raise BadRecordingError(f"truncated: {float(end):.2f} of {float(stated):.2f} seconds", "truncated")
+
+    def verdicts(self) -> list[tuple[str, str]]:
+        """(reason, detail) of all that was noticed, after the last piece."""
+        pictures, rate = self._pictures, self._wanted.frame_rate
+        found = [*self.found, *((reason, "") for reason in sorted(pictures.found))]
+        if pictures.gaps:
+            found.append(("picture_gap", f"{float(pictures.gaps):.2f} s without a new picture"))
+        if 2 * pictures.flat > pictures.looked:
+            found.append(("blank", f"{pictures.flat} of {pictures.looked} pictures"))
+        if 2 * pictures.still > pictures.looked:
+            all_of_them = pictures.still == pictures.looked - 1
+            found.append(("constant" if all_of_them else "frozen", f"{pictures.still} of {pictures.looked} pictures"))
+        if "audio" in self._streams:
+            gaps, overlaps = float(self._sound.gaps), float(self._sound.overlaps)
+            found += [("sound_gap", f"{gaps:.2f} s")] if gaps > END_TOLERANCE else []
+            found += [("overlap", f"{overlaps:.2f} s")] if overlaps > END_TOLERANCE else []
+            found += self._levels.verdicts()
+        if self._signals is not None:
+            found += self._signals.verdicts(self.frames / rate, self._pictures.times)
+        return found
+
+
+def read_film(
+    path: Path,
+    wanted: Wanted,
+    cuts: Cuts,
+    signals: Signals | None = None,
+    again: ReadAgain | None = None,
+    alive: Callable[[], None] = lambda: None,
+) -> Iterator[Piece | FilmReader]:
+    """The pieces of a file, and at the end its reader with what was noticed; the arguments are those of `FilmReader`.
+
+    Raises:
+        BadRecordingError: if the file cannot be read, is cut off, is damaged, or lacks a stream.
+        ReadAgain: if the sound must be read with other settings; what came before is void.
+    """
+    with blamed_on(path.name), open_regular(path) as file:
+        length_is_known = _states_its_length(file)
+        with av.open(file, "r", options=LIMITS) as container:
+            known = length_is_known and container.format.name not in GUESSED
+            film = FilmReader(container, wanted, cuts, signals, again, alive)
+            yield from film.pieces(known)
+            yield film
+
+
+def _states_its_length(file: BinaryIO) -> bool:
+    """Whether a file of a kind that may leave its length open states it; WAV and Ogg that are cut off are refused."""
+    if missing := missing_bytes(file):
+        raise BadRecordingError(f"truncated: {missing} bytes are missing", "truncated")
+    if lacks_its_end(file):
+        raise BadRecordingError("truncated: its last page is missing", "truncated")
+    file.seek(0)
+    head = file.read(HEAD)
+    file.seek(0)
+    if head[:4] in (b"RIFF", b"RF64", b"RIFX"):
+        return head[4:8] not in (b"\xff\xff\xff\xff", b"\0\0\0\0")
+    is_mp3 = head[:3] == b"ID3" or (head[:1] == b"\xff" and head[1:2] >= b"\xe0")
+    return not is_mp3 or any(tag in head for tag in LENGTH_TAGS)
+
+
+def length_by_packets(path: Path, wanted: Wanted, alive: Callable[[], None] = lambda: None) -> int:
+    """Frames of a film by the time stamps of its packets: nothing is decoded, and no header is believed.
+
+    Raises:
+        BadRecordingError: if the file cannot be read or has no such stream.
+    """
+    with blamed_on(path.name), open_regular(path) as file, av.open(file, "r", options=LIMITS) as container:
+        stream = next((stream for stream in container.streams if stream.type == wanted.streams[0]), None)
+        if stream is None:
+            raise BadRecordingError(f"no {wanted.streams[0]} stream", "no_stream")
+        start, end = math.inf, 0
+        for packet in container.demux(stream):
+            alive()
+            if packet.pts is not None:
+                start, end = min(start, packet.pts), max(end, packet.pts + (packet.duration or 0))
+        if end <= start:
+            raise BadRecordingError("no time stamps", "time_stamps")
+        return math.floor((end - int(start)) * (stream.time_base or Fraction(1)) * wanted.frame_rate)
+
+
+def read_media(
+    path: Path, *, streams: tuple[str, ...], frames: int, frame_rate: int, sample_rate: int, size: int
+) -> dict[str, np.ndarray]:
+    """The first `frames` frames of a file, in this process.
 
     Returns:
         video uint8 [T, size, size, 3] and audio int16 [T * sample_rate / frame_rate], or one of the two.
@@ -47,105 +302,16 @@ def read_media(
     Raises:
         BadRecordingError: if the file cannot be read, is cut off, is damaged, is too short, or lacks a stream.
     """
-    with (
-        blamed_on(path.name),
-        open_regular(path) as file,
-        av.open(file, "r", options=LIMITS) as container,
-    ):
-        return _Reader(container, streams, frames, frame_rate, sample_rate, size).read()
-
-
-class _Reader:
-    """One pass over an open file."""
-
-    def __init__(
-        self,
-        container: av.container.InputContainer,
-        streams: Collection[str],
-        frames: int,
-        frame_rate: int,
-        sample_rate: int,
-        size: int,
-    ) -> None:
-        self._container = container
-        self._frames, self._frame_rate, self._sample_rate, self._size = frames, frame_rate, sample_rate, size
-        self._origin = (container.start_time or 0) / av.time_base
-        self._streams = {}
-        for kind in streams:
-            found = next((stream for stream in container.streams if stream.type == kind), None)
-            if found is None:
-                raise BadRecordingError(f"no {kind} stream")
-            if found.codec_context is None:
-                raise BadRecordingError(f"no decoder for its {kind}")
-            found.codec_context.options = STRICT
-            self._streams[kind] = found
-        self._pictures: list[np.ndarray] = []
-        self._shown: np.ndarray | None = None
-        self._sound = np.zeros(frames * sample_rate // frame_rate, np.int16)
-        self._samples = 0  # of self._sound that are filled
-        self._resampler = av.AudioResampler(format="s16", layout="mono", rate=sample_rate)
-
-    def read(self) -> dict[str, np.ndarray]:
-        end = 0.0
-        video = self._streams.get("video")
-        rate = video.average_rate if isinstance(video, av.VideoStream) else None
-        frame_length = 1 / float(rate or self._frame_rate)
-        for packet in self._container.demux(*self._streams.values()):
-            if packet.is_corrupt:
-                raise BadRecordingError("truncated or damaged: a packet is not whole")
-            for frame in packet.decode():
-                # taken from decoded frames, because the last packet of some containers has a wrong time
-                if isinstance(frame, av.VideoFrame):
-                    self._add_picture(frame)
-                    end = max(end, self._time(frame) + frame_length)
-                elif isinstance(frame, av.AudioFrame):
-                    self._add_sound(frame)
-                    end = max(end, self._time(frame) + frame.samples / frame.sample_rate)
-        if self._container.duration is not None:
-            length = self._container.duration / av.time_base
-            if end < length - END_TOLERANCE:
-                raise BadRecordingError(f"truncated: {end:.2f} of {length:.2f} seconds")
-        if "audio" in self._streams:
-            self._add_sound(None)
-        if self._shown is not None:
-            while len(self._pictures) < min(self._frames, int(end * self._frame_rate)):
-                self._pictures.append(self._shown)
-        samples = self._sample_rate // self._frame_rate
-        result: dict[str, np.ndarray] = {}
-        if "video" in self._streams:
-            result["video"] = np.array(self._pictures, np.uint8).reshape(-1, self._size, self._size, 3)
-        if "audio" in self._streams:
-            result["audio"] = self._sound
-        shortest = min(len(self._pictures) if kind == "video" else self._samples // samples for kind in self._streams)
-        if shortest < self._frames:
-            raise BadRecordingError(f"too short: {shortest} of {self._frames} frames")
-        return result
-
-    def _time(self, frame: av.VideoFrame | av.AudioFrame) -> float:
-        """Seconds from the beginning of the file to the beginning of a frame."""
-        return float(frame.time or 0.0) - self._origin
-
-    def _add_picture(self, frame: av.VideoFrame) -> None:
-        """Repeat the frame before this one up to the time of this one."""
-        due = min(self._frames, math.ceil(self._time(frame) * self._frame_rate))
-        while self._shown is not None and len(self._pictures) < due:
-            self._pictures.append(self._shown)
-        if len(self._pictures) < self._frames:
-            picture: np.ndarray = frame.to_ndarray(format="rgb24")
-            height, width = picture.shape[:2]
-            side = min(height, width)
-            top, left = (height - side) // 2, (width - side) // 2
-            square = np.ascontiguousarray(picture[top : top + side, left : left + side])
-            self._shown = cv2.resize(square, (self._size, self._size), interpolation=cv2.INTER_AREA)
-
-    def _add_sound(self, frame: av.AudioFrame | None) -> None:
-        """Resample a frame and append it; None: append what the resampler still holds."""
-        if frame is not None and frame.sample_rate > HIGHEST_RATE:
-            raise BadRecordingError(f"{frame.sample_rate} samples a second; at most {HIGHEST_RATE} are read")
-        if frame is not None and self._samples == 0:  # sound that starts after the picture: begin with silence
-            self._samples = min(len(self._sound), max(0, round(self._time(frame) * self._sample_rate)))
-        if self._samples < len(self._sound):
-            for piece in self._resampler.resample(frame):
-                samples = piece.to_ndarray().reshape(-1)[: len(self._sound) - self._samples]
-                self._sound[self._samples : self._samples + len(samples)] = samples
-                self._samples += len(samples)
+    wanted = Wanted(tuple(streams), frame_rate, sample_rate, size)
+    again: ReadAgain | None = None
+    while True:
+        try:
+            *pieces, film = read_film(path, wanted, Cuts.beginning(frames), again=again)
+            break
+        except ReadAgain as other:
+            again = other
+    assert isinstance(film, FilmReader)
+    if not pieces or pieces[0].frames < frames:
+        raise BadRecordingError(f"{path.name}: too short: {film.frames} of {frames} frames", "too_short")
+    assert isinstance(pieces[0], Piece)
+    return dict(pieces[0].fields)

@@ -21,7 +21,29 @@ SHOWN = 3  # bad recordings that a message names
 
 
 class BadRecordingError(Exception):
-    """A recording cannot be read or made, and goes to quarantine; the message is the reason."""
+    """A recording cannot be read or made, and goes to quarantine; the message is the reason.
+
+    Attributes:
+        kind: for files, its key in `data.verdicts.REASONS`.
+    """
+
+    def __init__(self, message: str, kind: str = "unreadable") -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class ReadAgain(Exception):
+    """What has been read of the sound is wrong; it must be read again with other settings.
+
+    Attributes:
+        reason: key of `data.verdicts.REASONS`.
+        channel: to take alone; None: the mean of all.
+        scale: factor of every sample.
+    """
+
+    def __init__(self, reason: str, channel: int | None = None, scale: float = 1.0) -> None:
+        super().__init__(reason)
+        self.reason, self.channel, self.scale = reason, channel, scale
 
 
 class BadDataError(Exception):
@@ -30,15 +52,16 @@ class BadDataError(Exception):
     exit_code = 65
 
 
-def check(fields: Fields, details: Mapping[str, Any], frames: int) -> str | None:
+def check(fields: Fields, details: Mapping[str, Any], frames: int, *, part: bool = False) -> str | None:
     """The reason to leave a recording out, or None if it is good.
 
     Args:
         fields: field -> array, as `data.recording` describes them.
         details: of the source: size, samples_per_frame, action, body, may_be_silent, still; and simulated.
         frames: frames T that the recording should have.
+        part: whether it is a part of a film, which may be still or silent; then only its form is checked.
     """
-    for examine in CHECKS:
+    for examine in FORMAL if part else CHECKS:
         reason = examine(fields, details, frames)
         if reason:
             return reason
@@ -128,14 +151,9 @@ def _constant_video(fields: Fields, details: Mapping[str, Any], frames: int) -> 
     return None if (video != video[0]).any() else "constant video: all frames are equal"
 
 
-CHECKS: tuple[Callable[[Fields, Mapping[str, Any], int], str | None], ...] = (
-    wrong_type,
-    _truncated,
-    clock_mismatch,
-    _non_finite,
-    _stuck_sound,
-    _constant_video,
-)
+Check = Callable[[Fields, Mapping[str, Any], int], str | None]
+FORMAL: tuple[Check, ...] = (wrong_type, _truncated, clock_mismatch, _non_finite)
+CHECKS: tuple[Check, ...] = (*FORMAL, _stuck_sound, _constant_video)
 
 
 def refuse_too_many(quarantine: Sequence[Mapping[str, str]], total: int, max_bad_fraction: float) -> None:

@@ -41,6 +41,7 @@ DTYPES = {
     "BOOL": np.bool_,
 }
 STILLS = 16  # single pictures in one recording
+PADDING = "_"  # in place of a recording: bytes between tensors, which every reader skips
 LENGTH_BYTES = 8  # a safetensors file begins with the length of its JSON header
 RECORDING_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
@@ -119,6 +120,8 @@ def read_shard(path: Path) -> dict[str, dict[str, np.ndarray]]:
         header.pop("__metadata__", None)
         for key, entry in header.items():
             name, field = key.split("/", 1)
+            if name == PADDING:
+                continue
             first, last = entry["data_offsets"]
             dtype = np.dtype(DTYPES[entry["dtype"]])
             if not 0 <= first <= last:

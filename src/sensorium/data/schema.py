@@ -58,6 +58,27 @@ class Labels(Stored):
     classes: list[str]
 
 
+class FileRow(Stored):
+    """A file that came through the gate (`data.verdicts`)."""
+
+    file: str
+    verdict: Literal["ok", "repaired", "suspicious", "bad"]
+    reason: str
+    detail: str
+    way_out: str
+    seconds: float = Field(ge=0)
+    left_out: dict[str, float]
+
+
+class FileCounts(Stored):
+    """What became of the files of a set: how many have each verdict, hours, and the rows of those that are not ok."""
+
+    verdicts: dict[str, Count]
+    hours: float = Field(ge=0)
+    hours_left_out: dict[str, float]
+    rows: list[FileRow]
+
+
 class SetDetails(Stored):
     """Of a set of recordings or latents; which of the optional ones are there depends on the source."""
 
@@ -78,6 +99,7 @@ class Details(SetDetails):
 
     recordings: list[Entry]
     quarantine: list[Reason] = Field(default_factory=list)
+    files: FileCounts | None = None
 
 
 class ShardList(Stored):
@@ -89,6 +111,7 @@ class ShardList(Stored):
     details: SetDetails
     inputs: dict[str, str]
     sha256: str
+    files: list[FileRow] = Field(default_factory=list)
 
 
 def match(manifest: Path, details: Mapping[str, Any], shards: Mapping[str, Mapping[str, Fields]]) -> dict[str, Fields]:

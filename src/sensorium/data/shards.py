@@ -14,6 +14,7 @@ from sensorium.config.splits import split_counts
 from sensorium.data.quarantine import BadDataError
 from sensorium.data.recording import SPLITS
 from sensorium.data.schema import ShardList, Split
+from sensorium.data.verdicts import VERDICTS
 from sensorium.randomness import stable_seed
 
 
@@ -25,6 +26,7 @@ def describe_shard(
     quarantine: Sequence[Mapping[str, str]],
     details: Mapping[str, Any],
     inputs: Mapping[str, str],
+    files: Sequence[Mapping[str, Any]] | None = None,
 ) -> None:
     """Write the list of a shard, next to it, as .json.
 
@@ -35,6 +37,7 @@ def describe_shard(
         quarantine: entries {"name", "reason"} of the recordings that were left out.
         details: of the whole set, so equal for all its shards.
         inputs: name of each input manifest -> its digest; equal for all shards of a set.
+        files: a row for each file that was read (`data.verdicts`); None: no files were read one by one.
     """
     write_json(
         shard.with_suffix(".json"),
@@ -45,6 +48,7 @@ def describe_shard(
             "details": dict(details),
             "inputs": dict(inputs),
             "sha256": digest(shard),
+            **({} if files is None else {"files": [dict(entry) for entry in files]}),
         },
     )
 
@@ -91,6 +95,33 @@ def draw_splits(seed: int, total: int, validation_fraction: float, test_fraction
     return splits
 
 
+def count_files(
+    rows: Sequence[Mapping[str, Any]],
+    entries: Sequence[Mapping[str, Any]],
+    kept: Sequence[Mapping[str, Any]],
+    frames_per_second: float,
+) -> dict[str, Any]:
+    """What became of the files of a set, for its manifest.
+
+    Args:
+        rows: of all its files.
+        entries: of the recordings that were made of them.
+        kept: those that are no copies of others.
+        frames_per_second: of the recordings.
+    """
+    copies = (sum(entry["frames"] for entry in entries) - sum(entry["frames"] for entry in kept)) / frames_per_second
+    lost: dict[str, float] = {"copies of others": copies} if copies else {}
+    for row in rows:
+        for why, seconds in row["left_out"].items():
+            lost[why] = lost.get(why, 0.0) + seconds
+    return {
+        "verdicts": {verdict: sum(row["verdict"] == verdict for row in rows) for verdict in VERDICTS},
+        "hours": round((sum(row["seconds"] for row in rows) - copies) / 3600, 6),
+        "hours_left_out": {why: round(seconds / 3600, 6) for why, seconds in sorted(lost.items())},
+        "rows": [dict(row) for row in rows if row["verdict"] != "ok"],
+    }
+
+
 def refuse_empty_splits(recordings: Sequence[Mapping[str, Any]]) -> None:
     """Raise an error if a split has no recording.
 
@@ -99,4 +130,7 @@ def refuse_empty_splits(recordings: Sequence[Mapping[str, Any]]) -> None:
     """
     for split in SPLITS:
         if not any(entry["split"] == split for entry in recordings):
-            raise BadDataError(f"no good recording is left for {split}: collect more (data.recordings)")
+            raise BadDataError(
+                f"no good recording is left for {split}: collect more (data.recordings), or leave out less of films "
+                "(data.gap, data.shortest)"
+            )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -15,10 +14,10 @@ import torch
 from torchaudio.functional import resample
 
 from sensorium.data.files import blamed_on, open_regular
+from sensorium.data.headers import missing_bytes
 from sensorium.data.quarantine import BadRecordingError
 from sensorium.data.sample_formats import to_audio
 
-RIFF_HEADER, CHUNK_HEADER = 12, 8
 BLOCK = 2**20  # samples of all channels that are decoded at a time
 LARGEST_KERNEL = 2**24  # numbers in the filter that resamples
 HIGHEST_RATE = 1_000_000  # samples a second
@@ -35,7 +34,7 @@ def read_sound(path: Path, samples: int, sample_rate: int) -> tuple[np.ndarray, 
     """
     with blamed_on(f"{path.parent.name}/{path.name}"), open_regular(path) as file:
         # libsndfile does not notice that a WAV file is truncated
-        if path.suffix.lower() == ".wav" and (missing := _missing_bytes(file)):
+        if path.suffix.lower() == ".wav" and (missing := missing_bytes(file)):
             raise BadRecordingError(f"truncated: {missing} bytes are missing")
         file.seek(0)
         mono, rate = _beginning(file, samples, sample_rate)
@@ -92,17 +91,3 @@ def _resampled(mono: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
     resampler = av.AudioResampler(format="flt", layout="mono", rate=sample_rate)
     pieces = [*resampler.resample(frame), *resampler.resample(None)]
     return np.concatenate([piece.to_ndarray()[0] for piece in pieces])
-
-
-def _missing_bytes(file: BinaryIO) -> int:
-    """By how many bytes the data chunk of a RIFF file exceeds the file."""
-    size = file.seek(0, os.SEEK_END)
-    file.seek(0)
-    if file.read(RIFF_HEADER)[:4] != b"RIFF":
-        return 0
-    while len(header := file.read(CHUNK_HEADER)) == CHUNK_HEADER:
-        length = int.from_bytes(header[4:], "little")
-        if header[:4] == b"data":
-            return max(0, file.tell() + length - size) if length < 2**32 - 1 else 0
-        file.seek(length + length % 2, os.SEEK_CUR)
-    return 0

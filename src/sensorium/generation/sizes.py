@@ -117,7 +117,7 @@ def latent_bytes(settings: GenerationSettings) -> dict[str, int]:
     data, bytes_each = settings.data, 2 if settings.latents.dtype == "float16" else FLOAT
     channels = settings.tokenizers.video.channels
     return {
-        stream: data.recordings * data.frames * tokens * channels * bytes_each
+        stream: data.episodes() * data.frames * tokens * channels * bytes_each
         for stream, tokens in frame_tokens(settings).items()
     }
 

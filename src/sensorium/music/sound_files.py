@@ -14,8 +14,9 @@ import av
 import numpy as np
 
 from sensorium.data.files import blamed_on, open_regular
-from sensorium.data.media import END_TOLERANCE, HIGHEST_RATE, LIMITS, STRICT
+from sensorium.data.media import END_TOLERANCE, LIMITS, STRICT
 from sensorium.data.quarantine import BadRecordingError
+from sensorium.data.soundtrack import HIGHEST_RATE
 
 RATE = 48_000  # samples a second of all that is read and written
 LONGEST = 120  # minutes: more does not fit into a WAV file of floats

@@ -11,7 +11,7 @@ from sensorium.config import (
     AudioAugmentation,
     AudioData,
     Depth,
-    FolderConfig,
+    FilmSource,
     LabelledSet,
     PlainTraining,
     PlayroomConfig,
@@ -340,11 +340,11 @@ class PerceptionSettings(WorldSettings):
             raise ValueError(
                 f"encoders.vision.data.size is {vision.size}: it must be data.size ({self.data.size}); it embeds both"
             )
-        if audio and self.data.source == "atari":
+        if audio and audio.sound_clock != self.data.sound_clock:
             raise ValueError(
-                "encoders.audio.data is set while data.source is atari: a console's sound has its own rate; omit it"
+                f"encoders.audio.data is set while data.source is {self.data.source}: its sound has its own rate"
             )
         for modality, stream, own in (("vision", "video", vision), ("audio", "audio", audio)):
-            if isinstance(own, FolderConfig) and stream not in own.streams:
+            if isinstance(own, FilmSource) and stream not in own.streams:
                 raise ValueError(f"encoders.{modality}.data.streams is {own.streams}: it must name {stream}")
         return self

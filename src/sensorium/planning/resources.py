@@ -10,7 +10,7 @@ from functools import cache
 
 from sensorium.agent import sizes as agent
 from sensorium.config import Training
-from sensorium.config.counts import Counts, set_bytes
+from sensorium.config.counts import Counts, held_bytes
 from sensorium.forecasting import sizes as forecasting
 from sensorium.generation import sizes as generation
 from sensorium.music import sizes as music
@@ -80,8 +80,8 @@ def checkpoints(settings: Config) -> dict[str, int]:
 def memory_mb(settings: Config, rule: str) -> int:
     """Megabytes of host memory that a rule asks for."""
     if rule in ("collect", "index_recordings", "index_latents"):
-        shard = max(set_bytes(data) // data.shards for data in settings.sets().values())
-        return max(4000, LIGHT + round(2 * SPARE * shard / MEGABYTE))
+        largest = max(held_bytes(data) for data in settings.sets().values())
+        return max(4000, LIGHT + round(2 * SPARE * largest / MEGABYTE))
     senses = sum(perception.sense_widths(settings).values())
     held = perception.held(settings)
     held |= forecasting.held(settings, settings.fusion.dim, senses, settings.fusion.frames)

@@ -15,6 +15,7 @@ import soundfile
 from sensorium.artifacts import ArtifactError, read_json, write_manifest
 from sensorium.config import AtariConfig, ConfigurationError, FolderConfig, LatentsConfig, canonical_json
 from sensorium.data import collect, index, sources
+from sensorium.data.media import read_media
 from sensorium.data.quarantine import BadDataError, BadRecordingError
 from sensorium.data.recording import SPLITS, RecordingSet, write_shard
 from sensorium.data.shards import describe_shard, draw_splits
@@ -240,8 +241,8 @@ def scramble(path: Path) -> None:
 
 
 def read(folder: Path, *streams: str) -> dict[str, np.ndarray]:
-    config = FolderConfig(path=str(folder), streams=streams, recordings=12, frames=32, size=16)
-    return sources.module("folder").simulate(config.model_copy(update={"recordings": 1}), 0)
+    (path,) = folder.iterdir()
+    return read_media(path, streams=streams, frames=32, frame_rate=16, sample_rate=RATE, size=16)
 
 
 def test_film_is_put_on_the_clock(tmp_path: Path) -> None:
@@ -289,12 +290,13 @@ def test_damaged_files_among_good_ones_go_to_quarantine(tmp_path: Path) -> None:
     cut(media / "film04.mp4")
     soundfile.write(media / "film07.wav", tone(1), RATE)  # of a kind that is not looked for
     section = {"source": "folder", "path": str(media), "recordings": 14, "frames": 32, "size": 16, "shards": 2}
+    section["shortest"] = 20
     section["validation_fraction"] = 0.25  # 4 of 14: some stay good
     recordings = RecordingSet.open(run(tmp_path / "data", {**section, "max_bad_fraction": 0.2}))
     first, second = recordings.details["quarantine"]
     assert first["name"] == "folder-000004"
     assert first["reason"].startswith("film04.mp4: ")
-    assert second == {"name": "folder-000009", "reason": "film09.mp4: too short: 16 of 32 frames"}
+    assert second == {"name": "folder-000009", "reason": "film09.mp4: too short: 16 of 20 frames"}
     assert sum(len(recordings.names(split)) for split in SPLITS) == 12
     with pytest.raises(BadDataError, match=r"film04\.mp4"):
         run(tmp_path / "strict", {**section, "max_bad_fraction": 0.0})

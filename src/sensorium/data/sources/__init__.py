@@ -17,7 +17,7 @@ from __future__ import annotations
 from importlib import import_module
 from types import ModuleType
 
-from sensorium.config import SOURCES, FolderConfig, LabelledSet, Recordings, Source
+from sensorium.config import SOURCES, FilmSource, LabelledSet, Recordings, Source
 from sensorium.data.recording import Split
 from sensorium.data.shards import draw_splits
 
@@ -55,4 +55,4 @@ def origin(config: Source, number: int) -> str:
     """The place from which recording `number` was read; empty if it was simulated."""
     if isinstance(config, LabelledSet):
         return str(module(config.source).listing(config).items[number].place)
-    return module(config.source).origin(config, number) if isinstance(config, FolderConfig) else ""
+    return module(config.source).origin(config, number) if isinstance(config, FilmSource) else ""

@@ -11,7 +11,7 @@ from collections.abc import Collection
 
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
-from sensorium.config.folders import is_folder, walk
+from sensorium.config.folders import is_folder, is_system, walk
 from sensorium.data.quarantine import BadDataError
 
 PICTURES = frozenset(IMG_EXTENSIONS)
@@ -25,7 +25,7 @@ def class_files(root: str, suffixes: Collection[str]) -> tuple[list[tuple[str, i
         OSError: if a folder cannot be read.
     """
     with os.scandir(root) as entries:
-        classes = sorted(entry.name for entry in entries if is_folder(entry))
+        classes = sorted(entry.name for entry in entries if is_folder(entry) and not is_system(entry.name))
     found: list[tuple[str, int]] = []
     for number, name in enumerate(classes):
         files = [os.path.join(*each) for each in sorted(walk(os.path.join(root, name), suffixes))]

@@ -41,7 +41,7 @@ class Leaf:
         values = np.clip(np.rint(entries) if self.choices else entries, self.low, self.high)
         if isinstance(self.space, spaces.Discrete):
             return self.space.dtype.type(values[0])
-        if self.space.dtype.kind != "f":
+        if np.dtype(self.space.dtype).kind != "f":
             values = np.rint(values)
         array = values.reshape(self.space.shape).astype(self.space.dtype)
         # a bound may lie between two numbers of the space's own type

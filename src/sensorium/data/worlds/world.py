@@ -128,8 +128,9 @@ def _make(config: GymnasiumConfig) -> Any:
                 f"{where}: it renders {', '.join(modes) or 'nothing'}, no pictures ({RGB}); if one of its observations "
                 "is a picture, name it: picture: observation, or its key"
             )
-        rendering = {"render_mode": RGB} if config.picture == RENDER else {}
-        return gymnasium.make(spec, disable_env_checker=True, **rendering, **dict(config.arguments))
+        arguments: dict[str, Any] = dict(config.arguments)
+        rendering: dict[str, Any] = {"render_mode": RGB} if config.picture == RENDER else {}
+        return gymnasium.make(spec, disable_env_checker=True, **rendering, **arguments)
     except ModuleNotFoundError as error:
         raise ConfigurationError(
             f"{where}: it needs the module {error.name}, which is not installed; install the package that brings it"

@@ -28,7 +28,7 @@ wildcard_constraints:
     set="|".join(SETS),
     modality="vision|audio",
     stream="video|audio",
-    sense="sound|sight",
+    sense="(sound|sight|text)(_list|_legacy)?",
     shard=r"\d{4}",
     study="|".join(STUDIES),
 

@@ -1,10 +1,22 @@
 """Puzzle codes: a second of sound, or a picture, as a grid of 30 x 30 cells, each one of ten codes."""
 
 
+def coded(wildcards):
+    """Manifest of what a code learns from: the recordings of its sense, or the texts."""
+    sense = wildcards.sense.partition("_")[0]
+    return "results/puzzle/texts/manifest.json" if sense == "text" else own_or_world(f"puzzle_{sense}")(wildcards)
+
+
+def compared(sense):
+    """Manifests of the codes of a sense that are shown beside its map, by the arguments of its evaluation."""
+    names = [name for name in SETTINGS.puzzle_others() if name.startswith(f"{sense}_")]
+    return {name.removeprefix(f"{sense}_"): f"results/puzzle/{name}/manifest.json" for name in names}
+
+
 rule train_puzzle:
-    """Train the map of one sense: fitted levels, learned corrections."""
+    """Train a code of one sense: a map or a list, fitted and then corrected, or a preset of earlier work."""
     input:
-        data=own_or_world("puzzle_{sense}"),
+        data=coded,
     output:
         manifest="results/puzzle/{sense}/manifest.json",
         model="results/puzzle/{sense}/model.safetensors",
@@ -28,6 +40,7 @@ rule puzzle_sound:
     input:
         data=own_or_world("puzzle_sound"),
         puzzle="results/puzzle/sound/manifest.json",
+        **compared("sound"),
     output:
         result="results/eval/puzzle_sound.json",
         figure=in_report("results/figures/puzzle_sound.png", "Puzzle", kind="spectrograms"),
@@ -51,6 +64,7 @@ use rule puzzle_sound as puzzle_sight with:
     input:
         data=own_or_world("puzzle_sight"),
         puzzle="results/puzzle/sight/manifest.json",
+        **compared("sight"),
     output:
         result="results/eval/puzzle_sight.json",
         figure=in_report("results/figures/puzzle_sight.png", "Puzzle", kind="frames"),
@@ -114,6 +128,7 @@ rule puzzle_text:
     input:
         texts="results/puzzle/texts/manifest.json",
         codes="results/puzzle/text/manifest.json",
+        **compared("text"),
     output:
         result="results/eval/puzzle_text.json",
         figure=in_report("results/figures/puzzle_text.png", "Puzzle"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -137,6 +138,16 @@ class Windows:
         return batch
 
 
+class Drawn(Protocol):
+    """What training draws its batches from."""
+
+    def __len__(self) -> int:
+        """Number of windows."""
+
+    def batch(self, indices: np.ndarray, seeds: Sequence[int] | None = None) -> dict[str, Tensor]:
+        """Windows by number, as `Windows.batch`."""
+
+
 class JoinedWindows:
     """Windows of the same frames from two sets of the same recordings, such as encoded video and encoded sound.
 
@@ -184,9 +195,7 @@ class StepBatches(Dataset[dict[str, Tensor]]):
         rows: of the global batch to read, [start, stop); None: all.
     """
 
-    def __init__(
-        self, windows: Windows | JoinedWindows, seed: int, batch: int, rows: tuple[int, int] | None = None
-    ) -> None:
+    def __init__(self, windows: Drawn, seed: int, batch: int, rows: tuple[int, int] | None = None) -> None:
         self.windows = windows
         self._seed = seed
         self._batch = batch

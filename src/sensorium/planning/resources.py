@@ -38,6 +38,8 @@ RULES = {
     "agent": "train_agent",
     "puzzle/sound": "train_puzzle",
     "puzzle/sight": "train_puzzle",
+    "puzzle/sound_list": "train_puzzle",
+    **{f"puzzle/{sense}_legacy": "train_puzzle" for sense in puzzle.LEGACY},
 }
 
 

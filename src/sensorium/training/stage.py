@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from sensorium.artifacts import atomic_path, digest, fingerprint, read_json, write_json, write_manifest
 from sensorium.config import Section, Training, canonical_json
-from sensorium.data.windows import JoinedWindows, Windows
+from sensorium.data.windows import Drawn, Windows
 from sensorium.exits import writing
 from sensorium.models.kernels import deterministic_attention
 from sensorium.progress import say
@@ -37,7 +37,7 @@ def train_stage(
     section: Section,
     inputs: Mapping[str, Path],
     output: Path,
-    build: Callable[[], tuple[Learner, Windows | JoinedWindows, Windows | JoinedWindows]],
+    build: Callable[[], tuple[Learner, Drawn, Drawn]],
     execution: Execution,
     shapes: Mapping[str, Any],
 ) -> None:

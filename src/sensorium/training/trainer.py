@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 
 from sensorium.artifacts import ArtifactError, checked
 from sensorium.config import ConfigurationError, Training
-from sensorium.data.windows import JoinedWindows, StepBatches, Windows
+from sensorium.data.windows import Drawn, StepBatches
 from sensorium.models.out_of_memory import attempt
 from sensorium.randomness import Draw, sample_indices, stable_seed
 from sensorium.training.checkpoint import STATE, Checkpoint, Checkpoints, check_like
@@ -55,8 +55,8 @@ class Trainer:
         self,
         learner: Learner,
         training: Training,
-        windows: Windows | JoinedWindows,
-        validation: Windows | JoinedWindows,
+        windows: Drawn,
+        validation: Drawn,
         folder: Path,
         execution: Execution,
         ranks: Ranks,

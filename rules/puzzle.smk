@@ -38,9 +38,9 @@ rule train_puzzle:
 rule puzzle_sound:
     """Compare test sounds with what their grids decode to, beside codes that are not learned."""
     input:
+        **compared("sound"),
         data=own_or_world("puzzle_sound"),
         puzzle="results/puzzle/sound/manifest.json",
-        **compared("sound"),
     output:
         result="results/eval/puzzle_sound.json",
         figure=in_report("results/figures/puzzle_sound.png", "Puzzle", kind="spectrograms"),
@@ -62,9 +62,9 @@ rule puzzle_sound:
 use rule puzzle_sound as puzzle_sight with:
     """Compare test pictures with what their grids decode to, beside codes that are not learned."""
     input:
+        **compared("sight"),
         data=own_or_world("puzzle_sight"),
         puzzle="results/puzzle/sight/manifest.json",
-        **compared("sight"),
     output:
         result="results/eval/puzzle_sight.json",
         figure=in_report("results/figures/puzzle_sight.png", "Puzzle", kind="frames"),
@@ -126,9 +126,9 @@ rule train_puzzle_text:
 rule puzzle_text:
     """Compare the text codes with other compressors on texts that primed nothing, and damage their grids."""
     input:
+        **compared("text"),
         texts="results/puzzle/texts/manifest.json",
         codes="results/puzzle/text/manifest.json",
-        **compared("text"),
     output:
         result="results/eval/puzzle_text.json",
         figure=in_report("results/figures/puzzle_text.png", "Puzzle"),

@@ -106,25 +106,36 @@ class ListCode(GridCode):
         flat = examples.flatten(1).double()
         self.mean.copy_(flat.mean(0))
         flat -= self.mean
-        values, vectors = torch.linalg.eigh(flat.T @ flat / len(flat))
-        kept = values.flip(0)[:DIGITS].clamp_min(0)
-        if not kept[0] > 0:
+        spread, axes = principal(flat)
+        if not len(spread):
             raise ValueError("the training examples are all alike: they have no components")
-        axes = vectors.flip(1)[:, : len(kept)].T
-        spread = kept.sqrt()
         component, place = dealt(spread.numpy(), DIGITS)
         self.component.copy_(torch.from_numpy(component))
         self.place.copy_(torch.from_numpy(place))
         self.axes[: len(axes)] = axes.float()
         scores = flat @ axes.T
-        levels = CODES ** torch.from_numpy(np.bincount(component, minlength=len(kept))).double()
+        levels = CODES ** torch.from_numpy(np.bincount(component, minlength=len(spread))).double()
         errors = []
         for clip in CLIPS:
             ends = (clip * spread).clamp_min(1e-9)
             cell = torch.floor((scores / ends + 1) / 2 * levels).clamp_min(0).minimum(levels - 1)
             errors.append((((2 * cell + 1) / levels - 1) * ends - scores).square().sum(0))
         best = torch.tensor(CLIPS, dtype=torch.double)[torch.stack(errors).argmin(0)]
-        self.ends[: len(kept)] = (best * spread).clamp_min(1e-9).float()
+        self.ends[: len(spread)] = (best * spread).clamp_min(1e-9).float()
+
+
+def principal(centred: Tensor) -> tuple[Tensor, Tensor]:
+    """Standard deviations [C], at most N and the largest first, and axes [C, D] of centred examples, float64 [n, D].
+
+    Of the two products of the examples with themselves, the smaller one is decomposed.
+    """
+    few = len(centred) < centred.shape[1]
+    values, vectors = torch.linalg.eigh((centred @ centred.T if few else centred.T @ centred) / len(centred))
+    values, vectors = values.flip(0)[:DIGITS], vectors.flip(1)[:, :DIGITS]
+    kept = values > 1e-10 * values[:1]
+    spread, vectors = values[kept].sqrt(), vectors[:, kept]
+    axes = (vectors.T @ centred) / (spread[:, None] * len(centred) ** 0.5) if few else vectors.T
+    return spread, axes
 
 
 def dealt(spread: np.ndarray, digits: int) -> tuple[np.ndarray, np.ndarray]:

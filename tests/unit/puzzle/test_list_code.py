@@ -10,7 +10,7 @@ from toy_puzzles import LIST, list_puzzle
 
 from sensorium.evaluation.baselines.component_codes import deal
 from sensorium.puzzle import list_learner
-from sensorium.puzzle.list_code import DIGITS, ListCode, dealt
+from sensorium.puzzle.list_code import DIGITS, ListCode, dealt, principal
 from sensorium.puzzle.list_learner import ListLearner
 from sensorium.puzzle.sound_list import SoundList
 from sensorium.randomness import Draw
@@ -60,6 +60,22 @@ def test_the_next_digit_goes_where_most_is_left() -> None:
     wide = np.sort(np.random.default_rng(0).exponential(size=300))[::-1]
     for digits in (30, 300, 900):
         assert np.array_equal(np.bincount(dealt(wide, digits)[0], minlength=300), deal(wide, digits))
+
+
+def test_components_are_those_of_either_product() -> None:
+    torch.manual_seed(0)
+    wide = torch.randn(20, 50, dtype=torch.double) * torch.logspace(0, -2, 50)
+    wide -= wide.mean(0)
+    spread, axes = principal(wide)
+    assert len(spread) == 19  # the mean took one
+    torch.testing.assert_close(axes @ axes.T, torch.eye(19, dtype=torch.double))
+    scores = wide @ axes.T
+    torch.testing.assert_close(scores.square().mean(0).sqrt(), spread)
+    torch.testing.assert_close(scores @ axes, wide)
+    tall = torch.cat([wide, wide, wide])
+    again, others = principal(tall)
+    torch.testing.assert_close(again[:19], spread)
+    torch.testing.assert_close((others[:19] * axes).sum(1).abs(), torch.ones(19, dtype=torch.double))
 
 
 def test_every_digit_more_is_worth_something(plain: tuple[Plain, Tensor]) -> None:

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from toy_puzzles import SIGHT, SOUND, fitted, pictures, sight_puzzle, sound_puzzle
 
 from sensorium.puzzle.config import SIDE, SOUND_RATE
+from sensorium.puzzle.evaluation import puzzle_sight
 from sensorium.puzzle.grid import write_grids
 from sensorium.puzzle.map_code import ENDS, MapCode
 from sensorium.puzzle.map_learner import MapLearner, squared
@@ -202,6 +203,17 @@ def test_levels_grow_with_the_brightness_of_their_own_pixel() -> None:
     assert (change[:, 7, 9] > 0).all()
     change[:, 7, 9] = 0
     assert (change == 0).all()
+
+
+def test_a_cell_is_still_where_none_of_its_own_pixels_changes() -> None:
+    for size in (32, 64):
+        model, pixels = SightMap(SIGHT, {"size": size}), size // 32
+        before = pictures(3, size)[:, 0].permute(0, 3, 1, 2).numpy() / np.float32(255)
+        after = before.copy()
+        after[0, 1, (7 + EDGE) * pixels, (9 + EDGE) * pixels] += 1 / 255
+        after[1, :, 0] = 1 - after[1, :, 0]  # the rim has no cells
+        moved = ~puzzle_sight.still_cells(model, before, after)
+        assert np.argwhere(moved).tolist() == [[0, 7, 9]]
 
 
 # Training ------------------------------------------------------------------------------------------------------------

@@ -132,14 +132,19 @@ def stillness(bench: Bench, model: SightMap, config: PuzzleSightConfig) -> dict[
         bench.run(pool, rows, lambda batch, frame=frame: model.view({"video": batch["video"][:, frame : frame + 1]}))
         for frame in (0, 1)
     )
-    moved = np.abs(model.to_places(torch.from_numpy(after - before)).numpy()).max(2) > 0.5 / WHITE
-    still = ~moved.reshape(-1, PICTURE, PICTURE)[:, EDGE:-EDGE, EDGE:-EDGE]
+    still = still_cells(model, before, after)
     changed = maps.encode(bench, model, before) != maps.encode(bench, model, after)
     return {
         "still_cells": float(still.mean()),
         "changed_where_still": float(changed[still].mean()) if still.any() else 0.0,
         "changed": float(changed.mean()),
     }
+
+
+def still_cells(model: SightMap, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Cells of which no pixel differs between two pictures [n, 3, H, W]: bool [n, SIDE, SIDE]."""
+    moved = np.abs(model.to_places(torch.from_numpy(after - before)).numpy()).max(2) > 0.5 / WHITE
+    return np.asarray(~moved.reshape(-1, PICTURE, PICTURE)[:, EDGE:-EDGE, EDGE:-EDGE])
 
 
 def unlearned_pictures(seen: maps.MapViews) -> dict[str, np.ndarray]:

@@ -22,9 +22,9 @@ import numpy as np
 from sensorium.artifacts import MANIFEST, atomic_path
 from sensorium.progress import say
 from sensorium.puzzle import dense_text, text_codes
+from sensorium.puzzle.file_names import SENSES, WRITTEN, sense_of
 from sensorium.puzzle.grid import CELLS, MOST_GRIDS, PACKED, GridError, as_text, from_text, read_grids, write_grids
 from sensorium.puzzle.pages import CELLS_A_SYMBOL, Text
-from sensorium.puzzle.sense_files import SENSES, WRITTEN, read, sense_of, write
 from sensorium.puzzle.text_codes import LAYOUTS, TextCodes
 
 if TYPE_CHECKING:
@@ -64,6 +64,8 @@ def encode(args: argparse.Namespace) -> None:
         return _encode_text(args)
     if args.layout != "dense":
         raise GridError(f"--layout {args.layout} is one of texts, and {args.file} holds {NAMES[sense]}; leave it out")
+    from sensorium.puzzle.sense_files import read  # texts need no torch
+
     codes = sense_codes(args.model, sense)
     given = read(args.file, sense, getattr(codes, "size", 1))
     grids = codes.encode(given)
@@ -83,6 +85,8 @@ def decode(args: argparse.Namespace) -> None:
         return
     if sense not in by_name:
         raise GridError(f"{args.output}: {NAMES[sense]} is written to a file whose name ends in {WRITTEN[sense]}")
+    from sensorium.puzzle.sense_files import write
+
     grids = _grids(args.file)
     write(args.output, sense, sense_codes(args.model, sense).decode(np.stack(grids)))
     say(f"{args.output}: {NAMES[sense]} of {len(grids)} grids, lossy: not what was encoded, but like it")
@@ -157,7 +161,7 @@ def sense_codes(model: str | None, sense: str) -> SenseCodes:
         ArtifactError: if they are not there.
         GridError: if none were asked for and the default ones are not there, or they are of the other sense.
     """
-    from sensorium.puzzle.sense_codes import PictureCodes, SoundCodes, load_codes  # texts need no torch
+    from sensorium.puzzle.sense_codes import PictureCodes, SoundCodes, load_codes
 
     if model == NO_MODEL:
         raise GridError(f"--model {NO_MODEL}: {NAMES[sense]} cannot be coded without a model; leave it out")

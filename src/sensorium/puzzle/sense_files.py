@@ -9,8 +9,6 @@ import soundfile
 from PIL import Image
 
 from sensorium.artifacts import atomic_path
-from sensorium.config import SOUND_SUFFIXES
-from sensorium.config.sets import PICTURE_SUFFIXES
 from sensorium.config.sources import VIDEO_SUFFIXES
 from sensorium.data.media import duration, read_media
 from sensorium.data.pictures import read_picture
@@ -19,32 +17,10 @@ from sensorium.data.sounds import read_sound
 from sensorium.puzzle.config import SOUND_RATE
 from sensorium.puzzle.grid import GridError
 
-TEXTS = (".txt", ".md", ".rst", ".py", ".json", ".csv", ".html", ".xml", ".yaml", ".toml", ".log")
-SENSES = ("text", "sound", "sight")
 LONGEST = 600  # seconds of a sound or a film
 FRAME_RATE = 16  # grids a second of a film
 BY_LIBAV = (".aac", ".m4a", *VIDEO_SUFFIXES)  # what soundfile does not read
-WRITTEN = {"sound": ".wav", "sight": ".png"}
 A_ROW = 16  # pictures in a row of a sheet
-
-
-def sense_of(path: Path) -> str:
-    """What a file holds, by its name.
-
-    Raises:
-        GridError: if that does not tell; films have sound and pictures, so one must be asked for.
-    """
-    suffix = path.suffix.lower()
-    for sense, suffixes in (("text", TEXTS), ("sound", SOUND_SUFFIXES), ("sight", PICTURE_SUFFIXES)):
-        if suffix in suffixes:
-            return sense
-    if suffix in VIDEO_SUFFIXES:
-        raise GridError(f"{path}: a film has sound and pictures; add --sense sound or --sense sight")
-    raise GridError(
-        f"{path}: its name does not tell what it holds; texts end in {', '.join(TEXTS)}, sounds in "
-        f"{', '.join(sorted(SOUND_SUFFIXES))}, pictures in {', '.join(sorted(PICTURE_SUFFIXES))}. Add --sense sound or "
-        "--sense sight; or, to write its bytes exactly, whatever they are, --sense text"
-    )
 
 
 def read(path: Path, sense: str, size: int) -> np.ndarray:

@@ -1,22 +1,10 @@
 """Puzzle codes: a second of sound, or a picture, as a grid of 30 x 30 cells, each one of ten codes."""
 
 
-def coded(wildcards):
-    """Manifest of what a code learns from: the recordings of its sense, or the texts."""
-    sense = wildcards.sense.partition("_")[0]
-    return "results/puzzle/texts/manifest.json" if sense == "text" else own_or_world(f"puzzle_{sense}")(wildcards)
-
-
-def compared(sense):
-    """Manifests of the codes of a sense that are shown beside its map, by the arguments of its evaluation."""
-    names = [name for name in SETTINGS.puzzle_others() if name.startswith(f"{sense}_")]
-    return {name.removeprefix(f"{sense}_"): f"results/puzzle/{name}/manifest.json" for name in names}
-
-
 rule train_puzzle:
     """Train a code of one sense: a map or a list, fitted and then corrected, or a preset of earlier work."""
     input:
-        data=coded,
+        data=lambda wildcards: f"results/{SETTINGS.coded_from(wildcards.sense)}/manifest.json",
     output:
         manifest="results/puzzle/{sense}/manifest.json",
         model="results/puzzle/{sense}/model.safetensors",
@@ -38,7 +26,7 @@ rule train_puzzle:
 rule puzzle_sound:
     """Compare test sounds with what their grids decode to, beside codes that are not learned."""
     input:
-        **compared("sound"),
+        **SETTINGS.compared_with("sound"),
         data=own_or_world("puzzle_sound"),
         puzzle="results/puzzle/sound/manifest.json",
     output:
@@ -62,7 +50,7 @@ rule puzzle_sound:
 use rule puzzle_sound as puzzle_sight with:
     """Compare test pictures with what their grids decode to, beside codes that are not learned."""
     input:
-        **compared("sight"),
+        **SETTINGS.compared_with("sight"),
         data=own_or_world("puzzle_sight"),
         puzzle="results/puzzle/sight/manifest.json",
     output:
@@ -126,7 +114,7 @@ rule train_puzzle_text:
 rule puzzle_text:
     """Compare the text codes with other compressors on texts that primed nothing, and damage their grids."""
     input:
-        **compared("text"),
+        **SETTINGS.compared_with("text"),
         texts="results/puzzle/texts/manifest.json",
         codes="results/puzzle/text/manifest.json",
     output:

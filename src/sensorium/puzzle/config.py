@@ -145,6 +145,16 @@ class PuzzleSettings(WorldSettings):
         coded = [*self.puzzle_senses(), "text"] if self.lines.puzzle else []
         return [name for name in self.puzzle.others if name.partition("_")[0] in coded]
 
+    def coded_from(self, name: str) -> str:
+        """What a code learns from, below results/: texts, a set of its sense's own, or the world's recordings."""
+        own = f"puzzle_{(sense := name.partition('_')[0])}"
+        return "puzzle/texts" if sense == "text" else f"data/{own if own in self.puzzle_sets() else self.data.source}"
+
+    def compared_with(self, sense: str) -> dict[str, str]:
+        """Manifests of the codes that are shown beside the one of a sense, by the arguments of its evaluation."""
+        names = [name for name in self.puzzle_others() if name.startswith(f"{sense}_")]
+        return {name.removeprefix(f"{sense}_"): f"results/puzzle/{name}/manifest.json" for name in names}
+
     def sets(self) -> dict[str, Source]:
         """Every set of recordings that is collected."""
         return super().sets() | self.puzzle_sets()

@@ -20,7 +20,7 @@ from sensorium.data.recording import KIND, RecordingSet, write_shard
 from sensorium.evaluation.statistics import LeakError
 from sensorium.puzzle.config import LegacyConfig, PuzzleSightConfig, PuzzleSoundConfig
 from sensorium.puzzle.evaluation import maps, puzzle_sight, puzzle_sound
-from sensorium.puzzle.evaluation.probe import probe
+from sensorium.puzzle.evaluation.probe import class_probe
 from sensorium.puzzle.legacy import LegacySound
 from sensorium.puzzle.sound_map import SoundMap
 from sensorium.puzzle.train_puzzle import main, seconds_frames
@@ -175,13 +175,13 @@ def test_a_probe_reads_what_codes_say_of_classes() -> None:
     names = [f"recording {number // 4}" for number in range(400)]
     views = {"examples": values[:300], "samples": values[300:], "fitted_on": names[:300], "groups": names[300:]}
     seen = maps.MapViews(**views, example_labels=labels[:300], labels=np.where(np.arange(100) < 80, labels[300:], -1))
-    found = probe(seen, (grids[:300], grids[300:]), (values[:300], values[300:]), 0)["probe"]
+    found = class_probe(seen, (grids[:300], grids[300:]), (values[:300], values[300:]), 0)["probe"]
     assert found["passed"]
     assert found["value"] > 0.8
     assert found["references"]["cells that are not rounded"] >= found["value"] - 0.1
     mixed = rng.permutation(grids[300:])
-    assert not probe(seen, (grids[:300], mixed), (values[:300], values[300:]), 0)["probe"]["passed"]
-    assert probe(maps.MapViews(**views), (grids[:300], grids[300:]), (values[:300], values[300:]), 0) == {}
+    assert not class_probe(seen, (grids[:300], mixed), (values[:300], values[300:]), 0)["probe"]["passed"]
+    assert class_probe(maps.MapViews(**views), (grids[:300], grids[300:]), (values[:300], values[300:]), 0) == {}
 
 
 def test_what_is_fitted_and_what_is_judged_share_no_recording(

@@ -13,7 +13,7 @@ from sensorium.puzzle.evaluation.maps import MapViews
 FEWEST = 50  # labelled samples
 
 
-def probe(
+def class_probe(
     seen: MapViews, codes: tuple[np.ndarray, np.ndarray], cells: tuple[np.ndarray, np.ndarray], seed: int
 ) -> dict[str, Any]:
     """`probe`: accuracy of a ridge classifier on codes as numbers, where samples have classes; else nothing.

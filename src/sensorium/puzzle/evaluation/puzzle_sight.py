@@ -106,7 +106,7 @@ def judge(bench: Bench, config: PuzzleSightConfig) -> Result:
             name: comparison.report(bench, code, seen)
             for name, code in comparison.given(bench, SightMap, LegacySight).items()
         },
-        "stillness": stillness(bench, judged, config),
+        "stillness": changes_where_still(bench, judged, config),
         "training_psnr": psnr(trained, np.ones(len(trained))),
         "order": maps.orders(grids, maps.levels(bench, judged, seen.samples), config.seed),
     }
@@ -118,7 +118,7 @@ def judge(bench: Bench, config: PuzzleSightConfig) -> Result:
     return Result(metrics, lambda path: figures.image_grid(path, rows, title), notes)
 
 
-def stillness(bench: Bench, model: SightMap, config: PuzzleSightConfig) -> dict[str, float]:
+def changes_where_still(bench: Bench, model: SightMap, config: PuzzleSightConfig) -> dict[str, float]:
     """Share of the cells of which no pixel changes from a frame to the next, and of codes that change there and in all.
 
     A cell may see beyond its own pixels, so its code may change with what moves beside it.

@@ -39,7 +39,7 @@ from sensorium.evaluation.scores import root_mean
 from sensorium.evaluation.statistics import measure
 from sensorium.puzzle.config import CODES, SIDE, PuzzleSoundConfig
 from sensorium.puzzle.evaluation import comparison, maps
-from sensorium.puzzle.evaluation.probe import probe
+from sensorium.puzzle.evaluation.probe import class_probe
 from sensorium.puzzle.legacy import LegacySound
 from sensorium.puzzle.list_code import DIGITS
 from sensorium.puzzle.sound_list import SoundList
@@ -105,7 +105,7 @@ def judge(bench: Bench, config: PuzzleSoundConfig) -> Result:
     if "puzzle/sound_list" in bench.parts:
         metrics |= list_errors(bench, seen, components, shared)
     values, known_values = (maps.levels(bench, judged, part) for part in (seen.samples, seen.examples))
-    metrics |= probe(seen, (known, grids), (known_values, values), config.seed)
+    metrics |= class_probe(seen, (known, grids), (known_values, values), config.seed)
     notes = {
         "report": {
             name: comparison.report(bench, code, seen)

@@ -4,7 +4,7 @@
 rule train_puzzle:
     """Train a code of one sense: a map or a list, fitted and then corrected, or a preset of earlier work."""
     input:
-        data=lambda wildcards: f"results/{SETTINGS.coded_from(wildcards.sense)}/manifest.json",
+        data=own_or_world("puzzle_{sense}"),
     output:
         manifest="results/puzzle/{sense}/manifest.json",
         model="results/puzzle/{sense}/model.safetensors",

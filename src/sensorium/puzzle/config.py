@@ -145,10 +145,11 @@ class PuzzleSettings(WorldSettings):
         coded = [*self.puzzle_senses(), "text"] if self.lines.puzzle else []
         return [name for name in self.puzzle.others if name.partition("_")[0] in coded]
 
-    def coded_from(self, name: str) -> str:
-        """What a code learns from, below results/: texts, a set of its sense's own, or the world's recordings."""
-        own = f"puzzle_{(sense := name.partition('_')[0])}"
-        return "puzzle/texts" if sense == "text" else f"data/{own if own in self.puzzle_sets() else self.data.source}"
+    def learned_from(self, name: str) -> str:
+        """Where that which a model learns from stands: codes of texts learn from texts, others as their sense's map."""
+        if name.startswith("puzzle_text"):
+            return "puzzle/texts"
+        return super().learned_from("_".join(name.split("_")[:2]) if name.startswith("puzzle_") else name)
 
     def compared_with(self, sense: str) -> dict[str, str]:
         """Manifests of the codes that are shown beside the one of a sense, by the arguments of its evaluation."""

@@ -16,7 +16,7 @@ FOUND = $(firstword $(wildcard $(1)))
 RESOLVER := $(call FOUND,$(HOME)/.config/pip/pip.conf /etc/pip.conf) \
 	$(call FOUND,$(HOME)/.config/uv/uv.toml /etc/uv/uv.toml) $(call FOUND,/etc/ssl/certs/ca-certificates.crt)
 
-.PHONY: help env run report studies test mutations image check format lock config clean
+.PHONY: help env run report studies test tests mutations image check format lock config clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -45,10 +45,11 @@ studies: env ## every study, many seeds each -> results/studies, then the tables
 	snakemake --profile local -j1 studies
 	sensorium study-tables results/studies/*.json
 
-test: check ## run every check and every test
-	pytest tests/unit tests/edges tests/interactive tests/mutations --numprocesses 2 --dist loadfile
-	pytest tests/container tests/workflow --numprocesses 2 --dist loadgroup --no-loadscope-reorder  # the image first: it takes long
-	pytest tests/cluster --numprocesses 4 --dist loadfile  # they mostly wait
+test: env ## run every check and every test
+	$(MAKE) --no-print-directory --jobs 2 check tests
+
+tests: env # in one run: those that wait beside those that compute (tests/conftest.py)
+	pytest tests --numprocesses 5 --dist loadgroup
 
 mutations: env ## break each mechanism in turn: its tests must turn red (minutes)
 	python tests/mutations/mutations.py

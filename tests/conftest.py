@@ -7,12 +7,14 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 import warm
 
@@ -35,27 +37,57 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 # Fixtures that take minutes -> the files whose tests use them, which one worker runs.
 SHARED = {
-    "tiny": ("test_kill.py", "test_memory.py", "test_ranks.py", "test_tiny.py"),
+    "tiny": ("test_how_to_add.py", "test_kill.py", "test_memory.py", "test_ranks.py", "test_tiny.py"),
     "engine": ("test_entrypoint.py", "test_image.py"),
+    "every_artifact": (
+        "test_disagreeing_artifacts.py",
+        "test_exit_codes.py",
+        "test_hostile_manifests.py",
+        "test_recordings.py",
+    ),
 }
 TOGETHER = {file: fixture for fixture, files in SHARED.items() for file in files}
+# Groups and folders that begin first, in this order: they take longest, and while some wait, for packages or for
+# SLURM, others compute. Those beyond the first few give way to them.
+FIRST = ("engine", "tiny", "tests/cluster", "every_artifact", "tests/mutations", "tests/workflow")
+GIVE_WAY = FIRST.index("every_artifact")
 
 
 class TogetherScheduling(LoadScopeScheduling):
-    """Keeps the tests of a file on one worker, and those of files that share a fixture of SHARED.
+    """Keeps the tests of a file on one worker, and those of files that share a fixture of SHARED; the longest first.
 
     xdist's own `loadgroup` writes the group into `_nodeid`, which pytest 9.2 does not read any more: it groups nothing.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        path = nodeid.partition("::")[0]
-        return TOGETHER.get(Path(path).name, path)
+        return scope_of(nodeid)
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        self.workqueue.move_to_end(min(self.workqueue, key=turn), last=False)
+        super()._assign_work_unit(node)
+
+
+def scope_of(nodeid: str) -> str:
+    """Fixture of SHARED, or path of the file."""
+    path = nodeid.partition("::")[0]
+    return TOGETHER.get(Path(path).name, path)
+
+
+def turn(scope: str) -> int:
+    """Place in FIRST; behind all of them for others, which are as long as they have tests."""
+    return next((place for place, start in enumerate(FIRST) if scope.startswith(start)), len(FIRST))
 
 
 @pytest.hookimpl(optionalhook=True)  # without xdist there is nothing to schedule
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TogetherScheduling | None:
     """With `--dist loadgroup`, ours."""
     return TogetherScheduling(config, log) if config.getoption("dist") == "loadgroup" else None
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """In a worker whose first few groups are done, and in all that it starts, lower the priority."""
+    if "PYTEST_XDIST_WORKER" in os.environ and not os.nice(0) and turn(scope_of(item.nodeid)) >= GIVE_WAY:
+        os.nice(5)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -135,3 +167,11 @@ def warm_command() -> Callable[..., subprocess.CompletedProcess[str]]:
         return warm.run(words, folder, surroundings(folder, path), timeout)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def warm_sensorium() -> Iterator[Path]:
+    """Folder with a `sensorium` that starts warm, to be put first on PATH: for workflows of many short jobs."""
+    with tempfile.TemporaryDirectory(prefix="warm-") as folder:  # the path of a socket is short
+        warm.stand_in(Path(sys.executable).with_name("sensorium"), Path(folder))
+        yield Path(folder)

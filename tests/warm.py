@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import gc
 import importlib
 import json
 import os
@@ -25,6 +26,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -38,7 +40,7 @@ PRELOADED = {  # by program
     # Not Snakemake itself: it looks for its plugins, and so for ours, while it is imported.
     "snakemake": "pandas sqlmodel pulp pydantic yaml submitit jsonschema throttler configargparse psutil".split(),
     "sensorium": TORCH,
-    "pytest": ["pytest", *TORCH, "skimage.metrics", "pymunk", "ale_py"],
+    "pytest": ["pytest", "hypothesis", "xdist.scheduler", *TORCH, "skimage.metrics", "pymunk", "ale_py"],
 }
 OWN = ("sensorium", "snakemake_executor_plugin_submitit")
 # Variables that no preloaded package reads while it is imported; each command has its own.
@@ -103,12 +105,66 @@ def start(
         "umask": mask,
         "session": session,
     }
-    fixed = {name: value for name, value in environment.items() if name not in FREE}
-    server = _server(argv[0], tuple(sorted(fixed.items())))
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs, output.open("ab") as written, open(os.devnull, "rb") as nothing:
-        socket.send_fds(server, [json.dumps(request).encode()], [theirs.fileno(), nothing.fileno(), written.fileno()])
+        _ask(argv[0], request, [theirs.fileno(), nothing.fileno(), written.fileno()])
     return Process(ours, argv)
+
+
+def _ask(name: str, request: dict[str, Any], descriptors: Sequence[int]) -> None:
+    """Have the server of a program, and of the request's environment, start it."""
+    fixed = {name: value for name, value in request["environment"].items() if name not in FREE}
+    server = _server(name, tuple(sorted(fixed.items())))
+    socket.send_fds(server, [json.dumps(request).encode()], descriptors)
+
+
+# Starts its namesake warm, through a socket in its folder, and becomes what that becomes: output, signals, end.
+STAND_IN = """\
+#!{python} -SE
+import json, os, signal, socket, sys
+mask = os.umask(0)
+os.umask(mask)
+request = {{"argv": [{program!r}, *sys.argv[1:]], "folder": os.getcwd(), "environment": dict(os.environ)}}
+connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+connection.connect({address!r})
+socket.send_fds(connection, [json.dumps(request | {{"umask": mask, "session": False}}).encode()], [0, 1])
+pid = int(connection.recv(64))
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
+    signal.signal(number, lambda number, _: os.kill(pid, number))
+code = os.waitstatus_to_exitcode(int(connection.recv(64)))
+if code < 0:
+    signal.signal(-code, signal.SIG_DFL) if -code != signal.SIGKILL else None
+    os.kill(os.getpid(), -code)
+sys.exit(code)
+"""
+
+
+def stand_in(program: Path, folder: Path) -> None:
+    """Write a namesake of a program into a folder that starts the program warm, as long as this process lives.
+
+    For what starts programs by itself, as Snakemake does. Its stderr goes where its stdout goes.
+
+    Args:
+        program: one of PRELOADED.
+        folder: with a short path, to be put first on PATH.
+    """
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    listener.bind(str(folder / "socket"))
+    listener.listen(16)
+
+    def answer() -> None:
+        while True:
+            connection, _ = listener.accept()
+            message, descriptors, _, _ = socket.recv_fds(connection, MESSAGE, 2)
+            with connection:
+                _ask(program.name, json.loads(message), [connection.fileno(), *descriptors])
+            for descriptor in descriptors:
+                os.close(descriptor)
+
+    threading.Thread(target=answer, daemon=True).start()
+    made = folder / program.name
+    made.write_text(STAND_IN.format(python=sys.executable, program=str(program), address=str(folder / "socket")))
+    made.chmod(0o755)
 
 
 def run(
@@ -155,6 +211,7 @@ def _serve(number: int, preloaded: Sequence[str]) -> tuple[dict[str, Any], list[
     for name in preloaded:
         importlib.import_module(name)
     assert not [name for name in sys.modules if name.partition(".")[0] in OWN]
+    gc.freeze()  # a collection in a fork would write to, and so copy, every page of what was imported
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests, which end this by closing the socket
     with socket.socket(fileno=number) as control, selectors.DefaultSelector() as selector:
         selector.register(control, selectors.EVENT_READ)
@@ -205,7 +262,24 @@ def _become(request: dict[str, Any], streams: Sequence[int]) -> None:
     sys.path[0:1] = [str(Path(program).resolve().parent), *places]
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed()  # as after an import; Python's own generator is seeded anew in a fork
-    runpy.run_path(program, run_name="__main__")
+    _run_to_the_end(program)
+
+
+def _run_to_the_end(program: str) -> None:
+    """Run a script and end as the interpreter does, but let the kernel free what was imported: that takes a second."""
+    code = 0
+    try:
+        runpy.run_path(program, run_name="__main__")
+    except SystemExit as end:
+        if end.code is not None and not isinstance(end.code, int):
+            raise  # the interpreter prints it, as it prints other exceptions
+        code = end.code or 0
+    threading._shutdown()  # waits for threads
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(ValueError):  # it is closed
+            stream.flush()
+    os._exit(code & 0xFF)
 
 
 if __name__ == "__main__":

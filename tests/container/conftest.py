@@ -21,7 +21,7 @@ NEEDED = ("podman", "mmdebstrap", "apt-get")
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def call(*words: str, timeout: float = 900, **environment: str) -> subprocess.CompletedProcess[str]:
+def call(*words: str, timeout: float = 1500, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a command in the repository; what it writes is in stdout."""
     return subprocess.run(
         words,

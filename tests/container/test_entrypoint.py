@@ -32,7 +32,7 @@ def start(folder: Path, snakemake: str) -> subprocess.Popen[bytes]:
 
 @pytest.mark.parametrize("code", [0, 1, 143])
 def test_the_exit_code_is_that_of_snakemake(tmp_path, code):
-    assert start(tmp_path, f'#!/bin/bash\n[ "$*" = -n ] && exit {code}\n').wait(10) == code
+    assert start(tmp_path, f'#!/bin/bash\n[ "$*" = -n ] && exit {code}\n').wait(60) == code
     assert (tmp_path / "results/.snakemake").is_dir()
 
 
@@ -42,7 +42,7 @@ def test_a_signal_reaches_the_job_and_the_end_is_waited_for(tmp_path, number):
     while not (tmp_path / "started").exists():
         time.sleep(0.01)
     process.send_signal(number)
-    assert process.wait(10) == 75
+    assert process.wait(60) == 75
     assert (tmp_path / "job").read_text() == "saved\n"
 
 
@@ -51,4 +51,4 @@ def test_a_workflow_that_ends_well_although_it_was_stopped_is_done(tmp_path):
     while not (tmp_path / "started").exists():
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(10) == 0
+    assert process.wait(60) == 0

@@ -14,7 +14,7 @@ from sensorium.training.learner import Gate
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+def every_artifact(tmp_path_factory: pytest.TempPathFactory) -> World:
     """All artifacts, trained for two steps; their gates are open, for nothing is learned so soon."""
     torch.set_num_threads(1)
     made = World(tmp_path_factory.mktemp("world"))
@@ -22,6 +22,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
         patch.setattr(Gate, "passed", property(lambda gate: True))
         made.make()
     return made
+
+
+@pytest.fixture(scope="session")
+def world(every_artifact: World) -> World:
+    """Its short name, which is that of another world in the unit tests."""
+    return every_artifact
 
 
 @pytest.fixture

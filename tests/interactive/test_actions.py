@@ -60,8 +60,27 @@ def test_every_combination_of_keys_is_an_action():
 def test_keys_where_nothing_is_steered_and_where_nobody_knows():
     assert keys_of(None) == []
     assert pressed(None, ["ArrowUp"]) is None
-    with pytest.raises(ConfigurationError, match="discrete of size 5"):
-        keys_of({"kind": "discrete", "size": 5})
+    for kind, size in (("discrete", 36), ("continuous", 5)):
+        with pytest.raises(ConfigurationError, match=f"{kind} of size {size}"):
+            keys_of({"kind": kind, "size": size})
+
+
+@pytest.mark.parametrize(("keys", "chosen"), [([], 0), (["Digit4"], 4), (["KeyB", "ArrowUp"], 11), (["Digit0"], 0)])
+def test_every_choice_has_a_key(keys, chosen):
+    action = {"kind": "discrete", "size": 12}
+    assert keys_of(action) == [*(f"Digit{digit}" for digit in range(10)), "KeyA", "KeyB"]
+    assert pressed(action, keys) == chosen
+    assert pressed(action, keys).dtype == np.int64
+    assert "12 actions" in actions.steering(action)
+    assert "KeyR" not in keys_of({"kind": "discrete", "size": 35}), "it begins again"
+
+
+def test_every_number_has_two_keys():
+    action = {"kind": "continuous", "size": 3}
+    assert keys_of(action) == ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "KeyA", "KeyD"]
+    assert pressed(action, ["KeyA", "ArrowRight"]).tolist() == [1, 0, -1]
+    assert keys_of({"kind": "continuous", "size": 1}) == ["ArrowLeft", "ArrowRight"]
+    assert "3 numbers" in actions.steering(action)
 
 
 @pytest.mark.parametrize(("action", "values"), [(HAND, [[0.5, -1], [0, 1]]), (CONSOLE, [0, 17, 3])])

@@ -71,11 +71,11 @@ class ToyGeneration:
         tokenizer = VideoTokenizer(TOKENIZER, ENCODER_SHAPES)
 
         def loss(step: int) -> Tensor:
-            rows, times = self.world.rows(self.rng, 48, 1)
+            rows, times = self.world.rows(self.rng, 32, 1)
             pictures = self.world.images[rows, times][:, 0]
             return F.mse_loss(tokenizer(pictures)[0], pictures)
 
-        fit([tokenizer], 1200, loss, lr=5e-3)
+        fit([tokenizer], 600, loss, lr=5e-3)
         return tokenizer
 
     def _dynamics(self, shapes: dict[str, Any]) -> nn.Module:
@@ -97,7 +97,7 @@ class ToyGeneration:
             # No scene: with it the model would know so few recordings by heart.
             return F.mse_loss(dynamics.denoise(noised, given).tokens, target)
 
-        fit([dynamics], 2600, loss, lr=4e-3)
+        fit([dynamics], 1400, loss, lr=4e-3)
         return dynamics
 
 

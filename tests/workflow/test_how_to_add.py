@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -36,8 +37,11 @@ def add(page: str, folder: Path) -> int:
     return len(blocks)
 
 
-def test_what_the_page_adds_runs(clone: Callable[[str], Path], command: Callable[..., CompletedProcess[str]]) -> None:
-    folder = clone("how-to-add")
+def test_what_the_page_adds_runs(
+    tiny: Path, tmp_path: Path, command: Callable[..., CompletedProcess[str]], warm_sensorium: Path
+) -> None:
+    """On results that are there: what is added is made from them, and they are not made again."""
+    folder = Path(shutil.copytree(tiny, tmp_path / "sensorium", symlinks=True))
     assert add(PAGE.read_text(), folder) == PAGE.read_text().count("\n```") // 2
     exported = command(folder, "python", "-m", "sensorium.config_export")
     assert exported.returncode == 0, exported.stdout
@@ -48,8 +52,11 @@ def test_what_the_page_adds_runs(clone: Callable[[str], Path], command: Callable
         flags=re.MULTILINE,
     )
     assert len(targets) == 2
-    done = command(folder, *"snakemake --profile local -j1".split(), *targets, "--configfile", "config/tiny.yaml")
+    words = ("snakemake", "--profile", "local", "-j1", *targets, "--configfile", "config/tiny.yaml")
+    done = command(folder, *words, path=warm_sensorium)
     assert done.returncode == 0, done.stdout
+    made = done.stdout.partition("Job stats:")[2].partition("total")[0]
+    assert set(re.findall(r"^(\w+) +\d+$", made, flags=re.MULTILINE)) == {"brightness", "train_mean_picture"}
     metric = json.loads((folder / "results/eval/brightness.json").read_text())["metrics"]["error"]
     assert metric["value"] < metric["floor"]
     assert json.loads((folder / "results/mean_picture/manifest.json").read_text())["kind"] == "mean_picture"

@@ -57,9 +57,10 @@ def test_dry_run_of_presets_with_sets(filled, warm_command, preset, profile):
     assert f"{gone.relative_to(filled)} is not there" in result.stdout
 
 
-def test_encoders_learn_from_their_own_sets(filled, command):
+def test_encoders_learn_from_their_own_sets(filled, command, warm_command, warm_sensorium):
     words = [*"snakemake --profile local -j2 --max-threads 1 --resources gpu=2".split(), "--config", *SMALL, "--"]
-    result = command(filled, *words, "results/eval/probe_vision.json", "results/eval/probe_audio.json")
+    targets = ("results/eval/probe_vision.json", "results/eval/probe_audio.json")
+    result = command(filled, *words, *targets, path=warm_sensorium)
     assert result.returncode == 0, result.stdout[-5000:]
     assert not (filled / "results/data/playroom").exists(), "the world is not asked for"
     for modality, classes in (("vision", ["tench, Tinca tinca", "goldfish", "white shark"]), ("audio", layouts.WORDS)):
@@ -68,15 +69,15 @@ def test_encoders_learn_from_their_own_sets(filled, command):
         assert list(told["classes"]) == list(classes)
         assert told["metrics"]["few_shot"]["value"] > 0.6, "colours and pitches are easily told apart"
     again = [*words[:1], "-n", *words[1:], "results/eval/probe_vision.json"]
-    assert "Nothing to be done" in command(filled, *again).stdout
+    assert "Nothing to be done" in warm_command(filled, *again).stdout
     for part in ("train", "val"):
         folder = filled / "datasets/imagenet" / part / "n09999999"
         shutil.copytree(folder.with_name("n01440764"), folder)
-    result = command(filled, *again)
+    result = warm_command(filled, *again)
     assert jobs(result.stdout) == {"collect": 2, "index_recordings": 1, "train_encoder": 1, "probe": 1}
 
 
-def test_a_set_of_class_folders_is_looked_at_folder_by_folder(filled, command):
+def test_a_set_of_class_folders_is_looked_at_folder_by_folder(filled, command, warm_command, warm_sensorium):
     """A picture that comes in, or goes, makes what was collected out of date."""
     root = filled / "datasets/imagenet/train"
     data = f"{{source: picture_folders, path: {root}, recordings: 180, shards: 1}}"
@@ -89,8 +90,8 @@ def test_a_set_of_class_folders_is_looked_at_folder_by_folder(filled, command):
         f"encoders={{vision: {{neighbours: 0, data: {data}}}}}",
     ]
     target = "results/data/vision/manifest.json"
-    result = command(filled, *words, "--", target)
+    result = command(filled, *words, "--", target, path=warm_sensorium)
     assert result.returncode == 0, result.stdout[-3000:]
-    assert "Nothing to be done" in command(filled, *words, "-n", "--", target).stdout
+    assert "Nothing to be done" in warm_command(filled, *words, "-n", "--", target).stdout
     Image.fromarray(np.zeros((40, 40, 3), np.uint8)).save(root / "n01440764/new.png")
-    assert jobs(command(filled, *words, "-n", "--", target).stdout) == {"collect": 1, "index_recordings": 1}
+    assert jobs(warm_command(filled, *words, "-n", "--", target).stdout) == {"collect": 1, "index_recordings": 1}

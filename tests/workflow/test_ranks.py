@@ -90,7 +90,7 @@ def test_stopped_on_two_ranks_and_gone_on_with_on_one(tiny: Path, alone: list[tu
     process = start(tiny, "moved", 2, "--checkpoint-minutes", "0")
     until_saved(process, tiny, "moved", 3)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(60) == 75
+    assert process.wait(120) == 75
     assert "run the same command again" in (tiny / "moved.log").read_text()
     assert newest(tiny, "moved") < STEPS
     assert start(tiny, "moved", 1).wait(300) in DONE
@@ -103,7 +103,7 @@ def test_a_dead_rank_ends_all_and_is_named(tiny: Path, alone: list[tuple[int, fl
     pids = workers(process)
     assert len(pids) == 2
     os.kill(pids[-1], signal.SIGKILL)
-    assert process.wait(60) == 1
+    assert process.wait(120) == 1
     log = (tiny / "bereft.log").read_text()
     assert "of 2 ended by SIGKILL (out of memory?)" in log
     assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]

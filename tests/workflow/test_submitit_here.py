@@ -32,9 +32,9 @@ def start(folder: Path, *words: str) -> subprocess.Popen[bytes]:
 
 
 def test_debug_runs_everything_in_sight(toy):
-    assert start(toy, "--submitit-cluster", "debug", "end.txt").wait(60) == 0
+    assert start(toy, "--submitit-cluster", "debug", "end.txt").wait(180) == 0
     assert (toy / "end.txt").read_text().startswith("3 ")
-    assert start(toy, "--submitit-cluster", "debug", "never.txt").wait(60) == 1
+    assert start(toy, "--submitit-cluster", "debug", "never.txt").wait(180) == 1
     assert "the reason" in (toy / "main.log").read_text()
 
 
@@ -54,7 +54,7 @@ def test_a_local_job_is_requeued_before_its_limit(toy):
         assert process.poll() is None, (toy / "main.log").read_text()
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)  # and Ctrl-C ends the job
-    assert process.wait(60) == 1
+    assert process.wait(180) == 1
     steps = [line for line in journal.read_text().splitlines() if line.startswith("step")]
     assert len(set(steps)) == len(steps)  # none was made twice
     assert "SIGUSR2" in (folder / "requeues").read_text()
@@ -74,5 +74,5 @@ def is_task(path: Path, folder: Path) -> bool:
 
 
 def test_an_unknown_cluster_is_named(toy):
-    assert start(toy, "--submitit-cluster", "slrum", "work.txt").wait(60) == 1
+    assert start(toy, "--submitit-cluster", "slrum", "work.txt").wait(180) == 1
     assert "--submitit-cluster slrum: choose one of slurm, local, debug" in (toy / "main.log").read_text()

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -105,3 +106,27 @@ def test_one_with_a_session_of_its_own_is_killed_as_a_group(program: Path, tmp_p
     assert os.getsid(process.pid) == process.pid != os.getsid(0)
     os.killpg(process.pid, signal.SIGKILL)
     assert process.wait(60) == process.poll() == -signal.SIGKILL
+
+
+def test_a_stand_in_does_as_its_namesake(program: Path, tmp_path: Path) -> None:
+    """Output, code, end by a signal, and a signal that reaches the program itself."""
+    write(program, f"#!{sys.executable}\nimport os, sys, time\nexec(sys.argv[1])\n")
+    with tempfile.TemporaryDirectory(prefix="warm-") as folder:
+        warm.stand_in(program / "snakemake", Path(folder))
+        words = {"cwd": tmp_path, "env": environment(program), "stdout": subprocess.PIPE, "text": True}
+
+        def start(code: str) -> subprocess.Popen[str]:
+            return subprocess.Popen([f"{folder}/snakemake", code], **words)
+
+        for code, ended, said in (
+            ("print(sys.argv[0], os.getcwd(), os.environ['X'])", 0, f"{program}/snakemake {tmp_path} 1\n"),
+            ("sys.exit(70)", 70, ""),
+            ("os.kill(os.getpid(), 9)", -signal.SIGKILL, ""),
+            ("os.kill(os.getpid(), 15)", -signal.SIGTERM, ""),
+        ):
+            process = start(code)
+            assert (process.communicate(timeout=60)[0], process.returncode) == (said, ended)
+        process = start("import signal; signal.signal(15, lambda *_: sys.exit(75)); print(flush=True); time.sleep(60)")
+        assert process.stdout.readline() == "\n"
+        process.terminate()
+        assert process.wait(60) == 75

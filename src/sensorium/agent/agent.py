@@ -1,4 +1,4 @@
-"""The agent: learned tokens within the dynamics, and heads that predict actions, rewards and values from them.
+"""The agent: learned tokens within the dynamics, and heads that predict actions, rewards, ends and values from them.
 
 After Dreamer 4 (Hafner et al. 2025), section 3.3: agent tokens attend to all tokens of their frame and to their own
 past; no other token attends to them.
@@ -103,7 +103,8 @@ class Agent(Loadable):
 
     Args:
         config: its section.
-        shapes: {"dynamics": {"config": section, "shapes": shapes}} of the dynamics that it starts from.
+        shapes: {"dynamics": {"config": section, "shapes": shapes}} of the dynamics that it starts from; and
+            {"continues": True} if the recordings say where episodes end.
     """
 
     Config = CloningConfig
@@ -118,10 +119,17 @@ class Agent(Loadable):
         self.code = ActionCode(before["shapes"]["action"])
         self.policy = Policy(self.dynamics.dim, config.distances, self.code)
         self.reward = Scalar(self.dynamics.dim, config.distances)
+        self.continuation = Head(self.dynamics.dim, config.distances, 1) if shapes.get("continues") else None
 
     def forward(self, frames: Tensor, given: Conditioning) -> Tensor:
         """States of the agent [B, T, D] at frames [B, T, N, C], each noised to its own level (`Dynamics.watch`)."""
         return self.dynamics.watch(frames, given, self.token)[:, :, 0]
+
+    def continuing(self, state: Tensor) -> Tensor:
+        """Probability [...] that an episode does not end in a frame, from states [..., D]; 1 in endless worlds."""
+        if self.continuation is None:
+            return torch.ones(state.shape[:-1], device=state.device)
+        return self.continuation(state)[..., 0].sigmoid()
 
 
 class Actor(Loadable):

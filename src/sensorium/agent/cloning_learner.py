@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from sensorium.agent.agent import Agent
 from sensorium.agent.config import CloningConfig
@@ -29,7 +30,8 @@ class CloningLearner(Learner):
 
     Batches are those of the dynamics, with action [B, T + M, ...] and reward [B, T + M]. The agent reads the tokens of
     the first T frames, with the noise that dreamed frames have. From frame t it predicts the actions of frames t + 1 to
-    t + M and the rewards of frames t to t + M - 1. Each distance has its own output layer and the same weight.
+    t + M and the rewards of frames t to t + M - 1, and with continue [B, T + M] whether the episode goes on in these.
+    Each distance has its own output layer and the same weight; what ends is weighted like what is earned.
 
     Args:
         agent: with the dynamics it starts from.
@@ -43,7 +45,10 @@ class CloningLearner(Learner):
     ) -> None:
         super().__init__()
         self.agent, self.frames, self.distances = agent, dynamics.long_frames, config.distances
-        self.scale = RunningScale({"dynamics": 1.0, "action": config.action_weight, "reward": config.reward_weight})
+        weights = {"dynamics": 1.0, "action": config.action_weight, "reward": config.reward_weight}
+        if agent.continuation is not None:
+            weights["continue"] = config.reward_weight
+        self.scale = RunningScale(weights)
         # In a list, because the agent contains the dynamics already; the running scale of that learner stays at 1.
         self._dynamics = [DynamicsLearner(agent.dynamics, dynamics, tokenizer, trained=True)]
         self.observed = self.scale.names
@@ -66,6 +71,8 @@ class CloningLearner(Learner):
         states = self._watch(read, signal, shown)
         action, reward = self.losses(states, batch)
         terms = {"dynamics": dynamics, "action": action.mean(), "reward": reward.mean()}
+        if self.agent.continuation is not None:
+            terms["continue"] = self.ends(states, batch).mean()
         metrics = {name: value.detach() for name, value in terms.items()}
         return self.scale(terms), metrics | {"action_next": action[0].detach(), "reward_now": reward[0].detach()}
 
@@ -80,6 +87,17 @@ class CloningLearner(Learner):
             code = agent.reward(states, distance)
             rewards.append(code_loss(code, earned[:, distance : distance + frames], agent.reward.bins).mean())
         return torch.stack(actions), torch.stack(rewards)
+
+    def ends(self, states: Tensor, batch: Batch) -> Tensor:
+        """Cross-entropies in nats of the episodes' going on, at each distance: [M]."""
+        head, going, frames = self.agent.continuation, batch["continue"].float(), self.frames
+        assert head is not None
+        logits = [head(states, distance)[..., 0] for distance in range(self.distances)]
+        losses = [
+            F.binary_cross_entropy_with_logits(logit, going[:, distance : distance + frames])
+            for distance, logit in enumerate(logits)
+        ]
+        return torch.stack(losses)
 
     def gates(self, batch: Batch) -> list[Gate]:
         """Predicted actions and states must differ between windows; the dynamics must pass their own gates."""

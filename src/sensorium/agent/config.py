@@ -98,7 +98,6 @@ class AgentSettings(GenerationSettings):
 
     @model_validator(mode="after")
     def _rewards_are_there(self) -> AgentSettings:
-        rewarded = self.data.source == "atari" or (self.data.source == "playroom" and self.data.task != "none")
-        if self.lines.agent and not rewarded:
+        if self.lines.agent and not self.data.has_rewards():
             raise ValueError("lines.agent is on, but the recordings have no rewards: set data.task, or record a game")
         return self

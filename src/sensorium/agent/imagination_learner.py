@@ -33,11 +33,13 @@ class ImaginedEpisodes:
         states: of the agent at frames 0 to H, where frame 0 is the last true one, [B, H + 1, D].
         chosen: bins of the actions that led to frames 1 to H, int64 [B, H, P].
         rewards: predicted at frames 1 to H, [B, H].
+        continuation: predicted probability that the episode does not terminate in frames 1 to H, [B, H].
     """
 
     states: Tensor
     chosen: Tensor
     rewards: Tensor
+    continuation: Tensor
 
 
 class ImaginationLearner(CoupledLearner):
@@ -82,7 +84,9 @@ class ImaginationLearner(CoupledLearner):
             dreamer.step(policy.code.decode(chosen[-1]))
             states.append(_newest_state(dreamer))
         stacked = torch.stack(states, dim=1)
-        return ImaginedEpisodes(stacked, torch.stack(chosen, dim=1), agent.reward.mean(stacked[:, 1:]))
+        dreamed = stacked[:, 1:]
+        actions, rewards = torch.stack(chosen, dim=1), agent.reward.mean(dreamed)
+        return ImaginedEpisodes(stacked, actions, rewards, agent.continuing(dreamed))
 
     def embed(self, batch: Batch, draw: Draw) -> Tensor:
         """For each imagined action: ln pi, advantage, KL from the prior, loss of the value, return: [B, H, 5]."""
@@ -90,8 +94,8 @@ class ImaginationLearner(CoupledLearner):
         acting, value = episodes.states[:, :-1], self.actor.value
         with torch.no_grad():
             values = value.mean(episodes.states)
-            certain = torch.ones_like(episodes.rewards)  # episodes end only by a time limit, which no state contains
-            returns = lambda_returns(episodes.rewards, values, certain, self.config.discount, self.config.mixing)
+            going = episodes.continuation  # an end by a time limit is none: no state contains how late it is
+            returns = lambda_returns(episodes.rewards, values, going, self.config.discount, self.config.mixing)
             prior = self._agent[0].policy(acting)
         log_chances = self.actor.policy(acting)
         columns = [

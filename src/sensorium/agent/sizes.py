@@ -28,13 +28,16 @@ def models(settings: AgentSettings) -> dict[str, Counts]:
     """Folder of each trained model, below results/ -> its numbers."""
     dim, distances = settings.dynamics.dim, settings.agent.cloning.distances
     clone = dynamics(settings) + vectors(dim) + policy(settings) + head(dim, distances, _REWARD_BINS)
+    if settings.data.has_ends():
+        clone += head(dim, distances, 1)
     return {"clone": clone, "agent": policy(settings) + head(dim, 1, _REWARD_BINS)}
 
 
 def learners(settings: AgentSettings) -> dict[str, Counts]:
     """Folder of each trained model -> numbers of its learner: those of the model, and running scales of the losses."""
     known = models(settings)
-    return {"clone": known["clone"] + Counts(buffers=6), "agent": known["agent"]}
+    terms = 4 if settings.data.has_ends() else 3
+    return {"clone": known["clone"] + Counts(buffers=2 * terms), "agent": known["agent"]}
 
 
 def held(settings: AgentSettings) -> dict[str, int]:

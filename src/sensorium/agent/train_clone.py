@@ -23,6 +23,7 @@ from sensorium.training.learner import Learner
 from sensorium.training.stage import train_stage
 
 REVISION = 4
+LEARNED = ("action", "reward")
 
 
 def check_streams(manifest: Path, content: Mapping[str, Any], streams: Mapping[str, Path]) -> None:
@@ -58,7 +59,7 @@ def main(argv: list[str]) -> None:
     args = parser.parse_args(argv)
     config = parse_section(CloningConfig, args.config)
     latents = RecordingSet.open(args.latents)
-    for field in ("action", "reward"):
+    for field in LEARNED:
         if not latents.has(field):
             raise ArtifactError(f"{args.latents}: its recordings have no {field!r}; record a game, or set data.task")
     before = read_manifest(args.dynamics, "dynamics")
@@ -66,11 +67,13 @@ def main(argv: list[str]) -> None:
     check_streams(args.dynamics, before, streams)
     tokenizer = load(VideoTokenizer, args.tokenizer)
     section = parse_stored(DynamicsConfig, before["config"], args.dynamics)
-    shapes = {"dynamics": {"config": before["config"], "shapes": before["details"]["shapes"]}}
+    ends = ("continue",) if latents.has("continue") else ()
+    start = {"config": before["config"], "shapes": before["details"]["shapes"]}
+    shapes: dict[str, Any] = {"dynamics": start, **({"continues": True} if ends else {})}
 
     def windows(split: Split) -> Windows | JoinedWindows:
         frames = section.long_frames + config.distances
-        return join(Windows(latents, split, ("latent", "action", "reward"), frames, scene="latent"), args.sound)
+        return join(Windows(latents, split, ("latent", *LEARNED, *ends), frames, scene="latent"), args.sound)
 
     def build() -> tuple[Learner, Windows | JoinedWindows, Windows | JoinedWindows]:
         agent = Agent(config, shapes)

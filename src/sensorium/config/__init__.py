@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from sensorium.config.augmentation import AudioAugmentation, VisionAugmentation
+from sensorium.config.episodes import Data
+from sensorium.config.gymnasium import GymnasiumConfig
 from sensorium.config.parse import canonical_json, parse, parse_section, parse_stored
 from sensorium.config.section import ConfigurationError, Depth, PlainTraining, Section, Training, Width, without_muon
 from sensorium.config.sets import (
@@ -25,7 +27,6 @@ from sensorium.config.sources import (
     SOUND_SUFFIXES,
     TOKENIZER_STRIDE,
     AtariConfig,
-    Data,
     FolderConfig,
     PlayroomConfig,
     Recordings,
@@ -48,6 +49,7 @@ __all__ = [
     "Data",
     "Depth",
     "FolderConfig",
+    "GymnasiumConfig",
     "ImageNetConfig",
     "LabelledSet",
     "LatentsConfig",

@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from sensorium.config.gymnasium import GymnasiumConfig, described
 from sensorium.config.section import Training
 from sensorium.config.sets import LabelledSet, PictureSet, SoundSet
-from sensorium.config.sources import AtariConfig, FolderConfig, PlayroomConfig, Source
+from sensorium.config.sources import AtariConfig, FolderConfig, PlayroomConfig, Recordings, Source
 from sensorium.config.transformer import Transformer
 
 FLOAT = 4  # bytes of a float32
@@ -90,7 +91,11 @@ class Recorded:
 
 
 def recorded(data: Source) -> Recorded:
-    """What a source records, without importing it."""
+    """What a source records, without importing it.
+
+    Raises:
+        ConfigurationError: if it is an environment that cannot be tried on this machine.
+    """
     if isinstance(data, PlayroomConfig):
         action = {"kind": "continuous", "size": 2}
         return Recorded(body=12, action=action, truth=_PLAYROOM_TRUTH, fields=17)
@@ -98,6 +103,9 @@ def recorded(data: Source) -> Recorded:
         return Recorded(
             sample_rate=60 * 512, samples=4 * 512, action={"kind": "discrete", "size": 18}, truth=512, fields=5
         )
+    if isinstance(data, GymnasiumConfig):
+        known = described(data)
+        return Recorded(sample_rate=0, samples=0, body=known.body, action=known.action, truth=1, fields=6)
     if isinstance(data, PictureSet):
         return Recorded(sample_rate=0, samples=0, truth=8)
     if isinstance(data, SoundSet):
@@ -111,7 +119,7 @@ def frame_bytes(data: Any) -> int:
     known = recorded(data)
     picture = 0 if isinstance(data, SoundSet) else 3 * data.size**2
     sound = 2 * known.samples if known.sample_rate else 0
-    rewards = FLOAT if isinstance(data, AtariConfig) or getattr(data, "task", "none") != "none" else 0
+    rewards = FLOAT * (data.has_rewards() + data.has_ends()) if isinstance(data, Recordings) else 0
     action = 0
     if known.action:
         action = FLOAT * known.action["size"] if known.action["kind"] == "continuous" else 8

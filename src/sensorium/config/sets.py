@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from sensorium.config.folders import count_files, subfolders
+from sensorium.config.gymnasium import GymnasiumConfig
 from sensorium.config.section import ConfigurationError, Section
 from sensorium.config.sources import (
     SOUND_SUFFIXES,
@@ -282,6 +283,7 @@ AudioData = Annotated[SpeechCommandsConfig | SoundFoldersConfig | FolderConfig, 
 AnyData = Annotated[
     PlayroomConfig
     | AtariConfig
+    | GymnasiumConfig
     | FolderConfig
     | Cifar100Config
     | ImageNetConfig
@@ -293,6 +295,7 @@ AnyData = Annotated[
 SOURCES = (
     "playroom",
     "atari",
+    "gymnasium",
     "folder",
     "cifar100",
     "imagenet",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -78,6 +78,22 @@ class Recordings(Source):
         """Whether the recordings have this stream, "video" or "audio"."""
         return True
 
+    def has_actions(self) -> bool:
+        """Whether somebody acts in the recordings."""
+        return True
+
+    def has_rewards(self) -> bool:
+        """Whether the recordings hold rewards."""
+        return False
+
+    def has_state(self) -> bool:
+        """Whether the truth holds a state that `world_state` can ask for."""
+        return True
+
+    def has_ends(self) -> bool:
+        """Whether the recordings say where an episode ends (`continue`)."""
+        return False
+
     @model_validator(mode="after")
     def _splits_fit(self) -> Recordings:
         if self.size % TOKENIZER_STRIDE:
@@ -94,7 +110,9 @@ class Recordings(Source):
 class PlayroomConfig(Recordings):
     """The embedded simulator: bodies in a room, a hand that pushes them, impact sounds, full ground truth."""
 
-    source: Literal["playroom"] = Field("playroom", description="where recordings come from: playroom, atari or folder")
+    source: Literal["playroom"] = Field(
+        "playroom", description="where recordings come from: playroom, atari, gymnasium or folder"
+    )
     min_bodies: int = Field(1, ge=1, le=4, description="fewest bodies in a room")
     max_bodies: int = Field(4, ge=1, le=4, description="most bodies in a room")
     task: Literal["none", "left", "lift", "touch", "loud"] = Field(
@@ -108,6 +126,10 @@ class PlayroomConfig(Recordings):
             raise ValueError(f"min_bodies is {self.min_bodies}: it must not exceed max_bodies ({self.max_bodies})")
         return self
 
+    def has_rewards(self) -> bool:
+        """Whether the recordings hold rewards: those of a task."""
+        return self.task != "none"
+
 
 class AtariConfig(Recordings):
     """Games of the Arcade Learning Environment, played by a random policy with sticky actions."""
@@ -115,7 +137,9 @@ class AtariConfig(Recordings):
     sample_rate: ClassVar[int] = 30_720
     samples_per_frame: ClassVar[int] = 2_048
 
-    source: Literal["atari"] = Field("atari", description="where recordings come from: playroom, atari or folder")
+    source: Literal["atari"] = Field(
+        "atari", description="where recordings come from: playroom, atari, gymnasium or folder"
+    )
     games: tuple[str, ...] = Field(
         ("breakout", "seaquest"), min_length=1, description="ROM names, as ale-py ships them"
     )
@@ -127,6 +151,10 @@ class AtariConfig(Recordings):
             if game in UNLOADABLE_GAMES:
                 raise ValueError(f"games has {game!r}, which cannot be loaded; leave out {sorted(UNLOADABLE_GAMES)}")
         return self
+
+    def has_rewards(self) -> bool:
+        """Whether the recordings hold rewards: the points of a game."""
+        return True
 
     def check(self) -> None:
         """Refuse games that are not installed.
@@ -149,7 +177,9 @@ def installed_games() -> set[str]:
 class FolderConfig(Recordings):
     """Files in a folder, each a recording: videos with sound, or sounds alone."""
 
-    source: Literal["folder"] = Field("folder", description="where recordings come from: playroom, atari or folder")
+    source: Literal["folder"] = Field(
+        "folder", description="where recordings come from: playroom, atari, gymnasium or folder"
+    )
     path: str = Field(min_length=1, description="the folder; all media files below it are used, sorted by path")
     streams: tuple[Literal["video", "audio"], ...] = Field(
         ("video", "audio"), min_length=1, description="streams that every file must have and that are read from it"
@@ -158,6 +188,14 @@ class FolderConfig(Recordings):
     def has(self, stream: str) -> bool:
         """Whether the recordings have this stream, "video" or "audio"."""
         return stream in self.streams
+
+    def has_actions(self) -> bool:
+        """Whether somebody acts in the recordings: nobody is known to."""
+        return False
+
+    def has_state(self) -> bool:
+        """Whether the truth holds a state: files hold none."""
+        return False
 
     def files(self) -> list[Path]:
         """The files that are read, one for each recording, in order.
@@ -173,6 +211,3 @@ class FolderConfig(Recordings):
                 f"{', '.join(sorted(suffixes))}; set it to at most that number"
             )
         return files[: self.recordings]
-
-
-Data = Annotated[PlayroomConfig | AtariConfig | FolderConfig, Field(discriminator="source")]

@@ -12,8 +12,9 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
+from sensorium.config.episodes import Data
 from sensorium.config.section import Section
-from sensorium.config.sources import Data, PlayroomConfig, Source
+from sensorium.config.sources import PlayroomConfig, Source
 
 
 class Lines(Section):
@@ -106,9 +107,8 @@ class WorldSettings(Section):
         if not self.data.has("video"):
             raise ValueError("data.streams has no video: every line needs it; sounds alone serve encoders.audio.data")
         if self.lines.representation and not self.data.has("audio"):
-            raise ValueError(
-                "data.streams has no audio, which lines.representation needs: set that to false for silent recordings"
-            )
+            named = "data.streams has no audio" if hasattr(self.data, "streams") else f"{self.data.source} has no sound"
+            raise ValueError(f"{named}, which lines.representation needs: set that to false for silent recordings")
         return self
 
     @model_validator(mode="after")

@@ -1,6 +1,7 @@
 """Environments: worlds that can be acted in, step by step, and players who act in them.
 
-The simulators that recordings come from are environments, and so is a dream.
+The simulators that recordings come from are environments (the playroom, Atari games, those of Gymnasium), and so is a
+dream.
 
 Layouts: E episodes side by side, T frames, A numbers of an action, P values of the body.
 """
@@ -8,7 +9,7 @@ Layouts: E episodes side by side, T frames, A numbers of an action, P values of 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,7 +24,9 @@ class Observation:
         sound: int16 [samples a frame]; 0 samples in a silent world.
         body: proprioception, float32 [P]; P is 0 in a world without it.
         reward: of this frame.
-        done: whether the episode ends with this frame.
+        done: whether the episode that is played ends with this frame.
+        terminated: whether the world came to an end in this frame: what follows, if anything, is another beginning.
+        truncated: whether a time limit of the world ended it in this frame; it would have gone on.
     """
 
     frame: np.ndarray
@@ -31,6 +34,8 @@ class Observation:
     body: np.ndarray
     reward: float
     done: bool
+    terminated: bool = field(default=False, kw_only=True)
+    truncated: bool = field(default=False, kw_only=True)
 
 
 class Environment(Protocol):

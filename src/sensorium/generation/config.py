@@ -18,7 +18,6 @@ from sensorium.config import (
     Width,
     WorldSettings,
 )
-from sensorium.config.counts import recorded
 from sensorium.generation.dream_config import (
     ControlConfig,
     CounterfactualConfig,
@@ -179,7 +178,7 @@ class GenerationSettings(WorldSettings):
         own = ["reconstruction", *sound, "rollout", "uncertainty", "drift"]
         if self.tokenizers.video.kind == "patches":  # they lose nothing
             own.remove("reconstruction")
-        if recorded(self.data).action:
+        if self.data.has_actions():
             own.append("control")
         own += ["dreamed_sound"] if "audio" in self.streams() else []
         if self.data.source == "playroom":  # the only world that can be simulated again with other actions

@@ -17,6 +17,7 @@ from sensorium.generation.dream import Dreamer
 from sensorium.generation.observations import ObservationDecoder
 
 NO_BODY = np.zeros(0, np.float32)
+EVEN = 0.5  # probability of going on, below which an end is the likelier
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ class DreamEnvironment:
         frames: dreamed frames of an episode; None: episodes do not end.
         reward: reward of a frame from the state [1, D] of the dreamer's first agent token there, for example
             `Agent.reward.mean`; None: rewards are 0. It costs one more pass a frame.
+        continuing: probability that the world does not end in a frame, from the same state, for example
+            `Agent.continuing`; where it is below one half, the frame is a terminated one. None: dreams do not end.
     """
 
     def __init__(
@@ -69,9 +72,10 @@ class DreamEnvironment:
         *,
         frames: int | None = None,
         reward: Callable[[Tensor], Tensor] | None = None,
+        continuing: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         self.dreamer, self._decoder, self._beginning = dreamer, decoder, beginning
-        self._frames, self._reward = frames, reward
+        self._frames, self._reward, self._continuing = frames, reward, continuing
 
     def reset(self, number: int) -> Observation:
         """Begin from the recording of that number; its last true frame."""
@@ -89,17 +93,19 @@ class DreamEnvironment:
         shown = self._decoder.step(self._memory, self.dreamer.step(move))
         self._dreamed += 1
         error = float(shown.round_trip_error[0])
-        return DreamedObservation(shown.pictures[0], shown.sound, NO_BODY, self._earned(), self._done(), error)
+        earned, over = self._earned()
+        return DreamedObservation(shown.pictures[0], shown.sound, NO_BODY, earned, self._done(), error, terminated=over)
 
     def _done(self) -> bool:
         return self._frames is not None and self._dreamed >= self._frames
 
     @torch.no_grad()
-    def _earned(self) -> float:
-        """Reward of the newest frame, which the dreamer then keeps."""
-        if self._reward is None:
-            return 0.0
+    def _earned(self) -> tuple[float, bool]:
+        """Reward of the newest frame, which the dreamer then keeps, and whether the world ends in it."""
+        if self._reward is None and self._continuing is None:
+            return 0.0, False
         read = self.dreamer.keep()
         if read is None:
             raise ValueError("a reward is read from agent tokens: give the dreamer some")
-        return float(self._reward(read[:, 0]))
+        earned = 0.0 if self._reward is None else float(self._reward(read[:, 0]))
+        return earned, self._continuing is not None and float(self._continuing(read[:, 0])) < EVEN

@@ -1,6 +1,6 @@
 """Encode one stream of one shard of recordings to tokens, so that trainings on tokens need not run the tokenizer.
 
-Actions and rewards are copied next to the tokens of the video, so trainings on tokens read only sets of latents.
+Actions, rewards and ends are copied next to the tokens of the video, so trainings on tokens read only sets of latents.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from sensorium.training.execution import Execution, add_arguments
 
 REVISION = 2
 FRAMES_A_PASS = 256
-COPIED = ("action", "reward")
+COPIED = ("action", "reward", "continue")
 
 
 def main(argv: list[str]) -> None:

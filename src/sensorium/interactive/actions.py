@@ -15,6 +15,9 @@ from sensorium.randomness import stable_seed
 POLICIES = ("recorded", "hold", "random")
 LONGEST_HOLD = 8  # most frames for which the random policy repeats an action
 AXES = (("ArrowLeft", "ArrowRight"), ("ArrowUp", "ArrowDown"))  # of a hand: right and down are positive
+MORE_AXES = (*AXES, ("KeyA", "KeyD"), ("KeyW", "KeyS"))  # of actions of another number of numbers
+_LETTERS = "ABCDEFGHIJKLMNOPQSTUVWXYZ"  # without R, which begins again
+CHOICES = (*(f"Digit{digit}" for digit in range(10)), *(f"Key{letter}" for letter in _LETTERS))
 _DIRECTIONS = ("UP", "RIGHT", "LEFT", "DOWN", "UPRIGHT", "UPLEFT", "DOWNRIGHT", "DOWNLEFT")
 CONSOLE = ("NOOP", "FIRE", *_DIRECTIONS, *(f"{name}FIRE" for name in _DIRECTIONS))  # the actions of ale-py, in order
 
@@ -105,14 +108,16 @@ def keys_of(action: Action | None) -> list[str]:
     """
     if action is None:
         return []
-    arrows = [key for axis in AXES for key in axis]
-    if action["kind"] == "continuous" and int(action["size"]) == len(AXES):
-        return arrows
-    if action["kind"] == "discrete" and int(action["size"]) == len(CONSOLE):
-        return [*arrows, "Space"]
+    size = int(action["size"])
+    if action["kind"] == "continuous" and size <= len(MORE_AXES):
+        return [key for axis in MORE_AXES[:size] for key in axis]
+    if action["kind"] == "discrete" and size == len(CONSOLE):
+        return [*(key for axis in AXES for key in axis), "Space"]
+    if action["kind"] == "discrete" and size <= len(CHOICES):
+        return list(CHOICES[:size])
     raise ConfigurationError(
-        f"actions are {action['kind']} of size {action['size']}: play has keys for a hand ({len(AXES)} numbers) and "
-        f"for a console ({len(CONSOLE)} choices); dream with --actions instead"
+        f"actions are {action['kind']} of size {action['size']}: play has keys for up to {len(MORE_AXES)} numbers and "
+        f"for up to {len(CHOICES)} choices; dream with --actions instead"
     )
 
 
@@ -120,8 +125,13 @@ def steering(action: Action | None) -> str:
     """What a person steers, in one sentence; for actions that have keys (`keys_of`)."""
     if action is None:
         return "Nothing steers this dream: its recordings hold no actions."
+    size = int(action["size"])
     if action["kind"] == "continuous":
-        return "You steer a hand: it moves the way of the arrow keys that you hold down."
+        if size == len(AXES):
+            return "You steer a hand: it moves the way of the arrow keys that you hold down."
+        return f"You steer {size} numbers: each has two keys, one that lowers it and one that raises it."
+    if size != len(CONSOLE):
+        return f"You choose among {size} actions, each with a key of its own; without a key it is the first one."
     return "You hold a console's joystick: the arrow keys are the stick, the space bar is its button."
 
 
@@ -133,10 +143,13 @@ def pressed(action: Action | None, keys: Iterable[str]) -> np.ndarray | None:
     """
     if action is None:
         return None
-    down = set(keys)
-    x, y = ((high in down) - (low in down) for low, high in AXES)
+    down, size = set(keys), int(action["size"])
     if action["kind"] == "continuous":
-        return np.array([x, y], np.float32)
+        return np.array([(high in down) - (low in down) for low, high in MORE_AXES[:size]], np.float32)
+    if size != len(CONSOLE):
+        chosen = (choice for choice, key in enumerate(CHOICES[:size]) if key in down)
+        return np.array(next(chosen, 0), np.int64)
+    x, y = ((high in down) - (low in down) for low, high in AXES)
     name = ("", "DOWN", "UP")[y] + ("", "RIGHT", "LEFT")[x] + ("FIRE" if "Space" in down else "")
     return np.array(CONSOLE.index(name or "NOOP"), np.int64)
 

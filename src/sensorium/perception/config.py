@@ -280,7 +280,7 @@ class PerceptionSettings(WorldSettings):
         bodies = ["properties"] if isinstance(self.data, PlayroomConfig) else []
         if isinstance(self.data, PlayroomConfig) and self.data.max_bodies - self.data.min_bodies >= 2:
             bodies.append("zero_shot")  # it withholds two visual classes, and a third must remain
-        state = [] if isinstance(self.data, FolderConfig) else ["world_state"]
+        state = ["world_state"] if self.data.has_state() else []
         return [*super().evaluations_on(), *probes, "retrieval", *few, *bodies, *state, *joint]
 
     def trained(self) -> list[str]:

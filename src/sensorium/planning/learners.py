@@ -289,7 +289,8 @@ def _clone(settings: Config) -> Stage:
             scene,
         )
         states = agent(_empty(rows, frames, dynamics.tokens, dynamics.channels), given)
-        return [(agent.policy(states, n), agent.reward(states, n)) for n in range(settings.agent.cloning.distances)]
+        heads = [head for head in (agent.policy, agent.reward, agent.continuation) if head is not None]
+        return [head(states, n) for n in range(settings.agent.cloning.distances) for head in heads]
 
     def run(rows: int) -> object:
         return clips(agent.dynamics, rows, config.long_frames, action), watched(rows)
@@ -304,7 +305,7 @@ def _clone(settings: Config) -> Stage:
 def _agent_of(settings: Config) -> Agent:
     before = {"config": settings.dynamics.model_dump(mode="json"), "shapes": _shapes(settings)}
     with META:
-        return Agent(settings.agent.cloning, {"dynamics": before})
+        return Agent(settings.agent.cloning, {"dynamics": before, "continues": settings.data.has_ends()})
 
 
 def _agent(settings: Config) -> Stage:

@@ -6,8 +6,9 @@ from pydantic import Field, model_validator
 
 from sensorium.agent.config import AgentConfig, AgentReturnConfig, CloningConfig, ImaginationConfig
 from sensorium.config import VisionAugmentation
+from sensorium.config.episodes import Data
 from sensorium.config.section import LARGEST_SEED, PlainTraining, Section, Training, Width
-from sensorium.config.sources import TOKENIZER_STRIDE, AtariConfig, Data, FolderConfig, PlayroomConfig
+from sensorium.config.sources import TOKENIZER_STRIDE, AtariConfig, PlayroomConfig
 from sensorium.generation.config import PCA_FRAMES, DynamicsConfig, ReconstructionConfig
 from sensorium.generation.tokenizer_config import VideoTokenizerConfig
 from sensorium.perception.config import Contrast
@@ -229,7 +230,7 @@ class AgentReturnsConfig(Study):
 
     @model_validator(mode="after")
     def _world_fits(self) -> AgentReturnsConfig:
-        if isinstance(self.data, FolderConfig) or getattr(self.data, "task", "") == "none":
+        if not self.data.has_rewards():
             raise ValueError("data has no rewards: set data.task, or record a game")
         self.tokenizer.check_size(self.data.size)
         if self.dynamics.path != "filtered":

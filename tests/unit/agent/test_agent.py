@@ -248,8 +248,8 @@ def test_cloning_then_dreaming_earns_more_in_the_true_world():
     """The whole way on a world that is known: actions move the tokens, and what is earned is how far they are."""
     model = agent()
     learner = cloner(model)
-    optimiser = torch.optim.Adam(learner.parameters(), lr=4e-3)
-    for step in range(250):
+    optimiser = torch.optim.Adam(learner.parameters(), lr=6e-3)
+    for step in range(120):
         loss, metrics = learner(world(16, step), draw(16, step))
         optimiser.zero_grad()
         loss.backward()
@@ -263,7 +263,7 @@ def test_cloning_then_dreaming_earns_more_in_the_true_world():
     assert losses[0][0] < losses[0][2], "nearer actions are easier"
     imagination = imaginer(model)
     optimiser = torch.optim.Adam(imagination.actor.parameters(), lr=3e-3)
-    for step in range(60):
+    for step in range(30):
         batch = {name: value[:, :3] for name, value in world(32, 20_000 + step).items()}
         loss, _ = imagination(batch, draw(32, step))
         optimiser.zero_grad()

@@ -44,6 +44,7 @@ from sensorium.training.optimiser import for_muon
 ROOT = Path(__file__).parents[3]
 PRESETS = sorted(path.stem for path in (ROOT / "config").glob("*.yaml"))
 ACTIONS = {"playroom": {"kind": "continuous", "size": 2}, "atari": {"kind": "discrete", "size": 18}, "folder": None}
+ACTIONS["gymnasium"] = {"kind": "discrete", "size": 7}  # of MiniGrid
 BODY = {"playroom": 12, "atari": 0, "folder": 0}
 ROWS = 2
 EXAMPLES = 100
@@ -140,7 +141,8 @@ def build_generation(config: Config, sound: dict[str, int]) -> None:
     assert dynamics.denoise(clip, Conditioning(level, level)).tokens.shape == clip.shape
     if config.lines.agent:
         section = config.dynamics.model_dump(mode="json")
-        muon_fits(Agent(config.agent.cloning, {"dynamics": {"config": section, "shapes": shapes}}), 0.0)
+        start = {"config": section, "shapes": shapes}
+        muon_fits(Agent(config.agent.cloning, {"dynamics": start, "continues": config.data.has_ends()}), 0.0)
         distances = config.agent.cloning.distances
         Actor(config.agent.imagination, {"dim": config.dynamics.dim, "distances": distances, "action": action})
 
@@ -205,6 +207,7 @@ BASES = (
     preset("tiny"),
     preset("agent"),
     preset("atari"),
+    preset("minigrid"),
     {"data": FILMS},
     FILM_WORLD,
     {"tokenizers": {"video": {"kind": "transformer"}}},
@@ -221,7 +224,20 @@ NARROW = {  # where all that is allowed would take too long here
     "long_frames": st.sampled_from((2, 4, 6, 8, 16, 24, 40, 64)),
     "fusion.offsets": st.lists(st.integers(-20, 40), min_size=1, max_size=4),
 }
-FIXED = ("source", "path", "games", "lpips", "data.streams", "encoders.vision.data", "encoders.audio.data")
+FIXED = (
+    "source",
+    "path",
+    "games",
+    "environment",
+    "arguments",
+    "picture",
+    "leave_out",
+    "policy",
+    "lpips",
+    "data.streams",
+    "encoders.vision.data",
+    "encoders.audio.data",
+)
 FIXED += ("puzzle.sound.data", "puzzle.sight.data")
 
 

@@ -27,6 +27,7 @@ HEARD = [*DREAMS, "dreamed_sound"]
 STEERED = [*DREAMS, "control", "dreamed_sound"]  # in worlds with actions
 SPEECH = {"source": "speech_commands", "path": "x"}
 FILMS = {"source": "folder", "path": "films"}
+MAZE = {"source": "gymnasium", "environment": "minigrid:MiniGrid-Empty-5x5-v0"}
 BLOCKS = {"kind": "transformer"}
 
 
@@ -93,6 +94,7 @@ def test_presets_change_the_source_by_an_overlay():
     assert isinstance(preset("atari").data, AtariConfig)
     assert isinstance(preset("tiny").data, PlayroomConfig)
     assert preset("rtx3050").data.size == 64
+    assert preset("minigrid").data.environment == "minigrid:MiniGrid-Empty-Random-5x5-v0"
     assert list(preset("a100").sets()) == ["playroom", "vision", "audio"]
 
 
@@ -120,6 +122,8 @@ def test_every_key_is_described():
         ({"data": {"shards": 900}}, ("shards is 900", "recordings")),
         ({"data": {"recordings": 8, "validation_fraction": 0.1}}, ("recordings is 8", "too few")),
         ({"data": {"source": "atari", "games": ["maze_craze"]}}, ("maze_craze", "cannot be loaded")),
+        ({"data": MAZE}, ("gymnasium has no sound", "lines.representation", "silent recordings")),
+        ({"data": {**MAZE, "policy": "best"}}, ("policy is 'best'", "module:function")),
         ({"dynamics": {"training": {"warmup": 9000}}}, ("warmup is 9000", "steps")),
         (
             {"encoders": {"audio": {"training": {"muon": 2}}}},
@@ -280,6 +284,10 @@ FORECASTS = ("motion", "causal", "fields")
             ["retrieval", "world_state", "finetuning", "reconstruction", "sound_reconstruction", *STEERED],
         ),
         (
+            {"data": MAZE, "lines": {"representation": False, "agent": True}},
+            ["reconstruction", *DREAMS, "control", "agent_return"],
+        ),
+        (
             {"lines": {"generative": False}},
             [
                 "probe_vision",
@@ -336,6 +344,7 @@ def test_evaluations_follow_source_and_lines(values, expected):
         ({"source": "atari"}, ["video", "audio"]),
         (FILMS, ["video", "audio"]),
         ({**FILMS, "streams": ["video"]}, ["video"]),
+        (MAZE, ["video"]),
     ],
 )
 def test_silent_recordings_are_dreamt_without_sound(data, streams):

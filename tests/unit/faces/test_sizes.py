@@ -12,6 +12,7 @@ from toys import materialise
 
 from sensorium.config import AnyData, parse
 from sensorium.config.counts import Counts, frame_bytes, recorded, set_bytes
+from sensorium.config.gymnasium import Described
 from sensorium.data import sources
 from sensorium.data.recording import write_shard
 from sensorium.generation.sizes import latent_bytes
@@ -85,6 +86,15 @@ def test_the_arithmetic_is_right_for_every_preset(name):
 @pytest.mark.parametrize("changes", ODD.values(), ids=ODD)
 def test_the_arithmetic_is_right_for_odd_settings(changes):
     compare(validate(changes))
+
+
+def test_the_arithmetic_is_right_for_an_agent_in_a_world_that_ends(monkeypatch):
+    known = Described({"kind": "discrete", "size": 7}, 4)
+    monkeypatch.setattr("sensorium.config.counts.described", lambda data: known)  # a process of its own would find it
+    settings = preset("minigrid")
+    compare(settings)
+    assert "continuation.shared.1.weight" in stage(settings, "clone").learner.model.state_dict()
+    assert frame_bytes(settings.data) == 3 * 32 * 32 + 8 + 4 + 4 + 4 * 4 + 1
 
 
 @pytest.mark.parametrize("folder", ["encoders/audio", "fusion", "finetuned", "state_dynamics", "dynamics"])

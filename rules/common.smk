@@ -27,7 +27,7 @@ wildcard_constraints:
     set="|".join(SETS),
     modality="vision|audio",
     stream="video|audio",
-    sense="sound|sight",
+    sense="(sound|sight|text)(_list|_legacy)?",
     shard=r"\d{4}",
     study="|".join(STUDIES),
 
@@ -154,8 +154,8 @@ WORLD_STATE = {**ENCODERS, "fusion": "results/fusion/manifest.json"}
 
 
 def own_or_world(name):
-    """Manifest of the recordings that a model learns from: of its own set, whose `name` has wildcards, or the world's."""
-    return lambda wildcards: f"results/data/{own}/manifest.json" if (own := name.format(**wildcards)) in SETS else DATA
+    """Manifest of what a model learns from: of its own set, whose `name` has wildcards, or the world's recordings."""
+    return lambda wildcards: f"results/{SETTINGS.learned_from(name.format(**wildcards))}/manifest.json"
 
 
 def probed_for(wildcards):

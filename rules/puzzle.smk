@@ -2,7 +2,7 @@
 
 
 rule train_puzzle:
-    """Train the map of one sense: fitted levels, learned corrections."""
+    """Train a code of one sense: a map or a list, fitted and then corrected, or a preset of earlier work."""
     input:
         data=own_or_world("puzzle_{sense}"),
     output:
@@ -26,6 +26,7 @@ rule train_puzzle:
 rule puzzle_sound:
     """Compare test sounds with what their grids decode to, beside codes that are not learned."""
     input:
+        **SETTINGS.compared_with("sound"),
         data=own_or_world("puzzle_sound"),
         puzzle="results/puzzle/sound/manifest.json",
     output:
@@ -49,6 +50,7 @@ rule puzzle_sound:
 use rule puzzle_sound as puzzle_sight with:
     """Compare test pictures with what their grids decode to, beside codes that are not learned."""
     input:
+        **SETTINGS.compared_with("sight"),
         data=own_or_world("puzzle_sight"),
         puzzle="results/puzzle/sight/manifest.json",
     output:
@@ -112,6 +114,7 @@ rule train_puzzle_text:
 rule puzzle_text:
     """Compare the text codes with other compressors on texts that primed nothing, and damage their grids."""
     input:
+        **SETTINGS.compared_with("text"),
         texts="results/puzzle/texts/manifest.json",
         codes="results/puzzle/text/manifest.json",
     output:

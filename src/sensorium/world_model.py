@@ -29,6 +29,9 @@ from sensorium.perception.embed import fuse, hear, see
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.fusion import Fusion
 from sensorium.perception.joint import Joint
+from sensorium.puzzle import text_codes
+from sensorium.puzzle.sense_codes import SenseCodes, load_codes
+from sensorium.puzzle.text_codes import TextCodes
 
 Model = TypeVar("Model", bound=nn.Module)
 Anything = TypeVar("Anything")
@@ -110,6 +113,10 @@ class WorldModel:
         if own.exists() and read_manifest(own)["kind"] == Joint.kind:
             self._finetuned = Parts({"finetuned": own}, self.device)
             self.folder = self.folder.resolve().parent
+        if own.exists() and read_manifest(own)["kind"].startswith("puzzle_"):
+            raise ArtifactError(
+                f"{self.folder}: the codes of one sense; use sensorium.load('results').puzzle({self.folder.name!r})"
+            )
         self._parts = Parts(self.folder, self.device)
         self._last: Perception | None = None
 
@@ -231,6 +238,20 @@ class WorldModel:
             samples = to_audio(whole).cpu().numpy()
             sound = samples[given * ear.samples_per_frame :]
         return Imagination(video=to_video(shown).cpu().numpy(), sound=sound)
+
+    def puzzle(self, name: str = "sound") -> SenseCodes | TextCodes:
+        """Codes that write a sense on grids of 30 x 30 digits and read it back: `encode` and `decode` on arrays.
+
+        Args:
+            name: folder below results/puzzle: "sound", "sight", "text", or another layout of one of them.
+
+        Raises:
+            ArtifactError: if they are not there; the message says how to make them.
+        """
+        path = self._parts.path(f"puzzle/{name}")
+        if read_manifest(path)["kind"] == text_codes.KIND:
+            return TextCodes.load(path)
+        return load_codes(path, self.device)
 
     # encoders and fusion: those that were trained one by one, or together
 

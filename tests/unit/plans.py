@@ -211,6 +211,10 @@ def training_windows(config: Config) -> dict[str, int]:
         "puzzle/sound": 1 if config.puzzle.sound.data else SECOND,
         "puzzle/sight": 1,
         "music/mask": 1,  # it has songs of its own
+        "puzzle/sound_list": 1 if config.puzzle.sound.data else SECOND,
+        "puzzle/sound_legacy": 1 if config.puzzle.sound.data else SECOND,
+        "puzzle/sight_legacy": 1,
+        "puzzle/text_legacy": 1,  # of texts, which are no recordings
     }
     return {name: frames[name] for name in config.trained()}
 

@@ -8,7 +8,7 @@ from functools import partial
 import torch
 from toy_generation import fine_dynamics
 from toy_music import music_mask
-from toy_puzzles import sight_puzzle, sound_puzzle
+from toy_puzzles import legacy_puzzle, list_puzzle, sight_puzzle, sound_puzzle
 
 from sensorium.agent.agent import Actor, Agent
 from sensorium.agent.cloning_learner import CloningLearner
@@ -177,4 +177,7 @@ LEARNERS: dict[str, Callable[[], tuple[Learner, Batch]]] = {
     "puzzle codes of sound": sound_puzzle,
     "puzzle codes of pictures": sight_puzzle,
     "mask of drums": music_mask,
+    "puzzle list of sound": list_puzzle,
+    "preset of sounds": partial(legacy_puzzle, "sound_legacy"),
+    "preset of texts": partial(legacy_puzzle, "text_legacy"),
 }

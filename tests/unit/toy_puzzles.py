@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import torch
 
-from sensorium.puzzle.config import SOUND_RATE, SightMapConfig, SoundMapConfig
+from sensorium.puzzle.config import SOUND_RATE, LegacyConfig, SightMapConfig, SoundListConfig, SoundMapConfig
+from sensorium.puzzle.legacy import CHARACTERS, PRESETS
+from sensorium.puzzle.legacy_learner import LegacyLearner
+from sensorium.puzzle.list_learner import ListLearner
 from sensorium.puzzle.map_code import MapCode
 from sensorium.puzzle.map_learner import MapLearner
 from sensorium.puzzle.sight_map import SightMap
+from sensorium.puzzle.sound_list import SoundList
 from sensorium.puzzle.sound_map import SoundMap
 from sensorium.training.learner import Batch, Learner
 
 SOUND, SIGHT = SoundMapConfig(width=8, blocks=1), SightMapConfig(width=8, blocks=1)
+LIST = SoundListConfig(width=8, blocks=1)
 
 
 def sounds(rows: int) -> torch.Tensor:
@@ -49,3 +54,30 @@ def sight_puzzle() -> tuple[Learner, Batch]:
     batch = {"video": pictures(6)}
     model = fitted(SightMap(SIGHT, {"size": 32}), batch)
     return MapLearner(model, model.view(batch)), batch
+
+
+def list_puzzle() -> tuple[Learner, Batch]:
+    """The list of sound, with small corrections; its components are drawn, as fitting takes seconds."""
+    batch = {"audio": sounds(6)}
+    model = SoundList(LIST, {})
+    with torch.no_grad():
+        model.axes.copy_(torch.linalg.qr(torch.randn(model.axes.shape[1], len(model.axes)))[0].T)
+        model.mean += 0.3
+        model.ends *= 3
+        model.component.copy_(torch.arange(len(model.component)) % 450)
+        model.place.copy_(torch.arange(len(model.place)) // 450)
+        for weight in model.corrections.parameters():
+            weight += 0.02 * torch.randn_like(weight)
+    return ListLearner(model, model.view(batch)), batch
+
+
+def legacy_puzzle(name: str) -> tuple[Learner, Batch]:
+    """A preset of earlier work."""
+    rows = {"sound_legacy": sounds, "sight_legacy": pictures, "text_legacy": texts}[name](4)
+    model = PRESETS[name](LegacyConfig(), {"size": 32})
+    return LegacyLearner(model), {model.stream: rows}
+
+
+def texts(rows: int) -> torch.Tensor:
+    """Text uint8 [rows, 128]: few letters, and blanks."""
+    return torch.randint(97, 101, (rows, CHARACTERS), dtype=torch.uint8).where(torch.rand(rows, CHARACTERS) < 0.8, 32)

@@ -67,6 +67,7 @@ SECTIONS = {
     "agent={imagination: {horizon: 5}}": {},
     "evaluations={agent_return: {seed: 1}}": {},
     "puzzle={sight: {training: {seed: 3}}}": {},  # their line is off, too
+    "puzzle={sound_list: {training: {seed: 3}}}": {},
     "evaluations={puzzle_sound: {seed: 1}}": {},
     "evaluations={puzzle_sight: {seed: 1}}": {},
     "evaluations={puzzle_text: {seed: 1}}": {},

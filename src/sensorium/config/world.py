@@ -44,6 +44,10 @@ class WorldSettings(Section):
     data: Data = PlayroomConfig()
     lines: Lines = Lines()
 
+    def learned_from(self, name: str) -> str:
+        """Where the recordings that a model learns from stand, below results/: its own set, or the world's."""
+        return f"data/{name if name in self.sets() else self.data.source}"
+
     def sets(self) -> dict[str, Source]:
         """Every set of recordings that is collected; the world's stands under its source's name."""
         return {self.data.source: self.data}

@@ -315,3 +315,15 @@ def read_media(
         raise BadRecordingError(f"{path.name}: too short: {film.frames} of {frames} frames", "too_short")
     assert isinstance(pieces[0], Piece)
     return dict(pieces[0].fields)
+
+
+def duration(path: Path) -> float:
+    """Seconds of a file for certain: what its container says, less what containers round or pad.
+
+    Raises:
+        BadRecordingError: if the file cannot be read, or does not say.
+    """
+    with blamed_on(path.name), open_regular(path) as file, av.open(file, "r", options=LIMITS) as container:
+        if container.duration is None:
+            raise BadRecordingError("its container does not say how long it is")
+        return max(0.0, float(container.duration / av.time_base) - END_TOLERANCE)

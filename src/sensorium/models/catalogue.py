@@ -22,6 +22,10 @@ PLACES = {
     "puzzle_sight": "puzzle/sight",
     "puzzle_text": "puzzle/text",
     "music_mask": "music/mask",
+    "puzzle_sound_list": "puzzle/sound_list",
+    "puzzle_sound_legacy": "puzzle/sound_legacy",
+    "puzzle_sight_legacy": "puzzle/sight_legacy",
+    "puzzle_text_legacy": "puzzle/text_legacy",
 }
 
 # kind of a manifest -> the class that reads it, for programs that take more than one kind of model
@@ -32,6 +36,9 @@ CLASSES = {
     "tokenizer_audio": "sensorium.generation.audio_tokenizer:AudioTokenizer",
     "puzzle_sound": "sensorium.puzzle.sound_map:SoundMap",
     "puzzle_sight": "sensorium.puzzle.sight_map:SightMap",
+    "puzzle_sound_list": "sensorium.puzzle.sound_list:SoundList",
+    "puzzle_sound_legacy": "sensorium.puzzle.legacy:LegacySound",
+    "puzzle_sight_legacy": "sensorium.puzzle.legacy:LegacySight",
 }
 
 # place -> the inputs that its manifest records, by role, and the place where each belongs.
@@ -40,6 +47,7 @@ CLASSES = {
 MADE_FROM = {
     "puzzle/text": {"texts": "puzzle/texts"},
     "music/mask": {"songs": "music/songs"},
+    "puzzle/text_legacy": {"data": "puzzle/texts"},
     "fusion": {"vision": "encoders/vision", "audio": "encoders/audio"},
     "finetuned": {"vision": "encoders/vision", "audio": "encoders/audio", "fusion": "fusion"},
     "state_dynamics": {"data": "data", "vision": "encoders/vision", "audio": "encoders/audio", "fusion": "fusion"},

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -35,9 +36,13 @@ from sensorium.perception.fusion_learner import FusionLearner
 from sensorium.perception.joint import Joint
 from sensorium.perception.joint_learner import JointLearner
 from sensorium.perception.sizes import sense_widths
+from sensorium.puzzle.legacy import CHARACTERS, PRESETS
+from sensorium.puzzle.legacy_learner import LegacyLearner
+from sensorium.puzzle.list_learner import ListLearner
 from sensorium.puzzle.map_learner import MapLearner
 from sensorium.puzzle.sight_map import SightMap
 from sensorium.puzzle.sizes import picture_size
+from sensorium.puzzle.sound_list import SoundList
 from sensorium.puzzle.sound_map import SoundMap
 from sensorium.puzzle.spectrogram import BANDS, COLUMNS
 from sensorium.randomness import Draw
@@ -82,6 +87,10 @@ def stage(settings: Config, folder: str) -> Stage:
         "puzzle/sound": _puzzle_sound,
         "puzzle/sight": _puzzle_sight,
         "music/mask": _music_mask,
+        "puzzle/sound_list": _sound_list,
+        "puzzle/sound_legacy": partial(_legacy, "sound_legacy"),
+        "puzzle/sight_legacy": partial(_legacy, "sight_legacy"),
+        "puzzle/text_legacy": partial(_legacy, "text_legacy"),
     }
     made = makers[folder](settings)
     with made.mode:
@@ -226,6 +235,19 @@ def _music_mask(settings: Config) -> Stage:
         return learner({"stems": stems}, Draw(0, 0, 0, rows, rows, stems.device))
 
     return Stage(learner, run)
+
+
+def _sound_list(settings: Config) -> Stage:
+    learner = ListLearner(SoundList(settings.puzzle.sound_list, {}), _empty(1, BANDS, COLUMNS))
+    return Stage(learner, lambda rows: learner.list.corrected(_empty(rows, BANDS, COLUMNS), torch.ones(rows)))
+
+
+def _legacy(name: str, settings: Config) -> Stage:
+    size = picture_size(settings)
+    seen = {"sound_legacy": (BANDS, COLUMNS), "sight_legacy": (3, size, size), "text_legacy": (CHARACTERS,)}[name]
+    kind = torch.long if name == "text_legacy" else torch.float
+    learner = LegacyLearner(PRESETS[name](getattr(settings.puzzle, name), {"size": size}))
+    return Stage(learner, lambda rows: learner.code(torch.empty(rows, *seen, dtype=kind)))
 
 
 def _shapes(settings: Config) -> dict[str, Any]:

@@ -40,6 +40,8 @@ RULES = {
     "puzzle/sound": "train_puzzle",
     "puzzle/sight": "train_puzzle",
     "music/mask": "train_mask",
+    "puzzle/sound_list": "train_puzzle",
+    **{f"puzzle/{sense}_legacy": "train_puzzle" for sense in puzzle.LEGACY},
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -25,6 +26,8 @@ SIDE, CODES = 30, 10  # cells in a row and a column of a grid; codes of a cell
 SOUND_RATE = 16_000  # samples a second, and in a grid, of the sounds that are coded
 PICTURE = 32  # pictures have a multiple of so many rows and columns of pixels
 SENSES = ("sound", "sight")
+Other = Literal["sound_list", "sound_legacy", "sight_legacy", "text_legacy"]
+OTHERS: tuple[Other, ...] = get_args(Other)
 
 
 class MapConfig(Section):
@@ -56,12 +59,39 @@ class SightMapConfig(MapConfig):
     training: PlainTraining = Training(steps=2000, batch=32, lr=2e-3, warmup=40)
 
 
+class ListConfig(Section):
+    """A list: digits of principal components in order of importance, any prefix of which decodes."""
+
+    width: Width = Field(192, ge=8, description="channels of the network that learns the correction")
+    blocks: Depth = Field(2, ge=1, description="residual blocks of it")
+    copies: int = Field(4, ge=0, le=16, description="varied copies of each example that components are fitted on too")
+
+
+class SoundListConfig(ListConfig):
+    """The list of a second of sound; it learns from the sounds of the map."""
+
+    speed: float = Field(0.15, ge=0, lt=1, description="as of the map: changes of speed, in training and in copies")
+    gain: float = Field(6.0, ge=0, le=40, description="as of the map: changes of loudness, in decibels")
+    training: PlainTraining = Training(steps=600, batch=32, lr=2e-3, warmup=40)
+
+
+class LegacyConfig(Section):
+    """A preset of earlier work, in its own size, for comparison (docs/puzzles.md); it has no settings but these."""
+
+    training: PlainTraining = Training(steps=300, batch=32, lr=1e-3, warmup=0)
+
+
 class PuzzleConfig(Section):
-    """The learned puzzle codes, one section for each sense."""
+    """The learned puzzle codes, one section for each."""
 
     sound: SoundMapConfig = SoundMapConfig()
     sight: SightMapConfig = SightMapConfig()
     text: PuzzleTextConfig = PuzzleTextConfig()
+    others: tuple[Other, ...] = Field((), description="codes that are trained and shown in the tables beside the maps")
+    sound_list: SoundListConfig = SoundListConfig()
+    sound_legacy: LegacyConfig = LegacyConfig()
+    sight_legacy: LegacyConfig = LegacyConfig()
+    text_legacy: LegacyConfig = LegacyConfig()
 
 
 class PuzzleSoundConfig(Section):
@@ -110,6 +140,22 @@ class PuzzleSettings(WorldSettings):
             return []
         return [*(["sound"] if self.puzzle.sound.data or self.data.has("audio") else []), "sight"]
 
+    def puzzle_others(self) -> list[str]:
+        """Codes that are trained beside the maps, of what is coded at all."""
+        coded = [*self.puzzle_senses(), "text"] if self.lines.puzzle else []
+        return [name for name in self.puzzle.others if name.partition("_")[0] in coded]
+
+    def learned_from(self, name: str) -> str:
+        """Where that which a model learns from stands: codes of texts learn from texts, others as their sense's map."""
+        if name.startswith("puzzle_text"):
+            return "puzzle/texts"
+        return super().learned_from("_".join(name.split("_")[:2]) if name.startswith("puzzle_") else name)
+
+    def compared_with(self, sense: str) -> dict[str, str]:
+        """Manifests of the codes that are shown beside the one of a sense, by the arguments of its evaluation."""
+        names = [name for name in self.puzzle_others() if name.startswith(f"{sense}_")]
+        return {name.removeprefix(f"{sense}_"): f"results/puzzle/{name}/manifest.json" for name in names}
+
     def sets(self) -> dict[str, Source]:
         """Every set of recordings that is collected."""
         return super().sets() | self.puzzle_sets()
@@ -122,7 +168,7 @@ class PuzzleSettings(WorldSettings):
 
     def trained(self) -> list[str]:
         """Folders of the models that this line trains, below results/."""
-        return [*super().trained(), *(f"puzzle/{sense}" for sense in self.puzzle_senses())]
+        return [*super().trained(), *(f"puzzle/{name}" for name in (*self.puzzle_senses(), *self.puzzle_others()))]
 
     @model_validator(mode="after")
     def _codes_fit(self) -> PuzzleSettings:

@@ -14,25 +14,23 @@ at each of them.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from sensorium.models.load import Loadable
 from sensorium.models.precision import in_float32
 from sensorium.models.quantisers.quantiser import Quantised
 from sensorium.models.quantisers.scalar import ScalarQuantiser
 from sensorium.puzzle.config import CODES, MapConfig
-from sensorium.randomness import Draw
-from sensorium.training.learner import Batch
+from sensorium.puzzle.grid_code import GridCode
 
 ENDS = 0.002  # share of the cells of the examples beyond each end of the levels: extremes would waste a code
 RIDGE = 1e-2  # of the linear decoder, for each example
 NORM = 1e-6
 
 
-class MapCode(Loadable):
+class MapCode(GridCode):
     """The part that sound and sight share; subclasses say what is pooled and which networks correct it.
 
     Args:
@@ -42,14 +40,12 @@ class MapCode(Loadable):
         outputs: O.
 
     Attributes:
-        stream: field of a batch that is coded, "audio" or "video".
         low, high: values of the lowest and of the highest level.
         weights: of the linear decoder, [F + 1, O]; the last row is the constant.
         encoder, decoder: the networks that correct, [B, ...] -> [B, G, G] in units of half the range of the levels, and
             levels [B, G, G] -> as decoded.
     """
 
-    stream: ClassVar[str]
     encoder: nn.Module
     decoder: nn.Module
     low: Tensor
@@ -63,14 +59,6 @@ class MapCode(Loadable):
         self.register_buffer("low", torch.zeros(()))
         self.register_buffer("high", torch.ones(()))
         self.register_buffer("weights", torch.zeros(around + 1, outputs))
-
-    @abstractmethod
-    def view(self, batch: Batch) -> Tensor:
-        """What is coded of a batch of recordings, float [B, ...]."""
-
-    def varied(self, batch: Batch, draw: Draw) -> Tensor:
-        """The same in training, where a subclass may vary it."""
-        return self.view(batch)
 
     @abstractmethod
     def pooled(self, seen: Tensor) -> Tensor:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from sensorium.config.counts import FLOAT, Counts, linear, vectors
-from sensorium.puzzle.config import PICTURE, SIDE, PuzzleSettings, SightMapConfig, SoundMapConfig
+from sensorium.puzzle.config import PICTURE, SIDE, PuzzleSettings, SightMapConfig, SoundListConfig, SoundMapConfig
 
 EXAMPLES, JUDGED = 1500, 256  # windows that levels are fitted on, and over which the use of codes is counted
 _SOUND, _COLUMNS = 128, 32  # a spectrogram
+LEGACY = {"sound": 83_777, "sight": 349_187, "text": 76_896}  # parameters of the presets of earlier work
+DOUBLE = 8  # bytes of a float64
 _SOUND_AROUND, _SIGHT_AROUND = 3 * SIDE, 25  # levels that the linear decoder sees
 
 
@@ -36,9 +38,21 @@ def sight_map(config: SightMapConfig, size: int) -> Counts:
     return total
 
 
+def sound_list(config: SoundListConfig) -> Counts:
+    """`SoundList`."""
+    width, seen, digits = config.width, _SOUND * _COLUMNS, SIDE * SIDE
+    total = Counts(buffers=seen + digits * seen + 3 * digits)
+    total += linear(3 * (_SOUND + 1), width) + linear(3 * width, _SOUND)
+    for _ in range(config.blocks):
+        total += _block(width, 3)
+    return total
+
+
 def models(settings: PuzzleSettings) -> dict[str, Counts]:
     """Folder of each trained model, below results/ -> its numbers."""
     return {
+        **{f"puzzle/{sense}_legacy": Counts(others=count) for sense, count in LEGACY.items()},
+        "puzzle/sound_list": sound_list(settings.puzzle.sound_list),
         "puzzle/sound": sound_map(settings.puzzle.sound),
         "puzzle/sight": sight_map(settings.puzzle.sight, picture_size(settings)),
     }
@@ -53,4 +67,7 @@ def held(settings: PuzzleSettings) -> dict[str, int]:
     """Rule -> bytes of the arrays that it holds on the host: examples as floats, and copies of them."""
     picture = FLOAT * 3 * picture_size(settings) ** 2
     largest = max(FLOAT * _SOUND * _COLUMNS, picture)
-    return {"train_puzzle": 4 * (EXAMPLES + JUDGED) * largest}
+    numbers = _SOUND * _COLUMNS
+    fitted = FLOAT * 3 * EXAMPLES * (1 + settings.puzzle.sound_list.copies) * numbers + 4 * DOUBLE * numbers**2
+    components = fitted if "sound_list" in settings.puzzle_others() else 0
+    return {"train_puzzle": max(4 * (EXAMPLES + JUDGED) * largest, components)}

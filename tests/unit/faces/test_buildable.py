@@ -38,6 +38,7 @@ from sensorium.perception.joint import Joint
 from sensorium.puzzle import spectrogram as puzzle_spectrogram
 from sensorium.puzzle.sight_map import SightMap
 from sensorium.puzzle.sizes import picture_size
+from sensorium.puzzle.sound_list import SoundList
 from sensorium.puzzle.sound_map import SoundMap
 from sensorium.puzzle.spectrogram import BANDS, COLUMNS
 from sensorium.settings import Config, validate
@@ -157,6 +158,7 @@ def build_puzzle(config: Config, sound: dict[str, int]) -> None:
     if "sound" in config.puzzle_senses():
         seen = torch.empty(ROWS, BANDS, COLUMNS)
         assert SoundMap(config.puzzle.sound, {})(seen)[0].shape == seen.shape
+        assert SoundList(config.puzzle.sound_list, {}).corrected(seen, torch.ones(ROWS)).shape == seen.shape
 
 
 def build_music(config: Config, sound: dict[str, int]) -> None:

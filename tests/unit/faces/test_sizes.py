@@ -44,7 +44,12 @@ ODD: dict[str, dict[str, Any]] = {
     "puzzle codes of large pictures": {
         "lines": {"representation": False, "generative": False, "puzzle": True},
         "data": {"size": 96},
-        "puzzle": {"sound": {"width": 24, "blocks": 1}, "sight": {"width": 20, "blocks": 3}},
+        "puzzle": {
+            "others": ["sound_list", "sound_legacy", "sight_legacy", "text_legacy"],
+            "sound": {"width": 24, "blocks": 1},
+            "sight": {"width": 20, "blocks": 3},
+            "sound_list": {"width": 24, "blocks": 3},
+        },
     },
     "frozen parts, wide frames, an average": {
         "data": {"size": 72},

@@ -13,6 +13,8 @@ from safetensors.torch import load_file, save_file
 from toy_puzzles import SIGHT, SOUND, fitted, pictures, sight_puzzle, sound_puzzle
 
 from sensorium.puzzle.config import SIDE, SOUND_RATE
+from sensorium.puzzle.evaluation import puzzle_sight
+from sensorium.puzzle.grid import write_grids
 from sensorium.puzzle.map_code import ENDS, MapCode
 from sensorium.puzzle.map_learner import MapLearner, squared
 from sensorium.puzzle.sight_map import EDGE, SightMap
@@ -121,21 +123,27 @@ def test_larger_pictures_begin_with_the_mean_of_a_place() -> None:
 
 
 ELSEWHERE = """
-import sys, torch
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
 from safetensors.torch import load_file, save_file
+from sensorium.puzzle.grid import read_grids
 from sensorium.puzzle.sight_map import SightMap
 from sensorium.puzzle.sound_map import SoundMap
 torch.set_num_threads(1)
 for kind in (SoundMap, SightMap):
     model, folder = kind(kind.Config(width=8, blocks=1), {"size": 32}).eval(), f"{sys.argv[1]}/{kind.kind}"
     model.load_state_dict(load_file(folder + "-model"))
-    decoded = model.decode(load_file(folder + "-codes")["codes"].long())
+    grids = np.stack(read_grids(Path(folder + "-grids"))).astype(np.int64)
+    decoded = model.decode(torch.from_numpy(grids))
     save_file({"decoded": decoded.detach().contiguous()}, folder + "-decoded")
 """
 
 
 def test_nothing_but_the_codes_reaches_the_decoder(tmp_path: Path) -> None:
-    """Codes written to a file, decoded by another process from that file and the weights, give the same."""
+    """Grids written to a file of 374 bytes each, decoded by another process from it and the weights, give the same."""
     expected = {}
     for make in (sound_puzzle, sight_puzzle):
         torch.manual_seed(0)
@@ -147,7 +155,8 @@ def test_nothing_but_the_codes_reaches_the_decoder(tmp_path: Path) -> None:
         assert set(quantised.codes.unique().tolist()) <= set(range(10))
         weights = {name: weight.contiguous() for name, weight in model.state_dict().items()}
         save_file(weights, tmp_path / f"{model.kind}-model")
-        save_file({"codes": quantised.codes.byte()}, tmp_path / f"{model.kind}-codes")
+        write_grids(tmp_path / f"{model.kind}-grids", list(quantised.codes.byte().numpy()))
+        assert (tmp_path / f"{model.kind}-grids").stat().st_size == 6 * 374
         expected[model.kind] = decoded.detach()
     subprocess.run([sys.executable, "-c", ELSEWHERE, str(tmp_path)], check=True, timeout=300)
     for kind, decoded in expected.items():
@@ -194,6 +203,17 @@ def test_levels_grow_with_the_brightness_of_their_own_pixel() -> None:
     assert (change[:, 7, 9] > 0).all()
     change[:, 7, 9] = 0
     assert (change == 0).all()
+
+
+def test_a_cell_is_still_where_none_of_its_own_pixels_changes() -> None:
+    for size in (32, 64):
+        model, pixels = SightMap(SIGHT, {"size": size}), size // 32
+        before = pictures(3, size)[:, 0].permute(0, 3, 1, 2).numpy() / np.float32(255)
+        after = before.copy()
+        after[0, 1, (7 + EDGE) * pixels, (9 + EDGE) * pixels] += 1 / 255
+        after[1, :, 0] = 1 - after[1, :, 0]  # the rim has no cells
+        moved = ~puzzle_sight.still_cells(model, before, after)
+        assert np.argwhere(moved).tolist() == [[0, 7, 9]]
 
 
 # Training ------------------------------------------------------------------------------------------------------------

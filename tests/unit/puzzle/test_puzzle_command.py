@@ -66,11 +66,11 @@ def test_without_an_artifact_the_way_out_is_named(tmp_path, monkeypatch, capsys)
 
 def test_what_is_no_text_and_what_is_no_grid_is_named(model, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "sound.wav").write_bytes(b"abc")
-    assert run("encode", "sound.wav", "-o", "out.grid") == 65
+    (tmp_path / "sound.bin").write_bytes(b"abc")
+    assert run("encode", "sound.bin", "-o", "out.grid") == 65
     assert "--sense text" in capsys.readouterr().err
-    assert run("encode", "sound.wav", "-o", "out.grid", "--sense", "text") == 0
-    assert run("decode", "sound.wav", "-o", "out") == 65
+    assert run("encode", "sound.bin", "-o", "out.grid", "--sense", "text") == 0
+    assert run("decode", "sound.bin", "-o", "out") == 65
     assert "expected a multiple of 374" in capsys.readouterr().err
     assert run("decode", "nothing.grid", "-o", "out") == 74
     write_grids(tmp_path / "random.grid", [np.random.default_rng(0).integers(0, 10, (30, 30), np.uint8)])

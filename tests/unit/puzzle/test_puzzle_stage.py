@@ -10,15 +10,19 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from toy_puzzles import pictures
+from toy_puzzle_artifacts import write_model
+from toy_puzzles import SOUND, fitted, pictures, sounds
 from toy_world import DETAILS, digests
 
 from sensorium.artifacts import write_manifest
 from sensorium.config import ConfigurationError, PlayroomConfig, canonical_json
 from sensorium.data.recording import KIND, RecordingSet, write_shard
 from sensorium.evaluation.statistics import LeakError
-from sensorium.puzzle.config import PuzzleSightConfig, PuzzleSoundConfig
+from sensorium.puzzle.config import LegacyConfig, PuzzleSightConfig, PuzzleSoundConfig
 from sensorium.puzzle.evaluation import maps, puzzle_sight, puzzle_sound
+from sensorium.puzzle.evaluation.probe import class_probe
+from sensorium.puzzle.legacy import LegacySound
+from sensorium.puzzle.sound_map import SoundMap
 from sensorium.puzzle.train_puzzle import main, seconds_frames
 from sensorium.training.health import Verdict
 from sensorium.training.interrupt import Interrupt, StoppedEarly
@@ -123,11 +127,61 @@ def test_trained_passes_and_untrained_fails(sense: str, data: Path, trained: dic
     assert bits["written"] <= bits["written_in_files"] + 40
     assert bits["components"] <= bits["written"]
     assert sum(result["use"]["shares"]) == pytest.approx(1)
+    if sense == "sight":  # these recordings repeat one picture
+        assert result["stillness"] == {"still_cells": 1.0, "changed_where_still": 0.0, "changed": 0.0}
     assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
     for seed in ("101", "102"):
         untrained = judge(sense, data, trained[sense], tmp_path, "--untrained-seed", seed)["metrics"]
         assert not untrained[name]["passed"]
         assert untrained[name]["margin"]["value"] <= 0
+
+
+def test_a_list_and_a_preset_are_shown_beside_the_map(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list beats as many digits of components; a preset, which learned nothing, does not hide it."""
+    monkeypatch.setattr(Verdict, "check", lambda verdict: None)
+    section = {"width": 8, "blocks": 1, "copies": 2, "training": {"steps": 40, "batch": 8, "lr": 4e-3, "warmup": 2}}
+    argv = ["sound_list", "--config", json.dumps(section), "--data", str(data), "--output", str(tmp_path / "list")]
+    main([*argv, "--device", "cpu", "--threads", "1", "--workers", "0"])
+    preset = write_model(tmp_path / "legacy", LegacySound(LegacyConfig(), {}), LegacyConfig(), {})
+    map_of_sound = fitted(SoundMap(SOUND, {}), {"audio": sounds(6)})
+    sound = write_model(tmp_path / "map", map_of_sound, SOUND, {})
+    given = ["--list", str(tmp_path / "list/manifest.json"), "--legacy", str(preset)]
+    result = judge("sound", data, sound, tmp_path, *given)
+    for name in ("list_error_db", "list_300_error_db"):
+        margins = {each["name"]: each["margin"] for each in result["metrics"][name]["baselines"]}
+        assert len(margins) == 3
+        assert all(margin["low"] > 0 for beside, margin in margins.items() if beside.startswith("components"))
+    assert margins["untrained list"]["low"] > 0  # of the first 300 digits; of all, so few steps are worth nothing
+    assert result["metrics"]["list_error_db"]["value"] < result["metrics"]["list_300_error_db"]["value"]
+    assert result["metrics"]["error_db"]["references"]["preset of 83,777 numbers"] > 10
+    report = result["report"]
+    assert set(report) == {"sound", "sound_list", "sound_legacy"}
+    assert report["sound_legacy"]["parameters"] == 83_777
+    assert abs(report["sound_legacy"]["less_error"]) < 0.5
+    assert 1 <= report["sound_legacy"]["trained"]["perplexity"] <= 10
+    untrained = judge("sound", data, sound, tmp_path, *given, "--untrained-seed", "101")["metrics"]
+    assert not untrained["list_error_db"]["passed"]
+    assert not untrained["list_300_error_db"]["passed"]
+
+
+def test_a_probe_reads_what_codes_say_of_classes() -> None:
+    """Codes that follow the class are read, nearly as well as what they round; without classes there is no probe."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 400)
+    values = rng.normal(size=(400, 30, 30)) + (np.arange(30) % 3 == labels[:, None, None]) * 0.3
+    grids = np.clip(np.rint(values + 4.5), 0, 9).astype(np.uint8)
+    names = [f"recording {number // 4}" for number in range(400)]
+    views = {"examples": values[:300], "samples": values[300:], "fitted_on": names[:300], "groups": names[300:]}
+    seen = maps.MapViews(**views, example_labels=labels[:300], labels=np.where(np.arange(100) < 80, labels[300:], -1))
+    found = class_probe(seen, (grids[:300], grids[300:]), (values[:300], values[300:]), 0)["probe"]
+    assert found["passed"]
+    assert found["value"] > 0.8
+    assert found["references"]["cells that are not rounded"] >= found["value"] - 0.1
+    mixed = rng.permutation(grids[300:])
+    assert not class_probe(seen, (grids[:300], mixed), (values[:300], values[300:]), 0)["probe"]["passed"]
+    assert class_probe(maps.MapViews(**views), (grids[:300], grids[300:]), (values[:300], values[300:]), 0) == {}
 
 
 def test_what_is_fitted_and_what_is_judged_share_no_recording(

@@ -8,16 +8,22 @@ from pydoc_data.topics import topics
 
 import numpy as np
 import pytest
+import torch
 from toy_texts import CONFIG, arrays, texts
 
 from sensorium.artifacts import digest, write_manifest
 from sensorium.cli import main
 from sensorium.config import canonical_json
-from sensorium.puzzle import collect_texts
-from sensorium.puzzle.collect_texts import StoredText
+from sensorium.evaluation.harness import Bench
+from sensorium.models.parts import Parts
+from sensorium.puzzle import collect_texts, train_puzzle
+from sensorium.puzzle.collect_texts import StoredText, read_texts
+from sensorium.puzzle.config import LegacyConfig
 from sensorium.puzzle.evaluation.text_compressors import compressors, deflated, longest
+from sensorium.puzzle.evaluation.text_preset import preset
 from sensorium.puzzle.text_codes import KIND, write_arrays
 from sensorium.puzzle.text_config import CorpusConfig, PuzzleTextEvaluation
+from sensorium.training.execution import Execution
 
 JUDGED = ("exceptions", "atom-identifiers", "comparisons", "customization", "debugger", "typesmapping", "in")
 EVALUATION = PuzzleTextEvaluation(pages=8, page_bytes=600, damaged=400)
@@ -82,3 +88,19 @@ def test_the_longest_beginning_fits_and_no_longer_one_does():
     size = longest(text, deflated, 200)
     assert deflated(text[:size]) <= 200 < deflated(text[: size + 1])
     assert longest(text, deflated, 10_000) == len(text)
+
+
+def test_a_preset_of_earlier_work_learns_and_gives_no_text_back(artifacts, tmp_path):
+    """Trained by the command of the maps; it learns how often letters are, and no window of 128 comes back."""
+    section = canonical_json(LegacyConfig(training={"steps": 60, "batch": 16, "lr": 3e-3}))
+    manifest = artifacts / "texts/manifest.json"
+    argv = ["text_legacy", "--config", section, "--data", str(manifest), "--output", str(tmp_path)]
+    train_puzzle.main([*argv, "--device", "cpu", "--threads", "1", "--workers", "0"])
+    parts = Parts({"puzzle/texts": manifest, "puzzle/text_legacy": tmp_path / "manifest.json"})
+    parts.use("puzzle/texts")
+    kept = preset(Bench(torch.device("cpu"), Execution(), parts), read_texts(manifest), 0)
+    assert kept["parameters"] == 76_896
+    assert all(each["nats_a_character"] > 4 for each in kept["untrained"])
+    assert kept["trained"]["nats_a_character"] < 3.6
+    assert kept["trained"]["windows_of_128"] == 0
+    assert 0.1 < kept["most_frequent"] <= kept["trained"]["characters"] + 0.02

@@ -1,4 +1,4 @@
-"""What the evaluations of sound and of sight share: samples through a map, its bits, the order of its codes."""
+"""What the evaluations of sound and of sight share: samples through a code, its bits, the order of its codes."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from sensorium.evaluation.scores import correlation, rank_moments
 from sensorium.models.quantisers.usage import Usage
 from sensorium.puzzle.config import CODES, SIDE
 from sensorium.puzzle.context_coder import ContextCoder
+from sensorium.puzzle.grid_code import GridCode
 from sensorium.puzzle.map_code import MapCode
 from sensorium.randomness import stable_seed
 
 WRITTEN = 32  # grids that are really written and read back
 NOMINAL = SIDE * SIDE * np.log2(CODES)  # bits of a grid
 FILE = 374  # bytes of a grid's file
+LABELS = {"audio": "truth.audio_label", "video": "truth.vision_label"}
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,16 @@ class MapViews:
         examples, samples: float32 [k, ...] and [n, ...], on the scale of the sense.
         fitted_on: recordings of the examples, [k].
         groups: recording of each sample, [n].
+        example_labels, labels: class of each example and of each sample, int64 [k] and [n], -1 where it has none;
+            None where the recordings have no classes of this sense.
     """
 
     examples: np.ndarray
     samples: np.ndarray
     fitted_on: list[str]
     groups: list[str]
+    example_labels: np.ndarray | None = None
+    labels: np.ndarray | None = None
 
 
 def draw_views(bench: Bench, model: MapCode, frames: int, counts: tuple[int, int], seed: int) -> MapViews:
@@ -43,15 +49,26 @@ def draw_views(bench: Bench, model: MapCode, frames: int, counts: tuple[int, int
     drawn = [pool.draw(np.ones(len(pool), bool), count, rng) for pool, count in zip(pools, counts, strict=True)]
     examples, samples = (bench.run(pool, rows, model.view) for pool, rows in zip(pools, drawn, strict=True))
     fitted_on, groups = (pool.recording[rows].tolist() for pool, rows in zip(pools, drawn, strict=True))
-    return MapViews(examples, samples, fitted_on, groups)
+    label = LABELS[model.stream]
+    classes = [
+        _first(np.stack([pool.values(label, frame)[rows] for frame in range(frames)], 1))
+        for pool, rows in zip(pools, drawn, strict=True)
+        if pool.recordings.has(label)
+    ]
+    return MapViews(examples, samples, fitted_on, groups, *classes)
 
 
-def encode(bench: Bench, model: MapCode, views: np.ndarray) -> np.ndarray:
+def _first(labels: np.ndarray) -> np.ndarray:
+    """The first class in each row [n, frames]; -1 if there is none."""
+    return np.asarray(labels[np.arange(len(labels)), (labels >= 0).argmax(1)])
+
+
+def encode(bench: Bench, model: GridCode, views: np.ndarray) -> np.ndarray:
     """Grids uint8 [n, SIDE, SIDE]."""
     return bench.map(lambda rows: model.encode(rows).codes, views).astype(np.uint8)
 
 
-def decode(bench: Bench, model: MapCode, grids: np.ndarray) -> np.ndarray:
+def decode(bench: Bench, model: GridCode, grids: np.ndarray) -> np.ndarray:
     """What grids alone decode to, float32 [n, ...]."""
     return bench.map(lambda rows: model.decode(rows.long()), grids)
 
@@ -71,6 +88,11 @@ def order(grids: np.ndarray, values: np.ndarray) -> float:
     """Spearman's rank correlation of the codes of all cells with the values at their places."""
     moments = rank_moments(grids, values)
     return correlation(moments, np.ones(len(moments)))
+
+
+def orders(grids: np.ndarray, values: np.ndarray, seed: int) -> dict[str, float]:
+    """The same of the codes and, as a control, of the codes at other cells."""
+    return {"codes": order(grids, values), "cells_permuted": order(permuted(grids, seed), values)}
 
 
 def bits(examples: np.ndarray, grids: np.ndarray) -> dict[str, float]:

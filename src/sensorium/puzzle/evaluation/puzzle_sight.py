@@ -7,7 +7,9 @@ cells (ridge); and the untrained map, which has levels and a local linear decode
 `psnr_at_written_bits` compares with what takes as many bits as an arithmetic coder takes for the grids: principal
 components that an ideal entropy coder writes, JPEG and WebP without their headers. References, in the same 900 digits
 or 374 bytes: principal components, dealt by variance, JPEG and WebP; the trained map with its cells permuted, which
-must fail. Ceiling: rounding to 8 bits.
+must fail; the preset of earlier work, where it was trained. Ceiling: rounding to 8 bits.
+
+`stillness` notes how many codes change from a frame to the next where no pixel of their own place does.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 
 from sensorium.data.sample_formats import WHITE
 from sensorium.evaluation import figures
@@ -29,15 +32,21 @@ from sensorium.evaluation.baselines.pooled_levels import (
     spread_out,
 )
 from sensorium.evaluation.contract import DATA, Evaluation, Input, Result
-from sensorium.evaluation.harness import Bench
+from sensorium.evaluation.harness import Bench, WindowPool
 from sensorium.evaluation.scores import psnr, squared_error
 from sensorium.evaluation.statistics import measure
-from sensorium.puzzle.config import CODES, SIDE, PuzzleSightConfig
-from sensorium.puzzle.evaluation import maps
-from sensorium.puzzle.sight_map import LUMA, SightMap
+from sensorium.puzzle.config import CODES, PICTURE, SIDE, PuzzleSightConfig
+from sensorium.puzzle.evaluation import comparison, maps
+from sensorium.puzzle.legacy import LegacySight
+from sensorium.puzzle.sight_map import EDGE, LUMA, SightMap
+from sensorium.randomness import stable_seed
 
-REVISION = 1
-INPUTS = (DATA, Input("puzzle", "puzzle/sight"))
+REVISION = 2
+INPUTS = (
+    DATA,
+    Input("puzzle", "puzzle/sight"),
+    Input("legacy", "puzzle/sight_legacy", required=False, help="manifest of the preset of earlier work"),
+)
 EVALUATION = Evaluation(__name__, PuzzleSightConfig, inputs=INPUTS, control="the learned corrections")
 main = EVALUATION.main
 
@@ -68,6 +77,8 @@ def judge(bench: Bench, config: PuzzleSightConfig) -> Result:
         f"WebP in {maps.FILE} bytes": webp(seen.samples, maps.FILE),
         "cells permuted": maps.decode(bench, judged, maps.permuted(grids, config.seed)).clip(0, 1),
     }
+    for code in comparison.given(bench, LegacySight).values():
+        others["preset of 349,187 numbers"] = comparison.decoded(bench, code, seen).clip(0, 1)
     plain = unlearned_pictures(seen) | {"untrained map": untrained_sight(bench, seen)}
 
     def metric(name: str, baselines: dict[str, np.ndarray], references: dict[str, np.ndarray]) -> dict[str, Any]:
@@ -87,16 +98,17 @@ def judge(bench: Bench, config: PuzzleSightConfig) -> Result:
         )
 
     metrics = {"psnr": metric("psnr", plain, others), "psnr_at_written_bits": metric("psnr_at_written_bits", fair, {})}
-    values = maps.levels(bench, judged, seen.samples)
     trained = maps.error(seen.examples, maps.decode(bench, judged, known).clip(0, 1))
     notes = {
         "bits": bits | {"components": float(taken.mean())},
         "use": maps.use(grids),
-        "training_psnr": psnr(trained, np.ones(len(trained))),
-        "order": {
-            "codes": maps.order(grids, values),
-            "cells_permuted": maps.order(maps.permuted(grids, config.seed), values),
+        "report": {
+            name: comparison.report(bench, code, seen)
+            for name, code in comparison.given(bench, SightMap, LegacySight).items()
         },
+        "stillness": changes_where_still(bench, judged, config),
+        "training_psnr": psnr(trained, np.ones(len(trained))),
+        "order": maps.orders(grids, maps.levels(bench, judged, seen.samples), config.seed),
     }
     shown = np.linspace(0, len(decoded) - 1, SHOWN).astype(int)
     grey = np.repeat(grids[shown, None] / (CODES - 1), 3, 1)
@@ -104,6 +116,35 @@ def judge(bench: Bench, config: PuzzleSightConfig) -> Result:
     rows = {"picture": seen.samples[shown], "puzzle code": grey} | {key: images[shown] for key, images in rows.items()}
     title = f"Pictures in 900 cells of ten codes ({bits['written']:.0f} bits written)"
     return Result(metrics, lambda path: figures.image_grid(path, rows, title), notes)
+
+
+def changes_where_still(bench: Bench, model: SightMap, config: PuzzleSightConfig) -> dict[str, float]:
+    """Share of the cells of which no pixel changes from a frame to the next, and of codes that change there and in all.
+
+    A cell may see beyond its own pixels, so its code may change with what moves beside it.
+    """
+    if bench.parts.recordings().details.get("still"):
+        return {}
+    pool = WindowPool(bench.parts.recordings(), "test", (model.stream,), 2)
+    rng = np.random.default_rng(stable_seed(config.seed, "stillness"))
+    rows = pool.draw(np.ones(len(pool), bool), config.frames, rng)
+    before, after = (
+        bench.run(pool, rows, lambda batch, frame=frame: model.view({"video": batch["video"][:, frame : frame + 1]}))
+        for frame in (0, 1)
+    )
+    still = still_cells(model, before, after)
+    changed = maps.encode(bench, model, before) != maps.encode(bench, model, after)
+    return {
+        "still_cells": float(still.mean()),
+        "changed_where_still": float(changed[still].mean()) if still.any() else 0.0,
+        "changed": float(changed.mean()),
+    }
+
+
+def still_cells(model: SightMap, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Cells of which no pixel differs between two pictures [n, 3, H, W]: bool [n, SIDE, SIDE]."""
+    moved = np.abs(model.to_places(torch.from_numpy(after - before)).numpy()).max(2) > 0.5 / WHITE
+    return np.asarray(~moved.reshape(-1, PICTURE, PICTURE)[:, EDGE:-EDGE, EDGE:-EDGE])
 
 
 def unlearned_pictures(seen: maps.MapViews) -> dict[str, np.ndarray]:

@@ -9,7 +9,12 @@ cells; the even ones with a linear decoder of all cells (ridge); and the untrain
 linear decoder fitted to it and no corrections. `error_db_at_written_bits` compares with principal components that an
 ideal entropy coder writes in as many bits as an arithmetic coder takes for the grids. References: principal components
 in the same 900 digits, dealt by variance, which is a code without places; the trained map with its cells permuted,
-which must fail. Ceiling: no error.
+which must fail; the preset of earlier work, where it was trained. Ceiling: no error.
+
+Where a list was trained, `list_error_db` and `list_300_error_db` compare all of its digits, and the first 300, with as
+many digits of principal components (as they are, and cut off at silence) and with the list before its correction was
+learned. Where sounds have classes,
+`probe` reads them from codes, compared with the most frequent class.
 """
 
 from __future__ import annotations
@@ -33,17 +38,27 @@ from sensorium.evaluation.harness import Bench, require
 from sensorium.evaluation.scores import root_mean
 from sensorium.evaluation.statistics import measure
 from sensorium.puzzle.config import CODES, SIDE, PuzzleSoundConfig
-from sensorium.puzzle.evaluation import maps
+from sensorium.puzzle.evaluation import comparison, maps
+from sensorium.puzzle.evaluation.probe import class_probe
+from sensorium.puzzle.legacy import LegacySound
+from sensorium.puzzle.list_code import DIGITS
+from sensorium.puzzle.sound_list import SoundList
 from sensorium.puzzle.sound_map import SoundMap
 from sensorium.puzzle.spectrogram import RANGE
 from sensorium.puzzle.train_puzzle import seconds_frames
 
-REVISION = 1
-INPUTS = (DATA, Input("puzzle", "puzzle/sound"))
+REVISION = 2
+INPUTS = (
+    DATA,
+    Input("puzzle", "puzzle/sound"),
+    Input("list", "puzzle/sound_list", required=False, help="manifest of the list"),
+    Input("legacy", "puzzle/sound_legacy", required=False, help="manifest of the preset of earlier work"),
+)
 EVALUATION = Evaluation(__name__, PuzzleSoundConfig, inputs=INPUTS, control="the learned corrections")
 main = EVALUATION.main
 
 SHOWN = 6
+PREFIX = 300  # digits of a list that are judged beside all of them
 
 
 def judge(bench: Bench, config: PuzzleSoundConfig) -> Result:
@@ -56,8 +71,12 @@ def judge(bench: Bench, config: PuzzleSoundConfig) -> Result:
     decoded, bits = maps.decode(bench, judged, grids), maps.bits(known, grids)
     components = Components(seen.examples)
     coded, taken = in_bits(components, seen.examples, seen.samples, bits["written"])
-    digits = in_digits(components, seen.examples, seen.samples, SIDE * SIDE)
-    shuffled = maps.decode(bench, judged, maps.permuted(grids, config.seed))
+    others = {
+        "components in 900 digits": in_digits(components, seen.examples, seen.samples, SIDE * SIDE),
+        "cells permuted": maps.decode(bench, judged, maps.permuted(grids, config.seed)),
+    }
+    for code in comparison.given(bench, LegacySound).values():
+        others["preset of 83,777 numbers"] = comparison.decoded(bench, code, seen)
     plain = unlearned_sounds(seen) | {"untrained map": untrained_sound(bench, seen)}
     shared: dict[str, Any] = {
         "statistic": root_mean,
@@ -72,10 +91,7 @@ def judge(bench: Bench, config: PuzzleSoundConfig) -> Result:
             squared_decibels(seen, decoded),
             seen.groups,
             baselines={name: squared_decibels(seen, other) for name, other in plain.items()},
-            references={
-                "components in 900 digits": squared_decibels(seen, digits),
-                "cells permuted": squared_decibels(seen, shuffled),
-            },
+            references={name: squared_decibels(seen, other) for name, other in others.items()},
             **shared,
         ),
         "error_db_at_written_bits": measure(
@@ -86,20 +102,47 @@ def judge(bench: Bench, config: PuzzleSoundConfig) -> Result:
             **shared,
         ),
     }
-    values = maps.levels(bench, judged, seen.samples)
+    if "puzzle/sound_list" in bench.parts:
+        metrics |= list_errors(bench, seen, components, shared)
+    values, known_values = (maps.levels(bench, judged, part) for part in (seen.samples, seen.examples))
+    metrics |= class_probe(seen, (known, grids), (known_values, values), config.seed)
     notes = {
+        "report": {
+            name: comparison.report(bench, code, seen)
+            for name, code in comparison.given(bench, SoundMap, SoundList, LegacySound).items()
+        },
         "bits": bits | {"components": float(taken.mean())},
         "use": maps.use(grids),
         "error": float(maps.error(seen.samples, decoded).mean()),
         "training_error": float(maps.error(seen.examples, maps.decode(bench, judged, known)).mean()),
-        "order": {
-            "codes": maps.order(grids, values),
-            "cells_permuted": maps.order(maps.permuted(grids, config.seed), values),
-        },
+        "order": maps.orders(grids, values, config.seed),
     }
     rows = {"sound": seen.samples, "puzzle code": grids / (CODES - 1), "decoded": decoded, **plain}
     title = f"A second of sound in 900 cells of ten codes ({bits['written']:.0f} bits written)"
     return Result(metrics, lambda path: figures.image_grid(path, pictures(rows), title), notes)
+
+
+def list_errors(
+    bench: Bench, seen: maps.MapViews, components: Components, shared: dict[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """`list_error_db`, of all digits of a list, and `list_300_error_db`, of its first 300."""
+    model, untrained = (bench.parts.load(SoundList, seed) for seed in (bench.untrained_seed, 0))
+    grids = maps.encode(bench, model, seen.samples)
+
+    def first(code: SoundList, digits: int) -> np.ndarray:
+        counts = np.full(len(grids), digits)
+        return squared_decibels(seen, bench.map(lambda rows, n: code.decode_first(rows.long(), n), grids, counts))
+
+    metrics = {}
+    for name, digits in (("list_error_db", DIGITS), (f"list_{PREFIX}_error_db", PREFIX)):
+        plain = in_digits(components, seen.examples, seen.samples, digits)
+        baselines = {
+            f"components in {digits} digits": squared_decibels(seen, plain),
+            f"components in {digits} digits, none below silence": squared_decibels(seen, plain.clip(0)),
+            "untrained list": first(untrained, digits),
+        }
+        metrics[name] = measure(name, first(model, digits), seen.groups, baselines=baselines, **shared)
+    return metrics
 
 
 def squared_decibels(seen: maps.MapViews, other: np.ndarray) -> np.ndarray:

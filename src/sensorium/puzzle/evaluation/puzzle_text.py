@@ -33,6 +33,7 @@ from sensorium.puzzle import dense_text, legible_text
 from sensorium.puzzle.collect_texts import StoredText, read_texts
 from sensorium.puzzle.evaluation.text_compressors import Size, compressors, deflated, longest, unprimed
 from sensorium.puzzle.evaluation.text_damage import REPAIRABLE, damaged, protected, unprotected
+from sensorium.puzzle.evaluation.text_preset import preset
 from sensorium.puzzle.grid import CELLS
 from sensorium.puzzle.primed_model import PrimedModel
 from sensorium.puzzle.text_codes import KIND, TextCodes, read_arrays
@@ -40,11 +41,15 @@ from sensorium.puzzle.text_config import PuzzleTextEvaluation
 from sensorium.puzzle.words import Vocabulary
 from sensorium.randomness import stable_seed
 
-REVISION = 1
+REVISION = 2
 EVALUATION = Evaluation(
     __name__,
     PuzzleTextEvaluation,
-    inputs=(Input("texts", "puzzle/texts"), Input("codes", "puzzle/text")),
+    inputs=(
+        Input("texts", "puzzle/texts"),
+        Input("codes", "puzzle/text"),
+        Input("legacy", "puzzle/text_legacy", required=False, help="manifest of the preset of earlier work"),
+    ),
     control="counters and what they add (permuted), parity (not read) and words (bytes)",
 )
 main = EVALUATION.main
@@ -95,7 +100,12 @@ def judge(bench: Bench, config: PuzzleTextEvaluation) -> Result:
     metrics |= filled(codes, unprimed(arrays), others["gzip with a dictionary"], drawn, fitted_on, config.seed)
     metrics |= wrong_cells(codes, drawn, fitted_on, config, bench.untrained_seed is None)
     shown = {group: metrics[f"bits_a_byte_{group}"] for group in pages}
-    notes = {"milliseconds_a_page": seconds(codes, drawn), "bits_a_byte_by_language": by_language(sizes, pages)}
+    notes: dict[str, Any] = {
+        "milliseconds_a_page": seconds(codes, drawn),
+        "bits_a_byte_by_language": by_language(sizes, pages),
+    }
+    if "puzzle/text_legacy" in bench.parts:
+        notes["legacy"] = preset(bench, texts, config.seed)
     return Result(metrics, lambda path: figures.bars(path, shown, "Texts that primed nothing", "bits a byte"), notes)
 
 

@@ -18,6 +18,7 @@ RESOURCES = "slurm_partition=main slurm_account=science".split()
 SUBMITIT = (
     *("snakemake", "--executor", "submitit", "--default-resources", *RESOURCES, "--jobs", "4"),
     *("--seconds-between-status-checks", "1", "--latency-wait", "5", "--rerun-incomplete"),
+    *("--submitit-heartbeat", "1"),
 )
 
 

@@ -39,9 +39,10 @@ class Trial:
     def __init__(self, seed: int, folder: Path, faults: Collection[str] = tuple(FAULTS), rate: float = 0.3,
                  kills: bool = True) -> None:  # fmt: skip
         self.draw = random.Random(seed)
+        folder.mkdir(exist_ok=True)
         self.folder, self.kills = folder, kills
         self.plans: dict[str, list[str]] = {}
-        self.cluster = Cluster(self.draw, faults, rate, lambda key: list(self.plans[key]))
+        self.cluster = Cluster(self.draw, faults, rate, self.plans.__getitem__)
         self._tokens = itertools.count(1)
         self.wanted: dict[str, int] = {f"{number:016x}": 0 for number in range(self.draw.randint(1, 3))}
         self.ends: dict[str, list[End]] = {key: [] for key in self.wanted}
@@ -107,13 +108,20 @@ class Trial:
 
     def interrupt(self) -> None:
         """Ctrl-C: afterwards nobody works, whatever SLURM said."""
-        self.guarded(lambda: self.main.cancel(seconds=30, pause=self.cluster.advance))
+        self.guarded(lambda: self.main.cancel(seconds=30, pause=self.pause))
         began = set(job.number for job in self.cluster.jobs if job.working)
         revoked = [job for job in self.cluster.working() if job.folder and RunFolder(job.folder).revoked]
         self.cluster.advance(20)
         if still := [job.number for job in revoked if job.working]:
             self.cluster.wrong.append(f"{self.cluster.now}: {still} of {began} work after Ctrl-C")
         self.main = self.begin()
+
+    def pause(self, seconds: float) -> None:
+        """Time passes while the main process waits."""
+        tracing = sys.gettrace()
+        sys.settrace(None)
+        self.cluster.advance(seconds)
+        sys.settrace(tracing)
 
     def round(self, seconds: float) -> None:
         """One round of the main process, which may be killed in it, and some time."""
@@ -140,8 +148,6 @@ class Trial:
         self.ends[end.key].append(end)
         if end.success:
             del self.wanted[end.key]
-        else:
-            self.plans[end.key] = self.plans[end.key][1:] or ["success"]
 
     def guarded(self, act: object) -> None:
         """Run a part of the main process; in some rounds it is killed after so many lines."""

@@ -15,7 +15,11 @@ def resources(text: str) -> dict[str, str]:
 def test_one_job_for_each_rule_with_what_it_asks_for(toy, slurm):
     said = toy.run(*SUBMITIT)
     assert toy.lines("end.txt") == ["3 gpus=0"]
-    ids = dict(re.findall(r"job \d+ \((\w+)\) is SLURM job (\d+), log: \.snakemake/submitit/runs/\1\.\w+\.\w+/\2_0_log.out", said))
+    ids = dict(
+        re.findall(
+            r"job \d+ \((\w+)\) is SLURM job (\d+), log: \.snakemake/submitit/runs/\1\.\w+\.\w+/\2_0_log.out", said
+        )
+    )
     fields = "JobName,State,Partition,Account,Timelimit,ReqTRES"
     jobs = {row[0]: row for row in slurm.booked(fields, *ids.values())}
     assert set(jobs) == {"begin", "work", "end"} == set(ids)

@@ -1,4 +1,4 @@
-"""A small deterministic SLURM with bad days: its clients as one function, its jobs as state machines, its time a number.
+"""A small deterministic SLURM with bad days: its clients are one function, its time is a number.
 
 The clients speak SLURM's own formats, so the code that calls and parses them is tested too. Jobs use the run folders of
 the executor as real jobs do: they claim, leave signs of life, stop when the claim is revoked, and record their ends.
@@ -282,7 +282,9 @@ class Cluster:
         if "says it failed" in fault:
             self._fail(command, LATE)
         if fault == "sbatch accepts and refuses":
-            self._fail(command, "sbatch: error: Batch job submission failed: Invalid account or account/partition combination")
+            self._fail(
+                command, "sbatch: error: Batch job submission failed: Invalid account or account/partition combination"
+            )
         if fault == "sbatch answers another number":
             return f"{self.draw.choice([each.number for each in self.jobs])}\n"
         return "nonsense\n" if fault == "sbatch answers nonsense" else f"{job.number};{self.name}\n"

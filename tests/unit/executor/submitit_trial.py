@@ -1,4 +1,4 @@
-"""One sequence of bad days: main processes that come and go, works, a simulated cluster, and what must hold at the end."""
+"""One sequence of bad days: main processes that come and go on a simulated cluster, and what must hold."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from simulated_slurm import FAULTS, Cluster
 
 from snakemake_executor_plugin_submitit import keeper
 from snakemake_executor_plugin_submitit.clients import Slurm
-from snakemake_executor_plugin_submitit.keeper import End, Keeper, Unreachable, Work
+from snakemake_executor_plugin_submitit.keeper import Keeper
 from snakemake_executor_plugin_submitit.runs import RunFolder
+from snakemake_executor_plugin_submitit.works import End, Unreachable, Work
 
 OURS = str(Path(keeper.__file__).parent)
 ENDS = ["success", "success", "success", "failure", "requeue", "again", "OUT_OF_MEMORY", "TIMEOUT", "NODE_FAIL"]

@@ -125,7 +125,9 @@ def test_a_machine_without_slurm_is_named(tool):
 
 
 def test_the_users_filters_do_not_reach_the_clients():
-    kept = without_filters({"SQUEUE_PARTITION": "x", "SACCT_FORMAT": "y", "SLURM_CLUSTERS": "z", "SLURM_CONF": "c", "A": "b"})
+    kept = without_filters(
+        {"SQUEUE_PARTITION": "x", "SACCT_FORMAT": "y", "SLURM_CLUSTERS": "z", "SLURM_CONF": "c", "A": "b"}
+    )
     assert kept == {"SLURM_CONF": "c", "A": "b"}
 
 

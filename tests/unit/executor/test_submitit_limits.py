@@ -22,7 +22,7 @@ a line that is none
     ("resources", "threads", "says"),
     [
         ({"runtime": 60}, 4, None),
-        ({"runtime": 61}, 4, "runtime=61 minutes is more than its time limit of 60: --set-resources train:runtime=60; or "
+        ({"runtime": 61}, 4, "runtime=61 minutes is its time limit of 60: --set-resources train:runtime=60; or "
                              "slurm_partition=cpu"),
         ({"runtime": 61, "qos": "special"}, 4, None),
         ({"runtime": 240, "gpu": 1}, 1, "or slurm_partition=long"),

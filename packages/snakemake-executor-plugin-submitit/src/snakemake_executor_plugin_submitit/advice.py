@@ -7,7 +7,7 @@ import re
 # Why a job ended without recording an outcome.
 ENDS = {
     "TIMEOUT": "its time limit was reached and nothing in it saved its state on SIGUSR2: raise its runtime",
-    "OUT_OF_MEMORY": "it used more memory than it had requested: raise its mem_mb (Snakemake itself takes 130 MB of it)",
+    "OUT_OF_MEMORY": "it used more memory than it had requested: raise its mem_mb (130 MB are for Snakemake)",
     "CANCELLED": "it was cancelled",
     "PREEMPTED": "it was preempted, and this cluster does not requeue",
     "NODE_FAIL": "its node failed, and this cluster does not requeue",
@@ -19,32 +19,31 @@ ENDS = {
     "REFUSED": "SLURM refused it",
 }
 # Reasons of the queue that do not pass by waiting, or not soon; the others are only named.
-ADVICE = (
-    (r"PartitionTimeLimit", "its runtime is beyond the partition's limit (`sinfo -s`): lower runtime, or choose another "
-     "slurm_partition"),
-    (r"PartitionNodeLimit|PartitionConfig", "it asks for more nodes than the partition gives: lower nodes, or choose "
-     "another slurm_partition"),
-    (r"PartitionDown|PartitionInactive", "the partition is closed: wait, or choose another slurm_partition"),
-    (r"BadConstraints|ReqNodeNotAvail|NodeDown", "the nodes that it asks for are not there now: wait, or change "
-     "constraint, gres or slurm_partition"),
-    (r"MaxWallDurationPerJob", "its runtime is beyond a limit of your account or QOS (`sacctmgr show assoc "
-     "user=$USER`): lower runtime"),
-    (r"MaxGRES|MinGRES|GRES.*(Limit|PerJob)", "the GPUs that it asks for are not what your account or QOS allows: change "
-     "gpu, qos or slurm_partition"),
-    (r"MaxCpu|MaxMem|MaxNode|MinCpu|MinMemory", "its CPUs, memory or nodes are not what your account or QOS allows: "
-     "change threads, mem_mb or nodes"),
-    (r"MaxSubmit|MaxJobs|Grp.*Limit|Grp(Cpu|Mem|GRES|Node|Jobs|TRES)", "your account's other jobs use what it may have: "
-     "it starts when they end"),
-    (r"InvalidAccount|InvalidQOS|AssociationJobLimit", "your account or QOS is not valid here: change slurm_account or "
-     "qos"),
-    (r"launch.*failed|JobLaunchFailure|RaisedSignal", "SLURM could not start it on its node (prolog?): look at the node "
-     "with the site's help, then `scontrol release {job}` or `scancel {job}`"),
-    (r"JobHeldAdmin", "an administrator holds it: ask them"),
-    (r"JobHeldUser|held", "it is held: `scontrol release {job}`"),
-    (r"Dependency", "it waits for another job; a dependency that can't be met waits for ever: `scancel {job}`"),
-    (r"Licenses", "it waits for licences"),
-    (r"ReservationDeleted|Reservation", "its reservation is not open: change reservation"),
-)  # fmt: skip
+ADVICE = {
+    r"PartitionTimeLimit": "its runtime is beyond the partition's limit (`sinfo -s`): lower runtime, or choose another "
+    "slurm_partition",
+    r"PartitionNodeLimit|PartitionConfig": "it asks for more nodes than the partition gives: lower nodes, or choose "
+    "another slurm_partition",
+    r"PartitionDown|PartitionInactive": "the partition is closed: wait, or choose another slurm_partition",
+    r"BadConstraints|ReqNodeNotAvail|NodeDown": "the nodes that it asks for are not there now: wait, or change "
+    "constraint, gres or slurm_partition",
+    r"MaxWallDurationPerJob": "its runtime is beyond a limit of your account or QOS (`sacctmgr show assoc user=$USER`): "
+    "lower runtime",
+    r"MaxGRES|MinGRES|GRES.*PerJob": "the GPUs that it asks for are not what your account or QOS allows: change gpu, "
+    "qos or slurm_partition",
+    r"MaxCpu|MaxMem|MaxNode|MinCpu|MinMemory": "its CPUs, memory or nodes are not what your account or QOS allows: "
+    "change threads, mem_mb or nodes",
+    r"MaxSubmit|MaxJobs|Grp": "the jobs of your account use what it may have: it starts when some of them end",
+    r"InvalidAccount|InvalidQOS|AssociationJobLimit": "your account or QOS is not valid here: change slurm_account or "
+    "qos",
+    r"launch.*failed|JobLaunchFailure|RaisedSignal": "SLURM could not start it on its node (prolog?): ask the site, "
+    "then `scontrol release {job}` or `scancel {job}`",
+    r"JobHeldAdmin": "an administrator holds it: ask them",
+    r"JobHeldUser|held": "it is held: `scontrol release {job}`",
+    r"Dependency": "it waits for another job; a dependency that can't be met waits for ever: `scancel {job}`",
+    r"Licenses": "it waits for licences",
+    r"Reservation": "its reservation is not open: change reservation",
+}
 STATES = {
     "REQUEUE_HOLD": "it was requeued and is held: `scontrol release {job}`",
     "SPECIAL_EXIT": "it was requeued in a special state and is held: `scontrol release {job}`",
@@ -65,7 +64,7 @@ def on(state: str, reason: str, job: str | None) -> str:
     """What to do about a job in this state; empty if it is as it should be."""
     text = STATES.get(state, "")
     if state == "PENDING" and reason not in QUIET:
-        text = next((advice for pattern, advice in ADVICE if re.search(pattern, reason, re.I)), "")
+        text = next((advice for pattern, advice in ADVICE.items() if re.search(pattern, reason, re.I)), "")
     return text.format(job=job or "JOB")
 
 

@@ -24,7 +24,7 @@ BUSY = re.compile(
 PASSING = re.compile(
     r"unable to contact slurm controller|unable to connect|connection (refused|timed out|reset|failure)|timed out"
     r"|temporarily (unavailable|unable)|zero bytes were transmitted|problem talking to the database|communication"
-    r"|unexpected message received|resource temporarily|try again|in (standby|backup) mode|slurmdbd.*(down|not responding)"
+    r"|unexpected message received|resource temporarily|try again|in (standby|backup) mode|slurmdbd.*(down|responding)"
     r"|slurm backup controller|network is unreachable|no route to host|name or service not known|broken pipe"
     r"|transport endpoint|incomplete response|still starting|rate limit|munge.*(decode|encode|socket|credential)"
     r"|protocol authentication error|invalid authentication credential|end of file|too many open files"

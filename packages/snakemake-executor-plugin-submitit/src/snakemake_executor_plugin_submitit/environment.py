@@ -8,7 +8,14 @@ from collections.abc import Collection, Mapping
 # Filters and formats of the clients: they would hide jobs, or change what is read.
 FILTERS = ("SQUEUE_", "SACCT_", "SCANCEL_", "SINFO_", "SCONTROL_")
 # Variables that would send a client, or a step of a job, somewhere else.
-ELSEWHERE = {"SLURM_CLUSTERS", "SLURM_EXPORT_ENV", "SRUN_EXPORT_ENV", "SLURM_TIME_FORMAT", "SLURM_JOB_ID", "SLURM_JOBID"}
+ELSEWHERE = {
+    "SLURM_CLUSTERS",
+    "SLURM_EXPORT_ENV",
+    "SRUN_EXPORT_ENV",
+    "SLURM_TIME_FORMAT",
+    "SLURM_JOB_ID",
+    "SLURM_JOBID",
+}
 # variable of sbatch -> its option, where the name is not the option's own
 OPTIONS = {
     "SBATCH_TIMELIMIT": "time",
@@ -35,9 +42,7 @@ HARMLESS = {"SBATCH_DEBUG", "SBATCH_EXCLUSIVE_USER", "SBATCH_SLURM_CONF"}
 def without_filters(environment: Mapping[str, str]) -> dict[str, str]:
     """An environment in which SLURM's clients answer for this cluster, in full and in the format asked for."""
     return {
-        name: value
-        for name, value in environment.items()
-        if not name.startswith(FILTERS) and name not in ELSEWHERE
+        name: value for name, value in environment.items() if not name.startswith(FILTERS) and name not in ELSEWHERE
     }
 
 

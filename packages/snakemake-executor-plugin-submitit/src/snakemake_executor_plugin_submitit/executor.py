@@ -22,7 +22,7 @@ from snakemake_interface_executor_plugins.utils import encode_target_jobs_cli_ar
 from snakemake_executor_plugin_submitit import advice, environment, limits
 from snakemake_executor_plugin_submitit.clients import Slurm, SlurmError
 from snakemake_executor_plugin_submitit.here import Here
-from snakemake_executor_plugin_submitit.keeper import End, Hearing, Keeper, Unreachable, Work
+from snakemake_executor_plugin_submitit.keeper import Keeper
 from snakemake_executor_plugin_submitit.life import Patience
 from snakemake_executor_plugin_submitit.quoting import quoted_by_shlex, wait_for_files
 from snakemake_executor_plugin_submitit.registry import DamagedRecord, command_digest, job_key, members
@@ -30,6 +30,7 @@ from snakemake_executor_plugin_submitit.report import Reporter, shown, tail
 from snakemake_executor_plugin_submitit.resources import ResourceError, is_line, sbatch_options, unknown
 from snakemake_executor_plugin_submitit.runs import sweep
 from snakemake_executor_plugin_submitit.submission import Request, preparer
+from snakemake_executor_plugin_submitit.works import End, Hearing, Unreachable, Work
 
 CLUSTERS = ("slurm", "local", "debug")
 
@@ -108,7 +109,9 @@ class Executor(RemoteExecutor):
         with quoted_by_shlex():
             command = self.format_job_exec(job)
         parts = members(job) if job.is_group() else []
-        kept = self.workflow.execution_settings.keep_incomplete or any(member.is_pipe for member in parts if hasattr(member, "is_pipe"))
+        kept = self.workflow.execution_settings.keep_incomplete or any(
+            member.is_pipe for member in parts if hasattr(member, "is_pipe")
+        )
         named = () if kept else tuple((_target(part), tuple(str(path) for path in part.output)) for part in parts)
         return Request(job.name, command, job.resources, job.threads, named)
 

@@ -8,113 +8,25 @@ import uuid
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
 
-from snakemake_executor_plugin_submitit.clients import Account, Entry, Kind, SlurmError
+from snakemake_executor_plugin_submitit.clients import Entry, Kind, SlurmError
 from snakemake_executor_plugin_submitit.life import ALIVE, Decision, Evidence, Patience, Step, decide
+from snakemake_executor_plugin_submitit.observer import Observer
 from snakemake_executor_plugin_submitit.registry import Record, Registry
 from snakemake_executor_plugin_submitit.runs import SCRIPT, RunFolder
+from snakemake_executor_plugin_submitit.works import (
+    Answers,
+    Clients,
+    End,
+    Hearing,
+    Life,
+    Unreachable,
+    Work,
+    comment_of,
+)
 
-LONGEST_PAUSE = 60.0  # seconds between two calls of a client that fails
 SLOT_SECONDS = 20.0  # until a submission that a limit refused is tried again
 STEPS = 8  # of one work in one round
-
-
-class Clients(Protocol):
-    """What is needed of `clients.Slurm`."""
-
-    def submit(self, script: Path, without: Collection[str] = ()) -> str: ...
-    def queue(self) -> list[Entry]: ...
-    def accounts(self, ids: Collection[str]) -> dict[str, Account]: ...
-    def cancel(self, ids: Collection[str]) -> None: ...
-    def cluster(self) -> str: ...
-
-
-class Unreachable(Exception):
-    """SLURM could not be reached for too long; its jobs go on."""
-
-
-@dataclass(frozen=True)
-class Work:
-    """What Snakemake wants done.
-
-    Attributes:
-        key: lasting name of the work.
-        name: of the rule or group.
-        command: digest of what is to be done.
-        prepare: writes everything that a run's job needs into its folder: (folder, comment, earlier run or None);
-            returns the variables that would win over its options.
-        took: whether an earlier run, which ended well at a time, counts as the work.
-    """
-
-    key: str
-    name: str
-    command: str
-    prepare: Callable[[Path, str, RunFolder | None], Collection[str]]
-    took: Callable[[float], bool] = lambda when: True
-
-
-@dataclass(frozen=True)
-class End:
-    """A work that is over.
-
-    Attributes:
-        key: of the work.
-        success: whether it was done.
-        state: of its job in SLURM's terms; REFUSED if there was none.
-        job_id: of its last job.
-        log: of its last job.
-        message: what else is known.
-    """
-
-    key: str
-    success: bool
-    state: str
-    job_id: str | None
-    log: Path
-    message: str = ""
-
-
-@dataclass
-class _Life:
-    """A work and what this process knows of its run; times are those of the clock."""
-
-    work: Work
-    record: Record | None = None
-    fresh: bool = False
-    called: float = 0.0
-    listed: float = 0.0
-    pulse: str = ""
-    beaten: float = 0.0
-    cancelled: float = -1e9
-    old: bool = False
-    state: tuple[str, str] = ("", "")
-    refusal: str = ""
-
-
-@dataclass
-class _Answers:
-    """What SLURM said in one round."""
-
-    began: float
-    queue: list[Entry] | None = None
-    accounts: dict[str, Account] | None = None
-    submitting: bool = True
-
-
-@dataclass
-class Hearing:
-    """What the keeper reports while it works: replaced by the executor.
-
-    Attributes:
-        said: a warning for the user.
-        noted: what happened to a work's job: (key, job, text, log).
-        changed: a work's job has another state: (key, job, state, reason).
-    """
-
-    said: Callable[[str], None] = lambda text: None
-    noted: Callable[[str, str | None, str, Path], None] = lambda *about: None
-    changed: Callable[[str, str | None, str, str], None] = lambda *about: None
 
 
 @dataclass
@@ -143,12 +55,10 @@ class Keeper:
         self.registry = Registry(self.folder / "jobs")
         self.runs = self.folder / "runs"
         self.runs.mkdir(parents=True, exist_ok=True)
-        self.lives: dict[str, _Life] = {}
-        self.cluster = ""
+        self.lives: dict[str, Life] = {}
+        self.observer = Observer(self.slurm, self.reach, self.hearing, self.clock)
         self._lock = threading.Lock()
         self._stopping = threading.Event()
-        self._pauses: dict[str, tuple[float, float]] = {}  # client -> (not before, pause)
-        self._heard: dict[str, float] = {}
         self.ended = 0
 
     def take(self, work: Work) -> None:
@@ -158,7 +68,7 @@ class Keeper:
             DamagedRecord: if it is unknown whether there is one.
         """
         now = self.clock()
-        life = _Life(work, self.registry.read(work.key), called=now, listed=now, beaten=now)
+        life = Life(work, self.registry.read(work.key), called=now, listed=now, beaten=now)
         life.old = life.record is not None
         self.lives[work.key] = life
 
@@ -172,7 +82,7 @@ class Keeper:
             Unreachable: if SLURM could not be reached for too long.
         """
         with self._lock:
-            answers = self._ask() if look else _Answers(self.clock())
+            answers = self.observer.ask(list(self.lives.values())) if look else Answers(self.clock())
             ends = []
             for life in list(self.lives.values()):
                 if self._stopping.is_set():
@@ -214,85 +124,9 @@ class Keeper:
             records = [(life.work.key, life.record) for life in lives if life.record and not done]
             return [record.job_id or comment_of(key, record.run) for key, record in records]
 
-    # -- observing
-
-    def _ask(self) -> _Answers:
-        now = self.clock()
-        answers = _Answers(now)
-        lives = [life for life in self.lives.values() if life.record and not life.fresh]
-        if lives:
-            if not self.cluster:
-                self.cluster = self._call("scontrol", self.slurm.cluster) or ""
-            answers.queue = self._call("squeue", self.slurm.queue)
-            seen = {entry.comment for entry in answers.queue or ()}
-            ids = {
-                life.record.job_id
-                for life in lives
-                if life.record and life.record.job_id and comment_of(life.work.key, life.record.run) not in seen
-            }
-            answers.accounts = self._call("sacct", lambda: self.slurm.accounts(ids)) if ids else None
-            self._mind_the_reach(answers, lives)
-        return answers
-
-    def _mind_the_reach(self, answers: _Answers, lives: list[_Life]) -> None:
-        """Give up when nobody has answered for too long, or nobody whose answer is needed."""
-        now = self.clock()
-        needed = any(life.record and (life.record.leaving or not life.record.job_id) for life in lives)
-        if answers.queue is not None or (answers.accounts is not None and not needed):
-            self._heard["any"] = now
-        since = now - self._heard.setdefault("any", now)
-        if since > self.reach:
-            raise Unreachable(f"{since / 60:.0f} minutes")
-
-    def _call(self, name: str, call: Callable[[], object]) -> object | None:
-        """The answer of a client; None while it fails, and between two tries, whose pauses double."""
-        now = self.clock()
-        not_before, pause = self._pauses.get(name, (0.0, 0.5))
-        if now < not_before:
-            return None
-        try:
-            answer = call()
-        except SlurmError as error:
-            pause = min(LONGEST_PAUSE, 2 * pause)
-            self._pauses[name] = (self.clock() + pause, pause)
-            self.hearing.said(f"{error}; asking again in {pause:.0f} s")
-            return None
-        self._pauses.pop(name, None)
-        return answer
-
-    def _evidence(self, life: _Life, run: RunFolder, answers: _Answers) -> Evidence:
-        record = life.record
-        assert record
-        comment = comment_of(life.work.key, record.run)
-        queue = answers.queue
-        mine = None if queue is None else tuple(entry for entry in queue if entry.comment == comment)
-        now = self.clock()
-        if any(entry.state in ALIVE for entry in mine or ()):
-            life.listed = now
-        pulse = run.pulse()
-        if pulse != life.pulse:
-            life.pulse, life.beaten = pulse, now
-        account = (answers.accounts or {}).get(record.job_id or "")
-        if account and record.run not in account.source and account.source != record.name:
-            account = None  # a number that belongs to another job
-        return Evidence(
-            queue=mine,
-            account=account,
-            accounts_answer=answers.accounts is not None,
-            begun=run.begun(),
-            outcome=run.outcome(),
-            left=run.left,
-            wishes=run.wishes,
-            revoked=run.revoked,
-            fresh=life.fresh,
-            called=answers.began - life.called,
-            silent=now - life.beaten,
-            unlisted=now - life.listed,
-        )
-
     # -- acting
 
-    def _advance(self, life: _Life, answers: _Answers) -> End | None:
+    def _advance(self, life: Life, answers: Answers) -> End | None:
         """Steps of one work until it has to wait, or is over."""
         for _ in range(STEPS):
             if life.record is None:
@@ -302,17 +136,19 @@ class Keeper:
             run = RunFolder(self.runs / record.run)
             if life.old and not self._is_same(life, record, run):
                 continue
-            seen = self._evidence(life, run, answers)
+            seen = self.observer.evidence(life, run, answers)
             decision = decide(record, seen, self.patience)
             end = self._act(life, run, decision, seen, answers)
             if end or decision.step in (Step.WAIT, Step.SUBMIT, Step.CANCEL):
                 return end
         return None
 
-    def _is_same(self, life: _Life, record: Record, run: RunFolder) -> bool:
+    def _is_same(self, life: Life, record: Record, run: RunFolder) -> bool:
         """Compare a record of an earlier process with what is wanted now; False if that changed the record."""
-        if self.cluster and record.cluster and record.cluster != self.cluster and not record.leaving:
-            self._say(life, f"was submitted on cluster {record.cluster}, this is {self.cluster}: it is replaced")
+        if self.observer.cluster and record.cluster and record.cluster != self.observer.cluster and not record.leaving:
+            self._say(
+                life, f"was submitted on cluster {record.cluster}, this is {self.observer.cluster}: it is replaced"
+            )
         elif record.command != life.work.command and not record.leaving and not run.outcome():
             self._say(life, "runs another command: it is replaced")
         else:
@@ -320,11 +156,11 @@ class Keeper:
         self._leave(life)
         return False
 
-    def _act(self, life: _Life, run: RunFolder, decision: Decision, seen: Evidence, answers: _Answers) -> End | None:
+    def _act(self, life: Life, run: RunFolder, decision: Decision, seen: Evidence, answers: Answers) -> End | None:
         record, step = life.record, decision.step
         assert record
         if step is Step.SUBMIT:
-            return self._submit(life, run, answers)
+            self._submit(life, run, answers)
         if step is Step.ADOPT:
             self._write(life, replace(record, job_id=decision.ids[0]))
             if not life.old:
@@ -344,7 +180,7 @@ class Keeper:
             self._lives_on(life, record, decision)
         return None
 
-    def _lives_on(self, life: _Life, record: Record, decision: Decision) -> None:
+    def _lives_on(self, life: Life, record: Record, decision: Decision) -> None:
         if life.old:
             life.old = False
             self._say(life, f"is found again ({decision.state})")
@@ -352,7 +188,7 @@ class Keeper:
             life.state = (decision.state, decision.reason)
             self.hearing.changed(life.work.key, record.job_id, decision.state, decision.reason)
 
-    def _prepare(self, life: _Life, earlier: RunFolder | None) -> None:
+    def _prepare(self, life: Life, earlier: RunFolder | None) -> None:
         """Make a run: its files, then its record; there is nothing to find before."""
         work = life.work
         name = f"{_plain(work.name)}.{work.key[:8]}.{self.token()}"
@@ -362,27 +198,25 @@ class Keeper:
         RunFolder(folder).open()
         life.fresh, life.old, life.pulse, life.refusal = True, False, "", ""
         life.beaten = life.listed = self.clock()
-        self._write(life, Record(work.name, work.command, name, self.cluster, without=without))
+        self._write(life, Record(work.name, work.command, name, self.observer.cluster, without=without))
 
-    def _submit(self, life: _Life, run: RunFolder, answers: _Answers) -> None:
+    def _submit(self, life: Life, run: RunFolder, answers: Answers) -> None:
         record = life.record
         assert record
-        not_before, pause = self._pauses.get("sbatch", (0.0, 0.5))
-        if not answers.submitting or self.clock() < not_before:
+        if not answers.submitting or not self.observer.may_call("sbatch"):
             return
         life.fresh = False
         try:
             job_id = self.slurm.submit(run.path / SCRIPT, record.without)
         except SlurmError as error:
-            self._refused(life, error, answers, pause)
+            self._refused(life, error, answers)
             return
-        self._pauses.pop("sbatch", None)
-        self._heard["sbatch"] = self.clock()
+        self.observer.works("sbatch")
         life.called = life.listed = self.clock()
         self._write(life, replace(record, job_id=job_id))
         self._say(life, "was submitted")
 
-    def _refused(self, life: _Life, error: SlurmError, answers: _Answers, pause: float) -> None:
+    def _refused(self, life: Life, error: SlurmError, answers: Answers) -> None:
         now = self.clock()
         life.called = now if error.kind is Kind.PASSING else now - self.patience.late + 1
         if error.kind is Kind.FINAL:
@@ -391,21 +225,18 @@ class Keeper:
             return
         answers.submitting = False
         if error.kind is Kind.BUSY:
-            self._pauses["sbatch"] = (now + SLOT_SECONDS, 0.5)
+            self.observer.pause("sbatch", SLOT_SECONDS)
             state = ("WAITS FOR A SLOT", str(error))
             if life.state != state:
                 life.state = state
                 self.hearing.changed(life.work.key, None, *state)
             return
-        pause = min(LONGEST_PAUSE, 2 * pause)
-        self._pauses["sbatch"] = (now + pause, pause)
-        self.hearing.said(
-            f"{error}; whether there is a job of {life.work.name} is looked up before trying again"
-        )
-        if now - self._heard.setdefault("sbatch", now) > self.reach:
+        self.observer.pause("sbatch")
+        self.hearing.said(f"{error}; whether there is a job of {life.work.name} is looked up before trying again")
+        if self.observer.failing("sbatch") > self.reach:
             raise Unreachable(f"{self.reach / 60:.0f} minutes")
 
-    def _cancel(self, life: _Life, decision: Decision) -> None:
+    def _cancel(self, life: Life, decision: Decision) -> None:
         record = life.record
         assert record
         if self.clock() - life.cancelled < 5:
@@ -414,27 +245,27 @@ class Keeper:
         if not record.leaving:
             self._write(life, replace(record, duplicates=tuple({*record.duplicates, *decision.ids})))
             self.hearing.said(f"{life.work.name}: job {' '.join(decision.ids)} is a second one: cancelled")
-        self._call("scancel", lambda: self.slurm.cancel(decision.ids))
+        self.observer.call("scancel", lambda: self.slurm.cancel(decision.ids))
 
-    def _cancel_strays(self, answers: _Answers) -> None:
+    def _cancel_strays(self, answers: Answers) -> None:
         """Cancel jobs of our works that belong to no run any more: sbatch was answered late."""
         runs = {comment_of(key, life.record.run) for key, life in self.lives.items() if life.record}
         strays = [e for e in self._of_ours(answers.queue or [], set(self.lives)) if e.comment not in runs]
         ids = [entry.job_id for entry in strays if entry.state != "COMPLETING"]
         if ids:
-            self._call("scancel", lambda: self.slurm.cancel(ids))
+            self.observer.call("scancel", lambda: self.slurm.cancel(ids))
 
     def _of_ours(self, queue: Collection[Entry], keys: Collection[str]) -> list[Entry]:
         prefixes = tuple(comment_of(key, "") for key in keys)
         return [entry for entry in queue if entry.state in ALIVE and entry.comment.startswith(prefixes)]
 
-    def _leave(self, life: _Life) -> None:
+    def _leave(self, life: Life) -> None:
         """From now on this run only ends."""
         assert life.record
         self._write(life, replace(life.record, leaving=True))
         RunFolder(self.runs / life.record.run).revoke()
 
-    def _dropped(self, life: _Life, run: RunFolder) -> End | None:
+    def _dropped(self, life: Life, run: RunFolder) -> End | None:
         record, outcome = life.record, run.outcome()
         assert record
         if outcome and outcome.success and record.command == life.work.command and life.work.took(outcome.when):
@@ -446,14 +277,18 @@ class Keeper:
         self._prepare(life, None)
         return None
 
-    def _over(self, life: _Life, run: RunFolder, decision: Decision, seen: Evidence) -> End | None:
+    def _over(self, life: Life, run: RunFolder, decision: Decision, seen: Evidence) -> End | None:
         record, success = life.record, decision.step is Step.SUCCEED
         assert record
         if life.old and not success:
             self._say(life, f"ended while Snakemake was away: {decision.state}. Its log: {run.log()}")
             self._prepare(life, None)
             return None
-        if life.old and seen.outcome and not (record.command == life.work.command and life.work.took(seen.outcome.when)):
+        if (
+            life.old
+            and seen.outcome
+            and not (record.command == life.work.command and life.work.took(seen.outcome.when))
+        ):
             self._prepare(life, None)
             return None
         self._finish(life)
@@ -461,24 +296,19 @@ class Keeper:
             run.tidy()
         return End(life.work.key, success, decision.state, record.job_id, run.log())
 
-    def _finish(self, life: _Life) -> None:
+    def _finish(self, life: Life) -> None:
         self.registry.forget(life.work.key)
         self.lives.pop(life.work.key, None)
 
-    def _write(self, life: _Life, record: Record) -> None:
+    def _write(self, life: Life, record: Record) -> None:
         self.registry.write(life.work.key, record)
         life.record = record
 
-    def _say(self, life: _Life, what: str) -> None:
+    def _say(self, life: Life, what: str) -> None:
         record = life.record
         assert record
         log = RunFolder(self.runs / record.run).log()
         self.hearing.noted(life.work.key, record.job_id, what, log)
-
-
-def comment_of(key: str, run: str) -> str:
-    """The comment by which a run's job is found in the queue."""
-    return f"snakemake {key} {run.rpartition('.')[2]}"
 
 
 def _plain(name: str) -> str:

@@ -70,7 +70,9 @@ def problem(rule: str, options: Mapping[str, str | int | bool], nodes: list[Node
             texts.append(text(mine) + there)
     names = ", ".join(sorted({each.partition for each in mine}))
     if not texts:
-        texts = [f"no single kind of node in partition {names} has all that it asks for: see `sinfo -N -o '%P %c %m %G'`"]
+        texts = [
+            f"no single kind of node in partition {names} has all that it asks for: see `sinfo -N -o '%P %c %m %G'`"
+        ]
     return f"rule {rule}, partition {names}: " + "; ".join(texts)
 
 

@@ -60,7 +60,8 @@ class Registry:
         path = self._path(key)
         try:
             values = json.loads(path.read_text())
-            return Record(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+            lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+            return Record(**{**values, **lists})
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, AttributeError) as error:

@@ -25,7 +25,7 @@ class Reporter:
     def __init__(self, logger: Any) -> None:
         self._logger = logger
         self._titles: dict[str, str] = {}
-        self._told: dict[str, float] = {}
+        self._given: dict[str, float] = {}
         self._counted = time.monotonic()
         self._last = ""
 
@@ -35,15 +35,15 @@ class Reporter:
 
     def once(self, text: str) -> None:
         """Warn, once."""
-        if text not in self._told:
-            self._told[text] = time.monotonic()
+        if text not in self._given:
+            self._given[text] = time.monotonic()
             self._logger.warning(text)
 
     def warn(self, text: str) -> None:
         """Warn; the same words again after a while."""
         now, subject = time.monotonic(), text.partition(";")[0]
-        if now - self._told.get(subject, -REPEATED_SECONDS) >= REPEATED_SECONDS:
-            self._told[subject] = now
+        if now - self._given.get(subject, -REPEATED_SECONDS) >= REPEATED_SECONDS:
+            self._given[subject] = now
             self._logger.warning(f"SLURM: {text}")
 
     def noted(self, key: str, job: str | None, what: str, log: Path) -> None:

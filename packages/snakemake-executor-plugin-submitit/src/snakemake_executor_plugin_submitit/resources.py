@@ -29,7 +29,22 @@ UNKNOWN = {
     "mpi": "start the program with srun or mpirun in the rule's own command",
 }
 # Options that the executor itself sets, to signal, find and follow a job.
-OURS = {"signal", "requeue", "array", "export", "export-file", "clusters", "wait", "test-only", "output", "error", "open-mode", "comment", "parsable", "wrap"}
+OURS = {
+    "signal",
+    "requeue",
+    "array",
+    "export",
+    "export-file",
+    "clusters",
+    "wait",
+    "test-only",
+    "output",
+    "error",
+    "open-mode",
+    "comment",
+    "parsable",
+    "wrap",
+}
 MODEL = re.compile(r"[\w.-]+")
 
 

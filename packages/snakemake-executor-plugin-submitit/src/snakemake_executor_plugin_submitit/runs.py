@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from submitit.core.utils import pickle_load
 
 TICKET, REVOKED, BEAT, LEFT, AGAIN, FINISHED = "ticket", "revoked", "beat", "left", "again.json", "finished.json"
 SCRIPT, PICKLE, REQUEUES = "submission.sh", "submitted.pkl", "requeues"
@@ -66,10 +68,8 @@ class RunFolder:
         if not before.exists():
             return None
         self.beat(f"{job_id}.{start + 1}.0")  # first: an earlier start may have left in good order
-        try:
+        with suppress(FileNotFoundError):  # over a network, a rename that was done may be answered so
             os.rename(before, self.path / mine)
-        except FileNotFoundError:  # over a network, a rename that was done may be answered so
-            pass
         return (start + 1, lost) if self.holds(job_id, start + 1) else None
 
     def holds(self, job_id: str, start: int) -> bool:
@@ -141,9 +141,8 @@ class RunFolder:
             if name.endswith("_result.pkl"):
                 path = self.path / name
                 try:
-                    with path.open("rb") as file:
-                        return Outcome(pickle.load(file)[0] == "success", path.stat().st_mtime)
-                except (OSError, EOFError, pickle.UnpicklingError):
+                    return Outcome(pickle_load(path)[0] == "success", path.stat().st_mtime)
+                except (OSError, EOFError):
                     return None
         return None
 

@@ -27,16 +27,15 @@ class ExecutorSettings(ExecutorSettingsBase):
     max_requeues: int = _setting(50, "How often a job that saved its state may go on after it was stopped")
     patience: int = _setting(30, "Minutes for which the scheduler may be out of reach before Snakemake gives up")
     heartbeat: int = _setting(
-        15, "Seconds between two signs of life of a job; one that is silent for three of them, and not known to SLURM as "
-        "alive, is taken to be over"
+        15, "Seconds between two signs of life of a job; one that is silent for three, and not alive for SLURM, "
+        "is taken to be over"
     )  # fmt: skip
     keep_logs: int = _setting(14, "Days for which the logs of ended jobs are kept")
     transient_errors: str = _setting(
-        "", "A regular expression: messages of this site's sbatch, squeue, sacct and scancel that mean 'try again later'"
+        "",
+        "A regular expression: messages of this site's sbatch, squeue, sacct and scancel that mean 'try again later'",
     )
-    no_limit_check: bool = _setting(
-        False, "Submit a job even if sinfo shows no partition that could run it"
-    )
+    no_limit_check: bool = _setting(False, "Submit a job even if sinfo shows no partition that could run it")
 
     def values(self) -> dict[str, Any]:
         """All settings by name."""

@@ -22,8 +22,8 @@ a line that is none
     ("resources", "threads", "says"),
     [
         ({"runtime": 60}, 4, None),
-        ({"runtime": 61}, 4, "runtime=61 minutes is its time limit of 60: --set-resources train:runtime=60; or "
-                             "slurm_partition=cpu"),
+        ({"runtime": 61}, 4, "runtime=61 minutes is more than its time limit of 60: --set-resources train:runtime=60; "
+                             "or slurm_partition=cpu"),
         ({"runtime": 61, "qos": "special"}, 4, None),
         ({"runtime": 240, "gpu": 1}, 1, "or slurm_partition=long"),
         ({}, 65, "65 CPUs on a node are more than the 64 that one has: --set-threads train=64"),

@@ -27,13 +27,13 @@ ADVICE = {
     r"PartitionDown|PartitionInactive": "the partition is closed: wait, or choose another slurm_partition",
     r"BadConstraints|ReqNodeNotAvail|NodeDown": "the nodes that it asks for are not there now: wait, or change "
     "constraint, gres or slurm_partition",
-    r"MaxWallDurationPerJob": "its runtime is beyond a limit of your account or QOS (`sacctmgr show assoc user=$USER`): "
+    r"MaxWallDurationPerJob": "its runtime is beyond a limit of your account or QOS (`sacctmgr show assoc`): "
     "lower runtime",
     r"MaxGRES|MinGRES|GRES.*PerJob": "the GPUs that it asks for are not what your account or QOS allows: change gpu, "
     "qos or slurm_partition",
     r"MaxCpu|MaxMem|MaxNode|MinCpu|MinMemory": "its CPUs, memory or nodes are not what your account or QOS allows: "
     "change threads, mem_mb or nodes",
-    r"MaxSubmit|MaxJobs|Grp": "the jobs of your account use what it may have: it starts when some of them end",
+    r"MaxSubmit|MaxJobs|Grp": "the jobs of your account use what it may have: it starts when they end",
     r"InvalidAccount|InvalidQOS|AssociationJobLimit": "your account or QOS is not valid here: change slurm_account or "
     "qos",
     r"launch.*failed|JobLaunchFailure|RaisedSignal": "SLURM could not start it on its node (prolog?): ask the site, "

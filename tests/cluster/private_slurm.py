@@ -78,6 +78,7 @@ PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 {nodes}
 PartitionName=main Nodes=ALL Default=YES MaxTime=1440 PriorityTier=1 GraceTime=20 State=UP
+PartitionName=cpu Nodes=ALL MaxTime=1440 PriorityTier=1 State=UP
 PartitionName=high Nodes=ALL MaxTime=1440 PriorityTier=10 PreemptMode=OFF State=UP
 """
 SLURMDBD_CONF = """\

@@ -115,7 +115,7 @@ def test_a_limit_is_named_before_submission_or_while_the_job_waits(toy: Run, slu
     toy.start(*SUBMITIT, *long, "--submitit-no-limit-check")
     toy.until(lambda: "PENDING (PartitionTimeLimit): its runtime is beyond" in toy.log, "the reason is given")
     ((job, *_),) = slurm.queue()
-    slurm.control("hold", job)
+    slurm.control("uhold", job)
     toy.until(lambda: f"`scontrol release {job}`" in toy.log, "it is said that the job is held")
     assert slurm.says("scancel", job) == ""
     assert toy.wait() == 1

@@ -9,9 +9,10 @@ CLIENTS = "test_submitit_clients.py"
 LIMITS = "test_submitit_limits.py"
 BAD_DAYS = f"{FAULTS}::test_promises_hold_on_bad_days"
 FOUND = f"{FAULTS}::test_a_job_that_was_accepted_is_found_by_its_comment_and_not_submitted_again"
+STEP = "test_submitit_life.py::test_the_next_step"
 FOREIGN = f"{FAULTS}::test_a_number_that_belongs_to_another_job_is_not_cancelled"
 SLOT = f"{FAULTS}::test_a_limit_on_submitted_jobs_means_waiting"
-ORACLE = f"{FAULTS}::test_one_oracle_is_enough"
+ACCOUNT = f"{FAULTS}::test_what_the_accounts_say_of_another_job_does_not_count"
 AGAIN = f"{FAULTS}::test_a_site_that_does_not_requeue_gets_a_new_job_and_no_failure"
 HANGS = f"{CLIENTS}::test_a_client_that_hangs_is_ended_with_all_that_it_started"
 TIMED_OUT = f"{CLIENTS}::test_a_time_out_says_nothing_about_the_job"
@@ -34,7 +35,7 @@ MUTANTS = (
     ),
     broken(
         "a job that sbatch may have accepted gets no time to appear", "life.py",
-        "    if seen.called < patience.late:  # sbatch", "    if seen.called < -1:  # sbatch", BAD_DAYS,
+        "    if seen.called < patience.late:  # sbatch", "    if seen.called < -1:  # sbatch", STEP, True,
     ),
     broken(
         "any job in the queue is taken for ours", "observer.py",
@@ -42,7 +43,7 @@ MUTANTS = (
     ),
     broken(
         "the accounts of any job with our number count", "observer.py",
-        "if account and record.run not in account.source", "if account and False", BAD_DAYS,
+        "if account and record.run not in account.source", "if account and False", ACCOUNT, True,
     ),
     broken(
         "jobs are cancelled by number alone", "keeper.py",
@@ -52,7 +53,7 @@ MUTANTS = (
     ),
     broken(
         "the record is dropped while the job's fate is unknown", "life.py",
-        '    if state in ALIVE or state == "UNKNOWN":', "    if state in ALIVE:", BAD_DAYS,
+        '    if state in ALIVE or state == "UNKNOWN":', "    if state in ALIVE:", STEP, True,
     ),
     broken(
         "a job that SLURM ended may come back", "life.py",
@@ -66,7 +67,7 @@ MUTANTS = (
     broken(
         "the next job is submitted while the last one stops", "life.py",
         "    if not is_silent(seen, patience):\n        return Decision(Step.WAIT)\n    return Decision(Step.DROP)",
-        "    return Decision(Step.DROP)", BAD_DAYS,
+        "    return Decision(Step.DROP)", STEP, True,
     ),
     broken(
         "a late job may work beside the next one", "runs.py",
@@ -76,7 +77,7 @@ MUTANTS = (
     broken("two starts of one job work at a time", "runs.py",
            "lost = start > 0 and not self.left", "lost = False", BAD_DAYS),
     broken("second jobs of a submission stay in the queue", "life.py",
-           "    if extra:\n", "    if False:\n", BAD_DAYS),
+           "    if extra:\n", "    if False:\n", STEP, True),
     broken(
         "the record is not on disk before sbatch is called", "keeper.py",
         "        self._write(life, Record(work.name, work.command, name, self.observer.cluster, without=without))",
@@ -90,7 +91,7 @@ MUTANTS = (
         TIMED_OUT, True,
     ),
     broken("only the accounts are asked", "observer.py",
-           'answers.queue = self.call("squeue", self.slurm.queue)', "answers.queue = None", ORACLE, True),
+           'answers.queue = self.call("squeue", self.slurm.queue)', "answers.queue = None", FOUND, True),
     broken("a hanging client leaves what it started", "clients.py",
            "            os.killpg(process.pid, signal.SIGKILL)", "            process.kill()", HANGS),
     broken("work that may not be requeued fails", "life.py",

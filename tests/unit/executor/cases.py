@@ -28,7 +28,8 @@ class Case(NamedTuple):
 
 CASES = (
     Case("sbatch accepts the job and says that it failed or timed out", "the queue is searched for the comment; the "
-         "job is adopted, nothing is submitted twice", "test_faults.py::test_a_job_that_sbatch_denies_is_found_and_runs_once"),
+         "job is adopted, nothing is submitted twice",
+         "test_faults.py::test_a_job_that_sbatch_denies_is_found_and_runs_once"),
     Case("the main process is killed between any two lines", "its record says what may exist; the next one looks for "
          "it before it submits", BAD_DAYS),
     Case("the main process is killed while the job runs", "the next one re-attaches",
@@ -58,11 +59,13 @@ CASES = (
     Case("messages of the site's own", "`--submitit-transient-errors`",
          "test_submitit_clients.py::test_a_site_adds_its_own_messages"),
     Case("runtime, memory, CPUs or GPUs that no node of the partition has", "refused before submission, with what to "
-         "change and which partition can", "test_submitit_limits.py::test_what_no_partition_can_run_is_named_with_what_to_change"),
+         "change and which partition can",
+         "test_submitit_limits.py::test_what_no_partition_can_run_is_named_with_what_to_change"),
     Case("a job that waits for ever (PartitionTimeLimit, held, limits)", "state and reason at once and on each change, "
          "with what to do", "test_faults.py::test_a_limit_is_named_before_submission_or_while_the_job_waits"),
-    Case("SBATCH_PARTITION, SBATCH_TIMELIMIT, ... in the environment", "left out, with a line, where a resource decides; "
-         "else in force, with a line", "test_faults.py::test_the_environment_does_not_win_and_a_precommand_is_run"),
+    Case("SBATCH_PARTITION, SBATCH_TIMELIMIT, ... in the environment", "left out, with a line, where a resource "
+         "decides; else in force, with a line",
+         "test_faults.py::test_the_environment_does_not_win_and_a_precommand_is_run"),
     Case("SBATCH_EXPORT=NONE", "left out: jobs need the environment",
          "test_faults.py::test_the_environment_does_not_win_and_a_precommand_is_run"),
     Case("SQUEUE_*, SACCT_*, SLURM_CLUSTERS in the environment", "do not reach the clients",

@@ -14,6 +14,11 @@ import pytest
 from simulated_slurm import FAULTS, Cluster
 from submitit_trial import Trial, broken_promises
 
+from snakemake_executor_plugin_submitit.clients import Account
+from snakemake_executor_plugin_submitit.registry import Record
+from snakemake_executor_plugin_submitit.runs import RunFolder
+from snakemake_executor_plugin_submitit.works import Answers, Life
+
 BLOCK = 100
 MEMORY = Path("/dev/shm")  # records are synced to the disk, which would take most of the time
 
@@ -110,6 +115,16 @@ def test_a_number_that_belongs_to_another_job_is_not_cancelled(place: Path) -> N
     trial.main.cancel(seconds=20, pause=trial.cluster.advance)
     assert [job.state for job in trial.cluster.jobs if not job.folder].count("CANCELLED") == 0
     assert trial.cluster.wrong == []
+
+
+@pytest.mark.parametrize(("source", "counts"), [("sbatch /runs/rule.k.r/submission.sh", True), ("sbatch x.sh", False)])
+def test_what_the_accounts_say_of_another_job_does_not_count(place: Path, source: str, counts: bool) -> None:
+    trial = simple(place, [])
+    observer = trial.main.observer
+    life = Life(trial.work("k"), Record("rule", "digest", "rule.k.r", job_id="7"))
+    answers = Answers(0.0, [], {"7": Account("CANCELLED", source)})
+    seen = observer.evidence(life, RunFolder(place / "rule.k.r"), answers)
+    assert (seen.account is not None) == counts
 
 
 def test_a_site_that_does_not_requeue_gets_a_new_job_and_no_failure(place: Path) -> None:

@@ -41,6 +41,7 @@ class Run:
             **{name: value for name, value in os.environ.items() if not name.startswith("SLURM_")},
             "PATH": os.pathsep.join([str(self._slurm.bin), str(Path(sys.executable).parent), os.environ["PATH"]]),
             "OMP_NUM_THREADS": "1",
+            "SENSORIUM_ALLOW_CPU": "1",  # the GPUs of the private cluster compute nothing
             "XDG_CACHE_HOME": str(self.folder.parent / "cache"),
             **variables,
         }

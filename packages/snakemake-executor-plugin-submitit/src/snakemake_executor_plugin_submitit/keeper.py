@@ -291,6 +291,8 @@ class Keeper:
         ):
             self._prepare(life, None)
             return None
+        if life.old:
+            self._say(life, "has ended well meanwhile")
         self._finish(life)
         if success:
             run.tidy()

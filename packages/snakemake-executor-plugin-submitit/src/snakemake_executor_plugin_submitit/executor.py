@@ -177,6 +177,7 @@ class Executor(RemoteExecutor):
 
     async def sleep(self) -> None:
         """Until the next look at the jobs, or until there are new ones."""
+        await asyncio.sleep(0.1)
         while time.monotonic() < self._next_look and not self._new.is_set() and self.wait:
             await asyncio.sleep(0.1)
 

@@ -26,7 +26,7 @@ env: $(STAMP) ## make .venv from the lock file
 # Installed beside the workflow, in place: packages/snakemake-executor-plugin-submitit
 PLUGIN := packages/snakemake-executor-plugin-submitit
 
-$(STAMP): envs/requirements.lock pyproject.toml $(PLUGIN)/pyproject.toml
+$(STAMP): envs/requirements.lock pyproject.toml $(wildcard $(PLUGIN)/pyproject.toml)
 	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or 3.12 is needed: apt-get install python3 python3-venv" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || \
 		{ echo "$(PYTHON) is $$($(PYTHON) -V); Python 3.11 or 3.12 is needed (make env PYTHON=/path/to/python3.11)" >&2; exit 1; }

@@ -12,6 +12,7 @@ FOUND = f"{FAULTS}::test_a_job_that_was_accepted_is_found_by_its_comment_and_not
 STEP = "test_submitit_life.py::test_the_next_step"
 FOREIGN = f"{FAULTS}::test_a_number_that_belongs_to_another_job_is_not_cancelled"
 SLOT = f"{FAULTS}::test_a_limit_on_submitted_jobs_means_waiting"
+ASKED = f"{FAULTS}::test_the_queue_is_asked_and_the_accounts_only_about_what_it_does_not_list"
 ACCOUNT = f"{FAULTS}::test_what_the_accounts_say_of_another_job_does_not_count"
 AGAIN = f"{FAULTS}::test_a_site_that_does_not_requeue_gets_a_new_job_and_no_failure"
 HANGS = f"{CLIENTS}::test_a_client_that_hangs_is_ended_with_all_that_it_started"
@@ -91,7 +92,7 @@ MUTANTS = (
         TIMED_OUT, True,
     ),
     broken("only the accounts are asked", "observer.py",
-           'answers.queue = self.call("squeue", self.slurm.queue)', "answers.queue = None", FOUND, True),
+           'answers.queue = self.call("squeue", self.slurm.queue)', "answers.queue = None", ASKED, True),
     broken("a hanging client leaves what it started", "clients.py",
            "            os.killpg(process.pid, signal.SIGKILL)", "            process.kill()", HANGS),
     broken("work that may not be requeued fails", "life.py",

@@ -127,6 +127,20 @@ def test_what_the_accounts_say_of_another_job_does_not_count(place: Path, source
     assert (seen.account is not None) == counts
 
 
+def test_the_queue_is_asked_and_the_accounts_only_about_what_it_does_not_list(place: Path) -> None:
+    trial = simple(place, [])
+    trial.round(0)
+    trial.round(0)
+    (life,) = trial.main.lives.values()
+    answers = trial.main.observer.ask([life])
+    assert [str(entry.job_id) for entry in answers.queue or ()] == ["1"]
+    assert answers.accounts is None
+    trial.cluster.jobs[0].visible = 1e9
+    answers = trial.main.observer.ask([life])
+    assert answers.queue == []
+    assert answers.accounts == {}
+
+
 def test_a_site_that_does_not_requeue_gets_a_new_job_and_no_failure(place: Path) -> None:
     trial = simple(place, [], ends=("again", "again", "success"))
     for _ in range(80):

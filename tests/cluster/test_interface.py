@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from private_slurm import PrivateSlurm
 from snakemake.common.tests import TestWorkflowsLocalStorageBase
-from snakemake.settings.types import DefaultResources, ResourceSettings
-from snakemake_run import RESOURCES
+from snakemake.settings.types import ResourceSettings
 
 from snakemake_executor_plugin_submitit.settings import ExecutorSettings
 
@@ -32,7 +31,9 @@ class TestSlurm(TestWorkflowsLocalStorageBase):
         return ExecutorSettings(heartbeat=1)
 
     def get_resource_settings(self) -> ResourceSettings:
-        return ResourceSettings(default_resources=DefaultResources([*RESOURCES, "mem_mb=300", "runtime=5"]))
+        return ResourceSettings(
+            default_resources={"slurm_partition": "main", "slurm_account": "science", "mem_mb": 300, "runtime": 5}
+        )
 
     def get_default_storage_prefix(self) -> None:
         return None

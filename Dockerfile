@@ -26,10 +26,11 @@ RUN --mount=type=cache,id=uv,target=/root/.cache/uv \
 
 COPY pyproject.toml README.md LICENSE ./
 COPY src ./src
+COPY packages ./packages
 RUN python3 -m venv /tmp/installer \
     && /tmp/installer/bin/pip --python /opt/venv/bin/python install --quiet --no-cache-dir --no-index --no-deps \
-        --no-build-isolation --editable . \
-    && python -m compileall -q src \
+        --no-build-isolation --editable . --editable packages/snakemake-executor-plugin-submitit \
+    && python -m compileall -q src packages \
     && rm -rf /tmp/*
 COPY Snakefile ./
 COPY rules ./rules

@@ -23,7 +23,10 @@ help: ## list the targets
 
 env: $(STAMP) ## make .venv from the lock file
 
-$(STAMP): envs/requirements.lock pyproject.toml
+# Installed beside the workflow, in place: packages/snakemake-executor-plugin-submitit
+PLUGIN := packages/snakemake-executor-plugin-submitit
+
+$(STAMP): envs/requirements.lock pyproject.toml $(wildcard $(PLUGIN)/pyproject.toml)
 	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or 3.12 is needed: apt-get install python3 python3-venv" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || \
 		{ echo "$(PYTHON) is $$($(PYTHON) -V); Python 3.11 or 3.12 is needed (make env PYTHON=/path/to/python3.11)" >&2; exit 1; }
@@ -32,7 +35,7 @@ $(STAMP): envs/requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet uv==$(UV_VERSION)
 	.venv/bin/uv pip install --python .venv/bin/python --compile-bytecode --require-hashes -r envs/requirements.lock
-	.venv/bin/uv pip install --python .venv/bin/python --no-deps --no-build-isolation --editable .
+	.venv/bin/uv pip install --python .venv/bin/python --no-deps --no-build-isolation --editable . --editable $(PLUGIN)
 	@touch $@
 
 run: env ## the whole workflow on this machine -> results/eval.json
@@ -81,4 +84,4 @@ config: env ## regenerate config.yaml, studies.yaml, their tables and the schema
 	python -m sensorium.config_export
 
 clean: ## remove the environment and all caches, but no results
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache build src/*.egg-info
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache build src/*.egg-info packages/*/build packages/*/src/*.egg-info

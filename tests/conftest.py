@@ -28,7 +28,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).parents[1]
 # What a clone holds of the workflow; links are copied as links.
-CLONED = ("Snakefile", "rules", "workflow", "config", "profiles", "local", "slurm", "src", "pyproject.toml", "Makefile")
+CLONED = ("Snakefile", "rules", "workflow", "config", "profiles", "local", "slurm", "src", "packages")
+CLONED += ("pyproject.toml", "Makefile")
+PLUGIN = "packages/snakemake-executor-plugin-submitit/src"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -131,7 +133,7 @@ def surroundings(folder: Path, path: Path | None) -> dict[str, str]:
     return {
         **os.environ,
         "PATH": os.pathsep.join([*places, str(Path(sys.executable).parent), os.environ["PATH"]]),
-        "PYTHONPATH": str(folder / "src"),
+        "PYTHONPATH": os.pathsep.join([str(folder / "src"), str(folder / PLUGIN)]),
         "XDG_CACHE_HOME": str(folder.parent / "cache"),
     }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from private_slurm import PrivateSlurm
 from snakemake_run import SUBMITIT, Run
 
@@ -29,6 +31,12 @@ def counted(toy: Run) -> list[int]:
 def job_of(toy: Run) -> str:
     """The SLURM job of the counting program."""
     return starts(toy)[-1][0]
+
+
+def run_folder(toy: Run, job: str) -> Path:
+    """Where the executor keeps what belongs to a SLURM job."""
+    (log,) = toy.folder.glob(f".snakemake/submitit/runs/*/{job}_0_log.out")
+    return log.parent
 
 
 def until_counting(toy: Run, start: int = 1, steps: int = 3) -> None:

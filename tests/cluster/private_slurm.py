@@ -24,7 +24,8 @@ MEMORY_MB = 24000
 PROGRAMS = ("munged", "mariadbd", "mariadb-install-db", "slurmdbd", "slurmctld", "slurmd", "sbatch", "sacct")
 CLIENTS = ("sbatch", "srun", "sacct", "sacctmgr", "squeue", "scancel", "scontrol", "sinfo", "sshare")
 # Written for each client: finds the private cluster even where a program strips SLURM_* from the environment, notes
-# every call, and fails as if the controller were gone while there is a file called `outage`.
+# every call, and fails as if the controller were gone while there is a file called `outage`. A file of its name in
+# `hooks` is run in its place; it finds the true client in $PROGRAM.
 CLIENT = """\
 #!/bin/sh
 echo "{name} $*" >> {folder}/calls.log
@@ -32,7 +33,11 @@ if [ -e {folder}/outage ]; then
     echo "{name}: error: Unable to contact slurm controller (connect failure)" >&2
     exit 1
 fi
-SLURM_CONF={folder}/etc/slurm.conf exec {program} "$@"
+export SLURM_CONF={folder}/etc/slurm.conf PROGRAM={program}
+if [ -e {folder}/hooks/{name} ]; then
+    . {folder}/hooks/{name}
+fi
+exec {program} "$@"
 """
 SLURM_CONF = """\
 ClusterName=private
@@ -73,6 +78,7 @@ PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 {nodes}
 PartitionName=main Nodes=ALL Default=YES MaxTime=1440 PriorityTier=1 GraceTime=20 State=UP
+PartitionName=cpu Nodes=ALL MaxTime=1440 PriorityTier=1 State=UP
 PartitionName=high Nodes=ALL MaxTime=1440 PriorityTier=10 PreemptMode=OFF State=UP
 """
 SLURMDBD_CONF = """\
@@ -126,7 +132,17 @@ class PrivateSlurm:
         Raises:
             ClusterError: if a part does not come up.
         """
-        for name in ("bin", "etc", "run", "log", "state", "mysql", "dev", *(f"spool/{node}" for node in NODES)):
+        for name in (
+            "bin",
+            "hooks",
+            "etc",
+            "run",
+            "log",
+            "state",
+            "mysql",
+            "dev",
+            *(f"spool/{node}" for node in NODES),
+        ):
             (self.folder / name).mkdir(parents=True)
         self._configure()
         run = self.folder / "run"

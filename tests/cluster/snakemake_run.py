@@ -18,6 +18,7 @@ RESOURCES = "slurm_partition=main slurm_account=science".split()
 SUBMITIT = (
     *("snakemake", "--executor", "submitit", "--default-resources", *RESOURCES, "--jobs", "4"),
     *("--seconds-between-status-checks", "1", "--latency-wait", "5", "--rerun-incomplete"),
+    *("--submitit-heartbeat", "1"),
 )
 
 
@@ -34,13 +35,15 @@ class Run:
         self._log = folder / "main.log"
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, *words: str) -> Run:
-        """Start a command in a process group of its own, as a terminal does."""
+    def start(self, *words: str, **variables: str) -> Run:
+        """Start a command in a process group of its own, as a terminal does, with further variables."""
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("SLURM_")},
             "PATH": os.pathsep.join([str(self._slurm.bin), str(Path(sys.executable).parent), os.environ["PATH"]]),
             "OMP_NUM_THREADS": "1",
+            "SENSORIUM_ALLOW_CPU": "1",  # the GPUs of the private cluster compute nothing
             "XDG_CACHE_HOME": str(self.folder.parent / "cache"),
+            **variables,
         }
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(

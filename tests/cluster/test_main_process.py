@@ -48,7 +48,7 @@ def test_a_job_whose_command_changed_is_not_taken(begun, slurm):
     begun.until(lambda: len(starts(begun)) == 2, "the new job starts")
     hold.unlink()
     assert begun.wait() == 0, begun.log
-    assert "runs another command: cancelled" in begun.log
+    assert "runs another command: it is replaced" in begun.log
     assert slurm.booked("State", old)[0][0].startswith("CANCELLED")
     assert job_of(begun) != old
     assert counted(begun) == list(range(1, STEPS + 1))  # the new job went on from what the old one saved
@@ -73,12 +73,14 @@ def test_a_failure_while_snakemake_was_away_is_told_and_tried_again(begun, slurm
     begun.start(*WORK, *config(steps=STEPS))
     until_counting(begun)
     old = job_of(begun)
+    (begun.folder / "hold").touch()
     kill_main(begun)
     assert slurm.says("scancel", old) == ""
     begun.until(lambda: not slurm.queue(), "the job ends")
+    (begun.folder / "hold").unlink()
     begun.run(*WORK, *config(steps=STEPS))
     assert f"SLURM job {old}" in begun.log
-    assert "ended while Snakemake was away: it was cancelled" in begun.log
+    assert "ended while Snakemake was away: CANCELLED" in begun.log
     assert job_of(begun) != old
     assert counted(begun) == list(range(1, STEPS + 1))
 
@@ -101,8 +103,10 @@ def test_scheduler_out_of_reach_for_a_while(begun, slurm):
     until_counting(begun)
     outage.touch()
     try:
-        begun.until(lambda: "The scheduler does not answer" in begun.log, "the outage is noticed")
-        begun.until(lambda: "trying again" in begun.log, "a submission is tried again")  # of the rule after
+        begun.until(lambda: "asking again" in begun.log, "the outage is noticed")
+        begun.until(
+            lambda: "looked up before trying again" in begun.log, "a submission is tried again"
+        )  # of the rule after
     finally:
         outage.unlink()
     assert begun.wait() == 0, begun.log

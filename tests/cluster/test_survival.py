@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from counting import STEPS, WORK, assert_one_job_did_it_all, config, counted, job_of, starts, until_counting
+from counting import STEPS, WORK, assert_one_job_did_it_all, config, counted, job_of, run_folder, starts, until_counting
 from private_slurm import NODES
 from snakemake_run import SUBMITIT
 
@@ -18,7 +18,7 @@ def test_time_limit(begun, slurm):
     assert len(starts(begun)) >= 3
     assert len({job for job, _ in starts(begun)}) == 1
     assert begun.log.count("(work) is SLURM job") == 1
-    assert "SIGUSR2" in (begun.folder / f".snakemake/submitit/{job_of(begun)}/requeues").read_text()
+    assert "SIGUSR2" in (run_folder(begun, job_of(begun)) / "requeues").read_text()
     assert f"Restarts={len(starts(begun)) - 1} " in slurm.control("show", "job", job_of(begun))
     assert slurm.booked("State", job_of(begun)) == [["COMPLETED"]]
 
@@ -71,8 +71,8 @@ def test_a_signal_that_comes_too_early_is_told_later(begun, slurm):
     begun.until(lambda: (begun.folder / "snores").exists(), "the program starts")
     ((job, *_),) = slurm.queue()
     assert slurm.says("scancel", "--signal=USR2", job) == ""
-    log = f".snakemake/submitit/{job}/{job}_0_log.out"
-    begun.until(lambda: any(line.startswith("SIGUSR2") for line in begun.lines(log)), "the signal arrives")
+    log = run_folder(begun, job) / f"{job}_0_log.out"
+    begun.until(lambda: "\nSIGUSR2" in log.read_text(), "the signal arrives")
     (begun.folder / "asleep").unlink()
     assert begun.wait() == 0, begun.log
     assert_one_job_did_it_all(begun, slurm, restarts=1)

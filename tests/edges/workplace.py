@@ -14,6 +14,7 @@ import yaml
 from sensorium.orphans import find_orphans
 
 ROOT = Path(__file__).parents[2]
+PLUGIN = "packages/snakemake-executor-plugin-submitit/src"
 LINKED = ("Snakefile", "rules", "workflow", "config", "profiles", "local", "src")
 # The tiny preset with fewer recordings and steps: recordings, an encoder and its evaluation take seconds.
 SMALL = {
@@ -45,7 +46,12 @@ class Workplace:
     def start(self, *argv: str, **options: object) -> subprocess.Popen[bytes]:
         """A command, by default that of the workflow, as the head of a process group; its output goes to `output`."""
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+        environment = {
+            **os.environ,
+            "PATH": path,
+            "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT / PLUGIN)]),
+            "OMP_NUM_THREADS": "1",
+        }
         with (self.folder / "output").open("wb") as output:
             return subprocess.Popen(
                 list(argv) or self.command,

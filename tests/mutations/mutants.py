@@ -6,10 +6,10 @@ import pkgutil
 from importlib import import_module
 
 import broken
-from broken.mutant import SOURCES, Mutant
+from broken.mutant import EXECUTOR, SOURCES, Mutant
 
 ROOMS = [
     import_module(f"broken.{part.name}") for part in pkgutil.iter_modules(broken.__path__) if part.name != "mutant"
 ]
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for room in ROOMS for mutant in room.MUTANTS)
-__all__ = ["MUTANTS", "SOURCES", "Mutant"]
+__all__ = ["EXECUTOR", "MUTANTS", "SOURCES", "Mutant"]

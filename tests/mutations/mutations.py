@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from mutants import MUTANTS, SOURCES, Mutant
+from mutants import EXECUTOR, MUTANTS, SOURCES, Mutant
 
 ROOT = Path(__file__).parents[2]
 TESTS = ROOT / "tests"
@@ -33,7 +33,9 @@ TOYS = "SENSORIUM_TOYS"  # see tests/unit/toy_store.py: toys that a mutant does 
 def run_tests(tests: Sequence[str], folder: Path) -> tuple[int, str]:
     """Run tests, FILE::TEST, on the sources in a folder: the exit code of pytest and the end of its output."""
     places = [f"{next(TESTS.rglob(test.partition('::')[0]))}::{test.partition('::')[2]}" for test in tests]
-    environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "", "OMP_NUM_THREADS": "1"}
+    own = [folder, *(place.parent for place in (SOURCES, EXECUTOR))]  # a mutant comes before the sources as they are
+    modules = os.pathsep.join(map(str, own))
+    environment = {**os.environ, "PYTHONPATH": modules, "PYTHONDONTWRITEBYTECODE": "", "OMP_NUM_THREADS": "1"}
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     with tempfile.TemporaryDirectory(prefix="mutant-") as scratch:
         words = ["pytest", "-q", "-x", "-p", "no:cacheprovider", f"--basetemp={scratch}/tests", *places]
@@ -47,9 +49,10 @@ def run_tests(tests: Sequence[str], folder: Path) -> tuple[int, str]:
 def killed(mutant: Mutant, scratch: Path) -> str:
     """What became of a mutant, in a copy of the sources of its own: "red", or why that cannot be said."""
     folder = scratch / "src"
+    copy = folder / mutant.sources.name
     # With its compiled modules, for the tests start faster; but for one that is being written.
-    shutil.copytree(SOURCES, folder / SOURCES.name, ignore=shutil.ignore_patterns("*.pyc.*"))
-    (folder / SOURCES.name / mutant.file).write_text(mutant.text())
+    shutil.copytree(mutant.sources, copy, ignore=shutil.ignore_patterns("*.pyc.*"))
+    (copy / mutant.file).write_text(mutant.text())
     for test in mutant.tests:
         code, said = run_tests([test], folder)
         if code != RED:

@@ -14,9 +14,10 @@ INTRODUCTION = """\
 # What is broken to see tests fail
 
 `make mutations` breaks one mechanism at a time, in a copy of the sources of its own, and requires
-that the named test turns red. {all} mechanisms are listed, by file under `src/sensorium`; {judging}
-of them belong to evaluations, their statistics and baselines, or to objectives. The texts stand in
-`tests/mutations/broken/`, a module for each room.
+that the named test turns red. {all} mechanisms are listed, by file under
+`src/sensorium` or in the executor's package; {judging} of them belong to evaluations, their
+statistics and baselines, or to objectives. The texts stand in `tests/mutations/broken/`, a module
+for each room.
 
 `make mutations` first runs all these tests on the sources as they are: they must be green. A
 mutant whose text no longer occurs exactly once is an error. `python tests/mutations/page.py` writes

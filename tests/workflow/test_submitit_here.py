@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from snakemake_executor_plugin_submitit.settings import ExecutorSettings
+
 TOY = Path(__file__).parents[1] / "cluster/toy"
 
 
@@ -46,7 +48,7 @@ def test_a_local_job_is_requeued_before_its_limit(toy):
     while not journal.exists() or len(journal.read_text().splitlines()) < 5:
         assert process.poll() is None, (toy / "main.log").read_text()
         time.sleep(0.1)
-    (folder,) = (path.parent for path in toy.glob(".snakemake/submitit/*/*_submitted.pkl"))
+    (folder,) = (path.parent for path in toy.glob(".snakemake/submitit/runs/*/*_submitted.pkl"))
     tasks = [path for path in Path("/proc").glob("[0-9]*/cmdline") if is_task(path, folder.parent)]
     assert len(tasks) == 1
     os.kill(int(tasks[0].parent.name), signal.SIGUSR2)
@@ -71,6 +73,23 @@ def is_task(path: Path, folder: Path) -> bool:
     except OSError:
         return False
     return b"submitit.core._submit" in words and any(word.startswith(bytes(folder)) for word in words)
+
+
+def test_a_folder_that_cannot_be_written_is_named(toy):
+    words = "--submitit-cluster debug --submitit-folder /proc/nowhere work.txt".split()
+    assert start(toy, *words).wait(60) == 1
+    said = (toy / "main.log").read_text()
+    assert "--submitit-folder /proc/nowhere" in said
+    assert "cannot be written there" in said
+    assert "Traceback" not in said
+
+
+def test_the_settings_show_their_defaults():
+    program = Path(sys.executable).with_name("snakemake")
+    said = " ".join(subprocess.run([program, "--help"], capture_output=True, text=True, check=True).stdout.split())
+    for name, value in ExecutorSettings().values().items():
+        assert f"--submitit-{name.replace('_', '-')}" in said
+        assert f"(default: {value if value != '' else chr(39) * 2})" in said, name
 
 
 def test_an_unknown_cluster_is_named(toy):

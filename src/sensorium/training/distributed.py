@@ -15,14 +15,16 @@ from torch import Tensor
 
 from sensorium.models.out_of_memory import is_out_of_memory
 from sensorium.orphans import end_with_parent
+from sensorium.training.pulse import beat
 
 CPU = torch.device("cpu")
+PEER_LOST = 76  # of a rank that only noticed that another one is gone
 
 
 class RankLostError(Exception):
-    """Another rank is gone. Its own message and exit code say why, so this one's is that of no particular reason."""
+    """Another rank is gone. Its own message and exit code say why; this exit code is for the launcher alone."""
 
-    exit_code = 1
+    exit_code = PEER_LOST
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class Ranks:
         end_with_parent()  # the launcher; without it nobody would stop the ranks, and the next launch would meet them
         one_node = os.environ.get("LOCAL_WORLD_SIZE") == str(count)
         gpu = "cpu:gloo,cuda:nccl" if one_node else "nccl"
+        beat(int(os.environ["RANK"]))
         dist.init_process_group(gpu if device.type == "cuda" else "gloo")
         return cls(dist.get_rank(), count, device, CPU if one_node else device)
 

@@ -52,10 +52,12 @@ class Execution:
         """Set threads and exact arithmetic for this process; return the device to work on.
 
         Raises:
-            ConfigurationError: if CUDA is requested and there is none.
+            ConfigurationError: if CUDA is requested and there is none, or a job of SLURM holds a GPU in vain.
         """
         if self.device == "cuda" and not torch.cuda.is_available():
             raise ConfigurationError("--device cuda: no CUDA device is visible here; use --device auto or cpu")
+        if self.device == "auto" and not torch.cuda.is_available():
+            _refuse_to_hold_a_gpu()
         if self.threads:  # of the whole node; its ranks share them
             torch.set_num_threads(max(1, self.threads // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
         keep_freed_memory()
@@ -117,6 +119,17 @@ class Execution:
                 modules
             ):  # on a CPU kernels are called from C++: calls from Python take a tenth of a small model's pass
                 module.compile(options={"cpp_wrapper": device.type == "cpu"})
+
+
+def _refuse_to_hold_a_gpu() -> None:
+    """A job that holds a GPU and sees no CUDA would compute on a CPU for days, and be charged for the GPU."""
+    held = os.environ.get("SLURM_JOB_GPUS") or os.environ.get("SLURM_STEP_GPUS")
+    if held and not os.environ.get("SENSORIUM_ALLOW_CPU"):
+        raise ConfigurationError(
+            f"this job holds GPU {held} of {os.uname().nodename}, but torch {torch.__version__}, built for CUDA "
+            f"{torch.version.cuda}, sees none. CUDA 13 wants an NVIDIA driver of the 580 series or newer (nvidia-smi "
+            "shows the node's). To compute on the CPU all the same: export SENSORIUM_ALLOW_CPU=1, or --device cpu"
+        )
 
 
 def _can_compile(variable: str, names: tuple[str, ...]) -> bool:

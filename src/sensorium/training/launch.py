@@ -9,19 +9,24 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
+from torch.distributed import DistNetworkError, DistStoreError
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from sensorium.config import ConfigurationError
 from sensorium.exits import MEANINGS
+from sensorium.training.distributed import PEER_LOST
 from sensorium.training.interrupt import SIGNALS
+from sensorium.training.pulse import VARIABLE, Watch
 
 KNOWN_EXITS = tuple(code for code in MEANINGS if code)  # after one of these, the rank's own message names the reason
 MEETING_SECONDS = 900
@@ -60,11 +65,15 @@ def _on_this_node(ranks: int, nodes: int, arguments: Sequence[str]) -> int:
     # _pass_on sends signals to the ranks. Torch would handle them too, and kill the ranks after 30 s, during a save.
     logging.getLogger("torch.distributed.elastic").setLevel(logging.ERROR)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    folder = tempfile.TemporaryDirectory(prefix="sensorium-pulse-", ignore_cleanup_errors=True)
+    os.environ[VARIABLE] = folder.name
+    watch = Watch(Path(folder.name))
+    watch.start()
     config = LaunchConfig(
         min_nodes=nodes,
         max_nodes=nodes,
         nproc_per_node=ranks // nodes,
-        run_id=os.environ.get("SLURM_JOB_ID", uuid.uuid4().hex),
+        run_id=os.environ.get("SENSORIUM_LAUNCH") or uuid.uuid4().hex,
         max_restarts=0,
         monitor_interval=0.5,
         signals_to_handle="SIGHUP",
@@ -80,20 +89,37 @@ def _on_this_node(ranks: int, nodes: int, arguments: Sequence[str]) -> int:
     try:
         elastic_launch(config, sys.executable)("-m", "sensorium", *arguments)
     except ChildFailedError as error:
-        return _exit_code(*first_failure(error.failures), ranks)
+        return _exit_code(*first_failure(error.failures), ranks, watch.ended)
+    except (DistNetworkError, DistStoreError) as error:
+        raise RankDied(
+            f"the nodes could not meet at {config.rdzv_endpoint} ({error}). MASTER_ADDR names another address or "
+            "interface of the first node; see docs/cluster.md"
+        ) from error
+    finally:
+        folder.cleanup()
     return 0
 
 
 def _on_every_node(nodes: int, arguments: Sequence[str]) -> int:
     """Start this command once on each node of the job; return the greatest of their exit codes."""
-    job = os.environ["SLURM_JOB_ID"]
-    environment = os.environ | {"MASTER_ADDR": _first_address(), "MASTER_PORT": str(20000 + int(job) % 10000)}
+    environment = os.environ | {
+        "MASTER_ADDR": os.environ.get("MASTER_ADDR") or _first_address(),
+        "MASTER_PORT": str(_free_port()),
+        "SENSORIUM_LAUNCH": uuid.uuid4().hex,  # two trainings of one job have nothing in common
+    }
     step = ["srun", "--overlap", f"--nodes={nodes}", f"--ntasks={nodes}", "--ntasks-per-node=1"]
     step += [f"--wait={LAST_NODE_SECONDS}", "--unbuffered"]
     if cpus := os.environ.get("SLURM_CPUS_PER_TASK"):  # which steps do not inherit
         step.append(f"--cpus-per-task={cpus}")
     process = subprocess.Popen([*step, sys.executable, "-m", "sensorium", *arguments], env=environment)
     return process.wait()
+
+
+def _free_port() -> int:
+    """A port that is free now on this node, the job's first, where the ranks meet."""
+    with socket.socket() as listener:
+        listener.bind(("", 0))
+        return int(listener.getsockname()[1])
 
 
 def _first_address() -> str:
@@ -112,13 +138,18 @@ def _output_of(*command: str) -> str:
 
 def first_failure(failures: Mapping[int, ProcessFailure]) -> tuple[int, ProcessFailure]:
     """The rank that failed first, and how: one that knows why comes before those that died because it was gone."""
-    return min(failures.items(), key=lambda item: (item[1].exitcode not in KNOWN_EXITS, item[1].timestamp))
+    return min(
+        failures.items(),
+        key=lambda item: (item[1].exitcode not in KNOWN_EXITS, item[1].exitcode == PEER_LOST, item[1].timestamp),
+    )
 
 
-def _exit_code(rank: int, failure: ProcessFailure, ranks: int) -> int:
+def _exit_code(rank: int, failure: ProcessFailure, ranks: int, hung: Mapping[int, int]) -> int:
     """Exit code of the command after the first failure of a rank."""
     if failure.exitcode in KNOWN_EXITS:
         return failure.exitcode
+    if failure.exitcode == PEER_LOST or hung:  # named already: on the node of the other rank, or by the watch here
+        return RankDied.exit_code
     cause = failure.signal_name() if failure.exitcode < 0 else f"exit code {failure.exitcode}"
     hint = " (out of memory?)" if failure.exitcode == -signal.SIGKILL else ""
     raise RankDied(

@@ -132,3 +132,19 @@ def test_where_products_would_be_of_bfloat16_they_stay_with_mkl(precision, monke
     monkeypatch.setattr(execution, "_ROUNDING", 0.0)  # no product is that exact
     multiply_by_onednn()
     assert torch.get_float32_matmul_precision() == "highest"
+
+
+def test_a_job_that_holds_a_gpu_in_vain_is_refused(monkeypatch):
+    """Unless it is allowed: a GPU that nobody sees is paid for."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setenv("SLURM_JOB_GPUS", "0")
+    monkeypatch.delenv("SENSORIUM_ALLOW_CPU", raising=False)
+    with pytest.raises(ConfigurationError, match=r"holds GPU 0 of .*580 series.*SENSORIUM_ALLOW_CPU=1") as error:
+        Execution().prepare()
+    assert error.value.exit_code == 78
+    assert Execution(device="cpu").prepare().type == "cpu"
+    monkeypatch.setenv("SENSORIUM_ALLOW_CPU", "1")
+    assert Execution().prepare().type == "cpu"
+    monkeypatch.delenv("SENSORIUM_ALLOW_CPU")
+    monkeypatch.delenv("SLURM_JOB_GPUS")
+    assert Execution().prepare().type == "cpu"

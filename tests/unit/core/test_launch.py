@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
-from sensorium.training.launch import first_failure
+from sensorium.training.launch import _exit_code, _free_port, first_failure
 
 
 @pytest.mark.parametrize(
@@ -14,6 +16,7 @@ from sensorium.training.launch import first_failure
         ({0: (1, 5), 1: (74, 6)}, 1),  # rank 0 noticed that rank 1 was gone
         ({0: (74, 6), 1: (65, 5)}, 1),
         ({0: (1, 6), 1: (-9, 5)}, 1),
+        ({0: (76, 5), 1: (-9, 6)}, 1),  # rank 0 only noticed
     ],
 )
 def test_the_first_rank_that_knows_why_counts(ended: dict[int, tuple[int, int]], rank: int) -> None:
@@ -22,3 +25,19 @@ def test_the_first_rank_that_knows_why_counts(ended: dict[int, tuple[int, int]],
         failures[number] = ProcessFailure(local_rank=number, pid=1, exitcode=code, error_file="")
         failures[number].timestamp = at
     assert first_failure(failures)[0] == rank
+
+
+@pytest.mark.parametrize(("code", "hung"), [(76, {}), (-9, {3: 1}), (1, {3: 1})])
+def test_one_cause_gets_one_blame(code: int, hung: dict[int, int]) -> None:
+    """What the other node, or the watch, has named already is not named again."""
+    failure = ProcessFailure(local_rank=0, pid=1, exitcode=code, error_file="")
+    assert _exit_code(0, failure, 4, hung) == 1
+
+
+def test_the_meeting_port_is_free() -> None:
+    with socket.socket() as taken:
+        taken.bind(("", 0))
+        port = _free_port()
+        assert port != taken.getsockname()[1]
+        with socket.socket() as ours:
+            ours.bind(("", port))

@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-OWN = {path.name for path in (ROOT / "src").iterdir() if (path / "__init__.py").exists()}
+SOURCES = [ROOT / "src", *ROOT.glob("packages/*/src")]
+PROJECTS = [ROOT / "pyproject.toml", *ROOT.glob("packages/*/pyproject.toml")]
+OWN = {path.name for source in SOURCES for path in source.iterdir() if (path / "__init__.py").exists()}
 # Not imported by the sources: what runs the workflow.
 PROGRAMS = {"snakemake", "snakemake-executor-plugin-slurm"}
 # Modules of one distribution that do not work without another one.
@@ -48,10 +50,9 @@ def normalised(name: str) -> str:
 
 
 def declared() -> set[str]:
-    """Distributions that pyproject.toml names, those of its extras included."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    extras = [entry for entries in project.get("optional-dependencies", {}).values() for entry in entries]
-    return {distribution(entry) for entry in project["dependencies"] + extras}
+    """Distributions that the pyproject.toml of the workflow and of its packages name."""
+    projects = [tomllib.loads(path.read_text())["project"] for path in PROJECTS]
+    return {distribution(entry) for project in projects for entry in project["dependencies"]}
 
 
 def required() -> tuple[set[str], set[str]]:
@@ -64,7 +65,7 @@ def required() -> tuple[set[str], set[str]]:
 
 def test_what_the_sources_import_is_what_the_project_declares():
     providers = {name: {normalised(entry) for entry in entries} for name, entries in packages_distributions().items()}
-    modules, found = imported((ROOT / "src").rglob("*.py")), declared()
+    modules, found = imported(path for source in SOURCES for path in source.rglob("*.py")), declared()
     missing = {module for module in modules if not providers.get(top(module), set()) & found}
     assert not missing, f"imported in src, but not declared in pyproject.toml: {sorted(missing)}"
     used = {entry for module in modules for entry in providers[top(module)]}
@@ -79,7 +80,7 @@ def test_what_is_declared_is_required_and_pinned():
     assert declared() | running | developing <= pinned
     # Snakemake itself brings the interfaces of its plugins, in the versions that it understands.
     own = {name for name in declared() if not name.startswith("snakemake-interface-")}
-    assert running - PROGRAMS == own
+    assert running - PROGRAMS == own - PROGRAMS
     assert not running & developing
 
 

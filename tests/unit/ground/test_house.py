@@ -25,6 +25,7 @@ def sources() -> list[Path]:
     """Text files that people write and read here."""
     rooms = (
         "src",
+        "packages",
         "tests",
         "rules",
         "workflow",
@@ -40,6 +41,11 @@ def sources() -> list[Path]:
     return files + [path for pattern in LISTED for path in ROOT.glob(pattern)]
 
 
+def modules() -> list[Path]:
+    """All modules that are installed."""
+    return [path for room in ("src", "packages") for path in (ROOT / room).rglob("*.py")]
+
+
 def test_no_file_is_longer_than_400_lines():
     long = {
         str(path): n
@@ -50,7 +56,7 @@ def test_no_file_is_longer_than_400_lines():
 
 
 def test_files_of_the_package_are_short():
-    lengths = {path: len(path.read_text().splitlines()) for path in (ROOT / "src").rglob("*.py")}
+    lengths = {path: len(path.read_text().splitlines()) for path in modules()}
     found = offenders(lengths, LONGEST_FILE)
     assert not found, "\n".join(found)
 
@@ -58,7 +64,7 @@ def test_files_of_the_package_are_short():
 def test_functions_of_the_package_are_short():
     """From the first line of its signature to its last line, docstring included."""
     lengths = {}
-    for path in (ROOT / "src").rglob("*.py"):
+    for path in modules():
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 lengths[path, node.name, node.lineno] = int(node.end_lineno or 0) - node.lineno + 1
@@ -67,7 +73,7 @@ def test_functions_of_the_package_are_short():
 
 
 def test_the_package_is_formatted_by_its_formatter():
-    counts = {path: path.read_text().count("# fmt: ") for path in (ROOT / "src").rglob("*.py")}
+    counts = {path: path.read_text().count("# fmt: ") for path in modules()}
     assert sum(counts.values()) <= MOST_EXEMPTIONS, "\n".join(offenders(counts, 0))
 
 
@@ -107,7 +113,7 @@ def test_no_forgotten_notes():
 
 
 def test_no_modules_for_everything():
-    assert not [path for path in (ROOT / "src").rglob("*.py") if path.stem in ("utils", "helpers", "misc")]
+    assert not [path for path in modules() if path.stem in ("utils", "helpers", "misc")]
 
 
 @pytest.mark.parametrize("path", generated(ROOT), ids=lambda path: path.name)

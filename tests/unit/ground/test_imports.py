@@ -110,8 +110,9 @@ def test_an_evaluation_imports_no_other_evaluation():
 
 
 def test_the_executor_and_the_package_know_nothing_of_each_other():
-    executor = SOURCE.with_name("snakemake_executor_plugin_submitit")
-    for path in executor.glob("*.py"):
+    executor = SOURCE.parents[1] / "packages/snakemake-executor-plugin-submitit/src"
+    assert list(executor.rglob("*.py"))
+    for path in executor.rglob("*.py"):
         assert not [name for name in imports(path) if name.split(".")[0] in ("sensorium", "torch")], path
     for path in SOURCE.rglob("*.py"):
         assert not [name for name in imports(path) if name.startswith(("snakemake", "submitit"))], path

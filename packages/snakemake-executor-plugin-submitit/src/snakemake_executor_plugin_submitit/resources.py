@@ -19,9 +19,32 @@ PLAIN = {
     "gres": "gres",
     "tasks": "ntasks",
     "tasks_per_node": "ntasks-per-node",
+    "tasks_per_gpu": "ntasks-per-gpu",
+}
+# Resources of the official executor that have no effect here -> what to do instead
+UNKNOWN = {
+    "clusters": "jobs go to the cluster of this login node",
+    "cluster": "jobs go to the cluster of this login node",
+    "slurm_cluster": "jobs go to the cluster of this login node",
+    "mpi": "start the program with srun or mpirun in the rule's own command",
 }
 # Options that the executor itself sets, to signal, find and follow a job.
-OURS = {"signal", "requeue", "no-requeue", "array", "output", "error", "open-mode", "comment", "parsable", "wrap"}
+OURS = {
+    "signal",
+    "requeue",
+    "array",
+    "export",
+    "export-file",
+    "clusters",
+    "wait",
+    "test-only",
+    "output",
+    "error",
+    "open-mode",
+    "comment",
+    "parsable",
+    "wrap",
+}
 MODEL = re.compile(r"[\w.-]+")
 
 
@@ -58,10 +81,17 @@ def sbatch_options(rule: str, resources: Mapping[str, Any], threads: int) -> dic
         options["gpus-per-node"] = gpus
     options |= _cpus(resources, threads, bool(gpus))
     options |= _extra(rule, resources.get("slurm_extra"))
+    if "no-requeue" in options:  # a job that saves its state then goes on in a new one
+        del options["requeue"]
     for option, value in options.items():
         if not is_line(f"{option}={value}"):
             raise ResourceError(f"rule {rule}: {option}={value!r}: an option of sbatch is one line of text")
     return options
+
+
+def unknown(resources: Mapping[str, Any]) -> list[str]:
+    """A sentence for each resource of the official executor that has no effect here."""
+    return [f"resource {name} has no effect: {what}" for name, what in UNKNOWN.items() if resources.get(name)]
 
 
 def is_line(text: str) -> bool:

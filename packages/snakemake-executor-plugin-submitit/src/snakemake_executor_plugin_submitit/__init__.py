@@ -2,9 +2,9 @@
 
     snakemake --executor submitit --jobs 100 --default-resources slurm_partition=gpu slurm_account=lab
 
-Any workflow that runs with the official `slurm` executor runs with this one. This one adds two things: a job that
+It understands the resources of the official `slurm` executor, but for those that docs/further.md names. A job that
 saves its state on SIGUSR2 or SIGTERM outlives time limits and preemption, and a Snakemake that was killed finds its
-jobs again.
+jobs again. `life` says when a job is submitted, followed, replaced and given up; `keeper` does it.
 """
 
 from snakemake_executor_plugin_submitit.executor import Executor

@@ -1,0 +1,114 @@
+"""Every fault that is tried, what happens, and the test that tries it: the table of the package's documentation.
+
+python tests/unit/executor/cases.py     writes it into docs/further.md of the package
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from simulated_slurm import FAULTS
+
+ROOT = Path(__file__).parents[3]
+PAGE = ROOT / "packages/snakemake-executor-plugin-submitit/docs/further.md"
+TABLE = re.compile(r"<!-- faults -->.*<!-- end of faults -->", re.DOTALL)
+SIMULATED = "test_submitit_faults.py::test_promises_hold_with_one_fault_nearly_always"
+BAD_DAYS = "test_submitit_faults.py::test_promises_hold_on_bad_days"
+
+
+class Case(NamedTuple):
+    """A fault, what happens, and FILE::TEST."""
+
+    fault: str
+    happens: str
+    test: str
+
+
+CASES = (
+    Case("sbatch accepts the job and says that it failed or timed out", "the queue is searched for the comment; the "
+         "job is adopted, nothing is submitted twice",
+         "test_faults.py::test_a_job_that_sbatch_denies_is_found_and_runs_once"),
+    Case("the main process is killed between any two lines", "its record says what may exist; the next one looks for "
+         "it before it submits", BAD_DAYS),
+    Case("the main process is killed while the job runs", "the next one re-attaches",
+         "test_main_process.py::test_main_process_killed_and_started_again"),
+    Case("the main process is killed during a requeue", "the next one re-attaches",
+         "test_main_process.py::test_killed_during_a_requeue"),
+    Case("a job's command changed while the main process was away", "the old job is stopped, its end is waited for, "
+         "then the new one is submitted", "test_main_process.py::test_a_job_whose_command_changed_is_not_taken"),
+    Case("jobs ended while the main process was away", "successes count, failures are named and tried again",
+         "test_main_process.py::test_jobs_that_ended_while_snakemake_was_away"),
+    Case("sacct down for as long as it likes", "squeue alone is enough",
+         "test_faults.py::test_accounts_down_or_queue_down_end_nothing"),
+    Case("squeue down for as long as it likes", "the jobs' own records and sacct are enough",
+         "test_faults.py::test_accounts_down_or_queue_down_end_nothing"),
+    Case("nobody answers", "nothing is submitted, no record is dropped",
+         "test_submitit_faults.py::test_while_nobody_answers_nothing_is_submitted_and_no_record_is_dropped"),
+    Case("nobody answers for longer than --submitit-patience", "the main process ends with a clear error; jobs go on",
+         "test_main_process.py::test_scheduler_out_of_reach_for_too_long"),
+    Case("numbers begin again (the controller lost its state)", "a number with another comment is not ours; it is "
+         "never cancelled", "test_submitit_faults.py::test_a_number_that_belongs_to_another_job_is_not_cancelled"),
+    Case("a client hangs", "it is ended after a minute, with all that it started",
+         "test_submitit_clients.py::test_a_client_that_hangs_is_ended_with_all_that_it_started"),
+    Case("a limit on submitted jobs (MaxSubmitJobs)", "the job waits for a slot; that is said once",
+         "test_submitit_faults.py::test_a_limit_on_submitted_jobs_means_waiting"),
+    Case("sbatch refuses", "its own words, at once, as a failure of this job alone",
+         "test_jobs.py::test_a_refused_submission_says_why"),
+    Case("messages of the site's own", "`--submitit-transient-errors`",
+         "test_submitit_clients.py::test_a_site_adds_its_own_messages"),
+    Case("runtime, memory, CPUs or GPUs that no node of the partition has", "refused before submission, with what to "
+         "change and which partition can",
+         "test_submitit_limits.py::test_what_no_partition_can_run_is_named_with_what_to_change"),
+    Case("a job that waits for ever (PartitionTimeLimit, held, limits)", "state and reason at once and on each change, "
+         "with what to do", "test_faults.py::test_a_limit_is_named_before_submission_or_while_the_job_waits"),
+    Case("SBATCH_PARTITION, SBATCH_TIMELIMIT, ... in the environment", "left out, with a line, where a resource "
+         "decides; else in force, with a line",
+         "test_faults.py::test_the_environment_does_not_win_and_a_precommand_is_run"),
+    Case("SBATCH_EXPORT=NONE", "left out: jobs need the environment",
+         "test_faults.py::test_the_environment_does_not_win_and_a_precommand_is_run"),
+    Case("SQUEUE_*, SACCT_*, SLURM_CLUSTERS in the environment", "do not reach the clients",
+         "test_submitit_clients.py::test_the_users_filters_do_not_reach_the_clients"),
+    Case("the main process runs inside a job", "that job's limits do not become those of new jobs",
+         "test_submitit_clients.py::test_inside_a_job_its_variables_are_forgotten"),
+    Case("the time limit of a program that saves (exit 75)", "requeued, the same job goes on",
+         "test_survival.py::test_time_limit"),
+    Case("preemption", "saved where the program can, requeued", "test_survival.py::test_preemption"),
+    Case("`scontrol requeue` by hand", "goes on", "test_survival.py::test_requeue_by_hand"),
+    Case("a node dies", "SLURM starts the job again", "test_survival.py::test_node_down"),
+    Case("a node is lost but runs on", "its programs stop when the next start claims the run", BAD_DAYS),
+    Case("the controller is restarted", "nothing happens to jobs", "test_survival.py::test_controller_restarted"),
+    Case("the site forbids requeueing", "the job leaves, a new one goes on; no failure, no retry is used up",
+         "test_faults.py::test_where_requeues_are_forbidden_the_work_goes_on_in_a_new_job"),
+    Case("a program dies of SIGUSR2, or saves nothing", "not run again; the message says what exit 75 means",
+         "test_faults.py::test_a_program_that_dies_of_the_signal_is_not_run_again"),
+    Case("a program that ignores the signal", "is not disturbed",
+         "test_survival.py::test_a_program_that_knows_no_signal_is_not_run_twice"),
+    Case("the signal comes before the program listens", "it is repeated",
+         "test_survival.py::test_a_signal_that_comes_too_early_is_told_later"),
+    Case("a group is stopped after one of its members finished", "finished members are not made again",
+         "test_faults.py::test_finished_members_of_a_stopped_group_are_not_made_again"),
+    Case("a job stops and saves for ever", "`--submitit-max-requeues`", "test_jobs.py::test_requeued_too_often"),
+    Case("a rule with retries fails", "its retries count once", "test_faults.py::test_retries_count_once"),
+    Case("a rule's own srun", "reaches all nodes and tasks of the job",
+         "test_faults.py::test_the_environment_does_not_win_and_a_precommand_is_run"),
+    Case("Ctrl-C", "every job is cancelled; one that cannot be is named, and does no more work",
+         "test_main_process.py::test_ctrl_c_leaves_nothing_behind"),
+    Case("the folder cannot be written", "one clear message at the start",
+         "test_submitit_here.py::test_a_folder_that_cannot_be_written_is_named"),
+    Case("resources of the official executor that are not known here", "a warning with what to do instead",
+         "test_submitit_limits.py::test_resources_of_the_official_executor_are_honoured_or_named"),
+    *(Case(f"simulated: {fault}", "one job at a time, none lost, none left behind, the right end", SIMULATED)
+      for fault in FAULTS),
+)  # fmt: skip
+
+
+def table() -> str:
+    """The table, in Markdown."""
+    rows = "\n".join(f"| {case.fault} | {case.happens} | {case.test.partition('::')[2]} |" for case in CASES)
+    return f"<!-- faults -->\n| fault | what happens | test |\n|---|---|---|\n{rows}\n<!-- end of faults -->"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(TABLE.sub(lambda match: table(), PAGE.read_text()))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from sensorium.generation.body_sense import to_tokens
 from sensorium.generation.clips import Clips
 from sensorium.generation.conditioning import FINEST, Conditioning
 from sensorium.generation.config import LAST_FRAMES, DynamicsConfig
@@ -46,7 +47,7 @@ class DynamicsLearner(Learner):
     """x-prediction losses of flow matching and of the bootstrap, weighted by the ramp, in fp32; one term a stream.
 
     Batches: latent [B, T, N, C]; scene [B, N, C], a frame of the same recording not after the window's first; with
-    sound also sound [B, T, N_a, C]; with actions action [B, T, A] or [B, T]. T is `long_frames`.
+    sound also sound [B, T, N_a, C]; with actions action [B, T, A] or [B, T]; if it is dreamed body [B, T, P]. T is `long_frames`.
 
     Every frame of a clip but the first is denoised after its own context, which is nearly clean. Every `long_every`-th
     step trains whole windows; the others cut them into clips of `frames` frames, so all batches have the same number
@@ -107,8 +108,10 @@ class DynamicsLearner(Learner):
         """
         fine = self.dynamics.fine
         assert fine is not None
-        video, later = self.dynamics.split(clean)["video"], slice(LAST_FRAMES, None)
-        recent = video[:, :-1].unfold(1, LAST_FRAMES, 1).movedim(-1, 2)
+        parts, later = self.dynamics.split(clean), slice(LAST_FRAMES, None)
+        video, felt = parts["video"], parts.get("body")
+        kept = video if felt is None else torch.cat([video, felt], dim=2)
+        recent = kept[:, :-1].unfold(1, LAST_FRAMES, 1).movedim(-1, 2)
         crop = crop_of(fine.config, draw_crops(fine.config, video, draw)[:, later])
         true = crop.cut_tokens(video[:, later].flatten(0, 1)).unflatten(0, recent.shape[:2])
         levels = signal_levels(draw, video.shape[1], torch.zeros(len(video), dtype=torch.bool), _FROM_NOISE)
@@ -117,13 +120,26 @@ class DynamicsLearner(Learner):
         action = batch["action"][:, later] if "action" in batch else None
         labelled = draw.uniform("labelled") >= self.config.unlabelled
         given = Conditioning(levels.tau, levels.step_size, action, labelled, self.dynamics.encode_scene(batch["scene"]))
-        made = self.dynamics.denoise_crops(noised, recent, given, crop)
+        if felt is not None:
+            felt = felt[:, later]
+            body = corrupt(felt, draw.normal("felt noise", *felt.shape[1:]), levels.tau)
+        made = self.dynamics.denoise_crops(noised, recent, given, crop, *([] if felt is None else [body]))
         assert made.mixture is not None
-        loss = video_loss(fine, made.mixture, made.tokens, true, true, _first_decides(levels.tau)).mean()
+        tokens, weight, losses = made.tokens[:, :, : true.shape[2]], _first_decides(levels.tau), {}
+        losses["video"] = video_loss(fine, made.mixture, tokens, true, true, weight).mean()
+        if felt is not None:
+            losses["body"] = self._body_loss(made, made.tokens[:, :, true.shape[2] :], felt, felt, weight).mean()
         from_noise = levels.tau == 0
-        squared = ((made.tokens.detach() - true).square().mean((2, 3)) * from_noise).sum()
-        metrics = {"video": loss.detach(), "error_from_noise": squared / from_noise.sum().clamp_min(1)}
-        return self.scale({"video": loss}), metrics
+        squared = ((tokens.detach() - true).square().mean((2, 3)) * from_noise).sum()
+        metrics = {name: loss.detach() for name, loss in losses.items()}
+        metrics["error_from_noise"] = squared / from_noise.sum().clamp_min(1)
+        return self.scale(losses), metrics
+
+    def _body_loss(self, made: Prediction, prediction: Tensor, target: Tensor, clean: Tensor, weight: Tensor) -> Tensor:
+        """Of the body sense of each frame, [B, T]."""
+        assert self.dynamics.fine is not None and self.dynamics.fine.body is not None and made.prior is not None
+        change = self.dynamics.split(self.dynamics.change)["body"]
+        return self.dynamics.fine.body.loss(prediction, target, made.prior, clean, change, weight)
 
     def _windows(self, clean: Tensor, batch: Batch, draw: Draw, alone: Tensor) -> Clips:
         """Windows with all that is drawn for them; those in `alone`, bool [B], have no context to dream."""
@@ -163,9 +179,11 @@ class DynamicsLearner(Learner):
         weight = ramp_weight(levels.tau)
         losses = {name: weight * error.mean((2, 3)) for name, error in self.dynamics.split(squared).items()}
         if self.dynamics.fine is not None and prediction.mixture is not None:
-            made, wanted, true = (self.dynamics.split(part)["video"] for part in (prediction.tokens, target, clean))
-            first = _first_decides(levels.tau)
-            losses["video"] = video_loss(self.dynamics.fine, prediction.mixture, made, wanted, true, first)
+            made, wanted, true = (self.dynamics.split(part) for part in (prediction.tokens, target, clean))
+            first, video = _first_decides(levels.tau), (part["video"] for part in (made, wanted, true))
+            losses["video"] = video_loss(self.dynamics.fine, prediction.mixture, *video, first)
+            if "body" in made:
+                losses["body"] = self._body_loss(prediction, made["body"], wanted["body"], true["body"], first)
         from_noise = (levels.tau == 0) & ~levels.bootstrapped
         return {name: loss.sum() for name, loss in losses.items()} | {
             "from_noise": (squared.detach().mean((2, 3)) * from_noise).sum(),
@@ -232,7 +250,10 @@ class DynamicsLearner(Learner):
             pictures = torch.cat([walked[-1], noise[:, [number]]], dim=1)
             made = self.dynamics.stream(pictures, given, memory, keep=1, sharpness=clips.sharpness).tokens[:, 0]
             parts, truth = self.dynamics.split(made), clean[:, number]
-            parts["video"] = guided(fine, parts["video"], self.dynamics.split(truth)["video"])
+            true = self.dynamics.split(truth)
+            parts["video"] = guided(fine, parts["video"], true["video"])
+            if fine.body is not None:
+                parts["body"] = fine.body.guided(parts["body"], true["body"])
             mixed = torch.where(chosen[:, number], torch.cat(list(parts.values()), dim=1), truth)[:, None]
             walked.append(self.dynamics.blur(mixed, blur[:, [number]], tau[:, [number]]))
         walked.append(frames[:, -1:])
@@ -303,6 +324,8 @@ def _first_decides(tau: Tensor) -> Tensor:
 
 
 def tokens_of(batch: Batch) -> Tensor:
-    """All tokens of a batch of latents, float32 [B, T, N, C]: video, then sound if there is any."""
+    """All tokens of a batch of latents, float32 [B, T, N, C]: video, then sound and body sense if they are dreamed."""
     streams = [batch[name].float() for name in ("latent", "sound") if name in batch]
+    if "body" in batch:
+        streams.append(to_tokens(batch["body"].float(), streams[0].shape[-1]))
     return torch.cat(streams, dim=2)

@@ -14,7 +14,9 @@ from sensorium.data.recording import RecordingSet, Split
 from sensorium.data.windows import JoinedWindows, Windows, join
 from sensorium.generation.config import DynamicsConfig
 from sensorium.generation.dynamics import Dynamics
+from sensorium.generation.body_sense import to_tokens
 from sensorium.generation.dynamics_learner import DynamicsLearner
+from sensorium.generation.felt_place import find_place
 from sensorium.generation.patch_tokenizer import PatchTokenizer
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.models.load import load
@@ -24,6 +26,7 @@ from sensorium.training.stage import train_stage
 
 REVISION = 10
 SMALLEST_STD = 0.01  # a channel that hardly varies is not scaled up to unit variance
+LOOKED_AT = 100  # training recordings in which the body is looked for
 
 
 def token_statistics(latents: RecordingSet) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -43,6 +46,31 @@ def token_statistics(latents: RecordingSet) -> tuple[torch.Tensor, torch.Tensor,
     )
 
 
+def body_statistics(recordings: RecordingSet, channels: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Mean, std and mean squared change per frame of each number of the body sense, as tokens: float32 [M, C] each."""
+    felt = [recordings.field(name, "body").astype(np.float64) for name in recordings.names("training")]
+    every, changes = np.concatenate(felt), np.concatenate([np.diff(each, axis=0) for each in felt])
+    numbers = every.mean(0), np.maximum(every.std(0), SMALLEST_STD), np.square(changes).mean(0)
+    mean, std, change = (to_tokens(torch.as_tensor(value).float(), channels) for value in numbers)
+    return mean, std.clamp_min(SMALLEST_STD), change
+
+
+def place_of_body(recordings: RecordingSet, latents: RecordingSet, network: PatchTokenizer) -> list[torch.Tensor]:
+    """Where the body is seen: the map from the numbers of its tokens, float32 [2, M C], and what is added, [2]."""
+    names = recordings.names("training")
+    colour = network.colour.double().numpy()
+
+    def pair(name: str) -> tuple[np.ndarray, np.ndarray]:
+        change = np.diff(latents.field(name, "latent").astype(np.float64), axis=0) @ colour.T
+        squared = np.square(change).mean(-1)
+        side = round(squared.shape[1] ** 0.5)
+        return squared.reshape(-1, side, side), recordings.field(name, "body")
+
+    where, offset = find_place(pair(name) for name in names[:: -(-len(names) // LOOKED_AT)])
+    numbers = to_tokens(torch.as_tensor(where), network.mean.numel()).flatten(1)
+    return [numbers.float(), torch.as_tensor(offset).float()]
+
+
 def main(argv: list[str]) -> None:
     """Run `sensorium train-dynamics`.
 
@@ -54,12 +82,21 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--latents", type=Path, required=True, help="manifest of the encoded video")
     parser.add_argument("--tokenizer", type=Path, required=True, help="manifest of the tokenizer that encoded it")
     parser.add_argument("--sound", type=Path, nargs="?", help="manifest of the encoded sound; none if silent")
+    parser.add_argument("--body", type=Path, nargs="?", help="manifest of the recordings, if their body sense is dreamed")
     parser.add_argument("--output", type=Path, required=True, help="folder of the artifact")
     add_arguments(parser)
     args = parser.parse_args(argv)
     config = parse_section(DynamicsConfig, args.config)
     latents = RecordingSet.open(args.latents)
     sound = RecordingSet.open(args.sound) if args.sound else None
+    felt = RecordingSet.open(args.body) if args.body else None
+    if (felt is not None) != (config.fine_path is not None and config.fine.body):
+        raise ArtifactError(
+            f"{args.body or args.latents}: dynamics.fine.body is {str(config.fine.body).lower()}; "
+            "--body names the recordings if it is true (and dynamics.path fine), and is left out otherwise"
+        )
+    if felt is not None and not felt.has("body"):
+        raise ArtifactError(f"{args.body}: these recordings have no body sense; set dynamics.fine.body to false")
     tokenizer = load(VideoTokenizer, args.tokenizer)
     if latents.details["tokenizer"] != digest(args.tokenizer):
         raise ArtifactError(f"{args.latents}: encoded by another tokenizer than {args.tokenizer}; encode again")
@@ -72,24 +109,32 @@ def main(argv: list[str]) -> None:
         "action": action,
         "pixels": tokenizer.pixels,
     }
+    if felt is not None:
+        shapes["body"] = int(felt.details["body"])
 
     def windows(split: Split) -> Windows | JoinedWindows:
         fields = ("latent", "action") if action else ("latent",)
-        return join(Windows(latents, split, fields, config.long_frames, scene="latent"), args.sound)
+        return join(Windows(latents, split, fields, config.long_frames, scene="latent"), args.sound, args.body)
 
     def build() -> tuple[Learner, Windows | JoinedWindows, Windows | JoinedWindows]:
         dynamics = Dynamics(config, shapes)
         streams = [token_statistics(encoded) for encoded in (latents, sound) if encoded]
+        if felt is not None:
+            streams.append(body_statistics(felt, tokenizer.channels))
         dynamics.describe(*(torch.cat(values) for values in zip(*streams, strict=True)))
         if dynamics.fine is not None and isinstance(tokenizer.network, PatchTokenizer):
             dynamics.describe_pixels(tokenizer.network.colour, tokenizer.network.mean)
+            if felt is not None:
+                dynamics.describe_body(*place_of_body(felt, latents, tokenizer.network))
         return DynamicsLearner(dynamics, config, tokenizer), windows("training"), windows("validation")
 
     train_stage(
         stage="dynamics",
         revision=REVISION,
         section=config,
-        inputs={"latents": args.latents, "tokenizer": args.tokenizer} | ({"sound": args.sound} if sound else {}),
+        inputs={"latents": args.latents, "tokenizer": args.tokenizer}
+        | ({"sound": args.sound} if sound else {})
+        | ({"body": args.body} if felt else {}),
         output=args.output,
         build=build,
         execution=Execution.from_args(args),

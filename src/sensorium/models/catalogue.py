@@ -43,7 +43,12 @@ MADE_FROM = {
     "state_dynamics": {"data": "data", "vision": "encoders/vision", "audio": "encoders/audio", "fusion": "fusion"},
     "latents/video": {"data": "data", "tokenizer": "tokenizers/video"},
     "latents/audio": {"data": "data", "tokenizer": "tokenizers/audio"},
-    "dynamics": {"latents": "latents/video", "sound": "latents/audio", "tokenizer": "tokenizers/video"},
+    "dynamics": {
+        "latents": "latents/video",
+        "sound": "latents/audio",
+        "tokenizer": "tokenizers/video",
+        "body": "data",
+    },
     "clone": {
         "latents": "latents/video",
         "sound": "latents/audio",

@@ -145,8 +145,7 @@ class BodySense(nn.Module):
         return (1 - _LIKELIHOOD) * squared + _LIKELIHOOD * likelihood
 
     def guided(self, dreamed: Tensor, truth: Tensor) -> Tensor:
-        """What is felt in a dream, [B, M, C], with the truth where it is felt elsewhere: a clip stays about its target.
-        """
+        """What is felt in a dream, [B, M, C], with the truth where it is felt elsewhere: a clip stays about its target."""
         off = (self.place(dreamed) - self.place(truth)).abs().amax(-1)
         return torch.where((off > _OFF)[:, None, None], truth, dreamed)
 

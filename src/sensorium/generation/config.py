@@ -34,6 +34,18 @@ GLIMPSE, GLIMPSED = 14, 2  # rows and columns of pixels about the felt place, an
 PCA_FRAMES = 1500  # training frames that `reconstruction` fits principal components on
 
 
+class RefinerConfig(Section):
+    """A second pass over dreamed frames, which pulls them back to the look of the recordings."""
+
+    every: int = Field(
+        0, ge=0, description="frames from one that is refined to the next; 0: none is, nothing is learned"
+    )
+    width: Width = Field(32, ge=4, description="channels of its blocks")
+    blocks: Depth = Field(3, ge=1, description="blocks of two convolutions")
+    frames: int = Field(4, ge=2, description="frames of each window that it learns from in a step, harmed as in dreams")
+    spread: float = Field(0.05, gt=0, description="deviation of a pixel that its likelihood expects, of full scale")
+
+
 class FineConfig(Section):
     """Blocks on the grid of the video tokens, above and below the transformer, and a head that copies."""
 
@@ -53,6 +65,7 @@ class FineConfig(Section):
         0.04, gt=0, description="deviation of a copied pixel that the likelihood expects, of full scale"
     )
     body: bool = Field(False, description="dream the body sense, too, and let sight follow it")
+    refiner: RefinerConfig = RefinerConfig()
 
     def check_grid(self, side: int) -> None:
         """Refuse a grid of `side` rows and columns of video tokens that coarse tokens do not fill, or below a crop.

@@ -175,6 +175,8 @@ class Dreamer:
             new = euler_step(new, clean, tau, target)
         if self._stillness:
             new = self._stilled(new, newest.tokens)
+        if self._scene is not None and self.dynamics.refines(self._number):
+            new = self.dynamics.refine(new, self._scene, self.sharpness)
         self._newest = _Frame(new, move)
         return self.dynamics.restore(new)
 

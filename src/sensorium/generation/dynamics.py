@@ -289,6 +289,18 @@ class Dynamics(Loadable):
         hidden = self._transform(hidden[:, keep:], range(last, len(self.blocks)), memory.caches)
         return self._predict(hidden, seen, given.tau, keep, sharpness)
 
+    def refines(self, number: int) -> bool:
+        """Whether a dreamed frame of this number goes through a second pass."""
+        refiner = None if self.fine is None else self.fine.refiner
+        return refiner is not None and number % refiner.config.every == 0
+
+    def refine(self, frames: Tensor, scene: Tensor, sharpness: float) -> Tensor:
+        """Dreamed frames [B, 1, N, C] after the second pass, which changes video alone; the scene of `encode_scene`."""
+        assert self.fine is not None
+        parts = self.split(frames[:, 0])
+        parts["video"] = self.fine.refine(parts["video"], scene, parts.get("body"), sharpness)
+        return torch.cat(list(parts.values()), dim=1)[:, None]
+
     def compile(self, *args: Any, **options: Any) -> None:
         """Have torch.compile replace `stream`, the pass that a dream repeats."""
         self.stream = torch.compile(self.stream, *args, **options)  # type: ignore[method-assign]

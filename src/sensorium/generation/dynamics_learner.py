@@ -16,7 +16,7 @@ from sensorium.generation.conditioning import FINEST, Conditioning
 from sensorium.generation.config import LAST_FRAMES, DynamicsConfig
 from sensorium.generation.dream import dream
 from sensorium.generation.dynamics import Dynamics
-from sensorium.generation.fine_objective import crop_of, draw_crops, guided, video_loss
+from sensorium.generation.fine_objective import crop_of, draw_crops, guided, refining_loss, video_loss
 from sensorium.generation.kalman import kalman_filter
 from sensorium.generation.memory import Context
 from sensorium.generation.paths import Prediction
@@ -67,7 +67,8 @@ class DynamicsLearner(Learner):
         crops = config.fine.crops if dynamics.fine is not None and not trained else 0.0
         self._on_crops = crops * config.training.steps  # so many first steps
         self.dynamics, self.config = dynamics, config
-        self.scale = RunningScale(dict.fromkeys(dynamics.streams, 1.0))
+        refined = ("refined",) if dynamics.fine is not None and dynamics.fine.refiner is not None else ()
+        self.scale = RunningScale(dict.fromkeys((*dynamics.streams, *refined), 1.0))
         self.observed = self.scale.names
         self._decoder = [tokenizer.requires_grad_(False)]  # in a list, so that it is no part of the learner's state
 
@@ -85,9 +86,16 @@ class DynamicsLearner(Learner):
         self.scale.observe(metrics)
 
     def forward(self, batch: Batch, draw: Draw) -> tuple[Tensor, Metrics]:
-        clean = self.dynamics.standardise(tokens_of(batch))
-        if draw.step < self._on_crops:
-            return self._from_crops(clean, batch, draw)
+        clean, fine = self.dynamics.standardise(tokens_of(batch)), self.dynamics.fine
+        losses, error = (self._from_crops if draw.step < self._on_crops else self._from_clips)(clean, batch, draw)
+        if fine is not None and fine.refiner is not None:
+            parts, scene = self.dynamics.split(clean), self.dynamics.encode_scene(batch["scene"])
+            losses["refined"] = refining_loss(fine, parts["video"], parts.get("body"), scene, draw).mean()
+        metrics = {name: loss.detach() for name, loss in losses.items()} | {"error_from_noise": error}
+        return self.scale(losses), metrics
+
+    def _from_clips(self, clean: Tensor, batch: Batch, draw: Draw) -> tuple[dict[str, Tensor], Tensor]:
+        """Losses of whole frames, and the squared error of those from pure noise."""
         rows, frames = clean.shape[:2]
         alone = evenly(draw, self.config.images)
         windows = self._windows(clean, batch, draw, alone)
@@ -97,12 +105,10 @@ class DynamicsLearner(Learner):
         errors = [self._errors(part) for part in parts]
         sums = {name: torch.stack([part[name] for part in errors]).sum() for name in errors[0]}
         means = {name: total / (rows * frames) for name, total in sums.items() if name in self.dynamics.streams}
-        metrics = {name: value.detach() for name, value in means.items()}
-        metrics["error_from_noise"] = sums["from_noise"] / sums["from_noise_frames"].clamp_min(1)
-        return self.scale(means), metrics
+        return means, sums["from_noise"] / sums["from_noise_frames"].clamp_min(1)
 
-    def _from_crops(self, clean: Tensor, batch: Batch, draw: Draw) -> tuple[Tensor, Metrics]:
-        """The loss of the fine path alone, on a part of each frame that has enough frames before it.
+    def _from_crops(self, clean: Tensor, batch: Batch, draw: Draw) -> tuple[dict[str, Tensor], Tensor]:
+        """The same of the fine path alone, on a part of each frame that has enough frames before it.
 
         Neither the transformer nor sound is trained here: what moves where is learned at a fraction of their cost.
         """
@@ -131,9 +137,7 @@ class DynamicsLearner(Learner):
             losses["body"] = self._body_loss(made, made.tokens[:, :, true.shape[2] :], felt, felt, weight).mean()
         from_noise = levels.tau == 0
         squared = ((tokens.detach() - true).square().mean((2, 3)) * from_noise).sum()
-        metrics = {name: loss.detach() for name, loss in losses.items()}
-        metrics["error_from_noise"] = squared / from_noise.sum().clamp_min(1)
-        return self.scale(losses), metrics
+        return losses, squared / from_noise.sum().clamp_min(1)
 
     def _body_loss(self, made: Prediction, prediction: Tensor, target: Tensor, clean: Tensor, weight: Tensor) -> Tensor:
         """Of the body sense of each frame, [B, T]."""

@@ -22,6 +22,7 @@ from torch.nn import functional as F
 from sensorium.generation.body_sense import BodySense
 from sensorium.generation.config import LAST_FRAMES, FineConfig
 from sensorium.generation.copies import Sources, mean_copy, surprise, surrounded
+from sensorium.generation.refiner import Refiner
 
 _STILL = 4.0  # logit by which training starts with what was there before
 _VARIANCE = 0.1  # of a standardised token about its prediction, at the start
@@ -158,7 +159,9 @@ class FinePath(nn.Module):
         self.register_buffer("offset", torch.zeros(channels))
         places = (torch.arange(grid) + 0.5) / grid * 2 - 1
         self.register_buffer("places", torch.stack(torch.meshgrid(places, places, indexing="ij")), persistent=False)
-        self.body = BodySense(body, channels, grid, channels // pixels**2, dim) if body else None
+        colours = channels // pixels**2
+        self.body = BodySense(body, channels, grid, colours, dim) if body else None
+        self.refiner = Refiner(config.refiner, colours, pixels, bool(body)) if config.refiner.every else None
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def describe(self, to_pixels: Tensor, offset: Tensor) -> None:
@@ -170,6 +173,24 @@ class FinePath(nn.Module):
     def show(self, grid: Tensor) -> Tensor:
         """Standardised tokens on a grid [R, C, G, G] -> pictures [R, c, H, W]."""
         return F.pixel_shuffle(self._mixed(grid, self.to_pixels) + self.offset[:, None, None], self.pixels)
+
+    def draw(self, pictures: Tensor) -> Tensor:
+        """The inverse of `show`, as frames of tokens [R, N, C]."""
+        grid = F.pixel_unshuffle(pictures, self.pixels) - self.offset[:, None, None]
+        return self._mixed(grid, self.to_tokens).flatten(2).transpose(1, 2)
+
+    def refine(self, frames: Tensor, scene: Tensor, felt: Tensor | None, sharpness: float) -> Tensor:
+        """Dreamed video tokens [R, N, C] after the second pass, of the same shape.
+
+        Args:
+            frames, scene: standardised tokens, [R, N, C].
+            felt: the body sense of these frames, [R, M, C]; None without one.
+            sharpness: as for `predict`.
+        """
+        assert self.refiner is not None
+        places = None if self.body is None or felt is None else self.body.place(felt)
+        pictures, earlier = self.show(on_grid(frames)), self.show(on_grid(scene))
+        return self.draw(self.refiner.refine(pictures, earlier, places, sharpness))
 
     def show_all(self, frames: Tensor) -> Tensor:
         """Standardised tokens of frames [R, T, N, C] -> their pictures as channels of one, [R, T c, H, W]."""

@@ -126,7 +126,9 @@ class Paths(nn.Module):
             predicted = predicted.unflatten(0, (len(frames), -1))
             prior = prior.map(lambda part: part.reshape(shape[0], -1, *part.shape[1:]))
             tokens = torch.cat([tokens[:, :keep], predicted.detach()], dim=1)
-        tokens, before, predicted = (part.reshape(shape[0], -1, *part.shape[2:]) for part in (tokens, before, predicted))
+        tokens, before, predicted = (
+            part.reshape(shape[0], -1, *part.shape[2:]) for part in (tokens, before, predicted)
+        )
         return Felt(tokens, before, predicted, prior)
 
     def see(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sensorium.config import TOKENIZER_STRIDE
 from sensorium.config.counts import FLOAT, Counts, blocks, frame_bytes, linear, recorded, vectors
-from sensorium.generation.config import GLIMPSE, GLIMPSED, LAST_FRAMES, FineConfig, GenerationSettings
+from sensorium.generation.config import GLIMPSE, GLIMPSED, LAST_FRAMES, FineConfig, GenerationSettings, RefinerConfig
 from sensorium.generation.tokenizer_config import AudioTokenizerConfig, VideoTokenizerConfig
 
 REAL = 256  # real pieces of `drift`
@@ -98,6 +98,8 @@ def fine_path(config: FineConfig, channels: int, pixels: int, dim: int, body: in
         total += block
     if body:
         total += body_sense(body * channels, channels // pixels**2, dim)
+    if config.refiner.every:
+        total += refiner(config.refiner, channels // pixels**2, pixels, bool(body))
     return total + Counts(buffers=2 * channels**2 + channels)
 
 
@@ -108,6 +110,15 @@ def body_sense(numbers: int, colours: int, dim: int) -> Counts:
     total += linear(known + hidden, hidden) + linear(hidden, hidden)
     total += linear(known, numbers) + linear(hidden, 2 * numbers) + linear(2 * numbers, dim)
     return total + Counts(buffers=2 * numbers + 2)
+
+
+def refiner(config: RefinerConfig, colours: int, pixels: int, felt: bool) -> Counts:
+    """`Refiner`; `felt` if it is shown where the body is."""
+    width, area = config.width, pixels**2
+    total = linear(9 * ((2 * colours + 2 * felt) * area + 2), width) + linear(9 * width, (colours + 3) * area)
+    for _ in range(config.blocks):
+        total += Counts(matrices=18 * width**2, others=6 * width)
+    return total
 
 
 def models(settings: GenerationSettings) -> dict[str, Counts]:
@@ -123,7 +134,8 @@ def models(settings: GenerationSettings) -> dict[str, Counts]:
 
 def learners(settings: GenerationSettings) -> dict[str, Counts]:
     """Folder of each trained model -> numbers of its learner: those of the model, and running scales of the losses."""
-    scales = {"tokenizers/video": 4, "dynamics": 2 * len(frame_tokens(settings))}
+    refined = settings.dynamics.fine_path is not None and bool(settings.dynamics.fine.refiner.every)
+    scales = {"tokenizers/video": 4, "dynamics": 2 * (len(frame_tokens(settings)) + refined)}
     return {folder: own + Counts(buffers=scales.get(folder, 0)) for folder, own in models(settings).items()}
 
 

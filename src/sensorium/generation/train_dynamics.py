@@ -82,7 +82,9 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--latents", type=Path, required=True, help="manifest of the encoded video")
     parser.add_argument("--tokenizer", type=Path, required=True, help="manifest of the tokenizer that encoded it")
     parser.add_argument("--sound", type=Path, nargs="?", help="manifest of the encoded sound; none if silent")
-    parser.add_argument("--body", type=Path, nargs="?", help="manifest of the recordings, if their body sense is dreamed")
+    parser.add_argument(
+        "--body", type=Path, nargs="?", help="manifest of the recordings, if their body sense is dreamed"
+    )
     parser.add_argument("--output", type=Path, required=True, help="folder of the artifact")
     add_arguments(parser)
     args = parser.parse_args(argv)

@@ -1,6 +1,7 @@
 """Dreams: the dynamics model samples one frame after the other, after a context, in constant memory.
 
-Layouts: B windows, T frames, N tokens (video first, then sound, then the body sense), C channels. tau is the signal level: 0 noise, 1 clean.
+Layouts: B windows, T frames, N tokens (video first, then sound, then the body sense), C channels.
+tau is the signal level: 0 noise, 1 clean.
 """
 
 from __future__ import annotations

@@ -189,6 +189,18 @@ def test_a_stream_feels_what_its_contexts_do():
     assert torch.allclose(torch.cat([each.prior.mean for each in single], 1), at_once.prior.mean, atol=1e-5)
 
 
+def test_a_dream_feels_nothing_of_the_noise_of_its_picture():
+    """A frame's body comes from the frames before it; the noise that its own picture begins with is not seen."""
+    dynamics = built()
+    tokens, tau = frames(dynamics, 2), torch.tensor([0.9, 0.0]).expand(ROWS, 2)
+    other = tokens.clone()
+    other[:, 1, : GRID**2] += 1
+    given = Conditioning(tau, torch.full_like(tau, FINEST), torch.ones(ROWS, 2, 2))
+    with torch.no_grad():
+        felt = [dynamics.stream(each, given, dynamics.remember(), keep=1).prior.mean for each in (tokens, other)]
+    assert torch.equal(*felt)
+
+
 def learning(crops: float) -> tuple[DynamicsLearner, dict[str, torch.Tensor], Draw]:
     torch.manual_seed(2)
     learner, batch = fine_dynamics(crops, BODY)

@@ -110,20 +110,23 @@ def awake(model: nn.Module) -> nn.Module:
     return model.eval()
 
 
-def fine_dynamics(crops: float, refiner: RefinerConfig = NO_REFINER) -> tuple[DynamicsLearner, dict[str, Tensor]]:
+def fine_dynamics(
+    crops: float, body: int = 0, refiner: RefinerConfig = NO_REFINER
+) -> tuple[DynamicsLearner, dict[str, Tensor]]:
     """Untrained dynamics with a path of the video tokens' own, and a batch.
 
     Args:
         crops: share of the steps on crops: 1, or 0 for steps after dreams.
+        body: numbers of a body sense that they dream.
         refiner: of a second pass.
     """
-    fine = FineConfig(width=8, blocks=2, pool=2, reach=1, crop=2, crops=crops, refiner=refiner)
+    fine = FineConfig(width=8, blocks=2, pool=2, reach=1, crop=2, crops=crops, body=body > 0, refiner=refiner)
     config = DynamicsConfig(
         dim=32, heads=2, key_heads=1, layers=2, time_every=2, registers=1, frames=8, long_frames=8, window=6,
         bootstrap=0.5, dreamed=0.6, images=0.3, path="fine", fine=fine,
     )  # fmt: skip
     action = {"kind": "continuous", "size": 2}
-    shapes = {"video": 16, "grid": True, "audio": 2, "channels": 12, "pixels": 2, "action": action}
+    shapes = {"video": 16, "grid": True, "audio": 2, "channels": 12, "pixels": 2, "action": action, "body": body}
     patches = VideoTokenizer(VideoTokenizerConfig(kind="patches", channels=12), {"size": 8})
     model = Dynamics(config, shapes)
     model.describe_pixels(patches.network.colour, patches.network.mean)
@@ -133,4 +136,6 @@ def fine_dynamics(crops: float, refiner: RefinerConfig = NO_REFINER) -> tuple[Dy
         "scene": torch.randn(FINE_ROWS, 16, 12).half(),
         "action": torch.rand(FINE_ROWS, FINE_FRAMES, 2) * 2 - 1,
     }
+    if body:
+        batch["body"] = torch.randn(FINE_ROWS, FINE_FRAMES, body)
     return DynamicsLearner(model, config, patches), batch

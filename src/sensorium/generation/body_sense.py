@@ -1,4 +1,4 @@
-"""The body sense in a dream: what will be felt, from what was felt last, the action, and a glimpse of the picture there.
+"""The body sense in a dream: what will be felt, from what was felt, the action, and a glimpse of the picture there.
 
 Sight follows it: maps of where the body is felt, and what is felt, enter the blocks of the fine path.
 
@@ -145,7 +145,7 @@ class BodySense(nn.Module):
         return (1 - _LIKELIHOOD) * squared + _LIKELIHOOD * likelihood
 
     def guided(self, dreamed: Tensor, truth: Tensor) -> Tensor:
-        """What is felt in a dream, [B, M, C], with the truth where it is felt elsewhere: a clip stays about its target."""
+        """What is felt in a dream, [B, M, C], with the truth where the body is felt elsewhere: clips stay near."""
         off = (self.place(dreamed) - self.place(truth)).abs().amax(-1)
         return torch.where((off > _OFF)[:, None, None], truth, dreamed)
 

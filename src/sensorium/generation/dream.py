@@ -1,6 +1,7 @@
 """Dreams: the dynamics model samples one frame after the other, after a context, in constant memory.
 
-Layouts: B windows, T frames, N tokens (video first, then sound, then the body sense), C channels. tau is the signal level: 0 noise, 1 clean.
+Layouts: B windows, T frames, N tokens (video first, then sound, then the body sense), C channels.
+tau is the signal level: 0 noise, 1 clean.
 """
 
 from __future__ import annotations
@@ -175,8 +176,8 @@ class Dreamer:
             new = euler_step(new, clean, tau, target)
         if self._stillness:
             new = self._stilled(new, newest.tokens)
-        if self._scene is not None and self.dynamics.refines(self._number):
-            new = self.dynamics.refine(new, self._scene, self.sharpness)
+        if self._scene is not None and self.dynamics.paths.refines(self._number):
+            new = self.dynamics.paths.refine(new[:, 0], self._scene, self.sharpness)[:, None]
         self._newest = _Frame(new, move)
         return self.dynamics.restore(new)
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from sensorium.generation.conditioning import FREQUENCIES, STEPS, Conditioning, fourier
-from sensorium.generation.config import GLIMPSED, DynamicsConfig
+from sensorium.generation.config import DynamicsConfig
 from sensorium.generation.fine_path import Crop, FinePath
 from sensorium.generation.memory import Carry, Context, Memory
 from sensorium.generation.paths import Paths, Prediction, Seen
@@ -115,17 +115,6 @@ class Dynamics(Loadable):
             raise ValueError("only a fine path looks at pixels: set dynamics.path to fine")
         self.fine.describe(colour * self.deviation[0], mean + colour @ self.mean[0])
 
-    def describe_body(self, where: Tensor, offset: Tensor) -> None:
-        """Tell where the body is seen: at where [2, numbers of its tokens] times what is felt, plus offset [2].
-
-        Raises:
-            ValueError: if the body sense is not dreamed.
-        """
-        if self.fine is None or self.fine.body is None:
-            raise ValueError("the body sense is not dreamed: set dynamics.fine.body to true")
-        mean, std = (self.split(part)["body"].flatten() for part in (self.mean, self.deviation))
-        self.fine.body.describe(where * std, offset + where @ mean)
-
     def standardise(self, tokens: Tensor) -> Tensor:
         """Tokens of the tokenizers [..., N, C] -> about zero mean and unit standard deviation."""
         return (tokens.float() - self.mean) / self.deviation
@@ -170,7 +159,7 @@ class Dynamics(Loadable):
         Returns:
             the context for T frames, of which frame t follows context frames 0 ... t.
         """
-        seen, condition = self._see(frames, given, self._condition(given), None, keep=frames.shape[1])
+        seen, condition = self._see(frames, given, None, keep=frames.shape[1])
         hidden = self._embed(seen.tokens, condition)
         caches = {layer: ContextCache(self.window, self.places.device) for layer in self._layers_over_time()}
         last = list(caches)[-1]
@@ -198,7 +187,7 @@ class Dynamics(Loadable):
             sharpness: of what the fine path copies (`FinePath.predict`).
         """
         carry, caches = (context.carry, context.caches) if context else (None, {})
-        seen, condition = self._see(frames, given, self._condition(given), carry, single=context is not None)
+        seen, condition = self._see(frames, given, carry, single=context is not None)
         hidden = self._transform(self._embed(seen.tokens, condition, agent), range(len(self.blocks)), caches)
         return self._predict(hidden, seen, given.tau, 0, sharpness)
 
@@ -219,23 +208,17 @@ class Dynamics(Loadable):
         """
         fine = self.fine
         assert fine is not None
-        shape, video, (levels, moves) = crops.shape[:2], self.streams["video"], self._condition(given)
+        shape, (levels, moves), bodies, body, prior = crops.shape[:2], self._condition(given), None, None, None
         scene = None if given.scene is None else given.scene.repeat_interleave(shape[1], dim=0)
-        noised, tau, before, seen = (part.flatten(0, 1) for part in (crops, given.tau, recent, recent[..., :video, :]))
-        bodies = prior = None
+        noised, tau, before = (part.flatten(0, 1) for part in (crops, given.tau, recent))
+        video, last = before[:, :, : self.streams["video"]], before[:, -1, self.streams["video"] :]
         if fine.body is not None and felt is not None:
-            last = before[:, :, video:]
-            pictures = fine.show_all(seen[:, -GLIMPSED:])
-            body, prior = fine.body.predict(
-                last, pictures, moves.flatten(0, 1), self.change[-fine.body.tokens :], felt.flatten(0, 1), tau
-            )
-            bodies = last[:, -1], body.detach()
+            body, prior = self.paths.feel_after(before, moves.flatten(0, 1), self.change, felt.flatten(0, 1), tau)
+            bodies, prior = (last, body.detach()), prior.map(lambda part: part.unflatten(0, shape))
             moves = moves + fine.body.condition(*bodies).view_as(moves)
-            prior = prior.map(lambda part: part.unflatten(0, shape))
-        looked = fine.look(noised, seen, scene, (levels + moves).flatten(0, 1), crop, bodies)
+        looked = fine.look(noised, video, scene, (levels + moves).flatten(0, 1), crop, bodies)
         tokens, mixture = fine.predict(looked, None, tau)
-        if prior is not None:
-            tokens = torch.cat([tokens, body], dim=1)
+        tokens = tokens if body is None else torch.cat([tokens, body], dim=1)
         return Prediction(tokens.unflatten(0, shape), crops.new_zeros(*shape, 0, self.dim), mixture, prior)
 
     def watch(self, frames: Tensor, given: Conditioning, agent: Tensor) -> Tensor:
@@ -246,7 +229,7 @@ class Dynamics(Loadable):
             given: of these frames.
             agent: embeddings of agent tokens, [A, D].
         """
-        seen, condition = self._see(frames, given, self._condition(given), None, keep=frames.shape[1])
+        seen, condition = self._see(frames, given, None, keep=frames.shape[1])
         hidden = self._transform(self._embed(seen.tokens, condition, agent), range(len(self.blocks)), {})
         return self.norm(hidden)[:, :, len(self.places) :]
 
@@ -272,7 +255,7 @@ class Dynamics(Loadable):
         Returns:
             the clean tokens of the frames that are not kept, [B, T - keep, N, C]; the agent states of all frames.
         """
-        seen, condition = self._see(frames, given, self._condition(given), memory.carry, keep)
+        seen, condition = self._see(frames, given, memory.carry, keep)
         if keep:
             memory.carry = self.paths.after(seen, keep)
         hidden = self._embed(seen.tokens, condition, agent)
@@ -288,18 +271,6 @@ class Dynamics(Loadable):
             return Prediction(frames[:, keep:], hidden[:, keep:, len(self.places) :])
         hidden = self._transform(hidden[:, keep:], range(last, len(self.blocks)), memory.caches)
         return self._predict(hidden, seen, given.tau, keep, sharpness)
-
-    def refines(self, number: int) -> bool:
-        """Whether a dreamed frame of this number goes through a second pass."""
-        refiner = None if self.fine is None else self.fine.refiner
-        return refiner is not None and number % refiner.config.every == 0
-
-    def refine(self, frames: Tensor, scene: Tensor, sharpness: float) -> Tensor:
-        """Dreamed frames [B, 1, N, C] after the second pass, which changes video alone; the scene of `encode_scene`."""
-        assert self.fine is not None
-        parts = self.split(frames[:, 0])
-        parts["video"] = self.fine.refine(parts["video"], scene, parts.get("body"), sharpness)
-        return torch.cat(list(parts.values()), dim=1)[:, None]
 
     def compile(self, *args: Any, **options: Any) -> None:
         """Have torch.compile replace `stream`, the pass that a dream repeats."""
@@ -321,20 +292,17 @@ class Dynamics(Loadable):
         self,
         frames: Tensor,
         given: Conditioning,
-        condition: tuple[Tensor, Tensor],
         carry: Carry | None,
         keep: int = 0,
         single: bool = False,
     ) -> tuple[Seen, tuple[Tensor, Tensor]]:
-        """What the transformer sees of frames [B, T, N, C] (`Paths.see`), and the condition with what is felt."""
-        levels, moves = condition
+        """What the transformer sees of frames [B, T, N, C] (`Paths.see`), and their condition, with what is felt."""
+        levels, moves = self._condition(given)
         felt = self.paths.feel(frames, given.tau, moves, self.change, carry, keep, single)
         if felt is not None and self.fine is not None and self.fine.body is not None:
             moves = moves + self.fine.body.condition(felt.before, felt.tokens)
-        seen = self.paths.see(
-            frames, given.tau, levels + moves, given.scene, self.change, carry, keep, single, felt
-        )  # fmt: skip
-        return seen, (levels, moves)
+        how = (given.scene, self.change, carry, keep, single, felt)
+        return self.paths.see(frames, given.tau, levels + moves, *how), (levels, moves)
 
     def _embed(self, seen: Tensor, condition: tuple[Tensor, Tensor], agent: Tensor | None = None) -> Tensor:
         """Tokens of the transformer [B, T, S + A, D] from those of the streams [B, T, n, D]."""

@@ -47,7 +47,8 @@ class DynamicsLearner(Learner):
     """x-prediction losses of flow matching and of the bootstrap, weighted by the ramp, in fp32; one term a stream.
 
     Batches: latent [B, T, N, C]; scene [B, N, C], a frame of the same recording not after the window's first; with
-    sound also sound [B, T, N_a, C]; with actions action [B, T, A] or [B, T]; if it is dreamed body [B, T, P]. T is `long_frames`.
+    sound also sound [B, T, N_a, C]; with actions action [B, T, A] or [B, T]; with a body sense body [B, T, P]. T is
+    `long_frames`.
 
     Every frame of a clip but the first is denoised after its own context, which is nearly clean. Every `long_every`-th
     step trains whole windows; the others cut them into clips of `frames` frames, so all batches have the same number
@@ -141,7 +142,9 @@ class DynamicsLearner(Learner):
 
     def _body_loss(self, made: Prediction, prediction: Tensor, target: Tensor, clean: Tensor, weight: Tensor) -> Tensor:
         """Of the body sense of each frame, [B, T]."""
-        assert self.dynamics.fine is not None and self.dynamics.fine.body is not None and made.prior is not None
+        assert self.dynamics.fine is not None
+        assert self.dynamics.fine.body is not None
+        assert made.prior is not None
         change = self.dynamics.split(self.dynamics.change)["body"]
         return self.dynamics.fine.body.loss(prediction, target, made.prior, clean, change, weight)
 
@@ -184,8 +187,10 @@ class DynamicsLearner(Learner):
         losses = {name: weight * error.mean((2, 3)) for name, error in self.dynamics.split(squared).items()}
         if self.dynamics.fine is not None and prediction.mixture is not None:
             made, wanted, true = (self.dynamics.split(part) for part in (prediction.tokens, target, clean))
-            first, video = _first_decides(levels.tau), (part["video"] for part in (made, wanted, true))
-            losses["video"] = video_loss(self.dynamics.fine, prediction.mixture, *video, first)
+            first, mixture = _first_decides(levels.tau), prediction.mixture
+            losses["video"] = video_loss(
+                self.dynamics.fine, mixture, made["video"], wanted["video"], true["video"], first
+            )
             if "body" in made:
                 losses["body"] = self._body_loss(prediction, made["body"], wanted["body"], true["body"], first)
         from_noise = (levels.tau == 0) & ~levels.bootstrapped

@@ -113,23 +113,40 @@ class Paths(nn.Module):
         if single:
             frames, tau, moves = (part.flatten(0, 1)[:, None] for part in (frames, tau, moves))
         whole = self._whole(frames, carry)
-        video, felt = whole[:, :, : -body.tokens], whole[:, :, -body.tokens :]
+        felt = whole[:, :, -body.tokens :]
         tokens, before = felt[:, LAST_FRAMES:], felt[:, LAST_FRAMES - 1 : -1]
         predicted, prior = tokens[:, keep:], None
         if keep < frames.shape[1]:
-            recent = felt[:, keep:-1].unfold(1, LAST_FRAMES, 1).movedim(-1, 2).flatten(0, 1)
-            seen = video[:, keep + LAST_FRAMES - GLIMPSED : -1].unfold(1, GLIMPSED, 1).movedim(-1, 2).flatten(0, 1)
+            recent = whole[:, keep:-1].unfold(1, LAST_FRAMES, 1).movedim(-1, 2).flatten(0, 1)
             noised, led, level = (part[:, keep:].flatten(0, 1) for part in (tokens, moves, tau))
-            predicted, prior = body.predict(
-                recent, self.fine.show_all(seen), led, change[-body.tokens :], noised, level
+            made, expected = self.feel_after(recent, led, change, noised, level)
+            predicted, prior = (
+                made.unflatten(0, (len(frames), -1)),
+                expected.map(lambda part: part.reshape(shape[0], -1, *part.shape[1:])),
             )
-            predicted = predicted.unflatten(0, (len(frames), -1))
-            prior = prior.map(lambda part: part.reshape(shape[0], -1, *part.shape[1:]))
             tokens = torch.cat([tokens[:, :keep], predicted.detach()], dim=1)
         tokens, before, predicted = (
             part.reshape(shape[0], -1, *part.shape[2:]) for part in (tokens, before, predicted)
         )
         return Felt(tokens, before, predicted, prior)
+
+    def feel_after(
+        self, recent: Tensor, moves: Tensor, change: Tensor, noised: Tensor, tau: Tensor
+    ) -> tuple[Tensor, Gaussian]:
+        """The body sense of R frames after their last ones (`BodySense.predict`).
+
+        Args:
+            recent: video and body sense, newest last, [R, LAST_FRAMES, N, C].
+            moves: embedding of the actions, [R, D].
+            change: as for `see`.
+            noised: the body sense, [R, M, C].
+            tau: [R].
+        """
+        assert self.fine is not None
+        assert self.fine.body is not None
+        count = self.fine.body.tokens
+        pictures = self.fine.show_all(recent[:, -GLIMPSED:, :-count])
+        return self.fine.body.predict(recent[:, :, -count:], pictures, moves, change[-count:], noised, tau)
 
     def see(
         self,
@@ -219,6 +236,18 @@ class Paths(nn.Module):
         if seen.felt is not None:
             parts.append(seen.felt.predicted)
         return torch.cat(parts, dim=2), mixture
+
+    def refines(self, number: int) -> bool:
+        """Whether a dreamed frame of this number goes through a second pass."""
+        refiner = None if self.fine is None else self.fine.refiner
+        return refiner is not None and number % refiner.config.every == 0
+
+    def refine(self, frames: Tensor, scene: Tensor, sharpness: float) -> Tensor:
+        """Dreamed frames [B, N, C] after the second pass, which changes video alone; the scene of `encode_scene`."""
+        assert self.fine is not None
+        parts = self.split(frames)
+        parts["video"] = self.fine.refine(parts["video"], scene, parts.get("body"), sharpness)
+        return torch.cat(list(parts.values()), dim=1)
 
     def _whole(self, frames: Tensor, carry: Carry | None) -> Tensor:
         """What the fine path keeps of the last frames and of these, [B, LAST_FRAMES + T, N, C]; blank without any."""

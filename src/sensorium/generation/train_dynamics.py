@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sensorium.artifacts import ArtifactError, digest
+from sensorium.artifacts import ArtifactError, digest, read_manifest
 from sensorium.config import parse_section
 from sensorium.data.recording import RecordingSet, Split
 from sensorium.data.windows import JoinedWindows, Windows, join
+from sensorium.generation.body_sense import to_tokens
 from sensorium.generation.config import DynamicsConfig
 from sensorium.generation.dynamics import Dynamics
-from sensorium.generation.body_sense import to_tokens
 from sensorium.generation.dynamics_learner import DynamicsLearner
 from sensorium.generation.felt_place import find_place
 from sensorium.generation.patch_tokenizer import PatchTokenizer
@@ -55,8 +55,17 @@ def body_statistics(recordings: RecordingSet, channels: int) -> tuple[torch.Tens
     return mean, std.clamp_min(SMALLEST_STD), change
 
 
-def place_of_body(recordings: RecordingSet, latents: RecordingSet, network: PatchTokenizer) -> list[torch.Tensor]:
-    """Where the body is seen: the map from the numbers of its tokens, float32 [2, M C], and what is added, [2]."""
+def place_of_body(
+    recordings: RecordingSet, latents: RecordingSet, network: PatchTokenizer, mean: torch.Tensor, std: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Where the body is seen, by its standardised tokens: float32 [2, M C], and what is added, [2].
+
+    Args:
+        recordings: with a body sense.
+        latents: their video.
+        network: its tokenizer.
+        mean, std: of the tokens of the body sense, [M, C].
+    """
     names = recordings.names("training")
     colour = network.colour.double().numpy()
 
@@ -67,8 +76,8 @@ def place_of_body(recordings: RecordingSet, latents: RecordingSet, network: Patc
         return squared.reshape(-1, side, side), recordings.field(name, "body")
 
     where, offset = find_place(pair(name) for name in names[:: -(-len(names) // LOOKED_AT)])
-    numbers = to_tokens(torch.as_tensor(where), network.mean.numel()).flatten(1)
-    return [numbers.float(), torch.as_tensor(offset).float()]
+    numbers = to_tokens(torch.as_tensor(where).float(), mean.shape[1]).flatten(1)
+    return numbers * std.flatten(), torch.as_tensor(offset).float() + numbers @ mean.flatten()
 
 
 def main(argv: list[str]) -> None:
@@ -99,6 +108,8 @@ def main(argv: list[str]) -> None:
         )
     if felt is not None and not felt.has("body"):
         raise ArtifactError(f"{args.body}: these recordings have no body sense; set dynamics.fine.body to false")
+    if felt is not None and read_manifest(args.latents)["inputs"].get("data") != digest(args.body):
+        raise ArtifactError(f"{args.latents}: made from other recordings than {args.body}; encode again")
     tokenizer = load(VideoTokenizer, args.tokenizer)
     if latents.details["tokenizer"] != digest(args.tokenizer):
         raise ArtifactError(f"{args.latents}: encoded by another tokenizer than {args.tokenizer}; encode again")
@@ -126,8 +137,8 @@ def main(argv: list[str]) -> None:
         dynamics.describe(*(torch.cat(values) for values in zip(*streams, strict=True)))
         if dynamics.fine is not None and isinstance(tokenizer.network, PatchTokenizer):
             dynamics.describe_pixels(tokenizer.network.colour, tokenizer.network.mean)
-            if felt is not None:
-                dynamics.describe_body(*place_of_body(felt, latents, tokenizer.network))
+            if felt is not None and dynamics.fine.body is not None:
+                dynamics.fine.body.describe(*place_of_body(felt, latents, tokenizer.network, *streams[-1][:2]))
         return DynamicsLearner(dynamics, config, tokenizer), windows("training"), windows("validation")
 
     train_stage(

@@ -43,12 +43,7 @@ MADE_FROM = {
     "state_dynamics": {"data": "data", "vision": "encoders/vision", "audio": "encoders/audio", "fusion": "fusion"},
     "latents/video": {"data": "data", "tokenizer": "tokenizers/video"},
     "latents/audio": {"data": "data", "tokenizer": "tokenizers/audio"},
-    "dynamics": {
-        "latents": "latents/video",
-        "sound": "latents/audio",
-        "tokenizer": "tokenizers/video",
-        "body": "data",
-    },
+    "dynamics": {"latents": "latents/video", "sound": "latents/audio", "tokenizer": "tokenizers/video"},
     "clone": {
         "latents": "latents/video",
         "sound": "latents/audio",

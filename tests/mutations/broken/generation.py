@@ -48,8 +48,8 @@ MUTANTS = (
     Mutant(
         "sharp dreams of full noise",
         "generation/dream.py",
-        "video[:, :, :count] /= self.sharpness",
-        "video[:, :, :count] /= 1",
+        "part / self.sharpness",
+        "part / 1",
         ("test_fine_path.py::test_sharp_dreams_begin_with_less_noise",),
         cheap=True,
     ),
@@ -336,7 +336,7 @@ MUTANTS = (
     ),
     Mutant(
         "a second pass over each frame",
-        "generation/dynamics.py",
+        "generation/paths.py",
         "number % refiner.config.every == 0",
         "True",
         ("test_refiner.py::test_every_nth_frame_of_a_dream_is_refined_and_sight_alone",),

@@ -156,13 +156,12 @@ def main(argv: list[str]) -> None:
                 dynamics.fine.body.describe(*place_of_body(felt, latents, tokenizer.network, *streams[-1][:2]))
         return DynamicsLearner(dynamics, config, tokenizer), windows("training"), windows("validation")
 
+    others = {name: path for name, path in (("sound", args.sound), ("body", args.body)) if path}
     train_stage(
         stage="dynamics",
         revision=REVISION,
         section=config,
-        inputs={"latents": args.latents, "tokenizer": args.tokenizer}
-        | ({"sound": args.sound} if sound else {})
-        | ({"body": args.body} if felt else {}),
+        inputs={"latents": args.latents, "tokenizer": args.tokenizer, **others},
         output=args.output,
         build=build,
         execution=Execution.from_args(args),

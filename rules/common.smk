@@ -178,11 +178,6 @@ def of_sound(kind):
     return lambda wildcards: [f"results/{kind}/audio/manifest.json"] if "audio" in SETTINGS.streams() else []
 
 
-def of_body(wildcards):
-    """Manifest of the recordings, if the dynamics dream their body sense."""
-    return [DATA] if SETTINGS.dreamed_body else []
-
-
 def lpips_weights(wildcards):
     """Weights of the perceptual distance, if the configuration names a file of them."""
     weights = SETTINGS.tokenizers.video.lpips

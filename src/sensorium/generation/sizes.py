@@ -107,7 +107,7 @@ def body_sense(numbers: int, colours: int, dim: int) -> Counts:
     """`BodySense` of M C numbers."""
     features, hidden, known = 16, 64, LAST_FRAMES * numbers + dim
     total = linear(16 * GLIMPSED * colours, features) + linear(features * ((GLIMPSE - 4) // 2 + 1) ** 2, hidden)
-    total += linear(known + hidden, hidden) + linear(hidden, hidden)
+    total += Counts(matrices=(known + hidden) * hidden, others=hidden) + linear(hidden, hidden)
     total += linear(known, numbers) + linear(hidden, 2 * numbers) + linear(2 * numbers, dim)
     return total + Counts(buffers=2 * numbers + 2)
 

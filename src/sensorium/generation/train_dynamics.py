@@ -80,6 +80,33 @@ def place_of_body(
     return numbers * std.flatten(), torch.as_tensor(offset).float() + numbers @ mean.flatten()
 
 
+def felt_recordings(manifest: Path | None, latents: Path, config: DynamicsConfig) -> RecordingSet | None:
+    """The recordings whose body sense is dreamed; None if none is.
+
+    Args:
+        manifest: of them, if it was given.
+        latents: manifest of their video.
+        config: of the dynamics.
+
+    Raises:
+        ArtifactError: if they are missing, not wanted, not those of the latents, or have no body sense.
+    """
+    wanted = config.fine_path is not None and config.fine.body
+    if (manifest is not None) != wanted:
+        raise ArtifactError(
+            f"{manifest or latents}: dynamics.fine.body is {str(config.fine.body).lower()}; --body names the "
+            "recordings if it is true (and dynamics.path fine), and is left out otherwise"
+        )
+    if manifest is None:
+        return None
+    recordings = RecordingSet.open(manifest)
+    if not recordings.has("body"):
+        raise ArtifactError(f"{manifest}: these recordings have no body sense; set dynamics.fine.body to false")
+    if read_manifest(latents)["inputs"].get("data") != digest(manifest):
+        raise ArtifactError(f"{latents}: made from other recordings than {manifest}; encode again")
+    return recordings
+
+
 def main(argv: list[str]) -> None:
     """Run `sensorium train-dynamics`.
 
@@ -91,25 +118,14 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--latents", type=Path, required=True, help="manifest of the encoded video")
     parser.add_argument("--tokenizer", type=Path, required=True, help="manifest of the tokenizer that encoded it")
     parser.add_argument("--sound", type=Path, nargs="?", help="manifest of the encoded sound; none if silent")
-    parser.add_argument(
-        "--body", type=Path, nargs="?", help="manifest of the recordings, if their body sense is dreamed"
-    )
+    parser.add_argument("--body", type=Path, nargs="?", help="manifest of recordings whose body sense is dreamed")
     parser.add_argument("--output", type=Path, required=True, help="folder of the artifact")
     add_arguments(parser)
     args = parser.parse_args(argv)
     config = parse_section(DynamicsConfig, args.config)
     latents = RecordingSet.open(args.latents)
     sound = RecordingSet.open(args.sound) if args.sound else None
-    felt = RecordingSet.open(args.body) if args.body else None
-    if (felt is not None) != (config.fine_path is not None and config.fine.body):
-        raise ArtifactError(
-            f"{args.body or args.latents}: dynamics.fine.body is {str(config.fine.body).lower()}; "
-            "--body names the recordings if it is true (and dynamics.path fine), and is left out otherwise"
-        )
-    if felt is not None and not felt.has("body"):
-        raise ArtifactError(f"{args.body}: these recordings have no body sense; set dynamics.fine.body to false")
-    if felt is not None and read_manifest(args.latents)["inputs"].get("data") != digest(args.body):
-        raise ArtifactError(f"{args.latents}: made from other recordings than {args.body}; encode again")
+    felt = felt_recordings(args.body, args.latents, config)
     tokenizer = load(VideoTokenizer, args.tokenizer)
     if latents.details["tokenizer"] != digest(args.tokenizer):
         raise ArtifactError(f"{args.latents}: encoded by another tokenizer than {args.tokenizer}; encode again")
@@ -121,9 +137,8 @@ def main(argv: list[str]) -> None:
         "channels": tokenizer.channels,
         "action": action,
         "pixels": tokenizer.pixels,
+        **({"body": felt.details["body"]} if felt else {}),
     }
-    if felt is not None:
-        shapes["body"] = int(felt.details["body"])
 
     def windows(split: Split) -> Windows | JoinedWindows:
         fields = ("latent", "action") if action else ("latent",)
@@ -141,13 +156,12 @@ def main(argv: list[str]) -> None:
                 dynamics.fine.body.describe(*place_of_body(felt, latents, tokenizer.network, *streams[-1][:2]))
         return DynamicsLearner(dynamics, config, tokenizer), windows("training"), windows("validation")
 
+    others = {name: path for name, path in (("sound", args.sound), ("body", args.body)) if path}
     train_stage(
         stage="dynamics",
         revision=REVISION,
         section=config,
-        inputs={"latents": args.latents, "tokenizer": args.tokenizer}
-        | ({"sound": args.sound} if sound else {})
-        | ({"body": args.body} if felt else {}),
+        inputs={"latents": args.latents, "tokenizer": args.tokenizer, **others},
         output=args.output,
         build=build,
         execution=Execution.from_args(args),

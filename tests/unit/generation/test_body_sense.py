@@ -108,11 +108,12 @@ def predicted(
 
 def test_what_is_felt_next_depends_on_what_is_seen_there_alone():
     body, pictures = sense(), torch.randn(1, 2, 64, 64)
+    body.offset.copy_(torch.tensor([0.6, -0.5]))  # column 51, row 16
     with torch.no_grad():
         plain = predicted(body, 0.0, pictures)[0]
         near, far = pictures.clone(), pictures.clone()
-        near[:, :, 30:34, 33:37] += 1  # felt at x = 0.1, y = 0
-        far[:, :, :20] += 1
+        near[:, :, 14:18, 49:53] += 1
+        far[:, :, 30:] += 1
         assert not torch.allclose(predicted(body, 0.0, near)[0], plain, atol=1e-4)
         assert torch.equal(predicted(body, 0.0, far)[0], plain)
 

@@ -238,7 +238,7 @@ def test_true_dreams_pass_and_reach_the_ceiling(truth: Result) -> None:
     assert near["last frame held"][-1] < 0.5
 
 
-def test_what_is_felt_counts_where_the_hand_would_be(rooms: RecordingSet) -> None:
+def test_what_is_felt_counts_where_the_hand_would_be(rooms: RecordingSet, tmp_path: Path) -> None:
     """True dreams feel it beside dead reckoning that does not always; one that stands still feels its own picture."""
     true, still = (
         steered_rooms.judge_rooms(FeltStudio(rooms, dream), SECTION, np.random.default_rng(0))
@@ -253,7 +253,9 @@ def test_what_is_felt_counts_where_the_hand_would_be(rooms: RecordingSet) -> Non
         assert record["fitted_on"] == SPLITS.count("training")
         assert still.metrics[name]["value"] == pytest.approx(floors["place held"], abs=0.05)
         assert not still.metrics[name]["passed"]
-    assert max(true.notes["held"]["felt, pixels off"]["dream"]) < 0.5
+    true.figure(tmp_path / "control.png")
+    assert (tmp_path / "control.png").stat().st_size
+    assert max(true.notes["felt, pixels off"]["held"]["dream"]) < 0.5
 
 
 @pytest.mark.parametrize("dream", [frozen, deaf, grey])

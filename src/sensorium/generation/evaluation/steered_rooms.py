@@ -75,7 +75,7 @@ def judge_rooms(studio: Studio, config: ControlConfig, rng: np.random.Generator)
             reached["place held"] = np.repeat(places(felt[:, [given - 1]]), len(last), 1)
             away = {key: distance(where, rooms[name].hand) for key, where in reached.items()}
             metrics |= record(FELT[name], {key: (value <= REACH).astype(float) for key, value in away.items()})
-            notes[name]["felt, pixels off"] = curves(away)
+            notes.setdefault("felt, pixels off", {})[name] = curves(away)
         if name == "recorded":
             metrics |= record("hand_and_bodies", {key: near[key] * kept[key] for key in near})
             looks = dreams.looks({key: shown[key] for key in ("dream", *still, "untrained")}, shown[CEILING])

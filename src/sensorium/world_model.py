@@ -20,6 +20,7 @@ from torch import nn
 from sensorium.artifacts import MANIFEST, ArtifactError, read_manifest
 from sensorium.data.sample_formats import to_audio, to_images, to_sounds, to_video
 from sensorium.generation.audio_tokenizer import AudioTokenizer
+from sensorium.generation.body_sense import to_tokens
 from sensorium.generation.dream import dream
 from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.tokenizers import VideoTokenizer
@@ -56,6 +57,7 @@ class Perception:
         video: the frames themselves, uint8 [T, H, W, 3]; None without video.
         sound: the sound itself, int16 [T * samples_per_frame]; None without sound.
         actions: the action that led to each frame, as given; None if not given.
+        body: the body sense, float32 [T, P]; None without one.
     """
 
     world: np.ndarray | None = None
@@ -64,6 +66,7 @@ class Perception:
     video: np.ndarray | None = None
     sound: np.ndarray | None = None
     actions: np.ndarray | None = None
+    body: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -72,11 +75,13 @@ class Imagination:
 
     Attributes:
         video: frames, uint8 [F, H, W, 3].
-        sound: int16 [F * samples_per_frame]; None from a model that dreams only pictures.
+        sound: int16 [F * samples_per_frame]; None from a model that dreams no sound.
+        body: what is felt, float32 [F, P]; None from a model that dreams no body sense.
     """
 
     video: np.ndarray
     sound: np.ndarray | None
+    body: np.ndarray | None = None
 
 
 def _without_tf32(method: Callable[..., Anything]) -> Callable[..., Anything]:
@@ -178,6 +183,7 @@ class WorldModel:
             video=video,
             sound=audio,
             actions=actions,
+            body=senses.get("body"),
         )
         return self._last
 
@@ -197,7 +203,8 @@ class WorldModel:
         Args:
             actions: the action that leads to each coming frame, float [F, A] or int [F]. Dynamics that were trained
                 without actions (on films, for example) need only their number F.
-            after: a perception to go on from, with video and actions (and audio, if dreams have sound); None: the last.
+            after: a perception to go on from, with video and actions (and audio and body, if they are dreamed); None:
+                the last.
             denoising_steps: passes a frame, 1, 2, 4, ... 64: more take longer and are finer.
             sharpness: of dynamics that copy: 1 the mean of what may come, 4 about one of it.
             seed: of the noise that a dream starts from; another seed, another dream.
@@ -224,6 +231,9 @@ class WorldModel:
             ear = self._parts.load(AudioTokenizer)
             heard = ear.encode(to_sounds(torch.from_numpy(after.sound).to(self.device))[None])
             context = torch.cat([context, heard], dim=2)
+        if dynamics.body:
+            felt = torch.from_numpy(_felt(after.body, dynamics.body, given))[None].to(self.device)
+            context = torch.cat([context, to_tokens(felt, dynamics.channels)], dim=2)
         kept = dynamics.window  # longest context of a dream
         if moves is not None:
             moves = moves[:, max(0, given - kept) :].to(self.device)
@@ -237,7 +247,8 @@ class WorldModel:
             whole = ear.decode(torch.cat([heard, tokens["audio"]], dim=1))[0]
             samples = to_audio(whole).cpu().numpy()
             sound = samples[given * ear.samples_per_frame :]
-        return Imagination(video=to_video(shown).cpu().numpy(), sound=sound)
+        body = tokens["body"][0].flatten(1)[:, : dynamics.body].cpu().numpy() if dynamics.body else None
+        return Imagination(video=to_video(shown).cpu().numpy(), sound=sound, body=body)
 
     def puzzle(self, name: str = "sound") -> SenseCodes | TextCodes:
         """Codes that write a sense on grids of 30 x 30 digits and read it back: `encode` and `decode` on arrays.
@@ -287,6 +298,13 @@ def _checked(name: str, values: ArrayLike, shape: tuple[int | None, ...], kind: 
         wanted = ", ".join("T" if size is None else str(size) for size in shape)
         raise ValueError(f"{name} is {array.dtype} {list(array.shape)}: this model wants {kind} [{wanted}]")
     return array
+
+
+def _felt(body: np.ndarray | None, numbers: int, frames: int) -> np.ndarray:
+    """The body sense that a dream goes on from, float32 [frames, numbers]."""
+    if body is None:
+        raise ValueError("this model dreams its body: call perceive with the body of the video too")
+    return _checked("body", body, (frames, numbers), "numbers").astype(np.float32)
 
 
 def _moves(

@@ -38,6 +38,8 @@ PATCHES = VideoTokenizerConfig(kind="patches", channels=12)
 COPYING = DYNAMICS.model_copy(
     update={"path": "fine", "dreamed": 0.0, "fine": FineConfig(width=8, blocks=2, pool=2, crop=4)}
 )
+FEELING = COPYING.model_copy(update={"fine": COPYING.fine.model_copy(update={"body": True})})
+BODY = 4  # numbers of the body sense of recordings
 SOUND = AudioTokenizerConfig(width=8, channels=CHANNELS)
 
 
@@ -68,6 +70,7 @@ def write_results(
             fields["action"] = rng.uniform(-1, 1, (FRAMES, action["size"])).astype(np.float32)
         elif action is not None:
             fields["action"] = rng.integers(action["size"], size=FRAMES)
+        fields["body"] = np.random.default_rng([1, number]).uniform(-1, 1, (FRAMES, BODY)).astype(np.float32)
         recordings[f"toy-{number}"] = fields
     data = _recordings(results / "data/toy", recordings, action, PlayroomConfig())
     torch.manual_seed(0)
@@ -90,13 +93,17 @@ def write_results(
         inputs["sound"] = digest(_recordings(results / "latents/audio", tokens, action, LatentsConfig(), **made_from))
     audio = SOUND.tokens if heard else 0
     shapes = {"video": tokenizer.tokens, "grid": True, "audio": audio, "channels": config.channels, "action": action}
-    dynamics = Dynamics(dynamics_config, shapes | {"pixels": config.pixels})
+    shapes |= {"pixels": config.pixels, "body": BODY if dynamics_config.fine.body else 0}
+    dynamics = Dynamics(dynamics_config, shapes)
     nn.init.normal_(dynamics.read_out.weight, std=0.3)  # an untrained one only ever holds the last frame
     if dynamics.fine is not None:
         dynamics.describe_pixels(tokenizer.network.colour, tokenizer.network.mean)
         nn.init.normal_(dynamics.fine.choose.weight)
         nn.init.normal_(dynamics.fine.up.weight)
-    _model(results / "dynamics", dynamics, "dynamics", dynamics_config, shapes | {"pixels": config.pixels}, **inputs)
+        if dynamics.fine.body is not None:
+            nn.init.normal_(dynamics.fine.body.linear.weight, std=0.1)
+            inputs["body"] = digest(data)
+    _model(results / "dynamics", dynamics, "dynamics", dynamics_config, shapes, **inputs)
     return folder
 
 

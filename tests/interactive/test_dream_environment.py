@@ -9,7 +9,18 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from dream_results import CLIPS, CONSOLE, SAMPLES, TOKENIZER, begin_dream, open_parts, write_results
+from dream_results import (
+    BODY,
+    CLIPS,
+    CONSOLE,
+    FEELING,
+    PATCHES,
+    SAMPLES,
+    TOKENIZER,
+    begin_dream,
+    open_parts,
+    write_results,
+)
 
 from sensorium.artifacts import ArtifactError
 from sensorium.config import ConfigurationError
@@ -17,6 +28,7 @@ from sensorium.generation.dream import dream
 from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.observations import ObservationDecoder
 from sensorium.interactive.environment import dream_environment, typical_round_trip_error
+from sensorium.interactive.film import dream_on
 from sensorium.models.streaming import Overlap
 from sensorium.randomness import stable_seed
 from sensorium.training import execution
@@ -75,10 +87,30 @@ def test_acting_in_a_dream_gives_the_dream_under_these_actions(tmp_path, monkeyp
     assert np.allclose(errors, [observation.round_trip_error for observation in observations], rtol=1e-3)
 
 
+def test_acting_in_a_dream_that_feels_gives_what_is_felt(tmp_path, monkeypatch):
+    """From what was felt last, step by step as all at once, and in a film from its first true frame on."""
+    monkeypatch.chdir(write_results(tmp_path, config=PATCHES, dynamics_config=FEELING))
+    parts = open_parts()
+    environment = begin_dream(parts, "toy-2", **SETTINGS)
+    true = parts.recordings.field("toy-2", "body")[:5]
+    assert np.allclose(environment.reset(0).body, true[-1], atol=1e-6)
+    felt = np.stack([environment.step(move).body for move in MOVES])
+    begun = environment.beginning
+    actions = torch.cat([begun.actions, torch.from_numpy(MOVES)[None]], 1)
+    whole = dream(parts.dynamics, begun.tokens, actions, len(MOVES), denoising_steps=2, seed=stable_seed(3, "dream"))
+    tokens = parts.dynamics.split(whole)["body"][0]
+    assert felt.shape == (len(MOVES), BODY)
+    assert np.allclose(felt, tokens.flatten(1)[:, :BODY].numpy(), atol=1e-4)
+    assert np.ptp(felt, axis=0).min() > 1e-3
+    filmed = dream_on(parts, "toy-2", MOVES, len(MOVES), SETTINGS)[2]
+    assert np.allclose(filmed, np.concatenate([true, felt]), atol=1e-4)
+
+
 def test_dynamics_without_sound_are_silent(parts):
     environment = begin_dream(parts, "toy-2", **SETTINGS)
     assert environment.beginning.sound is None
-    assert len(environment.step(MOVES[0]).sound) == 0
+    observation = environment.step(MOVES[0])
+    assert len(observation.sound) == len(observation.body) == 0
 
 
 def test_a_beginning_sounds_as_recorded(loud_parts):

@@ -14,7 +14,7 @@ from toy_world import DETAILS, ENCODER_SHAPES, ToyWorld, fit, write_model, write
 from sensorium.config import LatentsConfig
 from sensorium.data.sample_formats import to_images
 from sensorium.generation.conditioning import FINEST, Conditioning
-from sensorium.generation.config import DynamicsConfig, FineConfig
+from sensorium.generation.config import DynamicsConfig, FineConfig, RefinerConfig
 from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.dynamics_learner import DynamicsLearner
 from sensorium.generation.tokenizer_config import VideoTokenizerConfig
@@ -24,6 +24,7 @@ PARTS = ("tokenizer", "latents", "dynamics")
 TOKENIZER = VideoTokenizerConfig(width=16, channels=16)
 DYNAMICS = DynamicsConfig(dim=64, layers=2, time_every=2, heads=2, key_heads=1, window=8, long_frames=8)
 FINE_ROWS, FINE_FRAMES = 6, 8
+NO_REFINER = RefinerConfig()
 
 
 class ToyGeneration:
@@ -109,19 +110,23 @@ def awake(model: nn.Module) -> nn.Module:
     return model.eval()
 
 
-def fine_dynamics(crops: float) -> tuple[DynamicsLearner, dict[str, Tensor]]:
+def fine_dynamics(
+    crops: float, body: int = 0, refiner: RefinerConfig = NO_REFINER
+) -> tuple[DynamicsLearner, dict[str, Tensor]]:
     """Untrained dynamics with a path of the video tokens' own, and a batch.
 
     Args:
         crops: share of the steps on crops: 1, or 0 for steps after dreams.
+        body: numbers of a body sense that they dream.
+        refiner: of a second pass.
     """
-    fine = FineConfig(width=8, blocks=2, pool=2, reach=1, crop=2, crops=crops)
+    fine = FineConfig(width=8, blocks=2, pool=2, reach=1, crop=2, crops=crops, body=body > 0, refiner=refiner)
     config = DynamicsConfig(
         dim=32, heads=2, key_heads=1, layers=2, time_every=2, registers=1, frames=8, long_frames=8, window=6,
         bootstrap=0.5, dreamed=0.6, images=0.3, path="fine", fine=fine,
     )  # fmt: skip
     action = {"kind": "continuous", "size": 2}
-    shapes = {"video": 16, "grid": True, "audio": 2, "channels": 12, "pixels": 2, "action": action}
+    shapes = {"video": 16, "grid": True, "audio": 2, "channels": 12, "pixels": 2, "action": action, "body": body}
     patches = VideoTokenizer(VideoTokenizerConfig(kind="patches", channels=12), {"size": 8})
     model = Dynamics(config, shapes)
     model.describe_pixels(patches.network.colour, patches.network.mean)
@@ -131,4 +136,6 @@ def fine_dynamics(crops: float) -> tuple[DynamicsLearner, dict[str, Tensor]]:
         "scene": torch.randn(FINE_ROWS, 16, 12).half(),
         "action": torch.rand(FINE_ROWS, FINE_FRAMES, 2) * 2 - 1,
     }
+    if body:
+        batch["body"] = torch.randn(FINE_ROWS, FINE_FRAMES, body)
     return DynamicsLearner(model, config, patches), batch

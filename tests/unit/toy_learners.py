@@ -172,6 +172,8 @@ LEARNERS: dict[str, Callable[[], tuple[Learner, Batch]]] = {
     "dynamics, recomputed": partial(dynamics, recomputed=True),
     "dynamics on crops": partial(fine_dynamics, 1.0),
     "dynamics after their dreams": partial(fine_dynamics, 0.0),
+    "dynamics that feel, on crops": partial(fine_dynamics, 1.0, 3),
+    "dynamics that feel, after their dreams": partial(fine_dynamics, 0.0, 3),
     "cloning": cloning,
     "imagination": imagination,
     "puzzle codes of sound": sound_puzzle,

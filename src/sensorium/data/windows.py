@@ -166,11 +166,21 @@ class JoinedWindows:
         return self._first.batch(indices, seeds) | named
 
 
-def join(video: Windows, sound: Path | None) -> Windows | JoinedWindows:
-    """Windows of encoded video, joined with the encoded sound of the same frames if there is any."""
-    if sound is None:
-        return video
-    return JoinedWindows(video, sound=Windows(RecordingSet.open(sound), video.split, ("latent",), video.frames))
+def join(video: Windows, sound: Path | None, body: Path | None = None) -> Windows | JoinedWindows:
+    """Windows of encoded video, joined with what else there is of the same frames.
+
+    Args:
+        video: the windows.
+        sound: manifest of the encoded sound.
+        body: manifest of recordings with a body sense.
+    """
+    fields = {"sound": (sound, "latent"), "body": (body, "body")}
+    others = {
+        name: Windows(RecordingSet.open(manifest), video.split, (field,), video.frames)
+        for name, (manifest, field) in fields.items()
+        if manifest is not None
+    }
+    return JoinedWindows(video, **others) if others else video
 
 
 class WindowSource(Protocol):

@@ -18,6 +18,7 @@ from sensorium.data.sample_formats import to_video
 SCALE, GAP = 4, 8  # pixels
 GIF_SCALE, GIF_COLOURS = 8, 64
 LABEL, LETTERS = 20, 12  # pixels: height of the strip with the labels, and of its letters
+GAUGE = 32  # pixels: height of the strip that shows what is felt
 KINDS = (".mp4", ".gif")  # of films of dreams
 DREAMING, WATCHING = (240, 140, 20), (110, 110, 110)  # RGB of the bar: orange during the dream, grey before it
 
@@ -39,7 +40,14 @@ def write_movie(
     _write(path, shown, None if sounds is None else sounds.reshape(-1), rates)
 
 
-def write_dream(path: Path, pictures: np.ndarray, given: int, sound: np.ndarray | None, rates: tuple[int, int]) -> None:
+def write_dream(
+    path: Path,
+    pictures: np.ndarray,
+    given: int,
+    sound: np.ndarray | None,
+    rates: tuple[int, int],
+    felt: np.ndarray | None = None,
+) -> None:
     """Write one dream as MP4 (H.264, AAC), or as a silent animated GIF, by the suffix of the path (`KINDS`).
 
     Args:
@@ -48,9 +56,12 @@ def write_dream(path: Path, pictures: np.ndarray, given: int, sound: np.ndarray 
         given: true frames at the beginning.
         sound: float [S] in [-1, 1]; None makes a silent film.
         rates: frames a second, samples a second.
+        felt: the body sense, float [T, P], shown from -1 to 1 below the picture; None: there is none.
     """
     scale = _scale(path)
     rows = (_row([picture], time >= given, scale) for time, picture in enumerate(pictures))
+    if felt is not None:
+        rows = (np.concatenate([row, _gauge(numbers, row.shape[1])]) for row, numbers in zip(rows, felt, strict=True))
     _write_as(path, rows, sound, rates)
 
 
@@ -138,6 +149,16 @@ def _row(images: list[np.ndarray], dreaming: bool, scale: int = SCALE) -> np.nda
     bar = np.broadcast_to(np.array(DREAMING if dreaming else WATCHING, np.uint8), (height, GAP, 3))
     parts = [part for image in images for part in (image.repeat(scale, 0).repeat(scale, 1), bar)]
     return np.ascontiguousarray(np.concatenate(parts if len(images) == 1 else parts[:-1], 1))
+
+
+def _gauge(numbers: np.ndarray, width: int) -> np.ndarray:
+    """A strip with a bar for each number, up or down from its middle: uint8 [GAUGE, width, 3]."""
+    strip, middle = np.zeros((GAUGE, width, 3), np.uint8), GAUGE // 2
+    for place, value in enumerate(np.clip(numbers, -1, 1)):
+        left, right = (width * edge // len(numbers) for edge in (place, place + 1))
+        end = middle - round(float(value) * middle)
+        strip[min(middle, end) : max(middle, end) + 1, left : right - 1] = DREAMING
+    return strip
 
 
 def _labels(names: list[str], width: int) -> np.ndarray:

@@ -18,6 +18,7 @@ from sensorium.config import (
     Width,
     WorldSettings,
 )
+from sensorium.config.counts import recorded
 from sensorium.generation.dream_config import (
     ControlConfig,
     CounterfactualConfig,
@@ -29,7 +30,20 @@ from sensorium.generation.dream_config import (
 from sensorium.generation.tokenizer_config import Tokenizers
 
 LAST_FRAMES = 3  # frames before the one that is denoised, which the fine path sees as they are
+GLIMPSE, GLIMPSED = 14, 2  # rows and columns of pixels about the felt place, and frames, that the body sense sees
 PCA_FRAMES = 1500  # training frames that `reconstruction` fits principal components on
+
+
+class RefinerConfig(Section):
+    """A second pass over dreamed frames, which pulls them back to the look of the recordings."""
+
+    every: int = Field(
+        0, ge=0, description="frames from one that is refined to the next; 0: none is, nothing is learned"
+    )
+    width: Width = Field(32, ge=4, description="channels of its blocks")
+    blocks: Depth = Field(3, ge=1, description="blocks of two convolutions")
+    frames: int = Field(4, ge=2, description="frames of each window that it learns from in a step, harmed as in dreams")
+    spread: float = Field(0.05, gt=0, description="deviation of a pixel that its likelihood expects, of full scale")
 
 
 class FineConfig(Section):
@@ -50,6 +64,8 @@ class FineConfig(Section):
     spread: float = Field(
         0.04, gt=0, description="deviation of a copied pixel that the likelihood expects, of full scale"
     )
+    body: bool = Field(False, description="dream the body sense, too, and let sight follow it")
+    refiner: RefinerConfig = RefinerConfig()
 
     def check_grid(self, side: int) -> None:
         """Refuse a grid of `side` rows and columns of video tokens that coarse tokens do not fill, or below a crop.
@@ -165,6 +181,24 @@ class GenerationSettings(WorldSettings):
     dynamics: DynamicsConfig = DynamicsConfig()
     evaluations: GenerationEvaluations = GenerationEvaluations()
 
+    @property
+    def dreamed_body(self) -> int:
+        """Numbers of the body sense that dreams predict; 0 if they do not."""
+        fine = self.dynamics.fine_path
+        return recorded(self.data).body if fine is not None and fine.body else 0
+
+    def _check_body(self) -> None:
+        if not recorded(self.data).body:
+            raise ValueError(
+                f"dynamics.fine.body is true, and recordings of data.source {self.data.source} have no body sense; "
+                "set it to false"
+            )
+        if self.lines.agent:
+            raise ValueError(
+                "dynamics.fine.body is true, and agents (lines.agent) do not feel in their dreams yet; "
+                "set one of them to false"
+            )
+
     def checks(self) -> dict[str, Callable[[], None]]:
         """What the settings name on this machine."""
         own = {"tokenizers.video": self.tokenizers.video.check} if self.lines.generative else {}
@@ -223,4 +257,6 @@ class GenerationSettings(WorldSettings):
                         "set the kind to patches, or the path to filtered"
                     )
                 fine.check_grid(math.isqrt(self.tokenizers.video.tokens(self.data.size)))
+                if fine.body:
+                    self._check_body()
         return self

@@ -1,6 +1,7 @@
 """Dreams: the dynamics model samples one frame after the other, after a context, in constant memory.
 
-Layouts: B windows, T frames, N tokens, C channels. tau is the signal level: 0 noise, 1 clean.
+Layouts: B windows, T frames, N tokens (video first, then sound, then the body sense), C channels.
+tau is the signal level: 0 noise, 1 clean.
 """
 
 from __future__ import annotations
@@ -175,6 +176,8 @@ class Dreamer:
             new = euler_step(new, clean, tau, target)
         if self._stillness:
             new = self._stilled(new, newest.tokens)
+        if self._scene is not None and self.dynamics.paths.refines(self._number):
+            new = self.dynamics.paths.refine(new[:, 0], self._scene, self.sharpness)[:, None]
         self._newest = _Frame(new, move)
         return self.dynamics.restore(new)
 
@@ -213,12 +216,11 @@ class Dreamer:
         return torch.randn(like.shape, generator=generator).to(like, non_blocking=True)
 
     def _begun(self, noise: Tensor) -> Tensor:
-        """The noise that a frame begins with, [B, 1, N, C]: with a fine path less of it for sharp video."""
+        """The noise that a frame begins with, [B, 1, N, C]: with a fine path less of it where dreams are sharp."""
         if self.dynamics.fine is None or self.sharpness == 1:
             return noise
-        video, count = noise.clone(), self.dynamics.streams["video"]
-        video[:, :, :count] /= self.sharpness
-        return video
+        parts = self.dynamics.split(noise)
+        return torch.cat([part if name == "audio" else part / self.sharpness for name, part in parts.items()], dim=2)
 
     def _corrupted(self, frame: Tensor, number: int) -> Tensor:
         """A past frame [B, 1, N, C] with its share of noise."""

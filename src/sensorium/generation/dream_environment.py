@@ -16,7 +16,6 @@ from sensorium.data.environment import Observation
 from sensorium.generation.dream import Dreamer
 from sensorium.generation.observations import ObservationDecoder
 
-NO_BODY = np.zeros(0, np.float32)
 EVEN = 0.5  # probability of going on, below which an end is the likelier
 
 
@@ -82,10 +81,10 @@ class DreamEnvironment:
         self.beginning = begun = self._beginning(number)
         self.dreamer.begin(begun.tokens, begun.actions)
         self._memory, self._dreamed = self._decoder.remember(), 0
-        self._decoder.step(self._memory, begun.tokens)
+        shown = self._decoder.step(self._memory, begun.tokens)
         samples = begun.sound if begun.sound is not None else np.zeros(0, np.int16)
         last = samples[len(samples) - len(samples) // len(begun.pictures) :]
-        return Observation(begun.pictures[-1], last, NO_BODY, 0.0, self._done())
+        return Observation(begun.pictures[-1], last, shown.felt[-1], 0.0, self._done())
 
     def step(self, action: np.ndarray | None) -> DreamedObservation:
         """Dream the next frame, which an action leads to: float32 [A], int64 [], or None to dream without."""
@@ -94,7 +93,9 @@ class DreamEnvironment:
         self._dreamed += 1
         error = float(shown.round_trip_error[0])
         earned, over = self._earned()
-        return DreamedObservation(shown.pictures[0], shown.sound, NO_BODY, earned, self._done(), error, terminated=over)
+        return DreamedObservation(
+            shown.pictures[0], shown.sound, shown.felt[0], earned, self._done(), error, terminated=over
+        )
 
     def _done(self) -> bool:
         return self._frames is not None and self._dreamed >= self._frames

@@ -3,8 +3,8 @@
 After Dreamer 4 (Hafner et al. 2025, arXiv:2509.24527), sections 3.2 and 3.4. Attention is factorised: some layers
 attend over the tokens of one frame, the others over the frames of one token place, causally.
 
-Layouts: B windows, T frames, N tokens a frame (video first, then sound), C channels, D width, A agent tokens,
-S = N + registers + 2 tokens of the transformer a frame.
+Layouts: B windows, T frames, N tokens a frame (video first, then sound, then the body sense), C channels, D width,
+A agent tokens, S = N + registers + 2 tokens of the transformer a frame, M tokens of the body sense.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ class Dynamics(Loadable):
         shapes: {"video": tokens a frame, "grid": whether they form a square grid, "audio": tokens a frame, 0 for
             recordings without sound, "channels": C, "pixels": rows and columns of pixels in a video token whose
             channels are its pixels, else 1 (it may be missing), "action": {"kind": "continuous" | "discrete", "size":
-            numbers or choices} or None for recordings without actions}.
+            numbers or choices} or None for recordings without actions, "body": numbers of the body sense, which a fine
+            path may dream (it may be missing)}.
 
     Raises:
         ValueError: if video tokens on a grid are no square, or do not suit the fine path.
@@ -71,7 +72,10 @@ class Dynamics(Loadable):
         super().__init__()
         video, audio, channels = int(shapes["video"]), int(shapes["audio"]), int(shapes["channels"])
         self.streams = {"video": video, "audio": audio} if audio else {"video": video}
-        self.tokens, self.channels, self.dim = video + audio, channels, config.dim
+        self.body = int(shapes.get("body", 0)) if config.fine_path and config.fine.body else 0
+        if self.body:
+            self.streams["body"] = -(-self.body // channels)
+        self.tokens, self.channels, self.dim = sum(self.streams.values()), channels, config.dim
         self.window, dim = config.window, config.dim
         for name, value in {"mean": 0.0, "deviation": 1.0, "change": 1.0}.items():
             self.register_buffer(name, torch.full((self.tokens, channels), value))
@@ -155,8 +159,7 @@ class Dynamics(Loadable):
         Returns:
             the context for T frames, of which frame t follows context frames 0 ... t.
         """
-        condition = self._condition(given)
-        seen = self._see(frames, given, condition, None, keep=frames.shape[1])
+        seen, condition = self._see(frames, given, None, keep=frames.shape[1])
         hidden = self._embed(seen.tokens, condition)
         caches = {layer: ContextCache(self.window, self.places.device) for layer in self._layers_over_time()}
         last = list(caches)[-1]
@@ -183,28 +186,40 @@ class Dynamics(Loadable):
             agent: embeddings of agent tokens, [A, D]; None: there are none. A context has none.
             sharpness: of what the fine path copies (`FinePath.predict`).
         """
-        condition = self._condition(given)
         carry, caches = (context.carry, context.caches) if context else (None, {})
-        seen = self._see(frames, given, condition, carry, single=context is not None)
+        seen, condition = self._see(frames, given, carry, single=context is not None)
         hidden = self._transform(self._embed(seen.tokens, condition, agent), range(len(self.blocks)), caches)
         return self._predict(hidden, seen, given.tau, 0, sharpness)
 
-    def denoise_crops(self, crops: Tensor, recent: Tensor, given: Conditioning, crop: Crop) -> Prediction:
+    def denoise_crops(
+        self, crops: Tensor, recent: Tensor, given: Conditioning, crop: Crop, felt: Tensor | None = None
+    ) -> Prediction:
         """Predict the clean video tokens of parts of frames by the fine path alone, which sees the last frames.
 
         Args:
             crops: [B, T, side^2, C], each noised to its own level.
-            recent: video tokens of the frames before each, [B, T, LAST_FRAMES, N, C].
+            recent: tokens of the frames before each, video and body sense, [B, T, LAST_FRAMES, N, C].
             given: of these frames.
             crop: where the parts are, [B T].
+            felt: the body sense, noised to the same levels, [B, T, M, C]; None if it is not dreamed.
+
+        Returns:
+            the tokens of the parts, and behind them those of the body sense.
         """
-        assert self.fine is not None
-        levels, moves = self._condition(given)
-        scene = None if given.scene is None else given.scene.repeat_interleave(crops.shape[1], dim=0)
-        noised, before, condition = (part.flatten(0, 1) for part in (crops, recent, levels + moves))
-        looked = self.fine.look(noised, before, scene, condition, crop)
-        tokens, mixture = self.fine.predict(looked, None, given.tau.flatten())
-        return Prediction(tokens.unflatten(0, crops.shape[:2]), crops.new_zeros(*crops.shape[:2], 0, self.dim), mixture)
+        fine = self.fine
+        assert fine is not None
+        shape, (levels, moves), bodies, body, prior = crops.shape[:2], self._condition(given), None, None, None
+        scene = None if given.scene is None else given.scene.repeat_interleave(shape[1], dim=0)
+        noised, tau, before = (part.flatten(0, 1) for part in (crops, given.tau, recent))
+        video, last = before[:, :, : self.streams["video"]], before[:, -1, self.streams["video"] :]
+        if fine.body is not None and felt is not None:
+            body, prior = self.paths.feel_after(before, moves.flatten(0, 1), self.change, felt.flatten(0, 1), tau)
+            bodies, prior = (last, body.detach()), prior.map(lambda part: part.unflatten(0, shape))
+            moves = moves + fine.body.condition(*bodies).view_as(moves)
+        looked = fine.look(noised, video, scene, (levels + moves).flatten(0, 1), crop, bodies)
+        tokens, mixture = fine.predict(looked, None, tau)
+        tokens = tokens if body is None else torch.cat([tokens, body], dim=1)
+        return Prediction(tokens.unflatten(0, shape), crops.new_zeros(*shape, 0, self.dim), mixture, prior)
 
     def watch(self, frames: Tensor, given: Conditioning, agent: Tensor) -> Tensor:
         """States of agent tokens at the frames of a window, [B, T, A, D], as they are where a stream keeps frames.
@@ -214,8 +229,7 @@ class Dynamics(Loadable):
             given: of these frames.
             agent: embeddings of agent tokens, [A, D].
         """
-        condition = self._condition(given)
-        seen = self._see(frames, given, condition, None, keep=frames.shape[1])
+        seen, condition = self._see(frames, given, None, keep=frames.shape[1])
         hidden = self._transform(self._embed(seen.tokens, condition, agent), range(len(self.blocks)), {})
         return self.norm(hidden)[:, :, len(self.places) :]
 
@@ -241,8 +255,7 @@ class Dynamics(Loadable):
         Returns:
             the clean tokens of the frames that are not kept, [B, T - keep, N, C]; the agent states of all frames.
         """
-        condition = self._condition(given)
-        seen = self._see(frames, given, condition, memory.carry, keep)
+        seen, condition = self._see(frames, given, memory.carry, keep)
         if keep:
             memory.carry = self.paths.after(seen, keep)
         hidden = self._embed(seen.tokens, condition, agent)
@@ -279,14 +292,17 @@ class Dynamics(Loadable):
         self,
         frames: Tensor,
         given: Conditioning,
-        condition: tuple[Tensor, Tensor],
         carry: Carry | None,
         keep: int = 0,
         single: bool = False,
-    ) -> Seen:
-        """What the transformer sees of frames [B, T, N, C] (`Paths.see`)."""
-        levels, moves = condition
-        return self.paths.see(frames, given.tau, levels + moves, given.scene, self.change, carry, keep, single)
+    ) -> tuple[Seen, tuple[Tensor, Tensor]]:
+        """What the transformer sees of frames [B, T, N, C] (`Paths.see`), and their condition, with what is felt."""
+        levels, moves = self._condition(given)
+        felt = self.paths.feel(frames, given.tau, moves, self.change, carry, keep, single)
+        if felt is not None and self.fine is not None and self.fine.body is not None:
+            moves = moves + self.fine.body.condition(felt.before, felt.tokens)
+        how = (given.scene, self.change, carry, keep, single, felt)
+        return self.paths.see(frames, given.tau, levels + moves, *how), (levels, moves)
 
     def _embed(self, seen: Tensor, condition: tuple[Tensor, Tensor], agent: Tensor | None = None) -> Tensor:
         """Tokens of the transformer [B, T, S + A, D] from those of the streams [B, T, n, D]."""
@@ -330,4 +346,5 @@ class Dynamics(Loadable):
         hidden = self.norm(hidden)
         states = hidden[:, :, : self.paths.count]
         tokens, mixture = self.paths.predict(states, self.read_out, seen, tau, keep, sharpness)
-        return Prediction(tokens, hidden[:, :, len(self.places) :], mixture)
+        prior = None if seen.felt is None else seen.felt.prior
+        return Prediction(tokens, hidden[:, :, len(self.places) :], mixture, prior)

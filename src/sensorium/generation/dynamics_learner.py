@@ -10,12 +10,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from sensorium.generation.body_sense import to_tokens
 from sensorium.generation.clips import Clips
 from sensorium.generation.conditioning import FINEST, Conditioning
 from sensorium.generation.config import LAST_FRAMES, DynamicsConfig
 from sensorium.generation.dream import dream
 from sensorium.generation.dynamics import Dynamics
-from sensorium.generation.fine_objective import crop_of, draw_crops, guided, video_loss
+from sensorium.generation.fine_objective import crop_of, draw_crops, guided, refining_loss, video_loss
 from sensorium.generation.kalman import kalman_filter
 from sensorium.generation.memory import Context
 from sensorium.generation.paths import Prediction
@@ -46,7 +47,8 @@ class DynamicsLearner(Learner):
     """x-prediction losses of flow matching and of the bootstrap, weighted by the ramp, in fp32; one term a stream.
 
     Batches: latent [B, T, N, C]; scene [B, N, C], a frame of the same recording not after the window's first; with
-    sound also sound [B, T, N_a, C]; with actions action [B, T, A] or [B, T]. T is `long_frames`.
+    sound also sound [B, T, N_a, C]; with actions action [B, T, A] or [B, T]; with a body sense body [B, T, P]. T is
+    `long_frames`.
 
     Every frame of a clip but the first is denoised after its own context, which is nearly clean. Every `long_every`-th
     step trains whole windows; the others cut them into clips of `frames` frames, so all batches have the same number
@@ -66,7 +68,8 @@ class DynamicsLearner(Learner):
         crops = config.fine.crops if dynamics.fine is not None and not trained else 0.0
         self._on_crops = crops * config.training.steps  # so many first steps
         self.dynamics, self.config = dynamics, config
-        self.scale = RunningScale(dict.fromkeys(dynamics.streams, 1.0))
+        refined = ("refined",) if dynamics.fine is not None and dynamics.fine.refiner is not None else ()
+        self.scale = RunningScale(dict.fromkeys((*dynamics.streams, *refined), 1.0))
         self.observed = self.scale.names
         self._decoder = [tokenizer.requires_grad_(False)]  # in a list, so that it is no part of the learner's state
 
@@ -84,9 +87,16 @@ class DynamicsLearner(Learner):
         self.scale.observe(metrics)
 
     def forward(self, batch: Batch, draw: Draw) -> tuple[Tensor, Metrics]:
-        clean = self.dynamics.standardise(tokens_of(batch))
-        if draw.step < self._on_crops:
-            return self._from_crops(clean, batch, draw)
+        clean, fine = self.dynamics.standardise(tokens_of(batch)), self.dynamics.fine
+        losses, error = (self._from_crops if draw.step < self._on_crops else self._from_clips)(clean, batch, draw)
+        if fine is not None and fine.refiner is not None:
+            parts, scene = self.dynamics.split(clean), self.dynamics.encode_scene(batch["scene"])
+            losses["refined"] = refining_loss(fine, parts["video"], parts.get("body"), scene, draw).mean()
+        metrics = {name: loss.detach() for name, loss in losses.items()} | {"error_from_noise": error}
+        return self.scale(losses), metrics
+
+    def _from_clips(self, clean: Tensor, batch: Batch, draw: Draw) -> tuple[dict[str, Tensor], Tensor]:
+        """Losses of whole frames, and the squared error of those from pure noise."""
         rows, frames = clean.shape[:2]
         alone = evenly(draw, self.config.images)
         windows = self._windows(clean, batch, draw, alone)
@@ -96,19 +106,19 @@ class DynamicsLearner(Learner):
         errors = [self._errors(part) for part in parts]
         sums = {name: torch.stack([part[name] for part in errors]).sum() for name in errors[0]}
         means = {name: total / (rows * frames) for name, total in sums.items() if name in self.dynamics.streams}
-        metrics = {name: value.detach() for name, value in means.items()}
-        metrics["error_from_noise"] = sums["from_noise"] / sums["from_noise_frames"].clamp_min(1)
-        return self.scale(means), metrics
+        return means, sums["from_noise"] / sums["from_noise_frames"].clamp_min(1)
 
-    def _from_crops(self, clean: Tensor, batch: Batch, draw: Draw) -> tuple[Tensor, Metrics]:
-        """The loss of the fine path alone, on a part of each frame that has enough frames before it.
+    def _from_crops(self, clean: Tensor, batch: Batch, draw: Draw) -> tuple[dict[str, Tensor], Tensor]:
+        """The same of the fine path alone, on a part of each frame that has enough frames before it.
 
         Neither the transformer nor sound is trained here: what moves where is learned at a fraction of their cost.
         """
         fine = self.dynamics.fine
         assert fine is not None
-        video, later = self.dynamics.split(clean)["video"], slice(LAST_FRAMES, None)
-        recent = video[:, :-1].unfold(1, LAST_FRAMES, 1).movedim(-1, 2)
+        parts, later = self.dynamics.split(clean), slice(LAST_FRAMES, None)
+        video, felt = parts["video"], parts.get("body")
+        kept = video if felt is None else torch.cat([video, felt], dim=2)
+        recent = kept[:, :-1].unfold(1, LAST_FRAMES, 1).movedim(-1, 2)
         crop = crop_of(fine.config, draw_crops(fine.config, video, draw)[:, later])
         true = crop.cut_tokens(video[:, later].flatten(0, 1)).unflatten(0, recent.shape[:2])
         levels = signal_levels(draw, video.shape[1], torch.zeros(len(video), dtype=torch.bool), _FROM_NOISE)
@@ -117,13 +127,26 @@ class DynamicsLearner(Learner):
         action = batch["action"][:, later] if "action" in batch else None
         labelled = draw.uniform("labelled") >= self.config.unlabelled
         given = Conditioning(levels.tau, levels.step_size, action, labelled, self.dynamics.encode_scene(batch["scene"]))
-        made = self.dynamics.denoise_crops(noised, recent, given, crop)
+        if felt is not None:
+            felt = felt[:, later]
+            body = corrupt(felt, draw.normal("felt noise", *felt.shape[1:]), levels.tau)
+        made = self.dynamics.denoise_crops(noised, recent, given, crop, *([] if felt is None else [body]))
         assert made.mixture is not None
-        loss = video_loss(fine, made.mixture, made.tokens, true, true, _first_decides(levels.tau)).mean()
+        tokens, weight, losses = made.tokens[:, :, : true.shape[2]], _first_decides(levels.tau), {}
+        losses["video"] = video_loss(fine, made.mixture, tokens, true, true, weight).mean()
+        if felt is not None:
+            losses["body"] = self._body_loss(made, made.tokens[:, :, true.shape[2] :], felt, felt, weight).mean()
         from_noise = levels.tau == 0
-        squared = ((made.tokens.detach() - true).square().mean((2, 3)) * from_noise).sum()
-        metrics = {"video": loss.detach(), "error_from_noise": squared / from_noise.sum().clamp_min(1)}
-        return self.scale({"video": loss}), metrics
+        squared = ((tokens.detach() - true).square().mean((2, 3)) * from_noise).sum()
+        return losses, squared / from_noise.sum().clamp_min(1)
+
+    def _body_loss(self, made: Prediction, prediction: Tensor, target: Tensor, clean: Tensor, weight: Tensor) -> Tensor:
+        """Of the body sense of each frame, [B, T]."""
+        assert self.dynamics.fine is not None
+        assert self.dynamics.fine.body is not None
+        assert made.prior is not None
+        change = self.dynamics.split(self.dynamics.change)["body"]
+        return self.dynamics.fine.body.loss(prediction, target, made.prior, clean, change, weight)
 
     def _windows(self, clean: Tensor, batch: Batch, draw: Draw, alone: Tensor) -> Clips:
         """Windows with all that is drawn for them; those in `alone`, bool [B], have no context to dream."""
@@ -163,9 +186,13 @@ class DynamicsLearner(Learner):
         weight = ramp_weight(levels.tau)
         losses = {name: weight * error.mean((2, 3)) for name, error in self.dynamics.split(squared).items()}
         if self.dynamics.fine is not None and prediction.mixture is not None:
-            made, wanted, true = (self.dynamics.split(part)["video"] for part in (prediction.tokens, target, clean))
-            first = _first_decides(levels.tau)
-            losses["video"] = video_loss(self.dynamics.fine, prediction.mixture, made, wanted, true, first)
+            made, wanted, true = (self.dynamics.split(part) for part in (prediction.tokens, target, clean))
+            first, mixture = _first_decides(levels.tau), prediction.mixture
+            losses["video"] = video_loss(
+                self.dynamics.fine, mixture, made["video"], wanted["video"], true["video"], first
+            )
+            if "body" in made:
+                losses["body"] = self._body_loss(prediction, made["body"], wanted["body"], true["body"], first)
         from_noise = (levels.tau == 0) & ~levels.bootstrapped
         return {name: loss.sum() for name, loss in losses.items()} | {
             "from_noise": (squared.detach().mean((2, 3)) * from_noise).sum(),
@@ -232,7 +259,10 @@ class DynamicsLearner(Learner):
             pictures = torch.cat([walked[-1], noise[:, [number]]], dim=1)
             made = self.dynamics.stream(pictures, given, memory, keep=1, sharpness=clips.sharpness).tokens[:, 0]
             parts, truth = self.dynamics.split(made), clean[:, number]
-            parts["video"] = guided(fine, parts["video"], self.dynamics.split(truth)["video"])
+            true = self.dynamics.split(truth)
+            parts["video"] = guided(fine, parts["video"], true["video"])
+            if fine.body is not None:
+                parts["body"] = fine.body.guided(parts["body"], true["body"])
             mixed = torch.where(chosen[:, number], torch.cat(list(parts.values()), dim=1), truth)[:, None]
             walked.append(self.dynamics.blur(mixed, blur[:, [number]], tau[:, [number]]))
         walked.append(frames[:, -1:])
@@ -303,6 +333,8 @@ def _first_decides(tau: Tensor) -> Tensor:
 
 
 def tokens_of(batch: Batch) -> Tensor:
-    """All tokens of a batch of latents, float32 [B, T, N, C]: video, then sound if there is any."""
+    """All tokens of a batch of latents, float32 [B, T, N, C]: video, then sound and body sense if they are dreamed."""
     streams = [batch[name].float() for name in ("latent", "sound") if name in batch]
+    if "body" in batch:
+        streams.append(to_tokens(batch["body"].float(), streams[0].shape[-1]))
     return torch.cat(streams, dim=2)

@@ -13,12 +13,16 @@ from torch.nn import functional as F
 
 from sensorium.generation.config import FineConfig
 from sensorium.generation.fine_path import Crop, FinePath, Mixture, on_grid
+from sensorium.generation.harm import harmed
+from sensorium.generation.refiner import felt_maps
 from sensorium.randomness import Draw
 
 _UNIT = 0.25  # of a picture's values, about their deviation: errors are in this unit
 _LIKELIHOOD = 0.7  # share of the likelihood in the loss
 _OFF = 0.125  # difference, blurred, by which a dream has left the truth
 _BLUR = 5  # rows and columns of pixels
+_FELT = 4.0  # weight that is added where the body is felt: it is small, and what is steered
+_UNSURE = 0.03  # deviation of the place that the second pass is given, of half the picture
 _STILL = 0.02  # mean squared change of a token by which crops where nothing moves are drawn, too
 
 
@@ -82,3 +86,31 @@ def guided(fine: FinePath, dreamed: Tensor, truth: Tensor) -> Tensor:
     blurred = F.avg_pool2d(F.pad(off, [_BLUR // 2] * 4, mode="replicate"), _BLUR, stride=1).abs().amax(1, keepdim=True)
     left = F.max_pool2d((blurred > _OFF).float(), fine.pixels) > 0
     return torch.where(left.flatten(1)[..., None], truth, dreamed)
+
+
+def refining_loss(fine: FinePath, video: Tensor, felt: Tensor | None, scene: Tensor, draw: Draw) -> Tensor:
+    """How surprising the true frames are to the second pass, which sees them harmed, of each window [B].
+
+    Args:
+        fine: the path, which has a second pass.
+        video: true frames, standardised, [B, T, N, C].
+        felt: the body sense, [B, T, M, C]; None without one.
+        scene: an earlier frame, standardised, [B, N, C].
+        draw: of the windows.
+    """
+    refiner = fine.refiner
+    assert refiner is not None
+    rows, count = len(video), refiner.config.frames
+    chosen = draw.integers("refined", video.shape[1], count)
+    each = torch.arange(rows, device=video.device)[:, None]
+    truth = fine.show(on_grid(video[each, chosen].flatten(0, 1)))
+    places = sure = None
+    if fine.body is not None and felt is not None:
+        sure = fine.body.place(felt[each, chosen])
+        places = sure + _UNSURE * draw.uniform("unsure", count, 1) * draw.normal("unsure of", count, 2)
+    harm = harmed(truth.unflatten(0, (rows, count)), sure, draw)
+    earlier = fine.show(on_grid(scene)).repeat_interleave(count, dim=0)
+    nats = refiner.surprise(truth, harm, earlier, None if places is None else places.flatten(0, 1))
+    if sure is not None:
+        nats = nats * (1 + _FELT * felt_maps(sure.flatten(0, 1), nats.shape[-1])[:, 1])
+    return nats.mean((1, 2)).view(rows, count).mean(1)

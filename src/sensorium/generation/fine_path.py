@@ -19,8 +19,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sensorium.generation.body_sense import BodySense
 from sensorium.generation.config import LAST_FRAMES, FineConfig
 from sensorium.generation.copies import Sources, mean_copy, surprise, surrounded
+from sensorium.generation.refiner import Refiner
 
 _STILL = 4.0  # logit by which training starts with what was there before
 _VARIANCE = 0.1  # of a standardised token about its prediction, at the start
@@ -114,6 +116,7 @@ class FinePath(nn.Module):
         channels: C.
         pixels: rows and columns of pixels in a token that copies may be shifted by; 1: copies are of whole tokens.
         dim: D.
+        body: tokens of the body sense; 0: there is none.
 
     Raises:
         ConfigurationError: if the coarse tokens or the crops do not fill the grid.
@@ -125,7 +128,7 @@ class FinePath(nn.Module):
     offset: Tensor
     places: Tensor
 
-    def __init__(self, config: FineConfig, grid: int, channels: int, pixels: int, dim: int) -> None:
+    def __init__(self, config: FineConfig, grid: int, channels: int, pixels: int, dim: int, body: int = 0) -> None:
         super().__init__()
         config.check_grid(grid)
         if channels % pixels**2:
@@ -134,7 +137,7 @@ class FinePath(nn.Module):
         self.coarse = (grid // config.pool) ** 2
         width, pool = config.width, config.pool
         self.read_frames = nn.Conv2d(2 * channels, dim, pool, stride=pool)
-        self.enter = nn.Conv2d(channels * (LAST_FRAMES + 2) + 2, width, 3, padding=1)
+        self.enter = nn.Conv2d(channels * (LAST_FRAMES + 2) + (4 if body else 2), width, 3, padding=1)
         self.condition = nn.Sequential(nn.Linear(dim, dim), nn.SiLU())
         self.blocks = nn.ModuleList(FineBlock(width, dim, 1 + number % 2) for number in range(config.blocks))
         self.down = nn.Conv2d(width, dim, pool, stride=pool)
@@ -156,6 +159,9 @@ class FinePath(nn.Module):
         self.register_buffer("offset", torch.zeros(channels))
         places = (torch.arange(grid) + 0.5) / grid * 2 - 1
         self.register_buffer("places", torch.stack(torch.meshgrid(places, places, indexing="ij")), persistent=False)
+        colours = channels // pixels**2
+        self.body = BodySense(body, channels, grid, colours, dim) if body else None
+        self.refiner = Refiner(config.refiner, colours, pixels, bool(body)) if config.refiner.every else None
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def describe(self, to_pixels: Tensor, offset: Tensor) -> None:
@@ -168,12 +174,40 @@ class FinePath(nn.Module):
         """Standardised tokens on a grid [R, C, G, G] -> pictures [R, c, H, W]."""
         return F.pixel_shuffle(self._mixed(grid, self.to_pixels) + self.offset[:, None, None], self.pixels)
 
+    def draw(self, pictures: Tensor) -> Tensor:
+        """The inverse of `show`, as frames of tokens [R, N, C]."""
+        grid = F.pixel_unshuffle(pictures, self.pixels) - self.offset[:, None, None]
+        return self._mixed(grid, self.to_tokens).flatten(2).transpose(1, 2)
+
+    def refine(self, frames: Tensor, scene: Tensor, felt: Tensor | None, sharpness: float) -> Tensor:
+        """Dreamed video tokens [R, N, C] after the second pass, of the same shape.
+
+        Args:
+            frames, scene: standardised tokens, [R, N, C].
+            felt: the body sense of these frames, [R, M, C]; None without one.
+            sharpness: as for `predict`.
+        """
+        assert self.refiner is not None
+        places = None if self.body is None or felt is None else self.body.place(felt)
+        pictures, earlier = self.show(on_grid(frames)), self.show(on_grid(scene))
+        return self.draw(self.refiner.refine(pictures, earlier, places, sharpness))
+
+    def show_all(self, frames: Tensor) -> Tensor:
+        """Standardised tokens of frames [R, T, N, C] -> their pictures as channels of one, [R, T c, H, W]."""
+        return self.show(on_grid(frames.flatten(0, 1))).unflatten(0, frames.shape[:2]).flatten(1, 2)
+
     def read(self, frames: Tensor) -> Tensor:
         """Tokens for the transformer of earlier frames [R, 2, N, C], each with the one before it -> [R, n, D]."""
         return self.read_frames(self._beside(frames)).flatten(2).transpose(1, 2)
 
     def look(
-        self, noised: Tensor, recent: Tensor, scene: Tensor | None, condition: Tensor, crop: Crop | None = None
+        self,
+        noised: Tensor,
+        recent: Tensor,
+        scene: Tensor | None,
+        condition: Tensor,
+        crop: Crop | None = None,
+        felt: tuple[Tensor, Tensor] | None = None,
     ) -> Looked:
         """What the blocks above the transformer find in frames that are denoised.
 
@@ -183,10 +217,14 @@ class FinePath(nn.Module):
             scene: an earlier frame of the recording, [R, N, C]; None: the last frame stands for it.
             condition: embedding of level, step size and action, [R, D].
             crop: where the blocks look; None: everywhere.
+            felt: what is felt in the frame before and in this one, [R, M, C] each; None without a body sense.
         """
         stay = recent[:, -1] if scene is None else scene
         frame, still, places = on_grid(noised), on_grid(stay), self.places.expand(len(noised), -1, -1, -1)
-        seen = torch.cat([self._beside(recent), still, places], dim=1)
+        parts = [self._beside(recent), still, places]
+        if self.body is not None and felt is not None:
+            parts.append(self.body.maps(*felt))
+        seen = torch.cat(parts, dim=1)
         reach = self.config.reach
         around, scenery = surrounded(self.show(on_grid(recent[:, -1])), reach), self.show(still)
         if crop is not None:

@@ -1,7 +1,7 @@
 """Streamed observations: pictures and sounds to the tokens that the dynamics predict, and such tokens back.
 
-Layouts: E sequences side by side, T frames, N tokens a frame (video first, then sound), C channels, H and W pixels,
-S samples a frame.
+Layouts: E sequences side by side, T frames, N tokens a frame (video, then sound and body sense), C channels, H and W
+pixels, S samples a frame.
 """
 
 from __future__ import annotations
@@ -67,11 +67,13 @@ class Decoded:
         round_trip_error: float32 [T], root mean square difference between the video tokens and those that the
             tokenizer makes of the decoded picture, in units of the standard deviation of the training tokens. It is
             high for tokens that no true picture has.
+        felt: the body sense, float32 [T, P]; without numbers where the dynamics do not dream it.
     """
 
     pictures: np.ndarray
     sound: np.ndarray
     round_trip_error: np.ndarray
+    felt: np.ndarray
 
 
 class ObservationDecoder:
@@ -80,10 +82,12 @@ class ObservationDecoder:
     Args:
         video: tokenizer of the pictures.
         std: [tokens, C], standard deviation of the training tokens of the video.
-        audio: tokenizer of the sound, on the same device; None: the dynamics predict pictures alone.
+        audio: tokenizer of the sound, on the same device; None: the dynamics predict no sound.
+        body: numbers of the body sense, 0 if the dynamics do not dream it.
     """
 
-    def __init__(self, video: VideoTokenizer, std: Tensor, audio: AudioTokenizer | None) -> None:
+    def __init__(self, video: VideoTokenizer, std: Tensor, audio: AudioTokenizer | None, body: int = 0) -> None:
+        self._body, self._sound_tokens = body, 0 if audio is None else audio.tokens
         self._decoding, self._encoding, self._std = video.decoding, video.encoding, std
         self._audio = None if audio is None else audio.decoding
 
@@ -100,9 +104,11 @@ class ObservationDecoder:
         images = self._decoding.step(memory.pictures, video).clamp(0, 1)
         difference = (self._encoding.step(memory.round_trip, images) - video) / self._std
         if self._audio is not None:
-            sound = to_audio(self._audio.step(memory.sound, frames[:, :, count:])[0].flatten()).cpu().numpy()
+            heard = frames[:, :, count : count + self._sound_tokens]
+            sound = to_audio(self._audio.step(memory.sound, heard)[0].flatten()).cpu().numpy()
         return Decoded(
             pictures=to_video(images[0]).cpu().numpy(),
             sound=sound,
             round_trip_error=difference[0].square().mean((1, 2)).sqrt().cpu().numpy(),
+            felt=frames[0, :, count + self._sound_tokens :].flatten(1)[:, : self._body].cpu().numpy(),
         )

@@ -1,7 +1,7 @@
 """The ways of frames into and out of the transformer: what it sees of each stream, what its states predict.
 
-Layouts: B windows, T frames, N tokens a frame (video first, then sound), C channels, D width, n tokens of the
-transformer for all streams of a frame.
+Layouts: B windows, T frames, N tokens a frame (video first, then sound, then the body sense), C channels, D width, n
+tokens of the transformer for all streams of a frame, M tokens of the body sense.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from sensorium.generation.config import LAST_FRAMES, DynamicsConfig
+from sensorium.generation.body_sense import Felt
+from sensorium.generation.config import GLIMPSED, LAST_FRAMES, DynamicsConfig
 from sensorium.generation.filtered_path import FilteredPath
 from sensorium.generation.fine_path import FinePath, Looked, Mixture
 from sensorium.generation.kalman import Gaussian
@@ -25,13 +26,16 @@ class Seen(NamedTuple):
         tokens: for the transformer, [B, T, n, D].
         looked: what the fine path needs of the frames that are denoised; None without one.
         filtered: posterior and inputs of the filtered path, of all frames; None without one.
-        whole: video of the last frames before, and of all frames, [B, LAST_FRAMES + T, N, C]; None without a fine path.
+        whole: what the fine path keeps of the last frames before and of all frames, video and body sense,
+            [B, LAST_FRAMES + T, N, C]; None without a fine path.
+        felt: the body sense; None without one.
     """
 
     tokens: Tensor
     looked: Looked | None
     filtered: tuple[Gaussian, Tensor] | None
     whole: Tensor | None
+    felt: Felt | None = None
 
 
 class Prediction(NamedTuple):
@@ -41,19 +45,21 @@ class Prediction(NamedTuple):
         tokens: clean tokens, standardised, [B, T, N, C].
         agent: states of the agent tokens, [B, T, A, D].
         mixture: what the video tokens come from, of B T pictures; None without a fine path.
+        prior: the body sense that is expected, [B, T, M, C]; None without one.
     """
 
     tokens: Tensor
     agent: Tensor
     mixture: Mixture | None = None
+    prior: Gaussian | None = None
 
 
 class Paths(nn.Module):
-    """The fine path of video tokens, if the settings ask for it, and the filtered one of all other tokens.
+    """The fine path of video tokens and of the body sense, if the settings ask for it, and the filtered one of others.
 
     Args:
         config: the section of the dynamics.
-        streams: tokens a frame of "video", and of "audio" if there is sound.
+        streams: tokens a frame of "video", of "audio" if there is sound, and of "body" if it is dreamed.
         grid: rows and columns of the video tokens; 0 if they form no grid.
         channels: C.
         pixels: rows and columns of pixels in a video token whose channels are its pixels, else 1.
@@ -66,17 +72,15 @@ class Paths(nn.Module):
         super().__init__()
         self.streams, self.channels, self.dim = streams, channels, config.dim
         fine = config.fine_path
-        filtered = {name: count for name, count in streams.items() if name != "video" or fine is None}
+        filtered = {name: count for name, count in streams.items() if name == "audio" or fine is None}
         side = (grid, grid) if grid else (1, streams["video"])
         self.filtered = FilteredPath(filtered, side, channels, config.dim) if filtered else None
-        self.fine = FinePath(fine, grid, channels, pixels, config.dim) if fine else None
+        self.fine = FinePath(fine, grid, channels, pixels, config.dim, streams.get("body", 0)) if fine else None
         self.count = (self.fine.coarse if self.fine else 0) + sum(filtered.values())
 
     def split(self, tokens: Tensor) -> dict[str, Tensor]:
         """Tokens [..., N, C] -> stream -> [..., tokens of the stream, C]."""
-        audio = self.streams.get("audio", 0)
-        video, *sound = tokens.split([tokens.shape[-2] - audio, audio] if audio else [tokens.shape[-2]], dim=-2)
-        return {"video": video, "audio": sound[0]} if sound else {"video": video}
+        return dict(zip(self.streams, tokens.split(list(self.streams.values()), dim=-2), strict=True))
 
     def encode_scene(self, video: Tensor) -> Tensor:
         """What `see` is shown of an earlier frame, of its standardised video tokens [B, n, C]."""
@@ -91,8 +95,58 @@ class Paths(nn.Module):
         blurred = (1 - level) * noise + level * frames
         if self.fine is None:
             return blurred
-        count = self.streams["video"]
-        return torch.cat([frames[:, :, :count], blurred[:, :, count:]], dim=2)
+        exact, noised = self.split(frames), self.split(blurred)
+        return torch.cat([(noised if name == "audio" else exact)[name] for name in self.streams], dim=2)
+
+    def feel(
+        self, frames: Tensor, tau: Tensor, moves: Tensor, change: Tensor, carry: Carry | None, keep: int, single: bool
+    ) -> Felt | None:
+        """The body sense of frames, as they are where they are kept and as predicted elsewhere; arguments of `see`.
+
+        Args:
+            moves: embedding of the actions, [B, T, D].
+        """
+        body = None if self.fine is None else self.fine.body
+        if body is None:
+            return None
+        shape = frames.shape[:2]
+        if single:
+            frames, tau, moves = (part.flatten(0, 1)[:, None] for part in (frames, tau, moves))
+        whole = self._whole(frames, carry)
+        felt = whole[:, :, -body.tokens :]
+        tokens, before = felt[:, LAST_FRAMES:], felt[:, LAST_FRAMES - 1 : -1]
+        predicted, prior = tokens[:, keep:], None
+        if keep < frames.shape[1]:
+            recent = whole[:, keep:-1].unfold(1, LAST_FRAMES, 1).movedim(-1, 2).flatten(0, 1)
+            noised, led, level = (part[:, keep:].flatten(0, 1) for part in (tokens, moves, tau))
+            made, expected = self.feel_after(recent, led, change, noised, level)
+            predicted, prior = (
+                made.unflatten(0, (len(frames), -1)),
+                expected.map(lambda part: part.reshape(shape[0], -1, *part.shape[1:])),
+            )
+            tokens = torch.cat([tokens[:, :keep], predicted.detach()], dim=1)
+        tokens, before, predicted = (
+            part.reshape(shape[0], -1, *part.shape[2:]) for part in (tokens, before, predicted)
+        )
+        return Felt(tokens, before, predicted, prior)
+
+    def feel_after(
+        self, recent: Tensor, moves: Tensor, change: Tensor, noised: Tensor, tau: Tensor
+    ) -> tuple[Tensor, Gaussian]:
+        """The body sense of R frames after their last ones (`BodySense.predict`).
+
+        Args:
+            recent: video and body sense, newest last, [R, LAST_FRAMES, N, C].
+            moves: embedding of the actions, [R, D].
+            change: as for `see`.
+            noised: the body sense, [R, M, C].
+            tau: [R].
+        """
+        assert self.fine is not None
+        assert self.fine.body is not None
+        count = self.fine.body.tokens
+        pictures = self.fine.show_all(recent[:, -GLIMPSED:, :-count])
+        return self.fine.body.predict(recent[:, :, -count:], pictures, moves, change[-count:], noised, tau)
 
     def see(
         self,
@@ -104,6 +158,7 @@ class Paths(nn.Module):
         carry: Carry | None,
         keep: int = 0,
         single: bool = False,
+        felt: Felt | None = None,
     ) -> Seen:
         """What the transformer sees of frames.
 
@@ -116,6 +171,7 @@ class Paths(nn.Module):
             carry: of the frames before; None: there are none.
             keep: so many first frames are not denoised.
             single: the carry is one of each frame, [B T, ...]; no frame sees another one of the same pass.
+            felt: of `feel`.
         """
         shape, earlier = frames.shape[:2], scene
         if single:
@@ -124,24 +180,23 @@ class Paths(nn.Module):
                 earlier = scene.repeat_interleave(shape[1], dim=0)
         parts, looked, whole, filtered = [], None, None, None
         if self.fine is not None:
-            video = self.split(frames)["video"]
-            recent = carry.recent if carry is not None else None
-            if recent is None:
-                recent = video.new_zeros(len(video), LAST_FRAMES, self.streams["video"], self.channels)
-            whole = torch.cat([recent, video], dim=1)
-            tokens, looked = self._fine(whole, earlier, condition, keep)
+            whole = self._whole(frames, carry)
+            bodies = None
+            if felt is not None:
+                bodies = felt.before[:, keep:].flatten(0, 1), felt.tokens[:, keep:].flatten(0, 1)
+            tokens, looked = self._fine(whole[:, :, : self.streams["video"]], earlier, condition, keep, bodies)
             parts.append(tokens)
         if self.filtered is not None:
             first = 0 if self.fine is None else self.streams["video"]
             rest = frames if self.fine is None else self.split(frames)["audio"]
             before = carry.filtered if carry is not None else None
-            posterior, inputs = self.filtered.filter(rest, tau, change[first:], before)
+            posterior, inputs = self.filtered.filter(rest, tau, change[first : first + rest.shape[2]], before)
             parts.append(self.filtered.stem(inputs))
             filtered = posterior.map(lambda part: part.reshape(*shape, *part.shape[2:])), inputs
         tokens = torch.cat(parts, dim=2).reshape(*shape, self.count, self.dim)
         if self.fine is None and scene is not None:
             tokens = tokens + scene[:, None]
-        return Seen(tokens, looked, filtered, whole)
+        return Seen(tokens, looked, filtered, whole, felt)
 
     def after(self, seen: Seen, kept: int) -> Carry:
         """The carry after the first `kept` frames, one at least."""
@@ -178,9 +233,39 @@ class Paths(nn.Module):
             mean, variance = seen.filtered[0].map(lambda part: part[:, keep:])
             correction = read_out(states[:, :, self.count - mean.shape[2] :]).float()
             parts.append(mean + variance.sqrt() * correction)
+        if seen.felt is not None:
+            parts.append(seen.felt.predicted)
         return torch.cat(parts, dim=2), mixture
 
-    def _fine(self, whole: Tensor, scene: Tensor | None, condition: Tensor, keep: int) -> tuple[Tensor, Looked | None]:
+    def refines(self, number: int) -> bool:
+        """Whether a dreamed frame of this number goes through a second pass."""
+        refiner = None if self.fine is None else self.fine.refiner
+        return refiner is not None and number % refiner.config.every == 0
+
+    def refine(self, frames: Tensor, scene: Tensor, sharpness: float) -> Tensor:
+        """Dreamed frames [B, N, C] after the second pass, which changes video alone; the scene of `encode_scene`."""
+        assert self.fine is not None
+        parts = self.split(frames)
+        parts["video"] = self.fine.refine(parts["video"], scene, parts.get("body"), sharpness)
+        return torch.cat(list(parts.values()), dim=1)
+
+    def _whole(self, frames: Tensor, carry: Carry | None) -> Tensor:
+        """What the fine path keeps of the last frames and of these, [B, LAST_FRAMES + T, N, C]; blank without any."""
+        parts = self.split(frames)
+        own = torch.cat([part for name, part in parts.items() if name != "audio"], dim=2)
+        recent = carry.recent if carry is not None else None
+        if recent is None:
+            recent = own.new_zeros(len(own), LAST_FRAMES, *own.shape[2:])
+        return torch.cat([recent, own], dim=1)
+
+    def _fine(
+        self,
+        whole: Tensor,
+        scene: Tensor | None,
+        condition: Tensor,
+        keep: int,
+        felt: tuple[Tensor, Tensor] | None,
+    ) -> tuple[Tensor, Looked | None]:
         """Tokens for the transformer of the frames of `whole` but the first LAST_FRAMES, [B, T, n, D]."""
         assert self.fine is not None
         parts, looked, time = [], None, whole.shape[1] - LAST_FRAMES
@@ -192,6 +277,6 @@ class Paths(nn.Module):
             recent = whole[:, keep:-1].unfold(1, LAST_FRAMES, 1).movedim(-1, 2).flatten(0, 1)
             if scene is not None:
                 scene = scene.repeat_interleave(time - keep, dim=0)
-            looked = self.fine.look(new, recent, scene, condition[:, keep:].flatten(0, 1))
+            looked = self.fine.look(new, recent, scene, condition[:, keep:].flatten(0, 1), felt=felt)
             parts.append(self.fine.summarise(looked, recent).unflatten(0, (len(whole), time - keep)))
         return torch.cat(parts, dim=1), looked

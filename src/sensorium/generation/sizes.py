@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sensorium.config import TOKENIZER_STRIDE
 from sensorium.config.counts import FLOAT, Counts, blocks, frame_bytes, linear, recorded, vectors
-from sensorium.generation.config import LAST_FRAMES, FineConfig, GenerationSettings
+from sensorium.generation.config import GLIMPSE, GLIMPSED, LAST_FRAMES, FineConfig, GenerationSettings, RefinerConfig
 from sensorium.generation.tokenizer_config import AudioTokenizerConfig, VideoTokenizerConfig
 
 REAL = 256  # real pieces of `drift`
@@ -61,7 +61,9 @@ def audio_tokenizer(config: AudioTokenizerConfig, samples: int) -> Counts:
 def frame_tokens(settings: GenerationSettings) -> dict[str, int]:
     """Tokens a frame of each stream."""
     video = settings.tokenizers.video.tokens(settings.data.size)
-    return {"video": video} | ({"audio": settings.tokenizers.audio.tokens} if "audio" in settings.streams() else {})
+    sound = {"audio": settings.tokenizers.audio.tokens} if "audio" in settings.streams() else {}
+    body = -(-settings.dreamed_body // settings.tokenizers.video.channels)
+    return {"video": video} | sound | ({"body": body} if body else {})
 
 
 def dynamics(settings: GenerationSettings) -> Counts:
@@ -69,11 +71,12 @@ def dynamics(settings: GenerationSettings) -> Counts:
     config, channels, tokens = settings.dynamics, settings.tokenizers.video.channels, frame_tokens(settings)
     dim, count, action = config.dim, sum(tokens.values()), recorded(settings.data).action
     inner, total = count, Counts(buffers=3 * count * channels)
+    body = tokens.get("body", 0)
     if config.fine_path is None:
         total += linear(27 * (channels + 1), dim) + linear(9 * channels, dim, bias=False)
     else:
-        inner += tokens["video"] // config.fine.pool**2 - tokens["video"]
-        total += fine_path(config.fine_path, channels, settings.tokenizers.video.pixels, dim)
+        inner += tokens["video"] // config.fine.pool**2 - tokens["video"] - body
+        total += fine_path(config.fine_path, channels, settings.tokenizers.video.pixels, dim, body)
     if "audio" in tokens:
         total += linear(3 * (channels + 1), dim)
     total += vectors(dim, inner + config.registers + 2) + linear(32, dim) + linear(dim, dim) + vectors(dim, 7)
@@ -82,17 +85,40 @@ def dynamics(settings: GenerationSettings) -> Counts:
     return total + vectors(dim, 2) + blocks(config, config.layers, config.key_heads) + linear(dim, channels)
 
 
-def fine_path(config: FineConfig, channels: int, pixels: int, dim: int) -> Counts:
-    """`FinePath`."""
+def fine_path(config: FineConfig, channels: int, pixels: int, dim: int, body: int) -> Counts:
+    """`FinePath`; `body` tokens of the body sense."""
     width, area, sources = config.width, config.pool**2, (2 * config.reach + 1) ** 2 + 1
     total = linear(2 * channels * area, dim) + linear(width * area, dim)
-    total += Counts(matrices=9 * ((LAST_FRAMES + 2) * channels + 2) * width, others=width)
+    places = 4 if body else 2
+    total += Counts(matrices=9 * ((LAST_FRAMES + 2) * channels + places) * width, others=width)
     total += linear(dim * area, width, bias=False) + vectors(width, 3) + linear(dim, dim)
     total += linear(width, sources * pixels**2) + linear(9 * width, channels) + linear(width, 1)
     block = Counts(matrices=18 * width**2 + 2 * dim * width, others=8 * width)
     for _ in range(config.blocks):
         total += block
+    if body:
+        total += body_sense(body * channels, channels // pixels**2, dim)
+    if config.refiner.every:
+        total += refiner(config.refiner, channels // pixels**2, pixels, bool(body))
     return total + Counts(buffers=2 * channels**2 + channels)
+
+
+def body_sense(numbers: int, colours: int, dim: int) -> Counts:
+    """`BodySense` of M C numbers."""
+    features, hidden, known = 16, 64, LAST_FRAMES * numbers + dim
+    total = linear(16 * GLIMPSED * colours, features) + linear(features * ((GLIMPSE - 4) // 2 + 1) ** 2, hidden)
+    total += Counts(matrices=(known + hidden) * hidden, others=hidden) + linear(hidden, hidden)
+    total += linear(known, numbers) + linear(hidden, 2 * numbers) + linear(2 * numbers, dim)
+    return total + Counts(buffers=2 * numbers + 2)
+
+
+def refiner(config: RefinerConfig, colours: int, pixels: int, felt: bool) -> Counts:
+    """`Refiner`; `felt` if it is shown where the body is."""
+    width, area = config.width, pixels**2
+    total = linear(9 * ((2 * colours + 2 * felt) * area + 2), width) + linear(9 * width, (colours + 3) * area)
+    for _ in range(config.blocks):
+        total += Counts(matrices=18 * width**2, others=6 * width)
+    return total
 
 
 def models(settings: GenerationSettings) -> dict[str, Counts]:
@@ -108,7 +134,8 @@ def models(settings: GenerationSettings) -> dict[str, Counts]:
 
 def learners(settings: GenerationSettings) -> dict[str, Counts]:
     """Folder of each trained model -> numbers of its learner: those of the model, and running scales of the losses."""
-    scales = {"tokenizers/video": 4, "dynamics": 2 * len(frame_tokens(settings))}
+    refined = settings.dynamics.fine_path is not None and bool(settings.dynamics.fine.refiner.every)
+    scales = {"tokenizers/video": 4, "dynamics": 2 * (len(frame_tokens(settings)) + refined)}
     return {folder: own + Counts(buffers=scales.get(folder, 0)) for folder, own in models(settings).items()}
 
 
@@ -119,6 +146,7 @@ def latent_bytes(settings: GenerationSettings) -> dict[str, int]:
     return {
         stream: data.episodes() * data.frames * tokens * channels * bytes_each
         for stream, tokens in frame_tokens(settings).items()
+        if stream != "body"  # it is read from the recordings
     }
 
 

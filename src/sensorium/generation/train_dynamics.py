@@ -8,13 +8,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sensorium.artifacts import ArtifactError, digest
+from sensorium.artifacts import ArtifactError, digest, read_manifest
 from sensorium.config import parse_section
 from sensorium.data.recording import RecordingSet, Split
 from sensorium.data.windows import JoinedWindows, Windows, join
+from sensorium.generation.body_sense import to_tokens
 from sensorium.generation.config import DynamicsConfig
 from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.dynamics_learner import DynamicsLearner
+from sensorium.generation.felt_place import find_place
 from sensorium.generation.patch_tokenizer import PatchTokenizer
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.models.load import load
@@ -24,6 +26,7 @@ from sensorium.training.stage import train_stage
 
 REVISION = 10
 SMALLEST_STD = 0.01  # a channel that hardly varies is not scaled up to unit variance
+LOOKED_AT = 100  # training recordings in which the body is looked for
 
 
 def token_statistics(latents: RecordingSet) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -43,6 +46,67 @@ def token_statistics(latents: RecordingSet) -> tuple[torch.Tensor, torch.Tensor,
     )
 
 
+def body_statistics(recordings: RecordingSet, channels: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Mean, std and mean squared change per frame of each number of the body sense, as tokens: float32 [M, C] each."""
+    felt = [recordings.field(name, "body").astype(np.float64) for name in recordings.names("training")]
+    every, changes = np.concatenate(felt), np.concatenate([np.diff(each, axis=0) for each in felt])
+    numbers = every.mean(0), np.maximum(every.std(0), SMALLEST_STD), np.square(changes).mean(0)
+    mean, std, change = (to_tokens(torch.as_tensor(value).float(), channels) for value in numbers)
+    return mean, std.clamp_min(SMALLEST_STD), change
+
+
+def place_of_body(
+    recordings: RecordingSet, latents: RecordingSet, network: PatchTokenizer, mean: torch.Tensor, std: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Where the body is seen, by its standardised tokens: float32 [2, M C], and what is added, [2].
+
+    Args:
+        recordings: with a body sense.
+        latents: their video.
+        network: its tokenizer.
+        mean, std: of the tokens of the body sense, [M, C].
+    """
+    names = recordings.names("training")
+    colour = network.colour.double().numpy()
+
+    def pair(name: str) -> tuple[np.ndarray, np.ndarray]:
+        change = np.diff(latents.field(name, "latent").astype(np.float64), axis=0) @ colour.T
+        squared = np.square(change).mean(-1)
+        side = round(squared.shape[1] ** 0.5)
+        return squared.reshape(-1, side, side), recordings.field(name, "body")
+
+    where, offset = find_place(pair(name) for name in names[:: -(-len(names) // LOOKED_AT)])
+    numbers = to_tokens(torch.as_tensor(where).float(), mean.shape[1]).flatten(1)
+    return numbers * std.flatten(), torch.as_tensor(offset).float() + numbers @ mean.flatten()
+
+
+def felt_recordings(manifest: Path | None, latents: Path, config: DynamicsConfig) -> RecordingSet | None:
+    """The recordings whose body sense is dreamed; None if none is.
+
+    Args:
+        manifest: of them, if it was given.
+        latents: manifest of their video.
+        config: of the dynamics.
+
+    Raises:
+        ArtifactError: if they are missing, not wanted, not those of the latents, or have no body sense.
+    """
+    wanted = config.fine_path is not None and config.fine.body
+    if (manifest is not None) != wanted:
+        raise ArtifactError(
+            f"{manifest or latents}: dynamics.fine.body is {str(config.fine.body).lower()}; --body names the "
+            "recordings if it is true (and dynamics.path fine), and is left out otherwise"
+        )
+    if manifest is None:
+        return None
+    recordings = RecordingSet.open(manifest)
+    if not recordings.has("body"):
+        raise ArtifactError(f"{manifest}: these recordings have no body sense; set dynamics.fine.body to false")
+    if read_manifest(latents)["inputs"].get("data") != digest(manifest):
+        raise ArtifactError(f"{latents}: made from other recordings than {manifest}; encode again")
+    return recordings
+
+
 def main(argv: list[str]) -> None:
     """Run `sensorium train-dynamics`.
 
@@ -54,12 +118,14 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--latents", type=Path, required=True, help="manifest of the encoded video")
     parser.add_argument("--tokenizer", type=Path, required=True, help="manifest of the tokenizer that encoded it")
     parser.add_argument("--sound", type=Path, nargs="?", help="manifest of the encoded sound; none if silent")
+    parser.add_argument("--body", type=Path, nargs="?", help="manifest of recordings whose body sense is dreamed")
     parser.add_argument("--output", type=Path, required=True, help="folder of the artifact")
     add_arguments(parser)
     args = parser.parse_args(argv)
     config = parse_section(DynamicsConfig, args.config)
     latents = RecordingSet.open(args.latents)
     sound = RecordingSet.open(args.sound) if args.sound else None
+    felt = felt_recordings(args.body, args.latents, config)
     tokenizer = load(VideoTokenizer, args.tokenizer)
     if latents.details["tokenizer"] != digest(args.tokenizer):
         raise ArtifactError(f"{args.latents}: encoded by another tokenizer than {args.tokenizer}; encode again")
@@ -71,25 +137,31 @@ def main(argv: list[str]) -> None:
         "channels": tokenizer.channels,
         "action": action,
         "pixels": tokenizer.pixels,
+        **({"body": felt.details["body"]} if felt else {}),
     }
 
     def windows(split: Split) -> Windows | JoinedWindows:
         fields = ("latent", "action") if action else ("latent",)
-        return join(Windows(latents, split, fields, config.long_frames, scene="latent"), args.sound)
+        return join(Windows(latents, split, fields, config.long_frames, scene="latent"), args.sound, args.body)
 
     def build() -> tuple[Learner, Windows | JoinedWindows, Windows | JoinedWindows]:
         dynamics = Dynamics(config, shapes)
         streams = [token_statistics(encoded) for encoded in (latents, sound) if encoded]
+        if felt is not None:
+            streams.append(body_statistics(felt, tokenizer.channels))
         dynamics.describe(*(torch.cat(values) for values in zip(*streams, strict=True)))
         if dynamics.fine is not None and isinstance(tokenizer.network, PatchTokenizer):
             dynamics.describe_pixels(tokenizer.network.colour, tokenizer.network.mean)
+            if felt is not None and dynamics.fine.body is not None:
+                dynamics.fine.body.describe(*place_of_body(felt, latents, tokenizer.network, *streams[-1][:2]))
         return DynamicsLearner(dynamics, config, tokenizer), windows("training"), windows("validation")
 
+    others = {name: path for name, path in (("sound", args.sound), ("body", args.body)) if path}
     train_stage(
         stage="dynamics",
         revision=REVISION,
         section=config,
-        inputs={"latents": args.latents, "tokenizer": args.tokenizer} | ({"sound": args.sound} if sound else {}),
+        inputs={"latents": args.latents, "tokenizer": args.tokenizer, **others},
         output=args.output,
         build=build,
         execution=Execution.from_args(args),

@@ -31,7 +31,7 @@ def compare(args: argparse.Namespace, parts: DreamParts, name: str) -> None:
     recorded = parts.recordings.field(name, "video")[:end]
     panels = {
         "recorded": recorded,
-        **{f"dream, K = {steps}": pictures for steps, (pictures, _) in dreams.items()},
+        **{f"dream, K = {steps}": pictures for steps, (pictures, *_) in dreams.items()},
         "persistence": recorded[np.minimum(np.arange(end), args.context - 1)],
     }
     sound = dreams[USUAL][1]

@@ -53,8 +53,8 @@ def main(argv: list[str]) -> None:
         return
     moves = actions_of(args, parts, name)
     frames = args.frames or (FRAMES if moves is None else len(moves))
-    pictures, sound = dream_on(parts, name, moves, frames, settings(args))
-    write_dream(args.output, pictures, args.context, sound, parts.rates)
+    pictures, sound, felt = dream_on(parts, name, moves, frames, settings(args))
+    write_dream(args.output, pictures, args.context, sound, parts.rates, felt)
     say(f"{args.output}: {args.context} frames of {name}, then {frames} dreamed ones")
 
 

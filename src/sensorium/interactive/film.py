@@ -15,7 +15,7 @@ from sensorium.progress import track
 
 def dream_on(
     parts: DreamParts, name: str, moves: np.ndarray | None, frames: int, settings: dict[str, Any]
-) -> tuple[np.ndarray, np.ndarray | None]:
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
     """The true frames that a dream begins with, and then the dreamed ones.
 
     Args:
@@ -26,7 +26,8 @@ def dream_on(
         settings: of `dream_environment`.
 
     Returns:
-        Pictures uint8 [context + frames, H, W, 3], and sound float32 [S] in [-1, 1], None if nothing is heard.
+        Pictures uint8 [context + frames, H, W, 3]; sound float32 [S] in [-1, 1], None if nothing is heard; the body
+        sense float32 [context + frames, P], None if it is not dreamed.
     """
     environment = dream_environment(parts, [name], **settings)
     environment.reset(0)
@@ -34,7 +35,11 @@ def dream_on(
     dreamed = [environment.step(None if moves is None else moves[number]) for number in numbers]
     begun = environment.beginning
     pictures = np.concatenate([begun.pictures, np.stack([observation.frame for observation in dreamed])])
+    felt = None
+    if parts.dynamics.body:
+        true = parts.recordings.field(name, "body")[: len(begun.pictures)]
+        felt = np.concatenate([true, np.stack([observation.body for observation in dreamed])])
     if begun.sound is None:
-        return pictures, None
+        return pictures, None, felt
     heard = [begun.sound, *(observation.sound for observation in dreamed)]
-    return pictures, to_sounds(torch.from_numpy(np.concatenate(heard))).numpy()
+    return pictures, to_sounds(torch.from_numpy(np.concatenate(heard))).numpy(), felt

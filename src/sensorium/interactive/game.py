@@ -130,6 +130,7 @@ class Game:
             "action": None if action is None else action.tolist(),
             "truth": len(pictures) > 1,
             "doubt": observation.round_trip_error / self._typical_error,
+            "felt": observation.body.tolist(),
             "seconds": self.seconds[-1],
         }
         return pack(header, np.stack(pictures), observation.sound)

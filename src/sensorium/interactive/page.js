@@ -82,6 +82,17 @@ function report(header) {
   element("needle").style.left = `${100 * Math.min(1, doubt / WIDEST)}%`;
 }
 
+// The body sense: a bar for each number, up or down from the middle.
+function showFelt(numbers) {
+  element("feeling").className = numbers.length ? "" : "absent";
+  if (!numbers.length) return;
+  const gauge = element("felt"), middle = gauge.height / 2;
+  gauge.width = 4 * numbers.length;
+  const bars = gauge.getContext("2d");
+  bars.fillStyle = "#f08c14";
+  numbers.forEach((value, place) => bars.fillRect(4 * place, middle, 3, -middle * Math.max(-1, Math.min(1, value)) || 1));
+}
+
 function showKeys() {
   for (const key of element("keys").querySelectorAll("kbd")) key.className = down.has(key.dataset.code) ? "down" : "";
 }
@@ -157,6 +168,7 @@ async function begin(again, steer, sharpness = null) {
       showFrame(body, false, header.truth);
       play(body.subarray(size * (header.truth ? 2 : 1)));
       actions.push(header.action);
+      showFelt(header.felt);
       report(header);
       due = Math.max(due + 1000 / dream.frames_per_second, performance.now());
       await sleep(due - performance.now());

@@ -14,6 +14,7 @@ from sensorium.artifacts import MANIFEST, ArtifactError, digest, read_manifest
 from sensorium.config import ConfigurationError
 from sensorium.data.recording import KIND, RecordingSet
 from sensorium.generation.audio_tokenizer import AudioTokenizer
+from sensorium.generation.body_sense import to_tokens
 from sensorium.generation.dream_config import ControlConfig, RolloutConfig
 from sensorium.generation.dream_environment import Beginning
 from sensorium.generation.dynamics import Dynamics
@@ -112,12 +113,16 @@ class DreamParts:
         if self.action is not None:
             actions = torch.from_numpy(self.latents.field(name, "action")[None, :frames].copy()).to(self.device)
         streams = [latents.field(name, "latent")[None, :frames] for latents in (self.latents, self.sound) if latents]
+        tokens = torch.from_numpy(np.concatenate(streams, axis=2)).float()
+        if self.dynamics.body:
+            felt = torch.from_numpy(self.recordings.field(name, "body")[None, :frames].copy())
+            tokens = torch.cat([tokens, to_tokens(felt, tokens.shape[-1])], dim=2)
         sound = None
         if self.hearing is not None:
             sound = self.recordings.field(name, "audio")[: frames * self.hearing.samples_per_frame]
         return Beginning(
             name=name,
-            tokens=torch.from_numpy(np.concatenate(streams, axis=2)).float().to(self.device),
+            tokens=tokens.to(self.device),
             actions=actions,
             pictures=self.recordings.field(name, "video")[:frames],
             sound=sound,
@@ -126,7 +131,7 @@ class DreamParts:
     def decoder(self) -> ObservationDecoder:
         """Shows the tokens of a dream."""
         std = self.dynamics.split(self.dynamics.deviation)["video"]
-        return ObservationDecoder(self.tokenizer, std, self.hearing)
+        return ObservationDecoder(self.tokenizer, std, self.hearing, self.dynamics.body)
 
 
 def recordings_of(latents: Path) -> Path:

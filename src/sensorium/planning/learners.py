@@ -259,6 +259,7 @@ def _shapes(settings: Config) -> dict[str, Any]:
         "channels": settings.tokenizers.video.channels,
         "action": recorded(settings.data).action,
         "pixels": settings.tokenizers.video.pixels,
+        "body": settings.dreamed_body,
     }
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sensorium.evaluation.films import DREAMING, GAP, GIF_SCALE, WATCHING, write_dream
+from sensorium.evaluation.films import DREAMING, GAP, GAUGE, GIF_SCALE, WATCHING, write_dream
 
 
 @pytest.mark.parametrize("rate", [16000, 30720, 7000], ids=["playroom", "console", "lower than any"])
@@ -44,3 +44,19 @@ def test_an_animated_picture_keeps_its_frames_colours_and_pace(tmp_path: Path) -
     bar = shown[:, 3, 16 * GIF_SCALE + 2]
     assert np.abs(bar[:5] - WATCHING).max() < 12
     assert np.abs(bar[5:] - DREAMING).max() < 12
+
+
+def test_what_is_felt_is_drawn_below_the_picture(tmp_path: Path) -> None:
+    """A bar for each number: up, down, none, and no longer than the gauge."""
+    felt = np.tile(np.array([0.5, -0.5, 0.0, 9.0]), (12, 1))
+    write_dream(tmp_path / "film.gif", np.zeros((12, 16, 16, 3), np.uint8), 5, None, (16, 0), felt)
+    with Image.open(tmp_path / "film.gif") as film:
+        shown = np.array(film.convert("RGB")).astype(int)
+    side = 16 * GIF_SCALE
+    assert shown.shape == (side + GAUGE, side + GAP, 3)
+    gauge = np.abs(shown[side:] - DREAMING).max(-1) < 12
+    quarter = (side + GAP) // 4
+    heights = [gauge[: GAUGE // 2, number * quarter + 5].sum() for number in range(4)]
+    depths = [gauge[GAUGE // 2 + 1 :, number * quarter + 5].sum() for number in range(4)]
+    assert heights == [GAUGE // 4, 0, 0, GAUGE // 2]
+    assert depths == [0, GAUGE // 4, 0, 0]

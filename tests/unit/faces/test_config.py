@@ -362,5 +362,12 @@ def test_only_patches_are_copied():
         validate({"dynamics": {"path": "fine", "fine": {"pool": 5}}, "tokenizers": patches})
     with pytest.raises(ConfigurationError, match=r"frames is 4: with path fine clips dream after 3 frames"):
         validate({"dynamics": {"path": "fine", "frames": 4}, "tokenizers": patches})
+    feeling = {"dynamics": {"path": "fine", "fine": {"body": True}}, "tokenizers": patches}
+    assert validate(feeling).dreamed_body == 12
+    assert validate({**feeling, "dynamics": {"fine": {"body": True}}}).dreamed_body == 0  # on the other path
+    with pytest.raises(ConfigurationError, match=r"fine\.body is true, and recordings of data\.source folder have no"):
+        validate({**feeling, "data": FILMS})
+    with pytest.raises(ConfigurationError, match=r"fine\.body is true, and agents \(lines\.agent\) do not feel"):
+        validate({**feeling, "lines": {"agent": True}, "data": {"task": "touch"}})
     with pytest.raises(ConfigurationError, match=r"dynamics\.path is fine: this study"):
         validate({"studies": {"agent_returns": {"dynamics": {"path": "fine"}}}})

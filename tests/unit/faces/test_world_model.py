@@ -5,6 +5,7 @@ from __future__ import annotations
 import runpy
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,9 @@ from sensorium.artifacts import ArtifactError, read_json, write_json
 from sensorium.config import FolderConfig
 from sensorium.data.sample_formats import FULL_SCALE, to_images
 from sensorium.generation.audio_tokenizer import AudioTokenizer
+from sensorium.generation.config import FineConfig
 from sensorium.generation.dynamics import Dynamics
-from sensorium.generation.tokenizer_config import AudioTokenizerConfig
+from sensorium.generation.tokenizer_config import AudioTokenizerConfig, VideoTokenizerConfig
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.perception.config import FinetuneConfig
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
@@ -165,6 +167,36 @@ def test_a_dream_with_sound_goes_on_from_what_was_heard(tmp_path: Path, fields: 
     assert dream.video.shape == (3, SIZE, SIZE, 3)
     model.perceive(fields["video"][:20], fields["audio"][20_000::-1][:20_000], actions=actions[:20])
     assert (model.imagine(actions[20:23]).sound != dream.sound).any()
+
+
+def test_a_dream_with_a_body_goes_on_from_what_was_felt(tmp_path: Path, fields: dict[str, np.ndarray]) -> None:
+    tokenizer = VideoTokenizerConfig(kind="patches", channels=12)
+    write_model(
+        tmp_path / "tokenizers/video",
+        VideoTokenizer(tokenizer, ENCODER_SHAPES),
+        "tokenizer_video",
+        tokenizer,
+        ENCODER_SHAPES,
+    )
+    fine = FineConfig(width=8, blocks=2, pool=2, reach=1, crop=4, body=True)
+    config = DYNAMICS.model_copy(update={"path": "fine", "fine": fine})
+    shapes = {**DYNAMICS_SHAPES, "video": (SIZE // 2) ** 2, "channels": 12, "pixels": 2, "body": 2}
+    dynamics = Dynamics(config, shapes)
+    torch.nn.init.normal_(dynamics.fine.body.linear.weight, std=0.3)
+    manifest = tmp_path / "tokenizers/video/manifest.json"
+    write_model(tmp_path / "dynamics", dynamics, "dynamics", config, shapes, tokenizer=manifest)
+    model, actions = sensorium.load(tmp_path, device="cpu"), fields["action"]
+    seen = Perception(video=fields["video"][:9], actions=actions[:9], body=fields["body"][:9])
+    dream = model.imagine(actions[9:12], after=seen)
+    assert dream.body is not None
+    assert dream.body.shape == (3, 2)
+    assert dream.body.dtype == np.float32
+    other = model.imagine(actions[9:12], after=replace(seen, body=fields["body"][:9] + 1)).body
+    assert (other != dream.body).all()
+    with pytest.raises(ValueError, match="this model dreams its body: call perceive with the body"):
+        model.imagine(actions[9:12], after=replace(seen, body=None))
+    with pytest.raises(ValueError, match=r"body is float32 \[8, 2\]: this model wants numbers \[9, 2\]"):
+        model.imagine(actions[9:12], after=replace(seen, body=fields["body"][:8]))
 
 
 def test_choices_and_no_actions_at_all(tmp_path: Path, fields: dict[str, np.ndarray]) -> None:

@@ -58,10 +58,24 @@ class PixelStudio(Studio):
         size = PLAYROOM.size
         return tokens[:, first:].reshape(len(tokens), -1, 3, size, size)
 
+    def felt(self, tokens: np.ndarray) -> np.ndarray | None:
+        return None
+
     def dream(self, sample: Sample, horizon: int, actions: np.ndarray | None, **options: Any) -> np.ndarray:
         assert actions is not None
         make = frozen if options["untrained"] else self._dream
         return self.encode(make(self, sample, actions))
+
+
+class FeltStudio(PixelStudio):
+    """Its dreams feel the hand where they show it, in the first two of three numbers."""
+
+    def felt(self, tokens: np.ndarray) -> np.ndarray:
+        shown = self.pictures(tokens)
+        places = find_hand(shown.reshape(-1, *shown.shape[2:])) + 0.5
+        felt = np.zeros((len(places), 3))
+        felt[:, :2] = places * 2 / PLAYROOM.size - 1
+        return felt.reshape(*shown.shape[:2], 3)
 
 
 def true_film(studio: PixelStudio, sample: Sample, actions: np.ndarray) -> np.ndarray:
@@ -222,6 +236,26 @@ def test_true_dreams_pass_and_reach_the_ceiling(truth: Result) -> None:
     near = truth.notes["held"]["hand near"]
     assert near["a hand that moves freely"][0] == near["a hand drawn by a ridge"][0] == 1  # one frame ahead
     assert near["last frame held"][-1] < 0.5
+
+
+def test_what_is_felt_counts_where_the_hand_would_be(rooms: RecordingSet, tmp_path: Path) -> None:
+    """True dreams feel it beside dead reckoning that does not always; one that stands still feels its own picture."""
+    true, still = (
+        steered_rooms.judge_rooms(FeltStudio(rooms, dream), SECTION, np.random.default_rng(0))
+        for dream in (true_film, frozen)
+    )
+    for name in ("felt_near", "felt_held"):
+        record = true.metrics[name]
+        assert record["value"] == 1
+        assert record["passed"]
+        floors = baseline_values(record)
+        assert set(floors) == {"place held", "a hand drawn by a ridge", "a hand that moves freely"}
+        assert record["fitted_on"] == SPLITS.count("training")
+        assert still.metrics[name]["value"] == pytest.approx(floors["place held"], abs=0.05)
+        assert not still.metrics[name]["passed"]
+    true.figure(tmp_path / "control.png")
+    assert (tmp_path / "control.png").stat().st_size
+    assert max(true.notes["felt, pixels off"]["held"]["dream"]) < 0.5
 
 
 @pytest.mark.parametrize("dream", [frozen, deaf, grey])

@@ -206,7 +206,7 @@ def test_agent_tokens_see_the_past_and_no_token_sees_them(inputs):
     dynamics = build()
     tokens, tau, action = inputs
     agent = torch.randn(2, CONFIG.dim)
-    prediction, states, _ = dynamics.denoise(tokens, given(tau, action), agent=agent)
+    prediction, states = dynamics.denoise(tokens, given(tau, action), agent=agent)[:2]
     assert states.shape == (2, FRAMES, 2, CONFIG.dim)
     assert torch.allclose(prediction, predict(dynamics, tokens, tau, action), atol=1e-5)
     other = tokens.clone()

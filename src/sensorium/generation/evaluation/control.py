@@ -8,6 +8,8 @@ it would be, under the recorded actions, and after their end those of another re
 under keys that are pressed at random, each for half a second. `hand_and_bodies` is the share of bodies with at least
 half of their coloured pixels (`permanence`), counted as 0 where the hand is not near: a frozen picture keeps all bodies
 and loses the hand, and a dream of a hand alone loses the bodies.
+Where the body sense is dreamed, `felt_near` and `felt_held` are the shares of these frames in which the hand is felt
+within 2 pixels of its place, under the two choices of actions; floors: the place held, and dead reckoning.
 Floors: the last frame held still, without its hand and with one that is drawn where dead reckoning puts it (a ridge
 regression from the body sense and the actions, and free motion between bounds), the mean picture, a training recording
 replayed, the dream of an untrained network, and the dream under the other ones of the two choices of actions.

@@ -1,7 +1,7 @@
 """What evaluations of dreams share: true beginnings, dreams that go on from them, and the tokenizer that shows both.
 
-Layouts: n windows, T frames, N tokens a frame, C numbers a token. Everything that dreams or decodes goes through
-`Studio`, so a new stream of tokens, or another tokenizer, is a change in one place.
+Layouts: n windows, T frames, N tokens a frame (video, sound, body sense), C numbers a token. Everything that dreams or
+decodes goes through `Studio`, so a new stream of tokens, or another tokenizer, is a change in one place.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from sensorium.evaluation.contract import DATA, Input
 from sensorium.evaluation.harness import FLOOR_SEEDS, Bench, WindowPool
 from sensorium.evaluation.sample import Sample
 from sensorium.generation.audio_tokenizer import AudioTokenizer
+from sensorium.generation.body_sense import to_tokens
 from sensorium.generation.dream import Dreamer, FrameDreamer, dream_frames
 from sensorium.generation.dream_config import DreamConfig
 from sensorium.generation.dynamics import Dynamics
@@ -73,14 +74,16 @@ class Studio:
 
         Their fields:
             video: uint8 [n, T, H, W, 3], a quarter of the memory of pictures (`true_pictures`).
-            tokens: float32 [n, T, N, C], video first, then sound, where the dynamics dream it.
+            tokens: float32 [n, T, N, C], video first, then sound and body sense, where the dynamics dream them.
             action: [n, T, ...], action[t] led to frame t; absent in a world that nobody steers.
             audio: int16 [n, T * samples_per_frame]; absent in silent recordings.
 
         Raises:
             ArtifactError: if the latents are not those of the recordings.
         """
-        fields = ("video", *(field for field in ("audio", "action") if self.recordings.has(field)))
+        body = self.bench.parts.load(Dynamics).body
+        known = [field for field in ("audio", "action") if self.recordings.has(field)]
+        fields = ("video", *known, *(["body"] if body else []))
         pool = WindowPool(self.recordings, split, fields, frames)
         streams = [WindowPool(stream, split, ("latent",), frames) for stream in self._streams]
         for stream in streams:
@@ -92,8 +95,11 @@ class Studio:
         picked = pool.draw(np.ones(len(pool), bool), count, rng)
         drawn = pool.rows(picked)
         latents = [stream.windows.batch(picked)["latent"].float().numpy() for stream in streams]
-        known = {field: drawn[field] for field in fields}
-        return pool.places(picked).having(tokens=np.concatenate(latents, axis=2), **known)
+        if body:
+            felt = to_tokens(torch.from_numpy(drawn["body"]), latents[0].shape[-1])
+            latents.append(felt.numpy())
+        shown = {field: drawn[field] for field in ("video", *known)}
+        return pool.places(picked).having(tokens=np.concatenate(latents, axis=2), **shown)
 
     def latent(self, name: str) -> np.ndarray:
         """Video tokens of a whole recording, [T, N, C]."""
@@ -129,8 +135,17 @@ class Studio:
 
     def sounds(self, tokens: np.ndarray) -> np.ndarray:
         """What tokens [n, T, N, C] of video and sound sound like, float32 [n, T * samples_per_frame] in [-1, 1]."""
-        decode = self._sound_tokenizer.decode
-        return self.bench.map(lambda clips: decode(clips).clamp(-1, 1), tokens[:, :, self._tokenizer.tokens :])
+        decode, first = self._sound_tokenizer.decode, self._tokenizer.tokens
+        heard = tokens[:, :, first : first + self._sound_tokenizer.tokens]
+        return self.bench.map(lambda clips: decode(clips).clamp(-1, 1), heard)
+
+    def felt(self, tokens: np.ndarray) -> np.ndarray | None:
+        """The body sense in tokens [n, T, N, C], float32 [n, T, P]; None if the dynamics do not dream it."""
+        dynamics = self.bench.parts.load(Dynamics)
+        if not dynamics.body:
+            return None
+        own = tokens[:, :, -dynamics.streams["body"] :]
+        return own.reshape(*own.shape[:2], -1)[..., : dynamics.body]
 
     def through(self, pictures: np.ndarray, first: int) -> np.ndarray:
         """Pictures [n, T, 3, H, W] as the tokenizer shows them, from frame `first` on."""

@@ -22,7 +22,7 @@ from sensorium.evaluation.statistics import measure
 from sensorium.generation.dream_config import ControlConfig
 from sensorium.generation.evaluation import control_figures
 from sensorium.generation.evaluation.dreams import Studio
-from sensorium.generation.evaluation.hand import REACH, hand_off
+from sensorium.generation.evaluation.hand import DRAWN, REACH, hand_off
 from sensorium.generation.evaluation.long_dreams import LongDreams, curves, extended, images
 from sensorium.generation.evaluation.permanence import bodies_kept, coloured_pixels
 from sensorium.progress import track
@@ -31,6 +31,7 @@ HELD = 8  # frames for which a key is pressed, half a second
 KEYS = np.array([[x, y] for x in (-1, 0, 1) for y in (-1, 0, 1)], np.float32)
 FIELDS = ("body", "action")
 METRICS = {"recorded": "hand_near", "held": "hand_held"}
+FELT = {"recorded": "felt_near", "held": "felt_held"}
 CEILING = "tokenizer"
 FILMED = 2  # dreams of each kind in the film
 
@@ -68,6 +69,13 @@ def judge_rooms(studio: Studio, config: ControlConfig, rng: np.random.Generator)
         metrics |= record(METRICS[name], near)
         found = {key: np.isfinite(value).astype(float) for key, value in off.items()}
         notes[name] = {"hand found": curves(found), "hand near": curves(near), "bodies kept": curves(kept)}
+        if (felt := studio.felt(tokens[name])) is not None:
+            last = given - 1 + dreams.ahead
+            reached = {"dream": places(felt[:, last]), **reckoning.reckoned(sample, actions[name])}
+            reached["place held"] = np.repeat(places(felt[:, [given - 1]]), len(last), 1)
+            away = {key: distance(where, rooms[name].hand) for key, where in reached.items()}
+            metrics |= record(FELT[name], {key: (value <= REACH).astype(float) for key, value in away.items()})
+            notes.setdefault("felt, pixels off", {})[name] = curves(away)
         if name == "recorded":
             metrics |= record("hand_and_bodies", {key: near[key] * kept[key] for key in near})
             looks = dreams.looks({key: shown[key] for key in ("dream", *still, "untrained")}, shown[CEILING])
@@ -90,11 +98,17 @@ def judge_rooms(studio: Studio, config: ControlConfig, rng: np.random.Generator)
 def measured(
     metric: str, values: Mapping[str, np.ndarray], names: list[str], fitted_on: set[str], seed: int
 ) -> dict[str, dict[str, Any]]:
-    """The record of a metric from values [n, H] of the dream, of the ceiling, and of floors, by name."""
+    """The record of a metric from values [n, H] of the dream, of the ceiling (1 if there is none), and of floors."""
     each = {key: value.mean(1) for key, value in values.items()}
-    dream, ceiling = each.pop("dream"), each.pop(CEILING)
-    record = measure(metric, dream, names, fitted_on=fitted_on, baselines=each, ceilings={CEILING: ceiling}, seed=seed)
+    dream, ceilings = each.pop("dream"), {CEILING: each.pop(CEILING, 1.0)}
+    record = measure(metric, dream, names, fitted_on=fitted_on, baselines=each, ceilings=ceilings, seed=seed)
     return {metric: record}
+
+
+def distance(places: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """How far places in room widths [n, H, 2] are apart, in pixels of a picture of 32 x 32, [n, H]."""
+    apart: np.ndarray = np.linalg.norm(places - truth, axis=-1) * DRAWN
+    return apart
 
 
 def random_keys(windows: int, frames: int, rng: np.random.Generator) -> np.ndarray:
@@ -176,21 +190,29 @@ class Reckoning:
 
     def __call__(self, sample: Sample, actions: np.ndarray) -> dict[str, np.ndarray]:
         """Pictures with a hand that is drawn, [n, H, 3, S, S], by how its place is reckoned."""
-        given = self._dreams.given
-        where = zip(sample.names, (sample.start + given - 1).tolist(), strict=True)
-        now = np.stack([self._recordings.field(name, "body")[frame] for name, frame in where])
-        reckoned = {
-            "a hand drawn by a ridge": self._linear(now, actions[:, given:]),
-            "a hand that moves freely": self._free(places(now), actions[:, given:])[:, self._dreams.ahead - 1],
-        }
         empty = [
             render.without_hand(picture, ROOM * place)
-            for picture, place in zip(sample["video"][:, given - 1], places(now), strict=True)
+            for picture, place in zip(
+                sample["video"][:, self._dreams.given - 1], places(self._felt(sample)), strict=True
+            )
         ]
         return {
             name: images(np.stack([with_hands(*each) for each in zip(empty, hands, strict=True)]))
-            for name, hands in reckoned.items()
+            for name, hands in self.reckoned(sample, actions).items()
         }
+
+    def reckoned(self, sample: Sample, actions: np.ndarray) -> dict[str, np.ndarray]:
+        """Places of the hand, float64 [n, H, 2], by how they are reckoned."""
+        given, now = self._dreams.given, self._felt(sample)
+        return {
+            "a hand drawn by a ridge": self._linear(now, actions[:, given:]),
+            "a hand that moves freely": self._free(places(now), actions[:, given:])[:, self._dreams.ahead - 1],
+        }
+
+    def _felt(self, sample: Sample) -> np.ndarray:
+        """The body sense at the last frame given, [n, W]."""
+        where = zip(sample.names, (sample.start + self._dreams.given - 1).tolist(), strict=True)
+        return np.stack([self._recordings.field(name, "body")[frame] for name, frame in where])
 
 
 def places(sense: np.ndarray) -> np.ndarray:

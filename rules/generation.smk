@@ -127,7 +127,7 @@ rule train_dynamics:
         latents=LATENTS["latents"],
         tokenizer=TOKENIZER,
         sound=of_sound("latents"),
-        body=lambda wildcards: [DATA] if SETTINGS.dreamed_body else [],
+        body=[DATA] if SETTINGS.dreamed_body else [],
     output:
         manifest="results/dynamics/manifest.json",
         model="results/dynamics/model.safetensors",

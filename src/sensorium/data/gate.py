@@ -48,7 +48,7 @@ class Limits:
     longest_a_byte: float = LONGEST_A_BYTE
 
 
-class Watch:
+class HangWatch:
     """Looks whether a process hangs while it reads a file.
 
     Args:
@@ -105,7 +105,7 @@ class FileGate:
         self._process: subprocess.Popen[bytes] | None = None
         self._answers = -1
         self._buffer = bytearray()
-        self._watch = Watch(0, 0.0, 0.0)
+        self._watch = HangWatch(0, 0.0, 0.0)
 
     def __enter__(self) -> FileGate:
         return self
@@ -126,7 +126,7 @@ class FileGate:
             BadRecordingError: if the file is bad, or its reader was stopped.
         """
         process, done = self._running(), False
-        self._watch = Watch(
+        self._watch = HangWatch(
             process.pid, self._limits.silence, self._limits.longest + size * self._limits.longest_a_byte
         )
         self._send(process, job)

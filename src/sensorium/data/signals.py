@@ -87,7 +87,9 @@ def _read_parquet(path: Path, columns: Sequence[str]) -> Table:
     try:
         from pyarrow import parquet
     except ImportError:
-        raise BadRecordingError("parquet is read with pyarrow, which is not installed: pip install pyarrow") from None
+        raise BadRecordingError(
+            "parquet is read with pyarrow, which is not installed: pip install 'sensorium[parquet]'"
+        ) from None
     with open_regular(path) as raw:
         table = parquet.read_table(raw)
     for name in filter(None, columns):

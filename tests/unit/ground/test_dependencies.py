@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Iterable
 from importlib.metadata import packages_distributions
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,10 +50,20 @@ def normalised(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+def projects() -> list[dict[str, Any]]:
+    """What the pyproject.toml of the workflow, and of its packages, say."""
+    return [tomllib.loads(path.read_text())["project"] for path in PROJECTS]
+
+
 def declared() -> set[str]:
-    """Distributions that the pyproject.toml of the workflow and of its packages name."""
-    projects = [tomllib.loads(path.read_text())["project"] for path in PROJECTS]
-    return {distribution(entry) for project in projects for entry in project["dependencies"]}
+    """Distributions that they name."""
+    return {distribution(entry) for project in projects() for entry in project["dependencies"]}
+
+
+def extras() -> set[str]:
+    """Distributions that they name for those who want more."""
+    named = [project.get("optional-dependencies", {}) for project in projects()]
+    return {distribution(entry) for each in named for entries in each.values() for entry in entries}
 
 
 def required() -> tuple[set[str], set[str]]:
@@ -65,8 +76,10 @@ def required() -> tuple[set[str], set[str]]:
 
 def test_what_the_sources_import_is_what_the_project_declares():
     providers = {name: {normalised(entry) for entry in entries} for name, entries in packages_distributions().items()}
-    modules, found = imported(path for source in SOURCES for path in source.rglob("*.py")), declared()
-    missing = {module for module in modules if not providers.get(top(module), set()) & found}
+    modules, found = imported(path for source in SOURCES for path in source.rglob("*.py")), declared() | extras()
+    for module in modules:  # that of an extra may be missing here
+        providers.setdefault(top(module), {normalised(top(module))})
+    missing = {module for module in modules if not providers[top(module)] & found}
     assert not missing, f"imported in src, but not declared in pyproject.toml: {sorted(missing)}"
     used = {entry for module in modules for entry in providers[top(module)]}
     used |= {BEHIND[module] for module in modules if module in BEHIND}
@@ -80,7 +93,7 @@ def test_what_is_declared_is_required_and_pinned():
     assert declared() | running | developing <= pinned
     # Snakemake itself brings the interfaces of its plugins, in the versions that it understands.
     own = {name for name in declared() if not name.startswith("snakemake-interface-")}
-    assert running - PROGRAMS == own - PROGRAMS
+    assert running - PROGRAMS - extras() == own - PROGRAMS
     assert not running & developing
 
 

@@ -73,7 +73,7 @@ def judge_rooms(studio: Studio, config: ControlConfig, rng: np.random.Generator)
             last = given - 1 + dreams.ahead
             reached = {"dream": places(felt[:, last]), **reckoning.reckoned(sample, actions[name])}
             reached["place held"] = np.repeat(places(felt[:, [given - 1]]), len(last), 1)
-            away = {key: distance(where, rooms[name].hand) for key, where in reached.items()}
+            away = {key: pixels_off(where, rooms[name].hand) for key, where in reached.items()}
             metrics |= record(FELT[name], {key: (value <= REACH).astype(float) for key, value in away.items()})
             notes.setdefault("felt, pixels off", {})[name] = curves(away)
         if name == "recorded":
@@ -105,7 +105,7 @@ def measured(
     return {metric: record}
 
 
-def distance(places: np.ndarray, truth: np.ndarray) -> np.ndarray:
+def pixels_off(places: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """How far places in room widths [n, H, 2] are apart, in pixels of a picture of 32 x 32, [n, H]."""
     apart: np.ndarray = np.linalg.norm(places - truth, axis=-1) * DRAWN
     return apart

@@ -115,7 +115,8 @@ def body_sense(numbers: int, colours: int, dim: int) -> Counts:
 def refiner(config: RefinerConfig, colours: int, pixels: int, felt: bool) -> Counts:
     """`Refiner`; `felt` if it is shown where the body is."""
     width, area = config.width, pixels**2
-    total = linear(9 * ((2 * colours + 2 * felt) * area + 2), width) + linear(9 * width, (colours + 3) * area)
+    total = Counts(matrices=9 * ((2 * colours + 2 * felt) * area + 2) * width, others=width)
+    total += linear(9 * width, (colours + 3) * area)
     for _ in range(config.blocks):
         total += Counts(matrices=18 * width**2, others=6 * width)
     return total

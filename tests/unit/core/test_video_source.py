@@ -13,7 +13,6 @@ from toy_films import RATE, bar, film, grey, tone
 
 from sensorium.artifacts import read_json
 from sensorium.config import ConfigurationError, SignalsConfig, VideoConfig
-from sensorium.config.counts import set_bytes
 from sensorium.data import collect, index
 from sensorium.data.inspect import summary
 from sensorium.data.media import read_media
@@ -22,8 +21,6 @@ from sensorium.data.quarantine import BadRecordingError
 from sensorium.data.recording import SPLITS, RecordingSet
 from sensorium.data.signals import Signals, read_signals
 from sensorium.data.windows import StepBatches, Windows
-from sensorium.planning.resources import memory_mb
-from sensorium.settings import validate
 
 FPS = 20
 GROUND = (20, 90, 160)
@@ -274,13 +271,6 @@ def test_signals_of_other_types_are_those_of_csv(tmp_path: Path, suffix: str) ->
     )
     assert set(found) == {"action", "reward"}
     assert all((found[name] == wanted[name]).all() for name in found)
-
-
-def test_memory_does_not_grow_with_the_hours() -> None:
-    given = {"source": "video", "path": "films", "recordings": 1, "shards": 1, "split_by": "time", "frames": 1024}
-    config = validate({"data": given | {"hours": 50.0, "size": 256}, "lines": {"representation": False}})
-    assert memory_mb(config, "collect") == 4000
-    assert set_bytes(config.data) > 5e11
 
 
 def test_a_row_may_name_a_picture_of_its_film() -> None:

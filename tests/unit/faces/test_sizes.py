@@ -207,3 +207,10 @@ def test_the_page_names_the_disk_that_presets_take():
         latents, saved = sum(latent_bytes(settings).values()), checkpoints(settings).values()
         runs = 2 * sum(saved) + sum(own.model() for own in models(settings).values())
         assert cells == [size(count) for count in (data, latents, runs, max(saved), data + latents + runs)], name
+
+
+def test_memory_does_not_grow_with_the_hours_of_films() -> None:
+    given = {"source": "video", "path": "films", "recordings": 1, "shards": 1, "split_by": "time", "frames": 1024}
+    config = validate({"data": given | {"hours": 50.0, "size": 256}, "lines": {"representation": False}})
+    assert memory_mb(config, "collect") == 4000
+    assert set_bytes(config.data) > 5e11

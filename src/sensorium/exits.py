@@ -18,6 +18,7 @@ from gzip import BadGzipFile
 from io import UnsupportedOperation
 from lzma import LZMAError
 from os import PathLike
+from pathlib import Path
 
 from safetensors import SafetensorError
 
@@ -55,6 +56,7 @@ _FORMAT_ERRORS = (SafetensorError, zipfile.BadZipFile, tarfile.TarError, BadGzip
 _NO_STORAGE_ERRORS = (BadGzipFile, UnsupportedOperation)  # an OSError by name, and no failure of the system
 _RUST_ERROR = re.compile(r"\(os error (\d+)\)")  # safetensors: "... No space left on device (os error 28)"
 _C_ERROR = re.compile(r"([^:]+) \((\d+)\)\s*$")  # torch: "unable to write to file </torch_1>: No space ... (28)"
+_PAGE = 4096  # bytes that a file of one byte takes, at least
 _WORKER = "Original Traceback"  # in the message of an error that a worker of torch's DataLoader passes on
 
 
@@ -99,9 +101,20 @@ def writing(path: PathLike[str], note: str = "") -> Iterator[None]:
         number = errno_of(error)
         if number is None:
             raise
+        if number == errno.EIO and not isinstance(error, OSError) and _is_full(Path(path)):
+            number = errno.ENOSPC  # libsndfile does not say which error it was
         reason = os.strerror(number) if number else str(error)
         message = "; ".join(part for part in (f"{path}: cannot write ({reason})", note, _way_out(number)) if part)
         raise StorageError(message, number) from error
+
+
+def _is_full(path: Path) -> bool:
+    """Whether the disk of a file has no room for another page or file."""
+    try:
+        disk = os.statvfs(path.parent)
+    except OSError:
+        return False
+    return disk.f_bavail * disk.f_frsize < _PAGE or (disk.f_files > 0 and disk.f_favail == 0)
 
 
 def failure(error: BaseException) -> tuple[int, str] | None:

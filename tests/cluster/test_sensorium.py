@@ -72,14 +72,13 @@ def ask_to_stop(run: Run, slurm: PrivateSlurm, rule: str, folder: Path, times: i
 @pytest.fixture(scope="module")
 def finished(workflow: Run, slurm: PrivateSlurm) -> Run:
     """That copy after the promised command, whose dynamics were asked to stop twice under a limit of one minute."""
-    workflow.start(
-        *"snakemake --profile slurm results/eval.json".split(),
-        *OVERRIDES,
-        "--set-resources",
-        "train_dynamics:runtime=1",
-    )
+    profile = workflow.folder / "profiles/slurm/config.yaml"  # the command line's would replace all that stand there
+    given = profile.read_text()
+    profile.write_text(given.replace("set-resources:\n", "set-resources:\n  train_dynamics:\n    runtime: 1\n", 1))
+    workflow.start(*"snakemake --profile slurm results/eval.json".split(), *OVERRIDES)
     ask_to_stop(workflow, slurm, "train_dynamics", workflow.folder / "results/dynamics", 2)
     assert workflow.wait(1200) == 0, workflow.log[-5000:]
+    profile.write_text(given)
     return workflow
 
 

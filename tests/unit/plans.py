@@ -33,9 +33,9 @@ class Stand(RecordingSet):
     """Recordings of a source, at most MOST, without pictures and sounds: their splits and their bodies are real."""
 
     def __init__(self, data: Recordings) -> None:
-        data = data.model_copy(update={"recordings": min(data.recordings, MOST)})
-        splits = draw_splits(data.seed, data.recordings, data.validation_fraction, data.test_fraction)
-        names = [f"{data.source}-{number:06d}" for number in range(data.recordings)]
+        count = min(data.episodes(), MOST)
+        splits = draw_splits(data.seed, count, data.validation_fraction, data.test_fraction)
+        names = [f"{data.source}-{number:06d}" for number in range(count)]
         entries = [
             {"name": name, "frames": data.frames, "split": split} for name, split in zip(names, splits, strict=True)
         ]

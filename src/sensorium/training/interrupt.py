@@ -8,6 +8,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
+_OF_SCHEDULERS = (signal.SIGUSR1, signal.SIGUSR2)  # which are sent until the process listens, so more than once
 
 
 class StoppedEarly(Exception):
@@ -38,7 +39,9 @@ class Interrupt:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for number, handler in self._previous.items():
-            signal.signal(number, handler)
+            # One that comes again would end the process before it says that its state is saved.
+            again = self._signal is not None and handler == signal.SIG_DFL and number in _OF_SCHEDULERS
+            signal.signal(number, signal.SIG_IGN if again else handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self._signal = signal.Signals(number).name

@@ -142,9 +142,17 @@ MUTANTS = (
         ("test_checkpoint_fit.py::test_a_checkpoint_that_does_not_fit_is_refused",),
     ),
     Mutant(
+        "a second signal that ends what has saved",
+        "training/interrupt.py",
+        "signal.SIG_IGN if again else handler",
+        "handler",
+        ("test_interrupt.py::test_a_signal_that_is_sent_again_does_not_end_what_has_saved",),
+        cheap=True,
+    ),
+    Mutant(
         "the rank that was left alone speaks for the one that failed",
         "training/launch.py",
-        "(item[1].exitcode not in KNOWN_EXITS, item[1].timestamp)",
+        "(item[1].exitcode not in KNOWN_EXITS, item[1].exitcode == PEER_LOST, item[1].timestamp)",
         "(item[1].timestamp, item[0])",
         ("test_launch.py::test_the_first_rank_that_knows_why_counts",),
         cheap=True,

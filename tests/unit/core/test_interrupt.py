@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -18,7 +20,18 @@ def test_a_signal_is_noted(number: signal.Signals) -> None:
         assert interrupt.reason() is None
         os.kill(os.getpid(), number)
         assert interrupt.reason() == number.name
-    assert signal.getsignal(number) is before
+    after = signal.signal(number, before)
+    assert after == (signal.SIG_IGN if number in (signal.SIGUSR1, signal.SIGUSR2) else before)
+
+
+def test_a_signal_that_is_sent_again_does_not_end_what_has_saved() -> None:
+    """SLURM's is repeated until a program listens; the second one may come when the state is saved."""
+    code = (
+        "import os, signal, sys\nfrom sensorium.training.interrupt import Interrupt\n"
+        "with Interrupt() as interrupt: os.kill(os.getpid(), signal.SIGUSR2)\n"
+        "os.kill(os.getpid(), signal.SIGUSR2)\nsys.exit(75)"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 75
 
 
 def test_the_deadline_leaves_time_for_the_save(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,9 +43,9 @@ def test_the_deadline_leaves_time_for_the_save(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_workers_ignore_them() -> None:
-    if os.fork() == 0:
+    if not (child := os.fork()):
         ignore_signals(0)
         for number in SIGNALS:
             os.kill(os.getpid(), number)
         os._exit(7)
-    assert os.waitstatus_to_exitcode(os.wait()[1]) == 7
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7

@@ -47,8 +47,9 @@ from sensorium.training.optimiser import for_muon
 ROOT = Path(__file__).parents[3]
 PRESETS = sorted(path.stem for path in (ROOT / "config").glob("*.yaml"))
 ACTIONS = {"playroom": {"kind": "continuous", "size": 2}, "atari": {"kind": "discrete", "size": 18}, "folder": None}
+ACTIONS["video"] = {"kind": "continuous", "size": 3}  # of the keys of config/replay.yaml
 ACTIONS["gymnasium"] = {"kind": "discrete", "size": 7}  # of MiniGrid
-BODY = {"playroom": 12, "atari": 0, "folder": 0}
+BODY = {"playroom": 12, "atari": 0, "folder": 0, "video": 0}
 ROWS = 2
 EXAMPLES = 100
 

@@ -130,10 +130,10 @@ def test_a_film_is_heard_or_seen(here: Path, tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(sense_files, "read_media", read_media)
     assert run("encode", film, "-o", tmp_path / "film.grid") == 65
     assert run("encode", film, "-o", tmp_path / "film.grid", "--sense", "sight") == 0
-    assert (asked["streams"], asked["frames"], asked["size"]) == (["video"], 22, 32)
+    assert (asked["streams"], asked["frames"], asked["size"]) == (("video",), 22, 32)
     assert len(read_grids(tmp_path / "film.grid")) == 5
     assert run("encode", film, "-o", tmp_path / "film.grid", "--sense", "sound") == 0
-    assert asked["streams"] == ["audio"]
+    assert asked["streams"] == ("audio",)
     monkeypatch.setattr(sense_files, "duration", lambda path: 601.0)
     with pytest.raises(GridError, match="601 seconds"):
         sense_files.read(film, "sound", 1)

@@ -100,7 +100,8 @@ class SnakemakeTask:
             heart.stop()
             raise
         if nested.stopping:
-            nested.codes += processes.wait_for_stragglers(STRAGGLERS_SECONDS)
+            ends = processes.wait_for_stragglers(STRAGGLERS_SECONDS)
+            nested.codes += [end for end in ends if end]  # helpers of a program end well beside it
         if not heart.may_work():
             print("this job lost the right to work; its programs were stopped", flush=True)
             heart.stop()

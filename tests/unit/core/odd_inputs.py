@@ -99,7 +99,7 @@ def lying(data: bytearray, width: int = 32) -> None:
 def quiet_then_loud() -> np.ndarray:
     """Ten seconds at 44.1 kHz, the first quarter quiet."""
     wave = 0.4 * np.random.default_rng(0).uniform(-1, 1, 441_000)
-    wave[:110_250] *= 0.01
+    wave[:110_250] *= 5e-4
     return wave
 
 

@@ -78,7 +78,7 @@ class Refiner(nn.Module):
             -ln sum_k w_k exp(-|y - c_k|^2 / 2 s^2)
 
         with the pictures c_k and probabilities w_k of the sources, and a deviation s: as of the copies
-        (`copies.surprise`), so that what was not harmed is left as it is to the bit and not averaged.
+        (`copies.surprise`), so that what was not harmed is left nearly as it is, and not drawn anew.
         """
         new, logits = self(frames, scene, places)
         far = torch.stack([(picture - truth).square().sum(1) for picture in (frames, scene, new)], dim=1)

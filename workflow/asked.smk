@@ -9,8 +9,11 @@ COLUMNS = ("jobs", "rule", "partition", "GPUs", "CPUs", "MB", "minutes", "nodes"
 
 def threads(job):
     """CPUs that a rule asks for; a dry run itself has one."""
-    wanted = job.rule.resources.get("_cores")
-    return wanted if isinstance(wanted, int) else job.threads
+    wanted = job.rule.resources["_cores"]
+    most = workflow.resource_settings.max_threads
+    if wanted.is_evaluable():
+        return job.threads
+    return min(wanted.value, most) if most else wanted.value
 
 
 def asked(jobs):
@@ -44,6 +47,10 @@ def then_ask(execute):
         if executor_plugin.common_settings.dryrun_exec:  # what would run counts as finished now
             if lines := asked(workflow.dag.finished_jobs):
                 logger.info("\n".join(["What each job would ask for:", *lines]))
+                from snakemake_executor_plugin_submitit.foresight import foresee
+
+                if text := foresee([job for job in workflow.dag.finished_jobs if not job.rule.norun], threads=threads):
+                    logger.info(text)
         return result
 
     return execute_and_ask

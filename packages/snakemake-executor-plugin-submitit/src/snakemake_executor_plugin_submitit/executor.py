@@ -21,6 +21,7 @@ from snakemake_interface_executor_plugins.utils import encode_target_jobs_cli_ar
 
 from snakemake_executor_plugin_submitit import advice, environment, limits
 from snakemake_executor_plugin_submitit.clients import Slurm, SlurmError
+from snakemake_executor_plugin_submitit.foresight import foresee
 from snakemake_executor_plugin_submitit.here import Here
 from snakemake_executor_plugin_submitit.keeper import Keeper
 from snakemake_executor_plugin_submitit.life import Patience
@@ -170,6 +171,9 @@ class Executor(RemoteExecutor):
             except SlurmError as error:
                 self._partitions = []
                 self.logger.debug(f"limits of partitions are not known: {error}")
+            remote = [job for job in self.dag.needrun_jobs() if not job.is_local]
+            if warning := foresee(remote, self._partitions):
+                self.logger.error(warning)  # of all jobs: what is refused late, after hours, could be mended now
         options = sbatch_options(request.name, request.resources, request.threads)
         text = limits.problem(request.name, options, self._partitions)
         if text:

@@ -6,8 +6,11 @@ Each rank holds the whole model and computes some rows of every batch.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 import torch.distributed as dist
@@ -19,6 +22,8 @@ from sensorium.training.pulse import beat
 
 CPU = torch.device("cpu")
 PEER_LOST = 76  # of a rank that only noticed that another one is gone
+# A node that vanishes closes no connection: the system asks it every few seconds, and gives up after SILENT_NODE.
+ASKED_SECONDS, SILENT_NODE_SECONDS = 5, 25
 
 
 class RankLostError(Exception):
@@ -54,7 +59,9 @@ class Ranks:
         one_node = os.environ.get("LOCAL_WORLD_SIZE") == str(count)
         gpu = "cpu:gloo,cuda:nccl" if one_node else "nccl"
         beat(int(os.environ["RANK"]))
-        dist.init_process_group(gpu if device.type == "cuda" else "gloo")
+        with _peers():
+            dist.init_process_group(gpu if device.type == "cuda" else "gloo")
+        notice_lost_nodes()
         return cls(dist.get_rank(), count, device, CPU if one_node else device)
 
     def __enter__(self) -> Ranks:
@@ -125,7 +132,8 @@ class Ranks:
     def barrier(self) -> None:
         """Wait until every rank is here."""
         if self.count > 1:
-            dist.barrier()
+            with _peers():
+                dist.barrier()
 
 
 def flat_gradients(parameters: Sequence[torch.nn.Parameter]) -> Tensor:
@@ -139,9 +147,35 @@ def _all_reduce(tensor: Tensor, operation: dist.ReduceOp.RedOpType = dist.Reduce
     Raises:
         RankLostError: if another rank is gone.
     """
-    try:
+    with _peers():
         dist.all_reduce(tensor, operation)
-    except RuntimeError as error:
+
+
+@contextmanager
+def _peers() -> Iterator[None]:
+    """A context in which an error of torch's communication is a RankLostError."""
+    try:
+        yield
+    except RuntimeError as error:  # also torch's DistError
         if is_out_of_memory(error):
             raise
         raise RankLostError(f"another rank is gone, whose own message says why ({error})") from error
+
+
+def notice_lost_nodes() -> None:
+    """Let every connection of this process that is open now end when the other node has vanished."""
+    for entry in Path("/proc/self/fd").iterdir():
+        try:
+            connection = socket.socket(fileno=os.dup(int(entry.name)))  # options belong to the socket, not to its copy
+        except OSError:  # no socket, or the listing's own file
+            continue
+        with connection:
+            if connection.family in (socket.AF_INET, socket.AF_INET6) and connection.type == socket.SOCK_STREAM:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                for option, value in (
+                    (socket.TCP_KEEPIDLE, ASKED_SECONDS),
+                    (socket.TCP_KEEPINTVL, ASKED_SECONDS),
+                    (socket.TCP_KEEPCNT, SILENT_NODE_SECONDS // ASKED_SECONDS - 1),
+                    (socket.TCP_USER_TIMEOUT, 1000 * SILENT_NODE_SECONDS),  # for what was sent and not answered
+                ):
+                    connection.setsockopt(socket.IPPROTO_TCP, option, value)

@@ -44,7 +44,13 @@ class Interrupt:
             signal.signal(number, signal.SIG_IGN if again else handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self._signal = signal.Signals(number).name
+        if not self.scheduled:  # a later one says less
+            self._signal = signal.Signals(number).name
+
+    @property
+    def scheduled(self) -> bool:
+        """Whether a scheduler announced the end of this job. A launcher that lost a rank sends SIGTERM."""
+        return self._signal in {number.name for number in _OF_SCHEDULERS}
 
     def reason(self, reserve: float = 0.0) -> str | None:
         """The reason to stop now, or None.

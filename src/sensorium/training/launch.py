@@ -30,7 +30,7 @@ from sensorium.training.pulse import VARIABLE, Watch
 
 KNOWN_EXITS = tuple(code for code in MEANINGS if code)  # after one of these, the rank's own message names the reason
 MEETING_SECONDS = 900
-LAST_NODE_SECONDS = 60
+LAST_NODE_SECONDS = 30  # for rank 0 to save, after the first node has ended
 
 
 class RankDied(Exception):
@@ -108,7 +108,7 @@ def _on_every_node(nodes: int, arguments: Sequence[str]) -> int:
         "SENSORIUM_LAUNCH": uuid.uuid4().hex,  # two trainings of one job have nothing in common
     }
     step = ["srun", "--overlap", f"--nodes={nodes}", f"--ntasks={nodes}", "--ntasks-per-node=1"]
-    step += [f"--wait={LAST_NODE_SECONDS}", "--unbuffered"]
+    step += [f"--wait={LAST_NODE_SECONDS}", "--unbuffered", "--export=ALL"]
     if cpus := os.environ.get("SLURM_CPUS_PER_TASK"):  # which steps do not inherit
         step.append(f"--cpus-per-task={cpus}")
     process = subprocess.Popen([*step, sys.executable, "-m", "sensorium", *arguments], env=environment)

@@ -11,7 +11,7 @@ import time
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
@@ -23,7 +23,7 @@ from sensorium.data.windows import StepBatches, WindowSource
 from sensorium.models.out_of_memory import attempt
 from sensorium.randomness import Draw, sample_indices, stable_seed
 from sensorium.training.checkpoint import STATE, Checkpoint, Checkpoints, check_like
-from sensorium.training.distributed import Ranks
+from sensorium.training.distributed import RankLostError, Ranks
 from sensorium.training.execution import Execution
 from sensorium.training.gradients import Gradients
 from sensorium.training.health import RunState, Skips, Verdict, first_bad_place
@@ -78,6 +78,7 @@ class Trainer:
         self._skips = Skips()
         self._verdict: Verdict | None = None
         self._saved_step, self._saved_at = -1, 0.0
+        self._whole: int | None = None  # steps done and recorded; None while one changes the state
         self._save_seconds = self._step_seconds = 0.0
 
     def run(self, interrupt: Interrupt) -> Verdict:
@@ -90,7 +91,6 @@ class Trainer:
             ConfigurationError: if not even one row fits into memory.
         """
         steps = self._training.steps
-        log_every, validate_every = max(1, min(LOG_STEPS, steps // 20)), max(1, steps // VALIDATIONS)
         with RunLog(self._folder, self._ranks.is_main) as records:
             done = self._resume()
             records.begin(done)
@@ -99,25 +99,51 @@ class Trainer:
                 return self._verdict
             self._log_start(done)
             self._execution.compile_modules(self.learner.compiled(), self._device)
-            pace, self._saved_at = Pace(done, steps, self._training.batch), time.monotonic()
-            for step, samples in zip(range(done, steps), self._batches(done), strict=True):
-                began, done = time.monotonic(), step + 1
-                validates = done % validate_every == 0 or done == steps
-                values = self._step(step, samples, measured=validates or done % log_every == 0)
-                self._step_seconds = max(0.9 * self._step_seconds, time.monotonic() - began)
-                if validates:
-                    values |= self._validate(done, records)
-                if values:
-                    values |= pace.measure(done)
-                    records.scalars(done, values)
-                pace.log_line(done, values)
-                if done < steps:
-                    self._stop_if_interrupted(interrupt, done)
-                    if time.monotonic() - self._saved_at > 60 * self._execution.checkpoint_minutes:
-                        self._save(done)
-            self._save(done)
+            try:
+                self._train(done, records, interrupt)
+            except RankLostError as error:
+                self._rescue(error, interrupt)
         assert self._verdict is not None
         return self._verdict
+
+    def _train(self, done: int, records: RunLog, interrupt: Interrupt) -> None:
+        """Make and record the steps that are left."""
+        steps = self._training.steps
+        log_every, validate_every = max(1, min(LOG_STEPS, steps // 20)), max(1, steps // VALIDATIONS)
+        self._whole = done
+        pace, self._saved_at = Pace(done, steps, self._training.batch), time.monotonic()
+        for step, samples in zip(range(done, steps), self._batches(done), strict=True):
+            began, done = time.monotonic(), step + 1
+            validates = done % validate_every == 0 or done == steps
+            values = self._step(step, samples, measured=validates or done % log_every == 0)
+            self._step_seconds = max(0.9 * self._step_seconds, time.monotonic() - began)
+            if validates:
+                values |= self._validate(done, records)
+            if values:
+                values |= pace.measure(done)
+                records.scalars(done, values)
+            pace.log_line(done, values)
+            self._whole = done
+            if done < steps:
+                self._stop_if_interrupted(interrupt, done)
+                if time.monotonic() - self._saved_at > 60 * self._execution.checkpoint_minutes:
+                    self._save(done)
+        self._save(done)
+
+    def _rescue(self, error: RankLostError, interrupt: Interrupt) -> NoReturn:
+        """Save what is left when another rank is lost: each rank holds the whole state, and rank 0 writes.
+
+        Raises:
+            StoppedEarly: if the job is to end anyway; it then goes on from here.
+            RankLostError: otherwise.
+        """
+        if self._whole is None or not self._ranks.is_main:
+            raise error
+        self._save(self._whole)
+        saved = f"state saved after step {self._whole} in {self._checkpoints.path(self._whole)}"
+        if interrupt.scheduled:
+            raise StoppedEarly(f"another rank is gone, {saved}: run the same command again to go on") from error
+        raise RankLostError(f"{error}; {saved}") from error
 
     def exported(self) -> AbstractContextManager[None]:
         """A context in which the learner has the weights to export: the average, where one is kept."""
@@ -180,6 +206,7 @@ class Trainer:
 
     def _update(self, step: int, norm: Tensor) -> float:
         """Make the optimiser's step; return its learning rate. The first one takes the memory of all moments."""
+        self._whole = None
         rate = attempt(partial(self._optimiser.update, step, norm))
         if rate is None:  # no smaller micro-batch helps: nothing of it is left in memory now
             raise ConfigurationError(

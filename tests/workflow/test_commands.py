@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 PRESETS = ("config", "tiny", "atari")  # those with sets on disk: test_own_sets.py
 PROFILES = ("local", "slurm")
@@ -57,6 +58,30 @@ def test_a_profile_says_how_fast_a_training_computes(fresh, warm_command, tmp_pa
     for program in ("train-encoder", "train-tokenizer", "train-fusion", "finetune"):
         assert found[program] == usual
     assert found["train-state-dynamics"].startswith("60 --workers auto")
+
+
+def test_a_partition_of_an_hour_and_4_cpus_a_node_is_answered_with_the_lines_to_write(fresh, warm_command, tmp_path):
+    """A newcomer's literal command: what no node can run is said of all rules at once; the lines that it says do it."""
+    (tmp_path / "sinfo").write_text(
+        "#!/bin/sh\necho 'gpu*|1:00:00|4|64000|gpu:a100:4|up\ncpu|1:00:00|4|64000|none|up'\n"
+    )
+    (tmp_path / "sinfo").chmod(0o755)
+    words = "snakemake -n results/eval.json --configfile config/tiny.yaml --profile".split()
+    said = warm_command(fresh, *words, "slurm", path=tmp_path).stdout
+    assert "1     train_dynamics        gpu        1     8     8000  240      1\n" in said
+    assert "  partition gpu: runtime=240 minutes is more than its time limit of 60: train_encoder" in said
+    assert "  partition gpu: 8 CPUs on a node are more than the 4 that one has: " in said
+    lines = yaml.safe_load(said.partition("Lines of the profile that mend it")[2].partition("\n")[2])
+    assert lines["max-threads"] == 4
+    assert lines["set-resources"]["collect"] == {"runtime": 60}
+    profile = yaml.safe_load((fresh / "profiles/slurm/config.yaml").read_text())
+    for rule, values in lines.pop("set-resources").items():
+        profile["set-resources"].setdefault(rule, {}).update(values)
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({**profile, **lines}))
+    said = warm_command(fresh, *words, str(tmp_path), path=tmp_path).stdout
+    assert "1     train_dynamics        gpu        1     4     8000  60       1\n" in said
+    assert "2     collect               cpu        0     1     4000  60       1\n" in said
+    assert "By sinfo" not in said
 
 
 def test_dry_run_never_imports_torch(fresh, command, tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from snakemake_executor_plugin_submitit import advice
-from snakemake_executor_plugin_submitit.limits import parse, problem
+from snakemake_executor_plugin_submitit.limits import parse, plan, problem
 from snakemake_executor_plugin_submitit.nested import targets_to_do
 from snakemake_executor_plugin_submitit.resources import sbatch_options, unknown
 
@@ -45,6 +45,26 @@ def test_what_no_partition_can_run_is_named_with_what_to_change(resources, threa
         assert text is not None
         assert text.startswith("rule train, partition ")
         assert says in text
+
+
+def test_what_of_all_jobs_cannot_run_is_said_at_once_with_the_lines_of_a_profile():
+    def asked(rule, threads, **resources):
+        return rule, sbatch_options(rule, resources, threads)
+
+    nodes = parse(SINFO)
+    jobs = [asked("a", 65, runtime=90), asked("b", 65), asked("c", 1), asked("d", 1, gpu=1, slurm_partition="cpu")]
+    assert plan(jobs, nodes).splitlines() == [
+        "By sinfo, no node of their partitions can run these jobs as they are:",
+        "  partition main: runtime=90 minutes is more than its time limit of 60: a",
+        "  partition main: 65 CPUs on a node are more than the 64 that one has: a, b",
+        "  partition cpu: 1 GPUs on a node are more than the 0 that one has: d",
+        "Lines of the profile that mend it; --set-resources would replace all that the profile's says:",
+        "max-threads: 64",
+        "set-resources:",
+        "  a: {runtime: 60}",
+    ]
+    assert "set-threads:\n  b: 64" in plan([*jobs[1:3], asked("e", 100, slurm_partition="cpu")], nodes)
+    assert plan([jobs[2], asked("e", 1, slurm_partition="nowhere")], nodes) == plan(jobs, []) == ""
 
 
 def test_without_an_answer_nothing_is_refused():

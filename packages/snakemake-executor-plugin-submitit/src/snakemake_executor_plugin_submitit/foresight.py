@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from snakemake_interface_common.exceptions import WorkflowError
@@ -13,17 +13,12 @@ from snakemake_executor_plugin_submitit.clients import Slurm, SlurmError
 from snakemake_executor_plugin_submitit.resources import sbatch_options
 
 
-def foresee(
-    jobs: Iterable[Any],
-    nodes: list[limits.Nodes] | None = None,
-    threads: Callable[[Any], int] = lambda job: job.threads,
-) -> str:
+def foresee(jobs: Iterable[Any], nodes: list[limits.Nodes] | None = None) -> str:
     """What sinfo says of Snakemake's jobs, with what to change; empty if all can run, or nobody knows.
 
     Args:
         jobs: that are to be submitted. Members of groups are left out, because their group asks for other resources.
         nodes: of the partitions; None asks sinfo.
-        threads: CPUs that a job asks for.
     """
     if nodes is None:
         try:
@@ -35,7 +30,7 @@ def foresee(
         if job.group:
             continue
         try:
-            asked.append((job.rule.name, sbatch_options(job.rule.name, job.resources, threads(job))))
+            asked.append((job.rule.name, sbatch_options(job.rule.name, job.resources, job.threads)))
         except WorkflowError:  # a value that is not known yet, or is impossible: said when its turn comes
             continue
     return limits.plan(asked, nodes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -48,3 +48,19 @@ def begun(toy: Run) -> Run:
     """The toy workflow after its first rule, as if that had been run elsewhere."""
     (toy.folder / "begin.txt").touch()
     return toy
+
+
+@pytest.fixture
+def hook(slurm: PrivateSlurm) -> Iterator[Callable[[str, str], Path]]:
+    """Replace a client by lines of shell; removed afterwards."""
+    written: list[Path] = []
+
+    def write(name: str, lines: str) -> Path:
+        path = slurm.folder / "hooks" / name
+        path.write_text(lines)
+        written.append(path)
+        return path
+
+    yield write
+    for path in written:
+        path.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 from private_slurm import PrivateSlurm
@@ -58,3 +59,8 @@ def assert_one_job_did_it_all(toy: Run, slurm: PrivateSlurm, restarts: int, repe
     assert toy.lines("work.txt")[0].startswith(f"{STEPS} ")
     # its result is there a moment before SLURM sees the job end
     toy.until(lambda: not [row for row in slurm.queue() if row[1] == "work"], "no other job of the rule is left", 60)
+
+
+def usr2(slurm: PrivateSlurm, job: str) -> None:
+    """Send a job the signal of its time limit."""
+    subprocess.run([slurm.bin / "scancel", "--signal=USR2", job], check=True)

@@ -2,33 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-from pathlib import Path
-
-import pytest
-from counting import STEPS, WORK, config, counted, job_of, starts, until_counting
+from counting import STEPS, WORK, config, counted, job_of, starts, until_counting, usr2
 from private_slurm import PrivateSlurm
 from snakemake_run import SUBMITIT, Run
-
-
-@pytest.fixture
-def hook(slurm: PrivateSlurm):
-    """Replace a client by lines of shell; removed afterwards."""
-    written: list[Path] = []
-
-    def write(name: str, lines: str) -> Path:
-        path = slurm.folder / "hooks" / name
-        path.write_text(lines)
-        written.append(path)
-        return path
-
-    yield write
-    for path in written:
-        path.unlink(missing_ok=True)
-
-
-def usr2(slurm: PrivateSlurm, job: str) -> None:
-    subprocess.run([slurm.bin / "scancel", "--signal=USR2", job], check=True)
 
 
 def test_a_job_that_sbatch_denies_is_found_and_runs_once(begun: Run, slurm: PrivateSlurm, hook) -> None:
@@ -56,13 +32,14 @@ def test_accounts_down_or_queue_down_end_nothing(begun: Run, slurm: PrivateSlurm
 
 
 def test_the_environment_does_not_win_and_a_precommand_is_run(begun: Run, slurm: PrivateSlurm) -> None:
-    """Also: a rule's own srun reaches every node of its job."""
+    """Also: a rule's own srun reaches every node; `module` is a function of the user's shell, as sites define it."""
     variables = {"SBATCH_PARTITION": "high", "SBATCH_TIMELIMIT": "1", "SBATCH_EXPORT": "NONE", "SBATCH_NO_REQUEUE": "1"}
     variables |= {"SBATCH_MEM_PER_NODE": "17", "SQUEUE_PARTITION": "high", "SBATCH_SIGNAL": "USR1@5"}
-    begun.start(*SUBMITIT, "srun.txt", "--precommand", "export MARK=set", **variables)
+    shell = {"BASH_FUNC_module%%": "() {  export MARK=$2\n}", "CONDA_PREFIX": "/opt/conda/envs/lab"}
+    begun.start(*SUBMITIT, "srun.txt", "--precommand", "module load cuda", **variables, **shell)
     assert begun.wait() == 0, begun.log
     assert sorted(begun.lines("srun.txt")) == ["0", "1"]
-    assert begun.lines("mark.txt") == ["set"]
+    assert begun.lines("mark.txt") == ["cuda /opt/conda/envs/lab"]
     (job,) = {line.split()[6].rstrip(",") for line in begun.log.splitlines() if "(own_srun) is SLURM job" in line}
     assert slurm.booked("Partition,Timelimit", job) == [["main", "00:05:00"]]
     assert "Requeue=1" in slurm.control("show", "job", job)
@@ -111,6 +88,8 @@ def test_a_limit_is_named_before_submission_or_while_the_job_waits(toy: Run, slu
     long = ("begin.txt", "--set-resources", "begin:runtime=2000")
     assert toy.start(*SUBMITIT, *long).wait() == 1
     assert "runtime=2000 minutes is more than its time limit of 1440: --set-resources begin:runtime=1440" in toy.log
+    assert "Lines of the profile that mend it" in toy.log
+    assert "  begin: {runtime: 1440}\n" in toy.log
     assert not slurm.queue()
     toy.start(*SUBMITIT, *long, "--submitit-no-limit-check")
     toy.until(lambda: "PENDING (PartitionTimeLimit): its runtime is beyond" in toy.log, "the reason is given")

@@ -1,9 +1,11 @@
 """count.py OUTPUT STEPS SIGNAL...: counts, four steps a second; on a signal it saves and ends with exit 75.
 
 `journal` gets a line for each start (job, state) and each step; `state` is saved after every fourth step and on a
-signal. While there is a file `hold` it makes no step; while there is a file `asleep` it is not ready for signals.
+signal. While there is a file `hold` it makes no step; while there is a file `asleep` it is not ready for signals. If
+another one counts at the same time, `journal` gets a line `overlap`.
 """
 
+import fcntl
 import os
 import signal
 import sys
@@ -29,6 +31,11 @@ def save(count: int) -> None:
 done = int(state.read_text()) if state.exists() else 0
 with Path("journal").open("a", buffering=1) as journal:
     journal.write(f"start {os.environ.get('SLURM_JOB_ID')} {done}\n")
+    alone = os.open("alone", os.O_RDWR | os.O_CREAT)
+    try:
+        fcntl.flock(alone, fcntl.LOCK_EX | fcntl.LOCK_NB)  # until this process ends, however that comes
+    except BlockingIOError:
+        journal.write("overlap\n")
     while done < int(steps):
         time.sleep(0.25)
         if Path("hold").exists() and not stopping:

@@ -1,0 +1,102 @@
+"""A run's folder: who may work, signs of life, ends; and records that cannot be read."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import time
+from pathlib import Path
+
+import pytest
+
+from snakemake_executor_plugin_submitit.keeper import Keeper
+from snakemake_executor_plugin_submitit.registry import DamagedRecord, Record, Registry
+from snakemake_executor_plugin_submitit.runs import RunFolder, sweep
+from snakemake_executor_plugin_submitit.task import _Heart
+from snakemake_executor_plugin_submitit.works import Work
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    """A run that may be claimed."""
+    folder = RunFolder(tmp_path / "rule.k.r")
+    folder.path.mkdir()
+    folder.open()
+    return folder
+
+
+def test_one_job_claims_a_run_and_a_second_one_does_nothing(run: RunFolder) -> None:
+    assert run.claim("7") == (1, False)
+    assert run.claim("8") is None
+    assert run.holds("7", 1)
+    assert run.begun() == "7"
+
+
+def test_a_requeued_job_takes_the_claim_of_its_earlier_start(run: RunFolder) -> None:
+    """One that did not leave in good order may work on, where SLURM has lost its node: it sees that it may not."""
+    run.claim("7")
+    assert run.claim("7") == (2, True)
+    assert not run.holds("7", 1)
+    run.leave()
+    assert run.claim("7") == (3, False)
+
+
+def test_a_job_that_comes_after_the_end_of_its_right_does_nothing(run: RunFolder) -> None:
+    assert run.revoke() is None
+    assert run.claim("7") is None
+    assert run.begun() is None
+
+
+def test_a_job_that_works_sees_that_its_right_is_over(run: RunFolder) -> None:
+    run.claim("7")
+    heart = _Heart(run, "7", 1, 60.0)
+    assert heart.may_work()
+    assert run.revoke() == "7"
+    assert not heart.may_work()
+    assert run.claim("7") is None
+    heart.stop()
+
+
+def test_a_folder_that_takes_nothing_more_ends_no_program(run: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    run.claim("7")
+    (run.path / "beat").unlink()
+    (run.path / "beat").mkdir()  # as a full disk, root too is refused
+    heart = _Heart(run, "7", 1, 60.0)
+    assert heart.may_work()
+    assert "no sign of life could be left: [Errno 21]" in capsys.readouterr().out
+    heart.stop()
+
+
+@pytest.mark.parametrize(
+    ("content", "success"), [(pickle.dumps(("success", 1)), True), (b"\x80\x05", None), (b"", None)]
+)
+def test_an_end_that_is_half_written_is_none(run: RunFolder, content: bytes, success: bool | None) -> None:
+    (run.path / "7_0_result.pkl").write_bytes(content)
+    outcome = run.outcome()
+    assert (outcome and outcome.success) == success
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"name": "rule"}', '{"strange": 1}'])
+def test_a_damaged_record_is_named_and_nothing_is_submitted(tmp_path: Path, content: str) -> None:
+    registry = Registry(tmp_path / "jobs")
+    (tmp_path / "jobs/k.json").write_text(content)
+    with pytest.raises(DamagedRecord, match=r"jobs/k.json: the record of a job cannot be read.*squeue --me"):
+        registry.read("k")
+    keeper = Keeper(tmp_path, slurm=None)  # type: ignore[arg-type]
+    with pytest.raises(DamagedRecord):
+        keeper.take(Work("k", "rule", "digest", lambda *about: []))
+    assert keeper.lives == {}
+    assert registry.runs() == []
+
+
+def test_what_stays_on_disk_is_bounded(tmp_path: Path) -> None:
+    """Old runs go, and the oldest beyond a number; one that a record needs stays."""
+    now = time.time()
+    for age in range(6):
+        (tmp_path / f"r{age}").mkdir()
+        os.utime(tmp_path / f"r{age}", (now - 86400 * age, now - 86400 * age))
+    assert sweep(tmp_path, ["r5"], now, days=3.5, most=2) == 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["r0", "r1", "r5"]
+    registry = Registry(tmp_path / "jobs")
+    registry.write("k", Record("rule", "digest", "r5"))
+    assert registry.runs() == ["r5"]

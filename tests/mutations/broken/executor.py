@@ -20,6 +20,8 @@ TIMED_OUT = f"{CLIENTS}::test_a_time_out_says_nothing_about_the_job"
 ENVIRONMENT = f"{CLIENTS}::test_what_of_the_users_sbatch_variables_may_win"
 REQUEUE = f"{CLIENTS}::test_a_requeue_is_asked_for_until_slurm_accepts_or_refuses_it"
 LIMIT = f"{LIMITS}::test_what_no_partition_can_run_is_named_with_what_to_change"
+RUNS = "test_submitit_runs.py"
+PLAN = f"{LIMITS}::test_what_of_all_jobs_cannot_run_is_said_at_once_with_the_lines_of_a_profile"
 GROUP = f"{LIMITS}::test_finished_members_of_a_group_are_left_out"
 
 
@@ -105,4 +107,18 @@ MUTANTS = (
            "each.minutes is not None and minutes > each.minutes", "False", LIMIT, True),
     broken("finished members of a group are made again", "nested.py",
            "        elif among and argument in done:\n            continue\n", "", GROUP, True),
+    broken("of many rules with a problem the first alone is named", "limits.py",
+           ", {})[rule] = None", ", {rule: None})", PLAN),
+    broken("a change of threads bounds jobs that can run", "limits.py",
+           "== max(threads.values()) >= others", "== max(threads.values())", PLAN),
+    broken("a damaged record stands for nothing", "registry.py",
+           "        except (OSError, ValueError, TypeError, AttributeError) as error:\n            raise",
+           "        except (OSError, ValueError, TypeError, AttributeError) as error:\n            return None\n            raise",
+           f"{RUNS}::test_a_damaged_record_is_named_and_nothing_is_submitted"),
+    broken("logs that a record needs are removed", "runs.py",
+           "if path.is_dir() and path.name not in needed", "if path.is_dir()",
+           f"{RUNS}::test_what_stays_on_disk_is_bounded"),
+    broken("a full disk ends a training", "task.py",
+           "        except OSError as error:  # a full disk must not end a training\n",
+           "        except ValueError as error:\n", f"{RUNS}::test_a_folder_that_takes_nothing_more_ends_no_program"),
 )  # fmt: skip

@@ -148,7 +148,7 @@ CASES = (
          "test_submitit_clients.py::test_a_requeue_is_asked_for_until_slurm_accepts_or_refuses_it"),
     Case("a program saves on the signal and ends with a code of its own", "`saves_on_signal=1`: requeued",
          "test_bad_luck.py::test_a_program_that_saves_and_ends_with_a_code_of_its_own"),
-    Case("a job ended while the main process was away, with a failure", "told, and tried again",
+    Case("a job ended while the main process was away, with a failure", "reported, and tried again",
          "test_main_process.py::test_a_failure_while_snakemake_was_away_is_told_and_tried_again"),
     Case("nobody answers for a while", "asked again, with growing pauses",
          "test_main_process.py::test_scheduler_out_of_reach_for_a_while"),

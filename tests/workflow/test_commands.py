@@ -71,6 +71,9 @@ def test_a_partition_of_an_hour_and_4_cpus_a_node_is_answered_with_the_lines_to_
     assert "1     train_dynamics        gpu        1     8     8000  240      1\n" in said
     assert "  partition gpu: runtime=240 minutes is more than its time limit of 60: train_encoder" in said
     assert "  partition gpu: 8 CPUs on a node are more than the 4 that one has: " in said
+    rows = [line.split() for line in said.partition("  nodes\n")[2].partition("By sinfo")[0].splitlines()]
+    jobs, holding = (sum(int(row[0]) for row in rows if int(row[3]) >= gpus) for gpus in (0, 1))
+    assert f"{holding} of the {jobs} jobs of the default run hold a GPU" in Path("docs/cluster.md").read_text()
     lines = yaml.safe_load(said.partition("Lines of the profile that mend it")[2].partition("\n")[2])
     assert lines["max-threads"] == 4
     assert lines["set-resources"]["collect"] == {"runtime": 60}

@@ -166,6 +166,8 @@ CASES = (
          "test_faults.py::test_the_environment_does_not_win_and_a_precommand_is_run"),
     Case("modules of a rule: `envmodules:` with `--sdm env-modules`", "loaded in its job",
          "test_bad_luck.py::test_modules_of_a_rule"),
+    Case("hundreds of jobs of one rule, wildcards of any text", "each is called by its rule and wildcards, in plain "
+         "letters", "test_submitit_runs.py::test_a_job_is_called_by_its_rule_and_wildcards"),
     Case("line breaks in a resource", "refused: what follows one would be run",
          "test_submitit_quoting.py::test_a_resource_of_several_lines_is_refused"),
     Case("quotes, blanks and `$(...)` in names of files and folders", "one word each",

@@ -6,11 +6,12 @@ import os
 import pickle
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from snakemake_executor_plugin_submitit.keeper import Keeper
-from snakemake_executor_plugin_submitit.registry import DamagedRecord, Record, Registry
+from snakemake_executor_plugin_submitit.registry import DamagedRecord, Record, Registry, title_of
 from snakemake_executor_plugin_submitit.runs import RunFolder, sweep
 from snakemake_executor_plugin_submitit.task import _Heart
 from snakemake_executor_plugin_submitit.works import Work
@@ -100,3 +101,18 @@ def test_what_stays_on_disk_is_bounded(tmp_path: Path) -> None:
     registry = Registry(tmp_path / "jobs")
     registry.write("k", Record("rule", "digest", "r5"))
     assert registry.runs() == ["r5"]
+
+
+@pytest.mark.parametrize(
+    ("wildcards", "title"),
+    [
+        ([], "train"),
+        (["vision", "0001"], "train.vision.0001"),
+        (["a b/$(rm)", "ü\n"], "train.a_b___rm_.__"),
+        (["x" * 200], "train." + "x" * 40),
+    ],
+)
+def test_a_job_is_called_by_its_rule_and_wildcards(wildcards: list[str], title: str) -> None:
+    job = SimpleNamespace(is_group=lambda: False, rule=SimpleNamespace(name="train"), wildcards=wildcards)
+    assert title_of(job) == title
+    assert title_of(SimpleNamespace(is_group=lambda: True, name="my group_a_b")) == "my_group_a_b"

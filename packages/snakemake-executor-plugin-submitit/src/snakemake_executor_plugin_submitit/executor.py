@@ -26,7 +26,7 @@ from snakemake_executor_plugin_submitit.here import Here
 from snakemake_executor_plugin_submitit.keeper import Keeper
 from snakemake_executor_plugin_submitit.life import Patience
 from snakemake_executor_plugin_submitit.quoting import quoted_by_shlex, wait_for_files
-from snakemake_executor_plugin_submitit.registry import DamagedRecord, command_digest, job_key, members
+from snakemake_executor_plugin_submitit.registry import DamagedRecord, command_digest, job_key, members, title_of
 from snakemake_executor_plugin_submitit.report import Reporter, shown, tail
 from snakemake_executor_plugin_submitit.resources import ResourceError, is_line, sbatch_options, unknown
 from snakemake_executor_plugin_submitit.runs import sweep
@@ -114,7 +114,7 @@ class Executor(RemoteExecutor):
             member.is_pipe for member in parts if hasattr(member, "is_pipe")
         )
         named = () if kept else tuple((_target(part), tuple(str(path) for path in part.output)) for part in parts)
-        return Request(job.name, command, job.resources, job.threads, named)
+        return Request(job.name, title_of(job), command, job.resources, job.threads, named)
 
     # -- Snakemake's calls
 
@@ -150,7 +150,7 @@ class Executor(RemoteExecutor):
         self._keeper.take(
             Work(
                 key,
-                request.name,
+                request.title,
                 command_digest(job),
                 preparer(request, self._settings, self._reporter.once),
                 lambda when: not outputs or when >= started,

@@ -42,7 +42,7 @@ class Here:
 
     def submit(self, key: str, request: Request) -> str:
         """Start a job, or run it to its end; return its number."""
-        folder = self._folder / f"{request.name[:40]}.{key[:8]}.{uuid.uuid4().hex[:8]}"
+        folder = self._folder / f"{request.title[:40]}.{key[:8]}.{uuid.uuid4().hex[:8]}"
         task = request.task(self._settings)
         if self._settings.cluster == "debug":
             job = submitit.DebugExecutor(folder).submit(task)

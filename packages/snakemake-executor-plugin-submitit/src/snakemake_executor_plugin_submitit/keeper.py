@@ -12,7 +12,7 @@ from pathlib import Path
 from snakemake_executor_plugin_submitit.clients import Entry, Kind, SlurmError
 from snakemake_executor_plugin_submitit.life import ALIVE, Decision, Evidence, Patience, Step, decide
 from snakemake_executor_plugin_submitit.observer import Observer
-from snakemake_executor_plugin_submitit.registry import Record, Registry
+from snakemake_executor_plugin_submitit.registry import Record, Registry, plain
 from snakemake_executor_plugin_submitit.runs import SCRIPT, RunFolder
 from snakemake_executor_plugin_submitit.works import (
     Answers,
@@ -191,7 +191,7 @@ class Keeper:
     def _prepare(self, life: Life, earlier: RunFolder | None) -> None:
         """Make a run: its files, then its record; there is nothing to find before."""
         work = life.work
-        name = f"{_plain(work.name)}.{work.key[:8]}.{self.token()}"
+        name = f"{plain(work.name)}.{work.key[:8]}.{self.token()}"
         folder = self.runs / name
         folder.mkdir()
         without = tuple(work.prepare(folder, comment_of(work.key, name), earlier))
@@ -311,9 +311,3 @@ class Keeper:
         assert record
         log = RunFolder(self.runs / record.run).log()
         self.hearing.noted(life.work.key, record.job_id, what, log)
-
-
-def _plain(name: str) -> str:
-    """A name as part of a file's name; a group may be called anything."""
-    kept = "".join(each if each.isascii() and (each.isalnum() or each in "-_") else "_" for each in name)
-    return kept[:40]

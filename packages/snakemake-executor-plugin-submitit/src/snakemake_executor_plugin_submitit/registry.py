@@ -104,6 +104,19 @@ def members(job: Any) -> list[Any]:
     return sorted(job.jobs, key=lambda each: str(each.get_target_spec())) if job.is_group() else [job]
 
 
+def plain(name: str, most: int = 40) -> str:
+    """A name as part of a file's name, or of a line of a script; a group or a wildcard may be called anything."""
+    kept = "".join(each if each.isascii() and (each.isalnum() or each in "-_.") else "_" for each in name)
+    return kept[:most]
+
+
+def title_of(job: Any) -> str:
+    """What a job is called in the queue: its rule with its wildcards, or its group."""
+    if job.is_group():
+        return plain(job.name, 80)
+    return ".".join([job.rule.name, *(plain(str(value)) for value in job.wildcards)])[:80]
+
+
 def job_key(job: Any, folder: Path) -> str:
     """A lasting name of a work: the digest of its rules and wildcards and of the folder in which it is done."""
     return _digest([str(folder), *(str(member.get_target_spec()) for member in members(job))])[:16]

@@ -28,6 +28,7 @@ class Request:
 
     Attributes:
         name: of the rule or group.
+        title: of the job in the queue.
         command: the shell command by which Snakemake runs one of its jobs.
         resources: of the Snakemake job.
         threads: of the Snakemake job.
@@ -35,6 +36,7 @@ class Request:
     """
 
     name: str
+    title: str
     command: str
     resources: Mapping[str, Any]
     threads: int
@@ -89,7 +91,7 @@ def _text(
     except RuntimeError as error:
         raise ResourceError(f"srun: not found; is this a login node of a SLURM cluster? ({error})") from error
     script.update_parameters(
-        job_name=request.name,
+        job_name=request.title,
         comment=comment,
         time=None,
         wckey=None,

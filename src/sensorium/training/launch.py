@@ -89,6 +89,9 @@ def _on_this_node(ranks: int, nodes: int, arguments: Sequence[str]) -> int:
     try:
         elastic_launch(config, sys.executable)("-m", "sensorium", *arguments)
     except ChildFailedError as error:
+        noted = watch.noted_exit()
+        if noted is not None:
+            return noted
         return _exit_code(*first_failure(error.failures), ranks, watch.ended)
     except (DistNetworkError, DistStoreError) as error:
         raise RankDied(

@@ -2,7 +2,7 @@
 
 Each rank touches a file every few seconds, from a thread, whatever it computes. The launcher of its node ends a rank
 whose file stands still: it is stopped, or stuck where not even Python's threads run. What ends a rank that died then
-ends the others too.
+ends the others too; one of them that has saved leaves its exit code, which torchrun's agent does not pass on.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 VARIABLE = "SENSORIUM_PULSE"  # names the folder of the files
 SECONDS = 2.0  # between two signs of life
 SILENT_SECONDS = 25.0  # until a rank is ended
+EXIT = "exit"
 log = logging.getLogger(__name__)
 
 
@@ -44,6 +45,14 @@ def _beat(path: Path, seconds: float) -> None:
             return
 
 
+def note_exit(code: int) -> None:
+    """Leave the exit code that the launcher of this node is to end with, whichever rank failed first."""
+    folder = os.environ.get(VARIABLE)
+    if folder:
+        with suppress(OSError):
+            Path(folder, EXIT).write_text(str(code))
+
+
 class Watch:
     """Looks at the ranks of this node.
 
@@ -63,7 +72,7 @@ class Watch:
     def look(self) -> None:
         """End the ranks that have been silent for too long; `ended` holds rank and process id of each."""
         now = self._clock()
-        for path in self._folder.iterdir():
+        for path in self._folder.glob("*.*"):
             text = path.read_text()
             before, since = self._seen.get(path, ("", now))
             if path not in self._seen or text != before:
@@ -80,6 +89,13 @@ class Watch:
                     self._silent,
                 )
                 os.kill(pid, signal.SIGKILL)
+
+    def noted_exit(self) -> int | None:
+        """The exit code that a rank left, if one did."""
+        try:
+            return int((self._folder / EXIT).read_text())
+        except (OSError, ValueError):
+            return None
 
     def start(self) -> None:
         """Look every few seconds, from a thread."""

@@ -31,6 +31,7 @@ from sensorium.training.interrupt import Interrupt, StoppedEarly, ignore_signals
 from sensorium.training.learner import Batch, Learner, Metrics
 from sensorium.training.metrics import Pace, RunLog
 from sensorium.training.optimiser import Optimiser
+from sensorium.training.pulse import note_exit
 
 log = logging.getLogger(__name__)
 LOG_STEPS = 20  # at most so many steps between two records of metrics
@@ -142,6 +143,7 @@ class Trainer:
         self._save(self._whole)
         saved = f"state saved after step {self._whole} in {self._checkpoints.path(self._whole)}"
         if interrupt.scheduled:
+            note_exit(StoppedEarly.exit_code)
             raise StoppedEarly(f"another rank is gone, {saved}: run the same command again to go on") from error
         raise RankLostError(f"{error}; {saved}") from error
 

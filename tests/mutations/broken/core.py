@@ -150,6 +150,13 @@ MUTANTS = (
         cheap=True,
     ),
     Mutant(
+        "the exit code of a rank that has saved is lost",
+        "training/launch.py",
+        "        if noted is not None:",
+        "        if False:",
+        ("test_launch.py::test_a_rank_that_has_saved_speaks_for_all",),
+    ),
+    Mutant(
         "a training that lost a rank saves nothing",
         "training/trainer.py",
         "        self._save(self._whole)\n",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 
 import pytest
-from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 
+from sensorium.training import launch, pulse
 from sensorium.training.launch import _exit_code, _free_port, first_failure
 
 
@@ -32,6 +34,25 @@ def test_one_cause_gets_one_blame(code: int, hung: dict[int, int]) -> None:
     """What the other node, or the watch, has named already is not named again."""
     failure = ProcessFailure(local_rank=0, pid=1, exitcode=code, error_file="")
     assert _exit_code(0, failure, 4, hung) == 1
+
+
+def test_a_rank_that_has_saved_speaks_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SLURM's signal came while rank 1 hung: rank 0 saved after the watch had ended it."""
+
+    def start(config: object, program: str) -> Callable[..., None]:
+        def run(*argv: str) -> None:
+            pulse.note_exit(75)
+            dead = ProcessFailure(local_rank=1, pid=1, exitcode=-9, error_file="")
+            raise ChildFailedError("sensorium", {1: dead})
+
+        return run
+
+    monkeypatch.setattr(launch, "elastic_launch", start)
+    monkeypatch.setattr(launch.signal, "signal", lambda *given: None)
+    monkeypatch.setenv(pulse.VARIABLE, "")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.delenv("SLURM_JOB_NUM_NODES", raising=False)
+    assert launch.launch(2, ["train-encoder"]) == 75
 
 
 def test_the_meeting_port_is_free() -> None:

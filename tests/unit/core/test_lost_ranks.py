@@ -10,6 +10,7 @@ import pytest
 import torch
 from toys import run_folder, run_toy
 
+from sensorium.training import pulse
 from sensorium.training.distributed import RankLostError, Ranks, _peers, notice_lost_nodes
 from sensorium.training.gradients import Gradients
 from sensorium.training.interrupt import Interrupt, StoppedEarly
@@ -82,9 +83,11 @@ def test_a_job_that_ends_anyway_goes_on_from_there(tmp_path: Path, monkeypatch: 
     """SLURM's signal came while the other rank hung."""
     lose(monkeypatch, Trainer, "_stop_if_interrupted", 7)
     monkeypatch.setattr(Interrupt, "scheduled", True)
+    monkeypatch.setenv(pulse.VARIABLE, str(tmp_path))
     with pytest.raises(StoppedEarly, match="another rank is gone, state saved after step 7") as caught:
         run_toy(tmp_path / "toy")
     assert caught.value.exit_code == 75
+    assert pulse.Watch(tmp_path).noted_exit() == 75  # torchrun's agent passes on the code of the first that failed
 
 
 @pytest.mark.parametrize(

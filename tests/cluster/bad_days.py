@@ -20,7 +20,8 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from private_slurm import PrivateSlurm
+import pytest
+from private_slurm import ClusterError, PrivateSlurm
 from snakemake_run import SUBMITIT, Run
 
 TOY = Path(__file__).parent / "toy"
@@ -208,14 +209,20 @@ def main() -> None:
         for seed in range(arguments.seed, arguments.seed + arguments.sequences):
             with tempfile.TemporaryDirectory(prefix="day", ignore_cleanup_errors=True) as place:
                 day, began = Day(slurm, Path(place), seed), time.monotonic()
-                wrong = day.pass_by(arguments.seconds)
+                try:
+                    wrong = day.pass_by(arguments.seconds)
+                except (pytest.fail.Exception, ClusterError) as error:
+                    wrong = [str(error)[:300]]
                 if wrong:
                     kept = Path(tempfile.mkdtemp(prefix=f"bad-day-{seed}-"))
                     shutil.copytree(place, kept, dirs_exist_ok=True, symlinks=True)
                     failed.append(f"seed {seed}: {'; '.join(wrong)} (kept in {kept})")
             seen.update(day.events)
             counted = Counter(day.events)
-            print(f"seed {seed}: {'; '.join(wrong) or 'all held'}, {time.monotonic() - began:.0f} s, {dict(counted)}")
+            print(
+                f"seed {seed}: {'; '.join(wrong) or 'all held'}, {time.monotonic() - began:.0f} s, {dict(counted)}",
+                flush=True,
+            )
     finally:
         slurm.stop()
         shutil.rmtree(folder, ignore_errors=True)

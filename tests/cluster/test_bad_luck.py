@@ -19,12 +19,16 @@ pytestmark = pytest.mark.slow
 
 def test_the_main_process_dies_between_sbatch_and_its_answer(begun: Run, slurm: PrivateSlurm, hook) -> None:
     hook("sbatch", '$PROGRAM "$@" > /dev/null; kill -9 $PPID; exit 1')
+    hold = begun.folder / "hold"
+    hold.touch()
     begun.start(*WORK, *config(steps=STEPS))
     assert begun.wait() == -signal.SIGKILL
     hook("sbatch", "").unlink()
     begun.run("snakemake", "--unlock")
-    begun.run(*WORK, *config(steps=STEPS))
-    assert "Re-attached to SLURM job" in begun.log
+    begun.start(*WORK, *config(steps=STEPS))
+    begun.until(lambda: "Re-attached to SLURM job" in begun.log, "the job is found")
+    hold.unlink()
+    assert begun.wait() == 0, begun.log
     assert len(starts(begun)) == 1
     assert counted(begun) == list(range(1, STEPS + 1))
 
@@ -83,14 +87,14 @@ def test_ctrl_c_twice_while_scancel_is_slow(begun: Run, slurm: PrivateSlurm, hoo
 
 def test_a_program_that_saves_and_ends_with_a_code_of_its_own(begun: Run, slurm: PrivateSlurm) -> None:
     """The resource saves_on_signal=1 of its rule."""
-    begun.start(*SUBMITIT, "abrupt.txt")
-    begun.until((begun.folder / "traps").exists, "it runs")
-    ((job, *_),) = slurm.queue()
-    usr2(slurm, job)
+    begun.start(*SUBMITIT, "abrupt.txt", *config(steps=STEPS))
+    until_counting(begun)
+    usr2(slurm, job_of(begun))
     assert begun.wait() == 0, begun.log
-    assert begun.lines("abrupt.journal") == ["once", "once"]
+    assert len(starts(begun)) == 2
+    assert counted(begun) == list(range(1, STEPS + 1))
     assert begun.log.count("Error in rule") == 0
-    assert "Restarts=1 " in slurm.control("show", "job", job)
+    assert "Restarts=1 " in slurm.control("show", "job", job_of(begun))
 
 
 def inside(begun: Run, slurm: PrivateSlurm, command: str, *options: str) -> str:

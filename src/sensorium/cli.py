@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TextIO
 
 from sensorium.artifacts import no_links
-from sensorium.exits import MEANINGS, STOPPED_EARLY, failure
+from sensorium.exits import MEANINGS, PEER_LOST, STOPPED_EARLY, failure
 from sensorium.programs import PROGRAMS, TRAININGS
 
 EXITS = "exit codes:\n" + "".join(f"  {code:<3} {meaning}\n" for code, meaning in MEANINGS.items())
@@ -94,7 +94,8 @@ def _exit_code(title: str, work: Callable[[], int]) -> int:
         if found is None:
             raise
         code, message = found
-        if code != STOPPED_EARLY or os.environ.get("RANK", "0") == "0":  # all ranks stop together; the first reports it
+        # All ranks stop together, and all that are left notice that one is gone: the first reports it.
+        if code not in (STOPPED_EARLY, PEER_LOST) or os.environ.get("RANK", "0") == "0":
             with suppress(OSError):  # a full disk behind stderr must not hide the code
                 print(f"{title}: {message}", file=sys.stderr, flush=True)
         return code

@@ -32,6 +32,7 @@ MEANINGS = {
     78: "bad configuration",
 }
 BAD_DATA, STORAGE, STOPPED_EARLY = 65, 74, 75
+PEER_LOST = 76  # of a rank that only noticed that another one is gone; the launcher alone sees it
 WAYS_OUT = {
     errno.ENOSPC: "free space or inodes (df -h, df -i)",
     errno.EDQUOT: "free space or have the quota raised",

@@ -31,8 +31,9 @@ SECONDS = 60  # from a fault to the end of the job
 def recordings(clone, command) -> Path:
     """A copy of the repository with the tiny recordings."""
     folder = clone("nodes")
-    words = "snakemake --profile local -j1 --configfile config/tiny.yaml results/data/playroom/manifest.json"
-    assert command(folder, *words.split()).returncode == 0
+    words = "snakemake results/data/playroom/manifest.json --profile local -j1 --configfile config/tiny.yaml"
+    done = command(folder, *words.split())
+    assert done.returncode == 0, done.stdout[-3000:]
     return folder
 
 

@@ -16,12 +16,12 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from sensorium.exits import PEER_LOST
 from sensorium.models.out_of_memory import is_out_of_memory
 from sensorium.orphans import end_with_parent
 from sensorium.training.pulse import beat
 
 CPU = torch.device("cpu")
-PEER_LOST = 76  # of a rank that only noticed that another one is gone
 # A node that vanishes closes no connection: the system asks it every few seconds, and gives up after SILENT_NODE.
 ASKED_SECONDS, SILENT_NODE_SECONDS = 5, 25
 

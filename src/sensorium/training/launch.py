@@ -23,8 +23,7 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, P
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from sensorium.config import ConfigurationError
-from sensorium.exits import MEANINGS
-from sensorium.training.distributed import PEER_LOST
+from sensorium.exits import MEANINGS, PEER_LOST
 from sensorium.training.interrupt import SIGNALS
 from sensorium.training.pulse import VARIABLE, Watch
 
@@ -63,7 +62,7 @@ def launch(ranks: int, arguments: Sequence[str]) -> int:
 def _on_this_node(ranks: int, nodes: int, arguments: Sequence[str]) -> int:
     """Start this node's ranks and wait for them."""
     # _pass_on sends signals to the ranks. Torch would handle them too, and kill the ranks after 30 s, during a save.
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.ERROR)
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # a failure is named below, once
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     folder = tempfile.TemporaryDirectory(prefix="sensorium-pulse-", ignore_cleanup_errors=True)
     os.environ[VARIABLE] = folder.name
@@ -140,10 +139,14 @@ def _output_of(*command: str) -> str:
 
 
 def first_failure(failures: Mapping[int, ProcessFailure]) -> tuple[int, ProcessFailure]:
-    """The rank that failed first, and how: one that knows why comes before those that died because it was gone."""
+    """The rank that failed first, and how: one that knows why comes before those that died because it was gone.
+
+    Last come those that only noticed, and those that torchrun's agent then ended.
+    """
+    followed = {PEER_LOST: 1, -signal.SIGTERM: 2}
     return min(
         failures.items(),
-        key=lambda item: (item[1].exitcode not in KNOWN_EXITS, item[1].exitcode == PEER_LOST, item[1].timestamp),
+        key=lambda item: (item[1].exitcode not in KNOWN_EXITS, followed.get(item[1].exitcode, 0), item[1].timestamp),
     )
 
 

@@ -194,7 +194,7 @@ MUTANTS = (
     Mutant(
         "the rank that was left alone speaks for the one that failed",
         "training/launch.py",
-        "(item[1].exitcode not in KNOWN_EXITS, item[1].exitcode == PEER_LOST, item[1].timestamp)",
+        "(item[1].exitcode not in KNOWN_EXITS, followed.get(item[1].exitcode, 0), item[1].timestamp)",
         "(item[1].timestamp, item[0])",
         ("test_launch.py::test_the_first_rank_that_knows_why_counts",),
         cheap=True,

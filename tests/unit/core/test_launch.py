@@ -19,6 +19,8 @@ from sensorium.training.launch import _exit_code, _free_port, first_failure
         ({0: (74, 6), 1: (65, 5)}, 1),
         ({0: (1, 6), 1: (-9, 5)}, 1),
         ({0: (76, 5), 1: (-9, 6)}, 1),  # rank 0 only noticed
+        ({0: (-15, 4), 1: (76, 5)}, 1),  # both only noticed, and the agent ended rank 0, which had saved
+        ({0: (-15, 4), 1: (-9, 5)}, 1),
     ],
 )
 def test_the_first_rank_that_knows_why_counts(ended: dict[int, tuple[int, int]], rank: int) -> None:

@@ -114,13 +114,13 @@ class Day:
     def _kill(self) -> None:
         if self.run.running:
             self.run.signal(signal.SIGKILL)
-            self.run.wait(30)
+            self.run.wait()
             self.events.append("main killed")
 
     def _interrupt(self) -> None:
         if self.run.running:
             self.run.signal(signal.SIGINT)
-            self.run.wait(150)
+            self.run.wait()
             self.events.append("Ctrl-C")
 
     def _signal(self) -> None:
@@ -154,7 +154,7 @@ class Day:
     def _keep_on(self) -> None:
         """Start the main process again where it has ended."""
         if not self.run.running:
-            self.run.start("snakemake", "--unlock").wait(60)
+            self.run.start("snakemake", "--unlock").wait()
             self.run.start(*WORDS)
 
     def _heal(self) -> None:

@@ -19,7 +19,7 @@ from torch import Tensor
 from sensorium.exits import PEER_LOST
 from sensorium.models.out_of_memory import is_out_of_memory
 from sensorium.orphans import end_with_parent
-from sensorium.training.pulse import beat
+from sensorium.training.pulse import beat, rest
 
 CPU = torch.device("cpu")
 # A node that vanishes closes no connection: the system asks it every few seconds, and gives up after SILENT_NODE.
@@ -67,10 +67,11 @@ class Ranks:
     def __enter__(self) -> Ranks:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *more: object) -> None:
         """Leave, unless the work failed: the others would notice, and fail before this one has its exit code."""
         if kind is None:
             self.leave()
+        rest()
 
     def leave(self) -> None:
         """Leave the process group."""

@@ -20,6 +20,7 @@ VARIABLE = "SENSORIUM_PULSE"  # names the folder of the files
 SECONDS = 2.0  # between two signs of life
 SILENT_SECONDS = 25.0  # until a rank is ended
 EXIT = "exit"
+_over = threading.Event()
 log = logging.getLogger(__name__)
 
 
@@ -29,13 +30,22 @@ def beat(rank: int, seconds: float = SECONDS) -> None:
     if folder:
         path = Path(folder) / f"{rank}.{os.getpid()}"
         path.touch()
+        _over.clear()
         threading.Thread(target=_beat, args=(path, seconds), daemon=True).start()
+
+
+def rest() -> None:
+    """Leave no further sign of life: this rank ends, which may take longer than a silence that means something."""
+    _over.set()
 
 
 def _beat(path: Path, seconds: float) -> None:
     number = 0
     while True:
-        time.sleep(seconds)
+        if _over.wait(seconds):
+            with suppress(OSError):
+                path.unlink()
+            return
         number += 1
         try:
             path.write_text(str(number))

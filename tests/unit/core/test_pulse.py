@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from sensorium.training import pulse
+from sensorium.training.distributed import Ranks
 
 RANK = "import time; from sensorium.training.pulse import beat; beat({rank}, 0.05); time.sleep(60)"
 
@@ -61,3 +62,15 @@ def test_without_a_launcher_nothing_is_left(tmp_path, monkeypatch) -> None:
     monkeypatch.delenv(pulse.VARIABLE, raising=False)
     pulse.beat(0)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_rank_that_ends_in_order_is_not_silent(tmp_path, monkeypatch) -> None:
+    """Its last minute, without threads, may be long on a busy machine."""
+    monkeypatch.setenv(pulse.VARIABLE, str(tmp_path))
+    with Ranks():
+        pulse.beat(2, 0.02)
+        (path,) = tmp_path.iterdir()
+    end = time.monotonic() + 10
+    while path.exists() and time.monotonic() < end:
+        time.sleep(0.02)
+    assert not path.exists()

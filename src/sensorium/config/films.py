@@ -21,43 +21,26 @@ SIGNAL_SUFFIXES = (".csv", ".npy", ".parquet", ".jsonl")
 Column = Annotated[str, Field(min_length=1)]
 
 
-class FilmSource(Recordings):
-    """Settings that all sources of films and sounds share."""
+class FileSource(Recordings):
+    """Settings that all sources share whose files come through the gate."""
 
     source: str
-    path: str = Field(min_length=1, description="the folder; all media files below it are used, sorted by path")
-    streams: tuple[Literal["video", "audio"], ...] = Field(
-        ("video", "audio"), min_length=1, description="streams that every file must have and that are read from it"
-    )
+    path: str = Field(min_length=1, description="the folder; all files below it are used, sorted by path")
     shortest: int = Field(16, ge=2, description="fewest frames of a recording; what is shorter is left out and named")
     suspicious: Literal["keep", "leave"] = Field(
         "keep", description="files that can be read but look wrong (docs/data.md): keep or leave them out"
     )
 
-    @property
-    def frame_rate(self) -> int:
-        """Frames a second of the recordings."""
-        return 16
-
-    @property
-    def samples_per_frame(self) -> int:
-        """Samples of the sound in each frame."""
-        return self.sample_rate // self.frame_rate
-
-    def has(self, stream: str) -> bool:
-        """Whether the recordings have this stream, "video" or "audio"."""
-        return stream in self.streams
-
-    def has_actions(self) -> bool:
-        """Whether somebody acts in the recordings: nobody is known to."""
-        return False
-
     def has_state(self) -> bool:
         """Whether the truth holds a state: files hold none."""
         return False
 
+    def in_pieces(self) -> bool:
+        """Whether a file may become several recordings."""
+        return True
+
     @model_validator(mode="after")
-    def _shortest_fits(self) -> FilmSource:
+    def _shortest_fits(self) -> FileSource:
         if self.shortest > self.frames:
             raise ValueError(f"shortest is {self.shortest}: it must not exceed frames ({self.frames})")
         return self
@@ -77,6 +60,36 @@ class FilmSource(Recordings):
             ConfigurationError: as `read_files`.
         """
         self.read_files()
+
+    def read_files(self) -> list[Path]:
+        """All files that are read."""
+        raise NotImplementedError
+
+
+class FilmSource(FileSource):
+    """Settings that all sources of films and sounds share."""
+
+    streams: tuple[Literal["video", "audio"], ...] = Field(
+        ("video", "audio"), min_length=1, description="streams that every file must have and that are read from it"
+    )
+
+    @property
+    def frame_rate(self) -> int:
+        """Frames a second of the recordings."""
+        return 16
+
+    @property
+    def samples_per_frame(self) -> int:
+        """Samples of the sound in each frame."""
+        return self.sample_rate // self.frame_rate
+
+    def has(self, stream: str) -> bool:
+        """Whether the recordings have this stream, "video" or "audio"."""
+        return stream in self.streams
+
+    def has_actions(self) -> bool:
+        """Whether somebody acts in the recordings: nobody is known to."""
+        return False
 
     def read_files(self) -> list[Path]:
         """All files that are read."""
@@ -102,6 +115,10 @@ class FolderConfig(FilmSource):
     """Short files in a folder, the beginning of each a recording: videos with sound, or sounds alone."""
 
     source: Literal["folder"] = Field("folder", description=SOURCE)
+
+    def in_pieces(self) -> bool:
+        """Whether a file may become several recordings: its beginning becomes one."""
+        return False
 
 
 class SignalsConfig(Section):

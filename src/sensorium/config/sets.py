@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from sensorium.config.films import SOUND_SUFFIXES, FolderConfig, VideoConfig
 from sensorium.config.folders import count_files, subfolders
 from sensorium.config.gymnasium import GymnasiumConfig
+from sensorium.config.offline import EpisodesConfig
 from sensorium.config.section import ConfigurationError, Section
 from sensorium.config.sources import TOKENIZER_STRIDE, AtariConfig, PlayroomConfig, Source
 from sensorium.config.splits import enough_for_two
@@ -280,6 +281,7 @@ AnyData = Annotated[
     | GymnasiumConfig
     | FolderConfig
     | VideoConfig
+    | EpisodesConfig
     | Cifar100Config
     | ImageNetConfig
     | PictureFoldersConfig
@@ -293,6 +295,7 @@ SOURCES = (
     "gymnasium",
     "folder",
     "video",
+    "episodes",
     "cifar100",
     "imagenet",
     "picture_folders",

@@ -13,7 +13,7 @@ from sensorium.config.section import ConfigurationError, Section
 from sensorium.config.splits import split_counts
 
 UNLOADABLE_GAMES = frozenset({"combat", "joust", "maze_craze", "warlords"})  # loading them aborts the process
-SOURCE = "where recordings come from: playroom, atari, gymnasium, folder or video"
+SOURCE = "where recordings come from: playroom, atari, gymnasium, folder, video or episodes"
 TOKENIZER_STRIDE = 8  # height and width of the patch behind one video token, in pixels
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from sensorium.config import AnyData, FilmSource, Source, canonical_json, parse_section
+from sensorium.config import AnyData, FileSource, Source, canonical_json, parse_section
 from sensorium.data import sources
-from sensorium.data.collect_films import collect_films
+from sensorium.data.collect_files import collect_files
 from sensorium.data.files import printable
 from sensorium.data.quarantine import BadRecordingError, check, refuse_too_many
 from sensorium.data.recording import join_stills, recording_name, write_shard
@@ -47,8 +47,8 @@ def collect(config: Any, shard: int, output: Path) -> None:
     Raises:
         BadDataError: as soon as this shard alone has more bad recordings than the whole set may have.
     """
-    if isinstance(config, FilmSource):
-        collect_films(config, numbers_of_shard(config, shard), output)
+    if isinstance(config, FileSource):
+        collect_files(config, numbers_of_shard(config, shard), output)
         return
     source = sources.module(config.source)
     details, splits = source.details(config), sources.splits(config)

@@ -1,4 +1,4 @@
-"""The gate through which films come: each is read in a process of its own, under limits of time and memory.
+"""The gate through which files of users come: each is read in a process of its own, under limits of time and memory.
 
 A file that makes its reader hang, crash, or take too much memory is bad; the next file is read by a new process.
 """
@@ -26,7 +26,7 @@ from sensorium.data.quarantine import BadRecordingError
 MOST_MEMORY = 3 * 2**30  # bytes that a reader may take beyond what its process has at first
 SILENCE = 30.0  # seconds without a sign of life after which a reader hangs
 LONGEST, LONGEST_A_BYTE = 60.0, 60 / 2**20  # seconds of computing for a file, and for each of its bytes
-WORKER = "sensorium.data.film_worker"
+WORKER = "sensorium.data.file_worker"
 READ = 2**20  # bytes at a time
 LOOK = 1.0  # seconds between two looks at a silent reader
 
@@ -119,7 +119,7 @@ class FileGate:
         """The messages about a file: its pieces with their arrays, and "again" if these were void; at last "done".
 
         Args:
-            job: for `data.film_worker`.
+            job: for `data.file_worker`.
             size: of the file, in bytes.
 
         Raises:
@@ -157,6 +157,7 @@ class FileGate:
             self._answers, writing = os.pipe()
             command = [sys.executable, "-m", self._worker, str(self._limits.memory), str(writing)]
             environment = os.environ | {"MALLOC_ARENA_MAX": "2", "OMP_NUM_THREADS": "1"}
+            environment |= {"ARROW_DEFAULT_MEMORY_POOL": "system"}  # others reserve more than may be taken
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, pass_fds=(writing,), env=environment, stderr=subprocess.DEVNULL
             )

@@ -210,6 +210,10 @@ class RecordingSet:
             raise ArtifactError(f"{self.manifest}: recording {name} has no field {field!r}; it has {sorted(fields)}")
         return fields[field]
 
+    def fields(self, name: str) -> Fields:
+        """All fields of a recording, as read-only views."""
+        return self._recordings[name]
+
     def has(self, field: str) -> bool:
         """Whether every recording has the field."""
         return all(field in self._recordings[name] for name in self._entries)

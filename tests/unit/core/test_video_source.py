@@ -14,13 +14,13 @@ from toy_films import RATE, bar, film, grey, tone
 from sensorium.artifacts import read_json
 from sensorium.config import ConfigurationError, SignalsConfig, VideoConfig
 from sensorium.data import collect, index
-from sensorium.data.inspect import summary
 from sensorium.data.media import read_media
 from sensorium.data.picture_track import squared
 from sensorium.data.quarantine import BadRecordingError
 from sensorium.data.recording import SPLITS, RecordingSet
 from sensorium.data.signals import Signals, read_signals
 from sensorium.data.windows import StepBatches, Windows
+from sensorium.evaluation.inspect import summary
 
 FPS = 20
 GROUND = (20, 90, 160)

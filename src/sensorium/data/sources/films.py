@@ -28,7 +28,7 @@ def origin(config: FilmSource, number: int) -> str:
 
 
 def wanted(config: FilmSource, fit: str) -> dict[str, Any]:
-    """What is read of each file, for `data.film_worker`."""
+    """What is read of each file, for `data.file_worker`."""
     return {
         "wanted": {
             "streams": list(config.streams),

@@ -22,7 +22,7 @@ def file(config: FolderConfig, number: int) -> Path:
 
 
 def job(config: FolderConfig, number: int) -> dict[str, Any]:
-    """The beginning of file `number`, for `data.film_worker`."""
+    """The beginning of file `number`, for `data.file_worker`."""
     cuts = {"by": "beginning", "frames": config.frames, "shortest": config.shortest}
     return {**wanted(config, "crop"), "path": str(file(config, number).absolute()), "cuts": cuts, "signals": None}
 

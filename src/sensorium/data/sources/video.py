@@ -23,7 +23,7 @@ def file(config: VideoConfig, number: int) -> Path:
 
 
 def job(config: VideoConfig, number: int) -> dict[str, Any]:
-    """Film `number`, for `data.film_worker`."""
+    """Film `number`, for `data.file_worker`."""
     path = file(config, number)
     cuts: dict[str, Any] = {"by": config.split_by, "frames": config.frames, "shortest": config.shortest}
     validation, test = config.validation_fraction, config.test_fraction

@@ -35,7 +35,12 @@ STUDIES_HEADER = """\
 """
 REQUIRED = "..."
 # Page -> the sections whose tables stand there and not in README.md.
-PAGES = {"data": ("data",), "generation": ("tokenizers", "latents", "dynamics"), "puzzle": ("puzzle",), "music": ("music",)}
+PAGES = {
+    "data": ("data",),
+    "generation": ("tokenizers", "latents", "dynamics"),
+    "puzzle": ("puzzle",),
+    "music": ("music",),
+}
 PAGE_OF = {name: page for page, names in PAGES.items() for name in names}
 LAST = ("evaluations", "studies")  # the last sections, whatever line they come from, because they use all others
 SYMBOLS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<", "multiple_of": "a multiple of"}

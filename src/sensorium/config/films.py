@@ -48,9 +48,10 @@ class FileSource(Recordings):
     @cached_property
     def listing(self) -> str:
         """A digest of the names and sizes of the files: dates say nothing, and Snakemake need not handle the names."""
-        found = hashlib.sha256()
-        for path in self.read_files():
-            found.update(os.fsencode(os.path.relpath(path, self.path)) + b"\0%d\0" % path.stat().st_size)
+        folder, found = str(Path(self.path)), hashlib.sha256()
+        start = 0 if folder == "." else len(os.path.join(folder, ""))
+        for path in map(str, self.read_files()):
+            found.update(os.fsencode(path[start:]) + b"\0%d\0" % os.stat(path).st_size)
         return found.hexdigest()
 
     def check(self) -> None:

@@ -136,7 +136,7 @@ def source_files(wildcards):
 
 def set_revision(wildcards):
     """REVISION of `collect`, and a digest of the names and sizes of many files: Snakemake cannot take all as inputs."""
-    listed = SETS[wildcards.set].listing
+    listed = SETS[wildcards.set].listing_of(int(wildcards.shard))
     return f"{revision('collect')} {listed}" if listed else revision("collect")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
@@ -48,9 +49,12 @@ class FileSource(Recordings):
     @cached_property
     def listing(self) -> str:
         """A digest of the names and sizes of the files: dates say nothing, and Snakemake need not handle the names."""
+        return self._digest(self.read_files())
+
+    def _digest(self, files: Iterable[Path]) -> str:
         folder, found = str(Path(self.path)), hashlib.sha256()
         start = 0 if folder == "." else len(os.path.join(folder, ""))
-        for path in map(str, self.read_files()):
+        for path in map(str, files):
             found.update(os.fsencode(path[start:]) + b"\0%d\0" % os.stat(path).st_size)
         return found.hexdigest()
 
@@ -94,10 +98,20 @@ class FilmSource(FileSource):
 
     def read_files(self) -> list[Path]:
         """All files that are read."""
-        return self.films()
+        return self.films
 
+    def listing_of(self, shard: int) -> str:
+        """The digest of the files of a shard: a film that was exchanged makes its own shard anew."""
+        numbers = self.numbers_of(shard)
+        return self._digest(self.with_beside(self.films[numbers.start : numbers.stop]))
+
+    def with_beside(self, films: list[Path]) -> list[Path]:
+        """Films, and the files that are read beside them."""
+        return films
+
+    @cached_property
     def films(self) -> list[Path]:
-        """The files that become recordings, in order.
+        """The files that become recordings, in order; the folder is listed once.
 
         Raises:
             ConfigurationError: if the folder does not exist or has fewer media files than recordings.
@@ -233,9 +247,11 @@ class VideoConfig(FilmSource):
         Raises:
             ConfigurationError: if the folder, a film or a file beside one is not there.
         """
-        films = self.films()
-        beside = [self.beside(film) for film in films] if self.signals else []
-        return [*films, *beside]
+        return self.with_beside(self.films)
+
+    def with_beside(self, films: list[Path]) -> list[Path]:
+        """Films, and the files with their signals."""
+        return [*films, *(self.beside(film) for film in films)] if self.signals else films
 
     def beside(self, film: Path) -> Path:
         """The file with the signals of a film.

@@ -63,6 +63,14 @@ class Source(Section):
         """A digest of the names and sizes of the files that are read; empty where `files` stands for them."""
         return ""
 
+    def listing_of(self, shard: int) -> str:
+        """The digest of the files of a shard, where only these matter to it; else that of all."""
+        return self.listing
+
+    def numbers_of(self, shard: int) -> range:
+        """Numbers of the recordings, or files, of a shard: consecutive; the sizes of shards differ by at most one."""
+        return range(shard * self.recordings // self.shards, (shard + 1) * self.recordings // self.shards)
+
     def check(self) -> None:
         """Refuse a source that is not on this machine, or not all of it. Nothing is opened.
 

@@ -39,11 +39,6 @@ def main(argv: list[str]) -> None:
     collect(config, args.shard, args.output)
 
 
-def numbers_of_shard(config: Source, shard: int) -> range:
-    """Numbers of the recordings in a shard: consecutive, and the sizes of shards differ by at most one."""
-    return range(shard * config.recordings // config.shards, (shard + 1) * config.recordings // config.shards)
-
-
 def collect(config: Any, shard_number: int, output: Path) -> None:
     """Write a shard and its list.
 
@@ -51,12 +46,12 @@ def collect(config: Any, shard_number: int, output: Path) -> None:
         BadDataError: as soon as this shard alone has more bad recordings than the whole set may have.
     """
     if isinstance(config, FileSource):
-        collect_files(config, numbers_of_shard(config, shard_number), output)
+        collect_files(config, config.numbers_of(shard_number), output)
         return
     source = sources.module(config.source)
     details, splits = source.details(config), sources.splits(config)
     checked = {**details, "simulated": sources.is_simulator(config.source)}
-    numbers = numbers_of_shard(config, shard_number)
+    numbers = config.numbers_of(shard_number)
     quarantine: list[dict[str, str]] = []
     with filled(output, config, still=bool(details.get("still"))) as shard:
         for number in track(numbers, f"shard {shard_number}: recordings"):

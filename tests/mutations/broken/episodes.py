@@ -111,6 +111,14 @@ MUTANTS = (
         cheap=True,
     ),
     Mutant(
+        "an exchanged film is not noticed",
+        "config/films.py",
+        "return self._digest(self.with_beside(self.films[numbers.start : numbers.stop]))",
+        "return self._digest(self.films[numbers.start : numbers.stop])",
+        ("test_video_source.py::test_an_exchanged_film_makes_its_own_shard_anew",),
+        cheap=True,
+    ),
+    Mutant(
         "pictures of two splits share a recording",
         "data/collect.py",
         'self._waiting[0][0]["split"] != entry["split"]',

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from sensorium.config import FolderConfig
-from sensorium.data.sources.films import files_of, film_details, origin, wanted
+from sensorium.data.sources.films import film_details, origin, wanted
 
 __all__ = ["details", "file", "job", "origin"]
 
 
 def file(config: FolderConfig, number: int) -> Path:
     """Path of file `number`."""
-    return files_of(config)[number]
+    return config.films[number]
 
 
 def job(config: FolderConfig, number: int) -> dict[str, Any]:

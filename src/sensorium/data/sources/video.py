@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sensorium.config import VideoConfig
-from sensorium.data.sources.films import PIECES, files_of, film_details, wanted
+from sensorium.data.sources.films import PIECES, film_details, wanted
 from sensorium.data.sources.films import origin as file_origin
 
 __all__ = ["details", "file", "job", "origin"]
@@ -19,7 +19,7 @@ def origin(config: VideoConfig, number: int) -> str:
 
 def file(config: VideoConfig, number: int) -> Path:
     """Path of film `number`."""
-    return files_of(config)[number]
+    return config.films[number]
 
 
 def job(config: VideoConfig, number: int) -> dict[str, Any]:

@@ -51,10 +51,10 @@ class FileSource(Recordings):
         """A digest of the names and sizes of the files: dates say nothing, and Snakemake need not handle the names."""
         return self._digest(self.read_files())
 
-    def _digest(self, files: Iterable[Path]) -> str:
+    def _digest(self, files: Iterable[str]) -> str:
         folder, found = str(Path(self.path)), hashlib.sha256()
         start = 0 if folder == "." else len(os.path.join(folder, ""))
-        for path in map(str, files):
+        for path in files:
             found.update(os.fsencode(path[start:]) + b"\0%d\0" % os.stat(path).st_size)
         return found.hexdigest()
 
@@ -66,7 +66,7 @@ class FileSource(Recordings):
         """
         self.read_files()
 
-    def read_files(self) -> list[Path]:
+    def read_files(self) -> list[str]:
         """All files that are read."""
         raise NotImplementedError
 
@@ -96,7 +96,7 @@ class FilmSource(FileSource):
         """Whether somebody acts in the recordings: nobody is known to."""
         return False
 
-    def read_files(self) -> list[Path]:
+    def read_files(self) -> list[str]:
         """All files that are read."""
         return self.films
 
@@ -105,12 +105,12 @@ class FilmSource(FileSource):
         numbers = self.numbers_of(shard)
         return self._digest(self.with_beside(self.films[numbers.start : numbers.stop]))
 
-    def with_beside(self, films: list[Path]) -> list[Path]:
+    def with_beside(self, films: list[str]) -> list[str]:
         """Films, and the files that are read beside them."""
         return films
 
     @cached_property
-    def films(self) -> list[Path]:
+    def films(self) -> list[str]:
         """The files that become recordings, in order; the folder is listed once.
 
         Raises:
@@ -241,7 +241,7 @@ class VideoConfig(FilmSource):
             raise ValueError("streams has no video: sounds alone are read by source folder")
         return self
 
-    def read_files(self) -> list[Path]:
+    def read_files(self) -> list[str]:
         """The films, then the files beside them.
 
         Raises:
@@ -249,9 +249,9 @@ class VideoConfig(FilmSource):
         """
         return self.with_beside(self.films)
 
-    def with_beside(self, films: list[Path]) -> list[Path]:
+    def with_beside(self, films: list[str]) -> list[str]:
         """Films, and the files with their signals."""
-        return [*films, *(self.beside(film) for film in films)] if self.signals else films
+        return [*films, *(str(self.beside(Path(film))) for film in films)] if self.signals else films
 
     def beside(self, film: Path) -> Path:
         """The file with the signals of a film.

@@ -140,7 +140,7 @@ class EpisodesConfig(FileSource):
     def _draws_splits(self) -> bool:
         return self.split_by == "draw"
 
-    def read_files(self) -> list[Path]:
+    def read_files(self) -> list[str]:
         """All files of the set.
 
         Raises:

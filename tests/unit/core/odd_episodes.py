@@ -238,7 +238,7 @@ ODD = [
         "fewer rows than its set states", "lerobot", "lengths", lambda a: {n: each[:-1] for n, each in a.items()}
     ),
     OddEpisode("rows that were cut off", "lerobot", "unreadable", spoil=lambda paths: cut(paths[0])),
-    OddEpisode("a film that was cut off", "lerobot", "damaged", spoil=lambda paths: cut(paths[1])),
+    OddEpisode("a film that was cut off", "lerobot", "unreadable", spoil=lambda paths: cut(paths[1])),
     OddEpisode("a film that ends early", "lerobot", "lengths", spoil=lambda paths: shortened(paths[1])),
     OddEpisode("no film", "lerobot", "unreadable", spoil=lambda paths: paths[1].unlink()),
 ]
@@ -293,4 +293,5 @@ def section(layout: str, folder: Path, count: int) -> dict[str, Any]:
         "lerobot": {"path": str(folder / "set"), "bounds": "unit"},
     }
     plain = {"source": "episodes", "layout": layout, "path": str(folder), "recordings": count, "size": 24}
+    plain |= {"validation_fraction": 0.3, "test_fraction": 0.3}
     return plain | {"frames": 64, "shortest": 8, "max_bad_fraction": 1.0} | names[layout]

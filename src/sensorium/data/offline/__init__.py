@@ -26,5 +26,6 @@ def open_set(layout: str, folder: Path, picture: str) -> EpisodeSet:
         picture: name of the pictures; empty: those of the first camera.
     """
     module = import_module(f"{__name__}.{MODULES[layout]}")
-    opened: EpisodeSet = module.open_set(layout, folder, files_below(folder, USUAL[layout].suffixes), picture)
+    files = [Path(path) for path in files_below(folder, USUAL[layout].suffixes)]
+    opened: EpisodeSet = module.open_set(layout, folder, files, picture)
     return opened

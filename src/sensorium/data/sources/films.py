@@ -13,7 +13,7 @@ PIECES = 100_000  # most recordings of a film: a recording's number is that of i
 
 def origin(config: FilmSource, number: int) -> str:
     """Path of file `number`, below the folder."""
-    return str(config.films[number].relative_to(config.path))
+    return str(Path(config.films[number]).relative_to(config.path))
 
 
 def wanted(config: FilmSource, fit: str) -> dict[str, Any]:

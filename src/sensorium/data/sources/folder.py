@@ -18,7 +18,7 @@ __all__ = ["details", "file", "job", "origin"]
 
 def file(config: FolderConfig, number: int) -> Path:
     """Path of file `number`."""
-    return config.films[number]
+    return Path(config.films[number])
 
 
 def job(config: FolderConfig, number: int) -> dict[str, Any]:

@@ -19,7 +19,7 @@ def origin(config: VideoConfig, number: int) -> str:
 
 def file(config: VideoConfig, number: int) -> Path:
     """Path of film `number`."""
-    return config.films[number]
+    return Path(config.films[number])
 
 
 def job(config: VideoConfig, number: int) -> dict[str, Any]:

@@ -150,8 +150,9 @@ def set_bytes(data: Any) -> int:
 
 def held_bytes(data: Any) -> int:
     """Bytes of a set that `collect` holds: a shard, or of files, whose shards are written as they fill, a recording."""
+    frames: int = data.frames
     if isinstance(data, FileSource | LabelledSet):
-        return int(data.frames) * frame_bytes(data)
+        return frames * frame_bytes(data)
     return set_bytes(data) // int(data.shards)
 
 

@@ -57,7 +57,9 @@ class Episode(Protocol):
 class EpisodeSet(Protocol):
     """The episodes of a set."""
 
-    facts: Facts
+    @property
+    def facts(self) -> Facts:
+        """What it says of all its episodes."""
 
     def places(self) -> list[str]:
         """The file of each episode below the folder, with its name in there behind a colon, in order."""

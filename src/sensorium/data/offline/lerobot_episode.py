@@ -114,6 +114,7 @@ def part_of_film(path: Path, start: Fraction, rate: Fraction, frames: int) -> It
             container.seek(int((zero + start) / base), stream=stream)  # to the last key picture before it
         due = 0
         for frame in container.decode(stream):
+            assert isinstance(frame, av.VideoFrame)
             if frame.pts is None:
                 raise BadRecordingError("a picture without a time stamp", "time_stamps")
             place = round((frame.pts * base - zero - start) * rate)

@@ -73,7 +73,7 @@ class Films:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         encoder, pixels, options = CODECS[self._codec]
         self._out = av.open(str(self._path), "w")
-        stream = self._out.add_stream(encoder, rate=self._rate, options=options | KEYS)
+        stream: Any = self._out.add_stream(encoder, rate=self._rate, options=options | KEYS)
         stream.width, stream.height, stream.pix_fmt = width, height, pixels
         stream.codec_context.time_base = 1 / self._rate
         self._stream = stream
@@ -120,7 +120,7 @@ class LeRobotWriter:
             "index": self._frames + steps,
             "task_index": np.zeros(frames, np.int64),
         }
-        arrays = {**columns, **counters}
+        arrays: dict[str, np.ndarray] = {**columns, **counters}
         chunk, file = self._place(pa.table({name: _listed(array) for name, array in arrays.items()}))
         entry: dict[str, Any] = {"episode_index": number, "tasks": [self._task], "length": frames}
         entry |= {"data/chunk_index": chunk, "data/file_index": file}

@@ -20,7 +20,7 @@ from __future__ import annotations
 from importlib import import_module
 from types import ModuleType
 
-from sensorium.config import SOURCES, FileSource, LabelledSet, Recordings, Source
+from sensorium.config import SOURCES, EpisodesConfig, FileSource, LabelledSet, Recordings, Source
 from sensorium.data.recording import Split
 from sensorium.data.shards import draw_splits
 
@@ -46,7 +46,7 @@ def splits(config: Source) -> list[Split]:
     if isinstance(config, LabelledSet):
         return [item.split for item in module(config.source).listing(config).items]
     assert isinstance(config, Recordings)
-    if hasattr(module(config.source), "splits"):
+    if isinstance(config, EpisodesConfig):
         stated: list[Split] = module(config.source).splits(config)
         return stated
     return draw_splits(config.seed, config.recordings, config.validation_fraction, config.test_fraction)

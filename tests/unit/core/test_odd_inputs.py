@@ -48,6 +48,8 @@ def test_each_odd_episode_has_its_verdict(tmp_path: Path, layout: str) -> None:
     collect.main(["--config", json.dumps(section), "--shard", "0", "--output", str(shard)])
     content = json.loads(shard.with_suffix(".json").read_text())
     found = {row["file"]: row for row in content["files"]}
+    # a file that cannot be opened has no episodes by name
+    places = [place if place in found else place.partition(":")[0] + ":" for place in places]
     details = {each.what: found[place]["detail"] for each, place in zip(odd, places, strict=True)}
     reasons = {each.what: found[place]["reason"] for each, place in zip(odd, places, strict=True)}
     assert reasons == {each.what: each.reason for each in odd}, details

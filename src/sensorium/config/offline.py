@@ -169,7 +169,7 @@ class EpisodesConfig(FileSource):
             )
 
 
-class Described(NamedTuple):
+class DescribedSet(NamedTuple):
     """What a set of episodes holds.
 
     Attributes:
@@ -194,7 +194,7 @@ class Described(NamedTuple):
 
 
 @lru_cache(maxsize=4)
-def described(config: EpisodesConfig) -> Described:
+def described(config: EpisodesConfig) -> DescribedSet:
     """List a set in another process, which may crash or hang over a file.
 
     Raises:
@@ -223,4 +223,4 @@ def described(config: EpisodesConfig) -> Described:
         ) from None
     if "refused" in answer:
         raise ConfigurationError(answer["refused"])
-    return Described(**answer)
+    return DescribedSet(**answer)

@@ -8,7 +8,7 @@ EPISODES = "test_episodes.py::"
 LAYOUTS = f"{EPISODES}test_each_layout_becomes_the_same_recordings"
 BACK = f"{EPISODES}test_to_lerobot_and_back"
 ODD = "test_odd_inputs.py::test_each_odd_episode_has_its_verdict"
-SETS = "test_labelled_sets.py::"
+SETS = "test_set_listings.py::"
 
 MUTANTS = (
     Mutant(
@@ -123,7 +123,7 @@ MUTANTS = (
         "data/collect.py",
         'self._waiting[0][0]["split"] != entry["split"]',
         "self._waiting[0][0] is entry",
-        (f"{SETS}test_pictures_are_stored_many_to_a_recording_of_one_split",),
+        ("test_labelled_sets.py::test_pictures_are_stored_many_to_a_recording_of_one_split",),
     ),
     Mutant(
         "bars of choices are those of their neighbours",

@@ -29,7 +29,7 @@ CODECS: dict[str, tuple[str, str, dict[str, str]]] = {
 KEYS = {"g": "2", "bf": "0", "forced-idr": "1"}
 
 
-class Films:
+class FilmWriter:
     """The films of a camera, one after the other.
 
     Args:
@@ -104,7 +104,7 @@ class LeRobotWriter:
     def __init__(self, folder: Path, features: dict[str, dict[str, Any]], rate: float, codec: str, task: str) -> None:
         self._folder, self._features, self._task = folder, features, task
         self._rate = Fraction(rate).limit_denominator(10**6)
-        self._codec, self._films = codec, Films(folder, self._rate, codec)
+        self._codec, self._films = codec, FilmWriter(folder, self._rate, codec)
         self._table: parquet.ParquetWriter | None = None
         self._path, self._file, self._frames = folder, -1, 0
         self._episodes: list[dict[str, Any]] = []

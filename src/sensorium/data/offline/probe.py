@@ -1,6 +1,7 @@
 """List the episodes of a set and look at the first ones: the program that `config.offline.described` runs.
 
-It prints one line of JSON: the fields of `Described`, or {"refused": reason}. All else that is printed goes to stderr.
+It prints one line of JSON: the fields of `DescribedSet`, or {"refused": reason}. All else that is printed goes to
+stderr.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ and those of simulators
     environment(config) -> data.environment.Environment the same world, for an agent that acts in it
 and those of files that come through the gate
     origin(config, number) -> str                       the file of a recording
-    file(config, number), job(config, number)           the path of a file, and what its reader is told
+    file(config, number), job(config, number)           the path of a file, and the job of its reader
 those whose files say where they belong
     splits(config) -> list[Split]                       the split of each file
 """

@@ -46,8 +46,9 @@ include: "rules/studies.smk"
 
 
 rule all:
-    """Run every evaluation that is switched on and draw the training curves."""
+    """Run every evaluation that is switched on, draw the training curves and some recordings."""
     default_target: True
     input:
         evaluations="results/eval.json",
         curves="results/figures/training.png",
+        recordings="results/figures/recordings.png",

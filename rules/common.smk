@@ -130,13 +130,13 @@ def set_section(wildcards):
 
 
 def source_files(wildcards):
-    """Files that the recordings are read from."""
-    return SETS[wildcards.set].files()
+    """Files that the recordings are read from; where there are many, `set_revision` stands for them."""
+    return [] if SETS[wildcards.set].listing else SETS[wildcards.set].files()
 
 
 def set_revision(wildcards):
-    """REVISION of `collect`, and for films a digest of what they are: Snakemake cannot take all names as inputs."""
-    listed = SETS[wildcards.set].listing
+    """REVISION of `collect`, and a digest of the names and sizes of many files: Snakemake cannot take all as inputs."""
+    listed = SETS[wildcards.set].listing_of(int(wildcards.shard))
     return f"{revision('collect')} {listed}" if listed else revision("collect")
 
 

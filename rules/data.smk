@@ -47,3 +47,25 @@ rule index_recordings:
         "Indexing the recordings of {wildcards.set}"
     shell:
         "sensorium --log {log} index --config {params.config:q} --shards {input.recordings} --output {output.manifest}"
+
+
+rule show_recordings:
+    """Draw some recordings of the world: pictures, sounds and how often each action is taken."""
+    input:
+        manifest=DATA,
+    output:
+        figure=in_report("results/figures/recordings.png", "Recordings", kind="recordings"),
+    log:
+        "logs/show_recordings.log",
+    benchmark:
+        "results/benchmarks/show_recordings.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        revision=revision("inspect"),
+    message:
+        "Drawing some recordings"
+    shell:
+        "sensorium --log {log} inspect {input.manifest} --figure {output.figure}"

@@ -2,8 +2,8 @@
 
 config/config.yaml                    the default run, every key with its meaning
 config/studies.yaml                   the studies, likewise
-config/README.md, generation.md,
-music.md                              tables of the keys of config.yaml, between two marks
+config/README.md, data.md,
+generation.md, music.md               tables of the keys of config.yaml, between two marks
 config/evaluations.md, studies.md     tables of the keys of the evaluations and of the studies, likewise
 workflow/schemas/config.schema.json   JSON schema, for editors
 """
@@ -35,7 +35,12 @@ STUDIES_HEADER = """\
 """
 REQUIRED = "..."
 # Page -> the sections whose tables stand there and not in README.md.
-PAGES = {"generation": ("tokenizers", "latents", "dynamics"), "puzzle": ("puzzle",), "music": ("music",)}
+PAGES = {
+    "data": ("data",),
+    "generation": ("tokenizers", "latents", "dynamics"),
+    "puzzle": ("puzzle",),
+    "music": ("music",),
+}
 PAGE_OF = {name: page for page, names in PAGES.items() for name in names}
 LAST = ("evaluations", "studies")  # the last sections, whatever line they come from, because they use all others
 SYMBOLS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<", "multiple_of": "a multiple of"}

@@ -67,7 +67,8 @@ INTERACTIVE = {
 PLANNING = {
     "runs": "sensorium.planning.runs",
     "estimate": "sensorium.planning.estimate",
-    "inspect": "sensorium.data.inspect",
+    "inspect": "sensorium.evaluation.inspect",
+    "export": "sensorium.data.export",
 }
 PROGRAMS = {**TRAININGS, **EVALUATIONS, **OTHERS, **INTERACTIVE, **PLANNING}
 

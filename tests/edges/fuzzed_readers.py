@@ -26,7 +26,10 @@ import layouts
 from sensorium.artifacts import ArtifactError, digest, write_json
 from sensorium.config import ConfigurationError, Training
 from sensorium.data.archives import read_archive
+from sensorium.data.files import blamed_on
 from sensorium.data.media import read_media
+from sensorium.data.offline.npz import NpzSet
+from sensorium.data.offline.reader import EpisodeReader
 from sensorium.data.pictures import read_picture
 from sensorium.data.plain_pickle import Array, PickleError, read_plain
 from sensorium.data.quarantine import BadDataError, BadRecordingError
@@ -119,6 +122,30 @@ def films(folder: Path) -> Files:
             out.mux(sound.encode())
         files[path.name] = path.read_bytes()
     return files
+
+
+def episodes(folder: Path) -> Files:
+    files = {}
+    for name, save in (("packed", np.savez_compressed), ("plain", np.savez)):
+        arrays = {
+            "image": np.stack([layouts.picture(0, number, 24) for number in range(9)]),
+            "action": np.linspace(-1, 1, 18, dtype=np.float32).reshape(9, 2),
+            "reward": np.arange(9.0),
+            "is_terminal": np.arange(9) == 8,
+        }
+        save(folder / f"{name}.npz", **arrays)
+        files[f"{name}.npz"] = (folder / f"{name}.npz").read_bytes()
+    return files
+
+
+def read_episode(path: Path) -> None:
+    names = {"picture": "image", "action": "action", "body": [], "reward": "reward", "end": "is_terminal", "sound": ""}
+    job = {**names, "led": True, "kind": "continuous", "scales": {}, "shapes": {}, "layout": "npz"}
+    job |= {"wanted": {"size": 16, "fit": "crop"}, "cuts": {"frames": 4, "shortest": 2}}
+    with blamed_on(path.name), NpzSet(path.parent, []).open(path.name) as episode:
+        reader = EpisodeReader(episode, job)
+        list(reader.pieces())
+        reader.verdicts()
 
 
 def pickles(folder: Path) -> Files:
@@ -265,6 +292,7 @@ READERS = {
         (BadRecordingError,),
         250,
     ),
+    "episodes": Reader(episodes, read_episode, (BadRecordingError,), 500),
     "pickles": Reader(pickles, read_pickle, (PickleError,), 800),
     "archives": Reader(archives, lambda path: list(read_archive(path, ".wav")), (ArtifactError,), 500),
     "class names": Reader(class_names, lambda path: imagenet._names(path, ["n1", "n2"]), (BadDataError,), 100),

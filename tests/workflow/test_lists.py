@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 REFERENCE = "workflow/documentation.md"
 OVERVIEWS = ("README.md", "docs/architecture.md")
 # Rules that join, draw or gather what other rules made: an overview of the DAG may leave them out.
-PLUMBING = {"index_recordings", "index_latents", "summary", "curves", "study", "studies"}
+PLUMBING = {"index_recordings", "index_latents", "show_recordings", "summary", "curves", "study", "studies"}
 
 
 @pytest.fixture(scope="module")

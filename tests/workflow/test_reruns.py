@@ -29,7 +29,7 @@ FUSION = {"train_fusion": 1, **STATE_DYNAMICS, **EVALUATE_SENSES, **FINETUNE}
 EAR = {"train_encoder": 1, "probe": 1, **BODIES, **FUSION}
 EYE = {**EAR, "drift": 1}  # long dreams are looked at by it
 BOTH_ENCODERS = {**EYE, "train_encoder": 2, "probe": 2}
-INDEX = {"index_recordings": 1, **BOTH_ENCODERS, **BOTH_TOKENIZERS}
+INDEX = {"index_recordings": 1, "show_recordings": 1, **BOTH_ENCODERS, **BOTH_TOKENIZERS}
 EVERYTHING = {"collect": SHARDS, **INDEX}
 
 SECTIONS = {
@@ -116,6 +116,7 @@ STAGES = {
     "counterfactual": {"counterfactual": 1, **END},
     "summary": END,
     "curves": {"curves": 1, "all": 1},
+    "inspect": {"show_recordings": 1, "all": 1},
 }
 
 

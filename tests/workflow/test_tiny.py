@@ -93,7 +93,7 @@ def test_a_second_run_has_nothing_to_do(tiny, command):
 def test_every_rule_is_benchmarked_and_logged(tiny):
     recordings, encoders, tokenizers, latents = 2 + 1, 2, 2, 4 + 2
     trained = 4  # fusion, finetuned encoders, both dynamics
-    jobs = recordings + encoders + tokenizers + latents + trained + len(EVALUATIONS) + 2  # summary and curves
+    jobs = recordings + encoders + tokenizers + latents + trained + len(EVALUATIONS) + 3  # summary, curves, recordings
     assert len(list((tiny / "results/benchmarks").rglob("*.tsv"))) == jobs
     assert len(list((tiny / "logs").rglob("*.log"))) == jobs
 
@@ -112,7 +112,7 @@ def test_the_report_builds_with_its_figures(tiny, command):
     result = command(tiny, "snakemake", "--report", "report.html", *TINY)
     assert result.returncode == 0, result.stdout[-3000:]
     text = (tiny / "report.html").read_text()
-    for name in ("training.png", "reconstruction.png", "eval.json"):
+    for name in ("recordings.png", "training.png", "reconstruction.png", "eval.json"):
         assert name in text
     pages = {"rollout", "control", "dreamed_sound", "sound_reconstruction", "baselines"}
     assert all(f"results/pages/{name}.html" in text for name in pages)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from sensorium.config import Depth, FilmSource, PlainTraining, Section, Training
+from sensorium.config import Depth, FileSource, PlainTraining, Section, Training
 from sensorium.generation.config import GenerationSettings
 
 
@@ -98,10 +98,10 @@ class AgentSettings(GenerationSettings):
 
     @model_validator(mode="after")
     def _rewards_are_there(self) -> AgentSettings:
-        if self.lines.agent and isinstance(self.data, FilmSource):
+        if self.lines.agent and isinstance(self.data, FileSource):
             raise ValueError(
                 f"lines.agent is on, and data.source is {self.data.source}: agents play in their world, and nobody can "
-                "play in films; set it to false"
+                "play in files; set it to false"
             )
         if self.lines.agent and not self.data.has_rewards():
             raise ValueError("lines.agent is on, but the recordings have no rewards: set data.task, or record a game")

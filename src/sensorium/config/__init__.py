@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from sensorium.config.augmentation import AudioAugmentation, VisionAugmentation
 from sensorium.config.episodes import Data
-from sensorium.config.films import SOUND_SUFFIXES, FilmSource, FolderConfig, SignalsConfig, VideoConfig
+from sensorium.config.films import (
+    SOUND_SUFFIXES,
+    FileSource,
+    FilmSource,
+    FolderConfig,
+    SignalsConfig,
+    VideoConfig,
+)
 from sensorium.config.gymnasium import GymnasiumConfig
+from sensorium.config.offline import EpisodesConfig
 from sensorium.config.parse import canonical_json, parse, parse_section, parse_stored
 from sensorium.config.section import ConfigurationError, Depth, PlainTraining, Section, Training, Width, without_muon
 from sensorium.config.sets import (
@@ -41,6 +49,8 @@ __all__ = [
     "ConfigurationError",
     "Data",
     "Depth",
+    "EpisodesConfig",
+    "FileSource",
     "FilmSource",
     "FolderConfig",
     "GymnasiumConfig",

@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sensorium.config.films import FilmSource, VideoConfig
+from sensorium.config.films import FileSource, FilmSource, VideoConfig
 from sensorium.config.gymnasium import GymnasiumConfig, described
+from sensorium.config.offline import EpisodesConfig
+from sensorium.config.offline import described as listed
 from sensorium.config.section import Training
 from sensorium.config.sets import LabelledSet, PictureSet, SoundSet
 from sensorium.config.sources import AtariConfig, PlayroomConfig, Recordings, Source
@@ -113,6 +115,9 @@ def recorded(data: Source) -> Recorded:
         return Recorded(truth=8)
     if isinstance(data, VideoConfig):
         return _filmed(data)
+    if isinstance(data, EpisodesConfig):
+        known_set = listed(data)
+        return Recorded(data.sample_rate, data.samples_per_frame, known_set.body, known_set.action, fields=6)
     silent = isinstance(data, FilmSource) and not data.has("audio")
     return Recorded(sample_rate=0) if silent else Recorded()
 
@@ -144,9 +149,10 @@ def set_bytes(data: Any) -> int:
 
 
 def held_bytes(data: Any) -> int:
-    """Bytes of a set that `collect` holds: a shard, or of films, whose shards are written as they fill, a recording."""
-    if isinstance(data, FilmSource):
-        return int(data.frames) * frame_bytes(data)
+    """Bytes of a set that `collect` holds: a shard, or of files, whose shards are written as they fill, a recording."""
+    frames: int = data.frames
+    if isinstance(data, FileSource | LabelledSet):
+        return frames * frame_bytes(data)
     return set_bytes(data) // int(data.shards)
 
 

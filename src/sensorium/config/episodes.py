@@ -8,8 +8,10 @@ from pydantic import Field
 
 from sensorium.config.films import FolderConfig, VideoConfig
 from sensorium.config.gymnasium import GymnasiumConfig
+from sensorium.config.offline import EpisodesConfig
 from sensorium.config.sources import AtariConfig, PlayroomConfig
 
 Data = Annotated[
-    PlayroomConfig | AtariConfig | GymnasiumConfig | FolderConfig | VideoConfig, Field(discriminator="source")
+    PlayroomConfig | AtariConfig | GymnasiumConfig | FolderConfig | VideoConfig | EpisodesConfig,
+    Field(discriminator="source"),
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
@@ -21,17 +22,60 @@ SIGNAL_SUFFIXES = (".csv", ".npy", ".parquet", ".jsonl")
 Column = Annotated[str, Field(min_length=1)]
 
 
-class FilmSource(Recordings):
-    """Settings that all sources of films and sounds share."""
+class FileSource(Recordings):
+    """Settings that all sources share whose files come through the gate."""
 
     source: str
-    path: str = Field(min_length=1, description="the folder; all media files below it are used, sorted by path")
-    streams: tuple[Literal["video", "audio"], ...] = Field(
-        ("video", "audio"), min_length=1, description="streams that every file must have and that are read from it"
-    )
+    path: str = Field(min_length=1, description="the folder; all files below it are used, sorted by path")
     shortest: int = Field(16, ge=2, description="fewest frames of a recording; what is shorter is left out and named")
     suspicious: Literal["keep", "leave"] = Field(
         "keep", description="files that can be read but look wrong (docs/data.md): keep or leave them out"
+    )
+
+    def has_state(self) -> bool:
+        """Whether the truth holds a state: files hold none."""
+        return False
+
+    def in_pieces(self) -> bool:
+        """Whether a file may become several recordings."""
+        return True
+
+    @model_validator(mode="after")
+    def _shortest_fits(self) -> FileSource:
+        if self.shortest > self.frames:
+            raise ValueError(f"shortest is {self.shortest}: it must not exceed frames ({self.frames})")
+        return self
+
+    @cached_property
+    def listing(self) -> str:
+        """A digest of the names and sizes of the files: dates say nothing, and Snakemake need not handle the names."""
+        return self._digest(self.read_files())
+
+    def _digest(self, files: Iterable[str]) -> str:
+        folder, found = str(Path(self.path)), hashlib.sha256()
+        start = 0 if folder == "." else len(os.path.join(folder, ""))
+        for path in files:
+            found.update(os.fsencode(path[start:]) + b"\0%d\0" % os.stat(path).st_size)
+        return found.hexdigest()
+
+    def check(self) -> None:
+        """Refuse a folder that is not there, or has fewer files than recordings.
+
+        Raises:
+            ConfigurationError: as `read_files`.
+        """
+        self.read_files()
+
+    def read_files(self) -> list[str]:
+        """All files that are read."""
+        raise NotImplementedError
+
+
+class FilmSource(FileSource):
+    """Settings that all sources of films and sounds share."""
+
+    streams: tuple[Literal["video", "audio"], ...] = Field(
+        ("video", "audio"), min_length=1, description="streams that every file must have and that are read from it"
     )
 
     @property
@@ -52,38 +96,22 @@ class FilmSource(Recordings):
         """Whether somebody acts in the recordings: nobody is known to."""
         return False
 
-    def has_state(self) -> bool:
-        """Whether the truth holds a state: files hold none."""
-        return False
+    def read_files(self) -> list[str]:
+        """All files that are read."""
+        return self.films
 
-    @model_validator(mode="after")
-    def _shortest_fits(self) -> FilmSource:
-        if self.shortest > self.frames:
-            raise ValueError(f"shortest is {self.shortest}: it must not exceed frames ({self.frames})")
-        return self
+    def listing_of(self, shard: int) -> str:
+        """The digest of the files of a shard: a film that was exchanged makes its own shard anew."""
+        numbers = self.numbers_of(shard)
+        return self._digest(self.with_beside(self.films[numbers.start : numbers.stop]))
+
+    def with_beside(self, films: list[str]) -> list[str]:
+        """Films, and the files that are read beside them."""
+        return films
 
     @cached_property
-    def listing(self) -> str:
-        """A digest of the names and sizes of the files: dates say nothing, and Snakemake need not handle the names."""
-        found = hashlib.sha256()
-        for path in self.read_files():
-            found.update(os.fsencode(os.path.relpath(path, self.path)) + b"\0%d\0" % path.stat().st_size)
-        return found.hexdigest()
-
-    def check(self) -> None:
-        """Refuse a folder that is not there, or has fewer files than recordings.
-
-        Raises:
-            ConfigurationError: as `read_files`.
-        """
-        self.read_files()
-
-    def read_files(self) -> list[Path]:
-        """All files that are read."""
-        return self.films()
-
-    def films(self) -> list[Path]:
-        """The files that become recordings, in order.
+    def films(self) -> list[str]:
+        """The files that become recordings, in order; the folder is listed once.
 
         Raises:
             ConfigurationError: if the folder does not exist or has fewer media files than recordings.
@@ -102,6 +130,10 @@ class FolderConfig(FilmSource):
     """Short files in a folder, the beginning of each a recording: videos with sound, or sounds alone."""
 
     source: Literal["folder"] = Field("folder", description=SOURCE)
+
+    def in_pieces(self) -> bool:
+        """Whether a file may become several recordings: its beginning becomes one."""
+        return False
 
 
 class SignalsConfig(Section):
@@ -209,15 +241,17 @@ class VideoConfig(FilmSource):
             raise ValueError("streams has no video: sounds alone are read by source folder")
         return self
 
-    def read_files(self) -> list[Path]:
+    def read_files(self) -> list[str]:
         """The films, then the files beside them.
 
         Raises:
             ConfigurationError: if the folder, a film or a file beside one is not there.
         """
-        films = self.films()
-        beside = [self.beside(film) for film in films] if self.signals else []
-        return [*films, *beside]
+        return self.with_beside(self.films)
+
+    def with_beside(self, films: list[str]) -> list[str]:
+        """Films, and the files with their signals."""
+        return [*films, *(str(self.beside(Path(film))) for film in films)] if self.signals else films
 
     def beside(self, film: Path) -> Path:
         """The file with the signals of a film.

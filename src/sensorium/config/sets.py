@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from sensorium.artifacts import digest
 from sensorium.config.films import SOUND_SUFFIXES, FolderConfig, VideoConfig
-from sensorium.config.folders import count_files, subfolders
+from sensorium.config.folders import count_files, digest_of, subfolders
 from sensorium.config.gymnasium import GymnasiumConfig
+from sensorium.config.offline import EpisodesConfig
 from sensorium.config.section import ConfigurationError, Section
 from sensorium.config.sources import TOKENIZER_STRIDE, AtariConfig, PlayroomConfig, Source
 from sensorium.config.splits import enough_for_two
@@ -56,6 +60,20 @@ class LabelledSet(Source):
                 "classes"
             )
         return found
+
+    def items_below(self) -> tuple[list[Path], frozenset[str]]:
+        """The folders in which its items lie, and the types of their files; no folder: `files` stand for the set."""
+        return [], frozenset()
+
+    @cached_property
+    def listing(self) -> str:
+        """A digest of the names and sizes of the files of its items, if there are folders of them."""
+        folders, suffixes = self.items_below()
+        lists = [path for path in self.files() if path.is_file()]
+        if not folders:
+            return ""
+        items = digest_of(str(Path(self.path)), map(str, folders), suffixes)
+        return hashlib.sha256("".join([items, *(f"{path.name} {digest(path)}" for path in lists)]).encode()).hexdigest()
 
     def check(self) -> None:
         """Refuse a set that is not there, or that has fewer items than recordings are to be made of it.
@@ -148,9 +166,13 @@ class ImageNetConfig(PictureSet):
     recordings: int = Field(1_331_167, ge=8, description="pictures to use, the same share of each published split")
 
     def files(self) -> list[Path]:
-        """The two folders, whose dates represent a million files, and meta.bin if it exists."""
+        """The two folders, and meta.bin if it exists."""
         folders, meta = self._existing("train", "val"), Path(self.path) / "meta.bin"
         return [*folders, meta] if meta.exists() else folders
+
+    def items_below(self) -> tuple[list[Path], frozenset[str]]:
+        """The two folders."""
+        return self._existing("train", "val"), PICTURE_SUFFIXES
 
     def _count_items(self) -> int:
         """As for all sets.
@@ -177,8 +199,12 @@ class PictureFoldersConfig(PictureSet):
     test_fraction: float = Field(0.25, gt=0, lt=0.5, description="share of pictures for the evaluations")
 
     def files(self) -> list[Path]:
-        """The folders of the classes, whose dates represent their content."""
+        """The folders of the classes."""
         return self._class_folders()
+
+    def items_below(self) -> tuple[list[Path], frozenset[str]]:
+        """The folders of the classes."""
+        return self._class_folders(), PICTURE_SUFFIXES
 
     def check(self) -> None:
         """As for all sets, and refuse a split without pictures.
@@ -220,6 +246,10 @@ class SpeechCommandsConfig(SoundSet):
             SPEECH_FOLDER, *(f"{SPEECH_FOLDER}/{name}_list.txt" for name in ("validation", "testing"))
         )
 
+    def items_below(self) -> tuple[list[Path], frozenset[str]]:
+        """The folder of the classes."""
+        return self._existing(SPEECH_FOLDER), frozenset({".wav"})
+
     def _count_items(self) -> int:
         words = [folder for folder in subfolders(self.files()[0]) if not folder.name.startswith("_")]
         return self._count_in(words, frozenset({".wav"}))
@@ -251,8 +281,12 @@ class SoundFoldersConfig(SoundSet):
         return self
 
     def files(self) -> list[Path]:
-        """The folders of the classes, whose dates represent their content."""
+        """The folders of the classes."""
         return self._class_folders()
+
+    def items_below(self) -> tuple[list[Path], frozenset[str]]:
+        """The folders of the classes."""
+        return self._class_folders(), SOUND_SUFFIXES
 
     def check(self) -> None:
         """As for all sets, and refuse a split without sounds.
@@ -280,6 +314,7 @@ AnyData = Annotated[
     | GymnasiumConfig
     | FolderConfig
     | VideoConfig
+    | EpisodesConfig
     | Cifar100Config
     | ImageNetConfig
     | PictureFoldersConfig
@@ -293,6 +328,7 @@ SOURCES = (
     "gymnasium",
     "folder",
     "video",
+    "episodes",
     "cifar100",
     "imagenet",
     "picture_folders",

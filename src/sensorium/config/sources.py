@@ -13,7 +13,7 @@ from sensorium.config.section import ConfigurationError, Section
 from sensorium.config.splits import split_counts
 
 UNLOADABLE_GAMES = frozenset({"combat", "joust", "maze_craze", "warlords"})  # loading them aborts the process
-SOURCE = "where recordings come from: playroom, atari, gymnasium, folder or video"
+SOURCE = "where recordings come from: playroom, atari, gymnasium, folder, video or episodes"
 TOKENIZER_STRIDE = 8  # height and width of the patch behind one video token, in pixels
 
 
@@ -62,6 +62,14 @@ class Source(Section):
     def listing(self) -> str:
         """A digest of the names and sizes of the files that are read; empty where `files` stands for them."""
         return ""
+
+    def listing_of(self, shard: int) -> str:
+        """The digest of the files of a shard, where only these matter to it; else that of all."""
+        return self.listing
+
+    def numbers_of(self, shard: int) -> range:
+        """Numbers of the recordings, or files, of a shard: consecutive; the sizes of shards differ by at most one."""
+        return range(shard * self.recordings // self.shards, (shard + 1) * self.recordings // self.shards)
 
     def check(self) -> None:
         """Refuse a source that is not on this machine, or not all of it. Nothing is opened.

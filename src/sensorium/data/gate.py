@@ -1,4 +1,4 @@
-"""The gate through which films come: each is read in a process of its own, under limits of time and memory.
+"""The gate through which files of users come: each is read in a process of its own, under limits of time and memory.
 
 A file that makes its reader hang, crash, or take too much memory is bad; the next file is read by a new process.
 """
@@ -26,7 +26,7 @@ from sensorium.data.quarantine import BadRecordingError
 MOST_MEMORY = 3 * 2**30  # bytes that a reader may take beyond what its process has at first
 SILENCE = 30.0  # seconds without a sign of life after which a reader hangs
 LONGEST, LONGEST_A_BYTE = 60.0, 60 / 2**20  # seconds of computing for a file, and for each of its bytes
-WORKER = "sensorium.data.film_worker"
+WORKER = "sensorium.data.file_worker"
 READ = 2**20  # bytes at a time
 LOOK = 1.0  # seconds between two looks at a silent reader
 
@@ -59,7 +59,8 @@ class HangWatch:
 
     def __init__(self, process: int, silence: float, longest: float) -> None:
         self._process, self._silence, self._longest = process, silence, longest
-        self._began = _state(process)[0]
+        self._began = _computed(process)
+        self._looked = time.monotonic()
         self._computed: float | None = None  # at the first look after a sign of life
         self.heard()
 
@@ -67,12 +68,17 @@ class HangWatch:
         """Note a sign of life."""
         self._computed, self._waits_since = None, time.monotonic()
 
+    def is_due(self) -> bool:
+        """Whether the last look was long ago; a look costs as much as reading a short file."""
+        return time.monotonic() - self._looked > LOOK
+
     def hangs(self) -> bool:
         """Whether it has computed for too long, or has been silent for too long."""
-        computed, waits = _state(self._process)
+        self._looked = time.monotonic()
+        computed = _computed(self._process)
         if self._computed is None:
             self._computed = computed
-        if not waits:
+        if not _waits(self._process):
             self._waits_since = time.monotonic()
         return (
             computed - self._began >= self._longest
@@ -81,15 +87,21 @@ class HangWatch:
         )
 
 
-def _state(process: int) -> tuple[float, bool]:
-    """Seconds that a process has computed, and whether all its threads wait."""
-    folder, seconds, states = Path("/proc", str(process)), 0.0, ""
+def _computed(process: int) -> float:
+    """Seconds that a process has computed; 0 if it has ended."""
+    with suppress(OSError), open(f"/proc/{process}/stat") as file:
+        fields = file.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return 0.0
+
+
+def _waits(process: int) -> bool:
+    """Whether all threads of a process wait."""
+    states = ""
     with suppress(OSError):  # it has ended
-        fields = (folder / "stat").read_text().rpartition(")")[2].split()
-        seconds = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-        for thread in (folder / "task").iterdir():
+        for thread in Path(f"/proc/{process}/task").iterdir():
             states += (thread / "stat").read_text().rpartition(")")[2].split()[0]
-    return seconds, not set(states) & {"R", "D"}
+    return not set(states) & {"R", "D"}
 
 
 class FileGate:
@@ -119,7 +131,7 @@ class FileGate:
         """The messages about a file: its pieces with their arrays, and "again" if these were void; at last "done".
 
         Args:
-            job: for `data.film_worker`.
+            job: for `data.file_worker`.
             size: of the file, in bytes.
 
         Raises:
@@ -157,6 +169,7 @@ class FileGate:
             self._answers, writing = os.pipe()
             command = [sys.executable, "-m", self._worker, str(self._limits.memory), str(writing)]
             environment = os.environ | {"MALLOC_ARENA_MAX": "2", "OMP_NUM_THREADS": "1"}
+            environment |= {"ARROW_DEFAULT_MEMORY_POOL": "system"}  # others reserve more than may be taken
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, pass_fds=(writing,), env=environment, stderr=subprocess.DEVNULL
             )
@@ -193,18 +206,19 @@ class FileGate:
             at += len(part)
         return array
 
+    def _answers_soon(self) -> bool:
+        return bool(select.select([self._answers], [], [], min(LOOK, self._limits.silence))[0])
+
     def _more(self, most: int = READ) -> bytes:
         """The next bytes from the reader.
 
         Raises:
             BadRecordingError: if it hangs or has ended.
         """
-        while not self._watch.hangs():
-            if select.select([self._answers], [], [], min(LOOK, self._limits.silence))[0]:
-                break
-        else:
-            self._stop()
-            raise BadRecordingError("its reader hung and was stopped", "time")
+        while not self._answers_soon() or self._watch.is_due():
+            if self._watch.hangs():
+                self._stop()
+                raise BadRecordingError("its reader hung and was stopped", "time")
         self._watch.heard()
         if part := os.read(self._answers, min(most, READ)):
             return part

@@ -218,11 +218,7 @@ class FilmReader:
         found = [*self.found, *((reason, "") for reason in sorted(pictures.found))]
         if pictures.gaps:
             found.append(("picture_gap", f"{float(pictures.gaps):.2f} s without a new picture"))
-        if 2 * pictures.flat > pictures.looked:
-            found.append(("blank", f"{pictures.flat} of {pictures.looked} pictures"))
-        if 2 * pictures.still > pictures.looked:
-            all_of_them = pictures.still == pictures.looked - 1
-            found.append(("constant" if all_of_them else "frozen", f"{pictures.still} of {pictures.looked} pictures"))
+        found += pictures.levels.verdicts()
         if "audio" in self._streams:
             gaps, overlaps = float(self._sound.gaps), float(self._sound.overlaps)
             found += [("sound_gap", f"{gaps:.2f} s")] if gaps > END_TOLERANCE else []

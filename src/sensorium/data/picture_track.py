@@ -9,12 +9,11 @@ import av
 import cv2
 import numpy as np
 
+from sensorium.data.picture_levels import PictureLevels
 from sensorium.data.quarantine import BadRecordingError
 
 LONGEST_GAP = 60  # seconds between two pictures; longer ones are no gap but a wrong time stamp
 GAP = 1  # seconds from which on a picture that stays is a gap, unless the film has fewer pictures anyway
-SAME = 0.5  # mean difference of 8-bit values below which two pictures are equal but for the codec's noise
-FLAT = 8  # range of 8-bit values of a picture of one colour
 NARROWEST, LONGEST_SIDE = 8, 20
 
 
@@ -43,6 +42,12 @@ def squared(pixels: np.ndarray, size: int, fit: str, aspect: float = 1.0) -> np.
     return result
 
 
+def is_narrow(pixels: np.ndarray) -> bool:
+    """Whether a picture [H, W, 3] has a tiny side, or one that is much longer than the other."""
+    sides = pixels.shape[:2]
+    return min(sides) < NARROWEST or max(sides) > LONGEST_SIDE * min(sides)
+
+
 def _resized(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
     resized: np.ndarray = cv2.resize(np.ascontiguousarray(pixels), (width, height), interpolation=cv2.INTER_AREA)
     return resized
@@ -64,14 +69,14 @@ class PictureTrack:
         made: frames that were put in place.
         times: seconds from the start to each of the film's own pictures.
         gaps: seconds in which a picture stayed for lack of another.
-        looked, still, flat: pictures that were looked at; that equal the one before; that have one colour.
+        levels: of all pictures.
         found: reasons that hold for all of its pictures.
     """
 
     def __init__(self, rate: int, size: int, fit: str, most: int | None = None) -> None:
         self.made, self.gaps = 0, Fraction(0)
         self.times: list[float] = []
-        self.looked = self.still = self.flat = 0
+        self.levels = PictureLevels()
         self.found: set[str] = set()
         self._rate, self._size, self._fit, self._most = rate, size, fit, most
         self._start: Fraction | None = None
@@ -80,7 +85,6 @@ class PictureTrack:
         self._aspect = 1.0
         self._newest: av.VideoFrame | None = None
         self._picture: np.ndarray | None = None
-        self._before: np.ndarray | None = None
         self._kept: list[np.ndarray] = []
 
     def add(self, frame: av.VideoFrame, length: Fraction, aspect: Fraction) -> tuple[Fraction, Fraction]:
@@ -139,7 +143,7 @@ class PictureTrack:
         if self._picture is None:
             assert self._newest is not None
             pixels = self._newest.to_ndarray(format="rgb24")
-            if min(pixels.shape[:2]) < NARROWEST or max(pixels.shape[:2]) > LONGEST_SIDE * min(pixels.shape[:2]):
+            if is_narrow(pixels):
                 self.found.add("narrow")
             aspect = self._aspect
             if abs(aspect - 1) > 0.01:
@@ -148,12 +152,5 @@ class PictureTrack:
                 self.found.add("turned")
                 pixels, aspect = np.rot90(pixels, turns), 1 / aspect if turns % 2 else aspect
             self._picture = squared(pixels, self._size, self._fit, aspect)
-            self._look(self._picture)
+            self.levels.add(self._picture)
         return self._picture
-
-    def _look(self, picture: np.ndarray) -> None:
-        self.looked += 1
-        self.flat += int(picture.max()) - int(picture.min()) <= FLAT
-        if self._before is not None:
-            self.still += float(cv2.absdiff(picture, self._before).mean()) < SAME
-        self._before = picture

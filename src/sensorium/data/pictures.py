@@ -28,6 +28,11 @@ def read_picture(path: Path, size: int) -> np.ndarray:
         return square(_pixels(file, "RGB", size), size)
 
 
+def read_pixels(file: BinaryIO) -> np.ndarray:
+    """A whole picture, uint8 [H, W, 3]; any error of the decoder is raised."""
+    return _pixels(file, "RGB")
+
+
 def read_grey(file: BinaryIO) -> np.ndarray:
     """A whole picture without its colours, uint8 [H, W]; any error of the decoder is raised."""
     return _pixels(file, "L")

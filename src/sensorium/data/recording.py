@@ -17,7 +17,6 @@ import json
 import mmap
 import re
 from collections.abc import Mapping
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -65,36 +64,6 @@ def write_shard(path: Path, recordings: Mapping[str, Mapping[str, np.ndarray]]) 
             tensors[f"{name}/{field}"] = np.ascontiguousarray(array)
     with atomic_path(path) as temporary:
         save_file(tensors, str(temporary))
-
-
-def join_stills(
-    recordings: Mapping[str, Mapping[str, np.ndarray]], listed: list[dict[str, Any]]
-) -> tuple[dict[str, dict[str, np.ndarray]], list[dict[str, Any]]]:
-    """Join single pictures, each a recording of one frame, to recordings of STILLS frames.
-
-    A manifest with a million recordings of one frame would take minutes to read. The frames of a joined recording are
-    no film, so windows on it must have one frame. They all belong to one split. The order of the pictures is kept.
-
-    Args:
-        recordings: name -> field -> array of one frame.
-        listed: their entries {"name", "number", "frames", "split"}, in order.
-
-    Returns:
-        the joined recordings and their entries.
-    """
-    joined: dict[str, dict[str, np.ndarray]] = {}
-    entries: list[dict[str, Any]] = []
-    for _, group in groupby(listed, lambda entry: entry["split"]):
-        of_split = list(group)
-        for start in range(0, len(of_split), STILLS):
-            part = of_split[start : start + STILLS]
-            name = part[0]["name"]
-            joined[name] = {
-                field: np.concatenate([recordings[entry["name"]][field] for entry in part])
-                for field in recordings[name]
-            }
-            entries.append({**part[0], "frames": len(part)})
-    return joined, entries
 
 
 def read_shard(path: Path) -> dict[str, dict[str, np.ndarray]]:
@@ -209,6 +178,10 @@ class RecordingSet:
         if field not in fields:
             raise ArtifactError(f"{self.manifest}: recording {name} has no field {field!r}; it has {sorted(fields)}")
         return fields[field]
+
+    def fields(self, name: str) -> Fields:
+        """All fields of a recording, as read-only views."""
+        return self._recordings[name]
 
     def has(self, field: str) -> bool:
         """Whether every recording has the field."""

@@ -75,10 +75,15 @@ def read_lists(paths: Sequence[Path], section_json: str) -> list[dict[str, Any]]
         if content["config"] != json.loads(section_json):
             raise ArtifactError(f"{path}: made with other settings than those given now; {way_out}")
         for key in ("details", "inputs"):
-            if lists and content[key] != lists[0][key]:
+            if lists and _lasting(content[key]) != _lasting(lists[0][key]):
                 raise ArtifactError(f"{path}: its {key} differ from those of {paths[0]}; delete both and run again")
         lists.append(content)
     return lists
+
+
+def _lasting(details: Mapping[str, Any]) -> dict[str, Any]:
+    """Details without hidden files, which may come and go while shards are made."""
+    return {key: value for key, value in details.items() if key != "skipped"}
 
 
 def draw_splits(seed: int, total: int, validation_fraction: float, test_fraction: float) -> list[Split]:

@@ -125,7 +125,7 @@ def retrieval(
         offered = candidates[query]
         best = offered[np.argsort(-scores[query, offered], kind="stable")][:shown]
         for axes, number in zip(row[stills:], best, strict=False):
-            _draw_spectrogram(axes, sounds[number], rate)
+            draw_spectrogram(axes, sounds[number], rate)
             for spine in axes.spines.values():
                 spine.set_color("#2ca02c" if number == query else "#999999")
                 spine.set_linewidth(3 if number == query else 1)
@@ -153,7 +153,7 @@ def spectrograms(path: Path, rows: Mapping[str, np.ndarray], rate: int, title: s
     )
     for axes_row, (name, sounds) in zip(grid, rows.items(), strict=True):
         for axes, sound in zip(axes_row, sounds, strict=True):
-            _draw_spectrogram(axes, sound, rate)
+            draw_spectrogram(axes, sound, rate)
         axes_row[0].set_ylabel(f"{name.replace(' components', chr(10) + 'components')}\nkHz", fontsize=7)
     for axes in grid[-1]:
         axes.set_xlabel("time (s)", fontsize=7)
@@ -161,7 +161,8 @@ def spectrograms(path: Path, rows: Mapping[str, np.ndarray], rate: int, title: s
     save(figure, path)
 
 
-def _draw_spectrogram(axes: Any, sound: np.ndarray, rate: int) -> None:
+def draw_spectrogram(axes: Any, sound: np.ndarray, rate: int) -> None:
+    """Draw the power of a sound [S] in [-1, 1], from -90 to -20 dB."""
     power, times, pitches = spectrogram(sound, rate)
     axes.imshow(
         power,

@@ -35,14 +35,14 @@ MUTANTS = (
     ),
     Mutant(
         "pieces of a bad film stay in the shard",
-        "data/collect_films.py",
+        "data/collect_files.py",
         "self._shard.back_to(mark)",
         "pass",
         (GATE,),
     ),
     Mutant(
         "a reader takes all the memory that it likes",
-        "data/film_worker.py",
+        "data/file_worker.py",
         "resource.setrlimit(resource.RLIMIT_AS, (held + limit, held + limit))",
         "held += limit",
         (GATE,),
@@ -85,7 +85,7 @@ MUTANTS = (
     ),
     Mutant(
         "suspicious files are always kept",
-        "data/collect_films.py",
+        "data/collect_files.py",
         'and self._config.suspicious == "leave"',
         "and False",
         (f"{VIDEO}test_suspicious_files_are_left_out_on_demand",),

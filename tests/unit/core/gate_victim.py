@@ -10,9 +10,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from sensorium.data import film_worker
+from sensorium.data import file_worker
 
-read = film_worker._read
+read = file_worker._read
 
 
 def spoiled(job: dict[str, Any], answers: BinaryIO) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def spoiled(job: dict[str, Any], answers: BinaryIO) -> dict[str, Any]:
     if fate == "strange":
         raise ZeroDivisionError("nobody expects it")
     for piece in range(2 if fate == "late_crash" else 0):
-        film_worker.send(answers, {"kind": "piece", "first": 40 * piece, "split": ""}, EMPTY)
+        file_worker.send(answers, {"kind": "piece", "first": 40 * piece, "split": ""}, EMPTY)
         if piece:
             os.kill(os.getpid(), signal.SIGABRT)
     while fate == "hang":
@@ -34,6 +34,6 @@ def spoiled(job: dict[str, Any], answers: BinaryIO) -> dict[str, Any]:
 
 
 EMPTY = {"video": np.zeros((40, 16, 16, 3), np.uint8), "audio": np.zeros(40_000, np.int16)}
-film_worker._read = spoiled
+file_worker._read = spoiled
 if __name__ == "__main__":
-    film_worker.main()
+    file_worker.main()

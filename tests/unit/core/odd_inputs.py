@@ -19,6 +19,7 @@ import soundfile
 
 sys.path.append(str(Path(__file__).parents[1]))
 
+import odd_episodes
 from toy_films import RATE, bar, film, tone
 
 SOUND, SIGHT, BOTH = ("audio",), ("video",), ("video", "audio")
@@ -293,11 +294,12 @@ def table() -> str:
     """The table of the page."""
     from sensorium.data.verdicts import REASONS
 
-    lines = ["| input | streams | verdict | reason |", "|---|---|---|---|"]
-    for each in ODD:
-        reason = REASONS[each.reason]
-        meaning = "" if each.reason == "good" else f"`{each.reason}`: {reason.meaning}"
-        lines.append(f"| {each.what} | {', '.join(each.streams)} | {reason.verdict} | {meaning} |")
+    lines = ["| input | read for | verdict | reason |", "|---|---|---|---|"]
+    listed = [(each.what, ", ".join(each.streams), each.reason) for each in ODD]
+    for what, wanted, reason in [*listed, *((each.what, each.layout, each.reason) for each in odd_episodes.ODD)]:
+        found = REASONS[reason]
+        meaning = "" if reason == "good" else f"`{reason}`: {found.meaning}"
+        lines.append(f"| {what} | {wanted} | {found.verdict} | {meaning} |")
     return "\n".join(lines)
 
 

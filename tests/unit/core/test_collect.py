@@ -317,6 +317,6 @@ def test_unknown_source() -> None:
 
 def test_shards_part_the_numbers() -> None:
     config = AtariConfig(recordings=23, shards=5)
-    parts = [collect.numbers_of_shard(config, shard) for shard in range(5)]
+    parts = [config.numbers_of(shard) for shard in range(5)]
     assert [number for part in parts for number in part] == list(range(23))
     assert {len(part) for part in parts} == {4, 5}

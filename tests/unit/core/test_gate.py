@@ -12,7 +12,7 @@ from toy_films import bar, film
 
 from sensorium.config import VideoConfig
 from sensorium.data import index
-from sensorium.data.collect_films import collect_films
+from sensorium.data.collect_files import collect_files
 from sensorium.data.gate import FileGate, Limits
 from sensorium.data.quarantine import BadDataError, BadRecordingError
 from sensorium.data.recording import RecordingSet, read_shard
@@ -44,7 +44,7 @@ def gate() -> FileGate:
 def collected(config: VideoConfig, where: Path) -> RecordingSet:
     """Collect through readers that may have accidents, and index."""
     shard, manifest = where / "shard-0000.safetensors", where / "manifest.json"
-    collect_films(config, range(config.recordings), shard, gate())
+    collect_files(config, range(config.recordings), shard, gate())
     section = json.dumps(config.model_dump(mode="json"))
     index.main(["--config", section, "--shards", str(shard.with_suffix(".json")), "--output", str(manifest)])
     return RecordingSet.open(manifest)
@@ -69,7 +69,7 @@ def test_bad_files_cost_themselves_and_training_sees_what_it_would_without_them(
 def test_too_many_bad_files_stop_the_stage_and_leave_nothing(tmp_path: Path) -> None:
     config = films(tmp_path / "films", ("a", "crash", "strange")).model_copy(update={"max_bad_fraction": 0.5})
     with pytest.raises(BadDataError, match=r"2 of 3 recordings are bad.*crash.mkv: its reader crashed \(Segm"):
-        collect_films(config, range(3), tmp_path / "set/shard-0000.safetensors", gate())
+        collect_files(config, range(3), tmp_path / "set/shard-0000.safetensors", gate())
     assert not list((tmp_path / "set").iterdir())
 
 

@@ -14,13 +14,13 @@ from toy_films import RATE, bar, film, grey, tone
 from sensorium.artifacts import read_json
 from sensorium.config import ConfigurationError, SignalsConfig, VideoConfig
 from sensorium.data import collect, index
-from sensorium.data.inspect import summary
 from sensorium.data.media import read_media
 from sensorium.data.picture_track import squared
 from sensorium.data.quarantine import BadRecordingError
 from sensorium.data.recording import SPLITS, RecordingSet
 from sensorium.data.signals import Signals, read_signals
 from sensorium.data.windows import StepBatches, Windows
+from sensorium.evaluation.inspect import summary
 
 FPS = 20
 GROUND = (20, 90, 160)
@@ -248,6 +248,33 @@ def test_what_is_hidden_or_of_a_system_is_no_film(tmp_path: Path, capsys: pytest
     assert "left out, hidden or of a system: .trash, @eaDir" in capsys.readouterr().out
     with pytest.raises(ConfigurationError, match="has 3 files"):
         VideoConfig.model_validate(given | {"recordings": 4, "validation_fraction": 0.3}).check()
+
+
+def test_an_exchanged_film_makes_its_own_shard_anew(tmp_path: Path) -> None:
+    films = folder_of_films(tmp_path / "films", [1.0] * 4)
+    given = section(films, shards=2, validation_fraction=0.25, test_fraction=0.25)
+
+    def listings() -> list[str]:
+        config = VideoConfig.model_validate(given)
+        return [config.listing_of(shard) for shard in range(2)]
+
+    before = listings()
+    assert before[0] != before[1]
+    collect.main(
+        ["--config", json.dumps(given), "--shard", "0", "--output", str(tmp_path / "set/shard-0000.safetensors")]
+    )
+    (films / ".hidden").touch()
+    assert listings() == before
+    with (films / "game3.csv").open("a") as file:
+        file.write("1.00,0,0,0\n")
+    after = listings()
+    assert (after[0] == before[0], after[1] == before[1]) == (True, False), "a file beside a film counts, too"
+    shards = [tmp_path / f"set/shard-000{shard}.safetensors" for shard in range(2)]
+    collect.main(["--config", json.dumps(given), "--shard", "1", "--output", str(shards[1])])
+    lists = [str(shard.with_suffix(".json")) for shard in shards]
+    manifest = tmp_path / "set/manifest.json"
+    index.main(["--config", json.dumps(given), "--shards", *lists, "--output", str(manifest)])
+    assert len(RecordingSet.open(manifest).details["recordings"]) == 4, "what is hidden came between two shards"
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".jsonl", ".parquet"])

@@ -8,8 +8,11 @@ the modules of labelled sets also have
     listing(config) -> Listing                          the place and the split of each recording
 and those of simulators
     environment(config) -> data.environment.Environment the same world, for an agent that acts in it
-that of a folder of files has
+and those of files that come through the gate
     origin(config, number) -> str                       the file of a recording
+    file(config, number), job(config, number)           the path of a file, and the job of its reader
+those whose files say where they belong
+    splits(config) -> list[Split]                       the split of each file
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from __future__ import annotations
 from importlib import import_module
 from types import ModuleType
 
-from sensorium.config import SOURCES, FilmSource, LabelledSet, Recordings, Source
+from sensorium.config import SOURCES, EpisodesConfig, FileSource, LabelledSet, Recordings, Source
 from sensorium.data.recording import Split
 from sensorium.data.shards import draw_splits
 
@@ -43,6 +46,9 @@ def splits(config: Source) -> list[Split]:
     if isinstance(config, LabelledSet):
         return [item.split for item in module(config.source).listing(config).items]
     assert isinstance(config, Recordings)
+    if isinstance(config, EpisodesConfig):
+        stated: list[Split] = module(config.source).splits(config)
+        return stated
     return draw_splits(config.seed, config.recordings, config.validation_fraction, config.test_fraction)
 
 
@@ -55,4 +61,4 @@ def origin(config: Source, number: int) -> str:
     """The place from which recording `number` was read; empty if it was simulated."""
     if isinstance(config, LabelledSet):
         return str(module(config.source).listing(config).items[number].place)
-    return module(config.source).origin(config, number) if isinstance(config, FilmSource) else ""
+    return module(config.source).origin(config, number) if isinstance(config, FileSource) else ""

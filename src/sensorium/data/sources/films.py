@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +11,13 @@ from sensorium.config.folders import skipped_below
 PIECES = 100_000  # most recordings of a film: a recording's number is that of its film times this, plus its own
 
 
-@lru_cache(maxsize=4)
-def files_of(config: FilmSource) -> list[Path]:
-    """The films or sounds; a large tree is walked only once.
-
-    Raises:
-        ConfigurationError: if the folder has too few.
-    """
-    return config.films()
-
-
 def origin(config: FilmSource, number: int) -> str:
     """Path of file `number`, below the folder."""
-    return str(files_of(config)[number].relative_to(config.path))
+    return str(Path(config.films[number]).relative_to(config.path))
 
 
 def wanted(config: FilmSource, fit: str) -> dict[str, Any]:
-    """What is read of each file, for `data.film_worker`."""
+    """What is read of each file, for `data.file_worker`."""
     return {
         "wanted": {
             "streams": list(config.streams),
@@ -41,8 +30,12 @@ def wanted(config: FilmSource, fit: str) -> dict[str, Any]:
 
 
 def film_details(config: FilmSource) -> dict[str, Any]:
-    """Details that all recordings of a set of films share."""
-    files_of(config)
+    """Details that all recordings of a set of films share.
+
+    Raises:
+        ConfigurationError: if the folder has too few files.
+    """
+    config.check()
     heard = "audio" in config.streams
     return {
         "licence": "of the files themselves: not known here",

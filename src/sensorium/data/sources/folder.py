@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from sensorium.config import FolderConfig
-from sensorium.data.sources.films import files_of, film_details, origin, wanted
+from sensorium.data.sources.films import film_details, origin, wanted
 
 __all__ = ["details", "file", "job", "origin"]
 
 
 def file(config: FolderConfig, number: int) -> Path:
     """Path of file `number`."""
-    return files_of(config)[number]
+    return Path(config.films[number])
 
 
 def job(config: FolderConfig, number: int) -> dict[str, Any]:
-    """The beginning of file `number`, for `data.film_worker`."""
+    """The beginning of file `number`, for `data.file_worker`."""
     cuts = {"by": "beginning", "frames": config.frames, "shortest": config.shortest}
     return {**wanted(config, "crop"), "path": str(file(config, number).absolute()), "cuts": cuts, "signals": None}
 

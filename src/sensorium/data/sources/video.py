@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sensorium.config import VideoConfig
-from sensorium.data.sources.films import PIECES, files_of, film_details, wanted
+from sensorium.data.sources.films import PIECES, film_details, wanted
 from sensorium.data.sources.films import origin as file_origin
 
 __all__ = ["details", "file", "job", "origin"]
@@ -19,11 +19,11 @@ def origin(config: VideoConfig, number: int) -> str:
 
 def file(config: VideoConfig, number: int) -> Path:
     """Path of film `number`."""
-    return files_of(config)[number]
+    return Path(config.films[number])
 
 
 def job(config: VideoConfig, number: int) -> dict[str, Any]:
-    """Film `number`, for `data.film_worker`."""
+    """Film `number`, for `data.file_worker`."""
     path = file(config, number)
     cuts: dict[str, Any] = {"by": config.split_by, "frames": config.frames, "shortest": config.shortest}
     validation, test = config.validation_fraction, config.test_fraction

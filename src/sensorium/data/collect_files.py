@@ -1,4 +1,4 @@
-"""Collect one shard of films or sounds: each file goes through the gate and becomes recordings and a row."""
+"""Collect one shard of films, sounds or episodes: each goes through the gate and becomes recordings and a row."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sensorium.config import FilmSource, VideoConfig, canonical_json
+from sensorium.config import FileSource, canonical_json
 from sensorium.data import sources
 from sensorium.data.files import printable
 from sensorium.data.gate import FileGate, size_of
@@ -16,12 +16,12 @@ from sensorium.data.quarantine import BadRecordingError, check, refuse_too_many
 from sensorium.data.recording import recording_name
 from sensorium.data.shard_writer import ShardWriter, open_shard
 from sensorium.data.shards import describe_shard
-from sensorium.data.sources.films import PIECES, origin
+from sensorium.data.sources.films import PIECES
 from sensorium.data.verdicts import row
 from sensorium.progress import say, track
 
 
-class FilmCollection:
+class FileCollection:
     """What is collected from the files of one shard.
 
     Attributes:
@@ -30,7 +30,7 @@ class FilmCollection:
         quarantine: entries of the files that were left out.
     """
 
-    def __init__(self, config: FilmSource, gate: FileGate, shard: ShardWriter) -> None:
+    def __init__(self, config: FileSource, gate: FileGate, shard: ShardWriter) -> None:
         self._config, self._gate, self._shard = config, gate, shard
         self._source = sources.module(config.source)
         self._details = self._source.details(config)
@@ -45,7 +45,7 @@ class FilmCollection:
         Raises:
             BadDataError: as soon as more files are bad than may be.
         """
-        place = printable(origin(self._config, number))
+        place = printable(self._source.origin(self._config, number * PIECES if self._config.in_pieces() else number))
         mark, before = self._shard.mark(), len(self.listed)
         try:
             done = self._read(number, mark, before)
@@ -53,7 +53,7 @@ class FilmCollection:
             self._forget(mark, before)
             self._leave_out(number, row(place, [(error.kind, _below(place, str(error)))]))
             return
-        rate = self._config.frame_rate
+        rate = self._details["frames_per_second"]
         left_out = {why: frames / rate for why, frames in done["left_out"].items()}
         found = row(place, map(tuple, done["found"]), done["frames"] / rate, left_out)
         if found["verdict"] == "bad" or (found["verdict"] == "suspicious" and self._config.suspicious == "leave"):
@@ -79,7 +79,7 @@ class FilmCollection:
         if reason := check(fields, self._details, frames, part=True):
             raise BadRecordingError(reason)
         name, split = recording_name(self._config.source, number), message["split"] or self._splits[number]
-        if isinstance(self._config, VideoConfig):
+        if self._config.in_pieces():
             name, number = f"{name}-{piece:05d}", number * PIECES + piece
         self._shard.add(name, fields)
         self.listed.append({"name": name, "number": number, "frames": frames, "split": split})
@@ -97,7 +97,7 @@ class FilmCollection:
         refuse_too_many(self.quarantine, self._config.recordings, self._config.max_bad_fraction)
 
 
-def collect_films(config: FilmSource, numbers: range, output: Path, gate: FileGate | None = None) -> None:
+def collect_files(config: FileSource, numbers: range, output: Path, gate: FileGate | None = None) -> None:
     """Write the shard of these files and its list.
 
     Raises:
@@ -107,7 +107,7 @@ def collect_films(config: FilmSource, numbers: range, output: Path, gate: FileGa
     if skipped := details["skipped"]:
         say(f"{config.path}: left out, hidden or of a system: {', '.join(skipped)}")
     with gate or FileGate() as reader, open_shard(output) as shard:
-        collection = FilmCollection(config, reader, shard)
+        collection = FileCollection(config, reader, shard)
         for number in track(numbers, "files"):
             collection.add(number)
     describe_shard(

@@ -1,4 +1,4 @@
-"""The process in which films are read: a file that makes a reader hang, crash or grow costs this process, no more.
+"""The process in which files are read: one that makes its reader hang, crash or grow costs this process, no more.
 
 It reads a job, a line of JSON, from its standard input, and answers with messages: a line of JSON, then the bytes of
 the arrays that it names. Nothing is unpickled on either side. `data.gate` starts it and stops it.
@@ -13,8 +13,9 @@ import resource
 import signal
 import sys
 import time
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import cv2
 import numpy as np
@@ -25,6 +26,9 @@ from sensorium.data.files import blamed_on
 from sensorium.data.media import Wanted, length_by_packets, read_film
 from sensorium.data.quarantine import BadRecordingError, ReadAgain
 from sensorium.data.signals import read_signals
+
+if TYPE_CHECKING:
+    from sensorium.data.offline.episode import EpisodeSet
 
 HEARTBEAT = 1.0  # seconds between signs of life
 SET_DEATH_SIGNAL = 1  # of Linux's prctl
@@ -63,9 +67,9 @@ class Heartbeat:
 
 
 def answer(job: dict[str, Any], answers: BinaryIO) -> None:
-    """Read a film and send its pieces, then what was noticed."""
+    """Read a file and send its pieces, then what was noticed."""
     try:
-        done = _read(job, answers)
+        done = _read_episode(job, answers) if "layout" in job else _read(job, answers)
     except BadRecordingError as error:
         done = {"kind": "bad", "reason": error.kind, "detail": str(error)}
     except MemoryError:
@@ -99,6 +103,30 @@ def _read(job: dict[str, Any], answers: BinaryIO) -> dict[str, Any]:
             if not taken:
                 raise BadRecordingError(f"too short: {film.frames} of {job['cuts']['shortest']} frames", "too_short")
         return {"kind": "done", "frames": taken, "left_out": cuts.left_out, "found": film.verdicts()}
+
+
+def _read_episode(job: dict[str, Any], answers: BinaryIO) -> dict[str, Any]:
+    from sensorium.data.offline.reader import EpisodeReader
+
+    alive, taken = Heartbeat(answers), 0
+    with (
+        blamed_on(Path(job["place"]).name),
+        _set(job["layout"], job["folder"], job["picture"]).open(job["place"]) as episode,
+    ):
+        reader = EpisodeReader(episode, job, alive)
+        for piece in reader.pieces():
+            taken += piece.frames
+            send(answers, {"kind": "piece", "first": piece.first, "split": piece.split}, dict(piece.fields))
+        if not taken:
+            raise BadRecordingError(f"too short: {reader.frames} of {job['cuts']['shortest']} frames", "too_short")
+        return {"kind": "done", "frames": taken, "left_out": reader.cuts.left_out, "found": reader.verdicts()}
+
+
+@lru_cache(maxsize=1)
+def _set(layout: str, folder: str, picture: str) -> EpisodeSet:
+    from sensorium.data.offline import open_set
+
+    return open_set(layout, Path(folder), picture)
 
 
 def _cuts(asked: dict[str, Any], path: Path, wanted: Wanted, alive: Heartbeat) -> Cuts:

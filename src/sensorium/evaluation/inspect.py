@@ -1,6 +1,8 @@
 """What a set of recordings holds: lengths, rates, spaces and splits; what was left out and why.
 
 The figures come from the manifest, and for sets of files from the lists of its shards, which have a row for each file.
+With --figure the recordings themselves are shown: pictures of some, what they sound like, and how often each action is
+taken.
 """
 
 from __future__ import annotations
@@ -12,10 +14,12 @@ from typing import Any
 
 from sensorium.artifacts import checked, read_checked, read_manifest
 from sensorium.data.quarantine import SHOWN
-from sensorium.data.recording import KIND, SPLITS
+from sensorium.data.recording import KIND, SPLITS, RecordingSet
 from sensorium.data.schema import Details, ShardList
 from sensorium.data.verdicts import REASONS
+from sensorium.progress import say
 
+REVISION = 1
 SHORT = 60.0  # seconds below which a length is shown in seconds
 
 
@@ -24,10 +28,16 @@ def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="sensorium inspect", description=__doc__)
     parser.add_argument("manifest", type=Path, metavar="MANIFEST", help="manifest.json of a set of recordings")
     parser.add_argument("--files", action="store_true", help="also print a row for each file that was read")
+    parser.add_argument("--figure", type=Path, metavar="PNG", help="also draw some of them: pictures, sounds, actions")
     args = parser.parse_args(argv)
     print("\n".join(summary(args.manifest)))
     if args.files:
         print("\n".join(file_rows(args.manifest)))
+    if args.figure:
+        from sensorium.evaluation.recording_sheet import draw  # the summary needs neither figures nor shards
+
+        draw(args.figure, RecordingSet.open(args.manifest))
+        say(f"{args.figure}: pictures, sounds and actions")
 
 
 def summary(manifest: Path) -> Iterator[str]:

@@ -169,7 +169,7 @@ class Day:
             self._crash()
         for _ in range(4):  # one that met a lie may still end with a failure
             self._keep_on()
-            code = self.run.wait(240)
+            code = self.run.wait(900)
             if code == 0:
                 break
         return [f"exit {code}"] * (code != 0) + self._broken()
@@ -199,6 +199,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="of the first sequence")
     parser.add_argument("--seconds", type=float, default=40, help="of bad things in each")
     arguments = parser.parse_args()
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background jobs ignore the first
+        signal.signal(number, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="slurm"))
     folder.chmod(0o755)
     slurm = PrivateSlurm(folder)

@@ -27,7 +27,8 @@ from snakemake_run import SUBMITIT, Run
 TOY = Path(__file__).parent / "toy"
 STEPS = 60
 BEAT = 3  # seconds; a busy machine must not make a job look dead
-WORDS = (*SUBMITIT[:-1], str(BEAT), "end.txt", "--retries", "5", "--config", f"steps={STEPS}")
+WORDS = (*SUBMITIT[:-1], str(BEAT), "end.txt", "--nolock", "--retries", "5", "--config", f"steps={STEPS}")
+BEGUN = "Select jobs to execute"
 GONE = 'echo "error: Unable to contact slurm controller (connect failure)" >&2; exit 1'
 # client -> fault -> what is run in its place; without `exit` the client answers after it
 FAULTS = {
@@ -77,14 +78,12 @@ class Day:
         command = "sbatch --parsable --partition=main --time=30 --output=/dev/null --mem=10 --wrap".split()
         self.foreign = slurm.says(*command, "sleep 1500").strip()
 
-    def pass_by(self, seconds: float) -> list[str]:
-        """Let bad things happen for a while, then good ones to the end; return the promises that were broken."""
-        self.run.start(*WORDS)
-        end = time.monotonic() + seconds
+    def pass_by(self, events: int) -> list[str]:
+        """Let so many bad things happen, then good ones to the end; return the promises that were broken."""
         try:
-            while time.monotonic() < end:
-                time.sleep(self.draw.uniform(0.5, 3.0))
+            while len(self.events) < events:
                 self._keep_on()
+                time.sleep(self.draw.uniform(0.5, 3.0))
                 self.draw.choices(
                     [self._fault, self._kill, self._interrupt, self._signal, self._requeue, self._cancel, self._crash],
                     [12, 4, 1, 3, 2, 1, 1],
@@ -152,10 +151,11 @@ class Day:
             self.events.append(what)
 
     def _keep_on(self) -> None:
-        """Start the main process again where it has ended."""
+        """Start the main process again where it has ended, and let it begin: a kill before that tries nothing."""
         if not self.run.running:
-            self.run.start("snakemake", "--unlock").wait()
+            before = self.run.log.count(BEGUN)
             self.run.start(*WORDS)
+            self.run.until(lambda: self.run.log.count(BEGUN) > before or not self.run.running, "it begins", 600)
 
     def _heal(self) -> None:
         for hook in (self.slurm.folder / "hooks").iterdir():
@@ -197,7 +197,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--sequences", type=int, default=30)
     parser.add_argument("--seed", type=int, default=1, help="of the first sequence")
-    parser.add_argument("--seconds", type=float, default=40, help="of bad things in each")
+    parser.add_argument("--events", type=int, default=12, help="bad things in each")
     arguments = parser.parse_args()
     for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background jobs ignore the first
         signal.signal(number, signal.default_int_handler)
@@ -212,7 +212,7 @@ def main() -> None:
             with tempfile.TemporaryDirectory(prefix="day", ignore_cleanup_errors=True) as place:
                 day, began = Day(slurm, Path(place), seed), time.monotonic()
                 try:
-                    wrong = day.pass_by(arguments.seconds)
+                    wrong = day.pass_by(arguments.events)
                 except (pytest.fail.Exception, ClusterError) as error:
                     wrong = [str(error)[:300]]
                 if wrong:

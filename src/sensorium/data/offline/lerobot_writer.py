@@ -113,7 +113,7 @@ class LeRobotWriter:
     def add(self, columns: Mapping[str, np.ndarray], pictures: np.ndarray | None, frames: int) -> None:
         """An episode: its columns [T] or [T, n], and its pictures uint8 [T, H, W, 3]."""
         number, steps = len(self._episodes), np.arange(frames)
-        counters = {
+        counters: dict[str, np.ndarray] = {
             "timestamp": (steps / float(self._rate)).astype(np.float32),
             "frame_index": steps,
             "episode_index": np.full(frames, number),

@@ -53,18 +53,23 @@ def _of_first(config: EpisodesConfig, episodes: EpisodeSet, places: list[str], f
     Raises:
         ConfigurationError: as `probe`.
     """
-    reason = "there is no episode in it"
+    reason = ""
     for place in places[:TRIED]:
         print(place, file=sys.stderr, flush=True)
         try:
             with blamed_on(place), episodes.open(place) as episode:
-                return _described(config, episode, facts, place)
+                return _described(config, episode, facts)
         except BadRecordingError as error:
-            reason = str(error)
-    raise ConfigurationError(f"path = {config.path!r}: {reason}")
+            reason = reason or str(error)
+    raise ConfigurationError(f"path = {config.path!r}: {reason or 'there is no episode in it'}")
 
 
-def _described(config: EpisodesConfig, episode: Episode, facts: Facts, place: str) -> dict[str, Any]:
+def _described(config: EpisodesConfig, episode: Episode, facts: Facts) -> dict[str, Any]:
+    """What an episode shows.
+
+    Raises:
+        BadRecordingError: if it lacks what a key names, or is not what the key is for.
+    """
     sizes: dict[str, int] = {}
     body = config.name("body")
     named = {"picture": [config.name("picture")], "body": list(body), "sound": [config.sound]}
@@ -78,9 +83,7 @@ def _described(config: EpisodesConfig, episode: Episode, facts: Facts, place: st
                 kind, shape = episode.form(name)
             except BadRecordingError as error:
                 none = "" if key == "picture" else f", or {'[]' if key == 'body' else repr('')} for none"
-                raise ConfigurationError(
-                    f"{key} = {name!r}: {place}: {error}; write the name of one of them{none}"
-                ) from None
+                raise BadRecordingError(f"{key} = {name!r}: {error}; name one of them{none}", error.kind) from None
             kinds[name], sizes[name] = kind, 1
             for side in shape[1:]:
                 sizes[name] *= side
@@ -101,7 +104,7 @@ def _action(config: EpisodesConfig, facts: Facts, kinds: dict[str, str], sizes: 
     """Kind and size of an action.
 
     Raises:
-        ConfigurationError: if it is whole numbers, and nobody says how many choices there are.
+        BadRecordingError: if it is whole numbers, and nobody says how many choices there are.
     """
     name = config.name("action")
     if not name:
@@ -110,7 +113,7 @@ def _action(config: EpisodesConfig, facts: Facts, kinds: dict[str, str], sizes: 
     if choices:
         return {"kind": "discrete", "size": choices}
     if kinds[name] != "f":
-        raise ConfigurationError(
+        raise BadRecordingError(
             f"choices = 0: {name!r} holds whole numbers; say how many choices there are, or name another action"
         )
     return {"kind": "continuous", "size": sizes[name]}

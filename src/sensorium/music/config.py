@@ -21,7 +21,7 @@ class UnseenSongsConfig(Section):
     """Songs for the test alone, on a soundfont: composed here, and written by people."""
 
     soundfont: str | None = Field(
-        None, description="a file (.sf2, .sf3); null: no such songs. It needs tinysoundfont: sensorium[music]"
+        None, description="a file (.sf2, .sf3); null: no such songs. It needs the package tinysoundfont"
     )
     midi: tuple[str, ...] = Field(
         (), description="folders of songs that people wrote: MIDI files, or WAD files of games"
@@ -38,7 +38,8 @@ class UnseenSongsConfig(Section):
             return
         if find_spec("tinysoundfont") is None:
             raise ConfigurationError(
-                "soundfont: the package tinysoundfont is not installed; install it with: pip install 'sensorium[music]'"
+                "soundfont: the package tinysoundfont is not installed; install it with: pip install --no-deps "
+                "tinysoundfont"
             )
         if not Path(self.soundfont).is_file():
             raise ConfigurationError(f"soundfont = {self.soundfont!r}: no such file; name a .sf2 or .sf3 file, or null")

@@ -17,7 +17,7 @@ try:
 except ModuleNotFoundError:
     raise ConfigurationError(
         "music.songs.unseen.soundfont: the package tinysoundfont is not installed; install it with: pip install "
-        "'sensorium[music]'"
+        "--no-deps tinysoundfont"  # it asks for pyaudio, which is needed to play aloud and to be built
     ) from None
 
 DRUM_BANK, STANDARD = 128, 0

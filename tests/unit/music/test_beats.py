@@ -10,7 +10,7 @@ from scipy.signal import resample_poly
 from sensorium.music.beat_features import FRAMES, RATE, BeatFeatures, BeatListener
 from sensorium.music.beats import CLEAR, begin_of, find_beats
 from sensorium.music.config import RATE as SONG_RATE
-from sensorium.music.evaluation.beat_scores import NEAR, UNIT_SCORES, heard_songs, scores_of
+from sensorium.music.evaluation.beat_scores import NEAR, SCORES, heard_songs, scores_of
 
 
 def features_of(wave: np.ndarray, size: int = 5000) -> BeatFeatures:
@@ -42,7 +42,7 @@ def scores() -> dict[str, dict[str, float]]:
 
 def test_tempi_and_downbeats_are_found(scores: dict[str, dict[str, float]]) -> None:
     found = scores["estimate"]
-    assert set(found) == set(UNIT_SCORES)
+    assert set(found) == set(SCORES)
     assert found["tempo"] >= 0.8
     assert found["tempo or its octave"] >= 0.95
     assert found["beat"] >= 0.8

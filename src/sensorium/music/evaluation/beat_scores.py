@@ -1,7 +1,4 @@
-"""How often tempo and downbeats are found in songs that are composed here, cut off at any place.
-
-`python -m sensorium.music.evaluation.beat_scores` prints the table of docs/music.md.
-"""
+"""How often tempo and downbeats are found in songs that are composed here, cut off at any place."""
 
 from __future__ import annotations
 
@@ -26,7 +23,7 @@ INSTRUMENTS = 48
 CLOSE = 0.04  # of a tempo
 NEAR = 0.04  # seconds between beats
 OCTAVES = (1.0, 2.0, 0.5)
-UNIT_SCORES = ("tempo", "tempo or its octave", "beat", "bar")
+SCORES = ("tempo", "tempo or its octave", "beat", "bar")
 
 
 @dataclass(frozen=True)
@@ -90,7 +87,7 @@ def _scores(found: Beats, song: HeardSong) -> dict[str, float]:
         related and _distance(late, 60 / song.tempo) < NEAR,
         related and _distance(late, 60 * BEATS / song.tempo) < NEAR,
     )
-    return {name: float(value) for name, value in zip(UNIT_SCORES, values, strict=True)}
+    return {name: float(value) for name, value in zip(SCORES, values, strict=True)}
 
 
 def _distance(late: float, period: float) -> float:
@@ -98,17 +95,4 @@ def _distance(late: float, period: float) -> float:
 
 
 def _mean(each: Sequence[dict[str, float]]) -> dict[str, float]:
-    return {name: float(np.mean([scores[name] for scores in each])) for name in UNIT_SCORES}
-
-
-def table(count: int, seed: int, bars: int) -> str:
-    """The table, in Markdown."""
-    songs = heard_songs(count, seed, bars)
-    lines = ["| answer | " + " | ".join(UNIT_SCORES) + " |", "|---" * (1 + len(UNIT_SCORES)) + "|"]
-    for name, scores in scores_of(songs).items():
-        lines.append(f"| {name} | " + " | ".join(f"{scores[each]:.3f}" for each in UNIT_SCORES) + " |")
-    return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    print(table(200, 300, 8))
+    return {name: float(np.mean([scores[name] for scores in each])) for name in SCORES}

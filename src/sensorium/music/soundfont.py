@@ -26,7 +26,7 @@ TAIL = RATE // 10  # samples: a player is silent when so many are zero
 LONGEST_TAIL = 300  # such pieces
 
 
-class Player:
+class SoundFont:
     """A soundfont.
 
     Attributes:
@@ -109,7 +109,7 @@ class Player:
 
 
 def render_notes(
-    player: Player, notes: Sequence[MidiNote], tempo: float, first: int, bars: int, seed: int
+    player: SoundFont, notes: Sequence[MidiNote], tempo: float, first: int, bars: int, seed: int
 ) -> dict[str, np.ndarray]:
     """Bars [first, first + bars) of a song as the fields of a set: stems, int16 [S], and the sample of each beat."""
     rng, beat, start = np.random.default_rng(seed), beat_samples(tempo), BEATS * first

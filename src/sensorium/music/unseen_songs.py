@@ -55,9 +55,9 @@ def unseen_songs(config: SongsConfig) -> Iterator[tuple[dict[str, Any], dict[str
     """
     if config.unseen.soundfont is None:
         return
-    from sensorium.music.soundfont import Player, render_notes  # needs an optional package
+    from sensorium.music.soundfont import SoundFont, render_notes  # needs an optional package
 
-    player = Player(Path(config.unseen.soundfont))
+    player = SoundFont(Path(config.unseen.soundfont))
     sources = {"soundfont": list(_composed(config, player.kits)), "people": list(_written(config))}
     for source, songs in sources.items():
         for number, song in enumerate(track(songs, f"songs: {source}")):

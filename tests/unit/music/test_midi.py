@@ -143,3 +143,13 @@ def test_large_games_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (tmp_path / "x.wad").write_bytes(layouts.wad({"D_ONE": bytes(60)}))
     ((_, error),) = read_songs(tmp_path / "x.wad")
     assert "up to 50 bytes" in str(error)
+
+
+def test_a_song_that_is_listed_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(midi_files, "MOST_SONGS", 3)
+    song = file(NOTE)
+    entry = struct.pack("<II8s", 12, len(song), b"D_X")
+    content = b"IWAD" + struct.pack("<II", 9, 12 + len(song)) + song + 9 * entry
+    (tmp_path / "x.wad").write_bytes(content)
+    found = [song for _, song in read_songs(tmp_path / "x.wad")]
+    assert [str(each) for each in found[3:]] == ["more than 3 songs"]

@@ -62,10 +62,10 @@ def settings(font: Path, midi: tuple[Path, ...] = (), songs: int = 4) -> SongsCo
 
 
 def test_notes_sound_when_they_should(font: Path) -> None:
-    from sensorium.music.soundfont import Player
+    from sensorium.music.soundfont import SoundFont
 
     notes = [MidiNote(5.0, 1.0, 1, 48, 69, 100), MidiNote(7.0, 0.5, 1, 48, 57, 100)]
-    sound = Player(font).stem(notes, 4, BEAT, 4 * BEAT)
+    sound = SoundFont(font).stem(notes, 4, BEAT, 4 * BEAT)
     loud = np.abs(sound) > 1e-4
     assert int(loud.argmax()) == pytest.approx(BEAT, abs=10)
     assert not loud[2 * BEAT + RATE // 5 + 10 : 3 * BEAT].any()
@@ -76,9 +76,9 @@ def test_notes_sound_when_they_should(font: Path) -> None:
 
 
 def test_a_stem_does_not_hear_the_one_before(font: Path) -> None:
-    from sensorium.music.soundfont import Player
+    from sensorium.music.soundfont import SoundFont
 
-    player = Player(font)
+    player = SoundFont(font)
     long = [MidiNote(0.0, 9.0, 1, 48, 69, 127)]
     short = [MidiNote(0.5, 0.5, 1, 48, 50, 80)]
     first = player.stem(short, 0, BEAT, 2 * BEAT)
@@ -88,9 +88,9 @@ def test_a_stem_does_not_hear_the_one_before(font: Path) -> None:
 
 
 def test_drums_and_missing_instruments_have_their_presets(font: Path) -> None:
-    from sensorium.music.soundfont import Player
+    from sensorium.music.soundfont import SoundFont
 
-    player = Player(font)
+    player = SoundFont(font)
     notes = [MidiNote(0, 0.1, DRUM_CHANNEL, 8, 36, 90), MidiNote(0, 0.1, DRUM_CHANNEL, 3, 38, 90)]
     notes += [MidiNote(0, 0.1, 2, 33, 40, 90), MidiNote(0, 0.1, 2, 34, 41, 90)]
     player.stem(notes, 0, BEAT, BEAT)
@@ -103,18 +103,18 @@ def test_drums_and_missing_instruments_have_their_presets(font: Path) -> None:
     [(b"RIFF", "no soundfont that can be read: RIFF"), (b"font drumless", "0 drum kits and 4 instruments")],
 )
 def test_other_files_are_refused(content: bytes, message: str, font: Path) -> None:
-    from sensorium.music.soundfont import Player
+    from sensorium.music.soundfont import SoundFont
 
     font.write_bytes(content)
     with pytest.raises(ConfigurationError, match=message):
-        Player(font)
+        SoundFont(font)
 
 
 def test_a_note_that_does_not_end_is_refused(font: Path) -> None:
-    from sensorium.music.soundfont import Player
+    from sensorium.music.soundfont import SoundFont
 
     font.write_bytes(b"font endless")
-    player = Player(font)
+    player = SoundFont(font)
     player.stem([MidiNote(0, 1, 1, 48, 69, 127)], 0, BEAT, BEAT)
     with pytest.raises(ConfigurationError, match="a note does not end"):
         player.stem([], 0, BEAT, BEAT)
@@ -239,9 +239,9 @@ def test_what_the_settings_name_must_be_there(tmp_path: Path, monkeypatch: pytes
 )
 def test_a_real_soundfont_is_played() -> None:
     sys.modules.pop(MODULE, None)
-    from sensorium.music.soundfont import Player, render_notes
+    from sensorium.music.soundfont import SoundFont, render_notes
 
-    player, notes = Player(FONTS[0]), scored(compose(3, 5), np.random.default_rng(0), [0])
+    player, notes = SoundFont(FONTS[0]), scored(compose(3, 5), np.random.default_rng(0), [0])
     first, again = (render_notes(player, notes, 120, 4, 1, 0) for _ in range(2))
     for stem in ("drums", "harmony"):
         assert np.array_equal(first[stem], again[stem])

@@ -69,7 +69,7 @@ def judge_source(bench: Bench, config: MusicTransferConfig, songs: SongSet, sour
         name: margin_samples(answer.sounds, task) for name, answer in track(answers.items(), "answers", len(answers))
     }
     quality = {name: scores.si_sdr(answer.sounds, task.wanted) for name, answer in answers.items()}
-    metrics = measured(quality, margins, [first for first, _ in task.names], training, config.seed)
+    metrics = transfer_metrics(quality, margins, [first for first, _ in task.names], training, config.seed)
     rows = {name: row(answer, task, quality[name], margins[name]) for name, answer in answers.items()}
     shown = {"A": task.songs[:, 0], "B": task.songs[:, 1], TRUTH: task.wanted}
     shown |= {name: answers[name].sounds for name in (MODEL, "median filters", "cross-fade")}
@@ -81,7 +81,7 @@ def judge_source(bench: Bench, config: MusicTransferConfig, songs: SongSet, sour
     )
 
 
-def measured(
+def transfer_metrics(
     quality: Mapping[str, np.ndarray],
     margins: Mapping[str, np.ndarray],
     groups: Sequence[str],

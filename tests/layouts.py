@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -131,3 +132,26 @@ def speech_commands(root: Path, speakers: int = 10, takes: int = 2) -> Path:
     (folder / "_background_noise_").mkdir()
     soundfile.write(folder / "_background_noise_/hum.wav", tone(0, 0, 3.0), 16_000)
     return root
+
+
+def midi(notes: list[tuple[float, float, int, int]], programs: dict[int, int] | None = None) -> bytes:
+    """A MIDI file of one track, 96 ticks a beat: notes as (start and length in beats, channel, pitch)."""
+    events = [(0, 0, bytes([0xC0 | channel, program])) for channel, program in (programs or {}).items()]
+    for start, length, channel, pitch in notes:
+        events.append((round(96 * start), 2, bytes([0x90 | channel, pitch, 100])))
+        events.append((round(96 * (start + length)), 1, bytes([0x80 | channel, pitch, 0])))
+    track, before = b"", 0
+    for tick, _, event in sorted(events, key=lambda each: each[:2]):
+        wait, before = tick - before, tick
+        track += bytes([0x80 | wait >> 7, wait & 127] if wait > 127 else [wait]) + event
+    track += b"\x00\xff\x2f\x00"
+    return b"MThd" + struct.pack(">IHHH", 6, 0, 1, 96) + b"MTrk" + struct.pack(">I", len(track)) + track
+
+
+def wad(lumps: dict[str, bytes]) -> bytes:
+    """A WAD file."""
+    content, entries = b"", b""
+    for name, lump in lumps.items():
+        entries += struct.pack("<II8s", 12 + len(content), len(lump), name.encode())
+        content += lump
+    return b"IWAD" + struct.pack("<II", len(lumps), 12 + len(content)) + content + entries

@@ -39,6 +39,9 @@ from sensorium.data.sounds import read_sound
 from sensorium.data.sources import imagenet
 from sensorium.evaluation.curves import run_curves
 from sensorium.interactive.actions import read_actions
+from sensorium.music.midi import MidiError
+from sensorium.music.midi_files import read_songs
+from sensorium.music.unseen_songs import full_bars
 from sensorium.puzzle import dense_text
 from sensorium.puzzle.grid import GridError, pack, read_grids
 from sensorium.puzzle.text_codes import decode
@@ -283,6 +286,19 @@ def grids(folder: Path) -> Files:
     return {f"{name}.grid": b"".join(map(pack, dense_text.encode(text))) for name, text in texts.items()}
 
 
+def songs(folder: Path) -> Files:
+    notes = [(number / 2, 0.4, number % 2 * 9, 36 + number % 30) for number in range(60)]
+    song = layouts.midi(notes, {0: 33})
+    return {"a.mid": song, "b.mid": layouts.midi(notes[:3]), "c.wad": layouts.wad({"D_A": song, "MAP": b"x" * 50})}
+
+
+def read_every_song(path: Path) -> None:
+    for _, song in read_songs(path):
+        if isinstance(song, MidiError):
+            raise song
+        full_bars(song.notes, 2)
+
+
 READERS = {
     "pictures": Reader(pictures, lambda path: read_picture(path, 32), (BadRecordingError,), 1200),
     "sounds": Reader(sounds, lambda path: read_sound(path, RATE, RATE), (BadRecordingError,), 500),
@@ -303,5 +319,6 @@ READERS = {
     "states of checkpoints": Reader(states, read_state, (), 100, is_json=True),
     "metrics": Reader(metrics, read_metrics, (ArtifactError,), 200),
     "grids": Reader(grids, lambda path: decode(read_grids(path), None), (GridError,), 300),
+    "songs": Reader(songs, read_every_song, (MidiError,), 600),
     "actions": Reader(actions, lambda path: read_actions(path, ACTION), (ConfigurationError,), 300),
 }

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import torch
+from safetensors.torch import save_file
 
+from sensorium.artifacts import digest, write_manifest
 from sensorium.config import canonical_json
 from sensorium.music.collect_songs import main as collect_songs
-from sensorium.music.config import RATE, MaskConfig, SongsConfig
+from sensorium.music.config import RATE, MaskConfig, MusicTransferConfig, SongsConfig
+from sensorium.music.evaluation import music_transfer
 from sensorium.music.mask_learner import MaskLearner
 from sensorium.music.mask_network import MaskNetwork
 from sensorium.training.learner import Batch, Learner
@@ -21,6 +26,31 @@ def write_songs(folder: Path) -> Path:
     """Collect the songs by their command; the manifest."""
     collect_songs(["--config", canonical_json(SONGS), "--output", str(folder)])
     return folder / "manifest.json"
+
+
+def write_mask(folder: Path, songs: Path) -> Path:
+    """The mask with fresh weights, as if it had learned from a set of songs; its manifest."""
+    torch.manual_seed(5)
+    network, path = MaskNetwork(MASK, {"rate": RATE}), folder / "model.safetensors"
+    folder.mkdir()
+    save_file(network.state_dict(), path)
+    write_manifest(
+        folder,
+        kind=MaskNetwork.kind,
+        section_json=canonical_json(MASK),
+        inputs={"songs": digest(songs)},
+        files={"model": path},
+        details={"shapes": {"rate": RATE}, "parameters": 1, "steps": 1},
+    )
+    return folder / "manifest.json"
+
+
+def judge(made: dict[str, Path], folder: Path, *more: str) -> dict[str, Any]:
+    """Evaluate two pairs of each source by the command; the result."""
+    argv = ["--config", canonical_json(MusicTransferConfig(pairs=2, seconds=1.4)), "--device", "cpu", "--threads", "1"]
+    inputs = ["--songs", str(made["songs"]), "--mask", str(made["mask"])]
+    music_transfer.main([*argv, *inputs, "--output", str(folder / "r.json"), "--figure", str(folder / "f.png"), *more])
+    return dict(json.loads((folder / "r.json").read_text()))
 
 
 def music_mask() -> tuple[Learner, Batch]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,11 +20,12 @@ from sensorium.music.config import RATE, SONG_BARS, SongsConfig
 from sensorium.music.parts import ROLES
 from sensorium.music.rendering import Instruments, Rendered, render
 from sensorium.music.song import Song, compose
-from sensorium.music.song_set import KIND
+from sensorium.music.song_set import KIND, OWN
+from sensorium.music.unseen_songs import unseen_songs
 from sensorium.progress import say, track
 from sensorium.randomness import stable_seed
 
-REVISION = 1
+REVISION = 2
 SHARD = 64  # songs of a file
 BANK = {"training": 0, "validation": 1, "test": 2}  # instruments of each split are numbered from BANK * instruments on
 
@@ -84,31 +88,28 @@ def write_songs(config: SongsConfig, folder: Path) -> None:
     """Render all songs of a set and write them with their manifest.
 
     Raises:
+        ConfigurationError: if unseen songs are wanted and cannot be made.
         StorageError: if the folder cannot be written.
     """
-    listed, files, held = [], {}, {}
-    every = list(plan(config))
-    for planned in track(every, "songs"):
-        song, sound = perform(config, planned)
-        held[planned.name] = asdict(sound)
-        shard = f"songs-{planned.number // SHARD:04d}"
-        listed.append(
-            {
-                "name": planned.name,
-                "split": planned.split,
-                "shard": shard,
-                "tempo": planned.tempo,
-                "first_bar": planned.first,
-                "key": song.key.tonic,
-                "mode": song.key.mode,
-                "form": song.form,
-                "instruments": planned.instruments.names(),
-            }
-        )
-        if len(held) == SHARD or planned is every[-1]:
-            files[shard] = folder / f"{shard}.safetensors"
-            write_shard(files[shard], held)
-            held = {}
+    listed: list[dict[str, Any]] = []
+    files: dict[str, Path] = {}
+    held: dict[str, dict[str, np.ndarray]] = {}
+
+    def write() -> None:
+        shard = f"songs-{len(files):04d}"
+        files[shard] = folder / f"{shard}.safetensors"
+        write_shard(files[shard], held)
+        listed.extend({**entries[name], "shard": shard} for name in held)
+        held.clear()
+        entries.clear()
+
+    entries: dict[str, dict[str, Any]] = {}
+    for entry, fields in chain(own_songs(config), unseen_songs(config)):
+        entries[entry["name"]], held[entry["name"]] = entry, fields
+        if len(held) == SHARD:
+            write()
+    if held:
+        write()
     write_manifest(
         folder,
         kind=KIND,
@@ -117,5 +118,26 @@ def write_songs(config: SongsConfig, folder: Path) -> None:
         files=files,
         details={"rate": RATE, "bars": config.bars, "songs": listed},
     )
-    counts = ", ".join(f"{count} {split}" for split, count in config.split_counts().items())
-    say(f"{folder}: {len(listed)} songs of {config.bars} bars ({counts})")
+    counts = Counter(f"{song['split']} ({song['source']})" for song in listed)
+    say(
+        f"{folder}: {len(listed)} songs of {config.bars} bars: {', '.join(f'{n} {what}' for what, n in counts.items())}"
+    )
+
+
+def own_songs(config: SongsConfig) -> Iterator[tuple[dict[str, Any], dict[str, np.ndarray]]]:
+    """Songs that are composed and synthesised here: what the manifest says of each, and its fields."""
+    every = list(plan(config))
+    for planned in track(every, "songs"):
+        song, sound = perform(config, planned)
+        yield (
+            {
+                "name": planned.name,
+                "source": OWN,
+                "split": planned.split,
+                "tempo": planned.tempo,
+                "first_bar": planned.first,
+                "title": f"{song.form} in {song.key.mode} on {song.key.tonic}",
+                "instruments": planned.instruments.names(),
+            },
+            asdict(sound),
+        )

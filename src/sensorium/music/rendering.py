@@ -102,8 +102,8 @@ def render(song: Song, instruments: Instruments, tempo: float, first: int, bars:
     for number in range(stop - start):
         chords[number, list(song.chord_at(float(start + number)).tones)] = 1
     return Rendered(
-        _levelled(_in_a_room(drums, rng), rng),
-        _levelled(_in_a_room(harmony, rng), rng),
+        levelled(_in_a_room(drums, rng), rng),
+        levelled(_in_a_room(harmony, rng), rng),
         np.array(sorted(onsets), np.int32).reshape(-1, 2),
         chords,
         np.arange(0, len(drums), beat, dtype=np.int32),
@@ -136,7 +136,7 @@ def _in_a_room(stem: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.asarray(oaconvolve(stem, response)[: len(stem)])
 
 
-def _levelled(stem: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def levelled(stem: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A stem at a level at random, lower where its peaks would not fit: int16."""
     wanted = 10 ** (rng.uniform(*LEVELS) / 20)
     found, peak = float(np.sqrt(np.mean(stem**2, dtype=np.float64))), float(np.abs(stem).max(initial=0))

@@ -22,6 +22,7 @@ from sensorium.music.config import BEATS, RATE
 from sensorium.randomness import stable_seed
 
 KIND = "songs"
+OWN = "own"  # source of the songs that are composed and synthesised here
 STEMS = ("drums", "harmony")
 
 
@@ -29,13 +30,12 @@ class ListedSong(Stored):
     """A song in the manifest of its set."""
 
     name: str
+    source: str
     split: Split
     shard: str
     tempo: float = Field(gt=0)
     first_bar: int = Field(ge=0)
-    key: int
-    mode: str
-    form: str
+    title: str
     instruments: list[str]
 
 
@@ -91,24 +91,28 @@ class SongSet:
         # A spawned worker maps the files itself, because pickling the views would copy the whole set.
         return SongSet, (self.manifest, self._details, self._shards)
 
-    def names(self, split: Split) -> list[str]:
-        """Names of the songs of a split, in order."""
-        return [name for name, song in self.songs.items() if song["split"] == split]
+    def sources(self) -> list[str]:
+        """Where songs come from, in order."""
+        return list(dict.fromkeys(song["source"] for song in self.songs.values()))
+
+    def names(self, split: Split, source: str = OWN) -> list[str]:
+        """Names of the songs of a split that come from a source, in order."""
+        return [name for name, song in self.songs.items() if song["split"] == split and song["source"] == source]
 
     def field(self, name: str, field: str) -> np.ndarray:
         """Read-only view of a field of a song."""
         return self._fields[name][field]
 
-    def by_tempo(self, split: Split) -> dict[float, list[str]]:
-        """Tempo -> names of the songs of a split that have it."""
+    def by_tempo(self, split: Split, source: str = OWN) -> dict[float, list[str]]:
+        """Tempo -> names of the songs of a split and a source that have it."""
         found: dict[float, list[str]] = {}
-        for name in self.names(split):
+        for name in self.names(split, source):
             found.setdefault(self.songs[name]["tempo"], []).append(name)
         return found
 
-    def pairs(self, split: Split) -> list[tuple[str, str]]:
-        """Pairs of songs of one tempo; no song is in two."""
-        groups = self.by_tempo(split).values()
+    def pairs(self, split: Split, source: str = OWN) -> list[tuple[str, str]]:
+        """Pairs of songs of one tempo and one source; no song is in two."""
+        groups = self.by_tempo(split, source).values()
         return [(songs[place], songs[place + 1]) for songs in groups for place in range(0, len(songs) - 1, 2)]
 
 

@@ -17,8 +17,8 @@ from sensorium.data.files import blamed_on, open_regular
 from sensorium.data.media import END_TOLERANCE, LIMITS, STRICT
 from sensorium.data.quarantine import BadRecordingError
 from sensorium.data.soundtrack import HIGHEST_RATE
+from sensorium.music.beat_features import RATE, BeatFeatures, BeatListener
 
-RATE = 48_000  # samples a second of all that is read and written
 LONGEST = 120  # minutes: more does not fit into a WAV file of floats
 SHORTEST = 1.0  # seconds
 LARGEST_GAP = 0.02  # seconds between two frames; what decoders cannot read, FFmpeg leaves out
@@ -41,6 +41,7 @@ class SoundFile:
         channels: its own.
         samples: at RATE.
         peak, level: largest sample, and root mean square of the mean of its channels.
+        features: from which its beats are estimated.
     """
 
     path: Path
@@ -49,6 +50,7 @@ class SoundFile:
     samples: int
     peak: float
     level: float
+    features: BeatFeatures
 
     @property
     def seconds(self) -> float:
@@ -65,14 +67,16 @@ class SoundFile:
         """
         with open_regular(path):
             pass
-        samples, peak, power = 0, 0.0, 0.0
+        samples, peak, power, listener = 0, 0.0, 0.0, BeatListener()
         own: tuple[int, int] = (0, 0)
         try:
             for rate, count, block in _decoded(path, "stereo"):
                 own = rate, count
                 samples += block.shape[1]
                 peak = max(peak, float(np.abs(block).max(initial=0)))
-                power += float((block.mean(0, dtype=np.float64) ** 2).sum())
+                mono = block.mean(0, dtype=np.float64)
+                power += float((mono**2).sum())
+                listener.add(mono)
                 if samples > 60 * LONGEST * RATE:
                     raise SoundFileError(f"{path}: longer than {LONGEST} minutes; cut it")
         except BadRecordingError as error:
@@ -83,7 +87,7 @@ class SoundFile:
             raise SoundFileError(f"{path}: has samples that are no numbers; write it again")
         if peak < SILENCE:
             raise SoundFileError(f"{path}: silent, its largest sample is {peak:.1e}; there is nothing to take from it")
-        return cls(path, *own, samples, peak, float(np.sqrt(power / samples)))
+        return cls(path, *own, samples, peak, float(np.sqrt(power / samples)), listener.features())
 
     def blocks(self, channels: int, samples: int) -> Iterator[np.ndarray]:
         """Its first samples at RATE, float32 [channels, n] at a time; a mono file fills both channels.

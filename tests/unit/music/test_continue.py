@@ -17,6 +17,8 @@ from toy_music import MASK
 from sensorium.artifacts import write_manifest
 from sensorium.cli import main
 from sensorium.config import canonical_json
+from sensorium.music.alignment import aligned
+from sensorium.music.beats import Beats
 from sensorium.music.config import RATE as MODEL_RATE
 from sensorium.music.config import MaskConfig
 from sensorium.music.mask_network import MaskNetwork
@@ -38,6 +40,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path.parent, kind="music_mask", section_json=section, inputs={}, files={"model": path}, details=details
     )
     return path.parent / "manifest.json"
+
+
+BEATS = ("--beats-a", "120@0", "--beats-b", "120@0")  # of the sounds below, which are too short to find theirs
 
 
 def noise(seconds: float, rate: int = RATE, channels: int = 2, seed: int = 0) -> np.ndarray:
@@ -147,7 +152,7 @@ def test_stems_add_up_and_a_table_is_printed(model: Path, tmp_path: Path, capsys
     second = tmp_path / "b.flac"
     soundfile.write(second, noise(2.5, 8000, 1, 1), 8000)
     out, stems, table = tmp_path / "out.wav", tmp_path / "stems", tmp_path / "t.json"
-    assert run(first, second, "-o", out, "--stems", stems, "--json", table, "--model", model) == 0
+    assert run(first, second, "-o", out, "--stems", stems, "--json", table, "--model", model, *BEATS) == 0
     sounds = {path.stem: soundfile.read(path, dtype="float32")[0] for path in (out, *stems.iterdir())}
     assert sounds["out"].shape == (round(2.5 * RATE), 2)
     for song, path in (("a", first), ("b", second)):
@@ -161,7 +166,8 @@ def test_stems_add_up_and_a_table_is_printed(model: Path, tmp_path: Path, capsys
     assert [song["rate"] for song in found["songs"]] == [44_100, 8000]
     assert found["sounds"]["output"]["peak"] == pytest.approx(np.abs(sounds["out"]).max())
     printed = capsys.readouterr().out
-    assert "nothing was stretched, moved or rescaled" in printed
+    assert "nothing was rescaled" in printed
+    assert printed.count("not stretched") == 2
     assert "the rest of the longer song" in printed
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp3", "b.flac", "out.wav", "stems", "t.json"]
 
@@ -170,7 +176,7 @@ def test_what_is_above_full_scale_is_counted_and_kept(model: Path, tmp_path: Pat
     for name, seed in (("a", 0), ("b", 1)):
         soundfile.write(tmp_path / f"{name}.wav", 6 * noise(1.5, seed=seed), RATE, "FLOAT")
     out, table = tmp_path / "out.wav", tmp_path / "t.json"
-    assert run(tmp_path / "a.wav", tmp_path / "b.wav", "-o", out, "--json", table, "--model", model) == 0
+    assert run(tmp_path / "a.wav", tmp_path / "b.wav", "-o", out, "--json", table, "--model", model, *BEATS) == 0
     wave, record = soundfile.read(out)[0], json.loads(table.read_text())["sounds"]["output"]
     assert record["above_full_scale"] == (np.abs(wave) > 1).sum() > 0
 
@@ -201,6 +207,10 @@ def odd(folder: Path, kind: str) -> Path:
         path.write_bytes(content)
     elif kind == "folder":
         path.mkdir()
+    elif kind == "beatless":
+        soundfile.write(path, 0.1 * np.random.default_rng(0).standard_normal((9 * RATE, 1)), RATE)
+    elif kind == "few beats":
+        soundfile.write(path, noise(3), RATE)
     return path
 
 
@@ -214,6 +224,8 @@ def odd(folder: Path, kind: str) -> Path:
         ("text", 65, "unreadable"),
         ("cut", 65, "truncated"),
         ("damaged", 65, "are missing after"),
+        ("beatless", 65, "no steady beat was found"),
+        ("few beats", 65, "3.00 seconds are too few to find beats"),
         ("folder", 74, "a folder, not a file"),
         ("missing", 74, "No such file"),
     ],
@@ -226,7 +238,8 @@ def test_odd_files_end_with_a_message(
     soundfile.write(good, noise(1.2), RATE)
     bad = odd(tmp_path, kind)
     pair = [bad, good] if place == 0 else [good, bad]
-    assert run(*pair, "-o", tmp_path / "out.wav", "--model", model) == code
+    beats = BEATS[2:] if place == 0 else BEATS[:2]  # of the good one
+    assert run(*pair, "-o", tmp_path / "out.wav", "--model", model, *beats) == code
     printed = capsys.readouterr().err
     assert message in printed
     assert bad.name in printed
@@ -242,6 +255,47 @@ def test_other_endings_and_missing_models_are_refused(
     assert ".wav" in capsys.readouterr().err
     assert run(good, good, "-o", tmp_path / "out.wav", "--model", tmp_path / "none.json") == 65
     assert "none.json" in capsys.readouterr().err
+    for option, value, message in (
+        ("--tempo", "fast", "'fast': say a, b or beats a minute, between 30 and 300"),
+        ("--tempo", "20", "'20': say a, b or beats"),
+        ("--beats-a", "120", "'120': say for example 120@0.35"),
+    ):
+        assert run(good, good, "-o", tmp_path / "out.wav", option, value) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_a_song_of_another_tempo_is_stretched(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """B, with its beats found, takes the tempo of A; stems add up to what is used of it, and the result to both."""
+    time = np.arange(9 * RATE) / RATE
+    for name, beat in (("a", 0.5), ("b", 0.55)):
+        rng = np.random.default_rng(3)
+        wave = 0.3 * rng.standard_normal(len(time)) * np.exp(-(time % beat) / 0.02)
+        soundfile.write(tmp_path / f"{name}.wav", wave + 0.05 * np.sin(2 * np.pi * 330 * time), RATE, "FLOAT")
+    out, stems, table = tmp_path / "out.wav", tmp_path / "stems", tmp_path / "t.json"
+    argv = ["-o", out, "--stems", stems, "--json", table, "--model", model]
+    assert run(tmp_path / "a.wav", tmp_path / "b.wav", *argv) == 0
+    songs = json.loads(table.read_text())["songs"]
+    assert [song["tempo"] for song in songs] == pytest.approx([120, 60 / 0.55], rel=2e-3)
+    assert songs[1]["speed"] == pytest.approx(songs[0]["tempo"] / songs[1]["tempo"])
+    sounds = {path.stem: soundfile.read(path, dtype="float32")[0] for path in (out, *stems.iterdir())}
+    np.testing.assert_allclose(sounds["out"], sounds["drums_a"] + sounds["harmony_b"], rtol=0, atol=1e-6)
+    beats = aligned([SoundFile.open(tmp_path / f"{name}.wav") for name in "ab"],
+                    [Beats(song["tempo"], song["downbeat"]) for song in songs], "a")  # fmt: skip
+    for name, part in zip("ab", beats, strict=True):
+        used = np.concatenate(list(part.blocks(1, len(sounds["out"]))), 1)[0]
+        np.testing.assert_allclose(sounds[f"drums_{name}"] + sounds[f"harmony_{name}"], used, rtol=0, atol=1e-6)
+    assert "stretched to 120" in capsys.readouterr().out
+
+
+def test_too_little_after_the_first_bar_is_refused(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wave = np.pad(noise(0.9), ((2 * RATE, 0), (0, 0)))
+    soundfile.write(tmp_path / "late.wav", wave, RATE)
+    soundfile.write(tmp_path / "good.wav", noise(2), RATE)
+    beats = ("--beats-a", "120@2", "--beats-b", "120@0")
+    assert run(tmp_path / "late.wav", tmp_path / "good.wav", "-o", tmp_path / "o.wav", "--model", model, *beats) == 65
+    assert "late.wav: 0.90 seconds are left after its first bar begins" in capsys.readouterr().err
 
 
 def test_a_file_that_changes_is_noticed(tmp_path: Path) -> None:

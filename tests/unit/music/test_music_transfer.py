@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
-from toy_music import MASK, SONGS, write_songs
+from toy_music import MASK, SONGS, judge, write_mask, write_songs
 
-from sensorium.artifacts import digest, write_manifest
-from sensorium.config import canonical_json
 from sensorium.evaluation.statistics import LeakError, measure
-from sensorium.music.config import RATE, MusicTransferConfig
+from sensorium.music.config import RATE
 from sensorium.music.evaluation import music_transfer, popular_numbers
 from sensorium.music.evaluation import transfer_scores as scores
 from sensorium.music.evaluation.answers import Answer, Task, by_medians, by_network, by_oracle, trivial
@@ -172,27 +168,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A set of songs and an artifact of fresh weights."""
     folder = tmp_path_factory.mktemp("made")
     songs = write_songs(folder / "songs")
-    torch.manual_seed(5)
-    network, path = MaskNetwork(MASK, {"rate": RATE}), folder / "mask" / "model.safetensors"
-    path.parent.mkdir()
-    save_file(network.state_dict(), path)
-    write_manifest(
-        path.parent,
-        kind=MaskNetwork.kind,
-        section_json=canonical_json(MASK),
-        inputs={"songs": digest(songs)},
-        files={"model": path},
-        details={"shapes": {"rate": RATE}, "parameters": 1, "steps": 1},
-    )
-    return {"songs": songs, "mask": path.parent / "manifest.json"}
-
-
-def judge(made: dict[str, Path], folder: Path, *more: str) -> dict[str, Any]:
-    """Evaluate by the command; the result."""
-    argv = ["--config", canonical_json(MusicTransferConfig(pairs=2, seconds=1.4)), "--device", "cpu", "--threads", "1"]
-    inputs = ["--songs", str(made["songs"]), "--mask", str(made["mask"])]
-    music_transfer.main([*argv, *inputs, "--output", str(folder / "r.json"), "--figure", str(folder / "f.png"), *more])
-    return dict(json.loads((folder / "r.json").read_text()))
+    return {"songs": songs, "mask": write_mask(folder / "mask", songs)}
 
 
 def test_an_untrained_network_fails(made: dict[str, Path], tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from sensorium.music.config import RATE
 from sensorium.music.evaluation.popular_numbers import of_masks
 from sensorium.music.mask_network import MaskNetwork
 from sensorium.music.separation import combine, median_shares
-from sensorium.music.song_set import STEMS, SongSet
+from sensorium.music.song_set import OWN, STEMS, SongSet
 from sensorium.music.spectrum import analyse
 from sensorium.randomness import stable_seed
 
@@ -39,18 +39,18 @@ class Task:
     stems: np.ndarray
 
     @classmethod
-    def of(cls, songs: SongSet, pairs: int, seconds: float) -> Task:
-        """The beginnings of up to so many pairs, spread over the tempi.
+    def of(cls, songs: SongSet, pairs: int, seconds: float, source: str = OWN) -> Task:
+        """The beginnings of up to so many pairs of test songs of a source, spread over the tempi.
 
         Raises:
             ArtifactError: if there are not two, or songs are shorter.
         """
-        every = songs.pairs("test")
+        every = songs.pairs("test", source)
         shortest = min((len(songs.field(name, STEMS[0])) for pair in every for name in pair), default=0) / RATE
         if len(every) < 2 or shortest < seconds:
             raise ArtifactError(
-                f"{songs.manifest}: {len(every)} pairs of test songs of at least {shortest:.2f} seconds; two pairs of "
-                f"{seconds} are needed; lower evaluations.music_transfer.seconds, or make songs with other settings"
+                f"{songs.manifest}: {len(every)} pairs of test songs ({source}) of at least {shortest:.2f} seconds; "
+                f"two pairs of {seconds} are needed; lower evaluations.music_transfer.seconds, or make other songs"
             )
         picked = np.unique(np.linspace(0, len(every) - 1, min(pairs, len(every))).round().astype(int))
         names, samples = [every[place] for place in picked], round(seconds * RATE)

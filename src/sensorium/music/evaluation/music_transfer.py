@@ -8,6 +8,9 @@ drums_A + harmony_B. Songs, drum kits and patches of the test are in no training
 than that of A, each relative to the right answer's own margin. It is 1 for the right answer and about 0 for a
 cross-fade; copies of A or B have one of the two, and the other is negative.
 
+Where the set has songs on a soundfont, composed here (`soundfont`) or written by people (`people`), the same metrics
+stand beside these under their names: no training hears them.
+
 Baselines: cross-fade, the best constant gains (an oracle's), copies of A and B, another song, silence, noise, median
 filters (HPSS), three untrained networks. Ceilings: ideal masks, from the stems. Every row with all its numbers, and
 those that are popular and prove nothing, stands in `rows`.
@@ -15,7 +18,7 @@ those that are popular and prove nothing, stands in `rows`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,10 +33,10 @@ from sensorium.music.evaluation import transfer_scores as scores
 from sensorium.music.evaluation.answers import Answer, Task, by_medians, by_network, by_oracle, trivial
 from sensorium.music.mask_network import MaskNetwork
 from sensorium.music.separation import phase_shares, ratio_shares
-from sensorium.music.song_set import SongSet
+from sensorium.music.song_set import OWN, SongSet
 from sensorium.progress import track
 
-REVISION = 1
+REVISION = 2
 INPUTS = (Input("songs", "music/songs"), Input("mask", "music/mask"))
 EVALUATION = Evaluation(__name__, MusicTransferConfig, inputs=INPUTS, control="the network")
 main = EVALUATION.main
@@ -44,9 +47,21 @@ DRAWN = 3  # pairs in the figure
 
 
 def judge(bench: Bench, config: MusicTransferConfig) -> Result:
-    """Combine pairs of test songs by the network, and by everything that it is compared with."""
+    """Combine pairs of test songs of each source by the network, and by everything that it is compared with."""
     songs = SongSet.open(bench.parts.path("music/songs"))
-    task = Task.of(songs, config.pairs, config.seconds)
+    found = {source: judge_source(bench, config, songs, source) for source in songs.sources()}
+    metrics = {
+        name if source == OWN else f"{source}_{name}": record
+        for source, each in found.items()
+        for name, record in each.metrics.items()
+    }
+    own = found.pop(OWN)
+    return Result(metrics, own.figure, {**own.notes, "unseen": {source: each.notes for source, each in found.items()}})
+
+
+def judge_source(bench: Bench, config: MusicTransferConfig, songs: SongSet, source: str) -> Result:
+    """The part of the result that one source of songs gives."""
+    task = Task.of(songs, config.pairs, config.seconds, source)
     training = songs.names("training") + songs.names("validation")
     refuse_leaks(training, task)
     answers = all_answers(bench, task, config.seed)
@@ -54,29 +69,7 @@ def judge(bench: Bench, config: MusicTransferConfig) -> Result:
         name: margin_samples(answer.sounds, task) for name, answer in track(answers.items(), "answers", len(answers))
     }
     quality = {name: scores.si_sdr(answer.sounds, task.wanted) for name, answer in answers.items()}
-    floors = [name for name in answers if name not in (MODEL, TRUTH, *ORACLES)]
-    groups = [first for first, _ in task.names]
-
-    def metric(name: str, samples: Mapping[str, np.ndarray], part: slice, **more: Any) -> dict[str, Any]:
-        return measure(
-            name,
-            samples[MODEL][..., part],
-            groups,
-            fitted_on=training,
-            baselines={other: samples[other][..., part] for other in floors},
-            ceilings={other: samples[other][..., part] for other in (*ORACLES, TRUTH)},
-            seed=config.seed,
-            **more,
-        )
-
-    metrics = {
-        "si_sdr": metric(
-            "si_sdr", {name: each[:, None] for name, each in quality.items()}, slice(None), statistic=flat_mean
-        ),
-        "transfer": metric("transfer", margins, slice(0, 4), statistic=scores.transfer),
-        "rhythm": metric("rhythm", margins, slice(0, 2), statistic=scores.share_of_truth),
-        "harmony": metric("harmony", margins, slice(2, 4), statistic=scores.share_of_truth),
-    }
+    metrics = transfer_metrics(quality, margins, [first for first, _ in task.names], training, config.seed)
     rows = {name: row(answer, task, quality[name], margins[name]) for name, answer in answers.items()}
     shown = {"A": task.songs[:, 0], "B": task.songs[:, 1], TRUTH: task.wanted}
     shown |= {name: answers[name].sounds for name in (MODEL, "median filters", "cross-fade")}
@@ -86,6 +79,45 @@ def judge(bench: Bench, config: MusicTransferConfig) -> Result:
         lambda path: figures.spectrograms(path, {name: each[:DRAWN] for name, each in shown.items()}, RATE, title),
         {"rows": rows, "pairs": [list(pair) for pair in task.names]},
     )
+
+
+def transfer_metrics(
+    quality: Mapping[str, np.ndarray],
+    margins: Mapping[str, np.ndarray],
+    groups: Sequence[str],
+    training: Sequence[str],
+    seed: int,
+) -> dict[str, dict[str, Any]]:
+    """Records of the four metrics.
+
+    Args:
+        quality: ratio of each answer, [n].
+        margins: of each answer, as `margin_samples` gives them.
+        groups: song A of each pair.
+        training: songs that anything was fitted on.
+        seed: of the bootstrap.
+    """
+    floors = [name for name in quality if name not in (MODEL, TRUTH, *ORACLES)]
+
+    def metric(name: str, samples: Mapping[str, np.ndarray], part: slice, **more: Any) -> dict[str, Any]:
+        return measure(
+            name,
+            samples[MODEL][..., part],
+            groups,
+            fitted_on=training,
+            baselines={other: samples[other][..., part] for other in floors},
+            ceilings={other: samples[other][..., part] for other in (*ORACLES, TRUTH)},
+            seed=seed,
+            **more,
+        )
+
+    ratios = {name: each[:, None] for name, each in quality.items()}
+    return {
+        "si_sdr": metric("si_sdr", ratios, slice(None), statistic=flat_mean),
+        "transfer": metric("transfer", margins, slice(0, 4), statistic=scores.transfer),
+        "rhythm": metric("rhythm", margins, slice(0, 2), statistic=scores.share_of_truth),
+        "harmony": metric("harmony", margins, slice(2, 4), statistic=scores.share_of_truth),
+    }
 
 
 def refuse_leaks(training: list[str], task: Task) -> None:

@@ -193,6 +193,11 @@ TOKENIZER = "results/tokenizers/video/manifest.json"
 DREAMS = {"data": DATA, **LATENTS, "tokenizer": TOKENIZER, "dynamics": "results/dynamics/manifest.json"}
 
 
+# -- puzzle codes
+
+THREE_CODES = {sense: f"results/puzzle/{sense}/manifest.json" for sense in ("sound", "sight", "text")}
+
+
 # -- results
 
 

@@ -56,6 +56,7 @@ class SightMapConfig(MapConfig):
     """The map of a picture."""
 
     width: Width = Field(64, ge=8, description="channels of the networks that learn the corrections")
+    correction: float = Field(1.0, gt=0, le=9, description="largest correction of a code, in levels")
     data: VisionData | None = Field(None, description="pictures of its own to learn from and be judged on; null: data")
     training: PlainTraining = Training(steps=2000, batch=32, lr=2e-3, warmup=40)
 

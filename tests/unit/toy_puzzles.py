@@ -29,7 +29,7 @@ from sensorium.puzzle.sound_map import SoundMap
 from sensorium.training.learner import Batch, Learner
 
 SOUND, SIGHT = SoundMapConfig(width=8, blocks=1), SightMapConfig(width=8, blocks=1)
-JOINT = JointConfig(dim=16, heads=2, layers=1, width=8, blocks=2)
+JOINT = JointConfig(dim=16, heads=2, layers=1, width=8, blocks=1)
 NEXT = NextGridConfig(width=8, blocks=1)
 LIST = SoundListConfig(width=8, blocks=1)
 
@@ -75,7 +75,7 @@ def related_grids(rows: int, seed: int = 0) -> np.ndarray:
     """Grids uint8 [rows, 3, 30, 30] of senses that know of each other: one number, now and then, in all three."""
     rng = np.random.default_rng(seed)
     told = rng.integers(1, 10, (rows, 1, 1, 1))
-    return np.where(rng.random((rows, 3, 30, 30)) < 0.05, told, 0).astype(np.uint8)
+    return np.where(rng.random((rows, 3, 30, 30)) < 0.2, told, 0).astype(np.uint8)
 
 
 def joint_puzzle() -> tuple[Learner, Batch]:

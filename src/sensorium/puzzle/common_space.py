@@ -27,7 +27,7 @@ from sensorium.puzzle.moments import HEADER, SENSES
 
 PATCH = (3, 6)  # rows and columns of cells
 PATCHES = SIDE * SIDE // (PATCH[0] * PATCH[1])
-FADE = 2.0  # cells that the coarser table counts for, in the tables of places
+FADE = 8.0  # cells that the coarser table counts for, in the tables of places
 
 
 class CommonSpace(Loadable):

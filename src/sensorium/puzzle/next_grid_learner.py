@@ -35,5 +35,5 @@ class NextGridLearner(Learner):
 
     def gates(self, batch: Batch) -> list[Gate]:
         """The networks must be worth something beyond counts."""
-        taken = float(self.next.bits(batch["grids"].long(), batch.get("action")).mean()) / CELLS
+        taken = float(self.next.bits(batch["grids"].long(), batch.get("action")).detach().mean()) / CELLS
         return [Gate("fewer_bits", 1 - taken / self._counted, LEAST_GAIN, "more steps, or another learning rate")]

@@ -81,7 +81,7 @@ def related_grids(rows: int, seed: int = 0) -> np.ndarray:
 def joint_puzzle() -> tuple[Learner, Batch]:
     """The common space, whose networks add something to its counts."""
     model, grids = CommonSpace(JOINT, {}), related_grids(6)
-    model.describe(grids)
+    model.describe(grids, grids)
     for weight in model.parameters():
         weight.data += 0.05 * torch.randn_like(weight)
     return CommonSpaceLearner(model), {"grids": torch.from_numpy(grids)}

@@ -40,7 +40,7 @@ class CommonSpace(Loadable):
     Attributes:
         by_neighbours: logarithms of shares, [S, CONTEXTS, CODES].
         by_place: the same by place and cell to the left, [S, G * G, CODES + 1, CODES].
-        usual: bits of the counts in training grids, [S].
+        usual: bits of a grid by counts, [S].
     """
 
     Config = JointConfig
@@ -64,14 +64,14 @@ class CommonSpace(Loadable):
         self.register_buffer("usual", torch.ones(len(SENSES)))
 
     @torch.no_grad()
-    def describe(self, grids: np.ndarray) -> None:
-        """Count training grids uint8 [n, S, G, G]."""
+    def describe(self, grids: np.ndarray, others: np.ndarray) -> None:
+        """Count training grids uint8 [n, S, G, G]; what counting takes is found on others, such as validation grids."""
         for sense in range(len(SENSES)):
             own = grids[:, sense]
             shares = np.diff(ContextCoder(own).ends, axis=1) / TOTAL
             self.by_neighbours[sense] = torch.from_numpy(np.log(shares))
             self.by_place[sense] = torch.from_numpy(np.log(place_shares(own)))
-        codes = torch.from_numpy(grids[:: max(1, len(grids) // 256)].astype(np.int64))
+        codes = torch.from_numpy(others.astype(np.int64))
         for sense in range(len(SENSES)):
             counted = self.counted(codes[:, sense], sense)
             self.usual[sense] = content(bits(counted, codes[:, sense]), sense).mean()

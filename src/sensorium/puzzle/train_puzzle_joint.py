@@ -42,9 +42,10 @@ def main(argv: list[str]) -> None:
     def build() -> tuple[CommonSpaceLearner, Moments, Moments]:
         seed = config.training.seed
         training = codes.moments(recordings, "training", config.moments, seed)
+        validation = codes.moments(recordings, "validation", JUDGED, seed)
         model = CommonSpace(config, {})
-        model.describe(training.grids)
-        return CommonSpaceLearner(model), training, codes.moments(recordings, "validation", JUDGED, seed)
+        model.describe(training.grids, validation.grids)
+        return CommonSpaceLearner(model), training, validation
 
     train_stage(
         stage=CommonSpace.kind,

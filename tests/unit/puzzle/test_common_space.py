@@ -58,7 +58,7 @@ def test_a_cell_sees_what_was_read_before_it_and_the_grids_that_are_shown(sense:
 def test_an_untrained_space_is_what_counting_knows() -> None:
     torch.manual_seed(0)
     model, grids = CommonSpace(JOINT, {}), related_grids(40)
-    model.describe(grids)
+    model.describe(grids, grids[:40])
     codes = torch.from_numpy(grids).long()
     for sense in range(3):
         found = [model.bits(codes, given, sense) for given in (shown(40), shown(40, *SENSES))]
@@ -86,7 +86,7 @@ def trained(mixed: bool) -> CommonSpace:
         rng = np.random.default_rng(1)
         grids = np.stack([rng.permutation(grids[:, sense]) for sense in range(3)], 1)
     model = CommonSpace(JOINT, {})
-    model.describe(grids)
+    model.describe(grids, grids[:40])
     learner: Learner = CommonSpaceLearner(model)
     steps = torch.optim.Adam(learner.parameters(), lr=1e-2)
     for step in range(90):
@@ -114,7 +114,7 @@ def test_what_other_senses_tell_is_learned_and_only_where_they_do() -> None:
 def test_simple_means_find_what_is_there_and_no_more() -> None:
     known, seen = related_grids(300), related_grids(60, seed=2)
     model = CommonSpace(JOINT, {})
-    model.describe(known)
+    model.describe(known, seen)
     rng = np.random.default_rng(0)
     saved = {}
     for name, judged in (

@@ -20,7 +20,7 @@ from sensorium.puzzle.map_code import NORM, silent
 DILATIONS = (1, 3)  # of the blocks, by turns: neighbours, and the same digit of the word before
 
 
-class CausalConv(nn.Conv2d):
+class ReadingConv(nn.Conv2d):
     """A convolution that sees rows above and cells to the left, [B, C, G, G] -> [B, O, G, G].
 
     Args:
@@ -51,7 +51,7 @@ class CellBlock(nn.Module):
     def __init__(self, width: int, dilation: int) -> None:
         super().__init__()
         self.scale = nn.Parameter(torch.ones(width, 1, 1))
-        self.wide = CausalConv(width, width, 1, dilation)
+        self.wide = ReadingConv(width, width, 1, dilation)
         self.pointwise = nn.Conv2d(width, width, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -69,7 +69,7 @@ class CellNetwork(nn.Module):
 
     def __init__(self, width: int, blocks: int) -> None:
         super().__init__()
-        self.first = CausalConv(CODES + 1, width, 2, own=False)
+        self.first = ReadingConv(CODES + 1, width, 2, own=False)
         self.blocks = nn.Sequential(*(CellBlock(width, DILATIONS[n % len(DILATIONS)]) for n in range(blocks)))
         self.last = silent(nn.Conv2d(width, CODES, 1))
 

@@ -72,9 +72,9 @@ class ThreeCodes:
         for part in np.split(rows, range(PASS, len(rows), PASS)):
             batch = pool.windows.batch(part)
             truth = {name: batch[name].numpy() for name in sentences.FIELDS}
-            told = [sentences.sentence({name: truth[name][row] for name in truth}) for row in range(len(part))]
-            grids.append(np.stack([self._coded(batch, "audio"), self._coded(batch, "video"), self.written(told)], 1))
-            said += told
+            now = [sentences.sentence({name: truth[name][row] for name in truth}) for row in range(len(part))]
+            grids.append(np.stack([self._coded(batch, "audio"), self._coded(batch, "video"), self.written(now)], 1))
+            said += now
         return Moments(np.concatenate(grids), pool.recording[rows], said)
 
     def written(self, said: Sequence[str]) -> np.ndarray:

@@ -11,8 +11,8 @@ MUTANTS = (
     Mutant(
         "a cell sees itself",
         "puzzle/cell_network.py",
-        "CausalConv(CODES + 1, width, 2, own=False)",
-        "CausalConv(CODES + 1, width, 2)",
+        "ReadingConv(CODES + 1, width, 2, own=False)",
+        "ReadingConv(CODES + 1, width, 2)",
         (SEES, f"{NEXT}::test_a_cell_sees_both_grids_before_it_the_action_and_what_was_read"),
         cheap=True,
     ),
@@ -58,8 +58,8 @@ MUTANTS = (
     Mutant(
         "a logistic regression that sees no other sense",
         "puzzle/evaluation/other_senses.py",
-        "told = (others @ self._map)",
-        "told = (0 * others @ self._map)",
+        "said = (others @ self._map)",
+        "said = (0 * others @ self._map)",
         (f"{SPACE}::test_simple_means_find_what_is_there_and_no_more",),
     ),
     Mutant(

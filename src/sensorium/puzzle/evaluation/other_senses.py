@@ -102,9 +102,9 @@ class Logistic:
 
     def _logits(self, codes: Tensor, others: Tensor) -> Tensor:
         around, here = self._model.tables(codes, self._sense)
-        told = (others @ self._map).view(len(codes), CODES, SIDE // REGION, SIDE // REGION)
-        told = told.repeat_interleave(REGION, 2).repeat_interleave(REGION, 3)
-        return self._tables[0] * around + self._tables[1] * here + told
+        said = (others @ self._map).view(len(codes), CODES, SIDE // REGION, SIDE // REGION)
+        said = said.repeat_interleave(REGION, 2).repeat_interleave(REGION, 3)
+        return self._tables[0] * around + self._tables[1] * here + said
 
     def fit(self, grids: np.ndarray, others: np.ndarray, seed: int) -> Logistic:
         """Fit to training grids [n, SIDE, SIDE] and features [n, F]; returns itself."""

@@ -53,7 +53,7 @@ LINES = {  # line of work -> its evaluations
         "dreamed_sound",
     ),
     "agent": ("agent_return",),
-    "puzzle codes": ("puzzle_sound", "puzzle_sight", "puzzle_text"),
+    "puzzle codes": ("puzzle_sound", "puzzle_sight", "puzzle_text", "puzzle_common", "puzzle_next"),
     "music": ("music_transfer",),
 }
 UNITS = {  # unit -> patterns of "evaluation.metric"
@@ -68,6 +68,7 @@ UNITS = {  # unit -> patterns of "evaluation.metric"
     ),
     "share of the truth's margin": ("music_transfer.transfer", "music_transfer.rhythm", "music_transfer.harmony"),
     "SSIM": ("*.ssim*",),
+    "bits": ("puzzle_common.*", "puzzle_next.*"),
     "bits a byte": ("puzzle_text.bits_a_byte_*",),
     "bytes": ("puzzle_text.*bytes_a_grid",),
     "share of grids": ("puzzle_text.repaired", "puzzle_text.silent_errors"),

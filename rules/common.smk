@@ -190,6 +190,7 @@ def feature_encoder(wildcards):
 
 LATENTS = {"latents": "results/latents/video/manifest.json", "sound": of_sound("latents")}
 TOKENIZER = "results/tokenizers/video/manifest.json"
+THREE_CODES = {sense: f"results/puzzle/{sense}/manifest.json" for sense in ("sound", "sight", "text")}
 DREAMS = {"data": DATA, **LATENTS, "tokenizer": TOKENIZER, "dynamics": "results/dynamics/manifest.json"}
 
 

@@ -134,3 +134,92 @@ rule puzzle_text:
         "Judging the text codes"
     shell:
         EVALUATE
+
+
+rule train_puzzle_joint:
+    """Train the common space: one model of the grids of sound, sight and text of the same moments."""
+    input:
+        data=DATA,
+        **THREE_CODES,
+    output:
+        manifest="results/puzzle/joint/manifest.json",
+        model="results/puzzle/joint/model.safetensors",
+    log:
+        "logs/train_puzzle_joint.log",
+    benchmark:
+        "results/benchmarks/train_puzzle_joint.tsv"
+    threads: 8
+    resources:
+        **GPU_4H,
+    params:
+        **training("train_puzzle_joint", section("puzzle.joint")),
+    message:
+        "Training the common space of puzzle codes"
+    shell:
+        TRAIN
+
+
+rule puzzle_common:
+    """Count the bits that a grid takes with and without the other two of its moment."""
+    input:
+        data=DATA,
+        **THREE_CODES,
+        joint="results/puzzle/joint/manifest.json",
+    output:
+        result="results/eval/puzzle_common.json",
+        figure=in_report("results/figures/puzzle_common.png", "Puzzle"),
+    log:
+        "logs/puzzle_common.log",
+    benchmark:
+        "results/benchmarks/puzzle_common.tsv"
+    threads: 8
+    resources:
+        **GPU_1H,
+    params:
+        **evaluation("puzzle_common"),
+    message:
+        "Counting what each sense tells of the others"
+    shell:
+        EVALUATE
+
+
+rule train_puzzle_next:
+    """Train discrete dynamics: the next grid of sight from the last two and the action."""
+    input:
+        data=DATA,
+        sight=THREE_CODES["sight"],
+    output:
+        manifest="results/puzzle/next/manifest.json",
+        model="results/puzzle/next/model.safetensors",
+    log:
+        "logs/train_puzzle_next.log",
+    benchmark:
+        "results/benchmarks/train_puzzle_next.tsv"
+    threads: 8
+    resources:
+        **GPU_4H,
+    params:
+        **training("train_puzzle_next", section("puzzle.next")),
+    message:
+        "Training the dynamics of puzzle codes"
+    shell:
+        TRAIN
+
+
+use rule puzzle_common as puzzle_next with:
+    """Count the bits that the next grid of sight takes."""
+    input:
+        data=DATA,
+        sight=THREE_CODES["sight"],
+        next="results/puzzle/next/manifest.json",
+    output:
+        result="results/eval/puzzle_next.json",
+        figure=in_report("results/figures/puzzle_next.png", "Puzzle"),
+    log:
+        "logs/puzzle_next.log",
+    benchmark:
+        "results/benchmarks/puzzle_next.tsv"
+    params:
+        **evaluation("puzzle_next"),
+    message:
+        "Predicting grids of sight"

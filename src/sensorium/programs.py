@@ -19,6 +19,8 @@ TRAININGS = {
     "train-clone": "sensorium.agent.train_clone",
     "train-agent": "sensorium.agent.train_agent",
     "train-puzzle": "sensorium.puzzle.train_puzzle",
+    "train-puzzle-joint": "sensorium.puzzle.train_puzzle_joint",
+    "train-puzzle-next": "sensorium.puzzle.train_puzzle_next",
     "train-mask": "sensorium.music.train_mask",
 }
 EVALUATIONS = {
@@ -44,6 +46,8 @@ EVALUATIONS = {
     "puzzle-sound": "sensorium.puzzle.evaluation.puzzle_sound",
     "puzzle-sight": "sensorium.puzzle.evaluation.puzzle_sight",
     "puzzle-text": "sensorium.puzzle.evaluation.puzzle_text",
+    "puzzle-common": "sensorium.puzzle.evaluation.puzzle_common",
+    "puzzle-next": "sensorium.puzzle.evaluation.puzzle_next",
     "music-transfer": "sensorium.music.evaluation.music_transfer",
 }
 OTHERS = {

@@ -26,6 +26,8 @@ from sensorium.music.mask_network import MaskNetwork
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.fusion import Fusion
 from sensorium.programs import EVALUATIONS, PROGRAMS
+from sensorium.puzzle.common_space import CommonSpace
+from sensorium.puzzle.next_grid import NextGrid
 from sensorium.puzzle.sight_map import SightMap
 from sensorium.puzzle.sound_map import SoundMap
 from sensorium.settings import Config, validate
@@ -56,6 +58,8 @@ SETTINGS: dict[str, Any] = {
     "puzzle": {
         "sound": {"width": 8, "blocks": 1, "training": TRAINING},
         "sight": {"width": 8, "blocks": 1, "training": TRAINING},
+        "next": {"width": 8, "blocks": 1, "moments": 64, "training": TRAINING},
+        "joint": {"dim": 8, "heads": 2, "layers": 1, "width": 8, "blocks": 1, "moments": 64, "training": TRAINING},
         "text": {
             "corpus": {"packages": [], "unprimed": [], "package_bytes": 30_000, "catalogues": None},
             "words": 1000, "slots": 14, "fit_pages": 10, "fit_rounds": 2,
@@ -69,6 +73,8 @@ SETTINGS: dict[str, Any] = {
         "mask": {"width": 4, "layers": 1, "seconds": 1.0, "training": TRAINING},
     },
     "evaluations": {
+        "puzzle_next": {"clips": 10, "examples": 100},
+        "puzzle_common": {"moments": 10, "examples": 100},
         "puzzle_text": {"pages": 4, "page_bytes": 300, "damaged": 100},
         "music_transfer": {"pairs": 2, "seconds": 1.0},
     },
@@ -92,6 +98,8 @@ MADE_BY = {  # where each artifact lies -> the program that makes it, with its f
     "puzzle/sight": "train-puzzle sight",
     "puzzle/texts": "collect-texts",
     "puzzle/text": "train-puzzle-text",
+    "puzzle/joint": "train-puzzle-joint",
+    "puzzle/next": "train-puzzle-next",
     "music/songs": "collect-songs",
     "music/mask": "train-mask",
 }
@@ -108,6 +116,10 @@ INPUTS = {  # of the programs that are no evaluations: option -> where its manif
     "train-agent": {"latents": "latents/video", "clone": "clone"},
     "train-puzzle": {"data": "data"},
     "train-puzzle-text": {"texts": "puzzle/texts"},
+    "train-puzzle-next": {"data": "data", "sight": "puzzle/sight"},
+    "train-puzzle-joint": {
+        "data": "data", "sound": "puzzle/sound", "sight": "puzzle/sight", "text": "puzzle/text",
+    },
     "train-mask": {"songs": "music/songs"},
     "encode-latents": {"data": "data", "tokenizer": "tokenizers/video"},
     "index": {"like": "data"},
@@ -131,6 +143,8 @@ MODELS: dict[str, type[Loadable]] = {
     "agent": Actor,
     "puzzle/sound": SoundMap,
     "puzzle/sight": SightMap,
+    "puzzle/joint": CommonSpace,
+    "puzzle/next": NextGrid,
     "music/mask": MaskNetwork,
 }
 OPTIONAL = {name: {"sound": "latents/audio"} for name in ("train-dynamics", "train-clone", "train-agent")}
@@ -278,6 +292,8 @@ class World:
             "train-puzzle": getattr(config.puzzle, first[0], None) if first else None,
             "collect-texts": config.puzzle.text.corpus,
             "train-puzzle-text": config.puzzle.text,
+            "train-puzzle-joint": config.puzzle.joint,
+            "train-puzzle-next": config.puzzle.next,
             "collect-songs": config.music.songs,
             "train-mask": config.music.mask,
             "study": config.studies.forgetting,

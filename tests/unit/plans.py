@@ -189,6 +189,8 @@ PLANS: dict[str, Callable[[Config, Stand], object]] = {
     "agent_return": lambda config, recordings: windows(recordings, config.dynamics.window),
     "puzzle_sound": lambda config, recordings: config.puzzle.sound.data or windows(recordings, SECOND),
     "puzzle_sight": lambda config, recordings: config.puzzle.sight.data or windows(recordings, 1),
+    "puzzle_common": lambda config, recordings: windows(recordings, SECOND),
+    "puzzle_next": lambda config, recordings: windows(recordings, 3),
     "puzzle_text": lambda config, recordings: None,  # it reads no recordings
     "music_transfer": lambda config, recordings: None,  # nor does it
 }
@@ -210,6 +212,8 @@ def training_windows(config: Config) -> dict[str, int]:
         "agent": config.agent.imagination.context,
         "puzzle/sound": 1 if config.puzzle.sound.data else SECOND,
         "puzzle/sight": 1,
+        "puzzle/joint": SECOND,
+        "puzzle/next": 3,
         "music/mask": 1,  # it has songs of its own
         "puzzle/sound_list": 1 if config.puzzle.sound.data else SECOND,
         "puzzle/sound_legacy": 1 if config.puzzle.sound.data else SECOND,

@@ -8,7 +8,7 @@ from functools import partial
 import torch
 from toy_generation import fine_dynamics
 from toy_music import music_mask
-from toy_puzzles import legacy_puzzle, list_puzzle, sight_puzzle, sound_puzzle
+from toy_puzzles import joint_puzzle, legacy_puzzle, list_puzzle, next_puzzle, sight_puzzle, sound_puzzle
 
 from sensorium.agent.agent import Actor, Agent
 from sensorium.agent.cloning_learner import CloningLearner
@@ -178,6 +178,8 @@ LEARNERS: dict[str, Callable[[], tuple[Learner, Batch]]] = {
     "imagination": imagination,
     "puzzle codes of sound": sound_puzzle,
     "puzzle codes of pictures": sight_puzzle,
+    "common space of puzzle codes": joint_puzzle,
+    "next grid of sight": next_puzzle,
     "mask of drums": music_mask,
     "puzzle list of sound": list_puzzle,
     "preset of sounds": partial(legacy_puzzle, "sound_legacy"),

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
-from sensorium.puzzle.config import SOUND_RATE, LegacyConfig, SightMapConfig, SoundListConfig, SoundMapConfig
+from sensorium.puzzle.common_space import CommonSpace
+from sensorium.puzzle.common_space_learner import CommonSpaceLearner
+from sensorium.puzzle.config import (
+    SOUND_RATE,
+    JointConfig,
+    LegacyConfig,
+    NextGridConfig,
+    SightMapConfig,
+    SoundListConfig,
+    SoundMapConfig,
+)
 from sensorium.puzzle.legacy import CHARACTERS, PRESETS
 from sensorium.puzzle.legacy_learner import LegacyLearner
 from sensorium.puzzle.list_learner import ListLearner
 from sensorium.puzzle.map_code import MapCode
 from sensorium.puzzle.map_learner import MapLearner
+from sensorium.puzzle.next_grid import NextGrid
+from sensorium.puzzle.next_grid_learner import NextGridLearner
 from sensorium.puzzle.sight_map import SightMap
 from sensorium.puzzle.sound_list import SoundList
 from sensorium.puzzle.sound_map import SoundMap
 from sensorium.training.learner import Batch, Learner
 
 SOUND, SIGHT = SoundMapConfig(width=8, blocks=1), SightMapConfig(width=8, blocks=1)
+JOINT = JointConfig(dim=16, heads=2, layers=1, width=8, blocks=1)
+NEXT = NextGridConfig(width=8, blocks=1)
 LIST = SoundListConfig(width=8, blocks=1)
 
 
@@ -54,6 +69,42 @@ def sight_puzzle() -> tuple[Learner, Batch]:
     batch = {"video": pictures(6)}
     model = fitted(SightMap(SIGHT, {"size": 32}), batch)
     return MapLearner(model, model.view(batch)), batch
+
+
+def related_grids(rows: int, seed: int = 0) -> np.ndarray:
+    """Grids uint8 [rows, 3, 30, 30] of senses that know of each other: one number, now and then, in all three."""
+    rng = np.random.default_rng(seed)
+    told = rng.integers(1, 10, (rows, 1, 1, 1))
+    return np.where(rng.random((rows, 3, 30, 30)) < 0.2, told, 0).astype(np.uint8)
+
+
+def joint_puzzle() -> tuple[Learner, Batch]:
+    """The common space, whose networks add something to its counts."""
+    model, grids = CommonSpace(JOINT, {}), related_grids(6)
+    model.describe(grids, grids)
+    for weight in model.parameters():
+        weight.data += 0.05 * torch.randn_like(weight)
+    return CommonSpaceLearner(model), {"grids": torch.from_numpy(grids)}
+
+
+def moving_grids(rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Clips uint8 [rows, 3, 30, 30] of a block that rests and then goes where the action says; float32 [rows, 2]."""
+    rng = np.random.default_rng(seed)
+    place, way = rng.integers(8, 20, (rows, 2)), rng.integers(-2, 3, (rows, 2))
+    grids = np.full((rows, 3, 30, 30), 2, np.uint8)
+    for row in range(rows):
+        for frame, (top, left) in enumerate((place[row], place[row], place[row] + way[row])):
+            grids[row, frame, top : top + 5, left : left + 5] = 7
+    return grids, (way / 2).astype(np.float32)
+
+
+def next_puzzle() -> tuple[Learner, Batch]:
+    """The next grid, whose networks add something to its counts."""
+    model, (grids, action) = NextGrid(NEXT, {"action": {"kind": "continuous", "size": 2}}), moving_grids(6)
+    model.describe(grids)
+    for weight in model.parameters():
+        weight.data += 0.05 * torch.randn_like(weight)
+    return NextGridLearner(model, 1.0), {"grids": torch.from_numpy(grids), "action": torch.from_numpy(action)}
 
 
 def list_puzzle() -> tuple[Learner, Batch]:

@@ -21,6 +21,8 @@ PLACES = {
     "puzzle_sound": "puzzle/sound",
     "puzzle_sight": "puzzle/sight",
     "puzzle_text": "puzzle/text",
+    "puzzle_joint": "puzzle/joint",
+    "puzzle_next": "puzzle/next",
     "music_mask": "music/mask",
     "puzzle_sound_list": "puzzle/sound_list",
     "puzzle_sound_legacy": "puzzle/sound_legacy",
@@ -46,6 +48,8 @@ CLASSES = {
 # another set than the one they are judged on. Everything listed must be the very file that is used beside it.
 MADE_FROM = {
     "puzzle/text": {"texts": "puzzle/texts"},
+    "puzzle/next": {"data": "data", "sight": "puzzle/sight"},
+    "puzzle/joint": {"data": "data", "sound": "puzzle/sound", "sight": "puzzle/sight", "text": "puzzle/text"},
     "music/mask": {"songs": "music/songs"},
     "puzzle/text_legacy": {"data": "puzzle/texts"},
     "fusion": {"vision": "encoders/vision", "audio": "encoders/audio"},

@@ -27,8 +27,9 @@ from sensorium.config.counts import set_bytes
 from sensorium.generation.sizes import latent_bytes
 from sensorium.models.recompute import recompute_layers
 from sensorium.planning.configuration import read_settings
+from sensorium.planning.fake_stage import Stage
 from sensorium.planning.footprint import file_bytes, fused_attention, learner_tensors, operations, saved_bytes
-from sensorium.planning.learners import Stage, stage
+from sensorium.planning.learners import stage
 from sensorium.planning.resources import RULES, memory_mb, models, training_of
 from sensorium.planning.table import aligned, size
 from sensorium.settings import Config

@@ -7,13 +7,10 @@ are fake ones of torch (`FakeTensorMode`): they claim to be on a CPU, so models 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
 
 from sensorium.agent.agent import Actor, Agent
 from sensorium.agent.cloning_learner import CloningLearner
@@ -36,39 +33,10 @@ from sensorium.perception.fusion_learner import FusionLearner
 from sensorium.perception.joint import Joint
 from sensorium.perception.joint_learner import JointLearner
 from sensorium.perception.sizes import sense_widths
-from sensorium.puzzle.legacy import CHARACTERS, PRESETS
-from sensorium.puzzle.legacy_learner import LegacyLearner
-from sensorium.puzzle.list_learner import ListLearner
-from sensorium.puzzle.map_learner import MapLearner
-from sensorium.puzzle.sight_map import SightMap
-from sensorium.puzzle.sizes import picture_size
-from sensorium.puzzle.sound_list import SoundList
-from sensorium.puzzle.sound_map import SoundMap
-from sensorium.puzzle.spectrogram import BANDS, COLUMNS
+from sensorium.planning.fake_stage import META, Stage, empty
+from sensorium.planning.puzzle_learners import PUZZLE_STAGES
 from sensorium.randomness import Draw
 from sensorium.settings import Config
-from sensorium.training.learner import Learner
-
-META = torch.device("meta")
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A stage that trains.
-
-    Attributes:
-        learner: of fake tensors.
-        run: the passes of a step that have gradients, for some rows.
-        teach: those without gradients, for some rows, and how often a step makes them on average; None: there are none.
-        frozen: networks that the passes use and that are not trained.
-        mode: in which the passes run.
-    """
-
-    learner: Learner
-    run: Callable[[int], object]
-    teach: tuple[Callable[[int], object], float] | None = None
-    frozen: tuple[nn.Module, ...] = ()
-    mode: FakeTensorMode = field(default_factory=FakeTensorMode)
 
 
 def stage(settings: Config, folder: str) -> Stage:
@@ -84,13 +52,8 @@ def stage(settings: Config, folder: str) -> Stage:
         "dynamics": _dynamics,
         "clone": _clone,
         "agent": _agent,
-        "puzzle/sound": _puzzle_sound,
-        "puzzle/sight": _puzzle_sight,
         "music/mask": _music_mask,
-        "puzzle/sound_list": _sound_list,
-        "puzzle/sound_legacy": partial(_legacy, "sound_legacy"),
-        "puzzle/sight_legacy": partial(_legacy, "sight_legacy"),
-        "puzzle/text_legacy": partial(_legacy, "text_legacy"),
+        **PUZZLE_STAGES,
     }
     made = makers[folder](settings)
     with made.mode:
@@ -104,26 +67,22 @@ def _forget(module: nn.Module) -> None:
     for part in module.modules():
         for name, weight in part._parameters.items():
             if weight is not None:
-                empty = torch.empty(weight.shape, dtype=weight.dtype)
-                part._parameters[name] = nn.Parameter(empty, weight.requires_grad)
+                blank = torch.empty(weight.shape, dtype=weight.dtype)
+                part._parameters[name] = nn.Parameter(blank, weight.requires_grad)
         for name, buffer in part._buffers.items():
             if buffer is not None:
                 part._buffers[name] = torch.empty(buffer.shape, dtype=buffer.dtype)
 
 
-def _empty(*shape: int) -> Tensor:
-    return torch.empty(*shape)
-
-
 def _vision(settings: Config) -> Stage:
     learner = VisionContrast(settings.encoders.vision, {"size": settings.data.size})
-    return Stage(learner, lambda rows: _embed(learner, _empty(2 * rows, 3, settings.data.size, settings.data.size)))
+    return Stage(learner, lambda rows: _embed(learner, empty(2 * rows, 3, settings.data.size, settings.data.size)))
 
 
 def _audio(settings: Config) -> Stage:
     config, sound = settings.encoders.audio, _sound(settings)
     learner = AudioContrast(config, sound)  # not on the meta device: its filters are checked
-    return Stage(learner, lambda rows: _embed(learner, _empty(2 * rows, config.frames * sound["samples_per_frame"])))
+    return Stage(learner, lambda rows: _embed(learner, empty(2 * rows, config.frames * sound["samples_per_frame"])))
 
 
 def _embed(learner: ContrastiveLearner, views: Tensor) -> object:
@@ -140,7 +99,7 @@ def _fusion(settings: Config) -> Stage:
     learner = FusionLearner(config, widths)
 
     def run(rows: int) -> object:
-        given = {sense: _empty(rows, config.frames, width) for sense, width in widths.items()}
+        given = {sense: empty(rows, config.frames, width) for sense, width in widths.items()}
         states, fusion = learner.fusion(**given), learner.fusion
         heads = learner.prediction_heads.heads(states)
         return states, heads, fusion.image_embedding(given["vision"]), fusion.sound_embedding(given["audio"])
@@ -160,9 +119,9 @@ def _finetuned(settings: Config) -> Stage:
     body = recorded(data).body
 
     def run(rows: int) -> object:
-        seen = joint.see(_empty(rows, config.frames, 3, data.size, data.size))
-        heard = joint.hear(_empty(rows, config.frames * sound["samples_per_frame"]))
-        states = joint.fusion(seen, heard, _empty(rows, config.frames, body) if body else None)
+        seen = joint.see(empty(rows, config.frames, 3, data.size, data.size))
+        heard = joint.hear(empty(rows, config.frames * sound["samples_per_frame"]))
+        states = joint.fusion(seen, heard, empty(rows, config.frames, body) if body else None)
         heads = learner.prediction_heads.heads(states), joint.vision.head(seen)
         return states, heads, joint.fusion.image_embedding(seen), joint.fusion.sound_embedding(heard)
 
@@ -177,7 +136,7 @@ def _state_dynamics(settings: Config) -> Stage:
     return Stage(
         learner,
         lambda rows: learner.dynamics(
-            _empty(rows, frames, state), _actions(rows, frames, moves), config.context, _empty(rows, frames - 1, state)
+            empty(rows, frames, state), _actions(rows, frames, moves), config.context, empty(rows, frames - 1, state)
         ),
     )
 
@@ -187,7 +146,7 @@ def _actions(rows: int, frames: int, action: dict[str, Any] | None) -> Tensor | 
         return None
     if action["kind"] == "discrete":
         return torch.empty(rows, frames, dtype=torch.int64)
-    return _empty(rows, frames, action["size"])
+    return empty(rows, frames, action["size"])
 
 
 def _video_tokenizer(settings: Config) -> Stage:
@@ -196,7 +155,7 @@ def _video_tokenizer(settings: Config) -> Stage:
         learner = TokenizerLearner(VideoTokenizer(config, {"size": size}), config)
     if config.kind == "patches":  # it is fitted without a step
         return Stage(learner, lambda rows: None)
-    return Stage(learner, lambda rows: learner.tokenizer(_empty(rows, learner.tokenizer.frames, 3, size, size)))
+    return Stage(learner, lambda rows: learner.tokenizer(empty(rows, learner.tokenizer.frames, 3, size, size)))
 
 
 def _audio_tokenizer(settings: Config) -> Stage:
@@ -215,17 +174,6 @@ def _audio_tokenizer(settings: Config) -> Stage:
     return Stage(learner, run)
 
 
-def _puzzle_sound(settings: Config) -> Stage:
-    learner = MapLearner(SoundMap(settings.puzzle.sound, {}), _empty(1, BANDS, COLUMNS))
-    return Stage(learner, lambda rows: learner.map(_empty(rows, BANDS, COLUMNS)))
-
-
-def _puzzle_sight(settings: Config) -> Stage:
-    size = picture_size(settings)
-    learner = MapLearner(SightMap(settings.puzzle.sight, {"size": size}), _empty(1, 3, size, size))
-    return Stage(learner, lambda rows: learner.map(_empty(rows, 3, size, size)))
-
-
 def _music_mask(settings: Config) -> Stage:
     config = settings.music.mask
     learner = MaskLearner(MaskNetwork(config, {"rate": RATE}), config.gain)
@@ -235,19 +183,6 @@ def _music_mask(settings: Config) -> Stage:
         return learner({"stems": stems}, Draw(0, 0, 0, rows, rows, stems.device))
 
     return Stage(learner, run)
-
-
-def _sound_list(settings: Config) -> Stage:
-    learner = ListLearner(SoundList(settings.puzzle.sound_list, {}), _empty(1, BANDS, COLUMNS))
-    return Stage(learner, lambda rows: learner.list.corrected(_empty(rows, BANDS, COLUMNS), torch.ones(rows)))
-
-
-def _legacy(name: str, settings: Config) -> Stage:
-    size = picture_size(settings)
-    seen = {"sound_legacy": (BANDS, COLUMNS), "sight_legacy": (3, size, size), "text_legacy": (CHARACTERS,)}[name]
-    kind = torch.long if name == "text_legacy" else torch.float
-    learner = LegacyLearner(PRESETS[name](getattr(settings.puzzle, name), {"size": size}))
-    return Stage(learner, lambda rows: learner.code(torch.empty(rows, *seen, dtype=kind)))
 
 
 def _shapes(settings: Config) -> dict[str, Any]:
@@ -279,10 +214,10 @@ def _dynamics(settings: Config) -> Stage:
 def clips(dynamics: Dynamics, rows: int, frames: int, action: dict[str, Any] | None) -> object:
     """Read all frames of some long clips but the last, and denoise all but the first, each after its own context."""
     frame = dynamics.tokens, dynamics.channels
-    context, denoised = (_empty(rows, frames - 1, *frame) for _ in range(2))
-    scene = dynamics.encode_scene(_empty(rows, *frame))
+    context, denoised = (empty(rows, frames - 1, *frame) for _ in range(2))
+    scene = dynamics.encode_scene(empty(rows, *frame))
     moves = _actions(rows, frames - 1, action)
-    given = Conditioning(_empty(rows, frames - 1), torch.full((rows, frames - 1), FINEST), moves)
+    given = Conditioning(empty(rows, frames - 1), torch.full((rows, frames - 1), FINEST), moves)
     given = Conditioning(given.tau, given.step_size, moves, None, scene)
     return dynamics.denoise(denoised, given, dynamics.read(context, given))
 
@@ -296,15 +231,15 @@ def _clone(settings: Config) -> Stage:
 
     def watched(rows: int) -> object:
         frames, dynamics = config.long_frames, agent.dynamics
-        scene = dynamics.encode_scene(_empty(rows, dynamics.tokens, dynamics.channels))
+        scene = dynamics.encode_scene(empty(rows, dynamics.tokens, dynamics.channels))
         given = Conditioning(
-            _empty(rows, frames),
+            empty(rows, frames),
             torch.full((rows, frames), FINEST),
             _actions(rows, frames, action),
             None,
             scene,
         )
-        states = agent(_empty(rows, frames, dynamics.tokens, dynamics.channels), given)
+        states = agent(empty(rows, frames, dynamics.tokens, dynamics.channels), given)
         heads = [head for head in (agent.policy, agent.reward, agent.continuation) if head is not None]
         return [head(states, n) for n in range(settings.agent.cloning.distances) for head in heads]
 
@@ -333,7 +268,7 @@ def _agent(settings: Config) -> Stage:
     learner = ImaginationLearner(actor, agent, config)
 
     def run(rows: int) -> object:
-        states = _empty(rows, config.horizon + 1, dim)
+        states = empty(rows, config.horizon + 1, dim)
         return actor.policy(states), actor.value(states)
 
     def dreamed(rows: int) -> object:  # every frame, once a denoising step; the past is in the ring

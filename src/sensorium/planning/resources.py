@@ -39,6 +39,8 @@ RULES = {
     "agent": "train_agent",
     "puzzle/sound": "train_puzzle",
     "puzzle/sight": "train_puzzle",
+    "puzzle/joint": "train_puzzle_joint",
+    "puzzle/next": "train_puzzle_next",
     "music/mask": "train_mask",
     "puzzle/sound_list": "train_puzzle",
     **{f"puzzle/{sense}_legacy": "train_puzzle" for sense in puzzle.LEGACY},

@@ -15,6 +15,7 @@ from sensorium.config import (
     Section,
     Source,
     Training,
+    Transformer,
     VisionData,
     Width,
     WorldSettings,
@@ -55,6 +56,7 @@ class SightMapConfig(MapConfig):
     """The map of a picture."""
 
     width: Width = Field(64, ge=8, description="channels of the networks that learn the corrections")
+    correction: float = Field(1.0, gt=0, le=9, description="largest correction of a code, in levels")
     data: VisionData | None = Field(None, description="pictures of its own to learn from and be judged on; null: data")
     training: PlainTraining = Training(steps=2000, batch=32, lr=2e-3, warmup=40)
 
@@ -81,6 +83,26 @@ class LegacyConfig(Section):
     training: PlainTraining = Training(steps=300, batch=32, lr=1e-3, warmup=0)
 
 
+class JointConfig(Transformer):
+    """One model of the grids of sound, sight and text of the same moments."""
+
+    dim: Width = Field(64, ge=8, description="width of the tokens, one for each 3 x 6 cells")
+    layers: Depth = Field(2, ge=1, description="transformer layers over the tokens of the three grids")
+    width: Width = Field(32, ge=8, description="channels of the network that gives the cells of a grid")
+    blocks: Depth = Field(4, ge=1, description="residual blocks of it")
+    moments: int = Field(4000, ge=64, description="seconds of training recordings that it learns from")
+    training: PlainTraining = Training(steps=300, batch=24, lr=2e-3, warmup=40)
+
+
+class NextGridConfig(Section):
+    """The next grid of sight from the last two and the action."""
+
+    width: Width = Field(48, ge=8, description="channels of both its networks")
+    blocks: Depth = Field(3, ge=1, description="residual blocks of each")
+    moments: int = Field(4000, ge=64, description="frames of training recordings that it learns to predict")
+    training: PlainTraining = Training(steps=300, batch=24, lr=2e-3, warmup=40)
+
+
 class PuzzleConfig(Section):
     """The learned puzzle codes, one section for each."""
 
@@ -89,6 +111,8 @@ class PuzzleConfig(Section):
     text: PuzzleTextConfig = PuzzleTextConfig()
     others: tuple[Other, ...] = Field((), description="codes that are trained and shown in the tables beside the maps")
     sound_list: SoundListConfig = SoundListConfig()
+    joint: JointConfig = JointConfig()
+    next: NextGridConfig = NextGridConfig()
     sound_legacy: LegacyConfig = LegacyConfig()
     sight_legacy: LegacyConfig = LegacyConfig()
     text_legacy: LegacyConfig = LegacyConfig()
@@ -110,12 +134,30 @@ class PuzzleSightConfig(Section):
     seed: int = Field(0, ge=0, description="seed of random draws and of the bootstrap")
 
 
+class PuzzleCommonConfig(Section):
+    """What each sense tells of the others."""
+
+    moments: int = Field(200, ge=10, description="seconds of test recordings")
+    examples: int = Field(1500, ge=100, description="seconds of training recordings that simple means are fitted on")
+    seed: int = Field(0, ge=0, description="seed of random draws and of the bootstrap")
+
+
+class PuzzleNextConfig(Section):
+    """How well the next grid of sight is predicted."""
+
+    clips: int = Field(500, ge=10, description="frames of test recordings that are predicted")
+    examples: int = Field(2000, ge=100, description="frames of training recordings that counts are made of")
+    seed: int = Field(0, ge=0, description="seed of random draws and of the bootstrap")
+
+
 class PuzzleEvaluations(Section):
     """How puzzle codes are judged."""
 
     puzzle_sound: PuzzleSoundConfig = PuzzleSoundConfig()
     puzzle_sight: PuzzleSightConfig = PuzzleSightConfig()
     puzzle_text: PuzzleTextEvaluation = PuzzleTextEvaluation()
+    puzzle_common: PuzzleCommonConfig = PuzzleCommonConfig()
+    puzzle_next: PuzzleNextConfig = PuzzleNextConfig()
 
 
 class PuzzleSettings(WorldSettings):
@@ -127,7 +169,8 @@ class PuzzleSettings(WorldSettings):
     def evaluations_on(self) -> list[str]:
         """Names of the evaluations that run."""
         text = ["puzzle_text"] if self.lines.puzzle else []
-        return [*super().evaluations_on(), *(f"puzzle_{sense}" for sense in self.puzzle_senses()), *text]
+        common = [f"puzzle_{name}" for name in self.puzzle_models()]
+        return [*super().evaluations_on(), *(f"puzzle_{sense}" for sense in self.puzzle_senses()), *text, *common]
 
     def puzzle_sets(self) -> dict[str, Source]:
         """Sets of recordings that the codes of a sense have for themselves: name -> section."""
@@ -139,6 +182,12 @@ class PuzzleSettings(WorldSettings):
         if not self.lines.puzzle:
             return []
         return [*(["sound"] if self.puzzle.sound.data or self.data.has("audio") else []), "sight"]
+
+    def puzzle_models(self) -> dict[str, str]:
+        """Evaluations of models that read grids -> the models: of moments of one world that tells what is true."""
+        if not self.lines.puzzle or not self.places_are_known() or self.puzzle_sets():
+            return {}
+        return {"common": "joint", "next": "next"}
 
     def puzzle_others(self) -> list[str]:
         """Codes that are trained beside the maps, of what is coded at all."""
@@ -168,7 +217,8 @@ class PuzzleSettings(WorldSettings):
 
     def trained(self) -> list[str]:
         """Folders of the models that this line trains, below results/."""
-        return [*super().trained(), *(f"puzzle/{name}" for name in (*self.puzzle_senses(), *self.puzzle_others()))]
+        names = [*self.puzzle_senses(), *self.puzzle_others(), *self.puzzle_models().values()]
+        return [*super().trained(), *(f"puzzle/{name}" for name in names)]
 
     @model_validator(mode="after")
     def _codes_fit(self) -> PuzzleSettings:

@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sensorium.data.sample_formats import to_images
+from sensorium.data.sample_formats import WHITE, to_images
 from sensorium.puzzle.config import PICTURE, SIDE, SightMapConfig
 from sensorium.puzzle.map_code import LocalResidual, MapCode, silent
 from sensorium.training.learner import Batch
@@ -75,6 +75,11 @@ class SightMap(MapCode):
         margin = EDGE + REACH // 2
         wide = F.pad(levels[:, None], (margin,) * 4, mode="replicate")
         return F.unfold(wide, REACH).transpose(1, 2)
+
+    def still(self, before: Tensor, after: Tensor) -> Tensor:
+        """Cells of which no pixel differs between two pictures [B, 3, H, W]: bool [B, SIDE, SIDE]."""
+        moved = self.to_places(after - before).abs().amax(2) > 0.5 / WHITE
+        return ~moved.view(-1, PICTURE, PICTURE)[:, EDGE:-EDGE, EDGE:-EDGE]
 
     def to_places(self, seen: Tensor) -> Tensor:
         return F.pixel_unshuffle(seen, self.pixels).flatten(2).transpose(1, 2)

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from sensorium.config.counts import FLOAT, Counts, linear, vectors
-from sensorium.puzzle.config import PICTURE, SIDE, PuzzleSettings, SightMapConfig, SoundListConfig, SoundMapConfig
+from typing import Any
+
+from sensorium.config.counts import FLOAT, Counts, blocks, linear, recorded, vectors
+from sensorium.puzzle.config import (
+    CODES,
+    PICTURE,
+    SIDE,
+    JointConfig,
+    NextGridConfig,
+    PuzzleSettings,
+    SightMapConfig,
+    SoundListConfig,
+    SoundMapConfig,
+)
 
 EXAMPLES, JUDGED = 1500, 256  # windows that levels are fitted on, and over which the use of codes is counted
 _SOUND, _COLUMNS = 128, 32  # a spectrogram
 LEGACY = {"sound": 83_777, "sight": 349_187, "text": 76_896}  # parameters of the presets of earlier work
+SENSES, CELLS_A_TOKEN, TOKENS = 3, 18, 50  # grids of a moment; of each, cells of a token, and tokens
 DOUBLE = 8  # bytes of a float64
 _SOUND_AROUND, _SIGHT_AROUND = 3 * SIDE, 25  # levels that the linear decoder sees
 
@@ -48,12 +61,44 @@ def sound_list(config: SoundListConfig) -> Counts:
     return total
 
 
+def joint(config: JointConfig) -> Counts:
+    """`CommonSpace`."""
+    dim, width = config.dim, config.width
+    total = Counts(others=SENSES * dim * (TOKENS + 1) + 2 * SENSES) + blocks(config, config.layers)
+    for _ in range(SENSES):
+        total += linear(CELLS_A_TOKEN * CODES, dim)
+        total += Counts(others=dim * width * CELLS_A_TOKEN + width)
+        total += _cells(width, config.blocks)
+    return total + Counts(buffers=SENSES * (CODES * (CODES + 1) ** 3 + SIDE * SIDE * (CODES + 1) * CODES + 1))
+
+
+def next_grid(config: NextGridConfig, action: dict[str, Any] | None) -> Counts:
+    """`NextGrid`."""
+    width, total = config.width, Counts(others=2, buffers=2 * CODES * CODES * (CODES + 1) ** 2)
+    if action is not None:
+        total += linear(action["size"], width, bias=action["kind"] == "continuous")
+    total += linear(9 * (2 * CODES + 1), width) + _cells(width, config.blocks)
+    for _ in range(config.blocks):
+        total += _block(width, 9)
+    return total
+
+
+def _cells(width: int, blocks: int) -> Counts:
+    """`CellNetwork`."""
+    total = linear(15 * (CODES + 1), width) + linear(width, CODES)
+    for _ in range(blocks):
+        total += _block(width, 6)
+    return total
+
+
 def models(settings: PuzzleSettings) -> dict[str, Counts]:
     """Folder of each trained model, below results/ -> its numbers."""
     return {
         **{f"puzzle/{sense}_legacy": Counts(others=count) for sense, count in LEGACY.items()},
         "puzzle/sound_list": sound_list(settings.puzzle.sound_list),
         "puzzle/sound": sound_map(settings.puzzle.sound),
+        "puzzle/joint": joint(settings.puzzle.joint),
+        "puzzle/next": next_grid(settings.puzzle.next, recorded(settings.data).action),
         "puzzle/sight": sight_map(settings.puzzle.sight, picture_size(settings)),
     }
 

@@ -149,9 +149,9 @@ MUTANTS = (
     ),
     Mutant(
         "what moves counts as still",
-        "puzzle/evaluation/puzzle_sight.py",
-        ".max(2) > 0.5 / WHITE",
-        ".max(2) > 5 / WHITE",
+        "puzzle/sight_map.py",
+        ".amax(2) > 0.5 / WHITE",
+        ".amax(2) > 5 / WHITE",
         ("test_maps.py::test_a_cell_is_still_where_none_of_its_own_pixels_changes",),
     ),
     Mutant(

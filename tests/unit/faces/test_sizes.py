@@ -49,6 +49,8 @@ ODD: dict[str, dict[str, Any]] = {
             "sound": {"width": 24, "blocks": 1},
             "sight": {"width": 20, "blocks": 3},
             "sound_list": {"width": 24, "blocks": 3},
+            "next": {"width": 20, "blocks": 2},
+            "joint": {"dim": 48, "heads": 3, "layers": 1, "width": 12, "blocks": 3},
         },
     },
     "frozen parts, wide frames, an average": {

@@ -13,7 +13,6 @@ from safetensors.torch import load_file, save_file
 from toy_puzzles import SIGHT, SOUND, fitted, pictures, sight_puzzle, sound_puzzle
 
 from sensorium.puzzle.config import SIDE, SOUND_RATE
-from sensorium.puzzle.evaluation import puzzle_sight
 from sensorium.puzzle.grid import write_grids
 from sensorium.puzzle.map_code import ENDS, MapCode
 from sensorium.puzzle.map_learner import MapLearner, squared
@@ -212,7 +211,7 @@ def test_a_cell_is_still_where_none_of_its_own_pixels_changes() -> None:
         after = before.copy()
         after[0, 1, (7 + EDGE) * pixels, (9 + EDGE) * pixels] += 1 / 255
         after[1, :, 0] = 1 - after[1, :, 0]  # the rim has no cells
-        moved = ~puzzle_sight.still_cells(model, before, after)
+        moved = ~model.still(torch.from_numpy(before), torch.from_numpy(after)).numpy()
         assert np.argwhere(moved).tolist() == [[0, 7, 9]]
 
 

@@ -35,10 +35,10 @@ from sensorium.evaluation.contract import DATA, Evaluation, Input, Result
 from sensorium.evaluation.harness import Bench, WindowPool
 from sensorium.evaluation.scores import psnr, squared_error
 from sensorium.evaluation.statistics import measure
-from sensorium.puzzle.config import CODES, PICTURE, SIDE, PuzzleSightConfig
+from sensorium.puzzle.config import CODES, SIDE, PuzzleSightConfig
 from sensorium.puzzle.evaluation import comparison, maps
 from sensorium.puzzle.legacy import LegacySight
-from sensorium.puzzle.sight_map import EDGE, LUMA, SightMap
+from sensorium.puzzle.sight_map import LUMA, SightMap
 from sensorium.randomness import stable_seed
 
 REVISION = 2
@@ -132,19 +132,13 @@ def changes_where_still(bench: Bench, model: SightMap, config: PuzzleSightConfig
         bench.run(pool, rows, lambda batch, frame=frame: model.view({"video": batch["video"][:, frame : frame + 1]}))
         for frame in (0, 1)
     )
-    still = still_cells(model, before, after)
+    still = model.still(torch.from_numpy(before), torch.from_numpy(after)).numpy()
     changed = maps.encode(bench, model, before) != maps.encode(bench, model, after)
     return {
         "still_cells": float(still.mean()),
         "changed_where_still": float(changed[still].mean()) if still.any() else 0.0,
         "changed": float(changed.mean()),
     }
-
-
-def still_cells(model: SightMap, before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Cells of which no pixel differs between two pictures [n, 3, H, W]: bool [n, SIDE, SIDE]."""
-    moved = np.abs(model.to_places(torch.from_numpy(after - before)).numpy()).max(2) > 0.5 / WHITE
-    return np.asarray(~moved.reshape(-1, PICTURE, PICTURE)[:, EDGE:-EDGE, EDGE:-EDGE])
 
 
 def unlearned_pictures(seen: maps.MapViews) -> dict[str, np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -26,6 +27,9 @@ sys.dont_write_bytecode = False
 # Small tensors gain nothing from threads, and tests share the machine with the processes they start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# What is imported and collected stays; searching it for garbage, again and again, takes a quarter of that time.
+gc.disable()
+
 ROOT = Path(__file__).parents[1]
 # What a clone holds of the workflow; links are copied as links.
 CLONED = ("Snakefile", "rules", "workflow", "config", "profiles", "local", "slurm", "src", "packages")
@@ -39,7 +43,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 # Fixtures that take minutes -> the files whose tests use them, which one worker runs.
 SHARED = {
-    "tiny": ("test_how_to_add.py", "test_kill.py", "test_memory.py", "test_ranks.py", "test_tiny.py"),
     "engine": ("test_entrypoint.py", "test_image.py"),
     "every_artifact": (
         "test_disagreeing_artifacts.py",
@@ -107,6 +110,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             for item in items:
                 if item.get_closest_marker("gpu"):
                     item.add_marker(pytest.mark.skip(reason="no CUDA device is visible"))
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

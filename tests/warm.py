@@ -44,7 +44,9 @@ PRELOADED = {  # by program
 }
 OWN = ("sensorium", "snakemake_executor_plugin_submitit")
 # Variables that no preloaded package reads while it is imported; each command has its own.
-FREE = ("PATH", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PYTEST_CURRENT_TEST", "XDG_CACHE_HOME")
+FREE = {"PATH", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PYTEST_CURRENT_TEST", "XDG_CACHE_HOME"}
+FREE |= {"ENVIRONMENT", "CUDA_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL", "ROCR_VISIBLE_DEVICES"}  # of a job of SLURM
+FREE_OF_JOBS = ("SLURM_", "SUBMITIT_", "SNAKEMAKE_")  # how their names begin
 MESSAGE = 1 << 20  # bytes of a command with its environment, at most
 
 
@@ -113,7 +115,11 @@ def start(
 
 def _ask(name: str, request: dict[str, Any], descriptors: Sequence[int]) -> None:
     """Have the server of a program, and of the request's environment, start it."""
-    fixed = {name: value for name, value in request["environment"].items() if name not in FREE}
+    fixed = {
+        name: value
+        for name, value in request["environment"].items()
+        if name not in FREE and not name.startswith(FREE_OF_JOBS)
+    }
     server = _server(name, tuple(sorted(fixed.items())))
     socket.send_fds(server, [json.dumps(request).encode()], descriptors)
 

@@ -46,7 +46,7 @@ OWN = ("sensorium", "snakemake_executor_plugin_submitit")
 # Variables that no preloaded package reads while it is imported; each command has its own.
 FREE = {"PATH", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PYTEST_CURRENT_TEST", "XDG_CACHE_HOME"}
 FREE |= {"ENVIRONMENT", "CUDA_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL", "ROCR_VISIBLE_DEVICES"}  # of a job of SLURM
-FREE_OF_JOBS = ("SLURM_", "SUBMITIT_", "SNAKEMAKE_")  # how their names begin
+FREE_OF_CLUSTERS = ("SLURM_", "SBATCH_", "SQUEUE_", "SUBMITIT_", "SNAKEMAKE_")  # how their names begin
 MESSAGE = 1 << 20  # bytes of a command with its environment, at most
 
 
@@ -118,7 +118,7 @@ def _ask(name: str, request: dict[str, Any], descriptors: Sequence[int]) -> None
     fixed = {
         name: value
         for name, value in request["environment"].items()
-        if name not in FREE and not name.startswith(FREE_OF_JOBS)
+        if name not in FREE and not name.startswith(FREE_OF_CLUSTERS)
     }
     server = _server(name, tuple(sorted(fixed.items())))
     socket.send_fds(server, [json.dumps(request).encode()], descriptors)

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from private_slurm import PrivateSlurm
 
+import warm
+
 RESOURCES = "slurm_partition=main slurm_account=science".split()
 # Quick answers: tests wait for every one of them.
 SUBMITIT = (
@@ -39,10 +41,10 @@ class Run:
         self._places = [str(place) for place in (*programs, slurm.bin, Path(sys.executable).parent)]
         self._slurm = slurm
         self._log = folder / "main.log"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: warm.Process | None = None
 
     def start(self, *words: str, **variables: str) -> Run:
-        """Start a command in a process group of its own, as a terminal does, with further variables."""
+        """Start Snakemake warm, in a process group of its own, as a terminal does, with further variables."""
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("SLURM_")},
             "PATH": os.pathsep.join([*self._places, os.environ["PATH"]]),
@@ -51,10 +53,7 @@ class Run:
             "XDG_CACHE_HOME": str(self.folder.parent / "cache"),
             **variables,
         }
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                words, cwd=self.folder, env=environment, stdout=log, stderr=log, start_new_session=True
-            )
+        self._process = warm.start(words, self.folder, environment, self._log, session=True)
         return self
 
     def wait(self, seconds: float = 240) -> int:

@@ -52,10 +52,19 @@ SHARED = {
     ),
 }
 TOGETHER = {file: fixture for fixture, files in SHARED.items() for file in files}
-# Groups and folders that begin first, in this order: they take longest, and while some wait, for packages or for
-# SLURM, others compute. Those beyond the first few give way to them.
-FIRST = ("engine", "tiny", "tests/cluster", "every_artifact", "tests/mutations", "tests/workflow")
+# Groups, files and folders that begin first, in this order: they take longest, and while some wait, for packages or for
+# SLURM, others compute. Those beyond the first few give way to them. Files of few long tests stand before files of many
+# short ones, so that none of them ends alone.
+FIRST = ("engine", "tests/workflow/test_tiny.py", "tests/cluster/test_sensorium.py", "tests/cluster", "every_artifact")
 GIVE_WAY = FIRST.index("every_artifact")
+FIRST += ("tests/workflow", "tests/mutations", "tests/unit/generation/test_control.py")
+FIRST += (
+    "tests/unit/faces/test_evaluations.py",
+    "tests/unit/generation/test_dreams.py",
+    "tests/edges/test_campaign.py",
+)
+FIRST += ("tests/unit/generation/test_dynamics_learner.py", "tests/unit/faces/test_babbling_study.py")
+FIRST += ("tests/unit/puzzle/test_puzzle_stage.py", "tests/unit/perception/test_joint.py", "tests/unit/generation")
 
 
 class TogetherScheduling(LoadScopeScheduling):

@@ -214,10 +214,12 @@ def _end(process: subprocess.Popen[bytes], connection: socket.socket) -> None:
 
 def _serve(number: int, preloaded: Sequence[str]) -> tuple[dict[str, Any], list[int]]:
     """Fork for each request until the socket is closed; returns only in the forks, with their request and streams."""
+    gc.disable()  # nothing that is imported is garbage
     for name in preloaded:
         importlib.import_module(name)
     assert not [name for name in sys.modules if name.partition(".")[0] in OWN]
     gc.freeze()  # a collection in a fork would write to, and so copy, every page of what was imported
+    gc.enable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests, which end this by closing the socket
     with socket.socket(fileno=number) as control, selectors.DefaultSelector() as selector:
         selector.register(control, selectors.EVENT_READ)

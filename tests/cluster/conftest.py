@@ -41,7 +41,7 @@ def toy(slurm: PrivateSlurm, tmp_path: Path) -> Iterator[Run]:
     if run.running:
         run.signal(signal.SIGKILL)
     slurm.says("scancel", "--me")
-    run.until(lambda: not slurm.queue(), "no job is left, for the next test finds its own as the only one", 60)
+    slurm.until_idle()  # the next test takes the only job of the queue for its own
 
 
 @pytest.fixture

@@ -74,10 +74,10 @@ def ask_to_stop(run: Run, slurm: PrivateSlurm, rule: str, folder: Path, times: i
     job = job_ids(run, rule)[-1]
     for number in range(times):
         before = progress(folder)
-        run.until(lambda before=before: progress(folder) > before, f"{rule} makes progress", 240)
+        run.until(lambda before=before: progress(folder) > before, f"{rule} makes progress", 600)
         subprocess.run([slurm.bin / "scancel", "--signal=USR2", job], check=True)
         past = f".snakemake/submitit/runs/{rule}.*/requeues"
-        run.until(lambda past=past, number=number: requeues(run, past) > number, "a requeue")
+        run.until(lambda past=past, number=number: requeues(run, past) > number, "a requeue", 600)
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +133,7 @@ def test_two_nodes_with_two_ranks_each(finished, slurm):
     earlier = len(job_ids(finished, "train_encoder"))
     finished.until(lambda: len(job_ids(finished, "train_encoder")) > earlier, "submission")
     ask_to_stop(finished, slurm, "train_encoder", finished.folder / "results/encoders/vision", 1)
-    assert finished.wait(400) == 0, finished.log[-5000:]
+    assert finished.wait(1200) == 0, finished.log[-5000:]
     job = job_ids(finished, "train_encoder")[-1]
     asked = dict(part.split("=") for part in slurm.booked("ReqTRES", job)[0][0].split(","))
     assert (asked["node"], asked["gres/gpu"]) == ("2", "4")

@@ -53,18 +53,13 @@ SHARED = {
 }
 TOGETHER = {file: fixture for fixture, files in SHARED.items() for file in files}
 # Groups, files and folders that begin first, in this order: they take longest, and while some wait, for packages or for
-# SLURM, others compute. Those beyond the first few give way to them. Files of few long tests stand before files of many
-# short ones, so that none of them ends alone.
+# SLURM, others compute. Those beyond the first few give way to them. Rooms of long tests stand before those of short
+# ones, so that no long one ends alone.
 FIRST = ("engine", "tests/workflow/test_tiny.py", "tests/cluster/test_sensorium.py", "tests/cluster", "every_artifact")
 GIVE_WAY = FIRST.index("every_artifact")
-FIRST += ("tests/workflow", "tests/mutations", "tests/unit/generation/test_control.py")
-FIRST += (
-    "tests/unit/faces/test_evaluations.py",
-    "tests/unit/generation/test_dreams.py",
-    "tests/edges/test_campaign.py",
-)
-FIRST += ("tests/unit/generation/test_dynamics_learner.py", "tests/unit/faces/test_babbling_study.py")
-FIRST += ("tests/unit/puzzle/test_puzzle_stage.py", "tests/unit/perception/test_joint.py", "tests/unit/generation")
+FIRST += ("tests/workflow", "tests/mutations", "tests/edges/test_campaign.py", "tests/edges/test_locks.py")
+FIRST += ("tests/edges/test_cuda.py", "tests/unit/generation", "tests/unit/faces", "tests/unit/perception")
+FIRST += ("tests/unit/puzzle", "tests/unit/agent", "tests/unit/music", "tests/edges")
 
 
 class TogetherScheduling(LoadScopeScheduling):

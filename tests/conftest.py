@@ -173,12 +173,15 @@ def command() -> Callable[..., subprocess.CompletedProcess[str]]:
 
 @pytest.fixture(scope="session")
 def warm_command() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """The same for `snakemake ...` alone, in a process that starts warm: for what is no test of the start itself."""
+    """The same for `snakemake ...` alone, in a process that starts warm: for what is no test of the start itself.
+
+    Where many commands run in a copy that stays `unchanged`, they start with its sources.
+    """
 
     def run(
-        folder: Path, *words: str, path: Path | None = None, timeout: float = 600
+        folder: Path, *words: str, path: Path | None = None, timeout: float = 600, unchanged: bool = False
     ) -> subprocess.CompletedProcess[str]:
-        return warm.run(words, folder, surroundings(folder, path), timeout)
+        return warm.run(words, folder, surroundings(folder, path), timeout, unchanged=unchanged)
 
     return run
 

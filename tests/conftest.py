@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -26,6 +27,9 @@ sys.dont_write_bytecode = False
 # Small tensors gain nothing from threads, and tests share the machine with the processes they start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# What is imported and collected stays; searching it for garbage, again and again, takes a quarter of that time.
+gc.disable()
+
 ROOT = Path(__file__).parents[1]
 # What a clone holds of the workflow; links are copied as links.
 CLONED = ("Snakefile", "rules", "workflow", "config", "profiles", "local", "slurm", "src", "packages")
@@ -39,7 +43,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 # Fixtures that take minutes -> the files whose tests use them, which one worker runs.
 SHARED = {
-    "tiny": ("test_how_to_add.py", "test_kill.py", "test_memory.py", "test_ranks.py", "test_tiny.py"),
     "engine": ("test_entrypoint.py", "test_image.py"),
     "every_artifact": (
         "test_disagreeing_artifacts.py",
@@ -49,10 +52,14 @@ SHARED = {
     ),
 }
 TOGETHER = {file: fixture for fixture, files in SHARED.items() for file in files}
-# Groups and folders that begin first, in this order: they take longest, and while some wait, for packages or for
-# SLURM, others compute. Those beyond the first few give way to them.
-FIRST = ("engine", "tiny", "tests/cluster", "every_artifact", "tests/mutations", "tests/workflow")
+# Groups, files and folders that begin first, in this order: they take longest, and while some wait, for packages or for
+# SLURM, others compute. Those beyond the first few give way to them. Rooms of long tests stand before those of short
+# ones, so that no long one ends alone.
+FIRST = ("engine", "tests/workflow/test_tiny.py", "tests/cluster/test_sensorium.py", "tests/cluster", "every_artifact")
 GIVE_WAY = FIRST.index("every_artifact")
+FIRST += ("tests/workflow", "tests/mutations", "tests/edges/test_campaign.py", "tests/edges/test_locks.py")
+FIRST += ("tests/edges/test_cuda.py", "tests/unit/generation", "tests/unit/faces", "tests/unit/perception")
+FIRST += ("tests/unit/puzzle", "tests/unit/agent", "tests/unit/music", "tests/edges")
 
 
 class TogetherScheduling(LoadScopeScheduling):
@@ -109,6 +116,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                     item.add_marker(pytest.mark.skip(reason="no CUDA device is visible"))
 
 
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
+
+
 @pytest.fixture(scope="session")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Make a copy of the repository's workflow under a name."""
@@ -161,12 +173,15 @@ def command() -> Callable[..., subprocess.CompletedProcess[str]]:
 
 @pytest.fixture(scope="session")
 def warm_command() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """The same for `snakemake ...` alone, in a process that starts warm: for what is no test of the start itself."""
+    """The same for `snakemake ...` alone, in a process that starts warm: for what is no test of the start itself.
+
+    Where many commands run in a copy that stays `unchanged`, they start with its sources.
+    """
 
     def run(
-        folder: Path, *words: str, path: Path | None = None, timeout: float = 600
+        folder: Path, *words: str, path: Path | None = None, timeout: float = 600, unchanged: bool = False
     ) -> subprocess.CompletedProcess[str]:
-        return warm.run(words, folder, surroundings(folder, path), timeout)
+        return warm.run(words, folder, surroundings(folder, path), timeout, unchanged=unchanged)
 
     return run
 

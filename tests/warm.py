@@ -1,10 +1,11 @@
 """Processes that start warm: forks of one that has imported other people's packages, which takes seconds.
 
 A fresh `snakemake` spends half of a dry run on imports; a fresh training or pytest spends more on them than on a few
-steps. A server imports the packages of PRELOADED once, never this repository's own. Each command is a fork of it and
-becomes what a fresh process would be: script, arguments, folder, environment, PYTHONPATH, umask, streams, signals and
-group are its own, and it ends as the interpreter ends. What a package may read from its environment while it is
-imported is the same, because each environment has its own server (but for FREE).
+steps. A server imports the packages of PRELOADED once, never this repository's own but in a copy that is said to stay
+`unchanged`. Each command is a fork of it and becomes what a fresh process would be: script, arguments, folder,
+environment, PYTHONPATH, umask, streams, signals and group are its own, and it ends as the interpreter ends. What a
+package may read from its environment while it is imported is the same, because each environment has its own server (but
+for FREE).
 
 One thing a fork shares with its siblings: the order of sets of strings (the seed of Python's hashes). Tests of
 start-up itself, and of whether two processes reach the same bits, start fresh processes.
@@ -43,8 +44,12 @@ PRELOADED = {  # by program
     "pytest": ["pytest", "hypothesis", "xdist.scheduler", *TORCH, "skimage.metrics", "pymunk", "ale_py"],
 }
 OWN = ("sensorium", "snakemake_executor_plugin_submitit")
+# Also imported for runs of Snakemake in a copy of the repository whose sources stay as they are.
+FROM_COPY = ("snakemake.cli", "sensorium.settings", "sensorium.planning.resources", "sensorium.ownership")
 # Variables that no preloaded package reads while it is imported; each command has its own.
-FREE = ("PATH", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PYTEST_CURRENT_TEST", "XDG_CACHE_HOME")
+FREE = {"PATH", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PYTEST_CURRENT_TEST", "XDG_CACHE_HOME"}
+FREE |= {"ENVIRONMENT", "CUDA_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL", "ROCR_VISIBLE_DEVICES"}  # of a job of SLURM
+FREE_OF_CLUSTERS = ("SLURM_", "SBATCH_", "SQUEUE_", "SUBMITIT_", "SNAKEMAKE_")  # how their names begin
 MESSAGE = 1 << 20  # bytes of a command with its environment, at most
 
 
@@ -82,7 +87,13 @@ class Process:
 
 
 def start(
-    words: Sequence[str | Path], folder: Path, environment: Mapping[str, str], output: Path, *, session: bool = False
+    words: Sequence[str | Path],
+    folder: Path,
+    environment: Mapping[str, str],
+    output: Path,
+    *,
+    session: bool = False,
+    unchanged: bool = False,
 ) -> Process:
     """Start a Python program of PRELOADED that is found on the environment's PATH.
 
@@ -92,6 +103,7 @@ def start(
         environment: all that it sees.
         output: file to which it appends stdout and stderr; stdin is empty.
         session: whether it heads a session of its own, and so a group that can be killed as a whole.
+        unchanged: whether the sources on PYTHONPATH stay as they are: then FROM_COPY is imported beforehand, too.
     """
     argv = list(map(str, words))
     program = shutil.which(argv[0], path=environment["PATH"])
@@ -104,6 +116,7 @@ def start(
         "environment": dict(environment),
         "umask": mask,
         "session": session,
+        "unchanged": unchanged,
     }
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs, output.open("ab") as written, open(os.devnull, "rb") as nothing:
@@ -113,8 +126,15 @@ def start(
 
 def _ask(name: str, request: dict[str, Any], descriptors: Sequence[int]) -> None:
     """Have the server of a program, and of the request's environment, start it."""
-    fixed = {name: value for name, value in request["environment"].items() if name not in FREE}
-    server = _server(name, tuple(sorted(fixed.items())))
+    fixed = {
+        name: value
+        for name, value in request["environment"].items()
+        if name not in FREE and not name.startswith(FREE_OF_CLUSTERS)
+    }
+    folder = None
+    if request.get("unchanged"):  # Snakemake notes its folder, too, when it is imported
+        fixed["PYTHONPATH"], folder = request["environment"]["PYTHONPATH"], request["folder"]
+    server = _server(name, tuple(sorted(fixed.items())), folder)
     socket.send_fds(server, [json.dumps(request).encode()], descriptors)
 
 
@@ -168,15 +188,20 @@ def stand_in(program: Path, folder: Path) -> None:
 
 
 def run(
-    words: Sequence[str | Path], folder: Path, environment: Mapping[str, str], timeout: float
+    words: Sequence[str | Path],
+    folder: Path,
+    environment: Mapping[str, str],
+    timeout: float,
+    *,
+    unchanged: bool = False,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end; stdout holds what it wrote to stdout and stderr.
+    """Run a command to its end, see `start`; stdout holds what it wrote to stdout and stderr.
 
     Raises:
         subprocess.TimeoutExpired: if it took longer than `timeout` seconds; it is dead then.
     """
     with tempfile.NamedTemporaryFile(prefix="warm-") as written:
-        process = start(words, folder, environment, Path(written.name))
+        process = start(words, folder, environment, Path(written.name), unchanged=unchanged)
         try:
             code = process.wait(timeout)
         except subprocess.TimeoutExpired as late:
@@ -188,14 +213,14 @@ def run(
 
 
 @functools.cache
-def _server(name: str, environment: tuple[tuple[str, str], ...]) -> socket.socket:
-    """Start the server of a program and of an environment; it ends when the socket is closed, as at our end."""
+def _server(name: str, environment: tuple[tuple[str, str], ...], copy: str | None) -> socket.socket:
+    """Start the server of a program, environment and copy; it ends when the socket is closed, as at our end."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    argv = [sys.executable, __file__, str(theirs.fileno()), *PRELOADED[name]]
+    argv = [sys.executable, __file__, str(theirs.fileno()), *PRELOADED[name], *(FROM_COPY if copy else ())]
     nothing = subprocess.DEVNULL
     with theirs:
         process = subprocess.Popen(
-            argv, env=dict(environment), stdin=nothing, stdout=nothing, pass_fds=[theirs.fileno()]
+            argv, cwd=copy, env=dict(environment), stdin=nothing, stdout=nothing, pass_fds=[theirs.fileno()]
         )
     atexit.register(_end, process, ours)
     return ours
@@ -208,10 +233,13 @@ def _end(process: subprocess.Popen[bytes], connection: socket.socket) -> None:
 
 def _serve(number: int, preloaded: Sequence[str]) -> tuple[dict[str, Any], list[int]]:
     """Fork for each request until the socket is closed; returns only in the forks, with their request and streams."""
+    gc.disable()  # nothing that is imported is garbage
     for name in preloaded:
         importlib.import_module(name)
-    assert not [name for name in sys.modules if name.partition(".")[0] in OWN]
+    if not set(FROM_COPY) & set(preloaded):
+        assert not [name for name in sys.modules if name.partition(".")[0] in OWN]
     gc.freeze()  # a collection in a fork would write to, and so copy, every page of what was imported
+    gc.enable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests, which end this by closing the socket
     with socket.socket(fileno=number) as control, selectors.DefaultSelector() as selector:
         selector.register(control, selectors.EVENT_READ)

@@ -41,6 +41,7 @@ def toy(slurm: PrivateSlurm, tmp_path: Path) -> Iterator[Run]:
     if run.running:
         run.signal(signal.SIGKILL)
     slurm.says("scancel", "--me")
+    slurm.until_idle()  # the next test takes the only job of the queue for its own
 
 
 @pytest.fixture

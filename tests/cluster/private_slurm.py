@@ -240,6 +240,14 @@ class PrivateSlurm:
         """Id, name and state of each job in the queue."""
         return [line.split("|") for line in self._run("squeue", "--noheader", "--format=%i|%j|%T").splitlines()]
 
+    def until_idle(self) -> None:
+        """Wait until no job is left in the queue.
+
+        Raises:
+            ClusterError: if one is after two minutes.
+        """
+        self._wait_for(lambda: not self.queue(), "slurmctld", 120)
+
     def control(self, *words: str) -> str:
         """Run scontrol.
 

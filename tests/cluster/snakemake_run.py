@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from private_slurm import PrivateSlurm
 
+import warm
+
 RESOURCES = "slurm_partition=main slurm_account=science".split()
 # Quick answers: tests wait for every one of them.
 SUBMITIT = (
@@ -25,30 +27,33 @@ SUBMITIT = (
 class Run:
     """A Snakemake process on the private cluster, in a folder of its own.
 
+    Args:
+        slurm: the cluster.
+        folder: it works in.
+        programs: folders to put first on PATH.
+
     Attributes:
         folder: it works in.
     """
 
-    def __init__(self, slurm: PrivateSlurm, folder: Path) -> None:
+    def __init__(self, slurm: PrivateSlurm, folder: Path, *programs: Path) -> None:
         self.folder = folder
+        self._places = [str(place) for place in (*programs, slurm.bin, Path(sys.executable).parent)]
         self._slurm = slurm
         self._log = folder / "main.log"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: warm.Process | None = None
 
     def start(self, *words: str, **variables: str) -> Run:
-        """Start a command in a process group of its own, as a terminal does, with further variables."""
+        """Start Snakemake warm, in a process group of its own, as a terminal does, with further variables."""
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("SLURM_")},
-            "PATH": os.pathsep.join([str(self._slurm.bin), str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "PATH": os.pathsep.join([*self._places, os.environ["PATH"]]),
             "OMP_NUM_THREADS": "1",
             "SENSORIUM_ALLOW_CPU": "1",  # the GPUs of the private cluster compute nothing
             "XDG_CACHE_HOME": str(self.folder.parent / "cache"),
             **variables,
         }
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                words, cwd=self.folder, env=environment, stdout=log, stderr=log, start_new_session=True
-            )
+        self._process = warm.start(words, self.folder, environment, self._log, session=True)
         return self
 
     def wait(self, seconds: float = 240) -> int:

@@ -90,7 +90,7 @@ def test_ctrl_c_leaves_nothing_behind(begun, slurm):
     until_counting(begun)
     begun.signal(signal.SIGINT)
     assert begun.wait() == 1, begun.log
-    begun.until(lambda: not slurm.queue(), "every job is gone")
+    slurm.until_idle()
     assert len(starts(begun)) == 1
     begun.run(*WORK, *config(steps=STEPS))  # and it can go on
     assert counted(begun) == list(range(1, STEPS + 1))

@@ -38,7 +38,9 @@ def test_promised_command(fresh, command, words, expected):
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("preset", PRESETS)
 def test_dry_run_of_every_profile_and_preset(fresh, warm_command, profile, preset):
-    result = warm_command(fresh, *f"snakemake --profile {profile} -n --configfile config/{preset}.yaml".split())
+    result = warm_command(
+        fresh, *f"snakemake --profile {profile} -n --configfile config/{preset}.yaml".split(), unchanged=True
+    )
     assert result.returncode == 0, result.stdout
     assert "summary" in result.stdout
     probed = "Probing the vision encoder" in result.stdout
@@ -159,7 +161,7 @@ def test_catalog_entry_includes_the_workflow(fresh, command):
     ],
 )
 def test_bad_configuration_stops_the_dry_run(fresh, warm_command, override, named):
-    result = warm_command(fresh, "snakemake", "-n", "--config", override)
+    result = warm_command(fresh, "snakemake", "-n", "--config", override, unchanged=True)
     assert result.returncode == 1
     for word in named:
         assert word in result.stdout, result.stdout
@@ -176,7 +178,7 @@ def test_bad_configuration_stops_the_dry_run(fresh, warm_command, override, name
     ],
 )
 def test_a_line_can_be_switched_off(fresh, warm_command, off, gone, kept):
-    result = warm_command(fresh, "snakemake", "-n", "--config", f"lines={{{off}: false}}")
+    result = warm_command(fresh, "snakemake", "-n", "--config", f"lines={{{off}: false}}", unchanged=True)
     assert result.returncode == 0, result.stdout
     assert gone not in result.stdout
     assert kept in result.stdout

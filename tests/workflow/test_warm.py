@@ -84,6 +84,18 @@ def test_each_draws_numbers_of_its_own(program: Path, tmp_path: Path) -> None:
     assert not set(first) & set(second)
 
 
+def test_where_the_sources_stay_it_has_imported_them_in_their_folder(program: Path, tmp_path: Path) -> None:
+    write(program, PROGRAM)
+    given = environment(program) | {"PYTHONPATH": str(Path(__file__).parents[2] / "src")}
+    lines = warm.run(["snakemake"], tmp_path, given, 60, unchanged=True).stdout.splitlines()
+    seen = json.loads(next(line for line in lines if line.startswith("{")))
+    assert {"sensorium.settings", "snakemake.cli"} < set(seen["own"])
+    assert seen["environment"] == given
+    assert seen["folder"] == str(tmp_path)
+    write(program, f"#!{sys.executable}\nfrom snakemake import cli\nprint(cli.__name__)\n")
+    assert warm.run(["snakemake"], tmp_path, given, 60, unchanged=True).stdout == "snakemake.cli\n"
+
+
 def test_how_it_ends(program: Path, tmp_path: Path) -> None:
     write(program, f"#!{sys.executable}\nimport os, sys, time\nexec(sys.argv[1])\n")
     given = environment(program)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import importlib
 import os
 import subprocess
@@ -11,7 +12,7 @@ import sys
 import pytest
 
 from sensorium.artifacts import ArtifactError
-from sensorium.cli import main
+from sensorium.cli import _imported, main
 from sensorium.config import ConfigurationError
 from sensorium.data.quarantine import BadDataError
 from sensorium.evaluation.statistics import StatisticsError
@@ -161,3 +162,18 @@ def test_help_answers_without_torch():
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert "75" in result.stdout
+
+
+def test_imports_and_the_end_are_not_searched_for_garbage(stage, monkeypatch, tmp_path):
+    """Which takes a third of a short program's time; its work is searched, and so is the process of a caller."""
+    (tmp_path / "imported.py").write_text("import gc\nENABLED = gc.isenabled()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert not _imported("imported").ENABLED
+    seen, frozen = [], []
+    stage(lambda argv: seen.append(gc.isenabled()))
+    monkeypatch.setattr(gc, "freeze", lambda: frozen.append(len(seen)))
+    assert code_of("summary") == 0
+    monkeypatch.setattr(sys, "argv", ["sensorium", "summary"])
+    with pytest.raises(SystemExit):
+        main()
+    assert (seen, frozen) == ([True, True], [2])

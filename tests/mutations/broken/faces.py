@@ -55,4 +55,19 @@ MUTANTS = (
         ("test_footprint.py::test_what_autograd_keeps_of_two_layers_is_counted_by_hand",),
         cheap=True,
     ),
+    Mutant(
+        "imports that are searched for garbage",
+        "cli.py",
+        "    gc.disable()\n",
+        "",
+        ("test_cli.py::test_imports_and_the_end_are_not_searched_for_garbage",),
+        cheap=True,
+    ),
+    Mutant(
+        "an end that searches everything for garbage",
+        "cli.py",
+        "    if whole_process:\n        gc.freeze()",
+        "    if False:\n        gc.freeze()",
+        ("test_cli.py::test_imports_and_the_end_are_not_searched_for_garbage",),
+    ),
 )

@@ -134,8 +134,8 @@ MUTANTS = (
     ),
     Mutant(
         "a picture that stands still is a film",
-        "data/media.py",
-        "if 2 * pictures.still > pictures.looked:",
+        "data/picture_levels.py",
+        "if 2 * self.still > self.looked:",
         "if False:",
         (ODD,),
     ),

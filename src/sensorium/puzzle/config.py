@@ -56,7 +56,6 @@ class SightMapConfig(MapConfig):
     """The map of a picture."""
 
     width: Width = Field(64, ge=8, description="channels of the networks that learn the corrections")
-    correction: float = Field(1.0, gt=0, le=9, description="largest correction of a code, in levels")
     data: VisionData | None = Field(None, description="pictures of its own to learn from and be judged on; null: data")
     training: PlainTraining = Training(steps=2000, batch=32, lr=2e-3, warmup=40)
 
@@ -97,8 +96,8 @@ class JointConfig(Transformer):
 class NextGridConfig(Section):
     """The next grid of sight from the last two and the action."""
 
-    width: Width = Field(48, ge=8, description="channels of both its networks")
-    blocks: Depth = Field(3, ge=1, description="residual blocks of each")
+    width: Width = Field(32, ge=8, description="channels of both its networks")
+    blocks: Depth = Field(2, ge=1, description="residual blocks of each")
     moments: int = Field(4000, ge=64, description="frames of training recordings that it learns to predict")
     training: PlainTraining = Training(steps=300, batch=24, lr=2e-3, warmup=40)
 

@@ -139,8 +139,8 @@ rule puzzle_text:
 rule train_puzzle_joint:
     """Train the common space: one model of the grids of sound, sight and text of the same moments."""
     input:
-        data=DATA,
         **THREE_CODES,
+        data=DATA,
     output:
         manifest="results/puzzle/joint/manifest.json",
         model="results/puzzle/joint/model.safetensors",
@@ -162,8 +162,8 @@ rule train_puzzle_joint:
 rule puzzle_common:
     """Count the bits that a grid takes with and without the other two of its moment."""
     input:
-        data=DATA,
         **THREE_CODES,
+        data=DATA,
         joint="results/puzzle/joint/manifest.json",
     output:
         result="results/eval/puzzle_common.json",

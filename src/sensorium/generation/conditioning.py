@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 STEPS = 64  # of the finest sampler; step sizes are 1/64, 1/32, ... 1
 FINEST = 1 / STEPS  # step size of plain flow matching
@@ -32,6 +33,14 @@ class Conditioning:
     action: Tensor | None = None
     labelled: Tensor | None = None
     scene: Tensor | None = None
+
+    def commands(self, size: int) -> Tensor:
+        """The actions as numbers, [B, T, size]: choices as one-hot vectors, zeros where no action is used."""
+        if self.action is None or not size:
+            return self.tau.new_zeros(*self.tau.shape, size)
+        discrete = not self.action.is_floating_point()
+        numbers = F.one_hot(self.action, size).to(self.tau) if discrete else self.action.to(self.tau)
+        return numbers if self.labelled is None else numbers * self.labelled[:, None, None]
 
 
 def fourier(tau: Tensor) -> Tensor:

@@ -82,7 +82,8 @@ class Dynamics(Loadable):
         grid = math.isqrt(video) if shapes["grid"] else 0
         if grid**2 != video and (grid or config.fine_path):
             raise ValueError(f"video is {video} tokens: on a grid their number must be a square")
-        self.paths = Paths(config, self.streams, grid, channels, int(shapes.get("pixels", 1)))
+        actions = int(shapes["action"]["size"]) if shapes["action"] else 0
+        self.paths = Paths(config, self.streams, grid, channels, int(shapes.get("pixels", 1)), actions)
         self.places = nn.Parameter(0.02 * torch.randn(self.paths.count + config.registers + 2, dim))
         self.signal = nn.Sequential(nn.Linear(2 * FREQUENCIES, dim), nn.SiLU(), nn.Linear(dim, dim))
         self.sizes = nn.Embedding(int(math.log2(STEPS)) + 1, dim)
@@ -159,7 +160,7 @@ class Dynamics(Loadable):
         Returns:
             the context for T frames, of which frame t follows context frames 0 ... t.
         """
-        seen, condition = self._see(frames, given, None, keep=frames.shape[1])
+        seen, condition = self._see(frames, given, None, 1.0, keep=frames.shape[1])
         hidden = self._embed(seen.tokens, condition)
         caches = {layer: ContextCache(self.window, self.places.device) for layer in self._layers_over_time()}
         last = list(caches)[-1]
@@ -187,7 +188,7 @@ class Dynamics(Loadable):
             sharpness: of what the fine path copies (`FinePath.predict`).
         """
         carry, caches = (context.carry, context.caches) if context else (None, {})
-        seen, condition = self._see(frames, given, carry, single=context is not None)
+        seen, condition = self._see(frames, given, carry, sharpness, 0, single=context is not None)
         hidden = self._transform(self._embed(seen.tokens, condition, agent), range(len(self.blocks)), caches)
         return self._predict(hidden, seen, given.tau, 0, sharpness)
 
@@ -208,18 +209,19 @@ class Dynamics(Loadable):
         """
         fine = self.fine
         assert fine is not None
-        shape, (levels, moves), bodies, body, prior = crops.shape[:2], self._condition(given), None, None, None
+        shape, (levels, moves), bodies, body, expected = crops.shape[:2], self._condition(given), None, None, None
         scene = None if given.scene is None else given.scene.repeat_interleave(shape[1], dim=0)
         noised, tau, before = (part.flatten(0, 1) for part in (crops, given.tau, recent))
         video, last = before[:, :, : self.streams["video"]], before[:, -1, self.streams["video"] :]
         if fine.body is not None and felt is not None:
-            body, prior = self.paths.feel_after(before, moves.flatten(0, 1), self.change, felt.flatten(0, 1), tau)
-            bodies, prior = (last, body.detach()), prior.map(lambda part: part.unflatten(0, shape))
+            led = self.paths.led(moves, given).flatten(0, 1)
+            body, expected = self.paths.feel_after(before, led, self.change, felt.flatten(0, 1), tau)
+            bodies, expected = (last, body.detach()), expected.map(lambda part: part.unflatten(0, shape))
             moves = moves + fine.body.condition(*bodies).view_as(moves)
         looked = fine.look(noised, video, scene, (levels + moves).flatten(0, 1), crop, bodies)
         tokens, mixture = fine.predict(looked, None, tau)
         tokens = tokens if body is None else torch.cat([tokens, body], dim=1)
-        return Prediction(tokens.unflatten(0, shape), crops.new_zeros(*shape, 0, self.dim), mixture, prior)
+        return Prediction(tokens.unflatten(0, shape), crops.new_zeros(*shape, 0, self.dim), mixture, expected)
 
     def watch(self, frames: Tensor, given: Conditioning, agent: Tensor) -> Tensor:
         """States of agent tokens at the frames of a window, [B, T, A, D], as they are where a stream keeps frames.
@@ -229,7 +231,7 @@ class Dynamics(Loadable):
             given: of these frames.
             agent: embeddings of agent tokens, [A, D].
         """
-        seen, condition = self._see(frames, given, None, keep=frames.shape[1])
+        seen, condition = self._see(frames, given, None, 1.0, keep=frames.shape[1])
         hidden = self._transform(self._embed(seen.tokens, condition, agent), range(len(self.blocks)), {})
         return self.norm(hidden)[:, :, len(self.places) :]
 
@@ -255,7 +257,7 @@ class Dynamics(Loadable):
         Returns:
             the clean tokens of the frames that are not kept, [B, T - keep, N, C]; the agent states of all frames.
         """
-        seen, condition = self._see(frames, given, memory.carry, keep)
+        seen, condition = self._see(frames, given, memory.carry, sharpness, keep)
         if keep:
             memory.carry = self.paths.after(seen, keep)
         hidden = self._embed(seen.tokens, condition, agent)
@@ -289,16 +291,11 @@ class Dynamics(Loadable):
         return self.signal(fourier(given.tau)) + self.sizes(-torch.log2(given.step_size).round().long()), moves
 
     def _see(
-        self,
-        frames: Tensor,
-        given: Conditioning,
-        carry: Carry | None,
-        keep: int = 0,
-        single: bool = False,
+        self, frames: Tensor, given: Conditioning, carry: Carry | None, power: float, keep: int, single: bool = False
     ) -> tuple[Seen, tuple[Tensor, Tensor]]:
         """What the transformer sees of frames [B, T, N, C] (`Paths.see`), and their condition, with what is felt."""
         levels, moves = self._condition(given)
-        felt = self.paths.feel(frames, given.tau, moves, self.change, carry, keep, single)
+        felt = self.paths.feel(frames, given, moves, self.change, carry, keep, single, power)
         if felt is not None and self.fine is not None and self.fine.body is not None:
             moves = moves + self.fine.body.condition(felt.before, felt.tokens)
         how = (given.scene, self.change, carry, keep, single, felt)
@@ -346,5 +343,5 @@ class Dynamics(Loadable):
         hidden = self.norm(hidden)
         states = hidden[:, :, : self.paths.count]
         tokens, mixture = self.paths.predict(states, self.read_out, seen, tau, keep, sharpness)
-        prior = None if seen.felt is None else seen.felt.prior
-        return Prediction(tokens, hidden[:, :, len(self.places) :], mixture, prior)
+        expected = None if seen.felt is None else seen.felt.expected
+        return Prediction(tokens, hidden[:, :, len(self.places) :], mixture, expected)

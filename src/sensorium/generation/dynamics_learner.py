@@ -16,7 +16,7 @@ from sensorium.generation.conditioning import FINEST, Conditioning
 from sensorium.generation.config import LAST_FRAMES, DynamicsConfig
 from sensorium.generation.dream import dream
 from sensorium.generation.dynamics import Dynamics
-from sensorium.generation.fine_objective import crop_of, draw_crops, guided, refining_loss, video_loss
+from sensorium.generation.fine_objective import crop_of, draw_crops, mending_loss, refining_loss, video_loss
 from sensorium.generation.kalman import kalman_filter
 from sensorium.generation.memory import Context
 from sensorium.generation.paths import Prediction
@@ -29,6 +29,7 @@ from sensorium.generation.shortcut_forcing import (
     signal_levels,
 )
 from sensorium.generation.tokenizers import VideoTokenizer
+from sensorium.generation.walk import Mended, walk
 from sensorium.models.cache import row_numbers, rows_of
 from sensorium.randomness import Draw, evenly
 from sensorium.training.collapse import mean_difference
@@ -91,7 +92,8 @@ class DynamicsLearner(Learner):
         losses, error = (self._from_crops if draw.step < self._on_crops else self._from_clips)(clean, batch, draw)
         if fine is not None and fine.refiner is not None:
             parts, scene = self.dynamics.split(clean), self.dynamics.encode_scene(batch["scene"])
-            losses["refined"] = refining_loss(fine, parts["video"], parts.get("body"), scene, draw).mean()
+            mended = refining_loss(fine, parts["video"], parts.get("body"), scene, draw).mean()
+            losses["refined"] = mended + losses.pop("mended", torch.zeros_like(mended))
         metrics = {name: loss.detach() for name, loss in losses.items()} | {"error_from_noise": error}
         return self.scale(losses), metrics
 
@@ -105,7 +107,8 @@ class DynamicsLearner(Learner):
         parts = [windows.cut(which, frames) for which, frames in ((alone, 1), (~alone, length)) if which.any()]
         errors = [self._errors(part) for part in parts]
         sums = {name: torch.stack([part[name] for part in errors]).sum() for name in errors[0]}
-        means = {name: total / (rows * frames) for name, total in sums.items() if name in self.dynamics.streams}
+        asked = {*self.dynamics.streams, "mended"}
+        means = {name: total / (rows * frames) for name, total in sums.items() if name in asked}
         return means, sums["from_noise"] / sums["from_noise_frames"].clamp_min(1)
 
     def _from_crops(self, clean: Tensor, batch: Batch, draw: Draw) -> tuple[dict[str, Tensor], Tensor]:
@@ -144,9 +147,8 @@ class DynamicsLearner(Learner):
         """Of the body sense of each frame, [B, T]."""
         assert self.dynamics.fine is not None
         assert self.dynamics.fine.body is not None
-        assert made.prior is not None
-        change = self.dynamics.split(self.dynamics.change)["body"]
-        return self.dynamics.fine.body.loss(prediction, target, made.prior, clean, change, weight)
+        assert made.expected is not None
+        return self.dynamics.fine.body.loss(prediction, target, made.expected, clean, weight)
 
     def _windows(self, clean: Tensor, batch: Batch, draw: Draw, alone: Tensor) -> Clips:
         """Windows with all that is drawn for them; those in `alone`, bool [B], have no context to dream."""
@@ -177,7 +179,8 @@ class DynamicsLearner(Learner):
         """
         denoised = slice(min(1, clips.clean.shape[1] - 1), None)
         levels = clips.levels.map(lambda part: part[:, denoised])
-        context = self._read(clips, slice(None), self._context_frames(clips))
+        frames, mended = self._context_frames(clips)
+        context = self._read(clips, slice(None), frames)
         noised = corrupt(clips.clean, clips.noise, clips.levels.tau)[:, denoised]
         clean = clips.clean[:, denoised]
         target = self._targets(clips, noised, levels, clean, context)
@@ -193,11 +196,25 @@ class DynamicsLearner(Learner):
             )
             if "body" in made:
                 losses["body"] = self._body_loss(prediction, made["body"], wanted["body"], true["body"], first)
+        if self.dynamics.fine is not None and self.dynamics.fine.refiner is not None:
+            losses["mended"] = self._mending(clips, mended) * self.dynamics.fine.refiner.config.every
         from_noise = (levels.tau == 0) & ~levels.bootstrapped
         return {name: loss.sum() for name, loss in losses.items()} | {
             "from_noise": (squared.detach().mean((2, 3)) * from_noise).sum(),
             "from_noise_frames": from_noise.sum(),
         }
+
+    def _mending(self, clips: Clips, mended: list[Mended]) -> Tensor:
+        """How surprising the truth is to the second pass after each frame that came to it, [n]."""
+        rows, fine = clips.dreamed.any(1), self.dynamics.fine
+        if not mended or fine is None:
+            return clips.clean.new_zeros(1)
+        clean, scene = rows_of(clips.clean, rows), self.dynamics.encode_scene(rows_of(clips.scene, rows))
+        nats = []
+        for each in mended:
+            true = self.dynamics.split(clean[:, each.number])
+            nats.append(mending_loss(fine, each.dreamed, each.own, true["video"], true.get("body"), scene))
+        return torch.cat(nats)
 
     def _targets(self, clips: Clips, noised: Tensor, levels: Levels, clean: Tensor, context: Context | None) -> Tensor:
         """What denoised frames should become: the data, or in bootstrapped windows what the teacher makes of them."""
@@ -212,8 +229,10 @@ class DynamicsLearner(Learner):
         made = bootstrap_target(teacher, rows_of(noised, windows), levels.map(lambda part: rows_of(part, windows)))
         return clean.clone().index_copy_(0, row_numbers(windows, clean.device), made)
 
-    def _context_frames(self, clips: Clips) -> Tensor:
+    def _context_frames(self, clips: Clips) -> tuple[Tensor, list[Mended]]:
         """Frames of each clip that are read as context, [B, T, N, C]: slightly corrupted, some of them dreamed.
+
+        With a fine path clips are walked through (`walk`). Frames that came to a second pass there are returned, too.
 
         In a dream the context is the model's own output, and less sharp than any recording. A model that was trained on
         recorded context takes that blur for real and adds to it, until nothing is left. So here it reads frames as it
@@ -222,10 +241,11 @@ class DynamicsLearner(Learner):
         """
         context, rows = self.dynamics.blur(clips.clean, clips.context_noise, clips.context_tau), clips.dreamed.any(1)
         if not rows.any():
-            return context
+            return context, []
         tau = torch.zeros_like(rows_of(clips.context_tau[:, 1:], rows))
         if self.dynamics.fine is not None:
-            return self._walked(clips, rows, context)
+            walked, mended = walk(self.dynamics, clips, rows, context)
+            return context.index_copy(0, row_numbers(rows, context.device), walked), mended
         with torch.no_grad():
             denoise = self._denoiser(clips, rows, self._read(clips, rows, context))
             made = denoise(rows_of(clips.dream_noise[:, 1:], rows), tau, torch.full_like(tau, FINEST)).tokens
@@ -233,40 +253,7 @@ class DynamicsLearner(Learner):
         known = clips.clean.clone()
         mixed = torch.where(dreamed, made, rows_of(known[:, 1:], rows))
         known[:, 1:].index_copy_(0, row_numbers(rows, known.device), mixed)
-        return corrupt(known, clips.context_noise, clips.context_tau)
-
-    @torch.no_grad()
-    def _walked(self, clips: Clips, rows: Tensor, context: Tensor) -> Tensor:
-        """Context frames, of which some clips, bool [B] on the CPU, are walked through: each dreamed after the last.
-
-        Where the picture leaves the truth it is put right (`guided`), so that the clip stays about its target.
-        """
-        fine = self.dynamics.fine
-        assert fine is not None
-        frames, clean, noise = (rows_of(part, rows) for part in (context, clips.clean, clips.dream_noise))
-        blur, tau = rows_of(clips.context_noise, rows), rows_of(clips.context_tau, rows)
-        chosen = rows_of(clips.dreamed, rows)
-        action = None if clips.action is None else rows_of(clips.action, rows)
-        labelled, scene = rows_of(clips.labelled[:, 0], rows), self.dynamics.encode_scene(rows_of(clips.scene, rows))
-        memory, walked = self.dynamics.remember(), [frames[:, :1]]
-        chosen[:, :LAST_FRAMES] = False  # a dream begins after as many true frames as the blocks see
-        chosen = chosen.to(frames.device, non_blocking=True)[..., None, None]
-        for number in range(1, frames.shape[1] - 1):
-            pair = slice(number - 1, number + 1)
-            levels = torch.cat([tau[:, [number - 1]], torch.zeros_like(tau[:, :1])], dim=1)
-            moves = None if action is None else action[:, pair]
-            given = Conditioning(levels, torch.full_like(levels, FINEST), moves, labelled, scene)
-            pictures = torch.cat([walked[-1], noise[:, [number]]], dim=1)
-            made = self.dynamics.stream(pictures, given, memory, keep=1, sharpness=clips.sharpness).tokens[:, 0]
-            parts, truth = self.dynamics.split(made), clean[:, number]
-            true = self.dynamics.split(truth)
-            parts["video"] = guided(fine, parts["video"], true["video"])
-            if fine.body is not None:
-                parts["body"] = fine.body.guided(parts["body"], true["body"])
-            mixed = torch.where(chosen[:, number], torch.cat(list(parts.values()), dim=1), truth)[:, None]
-            walked.append(self.dynamics.blur(mixed, blur[:, [number]], tau[:, [number]]))
-        walked.append(frames[:, -1:])
-        return context.index_copy(0, row_numbers(rows, context.device), torch.cat(walked, dim=1))
+        return corrupt(known, clips.context_noise, clips.context_tau), []
 
     def _read(self, clips: Clips, rows: Rows, frames: Tensor) -> Context | None:
         """The context of some clips: all `frames` [B, T, N, C] of them but the last; None if there is only one."""

@@ -73,10 +73,11 @@ def video_loss(
     return (1 - _LIKELIHOOD) * squared + _LIKELIHOOD * nats * (spread / _UNIT) ** 2
 
 
-def guided(fine: FinePath, dreamed: Tensor, truth: Tensor) -> Tensor:
-    """A dreamed frame, with the truth where it has left it: what is left to mend is what a dream does to detail.
+def guided(fine: FinePath, dreamed: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+    """A dreamed frame, with the truth where it has left it, and where that is, bool [B, N].
 
-    Where the dream is far off the way back to the truth is a mean, and that is what it would learn.
+    What is left to mend is what a dream does to detail: where it is far off, the way back to the truth is a mean, and
+    that is what it would learn.
 
     Args:
         fine: the path.
@@ -84,8 +85,8 @@ def guided(fine: FinePath, dreamed: Tensor, truth: Tensor) -> Tensor:
     """
     off = fine.show(on_grid(dreamed)) - fine.show(on_grid(truth))
     blurred = F.avg_pool2d(F.pad(off, [_BLUR // 2] * 4, mode="replicate"), _BLUR, stride=1).abs().amax(1, keepdim=True)
-    left = F.max_pool2d((blurred > _OFF).float(), fine.pixels) > 0
-    return torch.where(left.flatten(1)[..., None], truth, dreamed)
+    left = (F.max_pool2d((blurred > _OFF).float(), fine.pixels) > 0).flatten(1)
+    return torch.where(left[..., None], truth, dreamed), left
 
 
 def refining_loss(fine: FinePath, video: Tensor, felt: Tensor | None, scene: Tensor, draw: Draw) -> Tensor:
@@ -108,9 +109,32 @@ def refining_loss(fine: FinePath, video: Tensor, felt: Tensor | None, scene: Ten
     if fine.body is not None and felt is not None:
         sure = fine.body.place(felt[each, chosen])
         places = sure + _UNSURE * draw.uniform("unsure", count, 1) * draw.normal("unsure of", count, 2)
-    harm = harmed(truth.unflatten(0, (rows, count)), sure, draw)
-    earlier = fine.show(on_grid(scene)).repeat_interleave(count, dim=0)
+    earlier = fine.show(on_grid(scene))
+    harm = harmed(truth.unflatten(0, (rows, count)), sure, earlier, draw)
     nats = refiner.surprise(truth, harm, earlier, None if places is None else places.flatten(0, 1))
     if sure is not None:
         nats = nats * (1 + _FELT * felt_maps(sure.flatten(0, 1), nats.shape[-1])[:, 1])
     return nats.mean((1, 2)).view(rows, count).mean(1)
+
+
+def mending_loss(
+    fine: FinePath, dreamed: Tensor, own: Tensor, truth: Tensor, felt: Tensor | None, scene: Tensor
+) -> Tensor:
+    """How surprising the true frames are to the second pass after frames that were dreamed, of each frame [R].
+
+    Args:
+        fine: the path, which has a second pass.
+        dreamed, truth: standardised video tokens, [R, N, C].
+        own: where the dream has not left the truth, bool [R, N]: elsewhere nothing is asked.
+        felt: what is felt there, [R, M, C]; None without a body sense.
+        scene: an earlier frame, standardised, [R, N, C].
+    """
+    refiner = fine.refiner
+    assert refiner is not None
+    frames, wanted, earlier = (fine.show(on_grid(part)) for part in (dreamed, truth, scene))
+    places = None if fine.body is None or felt is None else fine.body.place(felt)
+    nats = refiner.surprise(wanted, frames, earlier, places)
+    asked = F.interpolate(on_grid(own[..., None].float()), scale_factor=float(fine.pixels))[:, 0]
+    if places is not None:
+        asked = asked * (1 + _FELT * felt_maps(places, nats.shape[-1])[:, 1])
+    return (nats * asked).mean((1, 2))

@@ -25,6 +25,7 @@ from sensorium.generation.copies import Sources, mean_copy, surprise, surrounded
 from sensorium.generation.refiner import Refiner
 
 _STILL = 4.0  # logit by which training starts with what was there before
+_LEAST = 0.04  # correction of a pixel, of full scale, that the sharpest dreams make
 _VARIANCE = 0.1  # of a standardised token about its prediction, at the start
 
 
@@ -117,6 +118,7 @@ class FinePath(nn.Module):
         pixels: rows and columns of pixels in a token that copies may be shifted by; 1: copies are of whole tokens.
         dim: D.
         body: tokens of the body sense; 0: there is none.
+        action: numbers of an action, or choices.
 
     Raises:
         ConfigurationError: if the coarse tokens or the crops do not fill the grid.
@@ -128,7 +130,9 @@ class FinePath(nn.Module):
     offset: Tensor
     places: Tensor
 
-    def __init__(self, config: FineConfig, grid: int, channels: int, pixels: int, dim: int, body: int = 0) -> None:
+    def __init__(
+        self, config: FineConfig, grid: int, channels: int, pixels: int, dim: int, body: int = 0, action: int = 0
+    ) -> None:
         super().__init__()
         config.check_grid(grid)
         if channels % pixels**2:
@@ -160,7 +164,7 @@ class FinePath(nn.Module):
         places = (torch.arange(grid) + 0.5) / grid * 2 - 1
         self.register_buffer("places", torch.stack(torch.meshgrid(places, places, indexing="ij")), persistent=False)
         colours = channels // pixels**2
-        self.body = BodySense(body, channels, grid, colours, dim) if body else None
+        self.body = BodySense(body, channels, grid, colours, dim, action) if body else None
         self.refiner = Refiner(config.refiner, colours, pixels, bool(body)) if config.refiner.every else None
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -252,7 +256,7 @@ class FinePath(nn.Module):
         """The clean tokens of the frames, or of their crops, and the mixture that they come from.
 
         The sources' probabilities are those after the noised frame z was seen (`_evidence`). With m the copies and the
-        correction, and v the variance that the head expects about them, the prediction is
+        correction (`_paid_for`), and v the variance that the head expects about them, the prediction is
 
             x = m + g (z - tau m)    g = tau v / ((1 - tau)^2 + tau^2 v)
 
@@ -275,6 +279,8 @@ class FinePath(nn.Module):
         h = F.silu(_normed(h, self.norm))
         logits = F.pixel_shuffle(self.choose(h).contiguous(), self.pixels).float()
         correction, variance = self.correct(h).float(), self.doubt(h).float().clamp(-10, 2).exp()
+        shown = F.pixel_shuffle(self._mixed(correction, self.to_pixels), self.pixels)
+        correction = self._paid_for(shown, correction, sharpness)
         scores = sharpness * logits + self._evidence(looked, correction, variance, tau)
         copied = mean_copy(scores.softmax(1), looked.sources)
         unshuffled = F.pixel_unshuffle(copied, self.pixels) - self.offset[:, None, None]
@@ -282,8 +288,19 @@ class FinePath(nn.Module):
         level = tau[:, None, None, None]
         gain = level * variance / ((1 - level).square() + level.square() * variance)
         clean = mean + gain * (looked.noised - level * mean)
-        shown = F.pixel_shuffle(self._mixed(correction, self.to_pixels), self.pixels)
         return clean.flatten(2).transpose(1, 2), Mixture(logits, shown, looked.sources)
+
+    def _paid_for(self, shown: Tensor, correction: Tensor, sharpness: float) -> Tensor:
+        """The part of a correction that a sharp dream makes, [R, C, G, G], of pictures [R, c, H, W]; all if not sharp.
+
+        Corrections are added to what was copied, frame after frame, and small ones grow to streaks. So they are shrunk
+        by a threshold (soft thresholding, Donoho 1995), pixel by pixel: nothing changes but for a reason.
+        """
+        least = _LEAST * (1 - 1 / sharpness)
+        if least <= 0:
+            return correction
+        size = shown.abs().amax(1, keepdim=True).clamp_min(least)
+        return self._mixed(F.pixel_unshuffle(shown * (1 - least / size), self.pixels), self.to_tokens)
 
     @torch.no_grad()
     def _evidence(self, looked: Looked, correction: Tensor, variance: Tensor, tau: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """True frames, harmed as dreams harm them: what a second pass learns to mend.
 
 Seen in dreams of copied frames: a body that is felt is lost, drawn beside its place or drawn twice; what turns is
-smeared; contrasts grow; colours wander; streaks and grain spread over the background.
+smeared; the first frame shows through; contrasts grow; colours wander; streaks and grain spread over the background.
 
 Layouts: B windows of T frames, R = B T, c channels, S x S pixels. Places are (x, y), from -1 to 1 across the picture.
 """
@@ -25,15 +25,18 @@ _TINT, _STREAKS, _GRAIN = 0.06, 0.1, 0.03  # deviations, of full scale
 _COARSE = (5, 5, 6, 6)  # rows and columns of the noise that bounds where a frame is smeared, ... streaked
 _WHERE = (0.4, 0.3, 0.25, 0.2)  # of that noise, below which it is
 _WAVES = 6  # rows and columns of the noise that displaces
+_REMAINS, _THROUGH = 0.5, 0.3  # share of the frames in which the scene shows through, and of the picture there
+_FAINTEST, _STRONGEST = 0.1, 0.7  # how much of it
 _SURROUNDINGS = 5  # rows and columns of pixels about which contrasts grow
 
 
-def harmed(frames: Tensor, places: Tensor | None, draw: Draw) -> Tensor:
+def harmed(frames: Tensor, places: Tensor | None, scene: Tensor, draw: Draw) -> Tensor:
     """Frames of windows, each harmed in its own way.
 
     Args:
         frames: [B, T, c, S, S] in [0, 1].
         places: where the body is felt, [B, T, 2]; None: anywhere.
+        scene: an earlier frame of each window's recording, [B, c, S, S].
         draw: of the windows.
 
     Returns:
@@ -52,6 +55,10 @@ def harmed(frames: Tensor, places: Tensor | None, draw: Draw) -> Tensor:
     far = _SMEAR * chance("how far", 1, 1, 1)
     both = [_displaced(harm, far * bell(f"waves {number}", 2, _WAVES, _WAVES)) for number in range(2)]
     harm = torch.lerp(harm, (both[0] + both[1]) / 2, smear)
+    faint = _FAINTEST + (_STRONGEST - _FAINTEST) * chance("how faint", 1, 1, 1)
+    blobs = _smooth(chance("where it remains", 1, _COARSE[-1], _COARSE[-1]), flat.shape[-1]) < _THROUGH
+    remains = blobs * (chance("remains", 1, 1, 1) < _REMAINS) * faint
+    harm = torch.lerp(harm, scene.repeat_interleave(time, dim=0), remains)
     least, largest = _CONTRAST
     factor = least + (largest - least) * chance("factor", 1, 1, 1)
     around = F.avg_pool2d(harm, _SURROUNDINGS, stride=1, padding=_SURROUNDINGS // 2)

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from sensorium.generation.body_sense import Felt
+from sensorium.generation.body_sense import Expected, Felt
+from sensorium.generation.conditioning import Conditioning
 from sensorium.generation.config import GLIMPSED, LAST_FRAMES, DynamicsConfig
 from sensorium.generation.filtered_path import FilteredPath
 from sensorium.generation.fine_path import FinePath, Looked, Mixture
@@ -45,13 +46,13 @@ class Prediction(NamedTuple):
         tokens: clean tokens, standardised, [B, T, N, C].
         agent: states of the agent tokens, [B, T, A, D].
         mixture: what the video tokens come from, of B T pictures; None without a fine path.
-        prior: the body sense that is expected, [B, T, M, C]; None without one.
+        expected: of the body sense; None without one.
     """
 
     tokens: Tensor
     agent: Tensor
     mixture: Mixture | None = None
-    prior: Gaussian | None = None
+    expected: Expected | None = None
 
 
 class Paths(nn.Module):
@@ -63,19 +64,23 @@ class Paths(nn.Module):
         grid: rows and columns of the video tokens; 0 if they form no grid.
         channels: C.
         pixels: rows and columns of pixels in a video token whose channels are its pixels, else 1.
+        action: numbers of an action, or choices.
 
     Attributes:
         count: n.
     """
 
-    def __init__(self, config: DynamicsConfig, streams: dict[str, int], grid: int, channels: int, pixels: int) -> None:
+    def __init__(
+        self, config: DynamicsConfig, streams: dict[str, int], grid: int, channels: int, pixels: int, action: int = 0
+    ) -> None:
         super().__init__()
-        self.streams, self.channels, self.dim = streams, channels, config.dim
+        self.streams, self.channels, self.dim, self.action = streams, channels, config.dim, action
         fine = config.fine_path
         filtered = {name: count for name, count in streams.items() if name == "audio" or fine is None}
         side = (grid, grid) if grid else (1, streams["video"])
         self.filtered = FilteredPath(filtered, side, channels, config.dim) if filtered else None
-        self.fine = FinePath(fine, grid, channels, pixels, config.dim, streams.get("body", 0)) if fine else None
+        body = streams.get("body", 0)
+        self.fine = FinePath(fine, grid, channels, pixels, config.dim, body, action) if fine else None
         self.count = (self.fine.coarse if self.fine else 0) + sum(filtered.values())
 
     def split(self, tokens: Tensor) -> dict[str, Tensor]:
@@ -98,55 +103,68 @@ class Paths(nn.Module):
         exact, noised = self.split(frames), self.split(blurred)
         return torch.cat([(noised if name == "audio" else exact)[name] for name in self.streams], dim=2)
 
+    def led(self, moves: Tensor, given: Conditioning) -> Tensor:
+        """The embedding of the actions [B, T, D], and the actions themselves behind it, [B, T, D + A]."""
+        return torch.cat([moves, given.commands(self.action)], dim=-1)
+
     def feel(
-        self, frames: Tensor, tau: Tensor, moves: Tensor, change: Tensor, carry: Carry | None, keep: int, single: bool
+        self,
+        frames: Tensor,
+        given: Conditioning,
+        moves: Tensor,
+        change: Tensor,
+        carry: Carry | None,
+        keep: int,
+        single: bool,
+        sharpness: float,
     ) -> Felt | None:
         """The body sense of frames, as they are where they are kept and as predicted elsewhere; arguments of `see`.
 
         Args:
+            given: of these frames.
             moves: embedding of the actions, [B, T, D].
+            sharpness: as for `predict`.
         """
         body = None if self.fine is None else self.fine.body
         if body is None:
             return None
-        shape = frames.shape[:2]
+        shape, tau, led = frames.shape[:2], given.tau, self.led(moves, given)
         if single:
-            frames, tau, moves = (part.flatten(0, 1)[:, None] for part in (frames, tau, moves))
+            frames, tau, led = (part.flatten(0, 1)[:, None] for part in (frames, tau, led))
         whole = self._whole(frames, carry)
         felt = whole[:, :, -body.tokens :]
         tokens, before = felt[:, LAST_FRAMES:], felt[:, LAST_FRAMES - 1 : -1]
-        predicted, prior = tokens[:, keep:], None
+        predicted, expected = tokens[:, keep:], None
         if keep < frames.shape[1]:
             recent = whole[:, keep:-1].unfold(1, LAST_FRAMES, 1).movedim(-1, 2).flatten(0, 1)
-            noised, led, level = (part[:, keep:].flatten(0, 1) for part in (tokens, moves, tau))
-            made, expected = self.feel_after(recent, led, change, noised, level)
-            predicted, prior = (
-                made.unflatten(0, (len(frames), -1)),
-                expected.map(lambda part: part.reshape(shape[0], -1, *part.shape[1:])),
-            )
+            noised, moves, level = (part[:, keep:].flatten(0, 1) for part in (tokens, led, tau))
+            made, expected = self.feel_after(recent, moves, change, noised, level, sharpness)
+            predicted = made.unflatten(0, (len(frames), -1))
+            expected = expected.map(lambda part: part.reshape(shape[0], -1, *part.shape[1:]))
             tokens = torch.cat([tokens[:, :keep], predicted.detach()], dim=1)
         tokens, before, predicted = (
             part.reshape(shape[0], -1, *part.shape[2:]) for part in (tokens, before, predicted)
         )
-        return Felt(tokens, before, predicted, prior)
+        return Felt(tokens, before, predicted, expected)
 
     def feel_after(
-        self, recent: Tensor, moves: Tensor, change: Tensor, noised: Tensor, tau: Tensor
-    ) -> tuple[Tensor, Gaussian]:
+        self, recent: Tensor, led: Tensor, change: Tensor, noised: Tensor, tau: Tensor, sharpness: float = 1.0
+    ) -> tuple[Tensor, Expected]:
         """The body sense of R frames after their last ones (`BodySense.predict`).
 
         Args:
             recent: video and body sense, newest last, [R, LAST_FRAMES, N, C].
-            moves: embedding of the actions, [R, D].
+            led: embedding of the actions, and the actions themselves, [R, D + A].
             change: as for `see`.
             noised: the body sense, [R, M, C].
             tau: [R].
+            sharpness: as for `predict`.
         """
         assert self.fine is not None
         assert self.fine.body is not None
         count = self.fine.body.tokens
         pictures = self.fine.show_all(recent[:, -GLIMPSED:, :-count])
-        return self.fine.body.predict(recent[:, :, -count:], pictures, moves, change[-count:], noised, tau)
+        return self.fine.body.predict(recent[:, :, -count:], pictures, led, change[-count:], noised, tau, sharpness)
 
     def see(
         self,

@@ -76,7 +76,8 @@ def dynamics(settings: GenerationSettings) -> Counts:
         total += linear(27 * (channels + 1), dim) + linear(9 * channels, dim, bias=False)
     else:
         inner += tokens["video"] // config.fine.pool**2 - tokens["video"] - body
-        total += fine_path(config.fine_path, channels, settings.tokenizers.video.pixels, dim, body)
+        size = action["size"] if action else 0
+        total += fine_path(config.fine_path, channels, settings.tokenizers.video.pixels, dim, body, size)
     if "audio" in tokens:
         total += linear(3 * (channels + 1), dim)
     total += vectors(dim, inner + config.registers + 2) + linear(32, dim) + linear(dim, dim) + vectors(dim, 7)
@@ -85,8 +86,8 @@ def dynamics(settings: GenerationSettings) -> Counts:
     return total + vectors(dim, 2) + blocks(config, config.layers, config.key_heads) + linear(dim, channels)
 
 
-def fine_path(config: FineConfig, channels: int, pixels: int, dim: int, body: int) -> Counts:
-    """`FinePath`; `body` tokens of the body sense."""
+def fine_path(config: FineConfig, channels: int, pixels: int, dim: int, body: int, action: int) -> Counts:
+    """`FinePath`; `body` tokens of the body sense, `action` numbers of an action."""
     width, area, sources = config.width, config.pool**2, (2 * config.reach + 1) ** 2 + 1
     total = linear(2 * channels * area, dim) + linear(width * area, dim)
     places = 4 if body else 2
@@ -97,26 +98,27 @@ def fine_path(config: FineConfig, channels: int, pixels: int, dim: int, body: in
     for _ in range(config.blocks):
         total += block
     if body:
-        total += body_sense(body * channels, channels // pixels**2, dim)
+        total += body_sense(body * channels, channels // pixels**2, dim, action)
     if config.refiner.every:
         total += refiner(config.refiner, channels // pixels**2, pixels, bool(body))
     return total + Counts(buffers=2 * channels**2 + channels)
 
 
-def body_sense(numbers: int, colours: int, dim: int) -> Counts:
-    """`BodySense` of M C numbers."""
+def body_sense(numbers: int, colours: int, dim: int, action: int) -> Counts:
+    """`BodySense` of M C numbers, after actions of `action` numbers."""
     features, hidden, known = 16, 64, LAST_FRAMES * numbers + dim
     total = linear(16 * GLIMPSED * colours, features) + linear(features * ((GLIMPSE - 4) // 2 + 1) ** 2, hidden)
     total += Counts(matrices=(known + hidden) * hidden, others=hidden) + linear(hidden, hidden)
-    total += linear(known, numbers) + linear(hidden, 2 * numbers) + linear(2 * numbers, dim)
-    return total + Counts(buffers=2 * numbers + 2)
+    total += linear(hidden, 3 * numbers) + linear(2 * numbers, dim)
+    return total + Counts(buffers=(6 + action) * numbers + 2)
 
 
 def refiner(config: RefinerConfig, colours: int, pixels: int, felt: bool) -> Counts:
     """`Refiner`; `felt` if it is shown where the body is."""
-    width, area = config.width, pixels**2
+    width, area, hidden, key = config.width, pixels**2, 48, 32
     total = Counts(matrices=9 * ((2 * colours + 2 * felt) * area + 2) * width, others=width)
-    total += linear(9 * width, (colours + 3) * area)
+    total += linear(9 * width, (colours + 4) * area)
+    total += linear(colours * (pixels + 4) ** 2, hidden) + linear(hidden, key) + linear(width, key)
     for _ in range(config.blocks):
         total += Counts(matrices=18 * width**2, others=6 * width)
     return total

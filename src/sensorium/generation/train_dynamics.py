@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,11 +14,12 @@ from sensorium.artifacts import ArtifactError, digest, read_manifest
 from sensorium.config import parse_section
 from sensorium.data.recording import RecordingSet, Split
 from sensorium.data.windows import JoinedWindows, Windows, join
-from sensorium.generation.body_sense import to_tokens
+from sensorium.generation.body_sense import BodySense, to_tokens
 from sensorium.generation.config import DynamicsConfig
 from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.dynamics_learner import DynamicsLearner
 from sensorium.generation.felt_place import find_place
+from sensorium.generation.free_motion import find_motion
 from sensorium.generation.patch_tokenizer import PatchTokenizer
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.models.load import load
@@ -24,7 +27,7 @@ from sensorium.training.execution import Execution, add_arguments
 from sensorium.training.learner import Learner
 from sensorium.training.stage import train_stage
 
-REVISION = 10
+REVISION = 11
 SMALLEST_STD = 0.01  # a channel that hardly varies is not scaled up to unit variance
 LOOKED_AT = 100  # training recordings in which the body is looked for
 
@@ -55,6 +58,33 @@ def body_statistics(recordings: RecordingSet, channels: int) -> tuple[torch.Tens
     return mean, std.clamp_min(SMALLEST_STD), change
 
 
+def free_motion(
+    recordings: RecordingSet, action: Mapping[str, Any] | None, mean: torch.Tensor, std: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """How standardised numbers of the body sense move freely: float32 [M C, A + 2], and their bounds, [2, M C].
+
+    Args:
+        recordings: with a body sense.
+        action: as their manifest describes it; None: there are none.
+        mean, std: of the tokens of the body sense, [M, C].
+    """
+    size, names = int(action["size"]) if action else 0, recordings.names("training")
+
+    def pair(name: str) -> tuple[np.ndarray, np.ndarray]:
+        body = recordings.field(name, "body")
+        if not action:
+            return body, np.zeros((len(body), 0), np.float32)
+        moves = recordings.field(name, "action")
+        return body, np.eye(size, dtype=np.float32)[moves] if action["kind"] == "discrete" else moves
+
+    found, channels = find_motion(pair(name) for name in names[:: -(-len(names) // LOOKED_AT)]), mean.shape[1]
+    own, *led, offset = (to_tokens(torch.as_tensor(part).float(), channels).flatten() for part in found.step.T)
+    centre, unit = mean.flatten(), std.flatten()
+    step = torch.stack([own, *(part / unit for part in led), (offset + (own - 1) * centre) / unit], 1)
+    bounds = torch.stack([to_tokens(torch.as_tensor(part).float(), channels).flatten() for part in found[1:]])
+    return step, (bounds - centre) / unit
+
+
 def place_of_body(
     recordings: RecordingSet, latents: RecordingSet, network: PatchTokenizer, mean: torch.Tensor, std: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -78,6 +108,19 @@ def place_of_body(
     where, offset = find_place(pair(name) for name in names[:: -(-len(names) // LOOKED_AT)])
     numbers = to_tokens(torch.as_tensor(where).float(), mean.shape[1]).flatten(1)
     return numbers * std.flatten(), torch.as_tensor(offset).float() + numbers @ mean.flatten()
+
+
+def describe_body(
+    body: BodySense,
+    recordings: RecordingSet,
+    latents: RecordingSet,
+    network: PatchTokenizer,
+    mean: torch.Tensor,
+    std: torch.Tensor,
+) -> None:
+    """Set where the body is seen, and how it moves freely; arguments of `place_of_body` and `free_motion`."""
+    body.describe(*place_of_body(recordings, latents, network, mean, std))
+    body.describe_motion(*free_motion(recordings, latents.details["action"], mean, std))
 
 
 def felt_recordings(manifest: Path | None, latents: Path, config: DynamicsConfig) -> RecordingSet | None:
@@ -153,7 +196,7 @@ def main(argv: list[str]) -> None:
         if dynamics.fine is not None and isinstance(tokenizer.network, PatchTokenizer):
             dynamics.describe_pixels(tokenizer.network.colour, tokenizer.network.mean)
             if felt is not None and dynamics.fine.body is not None:
-                dynamics.fine.body.describe(*place_of_body(felt, latents, tokenizer.network, *streams[-1][:2]))
+                describe_body(dynamics.fine.body, felt, latents, tokenizer.network, *streams[-1][:2])
         return DynamicsLearner(dynamics, config, tokenizer), windows("training"), windows("validation")
 
     others = {name: path for name, path in (("sound", args.sound), ("body", args.body)) if path}

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
 from toy_generation import awake, fine_dynamics
 
-from sensorium.generation.body_sense import BodySense, to_tokens
+from sensorium.generation.body_sense import BodySense, Expected, to_tokens
 from sensorium.generation.conditioning import FINEST, Conditioning
 from sensorium.generation.config import LAST_FRAMES, DynamicsConfig, FineConfig
 from sensorium.generation.dream import Dreamer, dream
 from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.dynamics_learner import DynamicsLearner
 from sensorium.generation.felt_place import find_place
-from sensorium.generation.kalman import Gaussian
+from sensorium.generation.free_motion import find_motion
+from sensorium.generation.train_dynamics import free_motion
 from sensorium.randomness import Draw
 
 GRID, CHANNELS, BODY, ROWS = 8, 12, 15, 3  # a body of two tokens
@@ -47,7 +50,7 @@ def frames(dynamics: Dynamics, count: int = 6, seed: int = 3) -> torch.Tensor:
 def sense(**changes: object) -> BodySense:
     """Its size: 3 numbers in a token of 4, a grid of 8, pictures of 1 channel."""
     torch.manual_seed(1)
-    body = awake(BodySense(1, 4, 8, 1, 6))
+    body = awake(BodySense(1, 4, 8, 1, 6, 2))
     where = torch.zeros(2, 4)
     where[0, 0] = where[1, 1] = 0.5
     body.describe(where, torch.tensor([0.1, 0.0]))
@@ -98,12 +101,12 @@ def test_maps_have_a_bump_where_the_body_is_felt():
 
 
 def predicted(
-    body: BodySense, tau: float, pictures: torch.Tensor, noised: float = 0.0
-) -> tuple[torch.Tensor, Gaussian]:
+    body: BodySense, tau: float, pictures: torch.Tensor, noised: float = 0.0, sharpness: float = 1.0
+) -> tuple[torch.Tensor, Expected]:
     recent = torch.zeros(1, LAST_FRAMES, 1, 4)
     change = torch.full((1, 4), 0.04)
     felt = torch.full((1, 1, 4), noised)
-    return body.predict(recent, pictures, torch.ones(1, 6), change, felt, torch.full((1,), tau))
+    return body.predict(recent, pictures, torch.ones(1, 8), change, felt, torch.full((1,), tau), sharpness)
 
 
 def test_what_is_felt_next_depends_on_what_is_seen_there_alone():
@@ -118,31 +121,104 @@ def test_what_is_felt_next_depends_on_what_is_seen_there_alone():
         assert torch.equal(predicted(body, 0.0, far)[0], plain)
 
 
-def test_a_noised_body_is_weighed_as_far_as_it_is_clean():
-    body, pictures = sense(), torch.randn(1, 2, 64, 64)
-    with torch.no_grad():
-        made, prior = predicted(body, 0.0, pictures, noised=5.0)
-        assert torch.equal(made, prior.mean)
-        made, prior = predicted(body, 0.5, pictures, noised=2.0)
-        gain = 0.5 * prior.variance / (0.25 + 0.25 * prior.variance)
-        assert torch.allclose(made, prior.mean + gain * (2.0 - 0.5 * prior.mean))
-        assert not torch.allclose(made, prior.mean, atol=1e-3)
+def both(chance: float = 0.0, variance: float = 0.25) -> Expected:
+    """One number in two rows, usually changing by 1, free at 0.2, otherwise at 1."""
+    full = [torch.full((2, 1, 1), value) for value in (0.2, 1.0, variance, chance, 1.0)]
+    return Expected(*full)
 
 
-def test_the_loss_asks_for_the_mean_and_for_its_variance():
-    body, clean, ones = sense(), torch.full((1, 1, 1, 4), 0.4), torch.ones(1, 1)
-    change, sure = torch.full((1, 4), 0.04), torch.full((1, 1, 1, 4), 0.01)
+def density(truth: float, chance: float = 0.5, variance: float = 0.25, tau: float = 0.0) -> list[float]:
+    """Of free motion (deviation 0.3) and of a change, times their chances, of z = tau x + (1 - tau) e."""
+    found = []
+    for share, mean, own in ((1 - chance, 0.2, 0.09), (chance, 1.0, variance)):
+        spread = (1 - tau) ** 2 + tau**2 * own if tau else own
+        off = truth - (tau * mean if tau else mean)
+        found.append(share * math.exp(-(off**2) / (2 * spread)) / math.sqrt(2 * math.pi * spread))
+    return found
 
-    def loss(mean: float, variance: torch.Tensor, prediction: float = 0.4) -> float:
-        each = torch.full((1, 1, 1, 4), mean)
-        return float(body.loss(torch.full_like(each, prediction), clean, Gaussian(each, variance), clean, change, ones))
 
-    assert loss(0.4, sure) < loss(0.2, sure)
-    assert loss(0.4, sure) < loss(0.4, sure, prediction=0.2)
-    mean = torch.full((1, 1, 1, 4), 0.2)
-    variance = torch.tensor([0.01, 0.03, 0.05, 0.09]).view(1, 1, 1, 4).requires_grad_()
-    body.loss(mean, mean, Gaussian(mean, variance), clean, change, ones).sum().backward()
-    assert (variance.grad.flatten().sign() == torch.tensor([-1, -1, 1, 1])).all()  # the squared error is 0.04
+def test_what_is_felt_moves_freely_or_is_changed():
+    """Its mean at sharpness 1, the likelier one at 50; noised numbers are weighed as far as they are clean."""
+    noised, none = torch.tensor([0.9, 0.1]).view(2, 1, 1), torch.zeros(2)
+    chance = 1 / (1 + math.exp(-0.4))
+    assert both(0.4).seen(noised, none, 1.0).flatten().tolist() == pytest.approx([chance + 0.2 * (1 - chance)] * 2)
+    assert both(0.4).seen(noised, none, 50.0).flatten().tolist() == pytest.approx([1.0] * 2, abs=1e-4)
+    assert both(-0.4).seen(noised, none, 50.0).flatten().tolist() == pytest.approx([0.2] * 2, abs=1e-4)
+    for row, z in enumerate((0.9, 0.1)):
+        tau, weights = 0.8, density(z, tau=0.8)
+        means = []
+        for mean, own in ((0.2, 0.09), (1.0, 0.25)):
+            means.append(mean + tau * own / ((1 - tau) ** 2 + tau**2 * own) * (z - tau * mean))
+        wanted = sum(weight * mean for weight, mean in zip(weights, means, strict=True)) / sum(weights)
+        assert float(both().seen(noised, torch.full((2,), tau), 1.0)[row]) == pytest.approx(wanted, abs=1e-5)
+
+
+def test_surprise_is_that_of_the_mixture():
+    sure = 1 / math.sqrt(2 * math.pi * 0.09)
+    for truth in (0.2, 0.5, 1.0, 1.3):
+        found = both().surprise(torch.full((2, 1, 1), truth))
+        assert float(found[0]) == pytest.approx(-math.log(sum(density(truth)) / sure), abs=1e-5)
+
+
+def test_training_starts_at_free_motion_between_bounds():
+    torch.manual_seed(1)
+    body, pictures = BodySense(1, 4, 8, 1, 6, 2), torch.randn(1, 2, 64, 64)
+    step = torch.zeros(4, 4)
+    step[:, 0], step[0, 1], step[1, 2], step[2, 3] = 1, 0.3, 0.9, 0.2
+    body.describe_motion(step, torch.tensor([[-1.0] * 4, [0.5] * 4]))
+    made, expected = predicted(body, 0.0, pictures, sharpness=50.0)
+    assert made.flatten().tolist() == pytest.approx([0.3, 0.5, 0.2, 0.0])
+    assert torch.equal(expected.free, expected.changed)
+    assert expected.free.flatten().tolist() == pytest.approx([0.3, 0.5, 0.2, 0.0])
+    far = body.predict(
+        torch.full((1, LAST_FRAMES, 1, 4), -3.0), pictures, torch.ones(1, 8), torch.ones(1, 4), made, torch.zeros(1)
+    )[0]
+    assert (far == -1).all()
+
+
+def test_only_actions_that_are_used_move_the_body():
+    """As they are, or choices as one of some; none in unlabelled windows, and none where there are no actions."""
+    levels, moves = torch.zeros(2, 3), torch.rand(2, 3, 2)
+    labelled = torch.tensor([True, False])
+    led = Conditioning(levels, levels, moves, labelled).commands(2)
+    assert torch.equal(led, moves * torch.tensor([1.0, 0.0])[:, None, None])
+    chosen = Conditioning(levels, levels, torch.tensor([[0, 1, 2], [2, 2, 0]])).commands(3)
+    assert chosen[0].tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+    assert Conditioning(levels, levels).commands(2).tolist() == torch.zeros(2, 3, 2).tolist()
+
+
+def test_free_motion_is_found_where_half_of_the_steps_are_hindered():
+    """Half of the steps follow the action between walls; the others are stopped, or pushed along."""
+    rng, made = np.random.default_rng(0), []
+    for _ in range(12):
+        action, felt = rng.uniform(-1, 1, (80, 2)), np.zeros((80, 3))
+        for t in range(1, 80):
+            share = 1.0 if rng.random() < 0.5 else rng.uniform(-0.5, 0.7)
+            place = felt[t - 1, 0] + share * 0.25 * action[t, 0]
+            felt[t] = np.clip(place, -0.8, 0.8), rng.normal(), -0.5 * felt[t - 1, 2] + action[t, 1] - 0.1
+        made.append((felt.astype(np.float32), action.astype(np.float32)))
+    found = find_motion(made)
+    assert found.step[0] == pytest.approx([1, 0.25, 0, 0], abs=0.01)
+    assert found.step[2] == pytest.approx([-0.5, 0, 1, -0.1], abs=0.01)
+    assert (found.low[0], found.high[0]) == pytest.approx((-0.8, 0.8))
+
+
+def test_the_loss_asks_for_the_truth():
+    body, clean, ones = sense(), torch.full((2, 1, 1, 1), 0.2), torch.ones(2, 1)
+
+    def loss(prediction: float, chance: float) -> torch.Tensor:
+        expected = both(chance).map(lambda part: part[:, None])
+        return body.loss(torch.full_like(clean, prediction), clean, expected, clean, ones)
+
+    assert loss(0.2, 0.0).shape == (2, 1)
+    assert (loss(0.2, 0.0) < loss(0.5, 0.0)).all()
+    assert (loss(0.2, -3.0) < loss(0.2, 0.0)).all()  # it moves freely
+    changed = both(0.0)._replace(changed=torch.full((2, 1, 1), 0.2), variance=torch.full((2, 1, 1), 0.09))
+    paid = [
+        body.loss(clean, clean, each.map(lambda part: part[:, None]), clean, ones)
+        for each in (changed, changed._replace(chance=torch.full((2, 1, 1), 3.0)))
+    ]
+    assert (paid[0] < paid[1]).all()  # a change that changes nothing costs
 
 
 def test_a_body_that_is_not_dreamed_changes_nothing():
@@ -187,7 +263,7 @@ def test_a_stream_feels_what_its_contexts_do():
             how = Conditioning(levels, torch.full_like(levels, FINEST), torch.ones(ROWS, 2, 2))
             single.append(dynamics.stream(pair, how, memory, keep=1))
     assert torch.allclose(torch.cat([each.tokens for each in single], 1), at_once.tokens, atol=1e-4)
-    assert torch.allclose(torch.cat([each.prior.mean for each in single], 1), at_once.prior.mean, atol=1e-5)
+    assert torch.allclose(torch.cat([each.expected.changed for each in single], 1), at_once.expected.changed, atol=1e-5)
 
 
 def test_a_dream_feels_nothing_of_the_noise_of_its_picture():
@@ -198,7 +274,7 @@ def test_a_dream_feels_nothing_of_the_noise_of_its_picture():
     other[:, 1, : GRID**2] += 1
     given = Conditioning(tau, torch.full_like(tau, FINEST), torch.ones(ROWS, 2, 2))
     with torch.no_grad():
-        felt = [dynamics.stream(each, given, dynamics.remember(), keep=1).prior.mean for each in (tokens, other)]
+        felt = [dynamics.stream(each, given, dynamics.remember(), keep=1).expected.changed for each in (tokens, other)]
     assert torch.equal(*felt)
 
 
@@ -220,19 +296,11 @@ def test_what_is_felt_is_learned_from_the_body_alone(crops):
     (losses,) = seen
     assert set(metrics) >= {"video", "body"}
     body = learner.dynamics.fine.body
-    felt = [body.leave.weight, body.glimpse.weight, body.linear.weight]
+    felt = [body.leave.weight, body.glimpse.weight, body.hidden.weight]
     ways = torch.autograd.grad(losses["video"], [*felt, body.embed.weight], retain_graph=True, allow_unused=True)
     assert all(way is None or not way.any() for way in ways[:3])
     assert ways[3].any()
     assert all(way.any() for way in torch.autograd.grad(losses["body"], felt))
-
-
-def test_a_dreamed_body_that_has_left_the_truth_is_put_right():
-    body, truth = sense(), torch.zeros(2, 1, 4)
-    dreamed = torch.tensor([[[0.1, 0.1, 5, 0]], [[0.3, 0, 0, 0]]])
-    mended = body.guided(dreamed, truth)
-    assert torch.equal(mended[0], dreamed[0])  # felt 0.05 away
-    assert torch.equal(mended[1], truth[1])  # 0.15
 
 
 def test_sharp_dreams_feel_with_less_noise():
@@ -242,3 +310,41 @@ def test_sharp_dreams_feel_with_less_noise():
     parts, begun = dynamics.split(noise), dynamics.split(dreamer._begun(noise))
     assert torch.equal(begun["body"], parts["body"] / 4)
     assert torch.equal(begun["audio"], parts["audio"])
+
+
+class FollowedActions:
+    """Three recordings of two numbers, whose first one follows the action."""
+
+    def __init__(self, discrete: bool) -> None:
+        rng, self.fields = np.random.default_rng(0), {}
+        for name in "abc":
+            moves = rng.integers(3, size=60) if discrete else rng.uniform(-1, 1, (60, 2)).astype(np.float32)
+            steps = np.array([0.3, 0.0, -0.2])[moves] if discrete else 0.4 * moves[:, 1]
+            felt = np.stack([5 + np.cumsum(steps), rng.normal(size=60)], 1).astype(np.float32)
+            self.fields[name] = {"body": felt, "action": moves}
+
+    def names(self, split: str) -> list[str]:
+        return list(self.fields) if split == "training" else []
+
+    def field(self, name: str, field: str) -> np.ndarray:
+        return self.fields[name][field]
+
+
+@pytest.mark.parametrize("discrete", [True, False])
+def test_free_motion_is_that_of_standardised_numbers(discrete):
+    """As tokens: two numbers in one of four channels; choices are seen one by one."""
+    recordings, action = (
+        FollowedActions(discrete),
+        {"kind": "discrete" if discrete else "continuous", "size": 3 if discrete else 2},
+    )
+    mean, std = torch.tensor([[4.0, 0.5, 0.0, 0.0]]), torch.tensor([[2.0, 3.0, 0.01, 0.01]])
+    body = BodySense(1, 4, 8, 1, 6, action["size"])
+    body.describe_motion(*free_motion(recordings, action, mean, std))
+    felt = (to_tokens(torch.from_numpy(recordings.field("b", "body")), 4) - mean) / std
+    moves = torch.from_numpy(recordings.field("b", "action"))
+    given = Conditioning(torch.zeros(1, 60), torch.zeros(1, 60), moves[None]).commands(action["size"])[0]
+    free = body.free(felt[:-1], given[1:])
+    assert torch.allclose(free[:, 0, 0], felt[1:, 0, 0], atol=0.02)
+    assert not free[:, 0, 2:].any()
+    far = body.free(felt[:1] + 1e3, given[:1])
+    assert far[0, 0, 0] == max(float(recordings.field(name, "body")[:, 0].max()) - 4.0 for name in "abc") / 2

@@ -41,9 +41,12 @@ def test_a_dream_is_put_right_only_where_it_has_left_the_truth():
     dream = truth.clone()
     dream[0, 0] += 4  # far off, at one corner
     dream[0, -1] += 0.01
-    mended = guided(learner(crops=0.0)[0].dynamics.fine, dream, truth)
+    mended, left = guided(learner(crops=0.0)[0].dynamics.fine, dream, truth)
     assert torch.equal(mended[0, 0], truth[0, 0])
     assert torch.equal(mended[0, -1], dream[0, -1])
+    assert left.shape == (1, 16)
+    assert left[0, 0]
+    assert not left[0, -1]
 
 
 def contexts(made: DynamicsLearner, batch: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch) -> list:
@@ -120,7 +123,7 @@ def test_the_walk_is_the_stream(monkeypatch):
     alone = torch.zeros(rows, dtype=torch.bool)
     clips = made._windows(clean, batch, draw, alone)
     clips = replace(clips, context_tau=torch.ones_like(clips.context_tau), dreamed=torch.ones_like(clips.dreamed))
-    walked = made._context_frames(clips)
+    walked, _ = made._context_frames(clips)
     memory, scene = dynamics.remember(), dynamics.encode_scene(batch["scene"])
     assert torch.equal(walked[:, :LAST_FRAMES], clean[:, :LAST_FRAMES])
     assert not torch.equal(walked[:, LAST_FRAMES], clean[:, LAST_FRAMES])

@@ -223,3 +223,19 @@ def test_what_does_not_fit_is_refused():
         Dynamics(CONFIG, SHAPES | {"video": 60})
     with pytest.raises(ValueError, match=r"set dynamics\.path"):
         Dynamics(DynamicsConfig(), SHAPES).describe_pixels(torch.eye(12), torch.zeros(12))
+
+
+def test_a_sharp_dream_makes_no_small_corrections():
+    """Of 0.03 of full scale none at sharpness 4, larger ones less 0.03 where they are largest; the mean makes all."""
+    path = awake(FinePath(FINE.model_copy(update={"pool": 1, "crop": 2}), 4, CHANNELS, 2, 16))
+    path.describe(torch.diag(torch.rand(CHANNELS) + 0.5), torch.rand(CHANNELS))
+    shown = torch.zeros(1, 3, 8, 8)
+    shown[0, 0, 0, 0], shown[0, 1, 0, 0], shown[0, 2, 5, 5], shown[0, 0, 7, 1] = 0.4, -0.2, -0.1, 0.029
+
+    def tokens(picture: torch.Tensor) -> torch.Tensor:
+        return torch.einsum("ij,bjhw->bihw", path.to_tokens, nn.functional.pixel_unshuffle(picture, 2))
+
+    wanted = torch.zeros(1, 3, 8, 8)
+    wanted[0, 0, 0, 0], wanted[0, 1, 0, 0], wanted[0, 2, 5, 5] = 0.37, -0.2 * 0.37 / 0.4, -0.07
+    torch.testing.assert_close(path._paid_for(shown, tokens(shown), 4.0), tokens(wanted))
+    assert path._paid_for(shown, tokens(shown), 1.0).equal(tokens(shown))

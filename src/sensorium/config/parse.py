@@ -23,7 +23,8 @@ def parse(model: Any, values: Any) -> Any:
     try:
         return TypeAdapter(model).validate_python(values)
     except ValidationError as error:
-        raise ConfigurationError("\n".join(_explain(fault) for fault in error.errors())) from None
+        union = not isinstance(model, type)
+        raise ConfigurationError("\n".join(_explain(fault, union) for fault in error.errors())) from None
 
 
 def parse_section(model: Any, text: str) -> Any:
@@ -56,9 +57,10 @@ def canonical_json(section: BaseModel) -> str:
     return json.dumps(section.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
 
 
-def _explain(fault: Any) -> str:
-    # the name of a source stands after the key of its section, or first; elsewhere "video" is a key
-    place = [str(key) for before, key in pairwise(("data", *fault["loc"])) if before != "data" or key not in SOURCES]
+def _explain(fault: Any, union: bool) -> str:
+    # the name of a source stands after the key of its section, and first in a union of them; elsewhere it is a key
+    keys = pairwise(("data" if union else "", *fault["loc"]))
+    place = [str(key) for before, key in keys if before != "data" or key not in SOURCES]
     message = fault["msg"].removeprefix("Value error, ")
     if fault["type"] == "value_error":  # a rule over several keys: the message already names key and value
         return f"config: {'.'.join(place) or 'top level'}: {message}"

@@ -199,13 +199,6 @@ class GenerationSettings(WorldSettings):
         fine = self.dynamics.fine_path
         return recorded(self.data).body if fine is not None and fine.body else 0
 
-    def _check_body(self) -> None:
-        if self.lines.agent and self.dreamed_body:
-            raise ValueError(
-                "dynamics.fine.body is true, and agents (lines.agent) do not feel in their dreams yet; "
-                "set one of them to false"
-            )
-
     def checks(self) -> dict[str, Callable[[], None]]:
         """What the settings name on this machine."""
         own = {"tokenizers.video": self.tokenizers.video.check} if self.lines.generative else {}
@@ -264,5 +257,4 @@ class GenerationSettings(WorldSettings):
                         "set the kind to patches, or the path to filtered"
                     )
                 fine.check_grid(math.isqrt(self.tokenizers.video.tokens(self.data.size)))
-                self._check_body()
         return self

@@ -78,11 +78,11 @@ MUTANTS = (
         ("test_body_sense.py::test_a_dreamed_body_that_has_left_the_truth_is_put_right",),
     ),
     Mutant(
-        "a body sense of recordings that have none",
-        "generation/config.py",
-        "if not recorded(self.data).body:",
+        "agents in dreams that feel",
+        "agent/config.py",
+        "if self.lines.agent and self.dreamed_body:",
         "if False:",
-        ("test_config.py::test_only_patches_are_copied",),
+        ("test_config.py::test_a_body_sense_is_dreamed_where_there_is_one",),
     ),
     Mutant(
         "a felt hand judged at another frame",

@@ -10,7 +10,7 @@ import pytest
 from sensorium.cli import main
 
 ROOT = Path(__file__).parents[2]
-TINY = ROOT / "config/tiny.yaml"
+TINY, LEARNED = ROOT / "config/tiny.yaml", ROOT / "config/convolutional.yaml"
 
 
 def estimate(*argv: object) -> int:
@@ -71,7 +71,8 @@ def test_recomputation_is_counted(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(ROOT)
     found = {}
     for recompute in ("off", "on"):
-        assert estimate(TINY, small(tmp_path), "--json", "--recompute", recompute) == 0
+        deep = small(tmp_path, dynamics={"dim": 64, "layers": 3})
+        assert estimate(LEARNED, TINY, deep, "--json", "--recompute", recompute) == 0
         found[recompute] = json.loads(capsys.readouterr().out)["stages"]
     for folder in ("tokenizers/video", "tokenizers/audio"):  # without transformers
         assert found["on"][folder] == found["off"][folder]

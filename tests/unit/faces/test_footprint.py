@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 from toys import materialise
 
-from sensorium.generation.tokenizer_config import AudioTokenizerConfig, Tokenizers, VideoTokenizerConfig
 from sensorium.models.layers import Attention
 from sensorium.models.recompute import recompute_layers
 from sensorium.perception.sizes import sense_widths
@@ -109,9 +108,5 @@ def test_a_gpu_stores_no_logits_and_counts_the_same_operations():
 
 @pytest.mark.parametrize("stream", ["video", "audio"])
 def test_what_is_fitted_is_planned_without_a_step(stream: str) -> None:
-    tokenizers = Tokenizers(
-        video=VideoTokenizerConfig(kind="patches", channels=12),
-        audio=AudioTokenizerConfig(kind="bands", tokens=8, channels=12),
-    )
-    found = stage_estimate(Config(tokenizers=tokenizers), f"tokenizers/{stream}", "cpu", 0, math.inf)
+    found = stage_estimate(Config(), f"tokenizers/{stream}", "cpu", 0, math.inf)
     assert (found["parameters"], found["operations_a_step"], found["activation_bytes"]) == (0, 0, 0)

@@ -78,6 +78,13 @@ MUTANTS = (
         ("test_body_sense.py::test_a_dreamed_body_that_has_left_the_truth_is_put_right",),
     ),
     Mutant(
+        "a body sense that is forgotten",
+        "generation/train_dynamics.py",
+        "if (manifest is not None) != wanted:",
+        "if manifest is not None and not wanted:",
+        ("test_felt_recordings.py::test_a_body_sense_is_neither_forgotten_nor_unasked_for",),
+    ),
+    Mutant(
         "agents in dreams that feel",
         "agent/config.py",
         "if self.lines.agent and self.dreamed_body:",

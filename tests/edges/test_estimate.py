@@ -49,7 +49,7 @@ def test_the_tables_name_every_stage_and_what_does_not_fit(tmp_path, capsys, mon
     printed = capsys.readouterr().out
     for word in ("tokenizers/video", "tokenizers/audio", "dynamics", "data/playroom", "latents/video", "rollout"):
         assert word in printed
-    assert "1 of 4" in printed
+    assert "1 of 3" in printed
     assert "(does not fit)" in printed
 
 

@@ -289,7 +289,7 @@ def publish(seeds: dict[str, dict[str, Any]], lines: list[str]) -> None:
         seeds = {seed: others(before["seeds"][seed], lines) | metrics for seed, metrics in seeds.items()}
     found = {"commits": commits, "seeds": seeds}
     FIGURES.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
-    PAGE.write_text(with_tables(PAGE.read_text(), seeds))
+    PAGE.write_text(with_tables(PAGE.read_text(), json.loads(FIGURES.read_text())["seeds"]))
 
 
 def others(metrics: dict[str, Any], lines: list[str]) -> dict[str, Any]:

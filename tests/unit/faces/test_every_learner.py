@@ -37,9 +37,12 @@ def gradient(learner: Learner, batch: Batch, bf16: bool) -> tuple[torch.Tensor, 
 def test_losses_and_logits_are_float32_under_bfloat16(name, monkeypatch) -> None:
     learner, batch = LEARNERS[name]()
     logits, cross_entropy = [], torch.nn.functional.cross_entropy
-    monkeypatch.setattr(
-        torch.nn.functional, "cross_entropy", lambda x, *args: (logits.append(x.dtype), cross_entropy(x, *args))[1]
-    )
+
+    def noted(x: torch.Tensor, *args: object, **words: object) -> torch.Tensor:
+        logits.append(x.dtype)
+        return cross_entropy(x, *args, **words)
+
+    monkeypatch.setattr(torch.nn.functional, "cross_entropy", noted)
     exact, _, wanted = gradient(learner, batch, bf16=False)
     loss, metrics, found = gradient(learner, batch, bf16=True)
     assert {loss.dtype, *(value.dtype for value in metrics.values()), *logits} == {torch.float32}

@@ -27,7 +27,7 @@ CLIENTS = ("sbatch", "srun", "sacct", "sacctmgr", "squeue", "scancel", "scontrol
 # every call, and fails as if the controller were gone while there is a file called `outage`. A file of its name in
 # `hooks` is run in its place; it finds the true client in $PROGRAM.
 CLIENT = """\
-#!/bin/sh
+#!/bin/bash
 echo "{name} $*" >> {folder}/calls.log
 if [ -e {folder}/outage ]; then
     echo "{name}: error: Unable to contact slurm controller (connect failure)" >&2

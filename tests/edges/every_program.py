@@ -227,6 +227,7 @@ class World:
             text.write_text("a note")
             return self.with_options([name, "encode", str(text)], {**options, "output": str(output), **instead})
         if name == "continue":
+            options |= {"beats-a": "120@0", "beats-b": "120@0"}  # two seconds are too short to find them
             return self.with_options(
                 [name, *self.songs()], {**options, "output": str(output.with_suffix(".wav")), **instead}
             )

@@ -79,13 +79,13 @@ MUTANTS = (
     Mutant(
         "a dream that is never put right",
         "generation/fine_objective.py",
-        "return torch.where(left.flatten(1)[..., None], truth, dreamed)",
-        "return dreamed",
+        "return torch.where(left[..., None], truth, dreamed), left",
+        "return dreamed, left",
         ("test_fine_objective.py::test_a_dream_is_put_right_only_where_it_has_left_the_truth",),
     ),
     Mutant(
         "a walk through the recording in place of the dream",
-        "generation/dynamics_learner.py",
+        "generation/walk.py",
         "torch.where(chosen[:, number], torch.cat(list(parts.values()), dim=1), truth)",
         "truth",
         ("test_fine_objective.py::test_the_walk_is_the_stream",),

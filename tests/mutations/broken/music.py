@@ -104,7 +104,7 @@ MUTANTS = (
     Mutant(
         "a network that is its own baseline",
         "music/evaluation/music_transfer.py",
-        "floors = [name for name in answers if name not in (MODEL, TRUTH, *ORACLES)]",
+        "floors = [name for name in quality if name not in (MODEL, TRUTH, *ORACLES)]",
         "floors = [MODEL]",
         ("test_music_transfer.py::test_an_untrained_network_fails",),
     ),

@@ -74,10 +74,10 @@ def test_too_many_bad_files_stop_the_stage_and_leave_nothing(tmp_path: Path) -> 
 
 
 def test_a_file_has_no_more_time_than_its_size_allows(tmp_path: Path) -> None:
-    config = films(tmp_path / "films", ("a",))
-    job = {"path": f"{config.path}/a.mkv", "wanted": {}, "cuts": {}, "signals": None}
-    start = time.monotonic()
-    with FileGate(Limits(longest=0.0, longest_a_byte=0.0)) as readers, pytest.raises(BadRecordingError) as caught:
+    config = films(tmp_path / "films", ("hang",))
+    job = {"path": f"{config.path}/hang.mkv", "wanted": {}, "cuts": {}, "signals": None}
+    start, limits = time.monotonic(), Limits(silence=300.0, longest=0.0, longest_a_byte=0.0)
+    with FileGate(limits, worker="gate_victim") as readers, pytest.raises(BadRecordingError) as caught:
         list(readers.read(job, 1000))
     assert caught.value.kind == "time"
     assert time.monotonic() - start < 60

@@ -101,7 +101,7 @@ def write_results(
         nn.init.normal_(dynamics.fine.choose.weight)
         nn.init.normal_(dynamics.fine.up.weight)
         if dynamics.fine.body is not None:
-            nn.init.normal_(dynamics.fine.body.linear.weight, std=0.1)
+            nn.init.normal_(dynamics.fine.body.step[:, 1:], std=0.1)
             inputs["body"] = digest(data)
     _model(results / "dynamics", dynamics, "dynamics", dynamics_config, shapes, **inputs)
     return folder

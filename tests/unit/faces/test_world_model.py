@@ -182,7 +182,7 @@ def test_a_dream_with_a_body_goes_on_from_what_was_felt(tmp_path: Path, fields: 
     config = DYNAMICS.model_copy(update={"path": "fine", "fine": fine})
     shapes = {**DYNAMICS_SHAPES, "video": (SIZE // 2) ** 2, "channels": 12, "pixels": 2, "body": 2}
     dynamics = Dynamics(config, shapes)
-    torch.nn.init.normal_(dynamics.fine.body.linear.weight, std=0.3)
+    torch.nn.init.normal_(dynamics.fine.body.step[:, 1:], std=0.3)
     manifest = tmp_path / "tokenizers/video/manifest.json"
     write_model(tmp_path / "dynamics", dynamics, "dynamics", config, shapes, tokenizer=manifest)
     model, actions = sensorium.load(tmp_path, device="cpu"), fields["action"]

@@ -229,8 +229,10 @@ class PrivateSlurm:
         unsettled = ("PENDING", "RUNNING", "REQUEUED", "SUSPENDED", "RESIZING")
 
         def settled() -> bool:
-            states = dict(self.jobs("JobID,State", **only))
-            return all(states.get(job, "PENDING") not in unsettled for job in jobs)
+            # an end may be written before its beginning: the job then has no partition, and a name that is not its own
+            found = {job: (state, partition) for job, state, partition in self.jobs("JobID,State,Partition", **only)}
+            said = [found.get(job, ("PENDING", "")) for job in jobs]
+            return all(state not in unsettled and partition for state, partition in said)
 
         self._wait_for(settled, "slurmdbd")
         rows = {row[0]: row[1:] for row in self.jobs(f"JobID,{fields}", **only)}

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
-import sys
 from collections.abc import Mapping
 from functools import lru_cache
-from importlib.util import find_spec
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
-from sensorium.config.section import ConfigurationError
+from sensorium.config.probing import ask, need
 from sensorium.config.sources import SOURCE, Recordings
 
 PROBE = "sensorium.data.worlds.probe"
 PROBE_SECONDS = 180  # in which an environment is imported, made and stepped a few times
 POLICIES = ("random", "sticky")
 FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
-SHOWN = 400  # characters of what a process that died said last
 
 
 def _pairs(values: Any) -> Any:
@@ -130,25 +125,7 @@ def described(config: GymnasiumConfig) -> Described:
     Raises:
         ConfigurationError: naming the key, its value and the way out.
     """
-    if find_spec("gymnasium") is None:
-        raise ConfigurationError(
-            "source = 'gymnasium': the package gymnasium is not installed; install it with: pip install "
-            "'sensorium[gymnasium]'"
-        )
-    command = [sys.executable, "-m", PROBE, json.dumps(config.model_dump(mode="json"))]
+    need("gymnasium", "gymnasium", "source = 'gymnasium'")
     where = f"environment = {config.environment!r}"
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PROBE_SECONDS, stdin=subprocess.DEVNULL)
-    except subprocess.TimeoutExpired:
-        raise ConfigurationError(
-            f"{where}: no first frames after {PROBE_SECONDS} s; try it by hand: gymnasium.make and a few steps"
-        ) from None
-    try:
-        answer = json.loads(done.stdout)
-    except ValueError:
-        raise ConfigurationError(
-            f"{where}: the process that tried it ended with exit {done.returncode}: {done.stderr.strip()[-SHOWN:]}"
-        ) from None
-    if "refused" in answer:
-        raise ConfigurationError(answer["refused"])
-    return Described(answer["action"], answer["body"])
+    late = f"{where}: no first frames after {PROBE_SECONDS} s; try it by hand: gymnasium.make and a few steps"
+    return Described(**ask(PROBE, config, PROBE_SECONDS, f"{where}: the process that tried it", late))

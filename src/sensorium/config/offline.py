@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from functools import lru_cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -14,12 +10,12 @@ from pydantic import Field, model_validator
 
 from sensorium.config.films import Column, FileSource
 from sensorium.config.folders import files_below
+from sensorium.config.probing import ask, need
 from sensorium.config.section import ConfigurationError
 from sensorium.config.sources import SOURCE
 
 PROBE = "sensorium.data.offline.probe"
 PROBE_SECONDS = 600  # in which the episodes of a set are listed and its first ones looked at
-SHOWN = 400  # characters of what a process that died said last
 
 
 class Usual(NamedTuple):
@@ -200,27 +196,10 @@ def described(config: EpisodesConfig) -> DescribedSet:
     Raises:
         ConfigurationError: naming the key, its value and the way out.
     """
-    usual, where = config.usual, f"layout = {config.layout!r}"
-    if find_spec(usual.package) is None:
-        raise ConfigurationError(
-            f"{where}: the package {usual.package} is not installed; install it with: pip install "
-            f"'sensorium[{usual.extra}]'"
-        )
-    command = [sys.executable, "-m", PROBE, json.dumps(config.model_dump(mode="json"))]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PROBE_SECONDS, stdin=subprocess.DEVNULL)
-    except subprocess.TimeoutExpired:
-        raise ConfigurationError(
-            f"{where}: the episodes of {config.path} were not listed within {PROBE_SECONDS} s; remove the file that "
-            "cannot be opened"
-        ) from None
-    try:
-        answer = json.loads(done.stdout)
-    except ValueError:
-        raise ConfigurationError(
-            f"{where}: the process that listed {config.path} ended with exit {done.returncode}: "
-            f"{done.stderr.strip()[-SHOWN:]}"
-        ) from None
-    if "refused" in answer:
-        raise ConfigurationError(answer["refused"])
-    return DescribedSet(**answer)
+    where = f"layout = {config.layout!r}"
+    need(config.usual.package, config.usual.extra, where)
+    late = (
+        f"{where}: the episodes of {config.path} were not listed within {PROBE_SECONDS} s; remove the file that "
+        "cannot be opened"
+    )
+    return DescribedSet(**ask(PROBE, config, PROBE_SECONDS, f"{where}: the process that listed {config.path}", late))

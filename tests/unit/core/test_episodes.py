@@ -127,7 +127,7 @@ def test_what_a_set_lacks_is_named_before_anything_runs(tmp_path: Path, layout: 
 
 def test_a_package_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.hdf5").touch()
-    monkeypatch.setattr("sensorium.config.offline.find_spec", lambda name: None)
+    monkeypatch.setattr("sensorium.config.probing.find_spec", lambda name: None)
     assert "pip install 'sensorium[hdf5]'" in refusal(section("minari", tmp_path, size=16))
 
 

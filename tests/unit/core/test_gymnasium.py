@@ -212,7 +212,7 @@ def test_a_process_that_dies_or_hangs_and_a_package_that_is_missing(
     monkeypatch.setattr(settings, "PROBE_SECONDS", 0.001)
     with pytest.raises(ConfigurationError, match=r"no first frames after 0.001 s"):
         toy().check()
-    monkeypatch.setattr(settings, "find_spec", lambda name: None)
+    monkeypatch.setattr("sensorium.config.probing.find_spec", lambda name: None)
     with pytest.raises(ConfigurationError, match=r"is not installed; .*pip install 'sensorium\[gymnasium\]'"):
         toy().check()
 

@@ -6,16 +6,15 @@ stderr.
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
-from sensorium.config import ConfigurationError, EpisodesConfig, parse_section
+from sensorium.config import ConfigurationError, EpisodesConfig
 from sensorium.data.files import blamed_on
 from sensorium.data.offline import open_set
 from sensorium.data.offline.episode import Episode, EpisodeSet, Facts
+from sensorium.data.probing import answer
 from sensorium.data.quarantine import BadRecordingError
 
 TRIED = 8  # episodes, if the ones before are bad
@@ -119,16 +118,5 @@ def _action(config: EpisodesConfig, facts: Facts, kinds: dict[str, str], sizes: 
     return {"kind": "continuous", "size": sizes[name]}
 
 
-def main() -> None:
-    """Answer on what was stdout; whatever a library prints is kept out of the answer."""
-    answer = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    try:
-        found = probe(parse_section(EpisodesConfig, sys.argv[1]))
-    except ConfigurationError as error:
-        found = {"refused": str(error)}
-    print(json.dumps(found), file=answer, flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    answer(EpisodesConfig, probe)

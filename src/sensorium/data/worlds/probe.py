@@ -5,13 +5,10 @@ It prints one line of JSON: {"action", "body"}, or {"refused": reason}. All else
 
 from __future__ import annotations
 
-import json
-import os
-import sys
-
 import numpy as np
 
-from sensorium.config import ConfigurationError, GymnasiumConfig, parse_section
+from sensorium.config import ConfigurationError, GymnasiumConfig
+from sensorium.data.probing import answer
 from sensorium.data.worlds.policies import policy_of
 from sensorium.data.worlds.world import World
 
@@ -43,16 +40,5 @@ def probe(config: GymnasiumConfig) -> dict[str, object]:
         world.close()
 
 
-def main() -> None:
-    """Answer on what was stdout; whatever an environment prints is kept out of the answer."""
-    answer = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    try:
-        found = probe(parse_section(GymnasiumConfig, sys.argv[1]))
-    except ConfigurationError as error:
-        found = {"refused": str(error)}
-    print(json.dumps(found), file=answer, flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    answer(GymnasiumConfig, probe)

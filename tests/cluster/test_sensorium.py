@@ -16,7 +16,7 @@ from snakemake_run import RESOURCES, Run
 
 RULES = {"collect": 2, "index_recordings": 1, "train_encoder": 2, "train_fusion": 1, "train_tokenizer": 2}
 RULES |= {"encode_latents": 4, "index_latents": 2, "train_dynamics": 1, "probe": 2, "retrieval": 1, "world_state": 1}
-RULES |= {"reconstruction": 1, "sound_reconstruction": 1, "rollout": 1, "uncertainty": 1}
+RULES |= {"sound_reconstruction": 1, "rollout": 1, "uncertainty": 1}
 RULES |= {"drift": 1, "control": 1, "dreamed_sound": 1, "counterfactual": 1, "few_shot": 1}
 RULES |= {"finetune": 1, "finetuning": 1, "summary": 1}
 RULES |= {"train_state_dynamics": 1, "motion": 1, "causal": 1, "fields": 1, "properties": 1, "zero_shot": 1}

@@ -10,7 +10,7 @@ import pytest
 from sensorium.cli import main
 
 ROOT = Path(__file__).parents[2]
-TINY = ROOT / "config/tiny.yaml"
+TINY, LEARNED = ROOT / "config/tiny.yaml", ROOT / "config/convolutional.yaml"
 
 
 def estimate(*argv: object) -> int:
@@ -32,10 +32,10 @@ def test_the_json_holds_bytes_and_seconds(tmp_path, capsys, monkeypatch):
     found = json.loads(capsys.readouterr().out)
     assert list(found["stages"]) == ["tokenizers/video", "tokenizers/audio", "dynamics"]
     dynamics = found["stages"]["dynamics"]
-    assert dynamics["checkpoint_bytes"] == 2_517_076  # of the run of this preset
-    assert dynamics["model_bytes"] == 769_024
-    assert dynamics["parameters"] == 190_320
-    assert dynamics["seconds"] == pytest.approx(400 * dynamics["operations_a_step"] / 2e12)
+    assert dynamics["checkpoint_bytes"] == 2_885_420  # of the run of this preset
+    assert dynamics["model_bytes"] == 835_372
+    assert dynamics["parameters"] == 196_649
+    assert dynamics["seconds"] == pytest.approx(100 * dynamics["operations_a_step"] / 2e12)
     assert dynamics["memory_bytes"] == dynamics["state_bytes"] + dynamics["activation_bytes"]
     runs = sum(2 * each["checkpoint_bytes"] + each["model_bytes"] for each in found["stages"].values())
     assert found["disk"]["runs"] == runs
@@ -49,7 +49,7 @@ def test_the_tables_name_every_stage_and_what_does_not_fit(tmp_path, capsys, mon
     printed = capsys.readouterr().out
     for word in ("tokenizers/video", "tokenizers/audio", "dynamics", "data/playroom", "latents/video", "rollout"):
         assert word in printed
-    assert "1 of 4" in printed
+    assert "1 of 3" in printed
     assert "(does not fit)" in printed
 
 
@@ -71,7 +71,8 @@ def test_recomputation_is_counted(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(ROOT)
     found = {}
     for recompute in ("off", "on"):
-        assert estimate(TINY, small(tmp_path), "--json", "--recompute", recompute) == 0
+        deep = small(tmp_path, dynamics={"dim": 64, "layers": 3})
+        assert estimate(LEARNED, TINY, deep, "--json", "--recompute", recompute) == 0
         found[recompute] = json.loads(capsys.readouterr().out)["stages"]
     for folder in ("tokenizers/video", "tokenizers/audio"):  # without transformers
         assert found["on"][folder] == found["off"][folder]

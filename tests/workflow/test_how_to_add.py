@@ -47,16 +47,21 @@ def test_what_the_page_adds_runs(
     assert exported.returncode == 0, exported.stdout
     assert "brightness" in (folder / "config/config.yaml").read_text()
     targets = re.findall(
-        r"^    snakemake --profile local -j1 (\S+) --configfile config/tiny\.yaml$",
+        r"^    snakemake --profile local -j1 (\S+) --configfile (?:config/convolutional\.yaml )?config/tiny\.yaml$",
         PAGE.read_text(),
         flags=re.MULTILINE,
     )
     assert len(targets) == 2
-    words = ("snakemake", "--profile", "local", "-j1", *targets, "--configfile", "config/tiny.yaml")
+    learned = ("config/convolutional.yaml", "config/tiny.yaml")  # other tokenizers lose nothing, so none is judged
+    words = ("snakemake", "--profile", "local", "-j1", *targets, "--configfile", *learned)
     done = command(folder, *words, path=warm_sensorium)
     assert done.returncode == 0, done.stdout
     made = done.stdout.partition("Job stats:")[2].partition("total")[0]
-    assert set(re.findall(r"^(\w+) +\d+$", made, flags=re.MULTILINE)) == {"brightness", "train_mean_picture"}
+    assert set(re.findall(r"^(\w+) +\d+$", made, flags=re.MULTILINE)) == {
+        "train_tokenizer",
+        "brightness",
+        "train_mean_picture",
+    }
     metric = json.loads((folder / "results/eval/brightness.json").read_text())["metrics"]["error"]
     assert metric["value"] < metric["floor"]
     assert json.loads((folder / "results/mean_picture/manifest.json").read_text())["kind"] == "mean_picture"

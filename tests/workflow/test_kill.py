@@ -11,11 +11,11 @@ import time
 from pathlib import Path
 
 import pytest
-import yaml
 
 import warm
 from sensorium.config import canonical_json
-from sensorium.settings import Config, validate
+from sensorium.planning.configuration import read_settings
+from sensorium.settings import Config
 
 STEPS = 16
 KILLS = 2
@@ -31,13 +31,14 @@ STAGES = {
     "fusion": ("train-fusion", *DATA, *ENCODERS),
     "finetune": ("finetune", *DATA, *ENCODERS, "--fusion", "results/fusion/manifest.json"),
     "state_dynamics": ("train-state-dynamics", *DATA, *ENCODERS, "--fusion", "results/fusion/manifest.json"),
-    "dynamics": ("train-dynamics", *LATENTS, *TOKENIZER),
+    "dynamics": ("train-dynamics", *LATENTS, *TOKENIZER, "--body", DATA[1]),
 }
 
 
 def short_section(path: str) -> str:
-    """The tiny preset's section of a stage, a few steps long, as JSON."""
-    section: Config = validate(yaml.safe_load(Path("config/tiny.yaml").read_text()))
+    """The tiny preset's section of a stage, a few steps long, as JSON; tokenizers are those that are learned."""
+    below = ["config/convolutional.yaml"] if path.startswith("tokenizers") else []
+    section: Config = read_settings([Path(each) for each in (*below, "config/tiny.yaml")])
     for name in path.split("."):
         section = getattr(section, name)
     training = section.training.model_copy(update={"steps": STEPS, "warmup": 2})

@@ -20,9 +20,9 @@ DREAMS = {"rollout": 1, "uncertainty": 1, "drift": 1, "control": 1, "dreamed_sou
 DYNAMICS = {"train_dynamics": 1, **DREAMS, "curves": 1, **END}
 ONE_STREAM = {"encode_latents": SHARDS, "index_latents": 1, **DYNAMICS}
 LATENTS = {"encode_latents": 2 * SHARDS, "index_latents": 2, **DYNAMICS}
-TOKENIZER = {"train_tokenizer": 1, "reconstruction": 1, **ONE_STREAM}
+TOKENIZER = {"train_tokenizer": 1, **ONE_STREAM}
 SOUND_TOKENIZER = {"train_tokenizer": 1, "sound_reconstruction": 1, **ONE_STREAM}
-BOTH_TOKENIZERS = {"train_tokenizer": 2, "reconstruction": 1, "sound_reconstruction": 1, **LATENTS}
+BOTH_TOKENIZERS = {"train_tokenizer": 2, "sound_reconstruction": 1, **LATENTS}
 FINETUNE = {"finetune": 1, "finetuning": 1, "curves": 1, **END}
 BODIES = {"properties": 1, "zero_shot": 1}
 FUSION = {"train_fusion": 1, **STATE_DYNAMICS, **EVALUATE_SENSES, **FINETUNE}
@@ -54,7 +54,7 @@ SECTIONS = {
     "evaluations={motion: {seed: 1}}": {"motion": 1, **END},
     "evaluations={causal: {seed: 1}}": {"causal": 1, **END},
     "evaluations={fields: {seed: 1}}": {"fields": 1, **END},
-    "evaluations={reconstruction: {seed: 1}}": {"reconstruction": 1, **END},
+    "evaluations={reconstruction: {seed: 1}}": {},  # patches lose nothing: see AGENT_SECTIONS
     "evaluations={sound_reconstruction: {seed: 1}}": {"sound_reconstruction": 1, **END},
     "evaluations={rollout: {seed: 1}}": {"rollout": 1, **END},
     "evaluations={uncertainty: {seed: 1}}": {"uncertainty": 1, **END},
@@ -86,6 +86,7 @@ AGENT_SECTIONS = {
     "agent={cloning: {distances: 4}}": {"train_clone": 1, **IMAGINATION},
     "agent={imagination: {horizon: 5}}": IMAGINATION,
     "evaluations={agent_return: {seed: 1}}": {"agent_return": 1, **END},
+    "evaluations={reconstruction: {seed: 1}}": {"reconstruction": 1, **END},
 }
 STAGES = {
     "collect": EVERYTHING,
@@ -107,7 +108,7 @@ STAGES = {
     "motion": {"motion": 1, **END},
     "causal": {"causal": 1, **END},
     "fields": {"fields": 1, **END},
-    "reconstruction": {"reconstruction": 1, **END},
+    "reconstruction": {},
     "sound_reconstruction": {"sound_reconstruction": 1, **END},
     "train_clone": {},
     "train_agent": {},

@@ -32,7 +32,6 @@ EVALUATIONS = {
     "motion",
     "causal",
     "fields",
-    "reconstruction",
     "sound_reconstruction",
     "rollout",
     "uncertainty",
@@ -71,7 +70,7 @@ def test_the_summary_holds_every_evaluation(tiny):
 
 def test_run_folders_survive_with_their_records(tiny):
     runs = list((tiny / "results").glob("**/runs/*/metrics.jsonl"))
-    assert len(runs) == 8, runs  # two encoders, fusion, both together, state dynamics, two tokenizers, dynamics
+    assert len(runs) == 6, runs  # two encoders, fusion, both together, state dynamics, dynamics; tokenizers are fitted
     for run in runs:
         assert [json.loads(line) for line in run.read_text().splitlines()]
         assert list(run.parent.rglob("events.out.tfevents.*"))
@@ -112,7 +111,7 @@ def test_the_report_builds_with_its_figures(tiny, command):
     result = command(tiny, "snakemake", "--report", "report.html", *TINY)
     assert result.returncode == 0, result.stdout[-3000:]
     text = (tiny / "report.html").read_text()
-    for name in ("recordings.png", "training.png", "reconstruction.png", "eval.json"):
+    for name in ("recordings.png", "training.png", "rollout.png", "eval.json"):
         assert name in text
     pages = {"rollout", "control", "dreamed_sound", "sound_reconstruction", "baselines"}
     assert all(f"results/pages/{name}.html" in text for name in pages)
@@ -143,6 +142,8 @@ def test_every_training_wrote_what_was_estimated(tiny):
         manifest = read_json(tiny / "results" / folder / "manifest.json")
         assert manifest["files"]["model"]["bytes"] == file_bytes(learner.model.state_dict()), folder
         assert manifest["details"]["parameters"] == models(settings)[folder].parameters, folder
+        if manifest["details"]["steps"] == 0:  # fitted, without a checkpoint
+            continue
         run = tiny / "results" / folder / "runs" / manifest["details"]["run"]
         saved = run / f"checkpoints/step-{training.steps:08d}/tensors.safetensors"
         assert saved.stat().st_size == file_bytes(learner_tensors(learner, training)), folder

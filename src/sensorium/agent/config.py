@@ -97,7 +97,7 @@ class AgentSettings(GenerationSettings):
         }
 
     @model_validator(mode="after")
-    def _rewards_are_there(self) -> AgentSettings:
+    def _agent_can_learn(self) -> AgentSettings:
         if self.lines.agent and isinstance(self.data, FileSource):
             raise ValueError(
                 f"lines.agent is on, and data.source is {self.data.source}: agents play in their world, and nobody can "
@@ -105,4 +105,9 @@ class AgentSettings(GenerationSettings):
             )
         if self.lines.agent and not self.data.has_rewards():
             raise ValueError("lines.agent is on, but the recordings have no rewards: set data.task, or record a game")
+        if self.lines.agent and self.dreamed_body:
+            raise ValueError(
+                "lines.agent is on, and dynamics.fine.body is true: agents do not feel in their dreams yet; "
+                "set one of them to false"
+            )
         return self

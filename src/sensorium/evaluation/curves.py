@@ -23,12 +23,17 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--manifests", required=True, type=Path, nargs="+", metavar="MANIFEST", help="trained stages")
     parser.add_argument("--output", required=True, type=Path, metavar="PNG", help="where the picture goes")
     args = parser.parse_args(argv)
-    runs = [run_curves(manifest) for manifest in args.manifests]
+    runs = [run_curves(manifest) for manifest in args.manifests if not is_fitted(manifest)]
     figures.curves(args.output, runs)
     for stage, drawn, curves in runs:
         ends = ", ".join(f"{name} {values[0]:.3g} to {values[-1]:.3g}" for name, (_, values) in curves.items())
         say(f"{stage}: {drawn}, {ends}")
     say(f"{args.output}: the curves of {len(runs)} trainings")
+
+
+def is_fitted(manifest: Path) -> bool:
+    """Whether a stage has statistics and no weights: its model was made without a step, so there is no curve of it."""
+    return read_manifest(manifest)["details"].get("steps") == 0
 
 
 def run_curves(manifest: Path) -> tuple[str, str, Curves]:

@@ -27,7 +27,7 @@ from sensorium.generation.dream_config import (
     RolloutConfig,
     UncertaintyConfig,
 )
-from sensorium.generation.tokenizer_config import Tokenizers
+from sensorium.generation.tokenizer_config import AudioTokenizerConfig, Tokenizers, VideoTokenizerConfig
 
 LAST_FRAMES = 3  # frames before the one that is denoised, which the fine path sees as they are
 GLIMPSE, GLIMPSED = 14, 2  # rows and columns of pixels about the felt place, and frames, that the body sense sees
@@ -64,7 +64,7 @@ class FineConfig(Section):
     spread: float = Field(
         0.04, gt=0, description="deviation of a copied pixel that the likelihood expects, of full scale"
     )
-    body: bool = Field(False, description="dream the body sense, too, and let sight follow it")
+    body: bool = Field(False, description="where recordings have a body sense, dream it, too, and let sight follow it")
     refiner: RefinerConfig = RefinerConfig()
 
     def check_grid(self, side: int) -> None:
@@ -176,28 +176,28 @@ class GenerationEvaluations(Section):
 class GenerationSettings(WorldSettings):
     """The sections of generation, and what they ask of the world."""
 
-    tokenizers: Tokenizers = Tokenizers()
+    tokenizers: Tokenizers = Tokenizers(
+        video=VideoTokenizerConfig(kind="patches", channels=12),
+        audio=AudioTokenizerConfig(kind="bands", channels=12, tokens=8),
+    )
     latents: LatentsConfig = LatentsConfig()
-    dynamics: DynamicsConfig = DynamicsConfig()
+    dynamics: DynamicsConfig = DynamicsConfig(
+        path="fine",
+        dim=96,
+        layers=2,
+        frames=16,
+        images=0.0,
+        dreamed=0.5,
+        fine=FineConfig(crops=0.7, body=True, refiner=RefinerConfig(every=2)),
+        training=Training(steps=2200, batch=3, lr=2e-3, muon=3.0, ema=0.995),
+    )
     evaluations: GenerationEvaluations = GenerationEvaluations()
 
     @property
     def dreamed_body(self) -> int:
-        """Numbers of the body sense that dreams predict; 0 if they do not."""
+        """Numbers of the body sense that dreams predict; 0 if they predict none, or recordings have none."""
         fine = self.dynamics.fine_path
         return recorded(self.data).body if fine is not None and fine.body else 0
-
-    def _check_body(self) -> None:
-        if not recorded(self.data).body:
-            raise ValueError(
-                f"dynamics.fine.body is true, and recordings of data.source {self.data.source} have no body sense; "
-                "set it to false"
-            )
-        if self.lines.agent:
-            raise ValueError(
-                "dynamics.fine.body is true, and agents (lines.agent) do not feel in their dreams yet; "
-                "set one of them to false"
-            )
 
     def checks(self) -> dict[str, Callable[[], None]]:
         """What the settings name on this machine."""
@@ -257,6 +257,4 @@ class GenerationSettings(WorldSettings):
                         "set the kind to patches, or the path to filtered"
                     )
                 fine.check_grid(math.isqrt(self.tokenizers.video.tokens(self.data.size)))
-                if fine.body:
-                    self._check_body()
         return self

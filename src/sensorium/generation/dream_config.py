@@ -62,6 +62,7 @@ class DriftConfig(DreamConfig):
     """Long dreams: whether their pieces still look and move like pieces of recordings."""
 
     windows: int = Field(32, ge=8, description="long dreams, each from a different test recording")
+    denoising_steps: Literal[1, 2, 4, 8, 16, 32, 64] = Field(2, description="Euler steps for each dreamed frame")
     stillness: float = Field(
         0.7, ge=0, description="keep a video token if it changes by less than this share of its usual change; 0: off"
     )

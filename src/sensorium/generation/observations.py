@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ class ObservationEncoder:
     def __init__(self, video: VideoTokenizer, audio: AudioTokenizer | None = None) -> None:
         self._video = video.encoding
         self._audio = None if audio is None else audio.encoding
-        self._device = next(video.parameters()).device
+        self._device = next(chain(video.parameters(), video.buffers())).device  # what is fitted has no parameters
 
     def remember(self) -> Memories:
         """The memory of sequences that begin."""

@@ -132,19 +132,19 @@ def felt_recordings(manifest: Path | None, latents: Path, config: DynamicsConfig
         config: of the dynamics.
 
     Raises:
-        ArtifactError: if they are missing, not wanted, not those of the latents, or have no body sense.
+        ArtifactError: if they are missing, not wanted, or not those of the latents.
     """
-    wanted = config.fine_path is not None and config.fine.body
+    felt = read_manifest(latents)["details"].get("body", 0)
+    wanted = bool(felt) and config.fine_path is not None and config.fine.body
     if (manifest is not None) != wanted:
         raise ArtifactError(
-            f"{manifest or latents}: dynamics.fine.body is {str(config.fine.body).lower()}; --body names the "
-            "recordings if it is true (and dynamics.path fine), and is left out otherwise"
+            f"{manifest or latents}: dynamics.fine.body is {str(config.fine.body).lower()}, and recordings hold "
+            f"{felt} numbers of a body sense; --body names the recordings if they hold some and it is true (and "
+            "dynamics.path fine), and is left out otherwise"
         )
     if manifest is None:
         return None
     recordings = RecordingSet.open(manifest)
-    if not recordings.has("body"):
-        raise ArtifactError(f"{manifest}: these recordings have no body sense; set dynamics.fine.body to false")
     if read_manifest(latents)["inputs"].get("data") != digest(manifest):
         raise ArtifactError(f"{latents}: made from other recordings than {manifest}; encode again")
     return recordings

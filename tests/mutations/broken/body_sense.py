@@ -127,11 +127,18 @@ MUTANTS = (
         cheap=True,
     ),
     Mutant(
-        "a body sense of recordings that have none",
-        "generation/config.py",
-        "if not recorded(self.data).body:",
+        "a body sense that is forgotten",
+        "generation/train_dynamics.py",
+        "if (manifest is not None) != wanted:",
+        "if manifest is not None and not wanted:",
+        ("test_felt_recordings.py::test_a_body_sense_is_neither_forgotten_nor_unasked_for",),
+    ),
+    Mutant(
+        "agents in dreams that feel",
+        "agent/config.py",
+        "if self.lines.agent and self.dreamed_body:",
         "if False:",
-        ("test_config.py::test_only_patches_are_copied",),
+        ("test_config.py::test_a_body_sense_is_dreamed_where_there_is_one",),
     ),
     Mutant(
         "a felt hand judged at another frame",

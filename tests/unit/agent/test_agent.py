@@ -184,10 +184,11 @@ def test_watching_true_frames_is_what_cloning_saw():
         dreamer.observe(tokens[:, :1], batch["action"][:, 0]), dreamer.observe(tokens[:, :1], batch["action"][:, 0])
 
 
-def test_observations_are_encoded_step_by_step_as_recordings_are_at_once():
+@pytest.mark.parametrize("kind", ["convolutional", "patches"])
+def test_observations_are_encoded_step_by_step_as_recordings_are_at_once(kind):
     """Longer than what the sound tokenizer depends on, so a memory that is too short would differ."""
     torch.manual_seed(0)
-    sight = VideoTokenizer(VideoTokenizerConfig(width=4, channels=3), {"size": 16})
+    sight = VideoTokenizer(VideoTokenizerConfig(kind=kind, width=4, channels=3), {"size": 16})
     hearing = AudioTokenizer(AudioTokenizerConfig(width=8, channels=3), {"samples_per_frame": 1000}).eval()
     rng, frames = np.random.default_rng(0), hearing.past + 6
     video = rng.integers(0, 256, (2, frames, 16, 16, 3), np.uint8)

@@ -11,6 +11,7 @@ import pytest
 
 from sensorium.artifacts import ArtifactError, write_json, write_manifest
 from sensorium.evaluation import summary
+from sensorium.evaluation.curves import main as draw_curves
 from sensorium.evaluation.curves import run_curves
 from sensorium.evaluation.statistics import NOTHING, measure
 
@@ -35,9 +36,9 @@ def written(folder: Path, *results: dict[str, Any]) -> list[Path]:
     return paths
 
 
-def manifest_of(folder: Path, kind: str) -> None:
+def manifest_of(folder: Path, kind: str, **details: int) -> None:
     """A manifest whose run is named abc."""
-    write_manifest(folder, kind=kind, section_json="{}", inputs={}, files={}, details={"run": "abc"})
+    write_manifest(folder, kind=kind, section_json="{}", inputs={}, files={}, details={"run": "abc", **details})
 
 
 def test_pages_that_do_not_match_what_they_show_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -114,3 +115,14 @@ def test_where_a_loss_is_divided_by_its_own_size_the_error_is_drawn(tmp_path: Pa
     lines = [{"step": step, "train/loss": 1.0 * step, "train/psnr": 20.0 + step} for step in (1, 2)]
     (tmp_path / "runs" / "abc" / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert run_curves(tmp_path / "manifest.json") == ("tokenizer_video", "psnr", {"training": ([1, 2], [21.0, 22.0])})
+
+
+def test_what_was_fitted_without_a_step_has_no_curve(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for kind, steps in (("fusion", 2), ("tokenizer_video", 0)):
+        (tmp_path / kind / "runs/abc").mkdir(parents=True)
+        manifest_of(tmp_path / kind, kind, steps=steps)
+    lines = "".join(json.dumps({"step": step, "train/loss": 1.0}) + "\n" for step in (1, 2))
+    (tmp_path / "fusion/runs/abc/metrics.jsonl").write_text(lines)
+    manifests = [str(tmp_path / kind / "manifest.json") for kind in ("fusion", "tokenizer_video")]
+    draw_curves(["--manifests", *manifests, "--output", str(tmp_path / "curves.png")])
+    assert "the curves of 1 trainings" in capsys.readouterr().out

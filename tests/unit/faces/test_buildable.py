@@ -137,10 +137,11 @@ def build_generation(config: Config, sound: dict[str, int]) -> None:
         assert hearing.channels == tokenizer.channels
     action = ACTIONS[config.data.source]
     shapes = {"video": tokenizer.tokens, "grid": True, "audio": tokens, "channels": video.channels, "action": action}
+    shapes |= {"pixels": video.pixels, "body": config.dreamed_body}
     dynamics = Dynamics(config.dynamics, shapes)
     muon_fits(dynamics, config.dynamics.training.muon)
     length = config.dynamics.frames
-    clip = torch.empty(ROWS, length, tokenizer.tokens + tokens, video.channels)
+    clip = torch.empty(ROWS, length, sum(dynamics.streams.values()), video.channels)
     level = torch.empty(ROWS, length)
     assert dynamics.denoise(clip, Conditioning(level, level)).tokens.shape == clip.shape
     if config.lines.agent:
@@ -223,7 +224,8 @@ BASES = (
     preset("minigrid"),
     {"data": FILMS},
     FILM_WORLD,
-    {"tokenizers": {"video": {"kind": "transformer"}}},
+    preset("convolutional"),
+    {"tokenizers": {"video": {"kind": "transformer"}}, "dynamics": {"path": "filtered"}},
     {"data": {"frames": 34, "size": 16, "recordings": 190}, "lines": {"finetune": False}},
 )
 NARROW = {  # where all that is allowed would take too long here

@@ -155,7 +155,7 @@ def test_games_and_weights(tmp_path: Path) -> None:
         {"data": {"source": "atari", "games": ["pong", "snake"]}}
     )
     weights = tmp_path / "lpips.safetensors"
-    values = {"tokenizers": {"video": {"lpips": str(weights)}}}
+    values = {"tokenizers": {"video": {"lpips": str(weights)}}, "dynamics": {"path": "filtered"}}
     assert f"config: tokenizers.video.lpips = {str(weights)!r}: no such file" in refusal(values)
     weights.touch()
     check_files(validate(values))
@@ -164,7 +164,7 @@ def test_games_and_weights(tmp_path: Path) -> None:
 def test_all_faults_are_reported_and_only_of_what_is_used() -> None:
     world = films(path="nowhere", recordings=20)
     own = sights(source="cifar100", path="nowhere", size=32)
-    weights = {"tokenizers": {"video": {"lpips": "nowhere"}}}
+    weights = {"tokenizers": {"video": {"lpips": "nowhere"}}, "dynamics": {"path": "filtered"}}
     keys = [line.split(" = ")[0] for line in refusal(world | own | weights).splitlines()]
     assert keys == ["config: data.path", "config: encoders.vision.data.path", "config: tokenizers.video.lpips"]
     check_files(validate(own | {"lines": {"representation": False}}))

@@ -18,6 +18,7 @@ from sensorium.config import (
 )
 from sensorium.config_export import PAGES, walk
 from sensorium.generation.config import DynamicsConfig
+from sensorium.generation.tokenizer_config import AudioTokenizerConfig, VideoTokenizerConfig
 from sensorium.settings import Config, validate
 
 ROOT = Path(__file__).parents[3]
@@ -29,6 +30,7 @@ SPEECH = {"source": "speech_commands", "path": "x"}
 FILMS = {"source": "folder", "path": "films"}
 MAZE = {"source": "gymnasium", "environment": "minigrid:MiniGrid-Empty-5x5-v0"}
 BLOCKS = {"kind": "transformer"}
+LEARNED = {"tokenizers": {"video": {"kind": "convolutional"}}, "dynamics": {"path": "filtered"}}
 
 
 def overlay(base: dict, other: dict) -> dict:
@@ -241,7 +243,8 @@ def test_defaults_may_be_written_out():
 
 def test_muon_suits_a_tokenizer_that_has_blocks():
     video = {"kind": "transformer", "training": {"muon": 2}}
-    assert validate({"tokenizers": {"video": video}}).tokenizers.video.training.muon == 2
+    values = {"tokenizers": {"video": video}, "dynamics": {"path": "filtered"}}
+    assert validate(values).tokenizers.video.training.muon == 2
 
 
 def test_a_section_survives_the_way_to_its_stage():
@@ -274,7 +277,6 @@ FORECASTS = ("motion", "causal", "fields")
                 "world_state",
                 "finetuning",
                 *FORECASTS,
-                "reconstruction",
                 "sound_reconstruction",
                 *STEERED,
                 "counterfactual",
@@ -282,10 +284,10 @@ FORECASTS = ("motion", "causal", "fields")
         ),
         (
             {"data": {"source": "atari"}},
-            ["retrieval", "world_state", "finetuning", "reconstruction", "sound_reconstruction", *STEERED],
+            ["retrieval", "world_state", "finetuning", "sound_reconstruction", *STEERED],
         ),
         (
-            {"data": MAZE, "lines": {"representation": False, "agent": True}},
+            {"data": MAZE, "lines": {"representation": False, "agent": True}, **LEARNED},
             ["reconstruction", *DREAMS, "control", "agent_return"],
         ),
         (
@@ -303,7 +305,7 @@ FORECASTS = ("motion", "causal", "fields")
         ),
         (
             {"data": {"source": "folder", "path": "x"}, "encoders": {"audio": {"data": SPEECH}}},
-            ["probe_audio", "retrieval", "few_shot", "finetuning", "reconstruction", "sound_reconstruction", *HEARD],
+            ["probe_audio", "retrieval", "few_shot", "finetuning", "sound_reconstruction", *HEARD],
         ),
         (
             {"lines": {"generative": False, "finetune": False}},
@@ -329,9 +331,9 @@ FORECASTS = ("motion", "causal", "fields")
                 *FORECASTS,
             ],
         ),
-        ({"lines": {"representation": False}}, ["reconstruction", "sound_reconstruction", *STEERED, "counterfactual"]),
-        ({"data": {**FILMS, "streams": ["video"]}, "lines": {"representation": False}}, ["reconstruction", *DREAMS]),
-        ({"data": FILMS}, ["retrieval", "finetuning", "reconstruction", "sound_reconstruction", *HEARD]),
+        ({"lines": {"representation": False}}, ["sound_reconstruction", *STEERED, "counterfactual"]),
+        ({"data": {**FILMS, "streams": ["video"]}, "lines": {"representation": False}}, [*DREAMS]),
+        ({"data": FILMS}, ["retrieval", "finetuning", "sound_reconstruction", *HEARD]),
     ],
 )
 def test_evaluations_follow_source_and_lines(values, expected):
@@ -355,19 +357,43 @@ def test_silent_recordings_are_dreamt_without_sound(data, streams):
 def test_only_patches_are_copied():
     """Learned tokens would be shifted by whole tokens, in units that were never tried."""
     with pytest.raises(ConfigurationError, match=r"dynamics\.path is fine.*video\.kind is convolutional; set the kind"):
-        validate({"dynamics": {"path": "fine"}})
-    patches = {"video": {"kind": "patches", "channels": 12}, "audio": {"channels": 12}}
-    validate({"dynamics": {"path": "fine"}, "tokenizers": patches})
+        validate({"tokenizers": LEARNED["tokenizers"]})
+    validate(LEARNED)
     with pytest.raises(ConfigurationError, match=r"fine\.pool is 5: it must divide the 16 tokens"):
-        validate({"dynamics": {"path": "fine", "fine": {"pool": 5}}, "tokenizers": patches})
+        validate({"dynamics": {"path": "fine", "fine": {"pool": 5}}})
     with pytest.raises(ConfigurationError, match=r"frames is 4: with path fine clips dream after 3 frames"):
-        validate({"dynamics": {"path": "fine", "frames": 4}, "tokenizers": patches})
-    feeling = {"dynamics": {"path": "fine", "fine": {"body": True}}, "tokenizers": patches}
-    assert validate(feeling).dreamed_body == 12
-    assert validate({**feeling, "dynamics": {"fine": {"body": True}}}).dreamed_body == 0  # on the other path
-    with pytest.raises(ConfigurationError, match=r"fine\.body is true, and recordings of data\.source folder have no"):
-        validate({**feeling, "data": FILMS})
-    with pytest.raises(ConfigurationError, match=r"fine\.body is true, and agents \(lines\.agent\) do not feel"):
-        validate({**feeling, "lines": {"agent": True}, "data": {"task": "touch"}})
+        validate({"dynamics": {"path": "fine", "frames": 4}})
     with pytest.raises(ConfigurationError, match=r"dynamics\.path is fine: this study"):
         validate({"studies": {"agent_returns": {"dynamics": {"path": "fine"}}}})
+
+
+def test_a_body_sense_is_dreamed_where_there_is_one():
+    assert validate({}).dreamed_body == 12
+    assert validate({"data": FILMS}).dreamed_body == 0
+    feeling = {"fine": {"body": True}}
+    assert validate({"dynamics": {"path": "fine", **feeling}}).dreamed_body == 12
+    assert validate({"dynamics": feeling}).dreamed_body == 0  # on the other path
+    acting = {"lines": {"agent": True}, "data": {"task": "touch"}}
+    with pytest.raises(
+        ConfigurationError, match=r"lines\.agent is on, and dynamics\.fine\.body is true: agents do not"
+    ):
+        validate(acting)
+    validate({**acting, "dynamics": {"path": "fine"}})
+
+
+LEARNED_TOKENS = ("convolutional", "agent", "atari", "minigrid", "replay", "rtx3050", "a100", "h200")
+
+
+@pytest.mark.parametrize("name", LEARNED_TOKENS)
+def test_presets_of_the_filtered_path_take_nothing_from_the_default_one(name):
+    """What they do not say is what the models of the settings say, and not what the default run has."""
+    found, said = preset(name), yaml.safe_load((ROOT / f"config/{name}.yaml").read_text())
+    own = {key: value for key, value in said["dynamics"].items() if key != "training"}
+    usual = DynamicsConfig()
+    training = usual.training.model_copy(update=said["dynamics"].get("training", {}))
+    expected = usual.model_copy(update={**own, "training": training, "fine": found.dynamics.fine})
+    assert found.dynamics == expected
+    for stream, usual in (("video", VideoTokenizerConfig()), ("audio", AudioTokenizerConfig())):
+        own = said["tokenizers"][stream]
+        training = usual.training.model_copy(update=own.get("training", {}))
+        assert getattr(found.tokenizers, stream) == usual.model_copy(update={**own, "training": training})

@@ -25,12 +25,13 @@ from sensorium.settings import Config, validate
 from sensorium.training.optimiser import Optimiser
 
 ROOT = Path(__file__).parents[3]
-PRESETS = ("tiny", "patches", "agent", "atari", "puzzle", "music", "rtx3050", "a100", "h200")
+PRESETS = ("tiny", "convolutional", "agent", "atari", "puzzle", "music", "rtx3050", "a100", "h200")
 STEP = 4  # bytes of the count of steps that AdamW keeps of each tensor
 ODD: dict[str, dict[str, Any]] = {
     "priors and a transformer that tokenizes": {
         "encoders": {"vision": {"priors": {"edges": True, "depth": True}}, "audio": {"priors": {"onset": True}}},
         "tokenizers": {"video": {"kind": "transformer", "transformer": {"patch": 4}, "training": {"muon": 1.0}}},
+        "dynamics": {"path": "filtered"},
     },
     "silent films, grouped keys, no registers": {
         "data": {"source": "folder", "path": "films", "streams": ["video"]},
@@ -59,6 +60,7 @@ ODD: dict[str, dict[str, Any]] = {
         "fusion": {"components": 16, "offsets": [1, 2], "training": {"muon": 2.0, "ema": 0.9}},
         "encoders": {"audio": {"mels": 50}},
         "tokenizers": {"audio": {"tokens": 5, "kernel": 1, "layers": 1}},
+        "dynamics": {"path": "filtered"},
     },
 }
 

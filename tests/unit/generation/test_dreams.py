@@ -12,7 +12,8 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from toy_generation import DYNAMICS, TOKENIZER
+import torch
+from toy_generation import DYNAMICS, TOKENIZER, fine_dynamics
 from toy_world import DETAILS, RECORDINGS, SIZE, ToyWorld, recording, write_model, write_recordings
 
 from sensorium.artifacts import ArtifactError
@@ -23,9 +24,13 @@ from sensorium.evaluation.harness import FLOOR_SEEDS
 from sensorium.evaluation.sample import of_other_recordings
 from sensorium.evaluation.scores import correlation, cosine, crps, explained, products, rank_moments
 from sensorium.evaluation.statistics import baseline_values
+from sensorium.generation.body_sense import to_tokens
+from sensorium.generation.config import RefinerConfig
+from sensorium.generation.dream import dream
 from sensorium.generation.dream_config import CounterfactualConfig, DriftConfig, RolloutConfig, UncertaintyConfig
 from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.evaluation import counterfactual, drift, rollout, uncertainty
+from sensorium.generation.evaluation.dreams import without_blocks
 from sensorium.generation.evaluation.poison import POISONS, with_shuffled_block
 from sensorium.models.load import load
 
@@ -117,6 +122,16 @@ def test_the_untrained_floor_is_what_the_whole_untrained_network_dreams(world: T
     """Its blocks, left out of the floor, change nothing as long as the last layer starts at zero."""
     result = evaluate(world, "rollout", tmp_path, "--untrained-seed", str(FLOOR_SEEDS[0]))["metrics"]["psnr_mean"]
     assert baseline_values(result)["untrained"] == result["value"]
+
+
+def test_the_untrained_floor_of_a_fine_path_needs_no_blocks_either() -> None:
+    torch.manual_seed(0)
+    learner, batch = fine_dynamics(0.0, body=5, refiner=RefinerConfig(every=2, width=8, blocks=2))
+    model = learner.dynamics.eval()
+    context = torch.cat([batch["latent"], batch["sound"], to_tokens(batch["body"], 12)], 2)[:, :4].float()
+    how: dict[str, Any] = {"horizon": 4, "denoising_steps": 2, "sharpness": 4.0}
+    expected = dream(model, context, batch["action"], **how)
+    assert torch.equal(dream(without_blocks(model), context, batch["action"], **how), expected)
 
 
 def test_calibration_is_told_and_a_dream_without_spread_has_none(evaluated: Evaluated) -> None:

@@ -54,6 +54,16 @@ def true_pictures(sample: Sample, first: int = 0, last: int | None = None) -> np
     return to_images(torch.from_numpy(sample["video"][:, first:last])).numpy()
 
 
+def without_blocks(dynamics: Dynamics) -> Dynamics:
+    """Untrained dynamics without the blocks, whose output last layers of zeros ignore: the same dreams, far sooner."""
+    dynamics.blocks, dynamics.over_time = nn.ModuleList(), []
+    if (fine := dynamics.fine) is not None:
+        fine.blocks = nn.ModuleList()
+        if fine.refiner is not None:
+            fine.refiner.blocks = nn.ModuleList()
+    return dynamics
+
+
 class Studio:
     """Where dreams are made and shown.
 
@@ -195,10 +205,8 @@ class Studio:
 
     @cached_property
     def _untrained(self) -> Dynamics:
-        """Fresh weights without the blocks, whose output a last layer of zeros ignores: the same dreams, far sooner."""
-        dynamics = self.bench.parts.load(Dynamics, FLOOR_SEEDS[0])
-        dynamics.blocks, dynamics.over_time = nn.ModuleList(), []
-        return dynamics
+        """Fresh weights, as a floor."""
+        return without_blocks(self.bench.parts.load(Dynamics, FLOOR_SEEDS[0]))
 
     def dream(
         self,

@@ -63,6 +63,13 @@ MUTANTS = (
         (f"{SPACE}::test_simple_means_find_what_is_there_and_no_more",),
     ),
     Mutant(
+        "a map of nothing that is believed",
+        "puzzle/evaluation/other_senses.py",
+        "min(taken, key=lambda belief: float(taken[belief]))",
+        "max(taken)",
+        (f"{SPACE}::test_a_regression_of_nothing_costs_next_to_nothing",),
+    ),
+    Mutant(
         "clusters that count alike",
         "puzzle/evaluation/other_senses.py",
         "known[found.labels_ == cluster]",

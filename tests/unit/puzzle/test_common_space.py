@@ -121,8 +121,9 @@ def test_simple_means_find_what_is_there_and_no_more() -> None:
         ("own", seen),
         ("mixed", np.stack([seen[:, 0], *(rng.permutation(seen[:, s]) for s in (1, 2))], 1)),
     ):
-        moments = [Moments(grids, np.arange(len(grids)).astype(str), []) for grids in (known, judged)]
-        found = puzzle_common.taken_by_others(model, *moments, 0, 0)
+        parts = (known, related_grids(60, seed=1), judged)
+        moments = tuple(Moments(grids, np.arange(len(grids)).astype(str), []) for grids in parts)
+        found = puzzle_common.taken_by_others(model, moments, 0, 0)
         assert found["counts, weighted"].mean() < found["shares of the codes"].mean()
         plain, linear = found["by neighbours"], found["counts, weighted"]
         saved[name] = [(plain - found["by neighbours, in clusters"]).mean(), (linear - found["logistic"]).mean()]
@@ -133,11 +134,23 @@ def test_simple_means_find_what_is_there_and_no_more() -> None:
     )
 
 
+def test_a_regression_of_nothing_costs_next_to_nothing() -> None:
+    """Where the senses tell nothing of each other validation moments say so, and the counts are left."""
+    known, held, seen = (related_grids(count, seed) for seed, count in enumerate((100, 40, 60)))
+    for grids in (known, held, seen):
+        grids[:, 1:] = np.random.default_rng(len(grids)).permuted(grids[:, 1:], axis=0)
+    model = CommonSpace(JOINT, {})
+    model.describe(known, held)
+    moments = tuple(Moments(grids, np.arange(len(grids)).astype(str), []) for grids in (known, held, seen))
+    found = puzzle_common.taken_by_others(model, moments, 0, 0)
+    assert found["logistic"].mean() < 1.01 * found["counts, weighted"].mean()
+
+
 class Few:
     """Codes that know of moments already."""
 
     def moments(self, recordings: None, split: str, count: int, seed: int) -> Moments:
-        grids = related_grids(count, seed={"training": 0, "test": 2}[split])
+        grids = related_grids(count, seed={"training": 0, "validation": 1, "test": 2}[split])
         return Moments(grids, np.array([f"{split} {number // 4}" for number in range(count)]), ["a sentence"] * count)
 
 

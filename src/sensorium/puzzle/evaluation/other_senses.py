@@ -8,6 +8,8 @@ logistic          both counts, and for each region of the grid and each code a l
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from sklearn.cluster import KMeans
@@ -26,19 +28,20 @@ POOL = 3  # cells a side of a pooled one
 COMPONENTS, CLUSTERS, FADE = 24, 8, 40.0
 REGION = 5  # cells a side of a region of the logistic regression
 ROUNDS, BATCH, RATE, DECAY = 8, 50, 0.02, 1e-3
+BELIEFS = (0.0, 0.1, 0.25, 0.5, 1.0)  # in what the other senses say; 0: counts alone
 
 
-def features(known: np.ndarray, grids: np.ndarray, sense: int) -> tuple[np.ndarray, np.ndarray]:
-    """Principal components of the other senses of training moments and of judged ones, [n, F] each, standardised."""
+def features(known: np.ndarray, *judged: np.ndarray, sense: int) -> list[np.ndarray]:
+    """Principal components of the other senses of training moments and of others, [n, F] each, standardised."""
     parts = []
     for other, name in enumerate(SENSES):
         if other != sense:
-            raw = [_words(rows[:, other]) if name == "text" else _pooled(rows[:, other]) for rows in (known, grids)]
+            read = _words if name == "text" else _pooled
+            raw = [read(rows[:, other]) for rows in (known, *judged)]
             fitted = PCA(min(COMPONENTS, len(known) - 1, raw[0].shape[1]), random_state=0).fit(raw[0])
             scale = fitted.transform(raw[0]).std(0) + 1e-6
             parts.append([fitted.transform(rows) / scale for rows in raw])
-    first, second = (np.concatenate(rows, 1) for rows in zip(*parts, strict=True))
-    return first, second
+    return [np.concatenate(rows, 1) for rows in zip(*parts, strict=True)]
 
 
 def _pooled(grids: np.ndarray) -> np.ndarray:
@@ -66,8 +69,15 @@ def by_neighbours(known: np.ndarray, grids: np.ndarray, sense: int) -> np.ndarra
     return _content(np.log2(TOTAL) - np.log2(sizes), sense)
 
 
-def in_clusters(known: np.ndarray, grids: np.ndarray, others: tuple[np.ndarray, np.ndarray], sense: int) -> np.ndarray:
-    """Bits by the same tables, each cluster's own, which the common ones fade into where it has few cells, [n]."""
+def in_clusters(known: np.ndarray, grids: np.ndarray, others: Sequence[np.ndarray], sense: int) -> np.ndarray:
+    """Bits by the same tables, each cluster's own, which the common ones fade into where it has few cells, [n].
+
+    Args:
+        known: training grids.
+        grids: judged ones.
+        others: features of both (`features`).
+        sense: whose grids they are.
+    """
     found = KMeans(CLUSTERS, n_init=3, random_state=0).fit(others[0])
     usual = np.diff(ContextCoder(known).ends, axis=1) / TOTAL
     result = np.zeros(len(grids))
@@ -92,11 +102,12 @@ class Logistic:
         model: whose tables count.
         sense: that is predicted.
         width: of the features; 0: counts alone.
+        tables: weights of the counts; None: they are fitted.
     """
 
-    def __init__(self, model: CommonSpace, sense: int, width: int) -> None:
-        self._model, self._sense = model, sense
-        self._tables = torch.full((2,), 0.5, requires_grad=True)
+    def __init__(self, model: CommonSpace, sense: int, width: int, tables: Tensor | None = None) -> None:
+        self._model, self._sense, self._belief = model, sense, 1.0
+        self.tables = torch.full((2,), 0.5, requires_grad=True) if tables is None else tables.detach()
         regions = SIDE // REGION
         self._map = torch.zeros(width, CODES * regions**2, requires_grad=True)
 
@@ -104,12 +115,14 @@ class Logistic:
         around, here = self._model.tables(codes, self._sense)
         said = (others @ self._map).view(len(codes), CODES, SIDE // REGION, SIDE // REGION)
         said = said.repeat_interleave(REGION, 2).repeat_interleave(REGION, 3)
-        return self._tables[0] * around + self._tables[1] * here + said
+        return self.tables[0] * around + self.tables[1] * here + self._belief * said
 
     def fit(self, grids: np.ndarray, others: np.ndarray, seed: int) -> Logistic:
         """Fit to training grids [n, SIDE, SIDE] and features [n, F]; returns itself."""
         codes, given = torch.from_numpy(grids.astype(np.int64)), torch.from_numpy(others).float()
-        steps = torch.optim.AdamW([self._tables, self._map], lr=RATE, weight_decay=DECAY)
+        steps = torch.optim.AdamW(
+            [part for part in (self.tables, self._map) if part.requires_grad], lr=RATE, weight_decay=DECAY
+        )
         generator = torch.Generator().manual_seed(seed)
         with torch.enable_grad():
             for _ in range(ROUNDS):
@@ -118,6 +131,14 @@ class Logistic:
                     steps.zero_grad()
                     loss.backward()
                     steps.step()
+        return self
+
+    def believe(self, grids: np.ndarray, others: np.ndarray) -> Logistic:
+        """Shrink the map as takes the fewest bits of moments that it was not fitted to; returns itself."""
+        taken = {}
+        for self._belief in BELIEFS:
+            taken[self._belief] = self.bits(grids, others).mean()
+        self._belief = min(taken, key=lambda belief: float(taken[belief]))
         return self
 
     def _bits(self, codes: Tensor, others: Tensor) -> Tensor:

@@ -10,7 +10,9 @@ bits_SENSE    with both others shown. Floors: shares of the codes, counts by nei
 saved_SENSE   bits that the model saves by being shown the others. Floors: the same with grids of another recording;
               what clusters and the logistic regression save. Ceiling: all bits
 
-The counts of the model are those of its training, and the logistic regression is fitted to `examples` of its moments.
+The counts of the model are those of its training, and the logistic regression is fitted to `examples` of its moments,
+and
+shrunk towards the counts by what takes the fewest bits of as many moments of validation recordings as are judged.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from sensorium.puzzle.moments import SENSES, Moments
 from sensorium.puzzle.train_puzzle_joint import three_codes
 from sensorium.randomness import stable_seed
 
-REVISION = 1
+REVISION = 2  # 2: the logistic regression is shrunk on validation recordings
 INPUTS = (
     DATA,
     Input("sound", "puzzle/sound"),
@@ -50,19 +52,20 @@ def judge(bench: Bench, config: PuzzleCommonConfig) -> Result:
     """Compare what each grid takes with and without the other two, and what simple means save."""
     codes, recordings = three_codes(bench.parts), bench.parts.recordings()
     known = codes.moments(recordings, "training", config.examples, config.seed)
+    held = codes.moments(recordings, "validation", config.moments, config.seed)
     seen = codes.moments(recordings, "test", config.moments, config.seed)
     model, fresh = bench.parts.load(CommonSpace, bench.untrained_seed), bench.parts.load(CommonSpace, 0)
     metrics: dict[str, dict[str, Any]] = {}
     table: dict[str, dict[str, float]] = {}
     for sense, name in enumerate(SENSES):
         taken = taken_by_model(bench, model, seen, sense, config.seed)
-        plain = taken_by_others(model, known, seen, sense, config.seed)
+        plain = taken_by_others(model, (known, held, seen), sense, config.seed)
         plain |= {"untrained model": taken_by_model(bench, fresh, seen, sense, config.seed)["both"]}
         table[name] = {key: float(values.mean()) for key, values in {**taken, **plain}.items()}
         shown = taken["both"]
         asked: dict[str, Any] = {
             "groups": seen.groups.tolist(),
-            "fitted_on": known.groups.tolist(),
+            "fitted_on": [*known.groups.tolist(), *held.groups.tolist()],
             "seed": config.seed,
         }
         metrics[f"bits_{name}"] = measure(
@@ -110,17 +113,26 @@ def taken_by_model(bench: Bench, model: CommonSpace, seen: Moments, sense: int, 
     return {"none": bits(seen.grids, ())} | found | both
 
 
-def taken_by_others(model: CommonSpace, known: Moments, seen: Moments, sense: int, seed: int) -> dict[str, np.ndarray]:
-    """Bits of a grid [n] by simple means."""
-    others = other_senses.features(known.grids, seen.grids, sense)
-    own, judged = known.grids[:, sense], seen.grids[:, sense]
-    nothing = tuple(np.zeros((len(rows), 0)) for rows in others)
-    counts = other_senses.Logistic(model, sense, 0).fit(own, nothing[0], seed)
-    logistic = other_senses.Logistic(model, sense, others[0].shape[1]).fit(own, others[0], seed)
+def taken_by_others(
+    model: CommonSpace, moments: tuple[Moments, Moments, Moments], sense: int, seed: int
+) -> dict[str, np.ndarray]:
+    """Bits of a grid [n] by simple means.
+
+    Args:
+        model: whose tables count.
+        moments: of training, validation and test recordings.
+        sense: whose grids they are.
+        seed: of the order in which moments are fitted to.
+    """
+    known, held, seen = (part.grids[:, sense] for part in moments)
+    others = other_senses.features(*(part.grids for part in moments), sense=sense)
+    nothing = [np.zeros((len(rows), 0)) for rows in others]
+    counts = other_senses.Logistic(model, sense, 0).fit(known, nothing[0], seed)
+    logistic = other_senses.Logistic(model, sense, others[0].shape[1], counts.tables).fit(known, others[0], seed)
     return {
-        "shares of the codes": other_senses.order_0(own, judged, sense),
-        "by neighbours": other_senses.by_neighbours(own, judged, sense),
-        "by neighbours, in clusters": other_senses.in_clusters(own, judged, others, sense),
-        "counts, weighted": counts.bits(judged, nothing[1]),
-        "logistic": logistic.bits(judged, others[1]),
+        "shares of the codes": other_senses.order_0(known, seen, sense),
+        "by neighbours": other_senses.by_neighbours(known, seen, sense),
+        "by neighbours, in clusters": other_senses.in_clusters(known, seen, (others[0], others[2]), sense),
+        "counts, weighted": counts.bits(seen, nothing[2]),
+        "logistic": logistic.believe(held, others[1]).bits(seen, others[2]),
     }

@@ -288,7 +288,8 @@ class DynamicsLearner(Learner):
         noised = corrupt(clean, noise.expand_as(clean), tau)
         scene = self.dynamics.encode_scene(batch["scene"])
         given = Conditioning(tau, torch.full_like(tau, FINEST), batch.get("action"), scene=scene)
-        prediction = self.dynamics.denoise(noised, given).tokens.detach()[:, -1]
+        past = clean.shape[1] - 1
+        prediction = self.dynamics.stream(noised, given, self.dynamics.remember(), past).tokens.detach()[:, -1]
         filtered = kalman_filter(noised, tau, self.dynamics.change).mean[:, -1]
         correction, target = prediction - filtered, clean[:, -1]
         gain = 1 - (prediction - target).square().mean() / (filtered - target).square().mean()

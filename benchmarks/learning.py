@@ -91,8 +91,8 @@ UNITS = {  # unit -> patterns of "evaluation.metric"
     "none": ("drift.*",),
     "reward": ("agent_return.*",),
 }
-DYNAMICS = "Next: a felt place that does not drift, and a memory of what bodies look like."
-SOUND = "Next: more steps for sound, which is learned in the last 15 % of them only."
+DYNAMICS = "Next: bodies that move as wholes, and a felt place that does not drift."
+SOUND = "Next: strikes that are drawn from what is seen and felt of them."
 BEING_DONE = {  # about a metric that does not clear its best baseline: patterns -> one sentence, the first that fits
     "uncertainty.few_steps_*": "Next: samples in four steps that differ as much as those in 64.",
     **dict.fromkeys(("rollout.*", "uncertainty.*", "drift.*", "control.*", "counterfactual.*"), DYNAMICS),

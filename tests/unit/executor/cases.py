@@ -74,6 +74,8 @@ CASES = (
          "test_submitit_clients.py::test_inside_a_job_its_variables_are_forgotten"),
     Case("the time limit of a program that saves (exit 75)", "requeued, the same job goes on",
          "test_survival.py::test_time_limit"),
+    Case("a program saves and exits with 75 before any signal", "the same: a long step ends before its time limit",
+         "test_submitit_runs.py::test_a_program_that_stops_at_a_deadline_of_its_own_goes_on"),
     Case("preemption", "saved where the program can, requeued", "test_survival.py::test_preemption"),
     Case("`scontrol requeue` by hand", "goes on", "test_survival.py::test_requeue_by_hand"),
     Case("a node dies", "SLURM starts the job again", "test_survival.py::test_node_down"),

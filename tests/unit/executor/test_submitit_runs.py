@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from snakemake_executor_plugin_submitit import processes, task
 from snakemake_executor_plugin_submitit.keeper import Keeper
 from snakemake_executor_plugin_submitit.registry import DamagedRecord, Record, Registry, title_of
 from snakemake_executor_plugin_submitit.runs import RunFolder, sweep
-from snakemake_executor_plugin_submitit.task import _Heart
+from snakemake_executor_plugin_submitit.task import JobFailed, SnakemakeTask, _Heart
 from snakemake_executor_plugin_submitit.works import Work
 
 
@@ -66,6 +69,39 @@ def test_a_folder_that_takes_nothing_more_ends_no_program(run: RunFolder, capsys
     assert heart.may_work()
     assert "no sign of life could be left: [Errno 21]" in capsys.readouterr().out
     heart.stop()
+
+
+@pytest.fixture
+def requeued(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Jobs of SLURM that are put back into the queue; signals are handled as before afterwards."""
+    jobs: list[str] = []
+    monkeypatch.setattr(task, "_requeue", lambda job: not jobs.append(job))
+    monkeypatch.setattr(processes, "adopt_orphans", lambda: None)
+    before = {number: signal.getsignal(number) for number in (signal.SIGUSR2, signal.SIGTERM)}
+    yield jobs
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("code", [75, 1])
+def test_a_program_that_stops_at_a_deadline_of_its_own_goes_on(
+    run: RunFolder, requeued: list[str], code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A long step and a large state need more time than the signal leaves, so a training stops before it comes."""
+    run.claim("7")
+    work = SnakemakeTask(f"echo 'Command x returned non-zero exit status {code}.'; exit 1", max_requeues=1)
+    job = SimpleNamespace(cluster="slurm", job_id="7")
+    if code != 75:
+        with pytest.raises(JobFailed, match="exit code 1"):
+            work._work(job, run, 1)  # type: ignore[arg-type]
+        assert not requeued
+        return
+    with pytest.raises(SystemExit):
+        work._work(job, run, 1)  # type: ignore[arg-type]
+    assert requeued == ["7"]
+    assert "requeue 1" in capsys.readouterr().out
+    with pytest.raises(JobFailed, match="requeued 1 times"):
+        work._work(job, run, 1)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

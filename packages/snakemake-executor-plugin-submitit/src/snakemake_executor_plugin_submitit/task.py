@@ -106,14 +106,18 @@ class SnakemakeTask:
             print("this job lost the right to work; its programs were stopped", flush=True)
             heart.stop()
             sys.exit(1)
-        heart.stop(over=not nested.stopping or not code)
-        if not code or not nested.stopping:
+        goes_on = bool(code and (nested.stopping or nested.saved))
+        heart.stop(over=not goes_on)
+        if not goes_on:
             return _finish(code)
         if not (self.saves or nested.saved):
             return self._stopped_without_saving(environment, nested, heart)
-        if nested.stopping is LIMIT:
+        cause = nested.stopping or LIMIT  # a program may stop before the signal, at a deadline of its own
+        if not nested.stopping:
+            print("a program saved its state and stopped before any signal: as at the time limit", flush=True)
+        if cause is LIMIT:
             self._note_finished(run.path, began)
-        self._go_on(environment, run, nested.stopping, heart)
+        self._go_on(environment, run, cause, heart)
 
     def _stopped_without_saving(self, environment: submitit.JobEnvironment, nested: Nested, heart: _Heart) -> None:
         cause = nested.stopping

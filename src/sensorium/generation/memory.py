@@ -63,10 +63,14 @@ class Memory:
 
     @classmethod
     def joined(cls, parts: Sequence[Memory]) -> Memory:
-        """The memory of all rows of some streams, which have read as many frames as each other, one at least."""
+        """The memory of all rows of some streams, which have read as many frames as each other, one at least.
+
+        It takes their rings out of several parts, so that those of one layer alone are in memory twice.
+        """
         if len(parts) == 1:
             return parts[0]
-        rings = {layer: RingCache.joined([part.caches[layer] for part in parts]) for layer in parts[0].caches}
+        layers = list(parts[0].caches)
+        rings = {layer: RingCache.joined([part.caches.pop(layer) for part in parts]) for layer in layers}
         return cls(rings, Carry.joined([part.carry for part in parts if part.carry is not None]))
 
 

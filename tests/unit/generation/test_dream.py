@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 import torch
 
@@ -9,6 +11,7 @@ from sensorium.generation.conditioning import FINEST, Conditioning
 from sensorium.generation.config import DynamicsConfig
 from sensorium.generation.dream import Dreamer, dream, euler_step
 from sensorium.generation.dynamics import Dynamics
+from sensorium.generation.memory import Memory
 from sensorium.randomness import Draw, stable_seed
 
 TOKENS, CHANNELS, WINDOW = 6, 3, 3
@@ -206,10 +209,18 @@ def test_a_dream_is_the_same_whether_it_begins_in_one_pass_or_in_several(monkeyp
                 raise torch.OutOfMemoryError("CUDA out of memory")
         return stream(frames, *args)
 
-    whole = dreamed()
+    whole, joined, left = dreamed(), Memory.joined, []
+
+    def watched(parts: Sequence[Memory]) -> Memory:
+        memory = joined(parts)
+        left.append(sum(len(part.caches) for part in parts))
+        return memory
+
     monkeypatch.setattr(dynamics, "stream", small)
+    monkeypatch.setattr(Memory, "joined", watched)
     torch.testing.assert_close(dreamed(), whole, atol=1e-5, rtol=1e-5)
     assert sizes == [7, 3, 1, 1, 1, 1, 1, 1, 1]
+    assert left == [0]  # no ring is in memory twice once they are joined
     training = Dreamer(dynamics, seed=Draw(0, 0, 0, 7, 7, torch.device("cpu")))
     with pytest.raises(torch.OutOfMemoryError):  # the trainer cuts the micro-batch
         training.begin(context, actions[:, :5])

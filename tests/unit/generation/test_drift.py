@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+from sensorium.evaluation.sample import Sample
 from sensorium.evaluation.statistics import NOTHING, _Recordings, measure, resampled_weights
+from sensorium.generation.evaluation import drift
 from sensorium.generation.evaluation.drift import frechet
 
 
@@ -46,3 +51,30 @@ def test_a_distance_of_distributions_is_covered_where_it_is_centred() -> None:
             covered[centred] += low <= expected <= high
     assert 0.88 <= covered[True] / trials <= 0.99, covered
     assert covered[False] < covered[True]
+
+
+@pytest.mark.parametrize("most", [9, 4, 1])
+def test_long_dreams_go_on_with_fewer_rows_where_memory_runs_out(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their rings are all in memory, so a dream is dreamed to its end before the next ones begin."""
+    rows, sizes = 9, []
+
+    def dreamed(studio: Any, sample: Sample, actions: np.ndarray | None) -> Iterator[np.ndarray]:
+        assert actions is not None
+        sizes.append(len(sample))
+        for piece in range(4):
+            if len(sample) > most:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            shown = sample.start + actions[:, 0, 0] + piece
+            yield np.broadcast_to(shown[:, None, None, None, None], (len(sample), 8, 3, 2, 2))
+
+    monkeypatch.setattr(drift, "long_dream", dreamed)
+    bench = SimpleNamespace(execution=SimpleNamespace(micro_batch=0))
+    studio: Any = SimpleNamespace(config=SimpleNamespace(frames=32, piece=8), bench=bench)
+    sample = Sample(np.array([f"r{row}" for row in range(rows)]), 10 * np.arange(rows))
+    actions = np.tile(np.arange(rows)[:, None, None], (1, 40, 2))
+    features, pictures, times = drift.described_dreams(studio, sample, actions, lambda shown: shown[:, 0, 0, 0])
+    assert np.array_equal(features[..., 0], 11 * np.arange(rows)[:, None] + np.arange(4))
+    assert pictures.shape == (drift.SHOWN, drift.STILLS, 3, 2, 2)
+    assert np.array_equal(pictures[:, 0, 0, 0, 0], 11 * np.arange(drift.SHOWN))
+    assert len(times) == drift.STILLS
+    assert max(sizes[-2:]) <= most

@@ -33,6 +33,7 @@ from sensorium.generation.dream import dream_frames
 from sensorium.generation.dream_config import DriftConfig
 from sensorium.generation.evaluation import dream_figures
 from sensorium.generation.evaluation.dreams import INPUTS, Studio, add_poison
+from sensorium.models.out_of_memory import in_pieces
 from sensorium.progress import track
 from sensorium.randomness import stable_seed
 
@@ -108,7 +109,7 @@ def judge(bench: Bench, config: DriftConfig) -> Result:
 def described_dreams(
     studio: Studio, sample: Sample, actions: np.ndarray | None, features: Callable[[np.ndarray], np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray, list[int]]:
-    """Dream on, and keep features of the pieces alone.
+    """Dream on, and keep features of the pieces alone; where memory runs out, some of the dreams after the others.
 
     Returns:
         features of the pieces, [n, P, D]; a few frames of the first dreams, [shown, stills, 3, H, W]; and the numbers
@@ -116,12 +117,19 @@ def described_dreams(
     """
     config: Any = studio.config
     stills = np.linspace(0, config.frames // config.piece * config.piece - 1, STILLS).astype(int)  # whole pieces only
-    pieces, pictures = [], []
-    for number, shown in enumerate(long_dream(studio, sample, actions)):
-        pieces.append(features(shown))
-        here = [still for still in stills if still // config.piece == number]
-        pictures += [shown[:SHOWN, still - number * config.piece] for still in here]
-    return np.stack(pieces, 1), np.stack(pictures, 1), (1 + stills).tolist()
+
+    def part(start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        moves = None if actions is None else actions[start:stop]
+        pieces, pictures = [], []
+        for number, shown in enumerate(long_dream(studio, sample.rows(slice(start, stop)), moves)):
+            pieces.append(features(shown))
+            here = [still for still in stills if still // config.piece == number]
+            pictures += [shown[:SHOWN, still - number * config.piece] for still in here]
+        return np.stack(pieces, 1), np.stack(pictures, 1)
+
+    count = len(sample)
+    described, shown = zip(*in_pieces(part, count, studio.bench.execution.micro_batch or count), strict=True)
+    return np.concatenate(described), np.concatenate(shown)[:SHOWN], (1 + stills).tolist()
 
 
 def still_pieces(studio: Studio, sample: Sample, frames: int) -> dict[str, np.ndarray]:

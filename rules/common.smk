@@ -6,7 +6,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 from sensorium.config import ConfigurationError, canonical_json
-from sensorium.planning.resources import memory_mb
+from sensorium.planning.resources import memory_mb, minutes
 from sensorium.programs import revision
 from sensorium.settings import check_files, validate
 
@@ -68,9 +68,14 @@ def memory(wildcards, rulename):
     return memory_mb(SETTINGS, rulename)
 
 
+def needed(wildcards, rulename):
+    """Minutes by the same arithmetic: an evaluation that is out of time would start anew."""
+    return minutes(SETTINGS, rulename)
+
+
 # The program stops at `runtime`, in minutes; a training saves its state before, and the next job continues it.
 GPU_4H = {"gpu": 1, "mem_mb": memory, "runtime": 240}
-GPU_1H = {"gpu": 1, "mem_mb": memory, "runtime": 60}
+GPU_1H = {"gpu": 1, "mem_mb": memory, "runtime": needed}
 
 
 def flags(files):

@@ -47,7 +47,15 @@ def test_the_tables_name_every_stage_and_what_does_not_fit(tmp_path, capsys, mon
     monkeypatch.chdir(ROOT)
     assert estimate(TINY, small(tmp_path), "--memory", 0.005) == 0
     printed = capsys.readouterr().out
-    for word in ("tokenizers/video", "tokenizers/audio", "dynamics", "data/playroom", "latents/video", "rollout"):
+    for word in (
+        "tokenizers/video",
+        "tokenizers/audio",
+        "dynamics",
+        "data/playroom",
+        "latents/video",
+        "rollout",
+        "rows a pass",
+    ):
         assert word in printed
     assert "1 of 3" in printed
     assert "(does not fit)" in printed
@@ -65,6 +73,19 @@ def test_the_largest_preset_fits_where_its_header_says_so(capsys, monkeypatch):
     }
     header = (ROOT / "config/h200.yaml").read_text().partition("\nlines:")[0]
     assert f"{stages['dynamics']['memory_bytes'] / 1e9:.0f} GB" in header
+
+
+def test_more_gpus_take_fewer_hours_and_more_host_memory(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    found = []
+    for count in (1, 4):
+        assert estimate(TINY, small(tmp_path), "--json", "--gpus", count) == 0
+        found.append(json.loads(capsys.readouterr().out))
+    one, four = found
+    assert four["stages"]["dynamics"]["seconds"] == one["stages"]["dynamics"]["seconds"] / 4
+    assert four["host_mb"]["train_dynamics"] > one["host_mb"]["train_dynamics"] + 9000
+    assert four["host_mb"]["rollout"] == one["host_mb"]["rollout"]
+    assert four["dreams"] == one["dreams"]
 
 
 def test_recomputation_is_counted(tmp_path, capsys, monkeypatch):
@@ -115,7 +136,15 @@ def test_outside_of_the_workflow_the_default_is_missed(tmp_path, capsys, monkeyp
 
 
 @pytest.mark.parametrize(
-    "words", [["--memory", "0"], ["--memory", "nan"], ["--tflops", "-1"], ["--micro-batch", "-2"], ["--device", "tpu"]]
+    "words",
+    [
+        ["--memory", "0"],
+        ["--gpus", "0"],
+        ["--memory", "nan"],
+        ["--tflops", "-1"],
+        ["--micro-batch", "-2"],
+        ["--device", "tpu"],
+    ],
 )
 def test_wrong_arguments(words):
     assert estimate(TINY, *words) == 2

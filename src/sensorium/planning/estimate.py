@@ -6,7 +6,8 @@ Files are laid over config/config.yaml in order, as by `snakemake --configfile`.
 exact: the networks are built without memory. Activations are what autograd keeps of the passes of one step in the
 precision of the device, without losses and temporary arrays. Where one row does not fit, layers of transformers
 recompute theirs, as trainings do by themselves. Operations are products and convolutions, three times the forward pass,
-four times with recomputation; loading, simulation and evaluations take further time.
+four times with recomputation; loading, simulation and evaluations take further time. Dreams of evaluations are in
+float32, as many side by side as fit.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from sensorium.config.counts import set_bytes
 from sensorium.generation.sizes import latent_bytes
 from sensorium.models.recompute import recompute_layers
 from sensorium.planning.configuration import read_settings
+from sensorium.planning.dreams import dreams_estimate, dreams_rows
 from sensorium.planning.fake_stage import Stage
 from sensorium.planning.footprint import file_bytes, fused_attention, learner_tensors, operations, saved_bytes
 from sensorium.planning.learners import stage
@@ -64,6 +66,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument(
         "--tflops", type=_positive, default=100.0, metavar="N", help="reached in training; default: 100"
     )
+    parser.add_argument("--gpus", type=_at_least_one, default=1, metavar="N", help="of each training; default: 1")
     parser.add_argument("--json", action="store_true", help="bytes and seconds as JSON instead of tables")
     args = parser.parse_args(argv)
     settings = read_settings(args.config)
@@ -73,12 +76,14 @@ def main(argv: list[str]) -> None:
         for folder in models(settings)
     }
     for each in stages.values():
-        each["seconds"] = each["steps"] * each["operations_a_step"] / (args.tflops * TERA)
+        each["seconds"] = each["steps"] * each["operations_a_step"] / (args.tflops * TERA * args.gpus)
     kept = disk(settings)
     kept["runs"] = sum(KEPT * each["checkpoint_bytes"] + each["model_bytes"] for each in stages.values())
     kept["total"] = sum(kept.values())
-    asked = {rule: memory_mb(settings, rule) for rule in rules(settings)}
-    found = {"stages": stages, "disk": kept, "host_mb": asked}
+    trained = {RULES[folder] for folder in stages}
+    asked = {rule: memory_mb(settings, rule, args.gpus if rule in trained else 1) for rule in rules(settings)}
+    dreamed = dreams_estimate(settings, args.micro_batch, limit)
+    found = {"stages": stages, "dreams": dreamed, "disk": kept, "host_mb": asked}
     print(json.dumps(found, indent=1) if args.json else tables(found))
 
 
@@ -190,13 +195,24 @@ def tables(found: dict[str, Any]) -> str:
     rows.append(("all", *[""] * (len(HEADING) - 2), f"{seconds / HOUR:.3g}"))
     kept = [("disk", "size"), *((name, size(count)) for name, count in found["disk"].items())]
     asked = [("rule", "host memory"), *((rule, f"{count} MB") for rule, count in found["host_mb"].items())]
-    return "\n\n".join([aligned(rows, range(1, len(HEADING))), aligned(kept, (1,)), aligned(asked, (1,))])
+    parts = [aligned(rows, range(1, len(HEADING)))]
+    if found["dreams"]:
+        shown = dreams_rows(found["dreams"])
+        parts.append(aligned(shown, range(1, len(shown[0]))))
+    return "\n\n".join([*parts, aligned(kept, (1,)), aligned(asked, (1,))])
 
 
 def _count(text: str) -> int:
     value = int(text)
     if value < 0:
         raise argparse.ArgumentTypeError(f"{value} is negative")
+    return value
+
+
+def _at_least_one(text: str) -> int:
+    value = _count(text)
+    if not value:
+        raise argparse.ArgumentTypeError(f"{value} is not above 0")
     return value
 
 

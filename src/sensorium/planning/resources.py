@@ -1,7 +1,8 @@
-"""Memory that the programs of the workflow need on the host, by arithmetic: the rules ask for it. Never imports torch.
+"""Memory on the host and minutes that programs need, by arithmetic: the rules ask for them. Never imports torch.
 
 A training on a GPU needs little of it, except when it saves: the whole checkpoint is copied from the GPU. An evaluation
-holds the windows that it judges, and what is compared with them.
+holds the windows that it judges, and what is compared with them. A training that is out of time saves and goes on; an
+evaluation starts anew, so its minutes must suffice.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from sensorium.agent import sizes as agent
 from sensorium.config import Training
 from sensorium.config.counts import Counts, held_bytes
 from sensorium.forecasting import sizes as forecasting
+from sensorium.generation import dream_costs
 from sensorium.generation import sizes as generation
 from sensorium.music import sizes as music
 from sensorium.perception import sizes as perception
@@ -23,6 +25,8 @@ PROCESS = 3000  # MB of a program with torch, CUDA and its libraries, before it 
 LIGHT = 1000  # MB of a program without a network
 SPARE = 1.2  # the allocator, temporary arrays
 LEAST = 8000  # MB: what rules with networks ask for at least
+LEAST_MINUTES = 60  # of a job that evaluates
+FLOAT32_SPEED = 10e12  # operations a second; half of an A100's most in float32, in which evaluations compute
 # Folder of a trained model, below results/ -> its section; the others are named alike.
 _SECTIONS = {"finetuned": "finetune", "clone": "agent.cloning", "agent": "agent.imagination"}
 # Rule of the training of each folder.
@@ -81,8 +85,8 @@ def checkpoints(settings: Config) -> dict[str, int]:
 
 
 @cache
-def memory_mb(settings: Config, rule: str) -> int:
-    """Megabytes of host memory that a rule asks for."""
+def memory_mb(settings: Config, rule: str, ranks: int = 1) -> int:
+    """Megabytes of host memory that a rule asks for; each further rank of a training has a process with its weights."""
     if rule in ("collect", "index_recordings", "index_latents"):
         largest = max(held_bytes(data) for data in settings.sets().values())
         return max(4000, LIGHT + round(2 * SPARE * largest / MEGABYTE))
@@ -91,4 +95,13 @@ def memory_mb(settings: Config, rule: str) -> int:
     held |= forecasting.held(settings, settings.fusion.dim, senses, settings.fusion.frames)
     held |= generation.held(settings) | agent.held(settings) | puzzle.held(settings) | music.held(settings)
     saved = max((size for folder, size in checkpoints(settings).items() if RULES[folder] == rule), default=0)
-    return max(LEAST, PROCESS + round(SPARE * (saved + held.get(rule, 0)) / MEGABYTE))
+    weights = max((own.model() for folder, own in models(settings).items() if RULES[folder] == rule), default=0)
+    further = (ranks - 1) * (PROCESS + round(SPARE * weights / MEGABYTE))
+    return max(LEAST, PROCESS + round(SPARE * (saved + held.get(rule, 0)) / MEGABYTE)) + further
+
+
+@cache
+def minutes(settings: Config, rule: str) -> int:
+    """Minutes that the job of an evaluation asks for: those of its dreams and half an hour, an hour at least."""
+    seconds = dream_costs.operations(settings).get(rule, 0) / FLOAT32_SPEED
+    return max(LEAST_MINUTES, LEAST_MINUTES // 2 + round(seconds / 60))

@@ -13,6 +13,20 @@ MUTANTS = (
         ("test_footprint.py::test_layers_that_recompute_their_activations_take_the_estimated_memory",),
     ),
     Mutant(
+        "an hour for every evaluation",
+        "planning/resources.py",
+        "return max(LEAST_MINUTES, LEAST_MINUTES // 2 + round(seconds / 60))",
+        "return max(LEAST_MINUTES, 0 * round(seconds / 60))",
+        ("test_dream_costs.py::test_what_dreams_long_asks_for_the_minutes",),
+    ),
+    Mutant(
+        "further ranks take no host memory",
+        "planning/resources.py",
+        "further = (ranks - 1) *",
+        "further = 0 *",
+        ("test_dream_costs.py::test_each_further_rank_asks_for_its_weights",),
+    ),
+    Mutant(
         "the page of play for whoever asks",
         "interactive/server.py",
         "if not hmac.compare_digest(token.encode(), self.server.token.encode()):",

@@ -304,6 +304,28 @@ MUTANTS = (
         cheap=True,
     ),
     Mutant(
+        "rings of joined contexts are in memory twice",
+        "generation/memory.py",
+        "[part.caches.pop(layer) for part in parts]",
+        "[part.caches[layer] for part in parts]",
+        ("test_dream.py::test_a_dream_is_the_same_whether_it_begins_in_one_pass_or_in_several",),
+        cheap=True,
+    ),
+    Mutant(
+        "later long dreams under the actions of the first",
+        "generation/evaluation/drift.py",
+        "else actions[start:stop]",
+        "else actions[: stop - start]",
+        ("test_drift.py::test_long_dreams_go_on_with_fewer_rows_where_memory_runs_out",),
+    ),
+    Mutant(
+        "a ring as long as the window",
+        "generation/dream_costs.py",
+        "layers * numbers * (config.window + AHEAD)",
+        "layers * numbers * config.window",
+        ("test_dream_costs.py::test_a_dream_holds_the_planned_ring_and_takes_the_planned_operations",),
+    ),
+    Mutant(
         "patches that scale up what never changes",
         "generation/patch_tokenizer.py",
         "(spread.clamp_min(0) + SMALLEST_CHANGE**2).sqrt()",

@@ -20,6 +20,7 @@ from sensorium.planning.dreams import dreams_estimate
 from sensorium.planning.footprint import operations
 from sensorium.planning.learners import stage
 from sensorium.planning.resources import LEAST_MINUTES, memory_mb, minutes
+from sensorium.planning.table import size
 from sensorium.settings import Config
 
 ROOT = Path(__file__).parents[3]
@@ -76,6 +77,28 @@ def test_what_dreams_long_asks_for_the_minutes() -> None:
     assert {minutes(small, name) for name in dream_costs.dreams(small)} == {LEAST_MINUTES}
     assert minutes(large, "rollout") > 3 * LEAST_MINUTES
     assert minutes(large, "reconstruction") == LEAST_MINUTES
+
+
+def test_the_page_names_what_asks_for_more_than_the_least() -> None:
+    table = (ROOT / "docs/planning.md").read_text().partition("<!-- dreams:")[2].partition("\n\n")[0]
+    rows = [[cell.strip(" `") for cell in line.split("|")[1:-1]] for line in table.splitlines()[3:]]
+    expected = []
+    for name in ("h200", "a100"):
+        settings = preset(name)
+        large, small = (dreams_estimate(settings, 0, limit) for limit in (H200, A100))
+        for each, found in large.items():
+            if found["minutes"] > LEAST_MINUTES:
+                both = large[each], small[each]
+                memory = [f"{part['rows_a_pass']}: {size(part['memory_bytes'])}" for part in both]
+                counted = float(f"{found['operations'] / 1e12:.3g}")
+                expected.append([name, each, f"{counted:,.0f}", *memory, str(found["minutes"])])
+    assert [[cell.replace(" windows", "") for cell in row] for row in rows] == expected
+
+
+def test_the_largest_preset_names_the_host_memory_of_eight_ranks() -> None:
+    header = (ROOT / "config/h200.yaml").read_text().partition("\nlines:")[0]
+    asked = int(header.partition("gpu: 8, mem_mb: ")[2].partition("}")[0])
+    assert 0 <= asked - memory_mb(preset("h200"), "train_dynamics", 8) < 1000
 
 
 def test_each_further_rank_asks_for_its_weights() -> None:

@@ -68,14 +68,9 @@ def memory(wildcards, rulename):
     return memory_mb(SETTINGS, rulename)
 
 
-def needed(wildcards, rulename):
-    """Minutes by the same arithmetic: an evaluation that is out of time would start anew."""
-    return minutes(SETTINGS, rulename)
-
-
-# The program stops at `runtime`, in minutes; a training saves its state before, and the next job continues it.
+# The program stops at `runtime`, in minutes: a training saves its state, an evaluation would begin anew.
 GPU_4H = {"gpu": 1, "mem_mb": memory, "runtime": 240}
-GPU_1H = {"gpu": 1, "mem_mb": memory, "runtime": needed}
+GPU_1H = {"gpu": 1, "mem_mb": memory, "runtime": lambda wildcards, rulename: minutes(SETTINGS, rulename)}
 
 
 def flags(files):

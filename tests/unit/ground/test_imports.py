@@ -33,6 +33,7 @@ WITHOUT_TORCH = [
     *(SOURCE / "config").glob("*.py"),
     *SOURCE.glob("*/*config.py"),
     *SOURCE.glob("*/sizes.py"),
+    SOURCE / "generation/dream_costs.py",
     *(SOURCE / f"planning/{n}.py" for n in ("configuration", "kept_runs", "resources", "runs", "table")),
     *(
         SOURCE / f"{n}.py"

@@ -65,6 +65,10 @@ class FineConfig(Section):
         0.04, gt=0, description="deviation of a copied pixel that the likelihood expects, of full scale"
     )
     body: bool = Field(False, description="where recordings have a body sense, dream it, too, and let sight follow it")
+    onsets: bool = Field(
+        False,
+        description="where sound tokens are bands, draw from picture and body sense whether something begins to sound",
+    )
     refiner: RefinerConfig = RefinerConfig()
 
     def check_grid(self, side: int) -> None:

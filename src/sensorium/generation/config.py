@@ -192,7 +192,7 @@ class GenerationSettings(WorldSettings):
         frames=16,
         images=0.0,
         dreamed=0.5,
-        fine=FineConfig(crops=0.7, body=True, refiner=RefinerConfig(every=2)),
+        fine=FineConfig(crops=0.7, body=True, onsets=True, refiner=RefinerConfig(every=2)),
         training=Training(steps=2200, batch=3, lr=2e-3, muon=3.0, ema=0.995),
     )
     evaluations: GenerationEvaluations = GenerationEvaluations()
@@ -202,6 +202,13 @@ class GenerationSettings(WorldSettings):
         """Numbers of the body sense that dreams predict; 0 if they predict none, or recordings have none."""
         fine = self.dynamics.fine_path
         return recorded(self.data).body if fine is not None and fine.body else 0
+
+    @property
+    def drawn_onsets(self) -> int:
+        """Channel of the onset flag in sound tokens whose onsets dreams draw from the picture; 0 if they draw none."""
+        fine, audio = self.dynamics.fine_path, self.tokenizers.audio
+        drawn = fine is not None and fine.onsets and audio.kind == "bands" and "audio" in self.streams()
+        return audio.bands // audio.tokens + 1 if drawn else 0
 
     def checks(self) -> dict[str, Callable[[], None]]:
         """What the settings name on this machine."""
@@ -261,4 +268,10 @@ class GenerationSettings(WorldSettings):
                         "set the kind to patches, or the path to filtered"
                     )
                 fine.check_grid(math.isqrt(self.tokenizers.video.tokens(self.data.size)))
+                used = self.drawn_onsets + 1
+                if self.drawn_onsets and self.tokenizers.audio.channels == used:
+                    raise ValueError(
+                        f"tokenizers.audio.channels is {used}, all in use, and dynamics.fine.onsets is true, whose "
+                        f"draws need one more; set the channels to {used + 1}, or onsets to false"
+                    )
         return self

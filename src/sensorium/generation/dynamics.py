@@ -267,7 +267,7 @@ class Dynamics(Loadable):
         if agent is not None:
             hidden = self._transform(hidden, range(len(self.blocks)), memory.caches, keep)
             states = self.norm(hidden)[:, :, len(self.places) :]
-            return self._predict(hidden[:, keep:], seen, given.tau, keep, sharpness, True)._replace(agent=states)
+            return self._predict(hidden[:, keep:], seen, given.tau, keep, sharpness)._replace(agent=states)
         last = list(memory.caches)[-1] if memory.caches else 0  # later layers do not look at kept frames
         hidden = self._transform(hidden, range(last), memory.caches, keep)
         if keep and memory.caches:
@@ -275,7 +275,7 @@ class Dynamics(Loadable):
         if keep == frames.shape[1]:
             return Prediction(frames[:, keep:], hidden[:, keep:, len(self.places) :])
         hidden = self._transform(hidden[:, keep:], range(last, len(self.blocks)), memory.caches)
-        return self._predict(hidden, seen, given.tau, keep, sharpness, True)
+        return self._predict(hidden, seen, given.tau, keep, sharpness)
 
     def compile(self, *args: Any, **options: Any) -> None:
         """Have torch.compile replace `stream`, the pass that a dream repeats."""
@@ -341,12 +341,10 @@ class Dynamics(Loadable):
         visible[:own, own:] = False
         return visible
 
-    def _predict(
-        self, hidden: Tensor, seen: Seen, tau: Tensor, keep: int, sharpness: float, drawn: bool = False
-    ) -> Prediction:
-        """Of the frames that are not kept: hidden [B, T - keep, S + A, D]; `drawn` as for `Paths.predict`."""
+    def _predict(self, hidden: Tensor, seen: Seen, tau: Tensor, keep: int, sharpness: float) -> Prediction:
+        """Of the frames that are not kept: hidden [B, T - keep, S + A, D]."""
         hidden = self.norm(hidden)
         states = hidden[:, :, : self.paths.count]
-        tokens, mixture, heard = self.paths.predict(states, self.read_out, seen, tau, keep, sharpness, drawn)
+        tokens, mixture, heard = self.paths.predict(states, self.read_out, seen, tau, keep, sharpness)
         expected = None if seen.felt is None else seen.felt.expected
         return Prediction(tokens, hidden[:, :, len(self.places) :], mixture, expected, heard)

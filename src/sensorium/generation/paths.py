@@ -213,7 +213,6 @@ class Paths(nn.Module):
         tau: Tensor,
         keep: int,
         sharpness: float,
-        drawn: bool = False,
     ) -> tuple[Tensor, Mixture | None, Onset | None]:
         """Clean tokens [B, T - keep, N, C] of the frames that are denoised, the mixture of video, and what is heard.
 
@@ -223,8 +222,7 @@ class Paths(nn.Module):
             seen: of `see`.
             tau: levels of all frames, [B, T].
             keep: as for `see`.
-            sharpness: of what is copied (`FinePath.predict`).
-            drawn: whether sound whose onsets are drawn is drawn here, or the mean of what may be heard.
+            sharpness: of what is copied (`FinePath.predict`); above 1 onsets are drawn, else sound is the mean.
         """
         parts, mixture, heard = [], None, None
         if self.fine is not None and seen.looked is not None:
@@ -232,7 +230,7 @@ class Paths(nn.Module):
             tokens, mixture = self.fine.predict(seen.looked, coarse, tau[:, keep:].flatten(), sharpness)
             parts.append(tokens.unflatten(0, states.shape[:2]))
         if self.onsets is not None and parts:
-            sound, heard = self._hear(seen, parts[0].detach(), tau[:, keep:].flatten(), keep, drawn)
+            sound, heard = self._hear(seen, parts[0].detach(), tau[:, keep:].flatten(), keep, sharpness > 1)
             parts.append(sound)
         elif seen.filtered is not None:
             mean, variance = seen.filtered[0].map(lambda part: part[:, keep:])

@@ -6,9 +6,10 @@ frame falls into one of J classes, "none" among them, and each class has its own
     p(x) = P(j) p(flag | j) prod_i t(x_i; d_i + m_ij, s_ij)
 
 with j the class of x (`OnsetHead.classes`), t Student's distribution with few degrees of freedom, for the changes of a
-level are heavy-tailed, d a linear prediction from the last levels, and P, m and s of a network that reads the last
-pictures and the newest one, the last levels and what is felt. All of this is a likelihood of the tokens, since the
-class follows from them. A dream draws the class and the flag, and takes the levels there.
+level are heavy-tailed, and d a linear prediction from the last levels. P comes from a network that reads the last
+pictures and the newest one and what is felt, but not the last sound: what was drawn there would mislead it. Flag, m
+and s depend on the sound of the last frames, too. All of this is a likelihood of the tokens, since the class follows
+from them. A dream takes the mean, or draws the class and the flag and takes the levels there.
 
 It serves sound tokens of fixed bands: channels up to the part's level are levels, one more is the flag, the rest are
 zero (`band_tokenizer.py`). The noise that a frame starts from in those last channels stays what it was along all
@@ -32,6 +33,8 @@ from sensorium.generation.config import LAST_FRAMES
 EDGES = (0.25, 0.5, 0.9, 1.4)  # rises of a part's level that divide the classes, in its standard deviations
 REACH = 3  # parts over which a level rises
 _FEATURES, _HIDDEN, _SIDE = 32, 96, 4  # channels of the convolutions, width, and side of what they are pooled to
+_FAINT = 1e-3  # mean change of a cell that is hardly seen, of full scale
+_BOUND = 2.0  # standard deviations that a level of a dream may be off the mean: rises upon rises would run away
 _CONTRAST, _CHANGE = 2.0, 4.0  # by which a picture, about medium grey, and its changes are scaled for the network
 _FREEDOM = 4.0  # degrees, of Student's distribution
 _DECAY = 0.8  # of each level from frame to frame, at the start
@@ -87,8 +90,9 @@ class OnsetHead(nn.Module):
             nn.Conv2d(_FEATURES, _FEATURES, 3, 2, 1), nn.SiLU(), nn.AdaptiveAvgPool2d(_SIDE), nn.Flatten(),
             nn.Linear(_FEATURES * _SIDE**2, _HIDDEN), nn.SiLU(),
         )  # fmt: skip
-        self.enter = nn.Linear(_HIDDEN + LAST_FRAMES * (self.count + 1) + 2 * body, _HIDDEN)
-        self.when, self.what = nn.Linear(_HIDDEN, _HIDDEN), nn.Linear(_HIDDEN, _HIDDEN)
+        sight = _HIDDEN + LAST_FRAMES * _SIDE**2 + 2 * body
+        self.sense, self.when = nn.Linear(sight, _HIDDEN), nn.Linear(_HIDDEN, _HIDDEN)
+        self.enter, self.what = nn.Linear(sight + LAST_FRAMES * (self.count + 1), _HIDDEN), nn.Linear(_HIDDEN, _HIDDEN)
         self.choose = nn.Linear(_HIDDEN, classes)
         self.leave = nn.Linear(_HIDDEN, classes * (1 + 2 * self.count))
         self.decay = nn.Linear(2 * self.count, self.count)
@@ -109,10 +113,13 @@ class OnsetHead(nn.Module):
         """
         changes = _CHANGE * pictures.diff(dim=1)
         parts = [_CONTRAST * (pictures[:, -1] - 0.5), changes.flatten(1, 2), changes[:, -1].abs()]
-        seen, (levels, flags) = self.look(torch.cat(parts, dim=1)), self.unpacked(recent)
-        known = [seen, levels.flatten(1), flags, *([] if felt is None else [felt.flatten(1)])]
-        h = F.silu(self.enter(torch.cat(known, dim=1)))
+        cells = F.adaptive_avg_pool2d(pictures.diff(dim=1).abs().mean(2), _SIDE).flatten(1)
+        sight = [self.look(torch.cat(parts, dim=1)), (cells + _FAINT).log() / 2 + 2]
+        sight += [] if felt is None else [felt.flatten(1)]
+        levels, flags = self.unpacked(recent)
+        h = F.silu(self.sense(torch.cat(sight, dim=1)))
         chances = self.choose(h + F.silu(self.when(h))).float()
+        h = F.silu(self.enter(torch.cat([*sight, levels.flatten(1), flags], dim=1)))
         made = self.leave(h + F.silu(self.what(h))).float().unflatten(1, (len(EDGES) + 1, -1))
         flag, shift, scale = made.split([1, self.count, self.count], dim=2)
         base = self.decay(levels[:, -2:].flatten(1))[:, None]
@@ -187,5 +194,6 @@ class OnsetHead(nn.Module):
     def _packed(self, levels: Tensor, struck: Tensor) -> Tensor:
         """Tokens [R, N, C] of levels [R, L] and the chance that something begins to sound [R]; zeros behind them."""
         flags = torch.lerp(*self.flags, struck)[:, None, None].expand(-1, self.tokens, 1)
-        numbers = torch.cat([levels.unflatten(1, (self.tokens, self.flag)), flags], dim=2)
+        levels = levels.clamp(-_BOUND, _BOUND).unflatten(1, (self.tokens, self.flag))
+        numbers = torch.cat([levels, flags], dim=2)
         return F.pad(numbers, (0, self.channels - numbers.shape[2]))

@@ -122,7 +122,8 @@ def onset_head(levels: int, colours: int, body: int) -> Counts:
     sight, sound = hidden + LAST_FRAMES * cells + 2 * body, LAST_FRAMES * (levels + 1)
     total = linear(16 * (LAST_FRAMES + 2) * colours, features) + linear(9 * features, features)
     total += linear(9 * features, features) + linear(features * cells, hidden)
-    total += linear(sight, hidden) + linear(sight + sound, hidden) + linear(hidden, hidden) + linear(hidden, hidden)
+    total += linear(sight, hidden) + Counts(matrices=(sight + sound) * hidden, others=hidden)
+    total += linear(hidden, hidden) + linear(hidden, hidden)
     total += linear(hidden, classes) + linear(hidden, classes * (1 + 2 * levels)) + linear(2 * levels, levels)
     return total + Counts(buffers=2)
 

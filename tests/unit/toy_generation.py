@@ -111,7 +111,7 @@ def awake(model: nn.Module) -> nn.Module:
 
 
 def fine_dynamics(
-    crops: float, body: int = 0, refiner: RefinerConfig = NO_REFINER
+    crops: float, body: int = 0, refiner: RefinerConfig = NO_REFINER, flag: int = 0
 ) -> tuple[DynamicsLearner, dict[str, Tensor]]:
     """Untrained dynamics with a path of the video tokens' own, and a batch.
 
@@ -119,14 +119,18 @@ def fine_dynamics(
         crops: share of the steps on crops: 1, or 0 for steps after dreams.
         body: numbers of a body sense that they dream.
         refiner: of a second pass.
+        flag: channel of the onset flag of sound tokens whose onsets are drawn; 0: none is.
     """
-    fine = FineConfig(width=8, blocks=2, pool=2, reach=1, crop=2, crops=crops, body=body > 0, refiner=refiner)
+    fine = FineConfig(
+        width=8, blocks=2, pool=2, reach=1, crop=2, crops=crops, body=body > 0, refiner=refiner, onsets=flag > 0
+    )
     config = DynamicsConfig(
         dim=32, heads=2, key_heads=1, layers=2, time_every=2, registers=1, frames=8, long_frames=8, window=6,
         bootstrap=0.5, dreamed=0.6, images=0.3, path="fine", fine=fine,
     )  # fmt: skip
     action = {"kind": "continuous", "size": 2}
     shapes = {"video": 16, "grid": True, "audio": 2, "channels": 12, "pixels": 2, "action": action, "body": body}
+    shapes["flag"] = flag
     patches = VideoTokenizer(VideoTokenizerConfig(kind="patches", channels=12), {"size": 8})
     model = Dynamics(config, shapes)
     model.describe_pixels(patches.network.colour, patches.network.mean)
@@ -138,4 +142,7 @@ def fine_dynamics(
     }
     if body:
         batch["body"] = torch.randn(FINE_ROWS, FINE_FRAMES, body)
+    if flag:
+        batch["sound"][..., flag] = (batch["sound"][..., :1, flag] > 0).half()
+        batch["sound"][..., flag + 1 :] = 0
     return DynamicsLearner(model, config, patches), batch

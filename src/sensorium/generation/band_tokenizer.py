@@ -60,6 +60,11 @@ class BandTokenizer(nn.Module):
         self.register_buffer("loudness", torch.tensor(-60.0))
         self.register_buffer("power", torch.tensor(1e-3))
 
+    @property
+    def flag(self) -> int:
+        """Channel of the onset flag; the one before it is the level of the token's part of the frame."""
+        return self.bands.count // self.tokens + 1
+
     def describe(self, mean: Tensor, std: Tensor, loudness: Tensor, power: Tensor) -> None:
         """Set the statistics of the training recordings.
 

@@ -65,6 +65,10 @@ class FineConfig(Section):
         0.04, gt=0, description="deviation of a copied pixel that the likelihood expects, of full scale"
     )
     body: bool = Field(False, description="where recordings have a body sense, dream it, too, and let sight follow it")
+    onsets: bool = Field(
+        False,
+        description="where sound tokens are bands, draw from picture and body sense whether something begins to sound",
+    )
     refiner: RefinerConfig = RefinerConfig()
 
     def check_grid(self, side: int) -> None:
@@ -199,6 +203,13 @@ class GenerationSettings(WorldSettings):
         fine = self.dynamics.fine_path
         return recorded(self.data).body if fine is not None and fine.body else 0
 
+    @property
+    def drawn_onsets(self) -> int:
+        """Channel of the onset flag in sound tokens whose onsets dreams draw from the picture; 0 if they draw none."""
+        fine, audio = self.dynamics.fine_path, self.tokenizers.audio
+        drawn = fine is not None and fine.onsets and audio.kind == "bands" and "audio" in self.streams()
+        return audio.bands // audio.tokens + 1 if drawn else 0
+
     def checks(self) -> dict[str, Callable[[], None]]:
         """What the settings name on this machine."""
         own = {"tokenizers.video": self.tokenizers.video.check} if self.lines.generative else {}
@@ -257,4 +268,10 @@ class GenerationSettings(WorldSettings):
                         "set the kind to patches, or the path to filtered"
                     )
                 fine.check_grid(math.isqrt(self.tokenizers.video.tokens(self.data.size)))
+                used = self.drawn_onsets + 1
+                if self.drawn_onsets and self.tokenizers.audio.channels == used:
+                    raise ValueError(
+                        f"tokenizers.audio.channels is {used}, all in use, and dynamics.fine.onsets is true, whose "
+                        f"draws need one more; set the channels to {used + 1}, or onsets to false"
+                    )
         return self

@@ -16,7 +16,7 @@ from torch import Tensor
 from sensorium.generation.conditioning import FINEST, STEPS, Conditioning
 from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.memory import Memory
-from sensorium.generation.paths import Prediction
+from sensorium.generation.passes import Prediction
 from sensorium.models.out_of_memory import in_pieces
 from sensorium.randomness import Draw, stable_seed
 

@@ -20,7 +20,8 @@ from sensorium.generation.conditioning import FREQUENCIES, STEPS, Conditioning, 
 from sensorium.generation.config import DynamicsConfig
 from sensorium.generation.fine_path import Crop, FinePath
 from sensorium.generation.memory import Carry, Context, Memory
-from sensorium.generation.paths import Paths, Prediction, Seen
+from sensorium.generation.passes import Prediction, Seen
+from sensorium.generation.paths import Paths
 from sensorium.models.cache import Cache, ContextCache, RingCache
 from sensorium.models.layers import Block, RMSNorm, action_embedding
 from sensorium.models.load import Loadable
@@ -54,8 +55,8 @@ class Dynamics(Loadable):
         shapes: {"video": tokens a frame, "grid": whether they form a square grid, "audio": tokens a frame, 0 for
             recordings without sound, "channels": C, "pixels": rows and columns of pixels in a video token whose
             channels are its pixels, else 1 (it may be missing), "action": {"kind": "continuous" | "discrete", "size":
-            numbers or choices} or None for recordings without actions, "body": numbers of the body sense, which a fine
-            path may dream (it may be missing)}.
+            numbers or choices} or None for recordings without actions, "body": numbers of the body sense, "flag":
+            channel of the onset flag in sound tokens of bands; either may be missing, a fine path may dream both}.
 
     Raises:
         ValueError: if video tokens on a grid are no square, or do not suit the fine path.
@@ -82,8 +83,8 @@ class Dynamics(Loadable):
         grid = math.isqrt(video) if shapes["grid"] else 0
         if grid**2 != video and (grid or config.fine_path):
             raise ValueError(f"video is {video} tokens: on a grid their number must be a square")
-        actions = int(shapes["action"]["size"]) if shapes["action"] else 0
-        self.paths = Paths(config, self.streams, grid, channels, int(shapes.get("pixels", 1)), actions)
+        actions, flag = int(shapes["action"]["size"]) if shapes["action"] else 0, int(shapes.get("flag", 0))
+        self.paths = Paths(config, self.streams, grid, channels, int(shapes.get("pixels", 1)), actions, flag)
         self.places = nn.Parameter(0.02 * torch.randn(self.paths.count + config.registers + 2, dim))
         self.signal = nn.Sequential(nn.Linear(2 * FREQUENCIES, dim), nn.SiLU(), nn.Linear(dim, dim))
         self.sizes = nn.Embedding(int(math.log2(STEPS)) + 1, dim)
@@ -105,6 +106,8 @@ class Dynamics(Loadable):
         self.mean.copy_(mean)
         self.deviation.copy_(std)
         self.change.copy_(change / std.square())
+        if self.paths.onsets is not None:
+            self.paths.onsets.describe(mean[self.streams["video"]], std[self.streams["video"]])
 
     def describe_pixels(self, colour: Tensor, mean: Tensor) -> None:
         """Tell the fine path what tokens look like: pixels are colour [C, C] times the token, plus mean [C].
@@ -342,6 +345,6 @@ class Dynamics(Loadable):
         """Of the frames that are not kept: hidden [B, T - keep, S + A, D]."""
         hidden = self.norm(hidden)
         states = hidden[:, :, : self.paths.count]
-        tokens, mixture = self.paths.predict(states, self.read_out, seen, tau, keep, sharpness)
+        tokens, mixture, heard = self.paths.predict(states, self.read_out, seen, tau, keep, sharpness)
         expected = None if seen.felt is None else seen.felt.expected
-        return Prediction(tokens, hidden[:, :, len(self.places) :], mixture, expected)
+        return Prediction(tokens, hidden[:, :, len(self.places) :], mixture, expected, heard)

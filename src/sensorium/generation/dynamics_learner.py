@@ -16,10 +16,17 @@ from sensorium.generation.conditioning import FINEST, Conditioning
 from sensorium.generation.config import LAST_FRAMES, DynamicsConfig
 from sensorium.generation.dream import dream
 from sensorium.generation.dynamics import Dynamics
-from sensorium.generation.fine_objective import crop_of, draw_crops, mending_loss, refining_loss, video_loss
+from sensorium.generation.fine_objective import (
+    crop_of,
+    draw_crops,
+    hearing_loss,
+    mending_loss,
+    refining_loss,
+    video_loss,
+)
 from sensorium.generation.kalman import kalman_filter
 from sensorium.generation.memory import Context
-from sensorium.generation.paths import Prediction
+from sensorium.generation.passes import Prediction
 from sensorium.generation.shortcut_forcing import (
     Levels,
     bootstrap_target,
@@ -114,7 +121,8 @@ class DynamicsLearner(Learner):
     def _from_crops(self, clean: Tensor, batch: Batch, draw: Draw) -> tuple[dict[str, Tensor], Tensor]:
         """The same of the fine path alone, on a part of each frame that has enough frames before it.
 
-        Neither the transformer nor sound is trained here: what moves where is learned at a fraction of their cost.
+        Neither the transformer nor the filtered path is trained here: what moves where is learned at a fraction of
+        their cost.
         """
         fine = self.dynamics.fine
         assert fine is not None
@@ -139,6 +147,11 @@ class DynamicsLearner(Learner):
         losses["video"] = video_loss(fine, made.mixture, tokens, true, true, weight).mean()
         if felt is not None:
             losses["body"] = self._body_loss(made, made.tokens[:, :, true.shape[2] :], felt, felt, weight).mean()
+        if self.dynamics.paths.onsets is not None:
+            read = self.dynamics.blur(
+                clean, draw.normal("blur", *clean.shape[1:]), context_signal(draw, clean.shape[1])
+            )
+            losses["audio"] = hearing_loss(self.dynamics.paths, clean, read).mean()
         from_noise = levels.tau == 0
         squared = ((tokens.detach() - true).square().mean((2, 3)) * from_noise).sum()
         return losses, squared / from_noise.sum().clamp_min(1)
@@ -196,6 +209,10 @@ class DynamicsLearner(Learner):
             )
             if "body" in made:
                 losses["body"] = self._body_loss(prediction, made["body"], wanted["body"], true["body"], first)
+        if (onsets := self.dynamics.paths.onsets) is not None and prediction.heard is not None:
+            sound = self.dynamics.split(clips.clean)["audio"]
+            before = torch.cat([sound[:, :1], sound[:, :-1]], dim=1)
+            losses["audio"] = onsets.surprise(prediction.heard, sound[:, denoised], before[:, denoised])
         if self.dynamics.fine is not None and self.dynamics.fine.refiner is not None:
             losses["mended"] = self._mending(clips, mended) * self.dynamics.fine.refiner.config.every
         from_noise = (levels.tau == 0) & ~levels.bootstrapped

@@ -23,7 +23,7 @@ from sensorium.models.parts import Parts
 from sensorium.progress import say, track
 from sensorium.training.execution import Execution, add_arguments
 
-REVISION = 2
+REVISION = 3
 FRAMES_A_PASS = 256
 COPIED = ("action", "reward", "continue")
 
@@ -115,7 +115,12 @@ def encode(
         section_json=canonical_json(config),
         recordings=[{key: entry[key] for key in ("name", "number", "frames")} for entry in entries],
         quarantine=[],
-        details={"tokens": model.tokens, "channels": model.channels, "tokenizer": digest(tokenizer)},
+        details={
+            "tokens": model.tokens,
+            "channels": model.channels,
+            "tokenizer": digest(tokenizer),
+            **({"flag": model.bands.flag} if isinstance(model, AudioTokenizer) and model.bands else {}),
+        },
         inputs={"data": digest(data), "tokenizer": digest(tokenizer)},
     )
     say(f"{output}: {stream} of {len(encoded)} recordings, {model.tokens} tokens of {model.channels} numbers a frame")

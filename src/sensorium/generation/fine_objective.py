@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sensorium.generation.config import FineConfig
+from sensorium.generation.config import LAST_FRAMES, FineConfig
 from sensorium.generation.fine_path import Crop, FinePath, Mixture, on_grid
 from sensorium.generation.harm import harmed
+from sensorium.generation.paths import Paths
 from sensorium.generation.refiner import felt_maps
 from sensorium.randomness import Draw
 
@@ -87,6 +88,21 @@ def guided(fine: FinePath, dreamed: Tensor, truth: Tensor) -> tuple[Tensor, Tens
     blurred = F.avg_pool2d(F.pad(off, [_BLUR // 2] * 4, mode="replicate"), _BLUR, stride=1).abs().amax(1, keepdim=True)
     left = (F.max_pool2d((blurred > _OFF).float(), fine.pixels) > 0).flatten(1)
     return torch.where(left[..., None], truth, dreamed), left
+
+
+def hearing_loss(paths: Paths, clean: Tensor, read: Tensor) -> Tensor:
+    """How surprising true sound is once the true picture is known, of each frame with enough before it, [R].
+
+    Args:
+        paths: which draw onsets.
+        clean: true frames, standardised, all streams, [B, T, N, C].
+        read: the same as context is read, with its share of noise.
+    """
+    assert paths.onsets is not None
+    recent = read[:, :-1].unfold(1, LAST_FRAMES, 1).movedim(-1, 2).flatten(0, 1)
+    now, before = (paths.split(part.flatten(0, 1)) for part in (clean[:, LAST_FRAMES:], clean[:, LAST_FRAMES - 1 : -1]))
+    heard = paths.hear(recent, now["video"], now.get("body"))
+    return paths.onsets.surprise(heard, now["audio"], before["audio"])
 
 
 def refining_loss(fine: FinePath, video: Tensor, felt: Tensor | None, scene: Tensor, draw: Draw) -> Tensor:

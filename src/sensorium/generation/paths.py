@@ -6,8 +6,6 @@ tokens of the transformer for all streams of a frame, M tokens of the body sense
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor, nn
 
@@ -16,43 +14,9 @@ from sensorium.generation.conditioning import Conditioning
 from sensorium.generation.config import GLIMPSED, LAST_FRAMES, DynamicsConfig
 from sensorium.generation.filtered_path import FilteredPath
 from sensorium.generation.fine_path import FinePath, Looked, Mixture
-from sensorium.generation.kalman import Gaussian
 from sensorium.generation.memory import Carry
-
-
-class Seen(NamedTuple):
-    """Frames on their way.
-
-    Attributes:
-        tokens: for the transformer, [B, T, n, D].
-        looked: what the fine path needs of the frames that are denoised; None without one.
-        filtered: posterior and inputs of the filtered path, of all frames; None without one.
-        whole: what the fine path keeps of the last frames before and of all frames, video and body sense,
-            [B, LAST_FRAMES + T, N, C]; None without a fine path.
-        felt: the body sense; None without one.
-    """
-
-    tokens: Tensor
-    looked: Looked | None
-    filtered: tuple[Gaussian, Tensor] | None
-    whole: Tensor | None
-    felt: Felt | None = None
-
-
-class Prediction(NamedTuple):
-    """Output of a pass.
-
-    Attributes:
-        tokens: clean tokens, standardised, [B, T, N, C].
-        agent: states of the agent tokens, [B, T, A, D].
-        mixture: what the video tokens come from, of B T pictures; None without a fine path.
-        expected: of the body sense; None without one.
-    """
-
-    tokens: Tensor
-    agent: Tensor
-    mixture: Mixture | None = None
-    expected: Expected | None = None
+from sensorium.generation.passes import Seen
+from sensorium.generation.sound_onsets import Onset, OnsetHead
 
 
 class Paths(nn.Module):
@@ -65,13 +29,22 @@ class Paths(nn.Module):
         channels: C.
         pixels: rows and columns of pixels in a video token whose channels are its pixels, else 1.
         action: numbers of an action, or choices.
+        flag: channel of the onset flag in sound tokens of fixed bands; 0: they have none.
 
     Attributes:
         count: n.
+        onsets: predicts sound from the picture; None: the filtered path does.
     """
 
     def __init__(
-        self, config: DynamicsConfig, streams: dict[str, int], grid: int, channels: int, pixels: int, action: int = 0
+        self,
+        config: DynamicsConfig,
+        streams: dict[str, int],
+        grid: int,
+        channels: int,
+        pixels: int,
+        action: int = 0,
+        flag: int = 0,
     ) -> None:
         super().__init__()
         self.streams, self.channels, self.dim, self.action = streams, channels, config.dim, action
@@ -81,6 +54,9 @@ class Paths(nn.Module):
         self.filtered = FilteredPath(filtered, side, channels, config.dim) if filtered else None
         body = streams.get("body", 0)
         self.fine = FinePath(fine, grid, channels, pixels, config.dim, body, action) if fine else None
+        self.onsets = None
+        if fine and fine.onsets and flag and "audio" in streams:
+            self.onsets = OnsetHead(streams["audio"], channels, flag, channels // pixels**2, body * channels)
         self.count = (self.fine.coarse if self.fine else 0) + sum(filtered.values())
 
     def split(self, tokens: Tensor) -> dict[str, Tensor]:
@@ -153,7 +129,7 @@ class Paths(nn.Module):
         """The body sense of R frames after their last ones (`BodySense.predict`).
 
         Args:
-            recent: video and body sense, newest last, [R, LAST_FRAMES, N, C].
+            recent: video, then whatever else is kept, then body sense, newest last, [R, LAST_FRAMES, N, C].
             led: embedding of the actions, and the actions themselves, [R, D + A].
             change: as for `see`.
             noised: the body sense, [R, M, C].
@@ -163,7 +139,7 @@ class Paths(nn.Module):
         assert self.fine is not None
         assert self.fine.body is not None
         count = self.fine.body.tokens
-        pictures = self.fine.show_all(recent[:, -GLIMPSED:, :-count])
+        pictures = self.fine.show_all(recent[:, -GLIMPSED:, : self.streams["video"]])
         return self.fine.body.predict(recent[:, :, -count:], pictures, led, change[-count:], noised, tau, sharpness)
 
     def see(
@@ -230,9 +206,15 @@ class Paths(nn.Module):
         return Carry(filtered, recent)
 
     def predict(
-        self, states: Tensor, read_out: nn.Linear, seen: Seen, tau: Tensor, keep: int, sharpness: float
-    ) -> tuple[Tensor, Mixture | None]:
-        """Clean tokens [B, T - keep, N, C] of the frames that are denoised, and the mixture that video comes from.
+        self,
+        states: Tensor,
+        read_out: nn.Linear,
+        seen: Seen,
+        tau: Tensor,
+        keep: int,
+        sharpness: float,
+    ) -> tuple[Tensor, Mixture | None, Onset | None]:
+        """Clean tokens [B, T - keep, N, C] of the frames that are denoised, the mixture of video, and what is heard.
 
         Args:
             states: of the tokens of the streams after the transformer, [B, T - keep, n, D].
@@ -240,20 +222,56 @@ class Paths(nn.Module):
             seen: of `see`.
             tau: levels of all frames, [B, T].
             keep: as for `see`.
-            sharpness: of what is copied (`FinePath.predict`).
+            sharpness: of what is copied (`FinePath.predict`); above 1 onsets are drawn, else sound is the mean.
         """
-        parts, mixture = [], None
+        parts, mixture, heard = [], None, None
         if self.fine is not None and seen.looked is not None:
             coarse = states[:, :, : self.fine.coarse].flatten(0, 1)
             tokens, mixture = self.fine.predict(seen.looked, coarse, tau[:, keep:].flatten(), sharpness)
             parts.append(tokens.unflatten(0, states.shape[:2]))
-        if seen.filtered is not None:
+        if self.onsets is not None and parts:
+            sound, heard = self._hear(seen, parts[0].detach(), tau[:, keep:].flatten(), keep, sharpness > 1)
+            parts.append(sound)
+        elif seen.filtered is not None:
             mean, variance = seen.filtered[0].map(lambda part: part[:, keep:])
             correction = read_out(states[:, :, self.count - mean.shape[2] :]).float()
             parts.append(mean + variance.sqrt() * correction)
         if seen.felt is not None:
             parts.append(seen.felt.predicted)
-        return torch.cat(parts, dim=2), mixture
+        return torch.cat(parts, dim=2), mixture, heard
+
+    def hear(self, frames: Tensor, video: Tensor, felt: Tensor | None) -> Onset:
+        """What may be heard in frames once their pictures are known.
+
+        Args:
+            frames: the last ones before each as the fine path keeps them, newest last, [R, LAST_FRAMES, N, C].
+            video: of the frames themselves, [R, tokens of video, C].
+            felt: the body sense there, [R, M, C]; None without one.
+        """
+        assert self.fine is not None
+        assert self.onsets is not None
+        first = self.streams["video"]
+        pictures = self.fine.show_all(torch.cat([frames[:, :, :first], video[:, None]], dim=1))
+        bodies = None
+        if felt is not None:
+            bodies = torch.stack([frames[:, -1, -felt.shape[1] :], felt], dim=1).flatten(2)
+        sound = frames[:, :, first : first + self.streams["audio"]]
+        return self.onsets(pictures.unflatten(1, (LAST_FRAMES + 1, -1)), sound, bodies)
+
+    def _hear(self, seen: Seen, video: Tensor, tau: Tensor, keep: int, drawn: bool) -> tuple[Tensor, Onset]:
+        """The sound of frames that are denoised, [B, T - keep, tokens of sound, C], after their video of that shape."""
+        assert self.onsets is not None
+        assert seen.whole is not None
+        frames = seen.whole[:, keep:].unfold(1, LAST_FRAMES + 1, 1).movedim(-1, 2).flatten(0, 1)
+        felt = None if seen.felt is None else seen.felt.tokens[:, keep:].flatten(0, 1)
+        heard = self.hear(frames[:, :-1], video.flatten(0, 1), felt)
+        first = self.streams["video"]
+        noised = frames[:, -1, first : first + self.streams["audio"]]
+        sound = self.onsets.draw(heard, noised, tau) if drawn else self.onsets.mean(heard)
+        return (
+            sound.unflatten(0, video.shape[:2]),
+            Onset(*(part.unflatten(0, video.shape[:2]) for part in heard)),
+        )
 
     def refines(self, number: int) -> bool:
         """Whether a dreamed frame of this number goes through a second pass."""
@@ -270,7 +288,8 @@ class Paths(nn.Module):
     def _whole(self, frames: Tensor, carry: Carry | None) -> Tensor:
         """What the fine path keeps of the last frames and of these, [B, LAST_FRAMES + T, N, C]; blank without any."""
         parts = self.split(frames)
-        own = torch.cat([part for name, part in parts.items() if name != "audio"], dim=2)
+        heard = self.onsets is not None
+        own = torch.cat([part for name, part in parts.items() if heard or name != "audio"], dim=2)
         recent = carry.recent if carry is not None else None
         if recent is None:
             recent = own.new_zeros(len(own), LAST_FRAMES, *own.shape[2:])

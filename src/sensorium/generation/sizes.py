@@ -78,6 +78,9 @@ def dynamics(settings: GenerationSettings) -> Counts:
         inner += tokens["video"] // config.fine.pool**2 - tokens["video"] - body
         size = action["size"] if action else 0
         total += fine_path(config.fine_path, channels, settings.tokenizers.video.pixels, dim, body, size)
+        if flag := settings.drawn_onsets:
+            colours = channels // settings.tokenizers.video.pixels**2
+            total += onset_head(tokens["audio"] * flag, colours, body * channels)
     if "audio" in tokens:
         total += linear(3 * (channels + 1), dim)
     total += vectors(dim, inner + config.registers + 2) + linear(32, dim) + linear(dim, dim) + vectors(dim, 7)
@@ -111,6 +114,18 @@ def body_sense(numbers: int, colours: int, dim: int, action: int) -> Counts:
     total += Counts(matrices=(known + hidden) * hidden, others=hidden) + linear(hidden, hidden)
     total += linear(hidden, 3 * numbers) + linear(2 * numbers, dim)
     return total + Counts(buffers=(6 + action) * numbers + 2)
+
+
+def onset_head(levels: int, colours: int, body: int) -> Counts:
+    """`OnsetHead` of so many levels a frame, with `body` numbers of a body sense."""
+    features, hidden, cells, classes = 32, 96, 16, 5
+    sight, sound = hidden + LAST_FRAMES * cells + 2 * body, LAST_FRAMES * (levels + 1)
+    total = linear(16 * (LAST_FRAMES + 2) * colours, features) + linear(9 * features, features)
+    total += linear(9 * features, features) + linear(features * cells, hidden)
+    total += linear(sight, hidden) + Counts(matrices=(sight + sound) * hidden, others=hidden)
+    total += linear(hidden, hidden) + linear(hidden, hidden)
+    total += linear(hidden, classes) + linear(hidden, classes * (1 + 2 * levels)) + linear(2 * levels, levels)
+    return total + Counts(buffers=2)
 
 
 def refiner(config: RefinerConfig, colours: int, pixels: int, felt: bool) -> Counts:

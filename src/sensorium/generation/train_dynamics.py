@@ -181,6 +181,7 @@ def main(argv: list[str]) -> None:
         "action": action,
         "pixels": tokenizer.pixels,
         **({"body": felt.details["body"]} if felt else {}),
+        **({"flag": sound.details["flag"]} if sound and sound.details.get("flag") else {}),
     }
 
     def windows(split: Split) -> Windows | JoinedWindows:

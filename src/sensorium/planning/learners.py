@@ -195,6 +195,7 @@ def _shapes(settings: Config) -> dict[str, Any]:
         "action": recorded(settings.data).action,
         "pixels": settings.tokenizers.video.pixels,
         "body": settings.dreamed_body,
+        "flag": settings.drawn_onsets,
     }
 
 

@@ -40,7 +40,10 @@ ODD: dict[str, dict[str, Any]] = {
     },
     "video tokens on a path of their own": {
         "tokenizers": {"video": {"kind": "patches", "channels": 12}, "audio": {"channels": 12}},
-        "dynamics": {"path": "fine", "fine": {"width": 20, "blocks": 3, "pool": 2, "reach": 2, "body": True}},
+        "dynamics": {
+            "path": "fine",
+            "fine": {"width": 20, "blocks": 3, "pool": 2, "reach": 2, "body": True, "onsets": True},
+        },
     },
     "puzzle codes of large pictures": {
         "lines": {"representation": False, "generative": False, "puzzle": True},

@@ -12,7 +12,7 @@ from sensorium.generation.config import DynamicsConfig
 from sensorium.generation.dream import dream
 from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.dynamics_learner import DynamicsLearner
-from sensorium.generation.paths import Prediction
+from sensorium.generation.passes import Prediction
 from sensorium.generation.shortcut_forcing import ramp_weight
 from sensorium.generation.tokenizer_config import VideoTokenizerConfig
 from sensorium.generation.tokenizers import VideoTokenizer

@@ -177,3 +177,17 @@ def test_passes_of_sound_change_nothing() -> None:
         encode_latents.encode_audio(tokenizer, audio, "float32", torch.device("cpu"), frames) for frames in (8, 2)
     )
     assert np.abs(whole - parts).max() < 1e-5
+
+
+@pytest.mark.parametrize("kind", ["bands", "learned"])
+def test_latents_of_bands_say_where_the_onset_flag_is(inputs: tuple[Path, Path], tmp_path: Path, kind: str) -> None:
+    config = AudioTokenizerConfig.model_validate({"kind": kind, "channels": 12, "tokens": 8, "width": 8, "frames": 8})
+    shapes = {"samples_per_frame": 1000}
+    tokenizer = AudioTokenizer(config, shapes)
+    own = inputs[0], write_tokenizer(tmp_path / "tokenizer", tokenizer, "tokenizer_audio", config, shapes)
+    details = read_json(encode(own, tmp_path / "latents", 0, LatentsConfig(), "audio"))["details"]
+    assert details.get("flag") == (7 if kind == "bands" else None)
+    if tokenizer.bands is not None:
+        sound = torch.zeros(1, 4000)
+        sound[:, 2000:] = 0.5 * torch.randn(2000, generator=torch.Generator().manual_seed(0))
+        assert tokenizer.encode(sound)[0, :, 0, 7].tolist() == [0, 0, 1, 0]

@@ -89,22 +89,22 @@ def test_a_partition_of_an_hour_and_4_cpus_a_node_is_answered_with_the_lines_to_
     assert "By sinfo" not in said
 
 
-DREAMS = "reconstruction sound_reconstruction rollout uncertainty drift control counterfactual dreamed_sound".split()
+DREAMS = "sound_reconstruction rollout uncertainty drift control counterfactual dreamed_sound".split()
 
 
 @pytest.mark.parametrize(
     ("limited", "expected"),
     [
-        ("", "gpu        8     64    64000  60       1"),  # side by side
-        ("--resources gpu=1 --set-resource-scopes gpu=local", "gpu        1     8     8000   480      1"),
+        ("", "gpu        7     56    56000  60       1"),  # side by side
+        ("--resources gpu=1 --set-resource-scopes gpu=local", "gpu        1     8     8000   420      1"),
     ],
 )
 def test_short_evaluations_can_share_a_job(fresh, warm_command, limited, expected):
     """As docs/cluster.md groups them: one after the other on one GPU."""
-    words = "snakemake --profile slurm -n results/eval.json --configfile config/tiny.yaml --group-components dreams=8"
+    words = "snakemake --profile slurm -n results/eval.json --configfile config/tiny.yaml --group-components dreams=7"
     groups = [f"{rule}=dreams" for rule in DREAMS]
     said = warm_command(fresh, *words.split(), *limited.split(), "--groups", *groups).stdout
-    (row,) = [line for line in said.splitlines() if "group of 8" in line]
+    (row,) = [line for line in said.splitlines() if "group of 7" in line]
     assert row.split()[4:] == expected.split()
 
 

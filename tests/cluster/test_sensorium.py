@@ -112,7 +112,7 @@ def test_a_training_that_was_stopped_has_the_bits_of_an_uninterrupted_one(finish
     assert finished.log.count("Error in rule") == 0
     manifest = json.loads((finished.folder / "results/dynamics/manifest.json").read_text())
     words = "--latents results/latents/video/manifest.json --tokenizer results/tokenizers/video/manifest.json".split()
-    words += ["--sound", "results/latents/audio/manifest.json"]
+    words += "--sound results/latents/audio/manifest.json --body results/data/playroom/manifest.json".split()
     config = json.dumps(manifest["config"])
     words += ["--config", config, "--output", "straight", "--threads", "1"]
     program = Path(sys.executable).with_name("sensorium")

@@ -155,7 +155,7 @@ def test_catalog_entry_includes_the_workflow(fresh, command):
         ("data={size: 33}", ("data", "33", "multiple of 8")),
         ("data={source: television}", ("data", "television", "playroom", "atari")),
         ("data={source: atari, games: [joust]}", ("games", "joust")),
-        ("dynamics={long_frames: 1008}", ("dynamics.long_frames", "1000", "data.frames")),
+        ("dynamics={long_frames: 1008}", ("dynamics.long_frames", "1008", "data.frames")),
         ("lines={representation: false, generative: false}", ("lines", "switch one on")),
         ("nonsense=1", ("nonsense", "1", "no such key", "dynamics")),
     ],

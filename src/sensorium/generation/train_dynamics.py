@@ -150,6 +150,22 @@ def felt_recordings(manifest: Path | None, latents: Path, config: DynamicsConfig
     return recordings
 
 
+def shapes_of(
+    tokenizer: VideoTokenizer, latents: RecordingSet, sound: RecordingSet | None, felt: RecordingSet | None
+) -> dict[str, Any]:
+    """What the dynamics must know of the tokens (`Dynamics`), of encoded video and sound and of the body sense."""
+    return {
+        "video": tokenizer.tokens,
+        "grid": True,
+        "audio": sound.details["tokens"] if sound else 0,
+        "channels": tokenizer.channels,
+        "action": latents.details["action"],
+        "pixels": tokenizer.pixels,
+        **({"body": felt.details["body"]} if felt else {}),
+        **({"flag": sound.details["flag"]} if sound and sound.details.get("flag") else {}),
+    }
+
+
 def main(argv: list[str]) -> None:
     """Run `sensorium train-dynamics`.
 
@@ -172,20 +188,10 @@ def main(argv: list[str]) -> None:
     tokenizer = load(VideoTokenizer, args.tokenizer)
     if latents.details["tokenizer"] != digest(args.tokenizer):
         raise ArtifactError(f"{args.latents}: encoded by another tokenizer than {args.tokenizer}; encode again")
-    action = latents.details["action"]
-    shapes = {
-        "video": tokenizer.tokens,
-        "grid": True,
-        "audio": sound.details["tokens"] if sound else 0,
-        "channels": tokenizer.channels,
-        "action": action,
-        "pixels": tokenizer.pixels,
-        **({"body": felt.details["body"]} if felt else {}),
-        **({"flag": sound.details["flag"]} if sound and sound.details.get("flag") else {}),
-    }
+    shapes = shapes_of(tokenizer, latents, sound, felt)
 
     def windows(split: Split) -> Windows | JoinedWindows:
-        fields = ("latent", "action") if action else ("latent",)
+        fields = ("latent", "action") if shapes["action"] else ("latent",)
         return join(Windows(latents, split, fields, config.long_frames, scene="latent"), args.sound, args.body)
 
     def build() -> tuple[Learner, Windows | JoinedWindows, Windows | JoinedWindows]:

@@ -17,7 +17,7 @@ rule train_clone:
         "results/benchmarks/train_clone.tsv"
     threads: 8
     resources:
-        **GPU_4H,
+        **GPU_TRAINING,
     params:
         **training("train_clone", section("agent.cloning")),
     message:
@@ -41,7 +41,7 @@ rule train_agent:
         "results/benchmarks/train_agent.tsv"
     threads: 8
     resources:
-        **GPU_4H,
+        **GPU_TRAINING,
     params:
         **training("train_agent", section("agent.imagination")),
     message:
@@ -69,7 +69,7 @@ rule agent_return:
         "results/benchmarks/agent_return.tsv"
     threads: 8
     resources:
-        **GPU_1H,
+        **GPU_JOB,
     params:
         **evaluation("agent_return"),
     message:

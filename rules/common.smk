@@ -69,8 +69,8 @@ def memory(wildcards, rulename):
 
 
 # The program stops at `runtime`, in minutes: a training saves its state, an evaluation would begin anew.
-GPU_4H = {"gpu": 1, "mem_mb": memory, "runtime": 240}
-GPU_1H = {"gpu": 1, "mem_mb": memory, "runtime": lambda wildcards, rulename: minutes(SETTINGS, rulename)}
+GPU_TRAINING = {"gpu": 1, "mem_mb": memory, "runtime": 240}
+GPU_JOB = {"gpu": 1, "mem_mb": memory, "runtime": lambda wildcards, rulename: minutes(SETTINGS, rulename)}
 
 
 def flags(files):
@@ -114,7 +114,7 @@ def in_report(path, category, caption=None, **labels):
 
 # How fast a training computes, not what: a profile sets other values (profiles/README.md), which rerun nothing.
 SPEED = {"workers": "auto", "precision": "auto", "micro_batch": 0, "compile": "auto", "recompute": "auto"}
-GPU_4H |= SPEED
+GPU_TRAINING |= SPEED
 TRAIN += "".join(f" --{name.replace('_', '-')} {{resources.{name}}}" for name in SPEED)
 
 

@@ -14,7 +14,7 @@ rule train_state_dynamics:
         "results/benchmarks/train_state_dynamics.tsv"
     threads: 8
     resources:
-        **GPU_1H,
+        **GPU_JOB,
         **SPEED,
     params:
         **training("train_state_dynamics", section("state_dynamics")),
@@ -38,7 +38,7 @@ rule motion:
         "results/benchmarks/motion.tsv"
     threads: 8
     resources:
-        **GPU_1H,
+        **GPU_JOB,
     params:
         **evaluation("motion"),
     message:

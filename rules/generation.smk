@@ -15,7 +15,7 @@ rule train_tokenizer:
         "results/benchmarks/train_tokenizer/{stream}.tsv"
     threads: 8
     resources:
-        **GPU_4H,
+        **GPU_TRAINING,
     params:
         **training("train_tokenizer", section("tokenizers.{stream}")),
     message:
@@ -38,7 +38,7 @@ rule reconstruction:
         "results/benchmarks/reconstruction.tsv"
     threads: 8
     resources:
-        **GPU_1H,
+        **GPU_JOB,
     params:
         **evaluation("reconstruction"),
     message:
@@ -83,7 +83,7 @@ rule encode_latents:
         "results/benchmarks/encode_latents/{stream}-{shard}.tsv"
     threads: 4
     resources:
-        **GPU_1H,
+        **GPU_JOB,
     params:
         config=section("latents"),
         revision=revision("encode_latents"),
@@ -137,7 +137,7 @@ rule train_dynamics:
         "results/benchmarks/train_dynamics.tsv"
     threads: 8
     resources:
-        **GPU_4H,
+        **GPU_TRAINING,
     params:
         **training("train_dynamics", section("dynamics")),
     message:
@@ -160,7 +160,7 @@ rule rollout:
         "results/benchmarks/rollout.tsv"
     threads: 8
     resources:
-        **GPU_1H,
+        **GPU_JOB,
     params:
         **evaluation("rollout"),
     message:

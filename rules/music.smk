@@ -34,7 +34,7 @@ rule train_mask:
         "results/benchmarks/train_mask.tsv"
     threads: 8
     resources:
-        **GPU_4H,
+        **GPU_TRAINING,
     params:
         **training("train_mask", section("music.mask")),
     message:
@@ -57,7 +57,7 @@ rule music_transfer:
         "results/benchmarks/music_transfer.tsv"
     threads: 8
     resources:
-        **GPU_1H,
+        **GPU_JOB,
     params:
         **evaluation("music_transfer"),
     message:

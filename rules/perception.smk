@@ -14,7 +14,7 @@ rule train_encoder:
         "results/benchmarks/train_encoder/{modality}.tsv"
     threads: 8
     resources:
-        **GPU_4H,
+        **GPU_TRAINING,
     params:
         **training("train_encoder", section("encoders.{modality}")),
     message:
@@ -39,7 +39,7 @@ rule probe:
         "results/benchmarks/probe/{modality}.tsv"
     threads: 8
     resources:
-        **GPU_1H,
+        **GPU_JOB,
     params:
         **evaluation("probe"),
     message:
@@ -61,7 +61,7 @@ rule properties:
         "results/benchmarks/properties.tsv"
     threads: 8
     resources:
-        **GPU_1H,
+        **GPU_JOB,
     params:
         **evaluation("properties"),
     message:
@@ -100,7 +100,7 @@ rule train_fusion:
         "results/benchmarks/train_fusion.tsv"
     threads: 8
     resources:
-        **GPU_4H,
+        **GPU_TRAINING,
     params:
         **training("train_fusion", section("fusion")),
     message:
@@ -122,7 +122,7 @@ rule retrieval:
         "results/benchmarks/retrieval.tsv"
     threads: 8
     resources:
-        **GPU_1H,
+        **GPU_JOB,
     params:
         **evaluation("retrieval"),
     message:
@@ -164,7 +164,7 @@ rule few_shot:
         "results/benchmarks/few_shot.tsv"
     threads: 8
     resources:
-        **GPU_1H,
+        **GPU_JOB,
     params:
         **evaluation("few_shot"),
     message:
@@ -186,7 +186,7 @@ rule finetune:
         "results/benchmarks/finetune.tsv"
     threads: 8
     resources:
-        **GPU_4H,
+        **GPU_TRAINING,
     params:
         **training("finetune", section("finetune")),
     message:
@@ -209,7 +209,7 @@ rule finetuning:
         "results/benchmarks/finetuning.tsv"
     threads: 8
     resources:
-        **GPU_1H,
+        **GPU_JOB,
     params:
         **evaluation("finetuning"),
     message:

@@ -14,7 +14,7 @@ rule train_puzzle:
         "results/benchmarks/train_puzzle/{sense}.tsv"
     threads: 8
     resources:
-        **GPU_4H,
+        **GPU_TRAINING,
     params:
         **training("train_puzzle", section("puzzle.{sense}")),
     message:
@@ -38,7 +38,7 @@ rule puzzle_sound:
         "results/benchmarks/puzzle_sound.tsv"
     threads: 8
     resources:
-        **GPU_1H,
+        **GPU_JOB,
     params:
         **evaluation("puzzle_sound"),
     message:
@@ -150,7 +150,7 @@ rule train_puzzle_joint:
         "results/benchmarks/train_puzzle_joint.tsv"
     threads: 8
     resources:
-        **GPU_4H,
+        **GPU_TRAINING,
     params:
         **training("train_puzzle_joint", section("puzzle.joint")),
     message:
@@ -174,7 +174,7 @@ rule puzzle_common:
         "results/benchmarks/puzzle_common.tsv"
     threads: 8
     resources:
-        **GPU_1H,
+        **GPU_JOB,
     params:
         **evaluation("puzzle_common"),
     message:
@@ -197,7 +197,7 @@ rule train_puzzle_next:
         "results/benchmarks/train_puzzle_next.tsv"
     threads: 8
     resources:
-        **GPU_4H,
+        **GPU_TRAINING,
     params:
         **training("train_puzzle_next", section("puzzle.next")),
     message:

@@ -138,7 +138,7 @@ MUTANTS = (
         "agent/config.py",
         "if self.lines.agent and self.dreamed_body:",
         "if False:",
-        ("test_config.py::test_a_body_sense_is_dreamed_where_there_is_one",),
+        ("test_dynamics_paths.py::test_a_body_sense_is_dreamed_where_there_is_one",),
     ),
     Mutant(
         "a felt hand judged at another frame",

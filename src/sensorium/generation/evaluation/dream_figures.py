@@ -11,6 +11,8 @@ from matplotlib.ticker import MaxNLocator
 
 from sensorium.evaluation.figures import COLOURS, save, show
 
+HEADROOM = 4.0  # dB above the best curve: a ceiling of lossless tokens, at 90 dB, would leave the others no room
+
 
 def rollout(path: Path, errors: Mapping[str, np.ndarray], truth: np.ndarray, dreams: np.ndarray, given: int) -> None:
     """PSNR over the horizon, with floors and ceiling, and strips of truth and dream.
@@ -33,13 +35,15 @@ def rollout(path: Path, errors: Mapping[str, np.ndarray], truth: np.ndarray, dre
             -10 * np.log10(error.mean(0)),
             dashes.get(name, "--" if number < len(COLOURS) else ":"),
             color=colour,
-            label={"tokenizer": "tokenizer (ceiling)"}.get(name, name),
+            label=f"tokenizer (ceiling, {-10 * np.log10(error.mean()):.0f} dB)" if name == "tokenizer" else name,
             linewidth=2.2 if name == "dream" else 1.4,
         )
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("frames ahead")
     axes.set_ylabel("PSNR (dB)")
     axes.spines[["top", "right"]].set_visible(False)
+    below = [-10 * np.log10(error.mean(0)).min() for name, error in errors.items() if name != "tokenizer"]
+    axes.set_ylim(top=min(axes.get_ylim()[1], max(below) + HEADROOM))
     axes.legend(fontsize=7, frameon=False)
     grid = right.subplots(*strips.shape[:2], squeeze=False, gridspec_kw={"wspace": 0.04, "hspace": 0.04})
     for row, (axes_row, strip) in enumerate(zip(grid, strips, strict=True)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import math
 import os
 import re
 import shlex
@@ -79,6 +80,8 @@ class Executor(RemoteExecutor):
             )
         if settings.heartbeat < 1:
             raise WorkflowError(f"--submitit-heartbeat {settings.heartbeat}: at least 1 second")
+        if not 0 <= settings.patience < math.inf:
+            raise WorkflowError(f"--submitit-patience {settings.patience}: minutes, at least 0")
         try:
             re.compile(settings.transient_errors)
         except re.error as error:
@@ -211,8 +214,8 @@ class Executor(RemoteExecutor):
             return await asyncio.to_thread(self._keeper.step, look)
         except Unreachable as error:
             raise WorkflowError(
-                f"The scheduler could not be reached for {self._settings.patience} minutes ({error}). Submitted "
-                "jobs go on without Snakemake; start it again and it finds them."
+                f"The scheduler could not be reached for {error} (--submitit-patience {self._settings.patience:g}). "
+                "Submitted jobs go on without Snakemake; start it again and it finds them."
             ) from error
 
     def _late(self, key: str, end: Any) -> None:

@@ -234,7 +234,7 @@ class Keeper:
         self.observer.pause("sbatch")
         self.hearing.said(f"{error}; whether there is a job of {life.work.name} is looked up before trying again")
         if self.observer.failing("sbatch") > self.reach:
-            raise Unreachable(f"{self.reach / 60:.0f} minutes")
+            raise Unreachable(f"{self.reach / 60:.3g} minutes")
 
     def _cancel(self, life: Life, decision: Decision) -> None:
         record = life.record

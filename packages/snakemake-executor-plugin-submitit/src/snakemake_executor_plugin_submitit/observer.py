@@ -58,13 +58,13 @@ class Observer:
 
     def _mind_the_reach(self, answers: Answers, lives: list[Life]) -> None:
         """Give up when nobody has answered for too long, or nobody whose answer is needed."""
-        now = self.clock()
         needed = any(life.record and (life.record.leaving or not life.record.job_id) for life in lives)
         if answers.queue is not None or (answers.accounts is not None and not needed):
-            self._answered["any"] = now
+            self.works("any")
+            return
         since = self.failing("any")
         if since > self.reach:
-            raise Unreachable(f"{since / 60:.0f} minutes")
+            raise Unreachable(f"{since / 60:.3g} minutes")
 
     def call(self, name: str, call: Callable[[], T]) -> T | None:
         """The answer of a client; None while it fails, and between two tries, whose pauses double."""

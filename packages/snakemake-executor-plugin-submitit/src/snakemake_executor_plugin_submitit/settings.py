@@ -25,7 +25,7 @@ class ExecutorSettings(ExecutorSettingsBase):
         120, "Seconds before the time limit at which a job is signalled to save, at most a third of the limit"
     )
     max_requeues: int = _setting(50, "How often a job that saved its state may go on after it was stopped")
-    patience: int = _setting(30, "Minutes for which the scheduler may be out of reach before Snakemake gives up")
+    patience: float = _setting(30.0, "Minutes for which the scheduler may be out of reach before Snakemake gives up")
     heartbeat: int = _setting(
         15, "Seconds between two signs of life of a job; one that is silent for three, and not alive for SLURM, "
         "is taken to be over"

@@ -25,7 +25,7 @@ report: "workflow/report/workflow.rst"
 
 include: "rules/common.smk"  # validates the configuration before anything else
 include: "workflow/one_run.smk"  # one run at a time in this folder, also after a kill
-include: "workflow/stopping.smk"  # SIGTERM ends a run always, also while a job ends
+include: "workflow/stopping.smk"  # SIGTERM ends a run always
 include: "workflow/asked.smk"  # a dry run shows what each job would ask a cluster for
 #
 # recordings

@@ -1,4 +1,4 @@
-"""README: "Stop it whenever you like", also at the moment in which Snakemake looks at the files of an ended job."""
+"""README: "Stop it whenever you like", also at the moment in which Snakemake chooses jobs."""
 
 from __future__ import annotations
 
@@ -11,30 +11,25 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-# Snakemake holds its scheduler's lock while a job is looked at, which takes two seconds here.
+# Snakemake holds its scheduler's lock while it chooses jobs, which takes two seconds here.
 TOY = """\
-import asyncio
+import time
 from pathlib import Path
-from snakemake.jobs import Job
+from snakemake.scheduling.job_scheduler import JobScheduler
 
 {stopping}
 
-looked_at = Job.postprocess
+chosen = JobScheduler.update_available_resources
 
-async def slowly(self, *args, **kwargs):
+def slowly(self, selected):
     Path("held").touch()
-    await asyncio.sleep(2)
-    return await looked_at(self, *args, **kwargs)
+    time.sleep(2)
+    return chosen(self, selected)
 
-Job.postprocess = slowly
+JobScheduler.update_available_resources = slowly
 
-rule last:
-    input: "first"
-    output: "last"
-    shell: "touch {{output}}"
-
-rule first:
-    output: "first"
+rule made:
+    output: "made"
     shell: "touch {{output}}"
 """
 
@@ -58,10 +53,9 @@ def stopped(folder: Path, stopping: str) -> int | None:
         process.wait()
 
 
-def test_a_run_ends_when_it_is_stopped_while_a_job_ends(tmp_path):
+def test_a_run_that_is_stopped_while_it_chooses_jobs_ends_and_starts_none(tmp_path):
     assert stopped(tmp_path, f'include: "{ROOT / "workflow/stopping.smk"}"') == 1, (tmp_path / "log").read_text()
-    assert (tmp_path / "first").exists()
-    assert not (tmp_path / "last").exists()
+    assert not (tmp_path / "made").exists()
 
 
 @pytest.mark.slow

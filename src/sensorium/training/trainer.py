@@ -36,6 +36,7 @@ from sensorium.training.pulse import note_exit
 log = logging.getLogger(__name__)
 LOG_STEPS = 20  # at most so many steps between two records of metrics
 VALIDATIONS = 10  # in a whole run
+VALIDATION_STEPS = 20  # at least between two of them: one of 64 rows costs as much as many steps of a short run
 VALIDATION_ROWS = 64  # at least: with 8 rows, sampling noise alone failed the gates of healthy models
 
 
@@ -110,7 +111,8 @@ class Trainer:
     def _train(self, done: int, records: RunLog, interrupt: Interrupt) -> None:
         """Make and record the steps that are left."""
         steps = self._training.steps
-        log_every, validate_every = max(1, min(LOG_STEPS, steps // 20)), max(1, steps // VALIDATIONS)
+        log_every = max(1, min(LOG_STEPS, steps // 20))
+        validate_every = max(VALIDATION_STEPS, steps // VALIDATIONS)
         self._whole = done
         pace, self._saved_at = Pace(done, steps, self._training.batch), time.monotonic()
         for step, samples in zip(range(done, steps), self._batches(done), strict=True):

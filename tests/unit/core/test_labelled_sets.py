@@ -78,6 +78,8 @@ def test_pictures_are_stored_many_to_a_recording_of_one_split(tmp_path: Path) ->
     assert len(entries) < 12
     for entry in entries:
         assert recordings.field(entry["name"], "video").shape == (entry["frames"], 32, 32, 3)
+    held = {split: sum(entry["frames"] for entry in entries if entry["split"] == split) for split in SPLITS}
+    assert held == {"training": 53, "validation": 6, "test": 18}
 
 
 def test_a_part_of_cifar100_takes_a_like_share_of_each_split(tmp_path: Path) -> None:

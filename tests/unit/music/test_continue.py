@@ -217,7 +217,7 @@ def odd(folder: Path, kind: str) -> Path:
 @pytest.mark.parametrize(
     ("kind", "code", "message"),
     [
-        ("silent", 65, "silent"),
+        ("silent", 65, ": silent, its largest sample is"),
         ("empty", 65, "0.00 seconds"),
         ("short", 65, "0.30 seconds of sound; at least 1"),
         ("no numbers", 65, "no numbers"),

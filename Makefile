@@ -38,8 +38,13 @@ $(STAMP): envs/requirements.lock pyproject.toml $(wildcard $(PLUGIN)/pyproject.t
 	.venv/bin/uv pip install --python .venv/bin/python --no-deps --no-build-isolation --editable . --editable $(PLUGIN)
 	@touch $@
 
+# Without a GPU as many programs at once as cores and memory allow: a training uses several cores, an evaluation one.
+CORES := $(shell nproc)
+FREE_MB := $(shell awk '/^MemAvailable/ {print int($$2 / 1024)}' /proc/meminfo)
+AT_ONCE := $(if $(shell nvidia-smi --list-gpus 2>/dev/null),-j1,-j$(CORES) --resources gpu=$(CORES) mem_mb=$(FREE_MB))
+
 run: env ## the whole workflow on this machine -> results/eval.json
-	snakemake --profile local -j1
+	snakemake --profile local $(AT_ONCE)
 
 report: env ## Snakemake's report of what was run -> report.html
 	snakemake --report report.html

@@ -38,13 +38,14 @@ $(STAMP): envs/requirements.lock pyproject.toml $(wildcard $(PLUGIN)/pyproject.t
 	.venv/bin/uv pip install --python .venv/bin/python --no-deps --no-build-isolation --editable . --editable $(PLUGIN)
 	@touch $@
 
-# Without a GPU as many programs at once as cores and memory allow: a training uses several cores, an evaluation one.
+# Without a GPU as many programs at once as cores and memory allow. Small models gain little from many threads.
 CORES := $(shell nproc)
+HALF := $(shell echo $$((($(CORES) + 1) / 2)))
 FREE_MB := $(shell awk '/^MemAvailable/ {print int($$2 / 1024)}' /proc/meminfo)
-AT_ONCE := $(if $(shell nvidia-smi --list-gpus 2>/dev/null),-j1,-j$(CORES) --resources gpu=$(CORES) mem_mb=$(FREE_MB))
+AT_ONCE := -j$(CORES) --max-threads $(HALF) --resources gpu=$(CORES) mem_mb=$(FREE_MB)
 
 run: env ## the whole workflow on this machine -> results/eval.json
-	snakemake --profile local $(AT_ONCE)
+	snakemake --profile local $(if $(shell nvidia-smi --list-gpus 2>/dev/null),-j1,$(AT_ONCE))
 
 report: env ## Snakemake's report of what was run -> report.html
 	snakemake --report report.html

@@ -13,6 +13,7 @@ rule train_tokenizer:
         "logs/train_tokenizer/{stream}.log",
     benchmark:
         "results/benchmarks/train_tokenizer/{stream}.tsv"
+    priority: 2  # the longest chain first: others fit beside it
     threads: 8
     resources:
         **GPU_TRAINING,
@@ -81,6 +82,7 @@ rule encode_latents:
         "logs/encode_latents/{stream}-{shard}.log",
     benchmark:
         "results/benchmarks/encode_latents/{stream}-{shard}.tsv"
+    priority: 2
     threads: 4
     resources:
         **GPU_JOB,
@@ -107,6 +109,7 @@ rule index_latents:
         "logs/index_latents/{stream}.log",
     benchmark:
         "results/benchmarks/index_latents/{stream}.tsv"
+    priority: 2
     threads: 1
     resources:
         mem_mb=memory,
@@ -135,6 +138,7 @@ rule train_dynamics:
         "logs/train_dynamics.log",
     benchmark:
         "results/benchmarks/train_dynamics.tsv"
+    priority: 2
     threads: 8
     resources:
         **GPU_TRAINING,
@@ -178,6 +182,7 @@ use rule rollout as uncertainty with:
         "logs/uncertainty.log",
     benchmark:
         "results/benchmarks/uncertainty.tsv"
+    priority: 1  # the longest of those that dream
     params:
         **evaluation("uncertainty"),
     message:

@@ -48,6 +48,7 @@ def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--only", default="", help="a regular expression for the faults to try")
+    parser.add_argument("--executor", choices=WORDS, help="try this one alone")
     parser.add_argument("--logs", type=Path, help="a folder for what the main processes say")
     arguments = parser.parse_args()
     if arguments.logs:
@@ -64,8 +65,9 @@ def main() -> None:
         for case in CASES:
             if re.search(arguments.only, case.fault):
                 began = time.monotonic()
-                results = [tried(slurm, case, executor, arguments.logs) for executor in WORDS]
-                print(f"| {case.fault} | {results[0]} | {results[1]} |", flush=True)
+                chosen = [name for name in WORDS if arguments.executor in (None, name)]
+                results = {name: tried(slurm, case, name, arguments.logs) for name in chosen}
+                print("|", " | ".join([case.fault, *(results.get(name, "") for name in WORDS)]), "|", flush=True)
                 print(f"{time.monotonic() - began:.0f} s: {case.fault}", file=sys.stderr, flush=True)
     finally:
         slurm.stop()

@@ -57,15 +57,15 @@ class Trial:
 
     def until_counting(self, steps: int = 3) -> str:
         """The job that counts."""
-        before = len(counted(self.toy))
-        assert self.until(lambda: len(counted(self.toy)) >= before + steps), self.toy.log[-2000:]
+        wanted = len(counted(self.toy)) + steps
+        assert self.until(lambda: len(counted(self.toy)) >= wanted), self.toy.log[-2000:]
         return starts(self.toy)[-1][0]
 
     def jobs(self) -> str:
         """How often the counting program was started, and in how many jobs."""
         found = starts(self.toy)
         overlap = ", two at a time" * ("overlap" in self.toy.lines("journal"))
-        twice = len(counted(self.toy)) - len(set(counted(self.toy)))
+        twice = len(made := counted(self.toy)) - len(set(made))
         again = f", {twice} steps made again" * bool(twice)
         return f"{len(found)} start(s) in {len({job for job, _ in found})} job(s){again}{overlap}"
 
@@ -167,8 +167,7 @@ def gone(**hooks: str) -> Callable[[Trial], str]:
 
 def time_limit(trial: Trial) -> str:
     trial.start("begin.txt", "--forcerun", "begin", "--set-resources", "begin:runtime=2000")
-    said = trial.says(r"PartitionTimeLimit|time limit of 1440", 60)
-    return f"{said}: the limit; {trial.end(5)}, {trial.left()}"
+    return f"{trial.says('PartitionTimeLimit|time limit of 1440', 60)}: the limit; {trial.end(5)}, {trial.left()}"
 
 
 def held(trial: Trial) -> str:
@@ -249,8 +248,7 @@ def sbatch_hangs(trial: Trial) -> str:
 
 
 def no_slot(trial: Trial) -> str:
-    text = "AssocMaxSubmitJobLimit\\nsbatch: error: Batch job submission failed: Job violates accounting/QOS policy "
-    text += "(job submit limit, user size and/or time limits)"
+    text = "AssocMaxSubmitJobLimit\\nsbatch: error: Batch job submission failed: Job violates policy (job submit limit)"
     full = trial.toy.folder / "full"
     full.touch()
     with trial.hook("sbatch", f"if [ -e {full} ]; then printf 'sbatch: error: {text}\\n' >&2; exit 1; fi"):

@@ -75,6 +75,7 @@ class Day:
         self.slurm, self.draw = slurm, random.Random(seed)
         self.run = Run(slurm, Path(shutil.copytree(TOY, folder / "toy")))
         self.events: list[str] = []
+        self.ends: list[int] = []  # exit codes of the main processes after the bad days
         self._down: str | None = None
         command = "sbatch --parsable --partition=main --time=30 --output=/dev/null --mem=10 --wrap".split()
         self.foreign = slurm.says(*command, "sleep 1500").strip()
@@ -170,10 +171,10 @@ class Day:
             self._crash()
         for _ in range(4):  # one that met a lie may still end with a failure
             self._keep_on()
-            code = self.run.wait(900)
-            if code == 0:
+            self.ends.append(self.run.wait(900))
+            if not self.ends[-1]:
                 break
-        return [f"exit {code}"] * (code != 0) + self._broken()
+        return [f"exits {self.ends}"] * bool(self.ends[-1]) + self._broken()
 
     def _broken(self) -> list[str]:
         lines = self.run.lines("journal")
@@ -222,7 +223,8 @@ def main() -> None:
             seen.update(day.events)
             counted = Counter(day.events)
             print(
-                f"seed {seed}: {'; '.join(wrong) or 'all held'}, {time.monotonic() - began:.0f} s, {dict(counted)}",
+                f"seed {seed}: {'; '.join(wrong) or 'all held'}, {time.monotonic() - began:.0f} s, exits {day.ends}, "
+                f"{dict(counted)}",
                 flush=True,
             )
     finally:

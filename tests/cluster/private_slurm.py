@@ -202,7 +202,7 @@ class PrivateSlurm:
         self._wait_for(lambda: self._pid(f"slurmd-{node}") is None, f"slurmd-{node}")
         self.start_node(node)
         self._run("scontrol", "update", f"nodename={node}", "state=resume")
-        self._wait_for(lambda: self.node_state(node) == "idle", "slurmctld")
+        self._wait_for(lambda: self.node_state(node) in ("idle", "mixed", "allocated"), "slurmctld")
 
     def node_state(self, node: str) -> str:
         """Short state of a node, such as idle."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from private_slurm import PrivateSlurm
 
+sys.path.append(str(Path(__file__).parents[1]))  # pytest does so too; scripts of this folder run without it
 import warm
 
 RESOURCES = "slurm_partition=main slurm_account=science".split()
@@ -74,6 +75,12 @@ class Run:
         """Signal the whole group, as Ctrl-C does."""
         assert self._process
         os.killpg(self._process.pid, number)
+
+    @property
+    def pid(self) -> int:
+        """Of the process, and of its group."""
+        assert self._process
+        return self._process.pid
 
     @property
     def running(self) -> bool:

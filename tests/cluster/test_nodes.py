@@ -85,7 +85,7 @@ class Training:
         end = time.monotonic() + 240
         while progress(self.folder / f"{self.name}0") < steps:
             assert time.monotonic() < end, self.log
-            assert self.state in ("PENDING", "RUNNING", "CONFIGURING"), self.log
+            assert self.state in ("PENDING", "RUNNING", "CONFIGURING", "COMPLETING"), self.log
             time.sleep(0.2)
         return progress(self.folder / f"{self.name}0")
 

@@ -156,6 +156,9 @@ CASES = (
          "test_main_process.py::test_scheduler_out_of_reach_for_a_while"),
     Case("`scancel` by hand", "a failure that says so; `retries` submit it again",
          "test_jobs.py::test_a_cancelled_job_gets_its_second_chance"),
+    Case("`scancel` by hand while squeue does not say so", "the job is not put back into the queue by itself: scontrol "
+         "is asked too, and else SLURM's own end awaited",
+         "test_submitit_clients.py::test_a_job_that_got_sigterm_is_not_requeued_before_slurm_says_that_it_runs"),
     Case("Ctrl-C twice while scancel is slow", "the numbers were named before; the job stops by itself",
          "test_bad_luck.py::test_ctrl_c_twice_while_scancel_is_slow"),
     Case("the main process as a job reaches its own limit", "its jobs go on; submitted again it finds them",

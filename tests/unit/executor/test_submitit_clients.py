@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from snakemake_executor_plugin_submitit import task
+from snakemake_executor_plugin_submitit import processes, task
 from snakemake_executor_plugin_submitit.clients import Account, Entry, Kind, Slurm, SlurmError, run_client
 from snakemake_executor_plugin_submitit.environment import conflicts, leave_the_job, without_filters
 
@@ -178,3 +178,26 @@ def test_a_requeue_is_asked_for_until_slurm_accepts_or_refuses_it(pauses, monkey
     assert task._requeue("7") is requeued
     assert asked == [["scontrol", "requeue", "7"]] * calls
     assert pauses == [1, 2, 4, 8, 16, 30, 30][: calls - 1]
+
+
+@pytest.mark.parametrize(
+    ("queue", "control", "goes_on", "waits"),
+    [
+        (["RUNNING"], [], True, 0),  # preempted, in its grace time
+        (["COMPLETING"], [], False, 0),  # cancelled, or requeued by SLURM
+        ([""], ["JobId=7 JobState=CANCELLED Reason=None"], False, 0),
+        (["", "", "COMPLETING"], ["", ""], False, 2),
+        ([""] * 61, [""] * 61, True, 60),  # nobody says, and SLURM would have ended it
+    ],
+)
+def test_a_job_that_got_sigterm_is_not_requeued_before_slurm_says_that_it_runs(
+    pauses, monkeypatch, queue, control, goes_on, waits
+):
+    answers = {"squeue": iter(queue), "scontrol": iter(control)}
+    monkeypatch.setattr(
+        subprocess, "run", lambda command, **how: SimpleNamespace(stdout=next(answers[command[0]]) + "\n")
+    )
+    monkeypatch.setattr(time, "monotonic", lambda: sum(pauses))
+    assert processes.runs_on("7", 120.0) is goes_on
+    assert len(pauses) == waits
+    assert [*answers["squeue"], *answers["scontrol"]] == []

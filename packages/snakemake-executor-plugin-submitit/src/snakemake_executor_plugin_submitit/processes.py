@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import signal
 import subprocess
 import time
@@ -70,9 +71,24 @@ def send(number: signal.Signals, pids: Collection[int]) -> None:
 
 
 def state_of(job: str) -> str:
-    """SLURM's state of a job; empty if it does not answer."""
-    command = ["squeue", "--noheader", f"--jobs={job}", "--format=%T"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout.strip()
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
+    """SLURM's state of a job, by squeue or else by scontrol; empty if neither says."""
+    asked = ["squeue", "--noheader", f"--jobs={job}", "--format=%T"], ["scontrol", "--oneliner", "show", "job", job]
+    for command, pattern in zip(asked, (r"^(\S+)", r"\bJobState=(\S+)"), strict=True):
+        try:
+            answer = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout
+        except (OSError, subprocess.TimeoutExpired):
+            continue
+        if found := re.search(pattern, answer):
+            return found[1]
+    return ""
+
+
+def runs_on(job: str, seconds: float) -> bool:
+    """Whether SLURM lets a job run to which it sent SIGTERM; while it does not say, wait for it to end this process.
+
+    A job that was cancelled or is requeued must not be put into the queue a second time.
+    """
+    end = time.monotonic() + seconds
+    while not (state := state_of(job)) and time.monotonic() < end:
+        time.sleep(2.0)
+    return state in ("RUNNING", "")

@@ -27,6 +27,7 @@ from snakemake_executor_plugin_submitit.runs import FINISHED, REQUEUES, RunFolde
 
 LIMIT = signal.SIGUSR2
 STRAGGLERS_SECONDS = 600.0
+DECISION_SECONDS = 120.0  # after SIGTERM, in which SLURM ends a job that it has cancelled, whatever its clients say
 REFUSALS = 5  # of a requeue, after which the site is taken not to allow it
 # Answers of scontrol that no patience changes.
 NO_REQUEUE = ("disabled", "not allowed", "not permitted", "permission", "denied", "invalid", "not support")
@@ -145,7 +146,7 @@ class SnakemakeTask:
             heart.stop()
             sys.exit(LOCAL_REQUEUE_RETURN_CODE)
         job = environment.job_id
-        if cause is not LIMIT and processes.state_of(job) not in ("RUNNING", ""):
+        if cause is not LIMIT and not processes.runs_on(job, DECISION_SECONDS):
             heart.stop()
             sys.exit(1)  # SLURM has cancelled or requeued the job already
         self._count(run, cause)

@@ -58,17 +58,6 @@ class StudyResult(EvaluationResult):
     commit: str
 
 
-FORMER = (
-    "**This result is of an earlier revision**: its intervals resample the seeds, which is too narrow where they are "
-    "few, and its floors may lack baselines that the study has now."
-)
-
-
-def is_former(record: Mapping[str, Any]) -> bool:
-    """Whether the stored result of a study was made before its metrics listed their baselines."""
-    return any("baselines" not in metric for metric in record["metrics"].values())
-
-
 def over_seeds(
     name: str, values: np.ndarray, floor: float, ceiling: float, *, higher_is_better: bool = True
 ) -> dict[str, Any]:
@@ -103,8 +92,6 @@ def markdown(record: Mapping[str, Any]) -> str:
         lines += ["", f"{table['title']}:", "", f"| {' | '.join(keys)} |", "|---" * len(keys) + "|"]
         lines += [f"| {' | '.join(_cell(value) for value in row)} |" for row in table["rows"]]
     seeds = record["seeds"]
-    if is_former(record):
-        lines += ["", FORMER]
     lines += [
         "",
         f"Seeds {seeds[0]} to {seeds[-1]}, revision {record['revision']}, commit `{record['commit']}`; settings: "

@@ -14,7 +14,7 @@ from sensorium.config import ConfigurationError
 from sensorium.programs import revision
 from sensorium.studies import study, study_tables
 from sensorium.studies.config import Studies
-from sensorium.studies.findings import FORMER, Findings, Table, estimate, is_former, markdown, over_seeds
+from sensorium.studies.findings import Findings, Table, estimate, markdown, over_seeds
 
 DOCS = Path(__file__).parents[3] / "docs"
 STORED = sorted((DOCS / "studies").glob("*.json"))
@@ -91,16 +91,7 @@ def test_committed_tables_are_those_of_the_stored_results(path):
     assert study_tables.with_table(page, record) == page, f"run: sensorium study-tables {path}"
 
 
-def test_a_result_without_its_baselines_says_that_it_is_old(stored):
-    record = json.loads(stored.read_text())
-    assert FORMER not in markdown(record)
-    del record["metrics"]["share"]["baselines"]
-    assert FORMER in markdown(record)
-
-
-@pytest.mark.parametrize(
-    "path", [path for path in STORED if not is_former(json.loads(path.read_text()))], ids=lambda path: path.stem
-)
+@pytest.mark.parametrize("path", STORED, ids=lambda path: path.stem)
 def test_committed_results_are_of_the_present_settings_and_sources(path):
     record = json.loads(path.read_text())
     way_out = (

@@ -39,10 +39,10 @@ $(STAMP): envs/requirements.lock pyproject.toml $(wildcard $(PLUGIN)/pyproject.t
 	@touch $@
 
 # Without a GPU as many programs at once as cores and memory allow. Small models gain little from many threads.
-CORES := $(shell nproc)
-HALF := $(shell echo $$((($(CORES) + 1) / 2)))
-FREE_MB := $(shell awk '/^MemAvailable/ {print int($$2 / 1024)}' /proc/meminfo)
-AT_ONCE := -j$(CORES) --max-threads $(HALF) --resources gpu=$(CORES) mem_mb=$(FREE_MB)
+CORES = $(shell env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc)
+HALF = $(shell echo $$((($(CORES) + 1) / 2)))
+FREE_MB = $(shell awk '/^MemAvailable/ {print int($$2 / 1024)}' /proc/meminfo)
+AT_ONCE = -j$(CORES) --max-threads $(HALF) --resources gpu=$(CORES) mem_mb=$(FREE_MB)
 
 run: env ## the whole workflow on this machine -> results/eval.json
 	snakemake --profile local $(if $(shell nvidia-smi --list-gpus 2>/dev/null),-j1,$(AT_ONCE))

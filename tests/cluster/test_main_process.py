@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 
 from counting import STEPS, WORK, assert_one_job_did_it_all, config, counted, job_of, starts, until_counting
@@ -115,15 +116,17 @@ def test_scheduler_out_of_reach_for_a_while(begun, slurm):
 
 def test_scheduler_out_of_reach_for_too_long(begun, slurm):
     outage = slurm.folder / "outage"
-    begun.start(*WORK, "--submitit-patience", "0.1", *config(steps=STEPS))
+    begun.start(*WORK, "--submitit-patience", "0.2", *config(steps=STEPS))
     until_counting(begun)
     assert begun.running
+    (begun.folder / "hold").touch()  # it is not to end meanwhile
     outage.touch()
     try:
         assert begun.wait() == 1
     finally:
         outage.unlink()
-    assert "could not be reached for 0.1" in begun.log
+        (begun.folder / "hold").unlink()
+    assert re.search(r"could not be reached for [\d.]+ minutes \(--submitit-patience 0\.2\)", begun.log)
     assert begun.log.count("Error in rule") == 0
     begun.run(*WORK, *config(steps=STEPS))
     assert_one_job_did_it_all(begun, slurm, restarts=0)

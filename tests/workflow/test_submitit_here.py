@@ -92,6 +92,13 @@ def test_the_settings_show_their_defaults():
         assert f"(default: {value if value != '' else chr(39) * 2})" in said, name
 
 
-def test_an_unknown_cluster_is_named(toy):
-    assert start(toy, "--submitit-cluster", "slrum", "work.txt").wait(180) == 1
-    assert "--submitit-cluster slrum: choose one of slurm, local, debug" in (toy / "main.log").read_text()
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("--submitit-cluster", "slrum", "slrum: choose one of slurm, local, debug"),
+        ("--submitit-patience", "-1", "-1.0: minutes, at least 0"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_named(toy, setting, value, said):
+    assert start(toy, f"{setting}={value}", "work.txt").wait(180) == 1
+    assert f"{setting} {said}" in (toy / "main.log").read_text()

@@ -157,6 +157,13 @@ MUTANTS = (
         ("test_launch.py::test_a_rank_that_has_saved_speaks_for_all",),
     ),
     Mutant(
+        "a short training is validated at each step",
+        "training/trainer.py",
+        "max(VALIDATION_STEPS, steps // VALIDATIONS)",
+        "max(1, steps // VALIDATIONS)",
+        ("test_validations.py::test_validations_are_ten_and_never_closer_than_twenty_steps",),
+    ),
+    Mutant(
         "a training that lost a rank saves nothing",
         "training/trainer.py",
         "        self._save(self._whole)\n",

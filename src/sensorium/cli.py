@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import gc
 import importlib
 import os
@@ -38,6 +39,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if launches and args.name not in TRAININGS:
         parser.error(f"--ranks {args.ranks}: only trainings run as several processes, {args.name} does not")
     _let_waiting_threads_sleep()
+    if whole_process and sys.stderr is not None:
+        faulthandler.enable()  # a library that aborts or reads a wrong address leaves the place in Python at least
     if launches:
         work = partial(_exit_code, "sensorium", partial(_launch, args.ranks, argv))
     else:

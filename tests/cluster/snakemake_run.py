@@ -104,5 +104,7 @@ class Run:
             if self._process and (self._process.poll() or 0) > 0:  # it failed: what is to come comes soon or never
                 end = min(end, time.monotonic() + 10)
             if time.monotonic() > end:
-                pytest.fail(f"waited in vain: {what}\n{self.log[-5000:]}\n{self._slurm.jobs()}")
+                jobs = (path.read_text()[-2000:] for path in self.folder.glob(".snakemake/submitit/runs/*/*_log.*"))
+                said = "\n".join((self.log[-5000:], "logs of jobs:", *jobs, str(self._slurm.jobs())))
+                pytest.fail(f"waited in vain: {what}\n{said}")
             time.sleep(0.1)

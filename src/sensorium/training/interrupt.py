@@ -8,7 +8,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
-_OF_SCHEDULERS = (signal.SIGUSR1, signal.SIGUSR2)  # which are sent until the process listens, so more than once
+OF_SCHEDULERS = (signal.SIGUSR1, signal.SIGUSR2)  # which are sent until the process listens, so more than once
 
 
 class StoppedEarly(Exception):
@@ -39,8 +39,9 @@ class Interrupt:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for number, handler in self._previous.items():
-            # One that comes again would end the process before it says that its state is saved.
-            again = self._signal is not None and handler == signal.SIG_DFL and number in _OF_SCHEDULERS
+            # One that comes now, again or after another rank's, would end the process before it says what it saved.
+            stopped = self._signal is not None or isinstance(error, StoppedEarly)
+            again = stopped and handler == signal.SIG_DFL and number in OF_SCHEDULERS
             signal.signal(number, signal.SIG_IGN if again else handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
@@ -50,7 +51,7 @@ class Interrupt:
     @property
     def scheduled(self) -> bool:
         """Whether a scheduler announced the end of this job. A launcher that lost a rank sends SIGTERM."""
-        return self._signal in {number.name for number in _OF_SCHEDULERS}
+        return self._signal in {number.name for number in OF_SCHEDULERS}
 
     def reason(self, reserve: float = 0.0) -> str | None:
         """The reason to stop now, or None.

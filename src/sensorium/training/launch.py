@@ -24,7 +24,7 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from sensorium.config import ConfigurationError
 from sensorium.exits import MEANINGS, PEER_LOST
-from sensorium.training.interrupt import SIGNALS
+from sensorium.training.interrupt import OF_SCHEDULERS, SIGNALS
 from sensorium.training.pulse import VARIABLE, Watch
 
 KNOWN_EXITS = tuple(code for code in MEANINGS if code)  # after one of these, the rank's own message names the reason
@@ -99,6 +99,8 @@ def _on_this_node(ranks: int, nodes: int, arguments: Sequence[str]) -> int:
         ) from error
     finally:
         folder.cleanup()
+        for number in OF_SCHEDULERS:  # at its end the interpreter would let one that comes again end this process
+            signal.signal(number, signal.SIG_IGN)
     return 0
 
 

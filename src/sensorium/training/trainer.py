@@ -260,6 +260,8 @@ class Trainer:
         if not self._ranks.any(interrupt.reason(reserve) is not None):
             return
         self._save(done)
+        if self._ranks.is_main:
+            note_exit(StoppedEarly.exit_code)  # how a rank dies now, on its way out, is of no interest
         self._ranks.barrier()  # if one rank left early, torchrun would stop the one that saves
         reason = interrupt.reason(reserve) or "a signal to another rank"
         raise StoppedEarly(

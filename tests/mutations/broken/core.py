@@ -150,6 +150,28 @@ MUTANTS = (
         cheap=True,
     ),
     Mutant(
+        "a signal after another rank's ends what has saved",
+        "training/interrupt.py",
+        " or isinstance(error, StoppedEarly)",
+        "",
+        ("test_interrupt.py::test_a_signal_that_comes_after_another_ranks_does_not_end_what_has_saved",),
+        cheap=True,
+    ),
+    Mutant(
+        "a second signal that ends the launcher of what has saved",
+        "training/launch.py",
+        "            signal.signal(number, signal.SIG_IGN)\n",
+        "            pass\n",
+        ("test_launch.py::test_a_rank_that_has_saved_speaks_for_all",),
+    ),
+    Mutant(
+        "a rank that dies after the save speaks for all",
+        "training/trainer.py",
+        "            note_exit(StoppedEarly.exit_code)  # how",
+        "            pass  # how",
+        ("test_lost_ranks.py::test_once_the_state_is_saved_it_does_not_matter_how_the_ranks_die",),
+    ),
+    Mutant(
         "the exit code of a rank that has saved is lost",
         "training/launch.py",
         "        if noted is not None:",

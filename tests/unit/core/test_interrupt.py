@@ -34,6 +34,16 @@ def test_a_signal_that_is_sent_again_does_not_end_what_has_saved() -> None:
     assert subprocess.run([sys.executable, "-c", code]).returncode == 75
 
 
+def test_a_signal_that_comes_after_another_ranks_does_not_end_what_has_saved() -> None:
+    """Ranks stop together, and a scheduler reaches one after the other."""
+    code = (
+        "import os, signal, sys\nfrom sensorium.training.interrupt import Interrupt, StoppedEarly\n"
+        "try:\n    with Interrupt(): raise StoppedEarly\nexcept StoppedEarly: os.kill(os.getpid(), signal.SIGUSR2)\n"
+        "sys.exit(75)"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 75
+
+
 def test_the_deadline_leaves_time_for_the_save(monkeypatch: pytest.MonkeyPatch) -> None:
     now = time.monotonic()
     with Interrupt(max_minutes=10) as interrupt:

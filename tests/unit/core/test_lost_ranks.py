@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,19 @@ def test_a_job_that_ends_anyway_goes_on_from_there(tmp_path: Path, monkeypatch: 
         run_toy(tmp_path / "toy")
     assert caught.value.exit_code == 75
     assert pulse.Watch(tmp_path).noted_exit() == 75  # torchrun's agent passes on the code of the first that failed
+
+
+def test_once_the_state_is_saved_it_does_not_matter_how_the_ranks_die(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A library may abort while the ranks leave each other: the job has saved, and goes on all the same."""
+    monkeypatch.setenv(pulse.VARIABLE, str(tmp_path))
+    monkeypatch.setattr(Interrupt, "reason", lambda interrupt, reserve: "SIGUSR2")
+    lose(monkeypatch, Ranks, "barrier", 1)
+    monkeypatch.setattr(Trainer, "_rescue", lambda trainer, error, interrupt: sys.exit(-signal.SIGABRT))
+    with pytest.raises(SystemExit):
+        run_toy(tmp_path / "toy")
+    assert pulse.Watch(tmp_path).noted_exit() == 75
 
 
 @pytest.mark.parametrize(

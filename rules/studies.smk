@@ -12,7 +12,7 @@ rule study:
     threads: 1
     resources:
         mem_mb=4000,
-        runtime=120,
+        runtime=240,
     params:
         config=section("studies.{study}"),
         revision=study_revision,

@@ -54,7 +54,7 @@ class FineConfig(Section):
     pool: int = Field(
         4, ge=1, description="rows and columns of video tokens that one token of the transformer stands for"
     )
-    reach: int = Field(3, ge=1, le=8, description="pixels by which copies may be shifted, along each axis")
+    reach: int = Field(3, ge=0, le=8, description="pixels by which copies may be shifted, along each axis")
     crop: int = Field(
         8,
         ge=1,
@@ -149,6 +149,18 @@ class DynamicsConfig(Transformer):
         return self
 
 
+FINE_DYNAMICS = DynamicsConfig(
+    path="fine",
+    dim=96,
+    layers=2,
+    frames=16,
+    images=0.0,
+    dreamed=0.5,
+    fine=FineConfig(crops=0.7, body=True, refiner=RefinerConfig(every=2)),
+    training=Training(steps=2200, batch=3, lr=2e-3, muon=3.0, ema=0.995),
+)  # of the default run
+
+
 class ReconstructionConfig(Section):
     """Tokenizer reconstruction of test frames."""
 
@@ -185,16 +197,7 @@ class GenerationSettings(WorldSettings):
         audio=AudioTokenizerConfig(kind="bands", channels=12, tokens=8),
     )
     latents: LatentsConfig = LatentsConfig()
-    dynamics: DynamicsConfig = DynamicsConfig(
-        path="fine",
-        dim=96,
-        layers=2,
-        frames=16,
-        images=0.0,
-        dreamed=0.5,
-        fine=FineConfig(crops=0.7, body=True, refiner=RefinerConfig(every=2)),
-        training=Training(steps=2200, batch=3, lr=2e-3, muon=3.0, ema=0.995),
-    )
+    dynamics: DynamicsConfig = FINE_DYNAMICS
     evaluations: GenerationEvaluations = GenerationEvaluations()
 
     @property

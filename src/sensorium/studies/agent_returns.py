@@ -17,14 +17,13 @@ import numpy as np
 from sensorium.agent import train_agent, train_clone
 from sensorium.agent.evaluation import agent_return
 from sensorium.artifacts import read_json
-from sensorium.config import LatentsConfig, Section, canonical_json
-from sensorium.data import index
+from sensorium.config import Section, canonical_json
 from sensorium.evaluation.statistics import baseline_values, measure_over_seeds
-from sensorium.generation import encode_latents, train_dynamics, train_tokenizer
+from sensorium.generation import train_dynamics
 from sensorium.progress import track
 from sensorium.studies.config import AgentReturnsConfig
 from sensorium.studies.findings import Cell, Findings, Table, estimate
-from sensorium.studies.recorded import record, seeded
+from sensorium.studies.recorded import DEVICE, encode, record, seeded
 
 REVISION = 4
 POLICIES = ("agent", "cloned policy", "random actions", agent_return.CHOSEN, "recorded policy", "best")
@@ -78,12 +77,12 @@ def play_seed(config: AgentReturnsConfig, seed: int) -> tuple[dict[str, float], 
     """Mean return of every policy of one seed, and that of an untrained policy in the agent's place."""
     with TemporaryDirectory() as place:
         folder = Path(place)
-        data, tokenizer, latents = make_tokens(config, seed, folder)
-        device = ("--device", "cpu", "--threads", "1")
+        data = record(config.data, seed, folder / "data")
+        tokenizer, latents = encode(config.tokenizer, config.data.shards, seed, data, folder)
 
         def train(stage: Any, name: str, section: Section, **inputs: Path) -> Path:
             arguments = [part for key, path in inputs.items() for part in (f"--{key}", str(path))]
-            stage.main(["--config", seeded(section, seed), *arguments, "--output", str(folder / name), *device])
+            stage.main(["--config", seeded(section, seed), *arguments, "--output", str(folder / name), *DEVICE])
             return folder / name / "manifest.json"
 
         dynamics = train(train_dynamics, "dynamics", config.dynamics, latents=latents, tokenizer=tokenizer)
@@ -93,7 +92,7 @@ def play_seed(config: AgentReturnsConfig, seed: int) -> tuple[dict[str, float], 
         agent = train(train_agent, "agent", config.agent.imagination, latents=latents, clone=clone)
         inputs = {"data": data, "latents": latents, "tokenizer": tokenizer, "clone": clone, "agent": agent}
         judged = config.play.model_copy(update={"seed": seed})
-        arguments = ["--config", canonical_json(judged), *device, "--figure", str(folder / "played.png")]
+        arguments = ["--config", canonical_json(judged), *DEVICE, "--figure", str(folder / "played.png")]
         arguments += [part for key, path in inputs.items() for part in (f"--{key}", str(path))]
         found = []
         for control in ((), ("--untrained-seed", str(_UNTRAINED))):
@@ -103,22 +102,3 @@ def play_seed(config: AgentReturnsConfig, seed: int) -> tuple[dict[str, float], 
         sums = {"agent": trained["value"], "best": trained["ceiling"]}
         sums |= baseline_values(trained) | trained["references"]
         return sums, untrained["value"]
-
-
-def make_tokens(config: AgentReturnsConfig, seed: int, folder: Path) -> tuple[Path, Path, Path]:
-    """Manifests of recordings, of a tokenizer and of the recordings' tokens, all of one seed."""
-    recordings = record(config.data, seed, folder / "data")
-    latents, tokenizer, encoding = folder / "latents", folder / "tokenizer", canonical_json(LatentsConfig())
-    device = ["--device", "cpu", "--threads", "1"]
-    given = ["--config", seeded(config.tokenizer, seed), "--data", str(recordings)]
-    train_tokenizer.main(["video", *given, "--output", str(tokenizer), *device])
-    model, lists = tokenizer / "manifest.json", []
-    arguments = ["video", "--config", encoding, "--data", str(recordings), "--tokenizer", str(model)]
-    for number in range(config.data.shards):
-        shard = latents / f"shard-{number:04d}.safetensors"
-        encode_latents.main([*arguments, "--shard", str(number), "--output", str(shard), *device])
-        lists.append(str(shard.with_suffix(".json")))
-    manifest = latents / "manifest.json"
-    joined = ["--config", encoding, "--shards", *lists, "--like", str(recordings), "--output", str(manifest)]
-    index.main(joined)
-    return recordings, model, manifest

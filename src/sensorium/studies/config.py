@@ -7,28 +7,13 @@ from pydantic import Field, model_validator
 from sensorium.agent.config import AgentConfig, AgentReturnConfig, CloningConfig, ImaginationConfig
 from sensorium.config import VisionAugmentation
 from sensorium.config.episodes import Data
-from sensorium.config.section import LARGEST_SEED, PlainTraining, Section, Training, Width
+from sensorium.config.section import PlainTraining, Section, Training, Width
 from sensorium.config.sources import TOKENIZER_STRIDE, AtariConfig, PlayroomConfig
 from sensorium.generation.config import PCA_FRAMES, DynamicsConfig, ReconstructionConfig
 from sensorium.generation.tokenizer_config import VideoTokenizerConfig
 from sensorium.perception.config import Contrast
-
-
-class Study(Section):
-    """Settings that every study has."""
-
-    seeds: int = Field(20, ge=2, description="repetitions, each with different worlds, weights and random draws")
-    seed: int = Field(0, ge=0, description="first seed; the others are the numbers after it")
-
-    @model_validator(mode="after")
-    def _seeds_fit(self) -> Study:
-        if self.seed + self.seeds - 1 > LARGEST_SEED:
-            raise ValueError(f"seed is {self.seed}, seeds {self.seeds}: the last seed must not exceed {LARGEST_SEED}")
-        return self
-
-    def all_seeds(self) -> list[int]:
-        """The seeds of the repetitions."""
-        return list(range(self.seed, self.seed + self.seeds))
+from sensorium.studies.dreaming_config import DreamingConfig
+from sensorium.studies.section import Study
 
 
 class CuriosityConfig(Study):
@@ -340,3 +325,4 @@ class Studies(Section):
     agent_returns: AgentReturnsConfig = AgentReturnsConfig()
     atari_returns: AtariReturnsConfig = AtariReturnsConfig()
     tokenizers: TokenizersStudyConfig = TokenizersStudyConfig()
+    dreaming: DreamingConfig = DreamingConfig()

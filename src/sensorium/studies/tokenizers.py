@@ -18,14 +18,13 @@ from sensorium.generation.evaluation import reconstruction
 from sensorium.progress import track
 from sensorium.studies.config import TokenizersStudyConfig
 from sensorium.studies.findings import Cell, Findings, Table, estimate, over_seeds
-from sensorium.studies.recorded import record, seeded
+from sensorium.studies.recorded import DEVICE, record, seeded
 
 REVISION = 1
 KINDS = ("convolutional", "transformer")
 SCORES = ("psnr", "ssim")
 MEAN, COMPONENTS, JPEG = "mean image", "principal components", "JPEG"
 _UNTRAINED = 101  # seed of the controls' weights
-_DEVICE = ("--device", "cpu", "--threads", "1")
 Life = dict[str, dict[str, float]]  # code -> score -> value
 
 
@@ -65,8 +64,8 @@ def score_seed(config: TokenizersStudyConfig, seed: int) -> Life:
         judged = canonical_json(config.reconstruction.model_copy(update={"seed": seed}))
         for kind in KINDS:
             section, output = seeded(getattr(config, kind), seed), folder / kind
-            train_tokenizer.main(["video", "--config", section, "--data", data, "--output", str(output), *_DEVICE])
-            arguments = ["--config", judged, "--data", data, "--tokenizer", str(output / "manifest.json"), *_DEVICE]
+            train_tokenizer.main(["video", "--config", section, "--data", data, "--output", str(output), *DEVICE])
+            arguments = ["--config", judged, "--data", data, "--tokenizer", str(output / "manifest.json"), *DEVICE]
             for name, control in ((kind, ()), (f"untrained {kind}", ("--untrained-seed", str(_UNTRAINED)))):
                 result = folder / f"{name}.json"
                 reconstruction.main(

@@ -141,7 +141,7 @@ ROWS = (
          "unit/generation/test_sound_reconstruction.py::test_trained_beats_untrained_and_untrained_fails"),
     ),
     Row(
-        "Dreams", ("rollout.*", "uncertainty.*", "drift.*"), (),
+        "Dreams", ("rollout.*", "uncertainty.*", "drift.*"), ("dreaming",),
         ("unit/generation/test_shortcut_forcing.py::test_euler_reaches_the_exact_flow",
          "unit/generation/test_shortcut_forcing.py::test_a_wrong_teacher_is_not_self_consistent",
          "unit/generation/test_dream.py::test_the_ring_dreams_what_the_windowed_forward_dreams",

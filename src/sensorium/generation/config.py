@@ -156,7 +156,7 @@ FINE_DYNAMICS = DynamicsConfig(
     frames=16,
     images=0.0,
     dreamed=0.5,
-    fine=FineConfig(crops=0.7, body=True, refiner=RefinerConfig(every=2)),
+    fine=FineConfig(crops=0.7, body=True, onsets=True, refiner=RefinerConfig(every=2)),
     training=Training(steps=2200, batch=3, lr=2e-3, muon=3.0, ema=0.995),
 )  # of the default run
 

@@ -93,4 +93,6 @@ class DreamedSoundConfig(DreamConfig):
 
     windows: int = Field(48, ge=8, description="contexts from test recordings")
     horizon: int = Field(16, ge=1, description="dreamed frames")
-    dreams: int = Field(4, ge=2, description="dreams from each context")
+    denoising_steps: Literal[1, 2, 4, 8, 16, 32, 64] = Field(2, description="Euler steps for each dreamed frame")
+    sharpness: float = Field(2.0, gt=0, le=100, description=SHARPNESS)
+    dreams: int = Field(8, ge=2, description="dreams from each context")

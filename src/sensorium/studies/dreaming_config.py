@@ -22,7 +22,10 @@ class DreamingConfig(Study):
     data: PlayroomConfig = PlayroomConfig()
     tokenizer: VideoTokenizerConfig = VideoTokenizerConfig(kind="patches", channels=12)
     dynamics: DynamicsConfig = FINE_DYNAMICS.model_copy(
-        update={"training": FINE_DYNAMICS.training.model_copy(update={"steps": 400})}
+        update={
+            "fine": FINE_DYNAMICS.fine.model_copy(update={"onsets": False}),  # nothing is heard here
+            "training": FINE_DYNAMICS.training.model_copy(update={"steps": 400}),
+        }
     )
     whole_steps: int = Field(
         175, ge=1, description="optimiser steps where none is on crops; they take about as long as the others"

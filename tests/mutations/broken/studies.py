@@ -62,4 +62,18 @@ MUTANTS = (
         "np.flatnonzero(words.digit == digit)",
         ("test_sense_studies.py::test_few_labels_are_of_speakers_who_are_not_left_out",),
     ),
+    Mutant(
+        "a part of the dynamics that is not among the floors",
+        "studies/dreaming.py",
+        "for name in lacking},",
+        "for name in lacking[:1]},",
+        ("test_dreaming_study.py::test_what_one_training_has_without_a_part_does_not_pass",),
+    ),
+    Mutant(
+        "what lacks Muon has it",
+        "studies/dreaming_config.py",
+        '{"muon": 0.0}',
+        "{}",
+        ("test_dreaming_study.py::test_each_training_lacks_one_part",),
+    ),
 )

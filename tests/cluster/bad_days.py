@@ -22,7 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from private_slurm import ClusterError, PrivateSlurm
+from private_slurm import NODES, ClusterError, PrivateSlurm
 from snakemake_run import SUBMITIT, Run
 
 TOY = Path(__file__).parent / "toy"
@@ -77,8 +77,9 @@ class Day:
         self.events: list[str] = []
         self.ends: list[int] = []  # exit codes of the main processes after the bad days
         self._down: str | None = None
-        command = "sbatch --parsable --partition=main --time=30 --output=/dev/null --mem=10 --wrap".split()
-        self.foreign = slurm.says(*command, "sleep 1500").strip()
+        command = "sbatch --parsable --partition=main --time=30 --output=/dev/null --mem=10".split()
+        place = f"--nodelist={NODES[-1]}"  # the workflow's jobs go to the first one, which may die
+        self.foreign = slurm.says(*command, place, "--wrap", "sleep 1500").strip()
 
     def pass_by(self, events: int) -> list[str]:
         """Let so many bad things happen, then good ones to the end; return the promises that were broken."""

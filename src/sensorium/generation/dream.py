@@ -65,7 +65,8 @@ class Dreamer:
             depend on the other rows.
         agent: [A, D], embeddings of agent tokens, for a policy that uses the result of `keep`.
         sharpness: of what a fine path copies (`FinePath.predict`); its frames begin with as much less noise, since
-            what is drawn token by token is less sharp than one of the copies. May be changed between frames.
+            what is drawn token by token is less sharp than one of the copies. Above 1 there is a second pass, if the
+            dynamics have one. May be changed between frames.
 
     Attributes:
         sharpness: as above.
@@ -176,7 +177,8 @@ class Dreamer:
             new = euler_step(new, clean, tau, target)
         if self._stillness:
             new = self._stilled(new, newest.tokens)
-        if self._scene is not None and self.dynamics.paths.refines(self._number):
+        # A mean has not the look of the recordings, and the way there would cost it what makes it the mean.
+        if self._scene is not None and self.sharpness > 1 and self.dynamics.paths.refines(self._number):
             new = self.dynamics.paths.refine(new[:, 0], self._scene, self.sharpness)[:, None]
         self._newest = _Frame(new, move)
         return self.dynamics.restore(new)

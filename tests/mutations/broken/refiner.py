@@ -29,6 +29,14 @@ MUTANTS = (
         cheap=True,
     ),
     Mutant(
+        "a mean that is pulled back to the look of recordings",
+        "generation/dream.py",
+        " and self.sharpness > 1 and",
+        " and",
+        ("test_refiner.py::test_a_dream_of_the_mean_is_not_refined",),
+        cheap=True,
+    ),
+    Mutant(
         "a second pass over each frame",
         "generation/paths.py",
         "number % refiner.config.every == 0",

@@ -151,14 +151,25 @@ def test_every_nth_frame_of_a_dream_is_refined_and_sight_alone():
     plain = copy.deepcopy(dynamics)
     plain.fine.refiner = None
     actions = torch.zeros(len(context), 12, 2)
-    made, without = (dream(model, context, actions, 4, denoising_steps=1, seed=1) for model in (dynamics, plain))
+    ways = {"denoising_steps": 1, "seed": 1, "sharpness": 4.0}
+    made, without = (dream(model, context, actions, 4, **ways) for model in (dynamics, plain))
     assert torch.equal(made[:, :2], without[:, :2])  # frames 4 and 5
     assert not torch.equal(made[:, 2, :16], without[:, 2, :16])  # frame 6
     assert torch.equal(made[:, 2, 16:], without[:, 2, 16:])
     scene = dynamics.encode_scene(context[:, 0])
     before = dynamics.standardise(without[:, 2])[:, :16]
-    wanted = dynamics.fine.refine(before, scene, None, 1.0)
+    wanted = dynamics.fine.refine(before, scene, None, 4.0)
     assert torch.allclose(dynamics.standardise(made[:, 2])[:, :16], wanted, atol=1e-4)
+
+
+def test_a_dream_of_the_mean_is_not_refined():
+    learner, batch = refined_dynamics(every=1)
+    context = torch.cat([batch["latent"], batch["sound"]], dim=2).float()[:, :4]
+    plain = copy.deepcopy(learner.dynamics)
+    plain.fine.refiner = None
+    actions = torch.zeros(len(context), 12, 2)
+    made, without = (dream(model, context, actions, 4, denoising_steps=1) for model in (learner.dynamics, plain))
+    assert torch.equal(made, without)
 
 
 def test_the_second_pass_learns_beside_the_dynamics_and_changes_nothing_there():

@@ -36,7 +36,7 @@ from sensorium.generation.evaluation.dreams import INPUTS, Studio, add_poison, t
 from sensorium.progress import track
 from sensorium.randomness import stable_seed
 
-REVISION = 2
+REVISION = 3
 EVALUATION = Evaluation(__name__, CounterfactualConfig, inputs=INPUTS, control="the dynamics", options=add_poison)
 main = EVALUATION.main
 

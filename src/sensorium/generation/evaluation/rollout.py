@@ -36,7 +36,7 @@ from sensorium.generation.evaluation import dream_figures
 from sensorium.generation.evaluation.dreams import INPUTS, Studio, add_poison, true_pictures
 from sensorium.randomness import stable_seed
 
-REVISION = 3
+REVISION = 4
 EVALUATION = Evaluation(
     __name__,
     RolloutConfig,

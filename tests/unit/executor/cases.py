@@ -133,6 +133,10 @@ CASES = (
          "test_submitit_runs.py::test_an_end_that_is_half_written_is_none"),
     Case("a record that cannot be read", "it is named, with how to look for the job; nothing is submitted",
          "test_submitit_runs.py::test_a_damaged_record_is_named_and_nothing_is_submitted"),
+    Case("two main processes follow the same job (SLURM gives the first one half a minute to die)",
+         "both learn how it ended", "test_submitit_runs.py::test_another_main_process_still_learns_how_a_run_has_ended"),
+    Case("someone removes the folder of a run", "its job counts as failed once SLURM has ended it",
+         "test_submitit_runs.py::test_a_run_whose_files_are_gone_can_be_ended"),
     Case("thousands of runs in one folder", "the oldest logs go, those that a record needs stay",
          "test_submitit_runs.py::test_what_stays_on_disk_is_bounded"),
     Case("a job is requeued and held (requeuehold, a prolog that fails)", "state and `scontrol release` are named; "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -49,6 +50,26 @@ def test_a_job_that_comes_after_the_end_of_its_right_does_nothing(run: RunFolder
     assert run.revoke() is None
     assert run.claim("7") is None
     assert run.begun() is None
+
+
+def test_a_run_whose_files_are_gone_can_be_ended(run: RunFolder) -> None:
+    """Someone has removed the folder: the main process must not wait for it for ever."""
+    shutil.rmtree(run.path)
+    assert run.revoke() is None
+    assert run.revoked
+    assert run.claim("7") is None
+
+
+def test_another_main_process_still_learns_how_a_run_has_ended(run: RunFolder) -> None:
+    """Two of them follow the same job, where the first one takes its time to die; the first tidies up."""
+    run.claim("7")
+    (run.path / "7_0_result.pkl").write_bytes(pickle.dumps(("success", None)))
+    (run.path / "7_0_log.out").touch()
+    run.tidy()
+    assert sorted(path.name for path in run.path.iterdir()) == ["7_0_log.out", "7_0_result.pkl"]
+    outcome = run.outcome()
+    assert outcome
+    assert outcome.success
 
 
 def test_a_job_that_works_sees_that_its_right_is_over(run: RunFolder) -> None:

@@ -22,7 +22,7 @@ from pathlib import Path
 from submitit.core.utils import pickle_load
 
 TICKET, REVOKED, BEAT, LEFT, AGAIN, FINISHED = "ticket", "revoked", "beat", "left", "again.json", "finished.json"
-SCRIPT, PICKLE, REQUEUES = "submission.sh", "submitted.pkl", "requeues"
+SCRIPT, PICKLE, REQUEUES, RESULT = "submission.sh", "submitted.pkl", "requeues", "_result.pkl"
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,8 @@ class RunFolder:
                 os.rename(self.path / before, self.path / before.replace("claim", REVOKED).replace(TICKET, REVOKED))
             except FileNotFoundError:  # claimed meanwhile, or never made ready: then nobody can claim it
                 if not claims and not any(name.startswith(("claim.", TICKET)) for name in self._names()):
-                    break
+                    self.path.mkdir(exist_ok=True)  # someone removed it, or tidied it
+                    (self.path / REVOKED).touch()
         return self.begun()
 
     @property
@@ -138,7 +139,7 @@ class RunFolder:
     def outcome(self) -> Outcome | None:
         """The outcome that a job recorded; None if it has not ended, or was killed."""
         for name in self._names():
-            if name.endswith("_result.pkl"):
+            if name.endswith(RESULT):
                 path = self.path / name
                 try:
                     return Outcome(pickle_load(path)[0] == "success", path.stat().st_mtime)
@@ -168,9 +169,9 @@ class RunFolder:
         return max(logs, key=lambda path: path.stat().st_mtime, default=self.path / "%j_0_log.out")
 
     def tidy(self) -> None:
-        """Remove everything but the logs."""
+        """Remove everything but the logs, and how it ended: another main process may still wait for that."""
         for name in self._names():
-            if not name.endswith(("_log.out", REQUEUES)):
+            if not name.endswith(("_log.out", REQUEUES, RESULT)):
                 (self.path / name).unlink(missing_ok=True)
 
 

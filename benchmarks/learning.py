@@ -92,7 +92,7 @@ UNITS = {  # unit -> patterns of "evaluation.metric"
     "reward": ("agent_return.*",),
 }
 DYNAMICS = "Next: bodies that move as wholes, and a felt place that does not drift."
-SOUND = "Next: strikes that are drawn from what is seen and felt of them."
+SOUND = "Open: a ridge from context and actions foretells impacts better than what dreams show of them."
 BEING_DONE = {  # about a metric that does not clear its best baseline: patterns -> one sentence, the first that fits
     "uncertainty.few_steps_*": "Next: samples in four steps that differ as much as those in 64.",
     **dict.fromkeys(("rollout.*", "uncertainty.*", "drift.*", "control.*", "counterfactual.*"), DYNAMICS),

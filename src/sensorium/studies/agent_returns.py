@@ -23,7 +23,7 @@ from sensorium.generation import train_dynamics
 from sensorium.progress import track
 from sensorium.studies.config import AgentReturnsConfig
 from sensorium.studies.findings import Cell, Findings, Table, estimate
-from sensorium.studies.recorded import DEVICE, encode, record, seeded
+from sensorium.studies.recorded import DEVICE, make_tokens, record, seeded
 
 REVISION = 4
 POLICIES = ("agent", "cloned policy", "random actions", agent_return.CHOSEN, "recorded policy", "best")
@@ -78,7 +78,7 @@ def play_seed(config: AgentReturnsConfig, seed: int) -> tuple[dict[str, float], 
     with TemporaryDirectory() as place:
         folder = Path(place)
         data = record(config.data, seed, folder / "data")
-        tokenizer, latents = encode(config.tokenizer, config.data.shards, seed, data, folder)
+        tokenizer, latents = make_tokens(config.tokenizer, config.data.shards, seed, data, folder)
 
         def train(stage: Any, name: str, section: Section, **inputs: Path) -> Path:
             arguments = [part for key, path in inputs.items() for part in (f"--{key}", str(path))]

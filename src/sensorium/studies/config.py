@@ -13,7 +13,7 @@ from sensorium.generation.config import PCA_FRAMES, DynamicsConfig, Reconstructi
 from sensorium.generation.tokenizer_config import VideoTokenizerConfig
 from sensorium.perception.config import Contrast
 from sensorium.studies.dreaming_config import DreamingConfig
-from sensorium.studies.section import Study
+from sensorium.studies.study_config import Study
 
 
 class CuriosityConfig(Study):

@@ -29,7 +29,7 @@ from sensorium.orphans import end_with_parent
 from sensorium.progress import track
 from sensorium.studies.dreaming_config import WHOLE, DreamingConfig
 from sensorium.studies.findings import Cell, Findings, Table, estimate
-from sensorium.studies.recorded import DEVICE, encode, record, seeded
+from sensorium.studies.recorded import DEVICE, make_tokens, record, seeded
 
 REVISION = 1
 METRICS = ("psnr_mean", "hand_held", "hand_and_bodies")
@@ -104,7 +104,7 @@ def score(config: DreamingConfig, place: Path, seed: int, name: str) -> Life:
     """
     video, dynamics = config.trained()[name]
     data, folder = place / str(seed) / "data/manifest.json", place / str(seed) / name.replace(" ", "-")
-    tokenizer, latents = encode(video, config.data.shards, seed, data, folder)
+    tokenizer, latents = make_tokens(video, config.data.shards, seed, data, folder)
     body = {"body": data} if dynamics.fine.body else {}
     arguments = _named({"latents": latents, "tokenizer": tokenizer, **body})
     arguments += ["--output", str(folder / "dynamics"), *DEVICE]

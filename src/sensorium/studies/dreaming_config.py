@@ -9,7 +9,7 @@ from sensorium.config.sources import PlayroomConfig
 from sensorium.generation.config import FINE_DYNAMICS, DynamicsConfig
 from sensorium.generation.dream_config import ControlConfig, RolloutConfig
 from sensorium.generation.tokenizer_config import VideoTokenizerConfig
-from sensorium.studies.section import Study
+from sensorium.studies.study_config import Study
 
 Trained = tuple[VideoTokenizerConfig, DynamicsConfig]
 WHOLE = "the whole"

@@ -25,7 +25,7 @@ def record(config: Source, seed: int, folder: Path) -> Path:
     return folder / "manifest.json"
 
 
-def encode(config: VideoTokenizerConfig, shards: int, seed: int, data: Path, folder: Path) -> tuple[Path, Path]:
+def make_tokens(config: VideoTokenizerConfig, shards: int, seed: int, data: Path, folder: Path) -> tuple[Path, Path]:
     """Train the tokenizer of a seed and encode the recordings of `data` with it.
 
     Args:

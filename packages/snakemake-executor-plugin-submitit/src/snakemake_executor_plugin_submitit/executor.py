@@ -47,6 +47,7 @@ class Executor(RemoteExecutor):
         self._check_settings()
         self._reporter = Reporter(self.logger)
         self._infos: dict[str, SubmittedJobInfo] = {}
+        self._early: dict[str, Any] = {}  # ends of works that `run_job` has not handed on yet
         self._failed: list[tuple[str, str]] = []  # works that could not be taken, and why
         self._new = threading.Event()
         self._next_look = 0.0
@@ -194,7 +195,8 @@ class Executor(RemoteExecutor):
         if look:
             self._next_look = time.monotonic() + self.next_seconds_between_status_checks
         self._new.clear()
-        ended = {end.key: end for end in await self._step(look)}
+        ended = self._early | {end.key: end for end in await self._step(look)}
+        self._early = {}
         if self._keeper:
             self._reporter.count(self._keeper)
         for info in active_jobs:
@@ -225,6 +227,8 @@ class Executor(RemoteExecutor):
                 self.active_jobs.remove(info)
         for info in found:
             self._report(info, end)
+        if not found:  # `run_job` has not handed it on yet
+            self._early[key] = end
 
     def _report(self, info: SubmittedJobInfo, end: Any) -> None:
         self._infos.pop(info.aux["key"], None)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sensorium.config.counts import FLOAT, blocks
 from sensorium.generation.config import GenerationSettings
 from sensorium.generation.dream_config import DreamConfig
-from sensorium.generation.sizes import dynamics, frame_tokens, models
+from sensorium.generation.sizes import drawn_head, dynamics, frame_tokens, models
 
 AHEAD = 2  # positions of a ring beside its window (`models.cache`)
 FINE, NEAR, FINE_DREAMS = 64, 3, 4  # of `uncertainty` (`evaluation/sampling.py`)
@@ -96,9 +96,10 @@ def frame_operations(settings: GenerationSettings) -> int:
     config, tokens = settings.dynamics, transformer_tokens(settings)
     layers = config.layers // config.time_every
     within = blocks(config, config.layers, config.key_heads).matrices
-    outside = dynamics(settings).parameters - within
+    once = drawn_head(settings).parameters
+    outside = dynamics(settings).parameters - within - once
     attention = 4 * config.dim * tokens * ((config.layers - layers) * tokens + layers * (config.window + AHEAD))
-    return 2 * (within * tokens + outside * (tokens - config.registers - 2)) + attention
+    return 2 * (within * tokens + outside * (tokens - config.registers - 2) + once) + attention
 
 
 def operations(settings: GenerationSettings) -> dict[str, int]:

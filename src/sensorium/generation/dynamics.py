@@ -97,9 +97,10 @@ class Dynamics(Loadable):
             Block(dim, config.heads, causal=over_time, rotary=over_time, **shared) for over_time in self.over_time
         )
         self.norm = RMSNorm(dim, eps=1e-6)
-        self.read_out = nn.Linear(dim, channels)
-        nn.init.zeros_(self.read_out.weight)  # the first prediction is the mean of the posterior
-        nn.init.zeros_(self.read_out.bias)
+        self.read_out = nn.Linear(dim, channels) if self.paths.reads_out else None
+        if self.read_out is not None:
+            nn.init.zeros_(self.read_out.weight)  # the first prediction is the mean of the posterior
+            nn.init.zeros_(self.read_out.bias)
 
     def describe(self, mean: Tensor, std: Tensor, change: Tensor) -> None:
         """Set the statistics of the training tokens: mean, standard deviation, mean squared change a frame, [N, C]."""

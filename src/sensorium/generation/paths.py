@@ -59,6 +59,11 @@ class Paths(nn.Module):
             self.onsets = OnsetHead(streams["audio"], channels, flag, channels // pixels**2, body * channels)
         self.count = (self.fine.coarse if self.fine else 0) + sum(filtered.values())
 
+    @property
+    def reads_out(self) -> bool:
+        """Whether the filtered path predicts a stream."""
+        return self.filtered is not None and self.onsets is None
+
     def split(self, tokens: Tensor) -> dict[str, Tensor]:
         """Tokens [..., N, C] -> stream -> [..., tokens of the stream, C]."""
         return dict(zip(self.streams, tokens.split(list(self.streams.values()), dim=-2), strict=True))
@@ -208,7 +213,7 @@ class Paths(nn.Module):
     def predict(
         self,
         states: Tensor,
-        read_out: nn.Linear,
+        read_out: nn.Linear | None,
         seen: Seen,
         tau: Tensor,
         keep: int,
@@ -218,7 +223,7 @@ class Paths(nn.Module):
 
         Args:
             states: of the tokens of the streams after the transformer, [B, T - keep, n, D].
-            read_out: of the filtered tokens: states to corrections.
+            read_out: of the filtered tokens: states to corrections; None if it predicts nothing.
             seen: of `see`.
             tau: levels of all frames, [B, T].
             keep: as for `see`.
@@ -233,6 +238,7 @@ class Paths(nn.Module):
             sound, heard = self._hear(seen, parts[0].detach(), tau[:, keep:].flatten(), keep, sharpness > 1)
             parts.append(sound)
         elif seen.filtered is not None:
+            assert read_out is not None
             mean, variance = seen.filtered[0].map(lambda part: part[:, keep:])
             correction = read_out(states[:, :, self.count - mean.shape[2] :]).float()
             parts.append(mean + variance.sqrt() * correction)

@@ -78,15 +78,25 @@ def dynamics(settings: GenerationSettings) -> Counts:
         inner += tokens["video"] // config.fine.pool**2 - tokens["video"] - body
         size = action["size"] if action else 0
         total += fine_path(config.fine_path, channels, settings.tokenizers.video.pixels, dim, body, size)
-        if flag := settings.drawn_onsets:
-            colours = channels // settings.tokenizers.video.pixels**2
-            total += onset_head(tokens["audio"] * flag, colours, body * channels)
+        total += drawn_head(settings)
     if "audio" in tokens:
         total += linear(3 * (channels + 1), dim)
     total += vectors(dim, inner + config.registers + 2) + linear(32, dim) + linear(dim, dim) + vectors(dim, 7)
     if action:
         total += linear(action["size"], dim, bias=action["kind"] == "continuous")
-    return total + vectors(dim, 2) + blocks(config, config.layers, config.key_heads) + linear(dim, channels)
+    if config.fine_path is None or ("audio" in tokens and not settings.drawn_onsets):
+        total += linear(dim, channels)
+    return total + vectors(dim, 2) + blocks(config, config.layers, config.key_heads)
+
+
+def drawn_head(settings: GenerationSettings) -> Counts:
+    """The `OnsetHead` of the dynamics, which works once a frame; nothing where there is none."""
+    flag = settings.drawn_onsets
+    if not flag:
+        return Counts()
+    channels, tokens = settings.tokenizers.video.channels, frame_tokens(settings)
+    colours = channels // settings.tokenizers.video.pixels**2
+    return onset_head(tokens["audio"] * flag, colours, tokens.get("body", 0) * channels)
 
 
 def fine_path(config: FineConfig, channels: int, pixels: int, dim: int, body: int, action: int) -> Counts:

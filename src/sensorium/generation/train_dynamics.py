@@ -27,7 +27,7 @@ from sensorium.training.execution import Execution, add_arguments
 from sensorium.training.learner import Learner
 from sensorium.training.stage import train_stage
 
-REVISION = 11
+REVISION = 12
 SMALLEST_STD = 0.01  # a channel that hardly varies is not scaled up to unit variance
 LOOKED_AT = 100  # training recordings in which the body is looked for
 

@@ -100,7 +100,8 @@ def test_a_preset_of_earlier_work_learns_and_gives_no_text_back(artifacts, tmp_p
     parts.use("puzzle/texts")
     kept = preset(Bench(torch.device("cpu"), Execution(), parts), read_texts(manifest), 0)
     assert kept["parameters"] == 76_896
-    assert all(each["nats_a_character"] > 4 for each in kept["untrained"])
-    assert kept["trained"]["nats_a_character"] < 3.6
+    untrained = min(each["nats_a_character"] for each in kept["untrained"])
+    assert untrained > 4
+    assert kept["trained"]["nats_a_character"] < untrained - 0.4  # the texts are those of the Python that runs this
     assert kept["trained"]["windows_of_128"] == 0
     assert 0.1 < kept["most_frequent"] <= kept["trained"]["characters"] + 0.02

@@ -95,7 +95,8 @@ def write_results(
     shapes = {"video": tokenizer.tokens, "grid": True, "audio": audio, "channels": config.channels, "action": action}
     shapes |= {"pixels": config.pixels, "body": BODY if dynamics_config.fine.body else 0}
     dynamics = Dynamics(dynamics_config, shapes)
-    nn.init.normal_(dynamics.read_out.weight, std=0.3)  # an untrained one only ever holds the last frame
+    if dynamics.read_out is not None:
+        nn.init.normal_(dynamics.read_out.weight, std=0.3)  # an untrained one only ever holds the last frame
     if dynamics.fine is not None:
         dynamics.describe_pixels(tokenizer.network.colour, tokenizer.network.mean)
         nn.init.normal_(dynamics.fine.choose.weight)

@@ -98,9 +98,8 @@ class Dynamics(Loadable):
         )
         self.norm = RMSNorm(dim, eps=1e-6)
         self.read_out = nn.Linear(dim, channels) if self.paths.reads_out else None
-        if self.read_out is not None:
-            nn.init.zeros_(self.read_out.weight)  # the first prediction is the mean of the posterior
-            nn.init.zeros_(self.read_out.bias)
+        for parameter in self.read_out.parameters() if self.read_out else ():
+            nn.init.zeros_(parameter)  # the first prediction is the mean of the posterior
 
     def describe(self, mean: Tensor, std: Tensor, change: Tensor) -> None:
         """Set the statistics of the training tokens: mean, standard deviation, mean squared change a frame, [N, C]."""

@@ -133,7 +133,7 @@ CASES = (
          "test_submitit_runs.py::test_an_end_that_is_half_written_is_none"),
     Case("a record that cannot be read", "it is named, with how to look for the job; nothing is submitted",
          "test_submitit_runs.py::test_a_damaged_record_is_named_and_nothing_is_submitted"),
-    Case("a job is over before Snakemake has been told of it", "its end is reported with the next look",
+    Case("a job is over before Snakemake knows of it", "its end is reported with the next look",
          "test_submitit_ends.py::test_an_end_that_is_seen_before_its_job_is_handed_on_is_not_lost"),
     Case("two main processes follow the same job (SLURM gives the first one half a minute to die)",
          "both learn how it ended",

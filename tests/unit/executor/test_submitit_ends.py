@@ -1,4 +1,4 @@
-"""Every end is reported once, also one that is seen before Snakemake has been told of its job."""
+"""Every end is reported once, also one that is seen before Snakemake knows of its job."""
 
 from __future__ import annotations
 

@@ -38,20 +38,27 @@ class DreamingConfig(Study):
         fine, data = self.dynamics.fine_path, self.data
         if self.tokenizer.kind != "patches" or fine is None:
             raise ValueError("tokenizer.kind must be patches, and dynamics.path fine: their parts are what is compared")
-        there = {"body": fine.body, "refiner.every": fine.refiner.every, "reach": fine.reach, "crops": fine.crops}
-        there |= {"../dreamed": self.dynamics.dreamed, "../training.muon": self.dynamics.training.muon}
+        there: dict[str, float] = {
+            "fine.body": fine.body,
+            "fine.refiner.every": fine.refiner.every,
+            "fine.reach": fine.reach,
+        }
+        there |= {"fine.crops": fine.crops, "dreamed": self.dynamics.dreamed}
+        there |= {"training.muon": self.dynamics.training.muon}
         for key, value in there.items():
             if not value:
-                raise ValueError(f"dynamics.fine.{key} is {value}: there is nothing to leave out")
+                raise ValueError(f"dynamics.{key} is {value}: there is nothing to leave out; switch it on")
         if fine.pool % 2 or fine.crop % 2:
             raise ValueError(f"dynamics.fine.pool is {fine.pool}, crop {fine.crop}: larger tokens need even ones")
         for tokens, dynamics in self.trained().values():
             tokens.check_size(data.size)
             assert dynamics.fine_path is not None
             dynamics.fine_path.check_grid(data.size // tokens.side)
-        for name, judged in (("rollout", self.rollout.context + self.rollout.horizon), ("control", 1)):
-            if judged > data.frames:
-                raise ValueError(f"{name} needs {judged} frames, data.frames is {data.frames}")
+        needed = {"rollout.context + rollout.horizon": self.rollout.context + self.rollout.horizon}
+        needed |= {"control.context + 1": self.control.context + 1, "dynamics.long_frames": self.dynamics.long_frames}
+        for name, frames in needed.items():
+            if frames > data.frames:
+                raise ValueError(f"{name} is {frames}: it must not exceed data.frames ({data.frames})")
         return self
 
     def trained(self) -> dict[str, Trained]:

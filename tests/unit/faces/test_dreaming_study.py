@@ -85,9 +85,12 @@ def test_each_training_lacks_one_part() -> None:
     ("wrong", "named"),
     [
         ({"dynamics": FINE_DYNAMICS.model_copy(update={"path": "filtered"})}, "dynamics.path fine"),
-        ({"dynamics": FINE_DYNAMICS.model_copy(update={"dreamed": 0.0})}, "dreamed is 0.0: there is nothing to leave"),
+        (
+            {"dynamics": FINE_DYNAMICS.model_copy(update={"dreamed": 0.0})},
+            "dynamics.dreamed is 0.0: there is nothing to leave",
+        ),
         ({"dynamics": FINE_DYNAMICS.model_copy(update={"fine": FineConfig(body=True)})}, "refiner.every is 0"),
-        ({"data": PlayroomConfig(frames=16)}, "rollout needs 22 frames, data.frames is 16"),
+        ({"data": PlayroomConfig(frames=16)}, r"rollout.horizon is 22: it must not exceed data.frames \(16\)"),
     ],
 )
 def test_nothing_to_compare_is_refused(wrong: dict[str, object], named: str) -> None:

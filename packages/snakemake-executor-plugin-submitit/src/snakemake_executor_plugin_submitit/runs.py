@@ -85,7 +85,7 @@ class RunFolder:
                 os.rename(self.path / before, self.path / before.replace("claim", REVOKED).replace(TICKET, REVOKED))
             except FileNotFoundError:  # claimed meanwhile, or never made ready: then nobody can claim it
                 if not claims and not any(name.startswith(("claim.", TICKET)) for name in self._names()):
-                    self.path.mkdir(exist_ok=True)  # someone removed it, or tidied it
+                    self.path.mkdir(parents=True, exist_ok=True)  # someone removed it, or tidied it
                     (self.path / REVOKED).touch()
         return self.begun()
 

@@ -19,7 +19,7 @@ from snakemake_executor_plugin_submitit.registry import Record
 from snakemake_executor_plugin_submitit.runs import RunFolder
 from snakemake_executor_plugin_submitit.works import Answers, Life
 
-BLOCK = 100
+BLOCK = 400
 MEMORY = Path("/dev/shm")  # records are synced to the disk, which would take most of the time
 
 
@@ -41,7 +41,7 @@ def test_promises_hold_on_bad_days(block: int, place: Path) -> None:
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_promises_hold_with_one_fault_nearly_always(fault: str, place: Path) -> None:
-    for seed in range(6):
+    for seed in range(20):
         assert broken_promises(seed, place, faults=[fault], rate=0.9) == [], f"seed {seed}"
 
 

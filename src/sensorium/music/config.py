@@ -3,55 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.util import find_spec
-from pathlib import Path
 
 from pydantic import Field, field_validator, model_validator
 
-from sensorium.config import ConfigurationError, Depth, PlainTraining, Section, Training, Width, WorldSettings
+from sensorium.config import Depth, PlainTraining, Section, Training, Width, WorldSettings
 from sensorium.config.splits import split_counts
+from sensorium.music.soundfont_config import HeardSongsConfig, UnseenSongsConfig, check_apart
 
 RATE = 24_000  # samples a second of all songs
 BEATS = 4  # of a bar
 SONG_BARS = 32
 LEAST_SECONDS = 1.0  # of a window
-
-
-class UnseenSongsConfig(Section):
-    """Songs for the test alone, on a soundfont: composed here, and written by people."""
-
-    soundfont: str | None = Field(
-        None, description="a file (.sf2, .sf3); null: no such songs. It needs the package tinysoundfont"
-    )
-    midi: tuple[str, ...] = Field(
-        (), description="folders of songs that people wrote: MIDI files, or WAD files of games"
-    )
-    songs: int = Field(80, ge=2, le=10_000, description="how many are composed here for the soundfont")
-
-    def check(self) -> None:
-        """Ask for the package, for the soundfont and for the folders.
-
-        Raises:
-            ConfigurationError: naming what is missing, and the way out.
-        """
-        if self.soundfont is None:
-            return
-        if find_spec("tinysoundfont") is None:
-            raise ConfigurationError(
-                "soundfont: the package tinysoundfont is not installed; install it with: pip install --no-deps "
-                "tinysoundfont"
-            )
-        if not Path(self.soundfont).is_file():
-            raise ConfigurationError(f"soundfont = {self.soundfont!r}: no such file; name a .sf2 or .sf3 file, or null")
-        for folder in self.midi:
-            if not Path(folder).is_dir():
-                raise ConfigurationError(f"midi = {folder!r}: no such folder; name one with .mid or .wad files")
-
-    @model_validator(mode="after")
-    def _people_need_a_soundfont(self) -> UnseenSongsConfig:
-        if self.midi and self.soundfont is None:
-            raise ValueError(f"midi names {self.midi[0]!r} and soundfont nothing: songs need one to sound; name a file")
-        return self
 
 
 class SongsConfig(Section):
@@ -69,6 +31,7 @@ class SongsConfig(Section):
     validation_fraction: float = Field(0.07, gt=0, lt=0.5, description="share of the songs for validation")
     test_fraction: float = Field(0.15, gt=0, lt=0.5, description="share of the songs for the test")
     seed: int = Field(0, ge=0, description="seed of compositions, instruments and performances")
+    heard: HeardSongsConfig = HeardSongsConfig()
     unseen: UnseenSongsConfig = UnseenSongsConfig()
 
     @field_validator("tempi")
@@ -86,6 +49,11 @@ class SongsConfig(Section):
     def seconds(self) -> float:
         """Of the shortest song: what every window must fit into."""
         return 60 * BEATS * self.bars / max(self.tempi)
+
+    @model_validator(mode="after")
+    def _training_hears_nothing_of_the_test(self) -> SongsConfig:
+        check_apart(self.heard, self.unseen)
+        return self
 
     @model_validator(mode="after")
     def _songs_can_be_combined(self) -> SongsConfig:
@@ -136,7 +104,9 @@ class MusicSettings(WorldSettings):
 
     def checks(self) -> dict[str, Callable[[], None]]:
         """What the settings name on this machine."""
-        return super().checks() | ({"music.songs.unseen": self.music.songs.unseen.check} if self.lines.music else {})
+        songs = self.music.songs
+        own = {"music.songs.heard": songs.heard.check, "music.songs.unseen": songs.unseen.check}
+        return super().checks() | (own if self.lines.music else {})
 
     def evaluations_on(self) -> list[str]:
         """Names of the evaluations that run."""

@@ -254,7 +254,7 @@ FIXED = (
     "encoders.vision.data",
     "encoders.audio.data",
 )
-FIXED += ("puzzle.sound.data", "puzzle.sight.data")
+FIXED += ("puzzle.sound.data", "puzzle.sight.data", "soundfont", "soundfonts", "midi")
 
 
 def bounds(field: FieldInfo, largest: float) -> tuple[float, float]:

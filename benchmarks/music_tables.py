@@ -1,8 +1,9 @@
 """The tables of docs/music.md: how a mask was judged on each source of songs, and how often beats are found.
 
-python benchmarks/music_tables.py results/eval/music_transfer.json          prints the first ...
-python benchmarks/music_tables.py results/eval/music_transfer.json --docs   ... and puts it into docs/music.md
-python benchmarks/music_tables.py --beats --docs                            200 songs are composed and heard
+python benchmarks/learning.py --seeds 0 1 2 --configfile config/music-soundfonts.yaml
+python benchmarks/music_tables.py studies/learning/seed-*/results/eval/music_transfer.json    prints the first ...
+python benchmarks/music_tables.py --docs ...                                  ... and puts it into docs/music.md
+python benchmarks/music_tables.py --beats --docs                              200 songs are composed and heard
 """
 
 from __future__ import annotations
@@ -27,35 +28,45 @@ TITLES = {
 }
 
 
-def transfer_table(result: dict[str, Any]) -> str:
-    """Every row of every source, and the paired difference to median filters."""
+def transfer_table(results: list[dict[str, Any]]) -> str:
+    """Every row of every source, means over the seeds; of the network each seed, too, with its interval."""
+    parts = [{OWN: result, **result["unseen"]} for result in results]
     lines = []
-    for source, part in {OWN: result, **result["unseen"]}.items():
+    for source in parts[0]:
+        found = [part[source] for part in parts]
         prefix = "" if source == OWN else f"{source}_"
-        ratio, transfer = (result["metrics"][f"{prefix}{name}"] for name in ("si_sdr", "transfer"))
+        ratios, transfers = (
+            [result["metrics"][f"{prefix}{name}"] for result in results] for name in ("si_sdr", "transfer")
+        )
         lines += [
-            f"**{TITLES[source]}** ({ratio['n']} pairs)",
+            f"**{TITLES[source]}** ({ratios[0]['n']} pairs, {len(results)} seeds)",
             "",
             "| answer | SI-SDR, dB | `transfer` | rhythm | harmony | stem gains dA hA dB hB | copy | mel, dB |",
             "|---" * 8 + "|",
         ]
-        for name, row in sorted(part["rows"].items(), key=lambda item: -item[1]["si_sdr"]):
-            shown = [f"{row['si_sdr']:.2f}", *(f"{row[each]:.3f}" for each in ("transfer", "rhythm", "harmony"))]
-            if name == MODEL:
-                shown[:2] = (
-                    f"{record['value']:{form}} [{record['low']:{form}}, {record['high']:{form}}]"
-                    for record, form in ((ratio, ".2f"), (transfer, ".3f"))
-                )
-            gains = " ".join(f"{gain:.2f}" for gain in row["stem_gains"])
+        for name in sorted(found[0]["rows"], key=lambda name: -_mean(found, name, "si_sdr")):
+            shown = [f"{_mean(found, name, 'si_sdr'):.2f}"]
+            shown += [f"{_mean(found, name, each):.3f}" for each in ("transfer", "rhythm", "harmony")]
+            gains = " ".join(
+                f"{sum(part['rows'][name]['stem_gains'][stem] for part in found) / len(found):.2f}" for stem in range(4)
+            )
             title = f"**{name}**" if name == MODEL else name
-            lines.append(f"| {title} | {' | '.join(shown)} | {gains} | {row['copy']:.2f} | {row['mel_db']:.1f} |")
-        margin = next(each for each in ratio["baselines"] if each["name"] == MEDIANS)["margin"]
-        lines += [
-            "",
-            f"The network is {margin['value']:.2f} dB [{margin['low']:.2f}, {margin['high']:.2f}] above {MEDIANS}.",
-            "",
-        ]
+            copied, mel = _mean(found, name, "copy"), _mean(found, name, "mel_db")
+            lines.append(f"| {title} | {' | '.join(shown)} | {gains} | {copied:.2f} | {mel:.1f} |")
+        lines += ["", "The network, seed by seed: SI-SDR; `transfer`; dB above median filters, pair by pair:", ""]
+        for number, (ratio, transfer) in enumerate(zip(ratios, transfers, strict=True)):
+            margin = next(each for each in ratio["baselines"] if each["name"] == MEDIANS)["margin"]
+            lines.append(f"- {number}: {_interval(ratio, 2)}; {_interval(transfer, 3)}; {_interval(margin, 2)}")
+        lines.append("")
     return "\n".join(lines).rstrip()
+
+
+def _mean(parts: list[dict[str, Any]], name: str, number: str) -> float:
+    return sum(float(part["rows"][name][number]) for part in parts) / len(parts)
+
+
+def _interval(record: dict[str, Any], digits: int) -> str:
+    return f"{record['value']:.{digits}f} [{record['low']:.{digits}f}, {record['high']:.{digits}f}]"
 
 
 def beats_table(songs: int, seed: int, bars: int) -> str:
@@ -69,14 +80,15 @@ def beats_table(songs: int, seed: int, bars: int) -> str:
 def main(argv: list[str]) -> None:
     """Print a table, and perhaps write it into the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("result", type=Path, nargs="?", metavar="JSON", help="of music_transfer")
+    parser.add_argument("results", type=Path, nargs="*", metavar="JSON", help="of music_transfer, one a seed")
     parser.add_argument("--beats", action="store_true", help="the table of tempi and downbeats")
     parser.add_argument("--docs", action="store_true", help=f"also write into {PAGE.name}")
     args = parser.parse_args(argv)
-    if (args.result is None) != args.beats:
-        parser.error("name a result, or --beats")
+    if bool(args.results) == args.beats:
+        parser.error("name results, or --beats")
     mark = "beats" if args.beats else "transfer"
-    text = beats_table(SONGS, SEED, BARS) if args.beats else transfer_table(json.loads(args.result.read_text()))
+    results = [json.loads(path.read_text()) for path in args.results]
+    text = beats_table(SONGS, SEED, BARS) if args.beats else transfer_table(results)
     print(text)
     if args.docs:
         page = between(PAGE.read_text(), mark, text, "docs/music.md")

@@ -72,7 +72,7 @@ class MaskConfig(Section):
     layers: Depth = Field(5, ge=1, le=8, description="layers; each sees twice as far in time as the one before")
     seconds: float = Field(1.5, ge=LEAST_SECONDS, le=60, description="length of the windows in training")
     gain: float = Field(6.0, ge=0, le=40, description="largest change of loudness of a stem in training, in decibels")
-    training: PlainTraining = Training(steps=500, batch=4, lr=4e-3, warmup=10)
+    training: PlainTraining = Training(steps=700, batch=4, lr=4e-3, warmup=10)
 
 
 class MusicConfig(Section):

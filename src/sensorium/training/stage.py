@@ -25,7 +25,8 @@ from sensorium.training.health import Verdict
 from sensorium.training.interrupt import Interrupt
 from sensorium.training.learner import Learner
 from sensorium.training.lock import sole_owner
-from sensorium.training.trainer import VALIDATION_ROWS, Trainer
+from sensorium.training.trainer import Trainer
+from sensorium.training.validation import VALIDATION_ROWS
 
 MODEL = "model.safetensors"
 
@@ -43,6 +44,8 @@ def train_stage(
 ) -> None:
     """Train a model and write `output`/model.safetensors and manifest.json; resume a run that was stopped.
 
+    With `execution.replay` a step is repeated instead, and nothing is trained or exported.
+
     Args:
         stage: kind of the artifact, for example "encoder_vision".
         revision: REVISION of the stage's module.
@@ -59,6 +62,7 @@ def train_stage(
         UnhealthyError: if the run diverged, or a gate failed; then nothing is exported.
         StorageError: if results cannot be written, or another process trains in the same run folder.
         ArtifactError: if an input is missing, or a checkpoint does not fit the model.
+        ConfigurationError: if `execution.replay` names a step that was not kept.
     """
     training: Training = section.training  # type: ignore[attr-defined]
     with Interrupt(execution.max_minutes) as interrupt, deterministic_attention(), ExitStack() as held:
@@ -74,6 +78,9 @@ def train_stage(
             torch.manual_seed(training.seed)
             learner, windows, validation = build()
             trainer = Trainer(learner, training, windows, validation, folder, execution, ranks)
+            if execution.replay is not None:
+                trainer.replay(execution.replay)
+                return
             verdict = trainer.run(interrupt)
             verdict.check()
             if ranks.is_main:

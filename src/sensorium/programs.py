@@ -70,6 +70,7 @@ INTERACTIVE = {
 }
 PLANNING = {
     "runs": "sensorium.planning.runs",
+    "track": "sensorium.planning.track",
     "estimate": "sensorium.planning.estimate",
     "inspect": "sensorium.evaluation.inspect",
     "export": "sensorium.data.export",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,7 +22,7 @@ Seen = dict[int, list[tuple[Tensor, ...]]]
 
 
 @pytest.fixture
-def seen(monkeypatch: pytest.MonkeyPatch) -> Iterator[Seen]:
+def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
     """Weights, inputs and noise of every pass in training, by step; steps 7, 40 and some later ones overflow."""
     torch.set_num_threads(1)
     passes: Seen = {}
@@ -42,7 +41,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Iterator[Seen]:
 
     monkeypatch.setattr(ToyLearner, "forward", step)
     monkeypatch.setattr(ToyModel, "forward", overflow)
-    yield passes
+    return passes
 
 
 def replayed(output: Path, step: int, seen: Seen) -> list[tuple[Tensor, ...]]:

@@ -226,7 +226,7 @@ def learning() -> tuple[nn.Module, Optimiser]:
 def checkpoints(folder: Path) -> Files:
     model, optimiser = learning()
     model(torch.ones(2, 4)).square().sum().backward()
-    optimiser.update(0, optimiser.norm())
+    optimiser.update(0, optimiser.norms())
     Checkpoints(folder / "checkpoints").save(1, optimiser.tensors(), {})
     return {"tensors.safetensors": (folder / "checkpoints/step-00000001/tensors.safetensors").read_bytes()}
 
@@ -242,7 +242,7 @@ def go_on(path: Path) -> None:
     model, optimiser = learning()
     optimiser.restore(found.tensors)
     model(torch.ones(2, 4)).square().sum().backward()
-    optimiser.update(1, optimiser.norm())
+    optimiser.update(1, optimiser.norms())
 
 
 def states(folder: Path) -> Files:

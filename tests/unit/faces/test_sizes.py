@@ -113,7 +113,7 @@ def test_a_checkpoint_has_the_estimated_size_to_the_byte(folder, tmp_path):
     optimiser = Optimiser(learner, training)
     for parameter in optimiser.parameters:
         parameter.grad = torch.ones_like(parameter)
-    optimiser.update(0, torch.tensor(1.0))
+    optimiser.update(0, torch.ones(1))
     weights = {f"learner/{name}": tensor for name, tensor in learner.state_dict().items()}
     for name, tensors in (("checkpoint", weights | optimiser.tensors()), ("model", learner.model.state_dict())):
         save_file({key: tensor.detach().contiguous() for key, tensor in tensors.items()}, tmp_path / name)

@@ -25,7 +25,7 @@ NEVER_NEGATIVE = {"step", "exp_avg_sq"}
 
 
 @dataclass(frozen=True)
-class Player:
+class TrainedPlayer:
     """Parameters that are trained together: their optimisers, and when and how far these step.
 
     Attributes:
@@ -97,7 +97,7 @@ class Optimiser:
             muon = Muon(hidden.values(), training.lr, decay)
             rates[muon] = training.muon
             self._owners |= dict.fromkeys(hidden, muon)
-        self._players = [Player(own, rates, training.clip, training.lr, training.warmup)]
+        self._players = [TrainedPlayer(own, rates, training.clip, training.lr, training.warmup)]
         if rival:
             if not isinstance(training, AdversarialTraining):
                 raise TypeError(f"{type(learner).__name__} has rivals, and {type(training).__name__} no critic")
@@ -105,7 +105,7 @@ class Optimiser:
             theirs = _adamw(list(rival.values()), critic.lr, decay, critic.betas)
             self._owners |= dict.fromkeys(rival, theirs)
             terms = critic.clip, critic.lr, critic.warmup, critic.start, critic.every
-            self._players.append(Player(rival, {theirs: 1.0}, *terms))
+            self._players.append(TrainedPlayer(rival, {theirs: 1.0}, *terms))
         self._average: dict[str, Tensor] = {}
         if training.ema:
             self._average = {name: p.detach().clone() for name, p in own.items()}

@@ -309,7 +309,8 @@ def test_a_step_that_is_not_finite_moves_no_player(tmp_path: Path, monkeypatch: 
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert json.loads((tmp_path / "toy/manifest.json").read_text())["details"]["skipped_steps"] == 1
-    assert f"step {spoiled + 1} skipped, not finite" in (run_folder(tmp_path / "toy") / "train.log").read_text()
+    log = (run_folder(tmp_path / "toy") / "train.log").read_text()
+    assert f"step {spoiled + 1} skipped, not finite: gradient of critic.last.bias" in log
 
 
 # Settings ------------------------------------------------------------------------------------------------------------

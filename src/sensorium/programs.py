@@ -68,6 +68,8 @@ INTERACTIVE = {
     "play": "sensorium.interactive.play",
     "puzzle": "sensorium.puzzle.command",
     "continue": "sensorium.music.command",
+    "encode-sound": "sensorium.music.encode_sound",
+    "decode-sound": "sensorium.music.decode_sound",
 }
 PLANNING = {
     "runs": "sensorium.planning.runs",

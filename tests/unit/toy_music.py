@@ -50,6 +50,24 @@ def write_mask(folder: Path, songs: Path) -> Path:
     return folder / "manifest.json"
 
 
+def write_codec(folder: Path, kind: str = "fsq", seed: int = 5, songs: Path | None = None) -> Path:
+    """The codec with fresh weights, as if it had learned from a set of songs; its manifest."""
+    torch.manual_seed(seed)
+    config, shapes = tiny_codec(kind), {"rate": RATE}
+    network, path = MusicCodec(config, shapes), folder / "model.safetensors"
+    folder.mkdir()
+    save_file(network.state_dict(), path)
+    write_manifest(
+        folder,
+        kind=MusicCodec.kind,
+        section_json=canonical_json(config),
+        inputs={"songs": digest(songs)} if songs else {},
+        files={"model": path},
+        details={"shapes": shapes, "parameters": 1, "steps": 1},
+    )
+    return folder / "manifest.json"
+
+
 def judge(made: dict[str, Path], folder: Path, *more: str) -> dict[str, Any]:
     """Evaluate two pairs of each source by the command; the result."""
     argv = ["--config", canonical_json(MusicTransferConfig(pairs=2, seconds=1.4)), "--device", "cpu", "--threads", "1"]

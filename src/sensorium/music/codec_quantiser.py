@@ -22,12 +22,17 @@ class LatentQuantiser(nn.Module):
     """Latents [..., LATENTS] to codes int64 [..., n], each from 0 to K - 1, and back.
 
     Args:
-        config: its section; `codes` is n, `base` is K. With kind none there are no codes, and latents pass.
+        config: its section. With kind none there are no codes, and latents pass.
+
+    Attributes:
+        kind: of its section.
+        codes: n.
+        base: K.
     """
 
     def __init__(self, config: CodecQuantiserConfig) -> None:
         super().__init__()
-        self.kind, self.base = config.kind, config.base
+        self.kind, self.codes, self.base = config.kind, config.codes, config.base
         if self.kind == "none":
             return
         width = config.channels if self.kind == "fsq" else config.dim

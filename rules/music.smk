@@ -43,6 +43,28 @@ rule train_mask:
         TRAIN
 
 
+rule train_codec:
+    """Train the codec of music."""
+    input:
+        songs="results/music/songs/manifest.json",
+    output:
+        manifest="results/music/codec/manifest.json",
+        model="results/music/codec/model.safetensors",
+    log:
+        "logs/train_codec.log",
+    benchmark:
+        "results/benchmarks/train_codec.tsv"
+    threads: 8
+    resources:
+        **GPU_TRAINING,
+    params:
+        **training("train_codec", section("music.codec")),
+    message:
+        "Training the codec of music"
+    shell:
+        TRAIN
+
+
 rule music_transfer:
     """Combine pairs of test songs, by the network and by everything that it is compared with."""
     input:

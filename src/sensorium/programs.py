@@ -22,6 +22,7 @@ TRAININGS = {
     "train-puzzle-joint": "sensorium.puzzle.train_puzzle_joint",
     "train-puzzle-next": "sensorium.puzzle.train_puzzle_next",
     "train-mask": "sensorium.music.train_mask",
+    "train-codec": "sensorium.music.train_codec",
 }
 EVALUATIONS = {
     "probe": "sensorium.perception.evaluation.probe",
@@ -67,6 +68,8 @@ INTERACTIVE = {
     "play": "sensorium.interactive.play",
     "puzzle": "sensorium.puzzle.command",
     "continue": "sensorium.music.command",
+    "encode-sound": "sensorium.music.encode_sound",
+    "decode-sound": "sensorium.music.decode_sound",
 }
 PLANNING = {
     "runs": "sensorium.planning.runs",

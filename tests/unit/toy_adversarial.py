@@ -14,7 +14,7 @@ from sensorium.data.sample_formats import to_sounds
 from sensorium.models.critics import Critic, Opinion, SoundCritic
 from sensorium.models.load import Loadable
 from sensorium.randomness import Draw
-from sensorium.training.adversarial import critic_gates, play, rivalry
+from sensorium.training.adversarial import critic_gates, hear, rivalry
 from sensorium.training.learner import Batch, Gate, Learner, Metrics
 
 GRID = torch.cartesian_prod(torch.arange(-2.0, 3), torch.arange(-2.0, 3))  # [25, 2]
@@ -86,7 +86,7 @@ class DuelLearner(Learner):
         if len(batch["x"]) > self.largest:
             raise torch.OutOfMemoryError("the toy is full")
         made = self.points(draw.normal("noise", 2))
-        loss, metrics = rivalry(self.critic, self.real(batch), made, self.config, draw, self.training)
+        loss, metrics = rivalry(self.critic, self.real(batch), made, self.config, draw.step if self.training else None)
         if self.training and draw.step == self.spoiled:
             loss = loss + (0 * self.critic.last.bias).sum().sqrt()  # 0, with a slope that is none
         return loss, metrics
@@ -94,8 +94,8 @@ class DuelLearner(Learner):
     def gates(self, batch: Batch) -> list[Gate]:
         """The critic neither sleeps nor wins."""
         noise = torch.randn(len(batch["x"]), 2, generator=torch.Generator().manual_seed(1))
-        found = play(self.critic, self.real(batch), self.points(noise), self.config.objective)
-        return critic_gates(found) if self.gated else []
+        heard = hear(self.critic, self.real(batch), self.points(noise), self.config.objective)
+        return critic_gates(heard) if self.gated else []
 
 
 class SoundDuel(Learner):
@@ -118,7 +118,7 @@ class SoundDuel(Learner):
         """The losses of both players."""
         sounds = to_sounds(batch["audio"])
         made = self.filter(sounds[:, None])[:, 0]
-        return rivalry(self.critic, sounds, made, self.config, draw, self.training)
+        return rivalry(self.critic, sounds, made, self.config, draw.step if self.training else None)
 
     def gates(self, batch: Batch) -> list[Gate]:
         """Nothing to watch."""

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from sensorium.artifacts import digest, write_manifest
 from sensorium.config import canonical_json
 from sensorium.music.codec import MusicCodec
-from sensorium.music.codec_config import CodecConfig, CodecQuantiserConfig
+from sensorium.music.codec_config import CodecConfig, CodecCriticConfig, CodecQuantiserConfig
 from sensorium.music.codec_learner import CodecLearner
 from sensorium.music.collect_songs import main as collect_songs
 from sensorium.music.config import RATE, MaskConfig, MusicTransferConfig, SongsConfig
@@ -91,4 +91,11 @@ def tiny_codec(kind: str = "fsq") -> CodecConfig:
 def music_codec(kind: str = "fsq") -> tuple[Learner, Batch]:
     """The codec, with the batch of the mask."""
     config = tiny_codec(kind)
+    return CodecLearner(MusicCodec(config, {"rate": RATE}), config), music_mask()[1]
+
+
+def codec_with_critic() -> tuple[Learner, Batch]:
+    """The codec, with a small critic."""
+    critic = CodecCriticConfig(channels=4, ffts=(256, 64), penalty=0.1)
+    config = tiny_codec().model_copy(update={"critic": critic})
     return CodecLearner(MusicCodec(config, {"rate": RATE}), config), music_mask()[1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from sensorium.config.section import Section, Width
 
@@ -26,6 +26,12 @@ class RivalryConfig(Section):
     penalty_every: int = Field(8, ge=1, description="the slope is taken in one of so many steps, and weighs as much")
     start: int = Field(0, ge=0, description="step from which on the model listens to the critic")
     ramp: int = Field(0, ge=0, description="steps from then on until it listens in full")
+
+    @model_validator(mode="after")
+    def _model_listens(self) -> RivalryConfig:
+        if not self.weight + self.matching:
+            raise ValueError("weight and matching are both 0: the model would not listen to its critic; raise one")
+        return self
 
 
 class SoundCriticConfig(RivalryConfig):

@@ -114,3 +114,4 @@ def without_muon(training: AnyTraining) -> AnyTraining:
 
 
 PlainTraining = Annotated[Training, AfterValidator(without_muon)]
+PlainAdversarialTraining = Annotated[AdversarialTraining, AfterValidator(without_muon)]

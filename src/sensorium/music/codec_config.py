@@ -8,7 +8,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from sensorium.config import Depth, PlainTraining, Section, Training, Width
+from sensorium.config import AdversarialTraining, Depth, PlainAdversarialTraining, Section, Width
+from sensorium.config.critic import SoundCriticConfig
 
 LATENTS = 128  # channels of a latent, of every kind
 LEAST_CODEC_SECONDS = 0.5  # of a window
@@ -81,6 +82,17 @@ class CodecLossShares(Section):
         return self
 
 
+class CodecCriticConfig(SoundCriticConfig):
+    """A critic of decoded sounds, and what it asks of the codec."""
+
+    weight: float = Field(
+        1.0,
+        ge=0,
+        description="of the critic's judgement: its gradient at the output, in units of all other losses'",
+    )
+    matching: float = Field(1.0, ge=0, description="of the distance of the critic's features, likewise")
+
+
 class CodecConfig(Section):
     """The codec."""
 
@@ -93,9 +105,12 @@ class CodecConfig(Section):
     layers: Depth = Field(4, ge=1, le=8, description="mdct: residual layers of the encoder, and as many of the decoder")
     quantiser: CodecQuantiserConfig = CodecQuantiserConfig()
     shares: CodecLossShares = CodecLossShares()
+    critic: CodecCriticConfig | None = Field(
+        None, description="a critic of decoded sounds, for GPUs, trained as training.critic says; null: none"
+    )
     seconds: float = Field(1.0, ge=LEAST_CODEC_SECONDS, le=60, description="length of the windows in training")
     gain: float = Field(6.0, ge=0, le=40, description="largest change of loudness of a stem in training, in decibels")
-    training: PlainTraining = Training(steps=1400, batch=4, lr=2e-3, warmup=20)
+    training: PlainAdversarialTraining = AdversarialTraining(steps=1400, batch=4, lr=2e-3, warmup=20)
 
     @property
     def preset(self) -> Preset:

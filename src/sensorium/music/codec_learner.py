@@ -1,4 +1,4 @@
-"""The objective of the codec: samples, spectra and mel bands, each with its share of the gradient."""
+"""The objective of the codec: samples, spectra and mel bands, each with its share of the gradient, and a critic."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from torch import Tensor
 from torchaudio.functional import resample
 
 from sensorium.data.sample_formats import to_sounds
+from sensorium.models.critics import SoundCritic
 from sensorium.models.quantisers.usage import Usage
 from sensorium.music.codec import MusicCodec
 from sensorium.music.codec_config import CodecConfig
@@ -14,6 +15,7 @@ from sensorium.music.codec_losses import CodecLosses, wave_loss
 from sensorium.music.config import RATE
 from sensorium.music.gradient_shares import GradientShares
 from sensorium.randomness import Draw
+from sensorium.training.adversarial import critic_gates, hear, rivalry
 from sensorium.training.learner import Audio, Batch, Gate, Image, Learner, Metrics
 
 LEAST_SNR = 1.0  # dB
@@ -35,6 +37,12 @@ class CodecLearner(Learner):
         self.losses = CodecLosses(codec.rate)
         self.balance = GradientShares(config.shares.model_dump())
         self.observed = self.balance.observed
+        self.rivalry = config.critic
+        if config.critic:
+            self.critic, self.rivals = SoundCritic(config.critic), ("critic",)
+            shares = {"adversarial": config.critic.weight, "feature_matching": config.critic.matching}
+            self.critic_balance = GradientShares(shares)
+            self.observed += self.critic_balance.observed
 
     @property
     def model(self) -> MusicCodec:
@@ -46,11 +54,18 @@ class CodecLearner(Learner):
         sounds = self.mixtures(to_sounds(batch["stems"]), draw if self.training else None)
         decoded, found = self.codec(sounds)
         loss, metrics = self.balance.combine(decoded, lambda output: self.losses(output, sounds))
-        return loss + found.loss, {**metrics, "quantiser": found.loss.detach(), "snr_db": -10 * metrics["wave"]}
+        metrics |= {"quantiser": found.loss.detach(), "snr_db": -10 * metrics["wave"]}
+        if self.rivalry:
+            step = draw.step if self.training else None
+            rival, more = rivalry(self.critic, sounds, decoded, self.rivalry, step, self.critic_balance.combine)
+            loss, metrics = loss + rival, metrics | more
+        return loss + found.loss, metrics
 
     def observe(self, metrics: Metrics) -> None:
         """How large the gradients of the losses were."""
         self.balance.observe(metrics)
+        if self.rivalry:
+            self.critic_balance.observe(metrics)
 
     def mixtures(self, stems: Tensor, draw: Draw | None) -> Tensor:
         """Stems [B, 4, S] of two songs -> their mixtures [2 B, S] at the codec's rate.
@@ -66,11 +81,13 @@ class CodecLearner(Learner):
         return mixtures if self.codec.rate == RATE else resample(mixtures, RATE, self.codec.rate)
 
     def gates(self, batch: Batch) -> list[Gate]:
-        """Sound must come back, and codes must be used."""
+        """Sound must come back, and codes must be used; the critic must neither sleep nor win."""
         sounds = self.mixtures(to_sounds(batch["stems"]), None)
         decoded, found = self.codec(sounds)
         advice = "more steps, or another learning rate"
         gates = [Gate("snr_db", float(-10 * wave_loss(decoded, sounds).mean()), LEAST_SNR, advice)]
+        if self.rivalry:
+            gates += critic_gates(hear(self.critic, sounds, decoded, self.rivalry.objective))
         if self.codec.quantiser.kind == "none":
             return [*gates, Gate("latent_spread", float(found.vectors.std(-1).mean()), LEAST_SPREAD, advice)]
         return [*gates, Gate("code_usage", code_usage(found.codes, self.codec.quantiser.base), LEAST_USAGE, advice)]

@@ -8,7 +8,8 @@ step is a function of the step, decided by the optimiser: a gradient that is mis
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -19,13 +20,13 @@ from torch.nn import functional as F
 from sensorium.config.critic import RivalryConfig
 from sensorium.models.critics import Critic, Opinion
 from sensorium.models.precision import in_float32
-from sensorium.randomness import Draw
 from sensorium.schedules import ramp
 from sensorium.training.learner import Gate, Metrics
 
 LEAST_ACCURACY, LEAST_ERROR = 0.55, 0.05  # of a critic that neither sleeps nor wins
 Scores = Sequence[Tensor]  # [B, ...] each
 Loss = Callable[[Tensor, Tensor], Tensor]
+Combine = Callable[[Tensor, Callable[[Tensor], Mapping[str, Tensor]]], tuple[Tensor, Metrics]]
 
 
 class Objective(NamedTuple):
@@ -55,55 +56,58 @@ OBJECTIVES = {
 }
 
 
-class Round(NamedTuple):
-    """What one round between the players comes to: scalars in float32.
+class Hearing(NamedTuple):
+    """What a critic says before the model is judged.
 
     Attributes:
-        model: the model's loss; its gradient reaches the made samples alone.
-        matching: distance of the critic's features of made samples to those of real ones; likewise.
-        critic: the critic's loss; its gradient reaches the critic alone.
+        loss: the critic's, float32 [B]; its gradient reaches the critic alone.
         real, made: shares of real and of made samples that the critic takes for what they are, without a gradient.
+        truth: the critic's opinion of the real samples, without a gradient.
     """
 
-    model: Tensor
-    matching: Tensor
-    critic: Tensor
+    loss: Tensor
     real: Tensor
     made: Tensor
+    truth: Opinion
 
 
-def play(critic: Critic, real: Tensor, made: Tensor, objective: str) -> Round:
-    """Let a critic judge real samples and made ones, [B, ...] each."""
-    losses, real = OBJECTIVES[objective], real.detach()
+def hear(critic: Critic, real: Tensor, made: Tensor, objective: str) -> Hearing:
+    """Let a critic tell real samples from made ones, [B, ...] each."""
+    losses = OBJECTIVES[objective]
+    seen, tried = critic(real.detach()), critic(made.detach())
+    truth = Opinion(*(tuple(part.detach() for part in parts) for parts in seen))
+    right = accuracies(truth.scores, [score.detach() for score in tried.scores], losses.middle)
+    return Hearing(_mean(losses.critic, seen.scores, tried.scores), *right, truth)
+
+
+def model_losses(critic: Critic, made: Tensor, truth: Opinion, objective: str) -> dict[str, Tensor]:
+    """The model's losses by name, float32 [B] each, whose gradient reaches the made samples alone.
+
+    adversarial: what the critic says of them. feature_matching: the distance of its features to those of real samples.
+    """
     weights = {name: weight.detach() for name, weight in critic.named_parameters()}
-    seen, tried = critic(real), critic(made.detach())
     judged: Opinion = functional_call(critic, weights, (made,))
-    scores = [score.detach() for score in seen.scores]
-    return Round(
-        _mean(losses.model, judged.scores, scores),
-        feature_distance(judged.features, seen.features) if seen.features else scores[0].new_zeros(()),
-        _mean(losses.critic, seen.scores, tried.scores),
-        *accuracies(scores, [score.detach() for score in tried.scores], losses.middle),
-    )
+    adversarial = _mean(OBJECTIVES[objective].model, judged.scores, truth.scores)
+    matching = feature_distance(judged.features, truth.features) if truth.features else torch.zeros_like(adversarial)
+    return {"adversarial": adversarial, "feature_matching": matching}
 
 
 def _mean(loss: Loss, first: Scores, second: Scores) -> Tensor:
-    """Mean over the parts of a critic, each of them over its scores."""
+    """Of each row: the mean over the parts of a critic, each of them over its scores."""
     pairs = zip(first, second, strict=True)
-    return torch.stack([in_float32(loss)(*pair).mean() for pair in pairs]).mean()
+    return torch.stack([in_float32(loss)(*pair).flatten(1).mean(1) for pair in pairs]).mean(0)
 
 
 @in_float32
 def _relative_distance(made: Tensor, real: Tensor) -> Tensor:
-    """L1 distance of features [B, ...], in units of the real ones' mean size in their own row."""
+    """L1 distance of features [B, ...], in units of the real ones' mean size in their own row: [B]."""
     rows = tuple(range(1, real.dim()))  # a mean over the batch would change with the micro-batch
-    return ((made - real).abs().mean(rows) / (real.abs().mean(rows) + 1e-4)).mean()
+    return (made - real).abs().mean(rows) / (real.abs().mean(rows) + 1e-4)
 
 
 def feature_distance(made: Scores, real: Scores) -> Tensor:
-    """Feature matching (Kumar et al. 2019, arXiv:1910.06711, equation 4): mean over layers of relative distances."""
-    pairs = zip(made, real, strict=True)
-    return torch.stack([_relative_distance(one, other.detach()) for one, other in pairs]).mean()
+    """Feature matching (Kumar et al. 2019, arXiv:1910.06711, equation 4): mean over layers of their distances, [B]."""
+    return torch.stack([_relative_distance(one, other) for one, other in zip(made, real, strict=True)]).mean(0)
 
 
 def accuracies(real: Scores, made: Scores, middle: float | None) -> tuple[Tensor, Tensor]:
@@ -131,39 +135,57 @@ def squared_slope(critic: Critic, samples: Tensor) -> Tensor:
         return slope.square().flatten(1).sum(1).mean()
 
 
+def slopes(critic: Critic, real: Tensor, made: Tensor, config: RivalryConfig, step: int) -> Tensor | None:
+    """The loss of the critic's slope at real and at made samples, a scalar, in the steps in which it is taken."""
+    if not config.penalty or step % config.penalty_every:
+        return None
+    slope = squared_slope(critic, real) + squared_slope(critic, made)
+    return config.penalty / 2 * config.penalty_every * slope
+
+
+def attention(config: RivalryConfig, step: int | None) -> float:
+    """How much the model listens to the critic at a step, 0 to 1; None: at a validation, where it listens in full."""
+    return 1.0 if step is None else ramp(step, config.start, config.ramp)
+
+
 def rivalry(
-    critic: Critic, real: Tensor, made: Tensor, config: RivalryConfig, draw: Draw, training: bool
+    critic: Critic,
+    real: Tensor,
+    made: Tensor,
+    config: RivalryConfig,
+    step: int | None,
+    combine: Combine | None = None,
 ) -> tuple[Tensor, Metrics]:
-    """What a critic adds to the loss of a learner, and its metrics.
+    """What a critic adds to the loss of a learner, a scalar, and its metrics.
 
     Args:
         critic: one of the learner's rivals.
         real: samples [B, ...].
         made: by the model, with their graph, as many.
         config: of both players.
-        draw: of the step, which decides how much the model listens and whether the slope is taken.
-        training: False: at a validation, where the model listens in full.
+        step: decides how much the model listens, and whether the slope is taken; None: at a validation.
+        combine: makes one loss of the model's, as `GradientShares.combine`; without it they are weighted and added.
     """
-    found = play(critic, real, made, config.objective)
-    heard = ramp(draw.step, config.start, config.ramp) if training else 1.0
-    loss = heard * (config.weight * found.model + config.matching * found.matching) + found.critic
-    metrics = {
-        "adversarial": found.model,
-        "feature_matching": found.matching,
-        "critic_loss": found.critic,
-        "critic_real": found.real,
-        "critic_made": found.made,
-    }
-    if training and config.penalty and draw.step % config.penalty_every == 0:
-        slope = squared_slope(critic, real) + squared_slope(critic, made)
-        loss = loss + config.penalty / 2 * config.penalty_every * slope
-        metrics["critic_slope"] = slope
+    heard = hear(critic, real, made, config.objective)
+    weights = {"adversarial": config.weight, "feature_matching": config.matching}
+    judge = partial(model_losses, critic, truth=heard.truth, objective=config.objective)
+    if combine is None:
+        metrics = {name: value.mean() for name, value in judge(made).items()}
+        model = torch.stack([weight * metrics[name] for name, weight in weights.items()]).sum()
+    else:
+        model, metrics = combine(made, judge)
+        model = sum(weights.values()) * model
+    loss = attention(config, step) * model + heard.loss.mean()
+    metrics |= {"critic_loss": heard.loss.mean(), "critic_real": heard.real, "critic_made": heard.made}
+    slope = None if step is None else slopes(critic, real, made, config, step)
+    if slope is not None:
+        loss, metrics["critic_slope"] = loss + slope, slope
     return loss, {name: value.detach() for name, value in metrics.items()}
 
 
-def critic_gates(found: Round) -> list[Gate]:
+def critic_gates(heard: Hearing) -> list[Gate]:
     """The critic must neither sleep nor win: of either the model learns nothing."""
-    accuracy = float(found.real + found.made) / 2
+    accuracy = float(heard.real + heard.made) / 2
     return [
         Gate(
             "critic_accuracy",

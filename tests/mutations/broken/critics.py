@@ -16,8 +16,8 @@ MUTANTS = (
     Mutant(
         "the critic's loss moves the model",
         "training/adversarial.py",
-        "critic(real), critic(made.detach())",
-        "critic(real), critic(made)",
+        "critic(real.detach()), critic(made.detach())",
+        "critic(real.detach()), critic(made)",
         ("test_adversarial.py::test_one_backward_pass_gives_both_players_the_gradients_of_two",),
         cheap=True,
     ),

@@ -44,7 +44,7 @@ class Objective(NamedTuple):
 
 
 # Least squares: Mao et al. 2017, arXiv:1611.04076, equation 9; hinge: Lim and Ye 2017, arXiv:1705.02894;
-# relativistic: Huang et al. 2024, arXiv:2501.05441, equation 1.
+# relativistic: Huang et al. 2024, arXiv:2501.05441.
 OBJECTIVES = {
     "least_squares": Objective(
         lambda real, made: (real - 1).square() + made.square(), lambda made, real: (made - 1).square(), 0.5
@@ -106,7 +106,7 @@ def _relative_distance(made: Tensor, real: Tensor) -> Tensor:
 
 
 def feature_distance(made: Scores, real: Scores) -> Tensor:
-    """Feature matching (Kumar et al. 2019, arXiv:1910.06711, equation 4): mean over layers of their distances, [B]."""
+    """Feature matching (Kumar et al. 2019, arXiv:1910.06711): mean over layers of their distances, [B]."""
     return torch.stack([_relative_distance(one, other) for one, other in zip(made, real, strict=True)]).mean(0)
 
 

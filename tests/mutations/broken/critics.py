@@ -107,4 +107,12 @@ MUTANTS = (
         "(output / CRITIC).exists()",
         ("test_rivals.py::test_the_critic_is_exported_beside_the_model",),
     ),
+    Mutant(
+        "the codec's critic takes the truth for what is made",
+        "music/codec_learner.py",
+        "rivalry(self.critic, sounds, decoded,",
+        "rivalry(self.critic, decoded, sounds,",
+        ("test_codec_critic.py::test_both_learn_from_one_backward_pass",),
+        cheap=True,
+    ),
 )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,9 @@ from sensorium.training.health import UnhealthyError, Verdict
 from sensorium.training.interrupt import Interrupt, StoppedEarly
 
 STEPS = 6
+# Rounding changes these by 3e-5 in six steps; squared norms of the gradients of quiet spectra by 1e-2.
+SAME = [f"train/{name}" for name in ("loss", "wave", "adversarial", "feature_matching", "critic_loss", "critic_real")]
+SAME += ["train/critic_made", "train/critic_gradient_norm", "train/critic_learning_rate"]
 
 
 @pytest.fixture(scope="module")
@@ -33,14 +38,25 @@ def songs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_songs(tmp_path_factory.mktemp("songs") / "songs")
 
 
-def train(songs: Path, output: Path, **critic: Any) -> dict[str, Any]:
-    """Train by the command; the manifest."""
+def arguments(songs: Path, output: Path, batch: int = 2, **critic: Any) -> list[str]:
+    """The command's."""
     section = tiny_codec().model_dump(mode="json") | {
         "critic": {"channels": 4, "ffts": [256, 64], "penalty": 0.1, "penalty_every": 3, "start": 1, "ramp": 2},
-        "training": {"steps": STEPS, "batch": 2, "warmup": 0, "ema": 0.5, "critic": {"lr": 3e-3, "start": 1, **critic}},
+        "training": {
+            "steps": STEPS,
+            "batch": batch,
+            "warmup": 0,
+            "ema": 0.5,
+            "critic": {"lr": 3e-3, "start": 1, **critic},
+        },
     }
     argv = ["--config", json.dumps(section), "--songs", str(songs), "--output", str(output)]
-    main([*argv, "--device", "cpu", "--threads", "1", "--workers", "0"])
+    return [*argv, "--device", "cpu", "--threads", "1", "--workers", "0"]
+
+
+def train(songs: Path, output: Path, **critic: Any) -> dict[str, Any]:
+    """Train by the command; the manifest."""
+    main(arguments(songs, output, **critic))
     return dict(json.loads((output / "manifest.json").read_text()))
 
 
@@ -141,3 +157,25 @@ def test_the_critic_hears_the_quantised_sound() -> None:
     sounds = 0.1 * torch.randn(2, 4000)
     heard = hear(learner.critic, sounds, learner.codec(sounds)[0], "least_squares")
     assert heard.loss.shape == (2,)
+
+
+def records(output: Path) -> list[dict[str, float]]:
+    """What was recorded of each step, but for what depends on the clock."""
+    (path,) = output.glob("runs/*/metrics.jsonl")
+    lines = map(json.loads, path.read_text().splitlines())
+    return [{name: value for name, value in line.items() if name.startswith("train/")} for line in lines]
+
+
+def test_several_ranks_train_the_same_critic(songs: Path, tmp_path: Path) -> None:
+    """Six rows by one, two and four processes: unequal shares."""
+    program, found = Path(sys.executable).with_name("sensorium"), {}
+    for ranks in (1, 2, 4):
+        words = ["--ranks", str(ranks), "train-codec", *arguments(songs, tmp_path / str(ranks), batch=6)]
+        result = subprocess.run([program, *words], capture_output=True, text=True, timeout=300, check=False)
+        assert result.returncode in (0, 70), result.stderr[-3000:]  # a gate may refuse the export after so few steps
+        found[ranks] = records(tmp_path / str(ranks))
+    assert len(found[1]) == STEPS
+    for ranks in (2, 4):
+        for step, alone in zip(found[ranks], found[1], strict=True):
+            for name in SAME:
+                assert step[name] == pytest.approx(alone[name], rel=1e-3), name

@@ -53,6 +53,9 @@ def models(settings: MusicSettings) -> dict[str, Counts]:
 
 
 def held(settings: MusicSettings) -> dict[str, int]:
-    """Rule -> bytes of the sounds that it holds on the host: four stems of each pair, and some answers."""
-    judged = settings.evaluations.music_transfer
-    return {"music_transfer": FLOAT * 24 * judged.pairs * round(RATE * judged.seconds)}
+    """Rule -> bytes of the sounds that it holds on the host: stems, mixtures, and the answers to them."""
+    judged, coded = settings.evaluations.music_transfer, settings.evaluations.sound_coding
+    return {
+        "music_transfer": FLOAT * 24 * judged.pairs * round(RATE * judged.seconds),
+        "sound_coding": FLOAT * (30 * coded.songs + 600) * round(RATE * coded.seconds),
+    }

@@ -86,3 +86,21 @@ rule music_transfer:
         "Combining pairs of test songs"
     shell:
         EVALUATE
+
+
+use rule music_transfer as sound_coding with:
+    """Send test songs through the codec, at counted bits, and through other codecs."""
+    input:
+        songs="results/music/songs/manifest.json",
+        codec="results/music/codec/manifest.json",
+    output:
+        result="results/eval/sound_coding.json",
+        figure=in_report("results/figures/sound_coding.png", "Music", kind="rates"),
+    log:
+        "logs/sound_coding.log",
+    benchmark:
+        "results/benchmarks/sound_coding.tsv"
+    params:
+        **evaluation("sound_coding"),
+    message:
+        "Coding test songs"

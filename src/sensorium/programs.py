@@ -50,6 +50,7 @@ EVALUATIONS = {
     "puzzle-common": "sensorium.puzzle.evaluation.puzzle_common",
     "puzzle-next": "sensorium.puzzle.evaluation.puzzle_next",
     "music-transfer": "sensorium.music.evaluation.music_transfer",
+    "sound-coding": "sensorium.music.evaluation.sound_coding",
 }
 OTHERS = {
     "collect-texts": "sensorium.puzzle.collect_texts",

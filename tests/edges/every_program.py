@@ -133,6 +133,8 @@ INPUTS = {  # of the programs that are no evaluations: option -> where its manif
     "play": {"data": "data", "latents": "latents/video", "tokenizer": "tokenizers/video", "dynamics": "dynamics"},
     "puzzle": {"model": "puzzle/text"},
     "continue": {"model": "music/mask"},
+    "encode-sound": {"model": "music/codec"},
+    "decode-sound": {"model": "music/codec"},
 }  # fmt: skip
 
 
@@ -237,6 +239,11 @@ class World:
             return self.with_options(
                 [name, *self.songs()], {**options, "output": str(output.with_suffix(".wav")), **instead}
             )
+        if name == "encode-sound":
+            return self.with_options([name, self.songs()[0]], {**options, "output": str(output), **instead})
+        if name == "decode-sound":
+            options["output"] = str(output.with_suffix(".wav"))
+            return self.with_options([name, self.codes()], {**options, **instead})
         if name in ("summary", "study-tables", "curves"):
             return self._of_results(name, output, instead)
         if name in ("dream", "play"):
@@ -314,6 +321,13 @@ class World:
         for number, path in enumerate(paths):
             soundfile.write(path, np.random.default_rng(number).normal(0, 0.1, 12_000), 8000)
         return list(map(str, paths))
+
+    def codes(self) -> str:
+        """A file of codes, of one of the sounds."""
+        path = self.folder / "sound.codes"
+        if not path.exists():
+            assert code_of(*self.argv("encode-sound", path)) == 0
+        return str(path)
 
     def result(self) -> Path:
         """The result of an evaluation."""

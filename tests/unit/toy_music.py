@@ -23,7 +23,8 @@ from sensorium.training.learner import Batch, Learner
 
 SONGS = SongsConfig(songs=16, bars=1, tempi=(120, 160), instruments=6, validation_fraction=0.25, test_fraction=0.25)
 MASK = MaskConfig(width=4, layers=1, seconds=1.0)
-QUANTISER = CodecQuantiserConfig(channels=6, stages=3, words=8, dim=4)
+# many levels: in bfloat16 some numbers round to the next one, which is a small step then
+QUANTISER = CodecQuantiserConfig(channels=6, levels=15, stages=3, words=8, dim=4)
 CODEC = CodecConfig(width=16, layers=2, seconds=0.5, quantiser=QUANTISER)
 
 

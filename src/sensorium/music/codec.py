@@ -16,6 +16,7 @@ from sensorium.models.quantisers.quantiser import Quantised
 from sensorium.music.codec_config import CodecConfig
 from sensorium.music.codec_quantiser import LatentQuantiser
 from sensorium.music.mdct_codec import MdctCodec
+from sensorium.music.strided_codec import StridedCodec
 
 
 class MusicCodec(Loadable):
@@ -39,7 +40,7 @@ class MusicCodec(Loadable):
         self.rate, self.hop = config.preset.rate, config.preset.hop
         if shapes["rate"] != self.rate:
             raise ValueError(f"kind {config.kind} is for {self.rate} samples a second, not for {shapes['rate']}")
-        self.network = MdctCodec(config)
+        self.network = MdctCodec(config) if config.kind == "mdct" else StridedCodec(config)
         self.quantiser = LatentQuantiser(config.quantiser)
         self.context = self.network.context
 

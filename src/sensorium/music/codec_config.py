@@ -101,8 +101,11 @@ class CodecConfig(Section):
         description="mdct: a cosine transform and residual layers, for CPUs; seanet, dac: strided convolutions of "
         "samples, for GPUs; dac works at 44.1 kHz",
     )
-    width: Width = Field(256, ge=8, description="channels; of seanet and dac, of the layer next to the samples")
+    width: Width = Field(192, ge=8, description="mdct: channels of its layers")
     layers: Depth = Field(4, ge=1, le=8, description="mdct: residual layers of the encoder, and as many of the decoder")
+    channels: int = Field(
+        32, ge=2, le=256, description="seanet, dac: channels next to the samples; each stride doubles them"
+    )
     quantiser: CodecQuantiserConfig = CodecQuantiserConfig()
     shares: CodecLossShares = CodecLossShares()
     critic: CodecCriticConfig | None = Field(
@@ -110,7 +113,7 @@ class CodecConfig(Section):
     )
     seconds: float = Field(1.0, ge=LEAST_CODEC_SECONDS, le=60, description="length of the windows in training")
     gain: float = Field(6.0, ge=0, le=40, description="largest change of loudness of a stem in training, in decibels")
-    training: PlainAdversarialTraining = AdversarialTraining(steps=1400, batch=4, lr=2e-3, warmup=20)
+    training: PlainAdversarialTraining = AdversarialTraining(steps=2400, batch=2, lr=2e-3, warmup=20)
 
     @property
     def preset(self) -> Preset:

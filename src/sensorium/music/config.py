@@ -143,7 +143,9 @@ class MusicSettings(WorldSettings):
 
     def evaluations_on(self) -> list[str]:
         """Names of the evaluations that run."""
-        own = ["music_transfer", *(["sound_coding"] if self.lines.codec else [])] if self.lines.music else []
+        own = ["music_transfer"] if self.lines.music else []
+        if self.lines.codec and self.music.codec.quantiser.codes:  # without codes there are no bits to judge by
+            own.append("sound_coding")
         return [*super().evaluations_on(), *own]
 
     def test_recordings(self) -> dict[str, int]:

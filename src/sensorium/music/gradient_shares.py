@@ -1,7 +1,7 @@
 """Losses of different scales on one: each has a set share of the gradient at the output (Défossez et al. 2022).
 
 The balancer of EnCodec (arXiv:2210.13438, section 3.4). The weight of a loss is its share over the root mean square of
-its gradients' norms over rows and past steps. Those are told by `observe`, as means over the whole batch, and kept in
+its gradients' norms over rows and past steps. `observe` receives them, as means over the whole batch, and keeps them in
 buffers: weights depend neither on the micro-batch nor on the number of ranks, and a resumed run has them too.
 """
 

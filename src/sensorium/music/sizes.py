@@ -33,6 +33,28 @@ def mdct_codec(config: CodecConfig) -> Counts:
     return total
 
 
+def strided_units(kind: str) -> tuple[tuple[int, ...], int, int]:
+    """Of seanet and dac: dilations of the units at each stride, their kernel, and that of the layer to the latents."""
+    return ((1, 3, 9), 7, 3) if kind == "dac" else ((1,), 3, 7)
+
+
+def strided_codec(config: CodecConfig) -> Counts:
+    """`StridedCodec`: encoder and decoder."""
+    dilations, kernel, ends = strided_units(config.kind)
+    snakes, width = config.kind == "dac", config.channels
+    total = linear(7, width) + linear(7 * width, 1) + vectors(snakes * width)
+    for stride in config.preset.strides:
+        hidden = width if snakes else width // 2
+        unit = linear(kernel * width, hidden) + linear(hidden, width) + vectors(snakes * (width + hidden))
+        for _ in range(2 * len(dilations)):
+            total += unit
+        total += linear(2 * stride * width, 2 * width) + linear(2 * stride * 2 * width, width)
+        total += vectors(snakes * 3 * width)
+        width *= 2
+    total += vectors(LATENTS)
+    return total + vectors(snakes * width) + linear(ends * width, LATENTS) + linear(7 * LATENTS, width)
+
+
 def codec_quantiser(config: CodecQuantiserConfig) -> Counts:
     """`LatentQuantiser`."""
     if config.kind == "none":
@@ -44,7 +66,8 @@ def codec_quantiser(config: CodecQuantiserConfig) -> Counts:
 
 def music_codec(config: CodecConfig) -> Counts:
     """`MusicCodec`."""
-    return mdct_codec(config) + codec_quantiser(config.quantiser)
+    network = mdct_codec(config) if config.kind == "mdct" else strided_codec(config)
+    return network + codec_quantiser(config.quantiser)
 
 
 def models(settings: MusicSettings) -> dict[str, Counts]:
@@ -52,7 +75,18 @@ def models(settings: MusicSettings) -> dict[str, Counts]:
     return {"music/mask": mask_network(settings.music.mask), "music/codec": music_codec(settings.music.codec)}
 
 
+def learners(settings: MusicSettings) -> dict[str, Counts]:
+    """The same folders -> numbers of the learner: the codec's remembers how large the gradients of its losses were."""
+    known = models(settings)
+    shares = settings.music.codec.shares.model_dump()
+    known["music/codec"] += Counts(buffers=1 + sum(share > 0 for share in shares.values()))
+    return known
+
+
 def held(settings: MusicSettings) -> dict[str, int]:
-    """Rule -> bytes of the sounds that it holds on the host: four stems of each pair, and some answers."""
-    judged = settings.evaluations.music_transfer
-    return {"music_transfer": FLOAT * 24 * judged.pairs * round(RATE * judged.seconds)}
+    """Rule -> bytes of the sounds that it holds on the host: stems, mixtures, and the answers to them."""
+    judged, coded = settings.evaluations.music_transfer, settings.evaluations.sound_coding
+    return {
+        "music_transfer": FLOAT * 24 * judged.pairs * round(RATE * judged.seconds),
+        "sound_coding": FLOAT * (30 * coded.songs + 600) * round(RATE * coded.seconds),
+    }

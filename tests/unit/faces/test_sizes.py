@@ -57,6 +57,18 @@ ODD: dict[str, dict[str, Any]] = {
             "joint": {"dim": 48, "heads": 3, "layers": 1, "width": 12, "blocks": 3},
         },
     },
+    "a codec of strided convolutions, residual codes": {
+        "lines": {"representation": False, "generative": False, "music": True, "codec": True},
+        "music": {"codec": {"kind": "seanet", "channels": 6, "quantiser": {"kind": "rvq", "stages": 3, "words": 10}}},
+    },
+    "a codec at 44.1 kHz without codes": {
+        "lines": {"representation": False, "generative": False, "music": True, "codec": True},
+        "music": {"codec": {"kind": "dac", "channels": 5, "quantiser": {"kind": "none"}}},
+    },
+    "a narrow codec, an average": {
+        "lines": {"representation": False, "generative": False, "music": True, "codec": True},
+        "music": {"codec": {"width": 24, "layers": 3, "training": {"ema": 0.9}}},
+    },
     "frozen parts, wide frames, an average": {
         "data": {"size": 72},
         "finetune": {"frozen": ["vision", "fusion"], "training": {"ema": 0.0}},

@@ -160,7 +160,7 @@ def test_another_process_plays_the_same(files: dict[str, Path]) -> None:
     assert run("encode-sound", files["song"], "-o", codes, "--model", files["model"]) == 0
     assert run("decode-sound", codes, "-o", here, "--model", files["model"]) == 0
     command = [sys.executable, "-m", "sensorium", "decode-sound", codes, "-o", there, "--model", files["model"]]
-    subprocess.run([*command, "--device", "cpu", "--threads", "1"], check=True, env=os.environ, timeout=300)
+    subprocess.run([*map(str, command), "--device", "cpu", "--threads", "1"], check=True, env=os.environ, timeout=300)
     np.testing.assert_array_equal(soundfile.read(here)[0], soundfile.read(there)[0])  # headers hold the time
 
 

@@ -43,6 +43,28 @@ rule train_mask:
         TRAIN
 
 
+rule train_codec:
+    """Train the codec of music."""
+    input:
+        songs="results/music/songs/manifest.json",
+    output:
+        manifest="results/music/codec/manifest.json",
+        model="results/music/codec/model.safetensors",
+    log:
+        "logs/train_codec.log",
+    benchmark:
+        "results/benchmarks/train_codec.tsv"
+    threads: 8
+    resources:
+        **GPU_TRAINING,
+    params:
+        **training("train_codec", section("music.codec")),
+    message:
+        "Training the codec of music"
+    shell:
+        TRAIN
+
+
 rule music_transfer:
     """Combine pairs of test songs, by the network and by everything that it is compared with."""
     input:
@@ -64,3 +86,21 @@ rule music_transfer:
         "Combining pairs of test songs"
     shell:
         EVALUATE
+
+
+use rule music_transfer as sound_coding with:
+    """Send test songs through the codec, at counted bits, and through other codecs."""
+    input:
+        songs="results/music/songs/manifest.json",
+        codec="results/music/codec/manifest.json",
+    output:
+        result="results/eval/sound_coding.json",
+        figure=in_report("results/figures/sound_coding.png", "Music", kind="rates"),
+    log:
+        "logs/sound_coding.log",
+    benchmark:
+        "results/benchmarks/sound_coding.tsv"
+    params:
+        **evaluation("sound_coding"),
+    message:
+        "Coding test songs"

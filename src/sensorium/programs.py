@@ -22,6 +22,7 @@ TRAININGS = {
     "train-puzzle-joint": "sensorium.puzzle.train_puzzle_joint",
     "train-puzzle-next": "sensorium.puzzle.train_puzzle_next",
     "train-mask": "sensorium.music.train_mask",
+    "train-codec": "sensorium.music.train_codec",
 }
 EVALUATIONS = {
     "probe": "sensorium.perception.evaluation.probe",
@@ -49,6 +50,7 @@ EVALUATIONS = {
     "puzzle-common": "sensorium.puzzle.evaluation.puzzle_common",
     "puzzle-next": "sensorium.puzzle.evaluation.puzzle_next",
     "music-transfer": "sensorium.music.evaluation.music_transfer",
+    "sound-coding": "sensorium.music.evaluation.sound_coding",
 }
 OTHERS = {
     "collect-texts": "sensorium.puzzle.collect_texts",
@@ -67,6 +69,8 @@ INTERACTIVE = {
     "play": "sensorium.interactive.play",
     "puzzle": "sensorium.puzzle.command",
     "continue": "sensorium.music.command",
+    "encode-sound": "sensorium.music.encode_sound",
+    "decode-sound": "sensorium.music.decode_sound",
 }
 PLANNING = {
     "runs": "sensorium.planning.runs",

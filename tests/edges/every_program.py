@@ -22,6 +22,7 @@ from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.models.load import Loadable
+from sensorium.music.codec import MusicCodec
 from sensorium.music.mask_network import MaskNetwork
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.fusion import Fusion
@@ -71,12 +72,14 @@ SETTINGS: dict[str, Any] = {
             "test_fraction": 0.25,
         },
         "mask": {"width": 4, "layers": 1, "seconds": 1.0, "training": TRAINING},
+        "codec": {"width": 8, "layers": 1, "seconds": 0.5, "training": TRAINING},
     },
     "evaluations": {
         "puzzle_next": {"clips": 10, "examples": 100},
         "puzzle_common": {"moments": 10, "examples": 100},
         "puzzle_text": {"pages": 4, "page_bytes": 300, "damaged": 100},
         "music_transfer": {"pairs": 2, "seconds": 1.0},
+        "sound_coding": {"songs": 2, "seconds": 1.0},
     },
 }  # fmt: skip
 MADE_BY = {  # where each artifact lies -> the program that makes it, with its first argument
@@ -102,6 +105,7 @@ MADE_BY = {  # where each artifact lies -> the program that makes it, with its f
     "puzzle/next": "train-puzzle-next",
     "music/songs": "collect-songs",
     "music/mask": "train-mask",
+    "music/codec": "train-codec",
 }
 INPUTS = {  # of the programs that are no evaluations: option -> where its manifest lies
     "train-encoder": {"data": "data"},
@@ -121,6 +125,7 @@ INPUTS = {  # of the programs that are no evaluations: option -> where its manif
         "data": "data", "sound": "puzzle/sound", "sight": "puzzle/sight", "text": "puzzle/text",
     },
     "train-mask": {"songs": "music/songs"},
+    "train-codec": {"songs": "music/songs"},
     "encode-latents": {"data": "data", "tokenizer": "tokenizers/video"},
     "index": {"like": "data"},
     "curves": {"manifests": "encoders/vision"},
@@ -128,6 +133,8 @@ INPUTS = {  # of the programs that are no evaluations: option -> where its manif
     "play": {"data": "data", "latents": "latents/video", "tokenizer": "tokenizers/video", "dynamics": "dynamics"},
     "puzzle": {"model": "puzzle/text"},
     "continue": {"model": "music/mask"},
+    "encode-sound": {"model": "music/codec"},
+    "decode-sound": {"model": "music/codec"},
 }  # fmt: skip
 
 
@@ -146,6 +153,7 @@ MODELS: dict[str, type[Loadable]] = {
     "puzzle/joint": CommonSpace,
     "puzzle/next": NextGrid,
     "music/mask": MaskNetwork,
+    "music/codec": MusicCodec,
 }
 OPTIONAL = {name: {"sound": "latents/audio"} for name in ("train-dynamics", "train-clone", "train-agent")}
 
@@ -231,6 +239,11 @@ class World:
             return self.with_options(
                 [name, *self.songs()], {**options, "output": str(output.with_suffix(".wav")), **instead}
             )
+        if name == "encode-sound":
+            return self.with_options([name, self.songs()[0]], {**options, "output": str(output), **instead})
+        if name == "decode-sound":
+            options["output"] = str(output.with_suffix(".wav"))
+            return self.with_options([name, self.codes()], {**options, **instead})
         if name in ("summary", "study-tables", "curves"):
             return self._of_results(name, output, instead)
         if name in ("dream", "play"):
@@ -297,6 +310,7 @@ class World:
             "train-puzzle-next": config.puzzle.next,
             "collect-songs": config.music.songs,
             "train-mask": config.music.mask,
+            "train-codec": config.music.codec,
             "study": config.studies.forgetting,
         }
         return sections[name] if name in sections else getattr(config.evaluations, name.replace("-", "_"))
@@ -307,6 +321,13 @@ class World:
         for number, path in enumerate(paths):
             soundfile.write(path, np.random.default_rng(number).normal(0, 0.1, 12_000), 8000)
         return list(map(str, paths))
+
+    def codes(self) -> str:
+        """A file of codes, of one of the sounds."""
+        path = self.folder / "sound.codes"
+        if not path.exists():
+            assert code_of(*self.argv("encode-sound", path)) == 0
+        return str(path)
 
     def result(self) -> Path:
         """The result of an evaluation."""

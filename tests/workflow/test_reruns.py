@@ -77,6 +77,8 @@ SECTIONS = {
     "evaluations={puzzle_text: {seed: 1}}": {},
     "music={mask: {training: {seed: 3}}}": {},
     "evaluations={music_transfer: {seed: 1}}": {},
+    "music={codec: {training: {seed: 3}}}": {},
+    "evaluations={sound_coding: {seed: 1}}": {},
     "lines={generative: false}": {"curves": 1, **END},
     "lines={representation: false}": {"drift": 1, "curves": 1, **END},  # then the tokenizer looks at long dreams
 }

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from sensorium.config import Depth, PlainTraining, Section, Training, Width, WorldSettings
 from sensorium.config.splits import split_counts
+from sensorium.music.codec_config import CodecConfig, SoundCodingConfig
 from sensorium.music.soundfont_config import HeardSongsConfig, UnseenSongsConfig, check_apart
 
 RATE = 24_000  # samples a second of all songs
@@ -80,6 +81,7 @@ class MusicConfig(Section):
 
     songs: SongsConfig = SongsConfig()
     mask: MaskConfig = MaskConfig()
+    codec: CodecConfig = CodecConfig()
 
 
 class MusicTransferConfig(Section):
@@ -94,6 +96,7 @@ class MusicEvaluations(Section):
     """How music is judged."""
 
     music_transfer: MusicTransferConfig = MusicTransferConfig()
+    sound_coding: SoundCodingConfig = SoundCodingConfig()
 
 
 class MusicSettings(WorldSettings):
@@ -110,19 +113,27 @@ class MusicSettings(WorldSettings):
 
     def evaluations_on(self) -> list[str]:
         """Names of the evaluations that run."""
-        return [*super().evaluations_on(), *(["music_transfer"] if self.lines.music else [])]
+        own = ["music_transfer"] if self.lines.music else []
+        if self.lines.codec and self.music.codec.quantiser.codes:  # without codes there are no bits to judge by
+            own.append("sound_coding")
+        return [*super().evaluations_on(), *own]
 
     def test_recordings(self) -> dict[str, int]:
         """Test recordings that each evaluation needs: of music none, for it has songs of its own."""
-        return {name: count for name, count in super().test_recordings().items() if name != "music_transfer"}
+        own = MusicEvaluations.model_fields
+        return {name: count for name, count in super().test_recordings().items() if name not in own}
 
     def trained(self) -> list[str]:
         """Folders of the models that this line trains, below results/."""
-        return [*super().trained(), *(["music/mask"] if self.lines.music else [])]
+        own = ["music/mask", *(["music/codec"] if self.lines.codec else [])] if self.lines.music else []
+        return [*super().trained(), *own]
 
     @model_validator(mode="after")
     def _windows_fit_songs(self) -> MusicSettings:
-        wanted = {"music.mask": self.music.mask, "evaluations.music_transfer": self.evaluations.music_transfer}
+        judged = self.evaluations
+        wanted = {"music.mask": self.music.mask, "evaluations.music_transfer": judged.music_transfer}
+        if self.lines.codec:
+            wanted |= {"music.codec": self.music.codec, "evaluations.sound_coding": judged.sound_coding}
         for key, section in wanted.items() if self.lines.music else ():
             if section.seconds > self.music.songs.seconds:  # type: ignore[attr-defined]
                 raise ValueError(

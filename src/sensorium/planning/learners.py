@@ -25,6 +25,8 @@ from sensorium.generation.dynamics_learner import DynamicsLearner
 from sensorium.generation.sizes import frame_tokens
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.generation.video_tokenizer_learner import TokenizerLearner
+from sensorium.music.codec import MusicCodec
+from sensorium.music.codec_learner import CodecLearner
 from sensorium.music.config import RATE
 from sensorium.music.mask_learner import MaskLearner
 from sensorium.music.mask_network import MaskNetwork
@@ -53,6 +55,7 @@ def stage(settings: Config, folder: str) -> Stage:
         "clone": _clone,
         "agent": _agent,
         "music/mask": _music_mask,
+        "music/codec": _music_codec,
         **PUZZLE_STAGES,
     }
     made = makers[folder](settings)
@@ -179,6 +182,17 @@ def _music_mask(settings: Config) -> Stage:
     learner = MaskLearner(MaskNetwork(config, {"rate": RATE}), config.gain)
 
     def run(rows: int) -> object:  # with its loss, whose spectra take more than the network
+        stems = torch.empty(rows, 4, round(RATE * config.seconds), dtype=torch.int16)
+        return learner({"stems": stems}, Draw(0, 0, 0, rows, rows, stems.device))
+
+    return Stage(learner, run)
+
+
+def _music_codec(settings: Config) -> Stage:
+    config = settings.music.codec
+    learner = CodecLearner(MusicCodec(config, {"rate": config.preset.rate}), config)
+
+    def run(rows: int) -> object:  # with its losses, whose spectra take more than the network
         stems = torch.empty(rows, 4, round(RATE * config.seconds), dtype=torch.int16)
         return learner({"stems": stems}, Draw(0, 0, 0, rows, rows, stems.device))
 

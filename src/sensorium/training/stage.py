@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
+from torch import Tensor
 
 from sensorium.artifacts import atomic_path, digest, fingerprint, read_json, write_json, write_manifest
 from sensorium.config import Section, Training, canonical_json
@@ -23,12 +24,12 @@ from sensorium.training.distributed import Ranks
 from sensorium.training.execution import Execution
 from sensorium.training.health import Verdict
 from sensorium.training.interrupt import Interrupt
-from sensorium.training.learner import Learner
+from sensorium.training.learner import Learner, is_rival
 from sensorium.training.lock import sole_owner
 from sensorium.training.trainer import Trainer
 from sensorium.training.validation import VALIDATION_ROWS
 
-MODEL = "model.safetensors"
+MODEL, CRITIC = "model.safetensors", "critic.safetensors"
 
 
 def train_stage(
@@ -44,7 +45,8 @@ def train_stage(
 ) -> None:
     """Train a model and write `output`/model.safetensors and manifest.json; resume a run that was stopped.
 
-    With `execution.replay` a step is repeated instead, and nothing is trained or exported.
+    The rivals of a learner that has any go into `output`/critic.safetensors. With `execution.replay` a step is
+    repeated instead, and nothing is trained or exported.
 
     Args:
         stage: kind of the artifact, for example "encoder_vision".
@@ -153,17 +155,31 @@ def _details(shapes: Mapping[str, Any], folder: Path, verdict: Verdict) -> dict[
 
 
 def _export(learner: Learner, exported: AbstractContextManager[None], output: Path, **manifest: Any) -> None:
-    """Write the model, and then the manifest that names it; report what the last validation measured."""
-    with exported, writing(output / MODEL), atomic_path(output / MODEL) as temporary:
-        weights = learner.model.state_dict()
-        save_file({name: tensor.detach().cpu().contiguous().clone() for name, tensor in weights.items()}, temporary)
+    """Write the model and the critic, if there is one, and then the manifest that names them.
+
+    Reports what the last validation measured.
+    """
+    files = {"model": output / MODEL}
+    with exported:
+        _write(files["model"], learner.model.state_dict())
+    critic = {name: tensor for name, tensor in learner.state_dict().items() if is_rival(name, learner)}
+    if critic:
+        files["critic"] = output / CRITIC
+        _write(files["critic"], critic)
+    else:
+        (output / CRITIC).unlink(missing_ok=True)  # of settings that had one
     with writing(output):
-        write_manifest(output, files={"model": output / MODEL}, **manifest)
+        write_manifest(output, files=files, **manifest)
     found = ", ".join(
         f"{name} {value:.3g}" for name, value in manifest["details"]["metrics"].items() if value is not None
     )
     steps = manifest["details"]["steps"]
     say(f"{output / MODEL}: {f'trained for {steps} steps' if steps else 'fitted'}; {found}")
+
+
+def _write(path: Path, weights: Mapping[str, Tensor]) -> None:
+    with writing(path), atomic_path(path) as temporary:
+        save_file({name: tensor.detach().cpu().contiguous().clone() for name, tensor in weights.items()}, temporary)
 
 
 def _digest(path: Path) -> str:

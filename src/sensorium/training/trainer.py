@@ -28,7 +28,7 @@ from sensorium.training.execution import Execution
 from sensorium.training.gradients import Gradients
 from sensorium.training.health import RunState, Skips, Verdict
 from sensorium.training.interrupt import Interrupt, StoppedEarly, ignore_signals
-from sensorium.training.learner import Batch, Learner, Metrics
+from sensorium.training.learner import Batch, Learner, Metrics, check_rivals
 from sensorium.training.metrics import Pace, RunLog
 from sensorium.training.optimiser import Optimiser
 from sensorium.training.pulse import note_exit
@@ -69,6 +69,7 @@ class Trainer:
             raise ConfigurationError(
                 f"training.batch is {training.batch}: {ranks.count} ranks need at least a row each"
             )
+        check_rivals(learner)
         self.learner = learner.to(ranks.device)
         self._training, self._windows = training, windows
         self._folder, self._execution, self._ranks = folder, execution, ranks
@@ -196,10 +197,10 @@ class Trainer:
         self.learner.train()
         self._optimiser.clear()
         part, metrics = self._gradients.compute(batch, draw)
-        loss, norm = self._ranks.sum(part), self._optimiser.norm()
-        rate = 0.0
-        if bool(torch.isfinite(loss.float() + norm.float())):
-            rate = self._update(step, norm)
+        loss, norms = self._ranks.sum(part), self._optimiser.norms()
+        rates = [0.0] * len(norms)
+        if bool(torch.isfinite(loss.float() + norms.float().sum())):  # else no player moves
+            rates = self._update(step, norms)
             self._report_observed(metrics)
             self._skips.passed()
         else:
@@ -207,22 +208,24 @@ class Trainer:
         if not measured:
             return {}
         values = {f"train/{name}": float(self._ranks.sum(value)) for name, value in metrics.items()}
-        values |= {"train/loss": float(loss), "train/gradient_norm": float(norm), "train/learning_rate": rate}
+        values["train/loss"] = float(loss)
+        for player, norm, rate in zip(("", "critic_"), norms.tolist(), rates, strict=False):  # most have no critic
+            values |= {f"train/{player}gradient_norm": norm, f"train/{player}learning_rate": rate}
         values["health/skipped_steps"] = self._skips.total
         if self._device.type == "cuda":
             values["perf/memory_gb"] = torch.cuda.max_memory_allocated(self._device) / 1e9
         return values
 
-    def _update(self, step: int, norm: Tensor) -> float:
-        """Make the optimiser's step; return its learning rate. The first one takes the memory of all moments."""
+    def _update(self, step: int, norms: Tensor) -> list[float]:
+        """Make the optimiser's step; return the players' rates. The first one takes the memory of all moments."""
         self._whole = None
-        rate = attempt(partial(self._optimiser.update, step, norm))
-        if rate is None:  # no smaller micro-batch helps: nothing of it is left in memory now
+        rates = attempt(partial(self._optimiser.update, step, norms))
+        if rates is None:  # no smaller micro-batch helps: nothing of it is left in memory now
             raise ConfigurationError(
                 "--device: out of memory in the optimiser's step, which holds weights, gradients and moments; use a "
                 "device with more memory, or a smaller model (width, dim, layers)"
             )
-        return rate
+        return rates
 
     def _skip(self, done: int, where: str) -> None:
         """Count a step that was not finite, and keep what is needed to repeat it."""

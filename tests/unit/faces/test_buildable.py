@@ -29,6 +29,7 @@ from sensorium.generation.conditioning import Conditioning
 from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.models import spectrogram
+from sensorium.music.codec import MusicCodec
 from sensorium.music.config import RATE
 from sensorium.music.mask_network import MaskNetwork
 from sensorium.music.spectrum import BINS
@@ -167,6 +168,10 @@ def build_music(config: Config, sound: dict[str, int]) -> None:
     """The mask of drums; one pass."""
     spectra = torch.empty(ROWS, BINS, 3, dtype=torch.complex64)
     assert MaskNetwork(config.music.mask, {"rate": RATE})(spectra).shape == spectra.shape
+    if config.lines.codec:
+        codec = MusicCodec(config.music.codec, {"rate": config.music.codec.preset.rate})
+        sounds = torch.empty(ROWS, 3 * codec.hop + 1)
+        assert codec(sounds)[0].shape == sounds.shape
 
 
 # What builds the models of a line -> the sections that they are made of.

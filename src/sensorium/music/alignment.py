@@ -44,6 +44,11 @@ class Placed:
         """From the start to the end, at its speed."""
         return length_of(self.song.samples - self.start, self.speed)
 
+    @property
+    def tempo(self) -> float:
+        """Beats a minute, at its speed."""
+        return self.beats.tempo * self.speed
+
     def blocks(self, channels: int, samples: int) -> Iterator[np.ndarray]:
         """Its first samples as they are used, float32 [channels, n] at a time.
 

@@ -115,7 +115,7 @@ def _written(config: SongsConfig) -> Iterator[Unseen]:
     for path in [path for folder in config.unseen.midi for path in listed(Path(folder))]:
         for title, song in read_songs(path):
             rng = np.random.default_rng(stable_seed(config.seed, "people", title))
-            reason = "not readable" if isinstance(song, MidiError) else _unusable(song)
+            reason = "not readable" if isinstance(song, MidiError) else unusable(song)
             bars = [] if reason or isinstance(song, MidiError) else full_bars(song.notes, config.bars)
             if not bars:
                 reason = reason or f"no {config.bars} bars with drums and harmony"
@@ -133,7 +133,7 @@ def _written(config: SongsConfig) -> Iterator[Unseen]:
             )
 
 
-def _unusable(song: MidiSong) -> str | None:
+def unusable(song: MidiSong) -> str | None:
     """Why a song cannot be laid on another: its bars are not of four beats."""
     others = sorted(f"{top}/{bottom}" for top, bottom in song.meters if 4 * top != BEATS * bottom)
     return "not in 4/4" if others else None

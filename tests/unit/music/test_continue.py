@@ -22,9 +22,11 @@ from sensorium.music.beats import Beats
 from sensorium.music.config import RATE as MODEL_RATE
 from sensorium.music.config import MaskConfig
 from sensorium.music.mask_network import MaskNetwork
+from sensorium.music.midi import DRUM_CHANNEL, read_midi
 from sensorium.music.sound_files import RATE, SoundFile, SoundFileError
 from sensorium.music.spectrum import analyse, synthesise
 from sensorium.music.streaming import LEVEL, Separation
+from sensorium.music.strokes import KINDS, StrokeListener
 
 
 @pytest.fixture(scope="module")
@@ -296,6 +298,43 @@ def test_too_little_after_the_first_bar_is_refused(
     beats = ("--beats-a", "120@2", "--beats-b", "120@0")
     assert run(tmp_path / "late.wav", tmp_path / "good.wav", "-o", tmp_path / "o.wav", "--model", model, *beats) == 65
     assert "late.wav: 0.90 seconds are left after its first bar begins" in capsys.readouterr().err
+
+
+def test_the_drums_are_written_as_midi(model: Path, tmp_path: Path) -> None:
+    """At the tempo of the result, and where they are heard; an ending that is none of MIDI's is refused."""
+    for name, seed in (("a", 0), ("b", 1)):
+        soundfile.write(tmp_path / f"{name}.wav", noise(4.2, seed=seed), RATE)
+    songs = (tmp_path / "a.wav", tmp_path / "b.wav")
+    out, midi, stems = tmp_path / "out.wav", tmp_path / "deep" / "drums.MID", tmp_path / "stems"
+    assert run(*songs, "-o", out, "--midi", midi, "--stems", stems, "--model", model, *BEATS) == 0
+    content = midi.read_bytes()
+    assert b"\xff\x51\x03" + (500_000).to_bytes(3, "big") in content
+    notes = read_midi(content).notes
+    assert {note.channel for note in notes} == {DRUM_CHANNEL}
+    hats = [note.start for note in notes if note.pitch == KINDS["hat"].key]
+    assert hats == pytest.approx([float(beat) for beat in range(9)][-len(hats) :], abs=0.05)
+    assert len(hats) >= 8  # the first one begins with the sound
+    listener = StrokeListener()
+    listener.add(soundfile.read(stems / "drums_a.wav", dtype="float32", always_2d=True)[0].T)
+    assert [note.start / 2 for note in notes] == pytest.approx([s.seconds for s in listener.strokes()], abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("midi", "code", "message"),
+    [
+        ("drums.wav", 78, "drums.wav: a MIDI file; give it the ending .mid or .midi"),
+        ("b.wav/d.mid", 74, "d.mid: cannot"),
+    ],
+)
+def test_midi_files_that_cannot_be_written_are_named(
+    midi: str, code: int, message: str, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a", "b"):
+        soundfile.write(tmp_path / f"{name}.wav", noise(1.2), RATE)
+    argv = [tmp_path / "a.wav", tmp_path / "b.wav", "-o", tmp_path / "out.wav", "--model", model, *BEATS]
+    assert run(*argv, "--midi", tmp_path / midi) == code
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out.wav").exists()
 
 
 def test_a_file_that_changes_is_noticed(tmp_path: Path) -> None:

@@ -70,6 +70,12 @@ def begin_of(features: BeatFeatures) -> float:
     return float(np.argmax(power > QUIET * power.mean())) / FRAMES
 
 
+def end_of(features: BeatFeatures) -> float:
+    """Seconds until the end of the last sound."""
+    power = features.bands.sum(1)
+    return float(len(power) - np.argmax(power[::-1] > QUIET * power.mean())) / FRAMES
+
+
 def rises_of(bands: np.ndarray) -> np.ndarray:
     """How far each band rises from frame to frame, [n, bands]."""
     loud = np.log10(bands / max(float(bands.mean()), 1e-20) + FLOOR)

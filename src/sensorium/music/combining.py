@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +13,14 @@ import soundfile
 
 from sensorium.artifacts import atomic_path
 from sensorium.music.alignment import Placed
+from sensorium.music.continuation import PIECE, padded, played_on, together
 from sensorium.music.mask_network import MaskNetwork
 from sensorium.music.midi import MOST_BEATS
 from sensorium.music.midi_writing import stored_tempo, write_midi
 from sensorium.music.sound_files import LONGEST, RATE, SHORTEST, SoundFileError
 from sensorium.music.streaming import Separation
 from sensorium.music.strokes import StrokeListener, as_notes
-from sensorium.music.table import STEMS, Measure, described, record
+from sensorium.music.table import STEMS, Measure, bars_record, described, record
 from sensorium.progress import say, track
 
 Hears = Callable[[np.ndarray], None]  # is given a sound piece by piece, [channels, n]
@@ -33,11 +34,13 @@ class Wanted:
         output: a .wav file.
         stems: a folder for the stems of both songs.
         midi: a MIDI file of the drums.
+        bars: how many go on beyond the end.
     """
 
     output: Path
     stems: Path | None = None
     midi: Path | None = None
+    bars: int = 0
 
 
 def combine(network: MaskNetwork, placed: list[Placed], wanted: Wanted) -> dict[str, Any]:
@@ -51,13 +54,16 @@ def combine(network: MaskNetwork, placed: list[Placed], wanted: Wanted) -> dict[
         StorageError: if something cannot be written.
     """
     say("\n".join(described(each) for each in placed))
-    channels, samples = max(min(each.song.channels, 2) for each in placed), min(each.samples for each in placed)
+    channels = max(min(each.song.channels, 2) for each in placed)
+    songs, samples = played_on(placed, wanted.bars) if wanted.bars else (None, min(each.samples for each in placed))
     _check_length(placed, samples, wanted)
-    separations = [Separation(network, each.song.level) for each in placed]
     streams = [
-        each.drums(part.blocks(channels, samples), samples) for each, part in zip(separations, placed, strict=True)
+        _separated(network, part, channels, song.samples if song else samples)
+        for part, song in zip(placed, songs or (None, None), strict=True)
     ]
-    pieces = track(zip(*streams, strict=True), "pieces", separations[0].pieces(samples))
+    if songs:
+        streams = [song.play(stream) for song, stream in zip(songs, streams, strict=True)]
+    pieces = track(together(streams), "pieces", -(-samples // PIECE))
     measures, drums = {name: Measure() for name in ("output", *STEMS)}, StrokeListener()
     hears: dict[str, list[Hears]] = {name: [measure.add] for name, measure in measures.items()}
     with ExitStack() as files:
@@ -68,7 +74,7 @@ def combine(network: MaskNetwork, placed: list[Placed], wanted: Wanted) -> dict[
         written |= {name: wanted.stems / f"{name}.wav" for name in STEMS} if wanted.stems else {}
         for name, path in written.items():
             hears[name].append(_wave(files, path, channels))
-        for (first, drums_a), (second, drums_b) in pieces:
+        for (first, drums_a), (second, drums_b) in pieces:  # mixture and drums of both songs
             parts = dict(zip(STEMS, (drums_a, first - drums_a, drums_b, second - drums_b), strict=True))
             parts["output"] = drums_a + parts["harmony_b"]
             for name, part in parts.items():
@@ -77,13 +83,20 @@ def combine(network: MaskNetwork, placed: list[Placed], wanted: Wanted) -> dict[
         if midi:
             tempo = stored_tempo(placed[0].tempo)
             midi.write_bytes(write_midi(as_notes(drums.strokes(), tempo), tempo, f"drums of {placed[0].song.path}"))
-    return {
+    table = {
         "songs": [record(each) for each in placed],
         "rate": RATE,
         "channels": channels,
         "seconds": samples / RATE,
         "sounds": {name: measure.record() for name, measure in measures.items()},
     }
+    return table | ({"bars": bars_record(songs, wanted.bars)} if songs else {})
+
+
+def _separated(network: MaskNetwork, placed: Placed, channels: int, samples: int) -> Iterator[np.ndarray]:
+    """A song and its drums in pieces, [2, channels, n]."""
+    blocks = padded(placed.blocks(channels, min(samples, placed.samples)), channels, samples)
+    return map(np.stack, Separation(network, placed.song.level).drums(blocks, samples))
 
 
 def _wave(files: ExitStack, path: Path, channels: int) -> Hears:

@@ -2,10 +2,12 @@
 
     sensorium continue A.mp3 B.flac -o OUT.wav
     sensorium continue A.mp3 B.flac -o OUT.wav --tempo b --stems FOLDER --json TABLE.json
+    sensorium continue A.mp3 B.flac -o OUT.wav --bars 8 --midi DRUMS.mid
 
 A and B are files of any kind that FFmpeg decodes. Their tempi and their bars, of four beats each, are estimated; B is
 played at the tempo of A, at its own pitch, and the bars are laid on each other. The result lasts as long as the shorter
-one. Everything is written at 48 kHz as floats, nothing is rescaled, and the stems of a song add up to it.
+one, or goes on for some bars after its last whole one. Everything is written at 48 kHz as floats, nothing is rescaled,
+and the stems of a song add up to it.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from sensorium.training.execution import Execution, add_arguments
 
 RANGE = f"between {TEMPI[0]:.0f} and {TEMPI[1]:.0f}"
 MIDI = (".mid", ".midi")
+MOST_BARS = 1000
 DEFAULT_MODEL = Path("results/music/mask") / MANIFEST
 
 
@@ -49,6 +52,9 @@ def main(argv: list[str]) -> None:
             help=f"tempo of {name.upper()}, and when one of its bars begins, instead of an estimate",
         )
     parser.add_argument("--stems", type=Path, metavar="FOLDER", help=f"also write {', '.join(STEMS)} there")
+    parser.add_argument(
+        "--bars", type=_count, default=0, metavar="N", help="go on for so many bars after the last whole one"
+    )
     parser.add_argument("--midi", type=Path, metavar="FILE", help="also write the drums there as a MIDI file")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the table there")
     parser.add_argument(
@@ -66,7 +72,7 @@ def main(argv: list[str]) -> None:
         said or beats_of(song, option)
         for song, said, option in zip(songs, (args.beats_a, args.beats_b), ("--beats-a", "--beats-b"), strict=True)
     ]
-    table = combine(network, aligned(songs, beats, args.tempo), Wanted(args.output, args.stems, args.midi))
+    table = combine(network, aligned(songs, beats, args.tempo), Wanted(args.output, args.stems, args.midi, args.bars))
     if args.json:
         write_json(args.json, table)
     say(shown(table))
@@ -78,6 +84,13 @@ def _tempo(text: str) -> str | float:
         return text if text in ("a", "b") else said_beats(f"{text}@0").tempo
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r}: say a, b or beats a minute, {RANGE}") from None
+
+
+def _count(text: str) -> int:
+    """An argument: bars."""
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= MOST_BARS:
+        raise argparse.ArgumentTypeError(f"{text!r}: say how many bars go on, 1 to {MOST_BARS}; without it none do")
+    return int(text)
 
 
 def _beats(text: str) -> Beats:

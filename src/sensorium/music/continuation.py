@@ -6,20 +6,20 @@ A song that lasts longer than the other one goes on with its own next bars first
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from sensorium.music.alignment import Placed
+from sensorium.music.config import BEATS
 from sensorium.music.next_bars import FADE, bars_as_heard, joined, next_bars, resemblance
-from sensorium.music.sound_files import RATE
+from sensorium.music.sound_files import RATE, SoundFileError
 
 HELD = 32  # bars that are remembered, and may come again
 LACKING = 0.05  # seconds that a last bar may lack
 FEWEST = 2  # bars of which others can be made
 PIECE = 2 * RATE  # samples
-
-Features = Callable[[tuple[np.ndarray, np.ndarray]], np.ndarray]  # picks drums or harmony of what was heard
 
 
 @dataclass
@@ -59,13 +59,13 @@ class Continuation:
         for piece in pieces:
             heard += piece.shape[-1]
             waiting.append(piece)
-            while heard - sum(each.shape[-1] for each in waiting) + waiting[0].shape[-1] <= begin:
+            while waiting and heard - sum(each.shape[-1] for each in waiting) + waiting[0].shape[-1] <= begin:
                 waiting.popleft()
             ready = min(heard, self.samples - FADE) - given  # the last ones fade
             if ready > 0:
                 yield piece[..., piece.shape[-1] - (heard - given) :][..., :ready]
                 given += ready
-        held = np.concatenate(waiting, -1)[..., begin - heard :] if begin < heard else waiting[-1]
+        held = np.concatenate(waiting, -1)[..., begin - heard :]
         self.picked = [first + number for number in self._chosen(held)]
         more = joined(held, self.bar, [number - first for number in self.picked], first)
         for start in range(0, more.shape[-1], PIECE):
@@ -76,6 +76,25 @@ class Continuation:
         mixture, drums = held.mean(1)
         heard = bars_as_heard(drums if self.drums else mixture - drums, self.bar)
         return next_bars(resemblance(heard[0 if self.drums else 1]), self.total - self.own)
+
+
+def played_on(placed: Sequence[Placed], bars: int) -> tuple[list[Continuation], int]:
+    """How both songs are played until so many bars after the last whole bar of the shorter one; samples in all.
+
+    Raises:
+        SoundFileError: if it has too few.
+    """
+    bar = 60 * BEATS * RATE / placed[0].tempo
+    whole = [int((each.sounding + LACKING * RATE) // bar) for each in placed]
+    if min(whole) < FEWEST:
+        shorter = placed[whole.index(min(whole))].song
+        raise SoundFileError(
+            f"{shorter.path}: {min(whole)} whole bars of {bar / RATE:.2f} seconds; --bars needs {FEWEST} of which "
+            "others can be made, use a longer song"
+        )
+    total = min(whole) + bars
+    songs = [Continuation(bar, min(own, total), total, drums) for own, drums in zip(whole, (True, False), strict=True)]
+    return songs, round(total * bar)
 
 
 def padded(blocks: Iterator[np.ndarray], channels: int, samples: int) -> Iterator[np.ndarray]:

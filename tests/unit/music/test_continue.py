@@ -6,75 +6,27 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 import soundfile
 import torch
-from safetensors.torch import save_file
+from toy_continue import BEATS, encode, fresh_mask, noise, run
 from toy_music import MASK
 
-from sensorium.artifacts import write_manifest
-from sensorium.cli import main
-from sensorium.config import canonical_json
 from sensorium.music.alignment import aligned
 from sensorium.music.beats import Beats
 from sensorium.music.config import RATE as MODEL_RATE
 from sensorium.music.config import MaskConfig
 from sensorium.music.mask_network import MaskNetwork
-from sensorium.music.midi import DRUM_CHANNEL, read_midi
 from sensorium.music.sound_files import RATE, SoundFile, SoundFileError
 from sensorium.music.spectrum import analyse, synthesise
 from sensorium.music.streaming import LEVEL, Separation
-from sensorium.music.strokes import KINDS, StrokeListener
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Manifest of a mask with fresh weights."""
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("mask") / "model.safetensors"
-    save_file(MaskNetwork(MASK, {"rate": MODEL_RATE}).state_dict(), path)
-    section = canonical_json(MASK)
-    details = {"shapes": {"rate": MODEL_RATE}}
-    write_manifest(
-        path.parent, kind="music_mask", section_json=section, inputs={}, files={"model": path}, details=details
-    )
-    return path.parent / "manifest.json"
-
-
-BEATS = ("--beats-a", "120@0", "--beats-b", "120@0")  # of the sounds below, which are too short to find theirs
-
-
-def noise(seconds: float, rate: int = RATE, channels: int = 2, seed: int = 0) -> np.ndarray:
-    """Sound [n, channels]: noise that comes and goes, with a tone."""
-    time = np.arange(round(seconds * rate)) / rate
-    loud = 0.05 + 0.2 * (time % 0.5 < 0.1)
-    waves = np.random.default_rng(seed).standard_normal((len(time), channels)) * loud[:, None] * 0.3
-    return np.asarray(waves + 0.1 * np.sin(2 * np.pi * 330 * time)[:, None], np.float32)
-
-
-def encode(path: Path, codec: str, wave: np.ndarray, rate: int) -> Path:
-    """Write a sound [n, channels] by a codec of FFmpeg."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=rate, layout="stereo" if wave.shape[1] == 2 else "mono")
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(wave.T), "fltp", stream.layout.name)
-        frame.sample_rate = rate
-        resampler = av.AudioResampler(
-            stream.format.name, stream.layout.name, rate, frame_size=stream.frame_size or None
-        )
-        for piece in [*resampler.resample(frame), *resampler.resample(None)]:
-            container.mux(stream.encode(piece))
-        container.mux(stream.encode(None))
-    return path
-
-
-def run(*argv: object) -> int:
-    """Exit code of the command."""
-    with pytest.raises(SystemExit) as leaving:
-        main(["continue", *map(str, argv), "--device", "cpu", "--threads", "1"])
-    return int(leaving.value.code or 0)
+    return fresh_mask(tmp_path_factory.mktemp("mask"))
 
 
 # Piece by piece ------------------------------------------------------------------------------------------------------
@@ -298,43 +250,6 @@ def test_too_little_after_the_first_bar_is_refused(
     beats = ("--beats-a", "120@2", "--beats-b", "120@0")
     assert run(tmp_path / "late.wav", tmp_path / "good.wav", "-o", tmp_path / "o.wav", "--model", model, *beats) == 65
     assert "late.wav: 0.90 seconds are left after its first bar begins" in capsys.readouterr().err
-
-
-def test_the_drums_are_written_as_midi(model: Path, tmp_path: Path) -> None:
-    """At the tempo of the result, and where they are heard; an ending that is none of MIDI's is refused."""
-    for name, seed in (("a", 0), ("b", 1)):
-        soundfile.write(tmp_path / f"{name}.wav", noise(4.2, seed=seed), RATE)
-    songs = (tmp_path / "a.wav", tmp_path / "b.wav")
-    out, midi, stems = tmp_path / "out.wav", tmp_path / "deep" / "drums.MID", tmp_path / "stems"
-    assert run(*songs, "-o", out, "--midi", midi, "--stems", stems, "--model", model, *BEATS) == 0
-    content = midi.read_bytes()
-    assert b"\xff\x51\x03" + (500_000).to_bytes(3, "big") in content
-    notes = read_midi(content).notes
-    assert {note.channel for note in notes} == {DRUM_CHANNEL}
-    hats = [note.start for note in notes if note.pitch == KINDS["hat"].key]
-    assert hats == pytest.approx([float(beat) for beat in range(9)][-len(hats) :], abs=0.05)
-    assert len(hats) >= 8  # the first one begins with the sound
-    listener = StrokeListener()
-    listener.add(soundfile.read(stems / "drums_a.wav", dtype="float32", always_2d=True)[0].T)
-    assert [note.start / 2 for note in notes] == pytest.approx([s.seconds for s in listener.strokes()], abs=1e-3)
-
-
-@pytest.mark.parametrize(
-    ("midi", "code", "message"),
-    [
-        ("drums.wav", 78, "drums.wav: a MIDI file; give it the ending .mid or .midi"),
-        ("b.wav/d.mid", 74, "d.mid: cannot"),
-    ],
-)
-def test_midi_files_that_cannot_be_written_are_named(
-    midi: str, code: int, message: str, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for name in ("a", "b"):
-        soundfile.write(tmp_path / f"{name}.wav", noise(1.2), RATE)
-    argv = [tmp_path / "a.wav", tmp_path / "b.wav", "-o", tmp_path / "out.wav", "--model", model, *BEATS]
-    assert run(*argv, "--midi", tmp_path / midi) == code
-    assert message in capsys.readouterr().err
-    assert not (tmp_path / "out.wav").exists()
 
 
 def test_a_file_that_changes_is_noticed(tmp_path: Path) -> None:

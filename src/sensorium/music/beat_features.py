@@ -87,6 +87,11 @@ class Framed:
         self._found.append((spectra.T**self._power @ self._weights).numpy())
         self._held = self._held[count * self._hop :]
 
+    def taken(self) -> np.ndarray:
+        """Those since they were last taken, [frames, classes]."""
+        found, self._found = self.frames(), []
+        return found
+
     def frames(self) -> np.ndarray:
         """Of all that was added, [frames, classes]."""
         empty = np.zeros((0, self._weights.shape[1]), np.float32)

@@ -2,7 +2,7 @@
 
     sensorium continue A.mp3 B.flac -o OUT.wav
     sensorium continue A.mp3 B.flac -o OUT.wav --tempo b --stems FOLDER --json TABLE.json
-    sensorium continue A.mp3 B.flac -o OUT.wav --bars 8 --midi DRUMS.mid
+    sensorium continue A.mp3 B.flac -o OUT.wav --bars 8 --midi DRUMS.mid --page FOLDER
 
 A and B are files of any kind that FFmpeg decodes. Their tempi and their bars, of four beats each, are estimated; B is
 played at the tempo of A, at its own pitch, and the bars are laid on each other. The result lasts as long as the shorter
@@ -56,6 +56,7 @@ def main(argv: list[str]) -> None:
         "--bars", type=_count, default=0, metavar="N", help="go on for so many bars after the last whole one"
     )
     parser.add_argument("--midi", type=Path, metavar="FILE", help="also write the drums there as a MIDI file")
+    parser.add_argument("--page", type=Path, metavar="FOLDER", help="also write a page there, with all sounds")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the table there")
     parser.add_argument(
         "--model", type=Path, default=DEFAULT_MODEL, metavar="MANIFEST", help="of the trained mask (%(default)s)"
@@ -72,7 +73,8 @@ def main(argv: list[str]) -> None:
         said or beats_of(song, option)
         for song, said, option in zip(songs, (args.beats_a, args.beats_b), ("--beats-a", "--beats-b"), strict=True)
     ]
-    table = combine(network, aligned(songs, beats, args.tempo), Wanted(args.output, args.stems, args.midi, args.bars))
+    wanted = Wanted(args.output, args.stems, args.midi, args.bars, args.page)
+    table = combine(network, aligned(songs, beats, args.tempo), wanted)
     if args.json:
         write_json(args.json, table)
     say(shown(table))

@@ -30,6 +30,7 @@ class Continuation:
         bar: samples of a bar.
         own: whole bars that the song has, and that are used.
         total: bars that are wanted of it.
+        cut: bars at the beginning that are not whole, and never come again.
         drums: whether its drums are what is heard of it, or its harmony.
         picked: bars of the song that were chosen for those it lacks, from 0 on, once they are.
     """
@@ -37,6 +38,7 @@ class Continuation:
     bar: float
     own: int
     total: int
+    cut: int
     drums: bool
     picked: list[int] = field(default_factory=list)
 
@@ -54,7 +56,7 @@ class Continuation:
         if self.own == self.total:
             yield from pieces
             return
-        first = max(0, self.own - HELD)
+        first = max(self.cut, self.own - HELD)
         begin, given, heard, waiting = round(first * self.bar), 0, 0, deque[np.ndarray]()
         for piece in pieces:
             heard += piece.shape[-1]
@@ -86,15 +88,17 @@ def played_on(placed: Sequence[Placed], bars: int) -> tuple[list[Continuation], 
     """
     bar = 60 * BEATS * RATE / placed[0].tempo
     whole = [int((each.sounding + LACKING * RATE) // bar) for each in placed]
-    if min(whole) < FEWEST:
-        shorter = placed[whole.index(min(whole))].song
+    cut = [int(each.start < -LACKING * RATE) for each in placed]
+    usable = [own - lost for own, lost in zip(whole, cut, strict=True)]
+    if min(usable) < FEWEST:
+        shorter = placed[usable.index(min(usable))].song
         raise SoundFileError(
-            f"{shorter.path}: {min(whole)} whole bars of {bar / RATE:.2f} seconds; --bars needs {FEWEST} of which "
+            f"{shorter.path}: {min(usable)} whole bars of {bar / RATE:.2f} seconds; --bars needs {FEWEST} of which "
             "others can be made, use a longer song"
         )
     total = min(whole) + bars
-    songs = [Continuation(bar, min(own, total), total, drums) for own, drums in zip(whole, (True, False), strict=True)]
-    return songs, round(total * bar)
+    parts = zip(whole, cut, (True, False), strict=True)
+    return [Continuation(bar, min(own, total), total, lost, drums) for own, lost, drums in parts], round(total * bar)
 
 
 def padded(blocks: Iterator[np.ndarray], channels: int, samples: int) -> Iterator[np.ndarray]:

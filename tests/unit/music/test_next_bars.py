@@ -107,14 +107,14 @@ def test_a_song_is_played_and_goes_on_whatever_its_pieces() -> None:
     sound = np.random.default_rng(0).standard_normal((2, 2, round(own * bar))).astype(np.float32)
     whole = []
     for size in (10**9, 4000, 77_777):
-        song = Continuation(bar, own, total, drums=True)
+        song = Continuation(bar, own, total, 0, drums=True)
         whole.append(np.concatenate(list(song.play(pieces(sound, size))), -1))
         assert len(song.picked) == 4
     assert whole[0].shape == (2, 2, round(total * bar))
     assert np.array_equal(whole[0][..., : round(own * bar) - FADE], sound[..., :-FADE])
     assert np.array_equal(whole[0], whole[1])
     assert np.array_equal(whole[0], whole[2])
-    complete = Continuation(bar, own, own, drums=False)
+    complete = Continuation(bar, own, own, 0, drums=False)
     assert np.array_equal(np.concatenate(list(complete.play(pieces(sound, 5000))), -1), sound)
 
 
@@ -124,11 +124,22 @@ def test_only_the_last_bars_are_remembered() -> None:
     sound = np.zeros((2, 1, own * RATE), np.float32)
     sound[1, 0, :: RATE // 4] = 1
     sound[1, 0, : 6 * RATE] = 0
-    song = Continuation(bar, own, own + 4, drums=True)
+    song = Continuation(bar, own, own + 4, 0, drums=True)
     for _ in song.play(pieces(sound, 100_000)):
         pass
     assert min(song.picked) >= 6
     assert max(song.picked) < own
+
+
+def test_a_bar_that_is_cut_never_comes_again() -> None:
+    sound = np.random.default_rng(0).standard_normal((2, 1, 3 * RATE)).astype(np.float32)
+    song = Continuation(float(RATE), 3, 11, 1, drums=False)
+    played = np.concatenate(list(song.play(pieces(sound, 9999))), -1)
+    assert played.shape[-1] == 11 * RATE
+    assert set(song.picked) == {1, 2}
+    for place, number in enumerate(song.picked, start=3):
+        part = slice(0, RATE - FADE)
+        assert np.array_equal(played[..., place * RATE :][..., part], sound[..., number * RATE :][..., part])
 
 
 def test_sounds_are_laid_beside_each_other() -> None:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
+import re
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import soundfile
 from toy_continue import BEATS, fresh_mask, noise, run
 
+from sensorium.music import page
 from sensorium.music.midi import DRUM_CHANNEL, read_midi
 from sensorium.music.next_bars import FADE
 from sensorium.music.sound_files import RATE
 from sensorium.music.strokes import KINDS, StrokeListener
+from sensorium.music.table import STEMS
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +91,71 @@ def test_songs_go_on_beyond_the_end(model: Path, tmp_path: Path, capsys: pytest.
     assert "drums of A: 2 of its own, then bars" in printed
     assert "harmony of B: bars" in printed
     assert max(note.start for note in read_midi(midi.read_bytes()).notes) > 22
+
+
+def page_of(path: Path) -> tuple[str, list[np.ndarray]]:
+    """The text of a page, and the sounds in it, [channels, n]."""
+    text = path.read_text()
+    found = []
+    for encoded in re.findall(r'src="data:audio/mpeg;base64,([^"]+)"', text):
+        with av.open(io.BytesIO(base64.b64decode(encoded))) as container:
+            assert container.streams.audio[0].rate == RATE
+            found.append(np.concatenate([frame.to_ndarray() for frame in container.decode(audio=0)], 1))
+    return text, found
+
+
+def test_a_page_has_every_sound_and_names_no_other_place(model: Path, tmp_path: Path) -> None:
+    for name, seed in (("a", 0), ("b", 1)):
+        soundfile.write(tmp_path / f"{name}<i>.wav", noise(2.5, seed=seed), RATE, "FLOAT")
+    songs, stems = (tmp_path / "a<i>.wav", tmp_path / "b<i>.wav"), tmp_path / "stems"
+    argv = ["-o", tmp_path / "output.wav", "--stems", stems, "--page", tmp_path / "page", "--model", model, *BEATS]
+    assert run(*songs, *argv) == 0
+    text, sounds = page_of(tmp_path / "page" / "index.html")
+    files = [tmp_path / "output.wav", *songs, *(stems / f"{name}.wav" for name in STEMS)]
+    assert len(sounds) == len(files) == text.count("data:image/png;base64,")
+    waves = [soundfile.read(path, dtype="float32")[0].T for path in files]
+    for number, (wave, sound) in enumerate(zip(waves, sounds, strict=True)):
+        assert wave.shape[1] <= sound.shape[1] < wave.shape[1] + 5000
+        alike = [float(np.corrcoef(wave[0], sound[0, : wave.shape[1]])[0, 1]) for wave in waves]
+        assert int(np.argmax(alike)) == number
+        assert alike[number] > 0.9
+    assert "<i>" not in text
+    assert "a&lt;i&gt;.wav" in text
+    assert "nothing was rescaled" in text
+    assert not re.findall(r"https?:|//[a-z]", re.sub(r"base64,[^\"]+", "", text))
+    assert "default-src 'none'" in text
+
+
+def test_long_sounds_are_beside_the_page(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page, "INLINE", 100_000)
+    for name in ("a", "b"):
+        soundfile.write(tmp_path / f"{name}.wav", noise(1.5), RATE)
+    argv = ["-o", tmp_path / "o.wav", "--page", tmp_path / "page", "--model", model, *BEATS]
+    assert run(tmp_path / "a.wav", tmp_path / "b.wav", *argv) == 0
+    text, sounds = page_of(tmp_path / "page" / "index.html")
+    assert sounds == []
+    for name in page.TITLES:
+        assert f'src="{name}.mp3"' in text
+        assert (tmp_path / "page" / f"{name}.mp3").stat().st_size > 15_000
+    (tmp_path / "file").write_text("no folder")
+    assert run(tmp_path / "a.wav", tmp_path / "b.wav", *argv, "--page", tmp_path / "file") == 74
+
+
+@pytest.mark.parametrize("seconds", [0.05, 1.0, 47.0])
+def test_a_picture_shows_when_and_where_a_sound_is(seconds: float) -> None:
+    time = np.arange(round(seconds * RATE)) / RATE
+    wave = np.where(time < seconds / 2, np.sin(2 * np.pi * 200 * time), np.sin(2 * np.pi * 6000 * time))
+    picture = page.Picture(len(wave))
+    for start in range(0, len(wave), 9000):
+        picture.add(wave[None, start : start + 9000].astype(np.float32))
+    shown = picture.decibels()
+    assert shown.shape[0] == page.BANDS
+    assert shown.shape[1] <= page.COLUMNS
+    if seconds >= 1:
+        loudest, columns = shown.argmax(0), shown.shape[1]
+        assert set(loudest[columns // 10 : columns * 4 // 10]) <= set(range(4, 14))
+        assert set(loudest[columns * 6 // 10 : columns * 9 // 10]) <= set(range(60, 80))
+    assert picture.png().startswith(b"\x89PNG")
 
 
 def test_silence_at_the_end_is_not_gone_on_from(model: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from sensorium.music import continuation
 from sensorium.music.continuation import HELD, Continuation, padded, together
 from sensorium.music.evaluation import bar_scores
 from sensorium.music.evaluation.bar_scores import AGAINST, AHEAD, BEST, OTHER, RULE, Passage, difference, mean_score
@@ -118,17 +119,17 @@ def test_a_song_is_played_and_goes_on_whatever_its_pieces() -> None:
     assert np.array_equal(np.concatenate(list(complete.play(pieces(sound, 5000))), -1), sound)
 
 
-def test_only_the_last_bars_are_remembered() -> None:
-    """Bars before them are never chosen, though they would be: the song returns to them."""
-    bar, own = float(RATE), HELD + 6
-    sound = np.zeros((2, 1, own * RATE), np.float32)
-    sound[1, 0, :: RATE // 4] = 1
-    sound[1, 0, : 6 * RATE] = 0
-    song = Continuation(bar, own, own + 4, 0, drums=True)
-    for _ in song.play(pieces(sound, 100_000)):
-        pass
-    assert min(song.picked) >= 6
-    assert max(song.picked) < own
+def test_only_the_last_bars_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first one of those is chosen here, whatever they are."""
+    heard: list[tuple[int, ...]] = []
+    monkeypatch.setattr(continuation, "next_bars", lambda similar, count: heard.append(similar.shape) or [0] * count)
+    own = HELD + 6
+    sound = np.random.default_rng(0).standard_normal((2, 1, own * RATE)).astype(np.float32)
+    song = Continuation(float(RATE), own, own + 4, 0, drums=True)
+    played = np.concatenate(list(song.play(pieces(sound, 100_000))), -1)
+    assert heard == [(HELD, HELD)]
+    assert song.picked == [6] * 4
+    assert np.array_equal(played[..., own * RATE :][..., : RATE - FADE], sound[..., 6 * RATE :][..., : RATE - FADE])
 
 
 def test_a_bar_that_is_cut_never_comes_again() -> None:

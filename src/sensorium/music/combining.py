@@ -29,7 +29,7 @@ Hears = Callable[[np.ndarray], None]  # is given a sound piece by piece, [channe
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedFiles:
     """What is written.
 
     Attributes:
@@ -47,7 +47,7 @@ class Wanted:
     page: Path | None = None
 
 
-def combine(network: MaskNetwork, placed: list[Placed], wanted: Wanted) -> dict[str, Any]:
+def combine(network: MaskNetwork, placed: list[Placed], wanted: WantedFiles) -> dict[str, Any]:
     """Write the drums of the first song with the harmony of the second, and whatever else is wanted.
 
     Returns:
@@ -93,7 +93,7 @@ class _Written:
         measures: level and peak of the result and of the stems.
     """
 
-    def __init__(self, files: ExitStack, wanted: Wanted, channels: int, samples: int) -> None:
+    def __init__(self, files: ExitStack, wanted: WantedFiles, channels: int, samples: int) -> None:
         self.measures = {name: Measure() for name in ("output", *STEMS)}
         self._hears: dict[str, list[Hears]] = {"a": [], "b": []}
         self._hears |= {name: [measure.add] for name, measure in self.measures.items()}
@@ -138,7 +138,7 @@ def _separated(network: MaskNetwork, placed: Placed, channels: int, samples: int
     return map(np.stack, Separation(network, placed.song.level).drums(blocks, samples))
 
 
-def _check_length(placed: list[Placed], samples: int, wanted: Wanted) -> None:
+def _check_length(placed: list[Placed], samples: int, wanted: WantedFiles) -> None:
     if samples < SHORTEST * RATE:
         shorter = min(placed, key=lambda each: each.samples)
         raise SoundFileError(

@@ -20,7 +20,7 @@ from sensorium.config import ConfigurationError
 from sensorium.models.load import load
 from sensorium.music.alignment import TEMPI, aligned, beats_of, said_beats
 from sensorium.music.beats import Beats
-from sensorium.music.combining import Wanted, combine
+from sensorium.music.combining import WantedFiles, combine
 from sensorium.music.mask_network import MaskNetwork
 from sensorium.music.sound_files import SoundFile
 from sensorium.music.table import STEMS, shown
@@ -73,7 +73,7 @@ def main(argv: list[str]) -> None:
         said or beats_of(song, option)
         for song, said, option in zip(songs, (args.beats_a, args.beats_b), ("--beats-a", "--beats-b"), strict=True)
     ]
-    wanted = Wanted(args.output, args.stems, args.midi, args.bars, args.page)
+    wanted = WantedFiles(args.output, args.stems, args.midi, args.bars, args.page)
     table = combine(network, aligned(songs, beats, args.tempo), wanted)
     if args.json:
         write_json(args.json, table)

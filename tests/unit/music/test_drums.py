@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sensorium.music.evaluation import stroke_scores
-from sensorium.music.evaluation.stroke_scores import ANY, SCORES, counted, f1, merged, written
+from sensorium.music.evaluation.stroke_scores import ANY, SCORES, counted, f1_of, merged, written
 from sensorium.music.midi import DRUM_CHANNEL, MidiError, MidiNote, read_midi
 from sensorium.music.midi_writing import DIVISION, stored_tempo, write_midi
 from sensorium.music.sound_files import RATE
@@ -69,7 +69,7 @@ def test_strokes_of_own_songs_are_found_better_than_by_what_needs_no_ear() -> No
 
 def test_scores_by_hand() -> None:
     assert counted(np.array([0.0, 0.04, 1.0, 2.06]), np.array([0.02, 1.04, 2.0])) == (2, 4, 3)
-    assert f1(np.array([2, 4, 3])) == pytest.approx(4 / 7)
+    assert f1_of(np.array([2, 4, 3])) == pytest.approx(4 / 7)
     assert merged(np.array([1.0, 0.0, 0.03, 0.05])).tolist() == [0.0, 0.05, 1.0]
     seconds = written([Stroke(0.5, "kick", 0.0), Stroke(0.51, "hat", 0.0)], 123.4)
     assert seconds["kick"] == pytest.approx([0.5], abs=1e-3)

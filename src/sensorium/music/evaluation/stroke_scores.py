@@ -80,14 +80,14 @@ def counted(found: np.ndarray, true: np.ndarray) -> tuple[int, int, int]:
     return matched, len(found), len(true)
 
 
-def f1(counts: np.ndarray) -> np.ndarray:
+def f1_of(counts: np.ndarray) -> np.ndarray:
     """Of sums of what `counted` gives, [..., 3]."""
     return np.asarray(2 * counts[..., 0] / np.maximum(1, counts[..., 1] + counts[..., 2]))
 
 
 def _with_interval(counts: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
     """Counts [songs, scores, 3], weights [resamples, songs]."""
-    value, resampled = f1(counts.sum(0)), f1(np.tensordot(weights, counts, 1))
+    value, resampled = f1_of(counts.sum(0)), f1_of(np.tensordot(weights, counts, 1))
     low, high = np.percentile(resampled, (2.5, 97.5), axis=0)
     return {name: np.array((value[n], low[n], high[n])) for n, name in enumerate(SCORES)}
 

@@ -73,6 +73,7 @@ rule music_transfer:
     output:
         result="results/eval/music_transfer.json",
         figure=in_report("results/figures/music_transfer.png", "Music", kind="spectrograms"),
+        sound=in_report("results/figures/music_transfer.wav", "Music", "music_transfer_wav", kind="sound"),
     log:
         "logs/music_transfer.log",
     benchmark:

@@ -22,8 +22,6 @@ from PIL import Image
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from sensorium.music.unseen_songs import full_bars
-
 import layouts
 from sensorium.artifacts import ArtifactError, digest, write_json
 from sensorium.config import ConfigurationError, Training
@@ -43,6 +41,7 @@ from sensorium.evaluation.curves import run_curves
 from sensorium.interactive.actions import read_actions
 from sensorium.music.midi import MidiError
 from sensorium.music.midi_files import read_songs
+from sensorium.music.written_songs import full_bars
 from sensorium.puzzle import dense_text
 from sensorium.puzzle.grid import GridError, pack, read_grids
 from sensorium.puzzle.text_codes import decode

@@ -73,7 +73,9 @@ def judge(made: dict[str, Path], folder: Path, *more: str) -> dict[str, Any]:
     """Evaluate two pairs of each source by the command; the result."""
     argv = ["--config", canonical_json(MusicTransferConfig(pairs=2, seconds=1.4)), "--device", "cpu", "--threads", "1"]
     inputs = ["--songs", str(made["songs"]), "--mask", str(made["mask"])]
-    music_transfer.main([*argv, *inputs, "--output", str(folder / "r.json"), "--figure", str(folder / "f.png"), *more])
+    files = {"output": "r.json", "figure": "f.png", "sound": "s.wav"}
+    outputs = [word for option, name in files.items() for word in (f"--{option}", str(folder / name))]
+    music_transfer.main([*argv, *inputs, *outputs, *more])
     return dict(json.loads((folder / "r.json").read_text()))
 
 

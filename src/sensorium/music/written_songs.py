@@ -48,7 +48,7 @@ def written_songs(key: str, folders: Sequence[str], bars: int, tempi: int = 0) -
     found: list[WrittenSong] = []
     for path in [path for folder in folders for path in listed(Path(folder))]:
         for title, song in read_songs(path):
-            reason = "not readable" if isinstance(song, MidiError) else _unusable(song)
+            reason = "not readable" if isinstance(song, MidiError) else unusable(song)
             passages = [] if reason or isinstance(song, MidiError) else full_bars(song.notes, bars)
             if not passages:
                 reason = reason or f"no {bars} bars with drums and harmony"
@@ -67,7 +67,7 @@ def written_songs(key: str, folders: Sequence[str], bars: int, tempi: int = 0) -
     return found
 
 
-def _unusable(song: MidiSong) -> str | None:
+def unusable(song: MidiSong) -> str | None:
     """Why a song cannot be laid on another: its bars are not of four beats."""
     others = sorted(f"{top}/{bottom}" for top, bottom in song.meters if 4 * top != BEATS * bottom)
     return "not in 4/4" if others else None

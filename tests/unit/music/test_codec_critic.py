@@ -26,7 +26,8 @@ from sensorium.training.health import UnhealthyError, Verdict
 from sensorium.training.interrupt import Interrupt, StoppedEarly
 
 STEPS = 6
-# Rounding changes these by 3e-5 in six steps; squared norms of the gradients of quiet spectra by 1e-2.
+# Rounding changes these by 1e-4 in six steps, shares and logarithms among them; squared norms of the gradients of
+# quiet spectra by 1e-2.
 SAME = [f"train/{name}" for name in ("loss", "wave", "adversarial", "feature_matching", "critic_loss", "critic_real")]
 SAME += ["train/critic_made", "train/critic_gradient_norm", "train/critic_learning_rate"]
 
@@ -38,9 +39,10 @@ def songs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_songs(tmp_path_factory.mktemp("songs") / "songs")
 
 
-def arguments(songs: Path, output: Path, batch: int = 2, **critic: Any) -> list[str]:
-    """The command's."""
-    section = tiny_codec().model_dump(mode="json") | {
+def arguments(songs: Path, output: Path, batch: int = 2, exact: bool = False, **critic: Any) -> list[str]:
+    """The command's; with `exact` without codes, which jump by a level where sums are rounded otherwise."""
+    section = tiny_codec().model_dump(mode="json") | ({"quantiser": {"kind": "none"}} if exact else {})
+    section |= {
         "critic": {"channels": 4, "ffts": [256, 64], "penalty": 0.1, "penalty_every": 3, "start": 1, "ramp": 2},
         "training": {
             "steps": STEPS,
@@ -170,7 +172,7 @@ def test_several_ranks_train_the_same_critic(songs: Path, tmp_path: Path) -> Non
     """Six rows by one, two and four processes: unequal shares."""
     program, found = Path(sys.executable).with_name("sensorium"), {}
     for ranks in (1, 2, 4):
-        words = ["--ranks", str(ranks), "train-codec", *arguments(songs, tmp_path / str(ranks), batch=6)]
+        words = ["--ranks", str(ranks), "train-codec", *arguments(songs, tmp_path / str(ranks), batch=6, exact=True)]
         result = subprocess.run([program, *words], capture_output=True, text=True, timeout=300, check=False)
         assert result.returncode in (0, 70), result.stderr[-3000:]  # a gate may refuse the export after so few steps
         found[ranks] = records(tmp_path / str(ranks))
@@ -178,4 +180,4 @@ def test_several_ranks_train_the_same_critic(songs: Path, tmp_path: Path) -> Non
     for ranks in (2, 4):
         for step, alone in zip(found[ranks], found[1], strict=True):
             for name in SAME:
-                assert step[name] == pytest.approx(alone[name], rel=1e-3), name
+                assert step[name] == pytest.approx(alone[name], rel=1e-3, abs=5e-4), name

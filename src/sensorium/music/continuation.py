@@ -68,6 +68,7 @@ class Continuation:
                 yield piece[..., piece.shape[-1] - (heard - given) :][..., :ready]
                 given += ready
         held = np.concatenate(waiting, -1)[..., begin - heard :]
+        waiting.clear()
         self.picked = [first + number for number in self._chosen(held)]
         more = joined(held, self.bar, [number - first for number in self.picked], first)
         for start in range(0, more.shape[-1], PIECE):

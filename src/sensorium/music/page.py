@@ -6,7 +6,7 @@ Sounds are MP3s inside the page, or files beside it where they are too long for 
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from hashlib import sha256
 from html import escape
@@ -128,28 +128,32 @@ class SoundPage:
             songs: names of A and of B.
             text: what is printed of them.
         """
-        parts = []
-        for number, (name, title) in enumerate(TITLES.items(), start=1):
-            self._sounds[name].close()
-            source = f"{name}.mp3"
-            if name in self._held:
-                source = f"data:audio/mpeg;base64,{b64encode(self._held[name].getvalue()).decode()}"
-            picture = b64encode(self._pictures[name].png()).decode()
-            parts.append(
-                f'<section aria-label="{title}"><h2><kbd>{number}</kbd> {title}</h2>'
-                f'<audio controls preload="auto" src="{source}"></audio>'
-                f'<figure><img src="data:image/png;base64,{picture}" alt="spectrogram of {title}">'
-                "<div></div></figure></section>"
-            )
         first, second = (escape(songs[name]) for name in ("a", "b"))
-        self._page.write_text(
-            f'<!doctype html><html lang="en"><head><meta charset="utf-8">{_policy()}'
-            f"<title>{first} with {second}</title><style>{STYLE}</style></head><body>"
-            f"<h1>The drums of {first} with the harmony of {second}</h1>"
-            f"<p>Keys <kbd>1</kbd> to <kbd>{len(TITLES)}</kbd> change to another sound at the same place; "
-            "<kbd>Space</kbd> plays it and holds it. A click on a picture goes there. The WAV files are exact, "
-            "the sounds of this page are MP3s.</p>"
-            f"{''.join(parts)}<h2>What was done</h2><pre>{escape(text)}</pre><script>{SCRIPT}</script></body></html>"
+        with self._page.open("w", encoding="utf-8") as page:
+            page.write(
+                f'<!doctype html><html lang="en"><head><meta charset="utf-8">{_policy()}'
+                f"<title>{first} with {second}</title><style>{STYLE}</style></head><body>"
+                f"<h1>The drums of {first} with the harmony of {second}</h1>"
+                f"<p>Keys <kbd>1</kbd> to <kbd>{len(TITLES)}</kbd> change to another sound at the same place; "
+                "<kbd>Space</kbd> plays it and holds it. A click on a picture goes there. The WAV files are exact, "
+                "the sounds of this page are MP3s.</p>"
+            )
+            for number, name in enumerate(TITLES, start=1):
+                page.writelines(self._section(number, name))
+            page.write(f"<h2>What was done</h2><pre>{escape(text)}</pre><script>{SCRIPT}</script></body></html>")
+
+    def _section(self, number: int, name: str) -> Iterator[str]:
+        """The part of a sound, whose own bytes are forgotten."""
+        self._sounds.pop(name).close()
+        title, source = TITLES[name], f"{name}.mp3"
+        if name in self._held:
+            source = f"data:audio/mpeg;base64,{b64encode(self._held.pop(name).getbuffer()).decode()}"
+        yield f'<section aria-label="{title}"><h2><kbd>{number}</kbd> {title}</h2><audio controls preload="auto" src="'
+        yield source
+        picture = b64encode(self._pictures.pop(name).png()).decode()
+        yield (
+            f'"></audio><figure><img src="data:image/png;base64,{picture}" alt="spectrogram of {title}">'
+            "<div></div></figure></section>"
         )
 
 

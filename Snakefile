@@ -8,12 +8,20 @@ One stage is one rule, one section of config/config.yaml and one module of src/s
 in config/; where and on how much it runs stands in profiles/.
 """
 
+from pathlib import Path
+
 from snakemake.utils import min_version
 
 min_version("9.27")
 
 
-configfile: "config/config.yaml"
+configfile: workflow.source_path("config/config.yaml")
+
+
+# A folder of one's own (--directory) may have settings of its own.
+if Path("config/config.yaml").exists():
+
+    configfile: "config/config.yaml"
 
 
 # Used only with --sdm apptainer: a file beside this one, made from what `make image` builds (docs/container.md).

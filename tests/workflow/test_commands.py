@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 import yaml
+
+from sensorium.music.config import MaskConfig
 
 PRESETS = ("config", "tiny", "atari")  # those with sets on disk: test_own_sets.py
 PROFILES = ("local", "slurm")
@@ -45,6 +48,21 @@ def test_dry_run_of_every_profile_and_preset(fresh, warm_command, profile, prese
     assert "summary" in result.stdout
     probed = "Probing the vision encoder" in result.stdout
     assert probed == (preset != "atari")  # a console has no labels to probe for
+
+
+@pytest.mark.parametrize("own", [None, "music: {mask: {width: 8}}\n"])
+def test_settings_of_another_folder_are_laid_over_the_defaults(fresh, warm_command, tmp_path, own):
+    """One key of a section leaves its others as they are, wherever the results go."""
+    if own:
+        (tmp_path / "config").mkdir()
+        (tmp_path / "config/config.yaml").write_text(own)
+    words = f"snakemake --profile local -n -p --directory {tmp_path} --configfile config/music.yaml --config"
+    result = warm_command(fresh, *words.split(), "music={mask: {training: {seed: 3}}}", unchanged=True)
+    assert result.returncode == 0, result.stdout
+    (line,) = [line for line in result.stdout.splitlines() if " train-mask " in line]
+    found, usual = json.loads(line.split("--config ")[1].split(" --songs")[0].strip("'")), MaskConfig()
+    assert found["training"] == usual.training.model_dump() | {"seed": 3}
+    assert found["width"] == (8 if own else usual.width)
 
 
 def test_a_profile_says_how_fast_a_training_computes(fresh, warm_command, tmp_path):

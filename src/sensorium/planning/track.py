@@ -35,7 +35,7 @@ class Number(NamedTuple):
     step: int
 
 
-class Server(Protocol):
+class TrackingServer(Protocol):
     """What is asked of a server."""
 
     def begin(self, name: str, tags: Mapping[str, str]) -> tuple[str, int | None]:
@@ -77,22 +77,22 @@ class MlflowServer:
         self._experiment = found.experiment_id if found else self._client.create_experiment(experiment)
 
     def begin(self, name: str, tags: Mapping[str, str]) -> tuple[str, int | None]:
-        """As in `Server`."""
+        """As in `TrackingServer`."""
         wanted = f"tags.`{FOLDER}` = '{tags[FOLDER]}'"
         for run in self._client.search_runs([self._experiment], filter_string=wanted):
             return run.info.run_id, int(run.data.tags.get(STEP, -1))
         return self._client.create_run(self._experiment, run_name=name, tags=dict(tags)).info.run_id, None
 
     def settings(self, run: str, values: Mapping[str, str]) -> None:
-        """As in `Server`."""
+        """As in `TrackingServer`."""
         self._client.log_batch(run, params=[self._entities.Param(name, value) for name, value in values.items()])
 
     def numbers(self, run: str, values: list[Number]) -> None:
-        """As in `Server`."""
+        """As in `TrackingServer`."""
         self._client.log_batch(run, metrics=[self._entities.Metric(*number) for number in values])
 
     def note(self, run: str, step: int, status: str) -> None:
-        """As in `Server`."""
+        """As in `TrackingServer`."""
         self._client.set_tag(run, STEP, str(step))
         self._client.update_run(run, status=status)
 
@@ -126,7 +126,7 @@ def main(argv: list[str]) -> None:
         raise StorageError(f"--mlflow {args.mlflow}: {reason}; {way_out}") from None
 
 
-def send_all(server: Server, results: Path) -> None:
+def send_all(server: TrackingServer, results: Path) -> None:
     """Send what is new of every run below a folder of results."""
     for stage, runs in kept_runs(results).items():
         for run in runs:
@@ -134,7 +134,7 @@ def send_all(server: Server, results: Path) -> None:
                 say(f"{stage} {run.folder.name}: {sent} numbers sent")
 
 
-def send(server: Server, run: Run) -> int:
+def send(server: TrackingServer, run: Run) -> int:
     """Send what is new of a run; return how many numbers."""
     records = _records(run.folder / RECORDS)
     if not records:

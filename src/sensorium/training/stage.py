@@ -73,9 +73,7 @@ def train_stage(
         folder = output / "runs" / fingerprint(section_json, digests, revision)
         with Ranks.join(execution.prepare()) as ranks:
             if ranks.is_main:
-                settings = {"stage": stage, "revision": revision, "section": json.loads(section_json)}
-                with writing(folder):
-                    write_json(folder / "config.json", settings | {"inputs": digests})
+                _note_settings(folder, stage, revision, section_json, digests)
                 held.enter_context(sole_owner(folder))
             torch.manual_seed(training.seed)
             learner, windows, validation = build()
@@ -127,9 +125,7 @@ def fit_stage(
         folder = output / "runs" / fingerprint(section_json, digests, revision)
         with Ranks.join(execution.prepare()) as ranks:
             if ranks.is_main:
-                with writing(folder):
-                    settings = {"stage": stage, "revision": revision, "section": json.loads(section_json)}
-                    write_json(folder / "config.json", settings | {"inputs": digests})
+                _note_settings(folder, stage, revision, section_json, digests)
                 held.enter_context(sole_owner(folder))
                 learner, validation = build()
                 learner.eval()
@@ -146,6 +142,13 @@ def fit_stage(
                 manifest = {"kind": stage, "section_json": section_json, "inputs": digests, "details": details}
                 _export(learner, nullcontext(), output, **manifest)
             ranks.barrier()
+
+
+def _note_settings(folder: Path, stage: str, revision: int, section_json: str, inputs: Mapping[str, str]) -> None:
+    """Say in a run's folder what its fingerprint is made of."""
+    settings = {"stage": stage, "revision": revision, "section": json.loads(section_json), "inputs": inputs}
+    with writing(folder):
+        write_json(folder / "config.json", settings)
 
 
 def _details(shapes: Mapping[str, Any], folder: Path, verdict: Verdict) -> dict[str, Any]:

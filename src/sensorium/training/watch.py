@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
-class Output:
+class ModuleOutput:
     """A tensor that a module returned.
 
     Attributes:
@@ -31,7 +31,7 @@ class Output:
     bad: int
 
     @classmethod
-    def of(cls, name: str, module: nn.Module, tensor: Tensor) -> Output:
+    def of(cls, name: str, module: nn.Module, tensor: Tensor) -> ModuleOutput:
         """The record of a tensor."""
         finite = tensor.isfinite()
         good = tensor[finite].float()
@@ -39,13 +39,13 @@ class Output:
         return cls(name, type(module).__name__, tuple(tensor.shape), *numbers, int((~finite).sum()))
 
 
-def watched(learner: nn.Module, forward: Callable[[], Tensor]) -> tuple[list[Output], Tensor]:
+def watched(learner: nn.Module, forward: Callable[[], Tensor]) -> tuple[list[ModuleOutput], Tensor]:
     """Make a forward pass without gradients; return what modules put out, in order, and the loss."""
-    outputs: list[Output] = []
+    outputs: list[ModuleOutput] = []
 
     def watch(name: str) -> Callable[[nn.Module, Any, Any], None]:
         def hook(module: nn.Module, inputs: Any, result: Any) -> None:
-            outputs.extend(Output.of(name, module, tensor) for tensor in _floats(result))
+            outputs.extend(ModuleOutput.of(name, module, tensor) for tensor in _floats(result))
 
         return hook
 

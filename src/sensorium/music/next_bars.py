@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sensorium.music.beat_features import CHROMAS, FRAMES, RATE, BeatFeatures, BeatListener
+from sensorium.music.beat_features import CHROMAS, FRAMES, PIECE, RATE, BeatFeatures, BeatListener
 from sensorium.music.beats import rises_of
 from sensorium.music.config import BEATS
 
@@ -30,7 +30,8 @@ def bars_as_heard(sound: np.ndarray, bar: float) -> tuple[np.ndarray, np.ndarray
         drums [bars, steps * ranges] and harmony [bars, beats, 12].
     """
     listener = BeatListener()
-    listener.add(sound)
+    for start in range(0, len(sound), PIECE):  # spectra of the whole would take ten times its memory
+        listener.add(sound[start : start + PIECE])
     features = listener.features()
     bars = round(len(sound) / bar)
     return _drums(features, bars, bar / RATE), _harmony(features, bars, bar / RATE)

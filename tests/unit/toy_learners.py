@@ -7,7 +7,7 @@ from functools import partial
 
 import torch
 from toy_generation import fine_dynamics
-from toy_music import music_mask
+from toy_music import music_cascade, music_mask
 from toy_puzzles import joint_puzzle, legacy_puzzle, list_puzzle, next_puzzle, sight_puzzle, sound_puzzle
 
 from sensorium.agent.agent import Actor, Agent
@@ -181,6 +181,7 @@ LEARNERS: dict[str, Callable[[], tuple[Learner, Batch]]] = {
     "common space of puzzle codes": joint_puzzle,
     "next grid of sight": next_puzzle,
     "mask of drums": music_mask,
+    "cascade on latents": music_cascade,
     "puzzle list of sound": list_puzzle,
     "preset of sounds": partial(legacy_puzzle, "sound_legacy"),
     "preset of texts": partial(legacy_puzzle, "text_legacy"),

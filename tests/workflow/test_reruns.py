@@ -76,7 +76,9 @@ SECTIONS = {
     "evaluations={puzzle_sight: {seed: 1}}": {},
     "evaluations={puzzle_text: {seed: 1}}": {},
     "music={mask: {training: {seed: 3}}}": {},
+    "music={cascade: {training: {seed: 3}}}": {},
     "evaluations={music_transfer: {seed: 1}}": {},
+    "evaluations={cascade_transfer: {seed: 1}}": {},
     "lines={generative: false}": {"curves": 1, **END},
     "lines={representation: false}": {"drift": 1, "curves": 1, **END},  # then the tokenizer looks at long dreams
 }

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from sensorium.config import ConfigurationError, Depth, PlainTraining, Section, Training, Width, WorldSettings
 from sensorium.config.splits import split_counts
+from sensorium.music.cascade_config import CascadeConfig
 
 RATE = 24_000  # samples a second of all songs
 BEATS = 4  # of a bar
@@ -112,6 +114,8 @@ class MusicConfig(Section):
 
     songs: SongsConfig = SongsConfig()
     mask: MaskConfig = MaskConfig()
+    others: tuple[Literal["cascade"], ...] = Field((), description="models that are trained and judged beside the mask")
+    cascade: CascadeConfig = CascadeConfig()
 
 
 class MusicTransferConfig(Section):
@@ -122,10 +126,15 @@ class MusicTransferConfig(Section):
     seed: int = Field(0, ge=0, description="seed of random draws and of the bootstrap")
 
 
+class CascadeTransferConfig(MusicTransferConfig):
+    """The same of the cascade, which works on latents."""
+
+
 class MusicEvaluations(Section):
     """How music is judged."""
 
     music_transfer: MusicTransferConfig = MusicTransferConfig()
+    cascade_transfer: CascadeTransferConfig = CascadeTransferConfig()
 
 
 class MusicSettings(WorldSettings):
@@ -138,25 +147,34 @@ class MusicSettings(WorldSettings):
         """What the settings name on this machine."""
         return super().checks() | ({"music.songs.unseen": self.music.songs.unseen.check} if self.lines.music else {})
 
+    def music_models(self) -> list[str]:
+        """Sections of the models that are trained: the mask, and the others that are named."""
+        return ["mask", *dict.fromkeys(self.music.others)] if self.lines.music else []
+
+    def _music_evaluations(self) -> list[str]:
+        return ["music_transfer" if model == "mask" else f"{model}_transfer" for model in self.music_models()]
+
     def evaluations_on(self) -> list[str]:
         """Names of the evaluations that run."""
-        return [*super().evaluations_on(), *(["music_transfer"] if self.lines.music else [])]
+        return [*super().evaluations_on(), *self._music_evaluations()]
 
     def test_recordings(self) -> dict[str, int]:
         """Test recordings that each evaluation needs: of music none, for it has songs of its own."""
-        return {name: count for name, count in super().test_recordings().items() if name != "music_transfer"}
+        own = self._music_evaluations()
+        return {name: count for name, count in super().test_recordings().items() if name not in own}
 
     def trained(self) -> list[str]:
         """Folders of the models that this line trains, below results/."""
-        return [*super().trained(), *(["music/mask"] if self.lines.music else [])]
+        return [*super().trained(), *(f"music/{model}" for model in self.music_models())]
 
     @model_validator(mode="after")
     def _windows_fit_songs(self) -> MusicSettings:
-        wanted = {"music.mask": self.music.mask, "evaluations.music_transfer": self.evaluations.music_transfer}
-        for key, section in wanted.items() if self.lines.music else ():
-            if section.seconds > self.music.songs.seconds:  # type: ignore[attr-defined]
+        wanted = {f"music.{name}": getattr(self.music, name).seconds for name in self.music_models()}
+        wanted |= {f"evaluations.{name}": getattr(self.evaluations, name).seconds for name in self._music_evaluations()}
+        for key, seconds in wanted.items():
+            if seconds > self.music.songs.seconds:
                 raise ValueError(
-                    f"{key}.seconds is {section.seconds}: the shortest songs have "  # type: ignore[attr-defined]
+                    f"{key}.seconds is {seconds}: the shortest songs have "
                     f"{self.music.songs.seconds:.2f} seconds; raise music.songs.bars or lower it"
                 )
         return self

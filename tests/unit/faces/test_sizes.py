@@ -57,6 +57,13 @@ ODD: dict[str, dict[str, Any]] = {
             "joint": {"dim": 48, "heads": 3, "layers": 1, "width": 12, "blocks": 3},
         },
     },
+    "a cascade beside the mask": {
+        "lines": {"representation": False, "generative": False, "music": True},
+        "music": {
+            "others": ["cascade"],
+            "cascade": {"dim": 48, "heads": 3, "layers": 3, "training": {"muon": 2.0, "ema": 0.9}},
+        },
+    },
     "frozen parts, wide frames, an average": {
         "data": {"size": 72},
         "finetune": {"frozen": ["vision", "fusion"], "training": {"ema": 0.0}},

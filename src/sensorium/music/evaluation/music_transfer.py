@@ -18,7 +18,7 @@ those that are popular and prove nothing, stands in `rows`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,11 +45,33 @@ MODEL, TRUTH = "network", "truth"
 ORACLES = ("ideal ratio mask", "phase-sensitive mask")
 DRAWN = 3  # pairs in the figure
 
+Answers = Callable[[Bench, Task, int], dict[str, Answer]]  # (bench, task, seed) -> every row of the table, by name
+
 
 def judge(bench: Bench, config: MusicTransferConfig) -> Result:
     """Combine pairs of test songs of each source by the network, and by everything that it is compared with."""
+    return judge_answers(bench, config, all_answers, (*ORACLES, TRUTH))
+
+
+def judge_answers(
+    bench: Bench,
+    config: MusicTransferConfig,
+    answers: Answers,
+    ceilings: tuple[str, ...],
+    unjudged: tuple[str, ...] = (),
+) -> Result:
+    """Judge the answer that is called `network`.
+
+    Args:
+        bench: the parts, with a set of songs.
+        config: the section.
+        answers: make every row.
+        ceilings: rows that are attainable.
+        unjudged: rows that are shown and are neither floor nor ceiling.
+    """
     songs = SongSet.open(bench.parts.path("music/songs"))
-    found = {source: judge_source(bench, config, songs, source) for source in songs.sources()}
+    other = (*ceilings, *unjudged)
+    found = {source: judge_source(bench, config, songs, source, answers, ceilings, other) for source in songs.sources()}
     metrics = {
         name if source == OWN else f"{source}_{name}": record
         for source, each in found.items()
@@ -59,17 +81,27 @@ def judge(bench: Bench, config: MusicTransferConfig) -> Result:
     return Result(metrics, own.figure, {**own.notes, "unseen": {source: each.notes for source, each in found.items()}})
 
 
-def judge_source(bench: Bench, config: MusicTransferConfig, songs: SongSet, source: str) -> Result:
+def judge_source(
+    bench: Bench,
+    config: MusicTransferConfig,
+    songs: SongSet,
+    source: str,
+    make: Answers,
+    ceilings: Sequence[str],
+    no_floors: Sequence[str],
+) -> Result:
     """The part of the result that one source of songs gives."""
     task = Task.of(songs, config.pairs, config.seconds, source)
     training = songs.names("training") + songs.names("validation")
     refuse_leaks(training, task)
-    answers = all_answers(bench, task, config.seed)
+    answers = make(bench, task, config.seed)
     margins = {
         name: margin_samples(answer.sounds, task) for name, answer in track(answers.items(), "answers", len(answers))
     }
     quality = {name: scores.si_sdr(answer.sounds, task.wanted) for name, answer in answers.items()}
-    metrics = transfer_metrics(quality, margins, [first for first, _ in task.names], training, config.seed)
+    floors = [name for name in quality if name not in (MODEL, *no_floors)]
+    groups = [first for first, _ in task.names]
+    metrics = transfer_metrics(quality, margins, groups, training, config.seed, floors, ceilings)
     rows = {name: row(answer, task, quality[name], margins[name]) for name, answer in answers.items()}
     shown = {"A": task.songs[:, 0], "B": task.songs[:, 1], TRUTH: task.wanted}
     shown |= {name: answers[name].sounds for name in (MODEL, "median filters", "cross-fade")}
@@ -87,6 +119,8 @@ def transfer_metrics(
     groups: Sequence[str],
     training: Sequence[str],
     seed: int,
+    floors: Sequence[str],
+    ceilings: Sequence[str],
 ) -> dict[str, dict[str, Any]]:
     """Records of the four metrics.
 
@@ -96,8 +130,8 @@ def transfer_metrics(
         groups: song A of each pair.
         training: songs that anything was fitted on.
         seed: of the bootstrap.
+        floors, ceilings: names of answers.
     """
-    floors = [name for name in quality if name not in (MODEL, TRUTH, *ORACLES)]
 
     def metric(name: str, samples: Mapping[str, np.ndarray], part: slice, **more: Any) -> dict[str, Any]:
         return measure(
@@ -106,7 +140,7 @@ def transfer_metrics(
             groups,
             fitted_on=training,
             baselines={other: samples[other][..., part] for other in floors},
-            ceilings={other: samples[other][..., part] for other in (*ORACLES, TRUTH)},
+            ceilings={other: samples[other][..., part] for other in ceilings},
             seed=seed,
             **more,
         )
@@ -137,9 +171,12 @@ def all_answers(bench: Bench, task: Task, seed: int) -> dict[str, Answer]:
         model = bench.parts.load(MaskNetwork, untrained)
         return by_network(task.songs, model, bench.device)
 
+    return {MODEL: network(bench.untrained_seed), **bench.untrained(network), **compared_with(task, seed)}
+
+
+def compared_with(task: Task, seed: int) -> dict[str, Answer]:
+    """The rows that need no network."""
     return {
-        MODEL: network(bench.untrained_seed),
-        **bench.untrained(network),
         "median filters": by_medians(task.songs),
         **trivial(task, seed),
         ORACLES[0]: by_oracle(task, ratio_shares),

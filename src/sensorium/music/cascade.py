@@ -52,7 +52,7 @@ class CascadeStage(nn.Module):
         super().__init__()
         self.reach = config.reach
         self.read = nn.Linear(TAPS * sounds * LATENTS, config.dim)
-        self.layers = nn.ModuleList(Block(config.dim, config.heads) for _ in range(config.layers))
+        self.blocks = nn.ModuleList(Block(config.dim, config.heads) for _ in range(config.layers))
         self.norm = RMSNorm(config.dim, eps=1e-6)
         self.hide = nn.Linear(config.dim + sounds * LATENTS, 2 * config.dim)
         self.share = nn.Linear(2 * config.dim, 3 * LATENTS)
@@ -65,8 +65,8 @@ class CascadeStage(nn.Module):
         x = self.read(shifted(seen, 1))
         place = torch.arange(x.shape[1], device=x.device)
         near = (place[:, None] - place).abs() <= self.reach
-        for layer in self.layers:
-            x = layer(x, near)
+        for block in self.blocks:
+            x = block(x, near)
         hidden = F.gelu(self.hide(torch.cat((self.norm(x), seen), -1)))
         logits, corrections = (
             part(hidden).unflatten(-1, (3, LATENTS)).permute(0, 2, 3, 1) for part in (self.share, self.correct)

@@ -126,8 +126,12 @@ class MusicTransferConfig(Section):
     seed: int = Field(0, ge=0, description="seed of random draws and of the bootstrap")
 
 
-class CascadeTransferConfig(MusicTransferConfig):
-    """The same of the cascade, which works on latents."""
+class CascadeTransferConfig(Section):
+    """Whether they come out where the cascade combines the songs, in latents."""
+
+    pairs: int = Field(40, ge=2, description="pairs of test songs at most; no song is in two pairs")
+    seconds: float = Field(6.0, ge=LEAST_SECONDS, le=600, description="length of each, from the first bar on")
+    seed: int = Field(0, ge=0, description="seed of random draws and of the bootstrap")
 
 
 class MusicEvaluations(Section):

@@ -18,10 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sensorium.data.sample_formats import FULL_SCALE
 from sensorium.evaluation.statistics import measure_over_seeds
-from sensorium.music.collect_songs import perform, plan
-from sensorium.music.config import SongsConfig
 from sensorium.music.evaluation import transfer_scores as scores
 from sensorium.music.evaluation.popular_numbers import of_masks, of_outputs
 from sensorium.music.latents import CosineLatents
@@ -31,11 +28,10 @@ from sensorium.progress import track
 from sensorium.randomness import stable_seed
 from sensorium.studies.findings import Cell, Findings, Table, estimate
 from sensorium.studies.fit import fit
-from sensorium.studies.music_numbers_config import MusicNumbersConfig
+from sensorium.studies.music_config import MusicNumbersConfig
+from sensorium.studies.paired_songs import channel_scales, pairs_of, stems_of, training_pairs
 
 REVISION = 1
-TEMPO, BARS = 120.0, 2  # of all songs: four seconds
-WINDOWS = 4  # pairs of each song of training
 OBJECTIVES: tuple[Objective, ...] = ("both songs", "the answer")
 FADE = "cross-fade"
 OWN = ("anti_modulation_quadratic", "anti_modulation_log", "rms_ratio")
@@ -70,7 +66,7 @@ class Learned:
 
 def run(config: MusicNumbersConfig) -> Findings:
     """Both objectives, over all seeds."""
-    found = [learn(config, seed) for seed in track(config.all_seeds(), "seeds")]
+    found = [both_objectives(config, seed) for seed in track(config.all_seeds(), "seeds")]
 
     def metric(objective: Objective, name: str) -> dict[str, Any]:
         return measure_over_seeds(
@@ -88,14 +84,13 @@ def run(config: MusicNumbersConfig) -> Findings:
     )
 
 
-def learn(config: MusicNumbersConfig, seed: int) -> Learned:
+def both_objectives(config: MusicNumbersConfig, seed: int) -> Learned:
     """What was found with one seed."""
-    stems, latents = songs(config, seed), CosineLatents()
+    stems, latents = stems_of(config.songs, config.tested, seed), CosineLatents()
     training, tested = stems[: config.songs], pairs_of(stems[config.songs :])
     windows = training_pairs(training, config.seconds, seed)
-    mixtures = (windows[:32, 0::2].float() + windows[:32, 1::2].float()) / FULL_SCALE
-    scale = (latents.encode(mixtures.flatten(0, 1)).std((0, 2)) + 1e-6).tolist()
-    curves = {objective: train(config, seed, objective, windows, tested, scale) for objective in OBJECTIVES}
+    scale = channel_scales(windows)
+    curves = {objective: along_training(config, seed, objective, windows, tested, scale) for objective in OBJECTIVES}
     halves, wanted = np.full((1, 2, 1, 2), 0.5), torch.from_numpy(tested[:, 0] + tested[:, 3])
     return Learned(
         numbers((tested[:, 0::2] + tested[:, 1::2]).mean(1), tested, halves),
@@ -104,7 +99,7 @@ def learn(config: MusicNumbersConfig, seed: int) -> Learned:
     )
 
 
-def train(
+def along_training(
     config: MusicNumbersConfig,
     seed: int,
     objective: Objective,
@@ -168,36 +163,6 @@ def fade(sounds: np.ndarray, songs: np.ndarray) -> float:
         gains = np.linalg.lstsq(pair.T, sound, rcond=None)[0]
         shares.append(1 - ((sound - gains @ pair) ** 2).sum() / max(1e-12, (sound**2).sum()))
     return float(np.mean(shares))
-
-
-def songs(config: MusicNumbersConfig, seed: int) -> np.ndarray:
-    """Stems of songs that are composed here, int16 [songs, 2, S]: those of training, then those of the test."""
-    count = config.songs + config.tested
-    made = SongsConfig(songs=max(8, 4 * count), bars=BARS, tempi=(TEMPO,), seed=stable_seed(seed, "songs") % 2**31)
-    planned = list(plan(made))
-    training = [each for each in planned if each.split == "training"][: config.songs]
-    chosen = training + [each for each in planned if each.split == "test"][: config.tested]
-    sounds = [perform(made, each)[1] for each in chosen]
-    return np.stack([np.stack((sound.drums, sound.harmony)) for sound in sounds])
-
-
-def pairs_of(stems: np.ndarray) -> np.ndarray:
-    """Stems int16 [n, 2, S] of songs -> float32 [n / 2, 4, S]: no song is in two pairs."""
-    even = stems[: len(stems) // 2 * 2].astype(np.float32) / FULL_SCALE
-    return even.reshape(len(even) // 2, 4, -1)
-
-
-def training_pairs(stems: np.ndarray, seconds: float, seed: int) -> Tensor:
-    """Windows int16 [n, 4, S] of songs and of partners, which begin at the same beat."""
-    samples, beat = round(seconds * 24_000), round(60 * 24_000 / TEMPO)
-    rng = np.random.default_rng(stable_seed(seed, "windows"))
-    rows = []
-    for song in range(len(stems)):
-        for _ in range(WINDOWS):
-            other = (song + 1 + int(rng.integers(len(stems) - 1))) % len(stems)
-            start = beat * int(rng.integers((stems.shape[-1] - samples) // beat + 1))
-            rows.append(np.concatenate((stems[song], stems[other]))[:, start : start + samples])
-    return torch.from_numpy(np.stack(rows))
 
 
 def curve(config: MusicNumbersConfig, objective: Objective, found: Sequence[Sequence[Numbers]]) -> Table:

@@ -9,8 +9,9 @@ import torch
 from sensorium.config import ConfigurationError, Training
 from sensorium.settings import validate
 from sensorium.studies.config import Studies
-from sensorium.studies.music_numbers import curve, fade, judged_at, learn, numbers, pairs_of, run, songs, training_pairs
-from sensorium.studies.music_numbers_config import MusicNumbersConfig
+from sensorium.studies.music_config import MusicNumbersConfig
+from sensorium.studies.music_numbers import both_objectives, curve, fade, judged_at, numbers, run
+from sensorium.studies.paired_songs import pairs_of, stems_of, training_pairs
 
 SHORT = Training(steps=4, batch=4, lr=5e-4, warmup=1)
 CONFIG = MusicNumbersConfig(seeds=2, songs=4, tested=4, seconds=0.5, points=2, training=SHORT)
@@ -22,11 +23,11 @@ def one_thread() -> None:
 
 
 def test_songs_of_training_and_test_are_others_and_a_function_of_the_seed() -> None:
-    stems = songs(CONFIG, 3)
+    stems = stems_of(4, 4, 3)
     assert stems.shape == (8, 2, 96_000)
-    assert np.array_equal(stems, songs(CONFIG, 3))
+    assert np.array_equal(stems, stems_of(4, 4, 3))
     assert len({stem.tobytes() for song in stems for stem in song}) == 16
-    assert not np.array_equal(stems, songs(CONFIG, 4))
+    assert not np.array_equal(stems, stems_of(4, 4, 4))
     tested = pairs_of(stems[4:])
     assert tested.shape == (2, 4, 96_000)
     windows = training_pairs(stems[:4], 0.5, 0)
@@ -51,7 +52,7 @@ def test_a_cross_fade_is_one_and_noise_is_none() -> None:
 
 
 def test_both_objectives_begin_with_the_same_weights_and_part() -> None:
-    learned = learn(CONFIG, 0)
+    learned = both_objectives(CONFIG, 0)
     first, second = learned.curves["both songs"], learned.curves["the answer"]
     assert first[0] == second[0]
     assert first[-1] != second[-1]
@@ -61,8 +62,8 @@ def test_both_objectives_begin_with_the_same_weights_and_part() -> None:
 
 
 def test_the_study_has_metrics_controls_and_curves(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = learn(CONFIG, 0)
-    monkeypatch.setattr("sensorium.studies.music_numbers.learn", lambda config, seed: found)
+    found = both_objectives(CONFIG, 0)
+    monkeypatch.setattr("sensorium.studies.music_numbers.both_objectives", lambda config, seed: found)
     findings = run(CONFIG)
     assert set(findings.metrics) == {"preference", "si_sdr", "transfer"}
     assert set(findings.controls) == {"both_songs_preference", "both_songs_si_sdr", "both_songs_transfer"}

@@ -123,8 +123,8 @@ class LegacyCritic(nn.Module):
         super().__init__()
         widths, sizes, strides = (LATENTS, 256, 512, 512, 256), (3, 5, 7, 9), (2, 2, 2, 1)
         parts: list[nn.Module] = []
-        for number, (size, stride) in enumerate(zip(sizes, strides, strict=True)):
-            parts += [nn.Conv1d(*widths[number : number + 2], size, stride, size // 2), nn.LeakyReLU(0.2)]
+        for inputs, outputs, size, stride in zip(widths, widths[1:], sizes, strides, strict=False):
+            parts += [nn.Conv1d(inputs, outputs, size, stride, size // 2), nn.LeakyReLU(0.2)]
         self.convolutions = nn.Sequential(*parts)
         self.judge = nn.Sequential(nn.Linear(256, 128), nn.LeakyReLU(0.2), nn.Linear(128, 1))
 

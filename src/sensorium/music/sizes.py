@@ -41,5 +41,8 @@ def models(settings: MusicSettings) -> dict[str, Counts]:
 def held(settings: MusicSettings) -> dict[str, int]:
     """Rule -> bytes of the sounds that it holds on the host: four stems of each pair, and some answers."""
     judged = settings.evaluations
-    each = {"music_transfer": judged.music_transfer, "cascade_transfer": judged.cascade_transfer}
-    return {rule: FLOAT * 24 * own.pairs * round(RATE * own.seconds) for rule, own in each.items()}
+    each = {
+        "music_transfer": (judged.music_transfer.pairs, judged.music_transfer.seconds),
+        "cascade_transfer": (judged.cascade_transfer.pairs, judged.cascade_transfer.seconds),
+    }
+    return {rule: FLOAT * 24 * pairs * round(RATE * seconds) for rule, (pairs, seconds) in each.items()}

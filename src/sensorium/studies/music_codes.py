@@ -67,7 +67,7 @@ def run(config: MusicCodesConfig) -> Findings:
         return [each.swaps[which][what] for each in found]
 
     unmoved = {name: {"nothing follows": [0.0] * len(found)} for name in ("rhythm_follows", "harmony_stays")}
-    quality = [
+    quality: list[dict[str, Cell]] = [
         {"of": name, "SI-SDR, dB": estimate(np.array([each.si_sdr[n] for each in found]))}
         for n, name in enumerate(("composed", "cross-fade"))
     ]

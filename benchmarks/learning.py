@@ -56,7 +56,7 @@ LINES = {  # line of work -> its evaluations
     ),
     "agent": ("agent_return",),
     "puzzle codes": ("puzzle_sound", "puzzle_sight", "puzzle_text", "puzzle_common", "puzzle_next"),
-    "music": ("music_transfer",),
+    "music": ("music_transfer", "sound_coding"),
 }
 UNITS = {  # unit -> patterns of "evaluation.metric"
     "dB": (
@@ -66,9 +66,11 @@ UNITS = {  # unit -> patterns of "evaluation.metric"
         "*.log_spectral_distance",
         "rollout.action_effect",
         "dreamed_sound.loudness_spread",
-        "music_transfer.si_sdr",
+        "music_transfer.*si_sdr",
+        "sound_coding.si_sdr",
+        "sound_coding.mel_db",
     ),
-    "share of the truth's margin": ("music_transfer.transfer", "music_transfer.rhythm", "music_transfer.harmony"),
+    "share of the truth's margin": ("music_transfer.*transfer", "music_transfer.*rhythm", "music_transfer.*harmony"),
     "SSIM": ("*.ssim*",),
     "bits": ("puzzle_common.*", "puzzle_next.*"),
     "bits a byte": ("puzzle_text.bits_a_byte_*",),
@@ -88,7 +90,7 @@ UNITS = {  # unit -> patterns of "evaluation.metric"
     "log ratio": ("uncertainty.few_steps_*",),
     "share of frames": ("control.hand_*", "control.felt_*"),
     "a second": ("dreamed_sound.onset_rate",),
-    "none": ("drift.*",),
+    "none": ("drift.*", "sound_coding.spectral_distance"),
     "reward": ("agent_return.*",),
 }
 DYNAMICS = "Next: bodies that move as wholes, and a felt place that does not drift."

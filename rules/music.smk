@@ -58,6 +58,28 @@ use rule train_mask as train_cascade with:
         "Training the cascade"
 
 
+rule train_codec:
+    """Train the codec of music."""
+    input:
+        songs="results/music/songs/manifest.json",
+    output:
+        manifest="results/music/codec/manifest.json",
+        model="results/music/codec/model.safetensors",
+    log:
+        "logs/train_codec.log",
+    benchmark:
+        "results/benchmarks/train_codec.tsv"
+    threads: 8
+    resources:
+        **GPU_TRAINING,
+    params:
+        **training("train_codec", section("music.codec")),
+    message:
+        "Training the codec of music"
+    shell:
+        TRAIN
+
+
 rule music_transfer:
     """Combine pairs of test songs, by the network and by everything that it is compared with."""
     input:
@@ -66,6 +88,7 @@ rule music_transfer:
     output:
         result="results/eval/music_transfer.json",
         figure=in_report("results/figures/music_transfer.png", "Music", kind="spectrograms"),
+        sound=in_report("results/figures/music_transfer.wav", "Music", "music_transfer_wav", kind="sound"),
     log:
         "logs/music_transfer.log",
     benchmark:
@@ -90,6 +113,7 @@ use rule music_transfer as cascade_transfer with:
     output:
         result="results/eval/cascade_transfer.json",
         figure=in_report("results/figures/cascade_transfer.png", "Music", kind="spectrograms"),
+        sound=in_report("results/figures/cascade_transfer.wav", "Music", "cascade_transfer_wav", kind="sound"),
     log:
         "logs/cascade_transfer.log",
     benchmark:
@@ -98,3 +122,21 @@ use rule music_transfer as cascade_transfer with:
         **evaluation("cascade_transfer"),
     message:
         "Combining pairs of test songs in latents"
+
+
+use rule music_transfer as sound_coding with:
+    """Send test songs through the codec, at counted bits, and through other codecs."""
+    input:
+        songs="results/music/songs/manifest.json",
+        codec="results/music/codec/manifest.json",
+    output:
+        result="results/eval/sound_coding.json",
+        figure=in_report("results/figures/sound_coding.png", "Music", kind="rates"),
+    log:
+        "logs/sound_coding.log",
+    benchmark:
+        "results/benchmarks/sound_coding.tsv"
+    params:
+        **evaluation("sound_coding"),
+    message:
+        "Coding test songs"

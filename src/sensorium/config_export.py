@@ -229,10 +229,20 @@ def _rows(section: Section, prefix: str, family: type[Section] = Section) -> lis
         key, value, shared = f"{prefix}.{name}", getattr(section, name), family.model_fields.get(name)
         if isinstance(value, Section):
             home = _homes().get(type(value), key)
-            nested += [_heading(key, value), *_rows(value, key)] if home == key else [_reference(key, value, home)]
+            rows = _rows(value, key, Training if isinstance(value, Training) else Section)
+            nested += [_heading(key, value), *rows] if home == key else [_reference(key, value, home)]
         elif shared is None or _comment(shared) != _comment(field):
             plain.append(_row(key, field, value))
+            models = _optional(field) if value is None else []
+            for model in models if len(models) == 1 else ():  # sources have tables of their own
+                rows = [_row(f"{key}.{name}", part, part.default) for name, part in model.model_fields.items()]
+                nested += [Row(f"**{key}**, if not null", meaning=_escaped(summary(model))), *rows]
     return plain + nested
+
+
+def _optional(field: FieldInfo) -> list[type[Section]]:
+    """The sections that a field may hold."""
+    return [kind for kind in _types(field.annotation) if isinstance(kind, type) and issubclass(kind, Section)]
 
 
 def _data_rows(data: Data) -> list[Row]:
@@ -242,9 +252,8 @@ def _data_rows(data: Data) -> list[Row]:
     for name, key, field in _own_fields():
         row = _row(f"data.{key}", field, field.default)
         rows.append(row._replace(meaning=f"only {name}: {row.meaning}"))
-        for model in _types(field.annotation):
-            if isinstance(model, type) and issubclass(model, Section):
-                rows += [_row(f"data.{key}.{name}", part, part.default) for name, part in model.model_fields.items()]
+        for model in _optional(field):
+            rows += [_row(f"data.{key}.{name}", part, part.default) for name, part in model.model_fields.items()]
     return rows + [_row(f"data.{key}", field, getattr(data, key)) for key, field in Recordings.model_fields.items()]
 
 

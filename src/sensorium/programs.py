@@ -23,6 +23,7 @@ TRAININGS = {
     "train-puzzle-next": "sensorium.puzzle.train_puzzle_next",
     "train-mask": "sensorium.music.train_mask",
     "train-cascade": "sensorium.music.train_cascade",
+    "train-codec": "sensorium.music.train_codec",
 }
 EVALUATIONS = {
     "probe": "sensorium.perception.evaluation.probe",
@@ -51,6 +52,7 @@ EVALUATIONS = {
     "puzzle-next": "sensorium.puzzle.evaluation.puzzle_next",
     "music-transfer": "sensorium.music.evaluation.music_transfer",
     "cascade-transfer": "sensorium.music.evaluation.cascade_transfer",
+    "sound-coding": "sensorium.music.evaluation.sound_coding",
 }
 OTHERS = {
     "collect-texts": "sensorium.puzzle.collect_texts",
@@ -69,9 +71,12 @@ INTERACTIVE = {
     "play": "sensorium.interactive.play",
     "puzzle": "sensorium.puzzle.command",
     "continue": "sensorium.music.command",
+    "encode-sound": "sensorium.music.encode_sound",
+    "decode-sound": "sensorium.music.decode_sound",
 }
 PLANNING = {
     "runs": "sensorium.planning.runs",
+    "track": "sensorium.planning.track",
     "estimate": "sensorium.planning.estimate",
     "inspect": "sensorium.evaluation.inspect",
     "export": "sensorium.data.export",

@@ -27,3 +27,8 @@ def learning_rate(step: int, *, steps: int, warmup: int, peak: float, final: flo
 def average_decay(step: int, decay: float) -> float:
     """Decay of the weight average at a step: small at first, so that the random initial weights soon fade."""
     return min(decay, (1 + step) / (10 + step))
+
+
+def ramp(step: int, start: int, length: int) -> float:
+    """0 before a step, then linearly to 1, which is reached after `length` steps."""
+    return min(1.0, (step - start + 1) / (length + 1)) if step >= start else 0.0

@@ -23,6 +23,7 @@ from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.models.load import Loadable
 from sensorium.music.cascade import Cascade
+from sensorium.music.codec import MusicCodec
 from sensorium.music.mask_network import MaskNetwork
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.fusion import Fusion
@@ -74,6 +75,7 @@ SETTINGS: dict[str, Any] = {
         "mask": {"width": 4, "layers": 1, "seconds": 1.0, "training": TRAINING},
         "others": ["cascade"],
         "cascade": {"dim": 16, "heads": 2, "layers": 1, "seconds": 1.0, "training": TRAINING},
+        "codec": {"width": 8, "layers": 1, "seconds": 0.5, "training": TRAINING},
     },
     "evaluations": {
         "puzzle_next": {"clips": 10, "examples": 100},
@@ -81,6 +83,7 @@ SETTINGS: dict[str, Any] = {
         "puzzle_text": {"pages": 4, "page_bytes": 300, "damaged": 100},
         "music_transfer": {"pairs": 2, "seconds": 1.0},
         "cascade_transfer": {"pairs": 2, "seconds": 1.0},
+        "sound_coding": {"songs": 2, "seconds": 1.0},
     },
 }  # fmt: skip
 MADE_BY = {  # where each artifact lies -> the program that makes it, with its first argument
@@ -107,6 +110,7 @@ MADE_BY = {  # where each artifact lies -> the program that makes it, with its f
     "music/songs": "collect-songs",
     "music/mask": "train-mask",
     "music/cascade": "train-cascade",
+    "music/codec": "train-codec",
 }
 INPUTS = {  # of the programs that are no evaluations: option -> where its manifest lies
     "train-encoder": {"data": "data"},
@@ -127,6 +131,7 @@ INPUTS = {  # of the programs that are no evaluations: option -> where its manif
     },
     "train-mask": {"songs": "music/songs"},
     "train-cascade": {"songs": "music/songs"},
+    "train-codec": {"songs": "music/songs"},
     "encode-latents": {"data": "data", "tokenizer": "tokenizers/video"},
     "index": {"like": "data"},
     "curves": {"manifests": "encoders/vision"},
@@ -134,6 +139,8 @@ INPUTS = {  # of the programs that are no evaluations: option -> where its manif
     "play": {"data": "data", "latents": "latents/video", "tokenizer": "tokenizers/video", "dynamics": "dynamics"},
     "puzzle": {"model": "puzzle/text"},
     "continue": {"model": "music/mask"},
+    "encode-sound": {"model": "music/codec"},
+    "decode-sound": {"model": "music/codec"},
 }  # fmt: skip
 
 
@@ -153,6 +160,7 @@ MODELS: dict[str, type[Loadable]] = {
     "puzzle/next": NextGrid,
     "music/mask": MaskNetwork,
     "music/cascade": Cascade,
+    "music/codec": MusicCodec,
 }
 OPTIONAL = {name: {"sound": "latents/audio"} for name in ("train-dynamics", "train-clone", "train-agent")}
 
@@ -238,6 +246,11 @@ class World:
             return self.with_options(
                 [name, *self.songs()], {**options, "output": str(output.with_suffix(".wav")), **instead}
             )
+        if name == "encode-sound":
+            return self.with_options([name, self.songs()[0]], {**options, "output": str(output), **instead})
+        if name == "decode-sound":
+            options["output"] = str(output.with_suffix(".wav"))
+            return self.with_options([name, self.codes()], {**options, **instead})
         if name in ("summary", "study-tables", "curves"):
             return self._of_results(name, output, instead)
         if name in ("dream", "play"):
@@ -305,6 +318,7 @@ class World:
             "collect-songs": config.music.songs,
             "train-mask": config.music.mask,
             "train-cascade": config.music.cascade,
+            "train-codec": config.music.codec,
             "study": config.studies.forgetting,
         }
         return sections[name] if name in sections else getattr(config.evaluations, name.replace("-", "_"))
@@ -315,6 +329,13 @@ class World:
         for number, path in enumerate(paths):
             soundfile.write(path, np.random.default_rng(number).normal(0, 0.1, 12_000), 8000)
         return list(map(str, paths))
+
+    def codes(self) -> str:
+        """A file of codes, of one of the sounds."""
+        path = self.folder / "sound.codes"
+        if not path.exists():
+            assert code_of(*self.argv("encode-sound", path)) == 0
+        return str(path)
 
     def result(self) -> Path:
         """The result of an evaluation."""

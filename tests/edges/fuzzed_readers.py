@@ -41,7 +41,7 @@ from sensorium.evaluation.curves import run_curves
 from sensorium.interactive.actions import read_actions
 from sensorium.music.midi import MidiError
 from sensorium.music.midi_files import read_songs
-from sensorium.music.unseen_songs import full_bars
+from sensorium.music.written_songs import full_bars
 from sensorium.puzzle import dense_text
 from sensorium.puzzle.grid import GridError, pack, read_grids
 from sensorium.puzzle.text_codes import decode
@@ -226,7 +226,7 @@ def learning() -> tuple[nn.Module, Optimiser]:
 def checkpoints(folder: Path) -> Files:
     model, optimiser = learning()
     model(torch.ones(2, 4)).square().sum().backward()
-    optimiser.update(0, optimiser.norm())
+    optimiser.update(0, optimiser.norms())
     Checkpoints(folder / "checkpoints").save(1, optimiser.tensors(), {})
     return {"tensors.safetensors": (folder / "checkpoints/step-00000001/tensors.safetensors").read_bytes()}
 
@@ -242,7 +242,7 @@ def go_on(path: Path) -> None:
     model, optimiser = learning()
     optimiser.restore(found.tensors)
     model(torch.ones(2, 4)).square().sum().backward()
-    optimiser.update(1, optimiser.norm())
+    optimiser.update(1, optimiser.norms())
 
 
 def states(folder: Path) -> Files:

@@ -37,7 +37,10 @@ MAKERS = [name for name in PROGRAMS if name not in PLANNING]  # those of plannin
 WRITERS = [name for name in MAKERS if name != "play"]
 READERS = [name for name in MAKERS if inputs_of(name)]
 CONFIGURED = [
-    name for name in MAKERS if name not in ("summary", "curves", "study-tables", "dream", "play", "puzzle", "continue")
+    name
+    for name in MAKERS
+    if name not in ("summary", "curves", "study-tables", "dream", "play", "puzzle", "continue")
+    and name not in ("encode-sound", "decode-sound")
 ]
 
 TEXTS = [FoundText("own", f"own/{place}", random.Random(place).randbytes(30_000), place == 0) for place in range(24)]

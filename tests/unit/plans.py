@@ -194,6 +194,7 @@ PLANS: dict[str, Callable[[Config, Stand], object]] = {
     "puzzle_text": lambda config, recordings: None,  # it reads no recordings
     "music_transfer": lambda config, recordings: None,  # nor does it
     "cascade_transfer": lambda config, recordings: None,
+    "sound_coding": lambda config, recordings: None,  # nor does it
 }
 
 
@@ -217,6 +218,7 @@ def training_windows(config: Config) -> dict[str, int]:
         "puzzle/next": 3,
         "music/mask": 1,  # it has songs of its own
         "music/cascade": 1,
+        "music/codec": 1,  # as the mask
         "puzzle/sound_list": 1 if config.puzzle.sound.data else SECOND,
         "puzzle/sound_legacy": 1 if config.puzzle.sound.data else SECOND,
         "puzzle/sight_legacy": 1,

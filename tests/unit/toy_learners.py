@@ -6,8 +6,9 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
+from toy_adversarial import SoundDuel
 from toy_generation import fine_dynamics
-from toy_music import music_cascade, music_mask
+from toy_music import codec_with_critic, music_cascade, music_codec, music_mask
 from toy_puzzles import joint_puzzle, legacy_puzzle, list_puzzle, next_puzzle, sight_puzzle, sound_puzzle
 
 from sensorium.agent.agent import Actor, Agent
@@ -123,6 +124,11 @@ def sound_tokenizer() -> tuple[Learner, Batch]:
     return SoundLearner(model, SOUND.wave_weight, RATE), {"audio": sounds(4)}
 
 
+def sound_duel() -> tuple[Learner, Batch]:
+    """A filter of sounds and its critic."""
+    return SoundDuel(), {"audio": sounds(2)}
+
+
 def tokens(frames: int) -> Batch:
     """Encoded pictures and sounds with actions and rewards."""
     return {
@@ -168,6 +174,7 @@ LEARNERS: dict[str, Callable[[], tuple[Learner, Batch]]] = {
     "tokenizer of frames": partial(tokenizer, VIDEO),
     "tokenizer of patches": partial(tokenizer, PATCHES),
     "tokenizer of sound": sound_tokenizer,
+    "critic of sounds": sound_duel,
     "dynamics": dynamics,
     "dynamics, recomputed": partial(dynamics, recomputed=True),
     "dynamics on crops": partial(fine_dynamics, 1.0),
@@ -182,6 +189,9 @@ LEARNERS: dict[str, Callable[[], tuple[Learner, Batch]]] = {
     "next grid of sight": next_puzzle,
     "mask of drums": music_mask,
     "cascade on latents": music_cascade,
+    "codec of music": music_codec,
+    "codec of music, with a critic": codec_with_critic,
+    "codec of music, residual": partial(music_codec, "rvq"),
     "puzzle list of sound": list_puzzle,
     "preset of sounds": partial(legacy_puzzle, "sound_legacy"),
     "preset of texts": partial(legacy_puzzle, "text_legacy"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -135,15 +136,21 @@ class ToyContrast(CoupledLearner):
         return []
 
 
-def run_toy(output: Path, config: ToyConfig | None = None, execution: Execution | None = None, **changes: Any) -> None:
-    """Train the toy stage in a folder; `changes` are attributes of its learner."""
+def run_toy(
+    output: Path,
+    config: Any = None,
+    execution: Execution | None = None,
+    made: Callable[[Any], Learner] = ToyLearner,
+    **changes: Any,
+) -> None:
+    """Train the toy stage in a folder; `changes` are attributes of the learner that is made of its section."""
     config = config or ToyConfig()
     source = output.parent / "input.json"
     if not source.exists():
         write_json(source, {"kind": "toy"})
 
     def build() -> tuple[Learner, ToyWindows, ToyWindows]:
-        learner = ToyLearner(config)
+        learner = made(config)
         for name, value in changes.items():
             setattr(learner, name, value)
         return learner, ToyWindows(), ToyWindows(24)
@@ -171,13 +178,13 @@ def materialise(module: nn.Module) -> None:
                 part._buffers[name] = torch.ones(buffer.shape, dtype=buffer.dtype)
 
 
-def main() -> None:
+def main(made: type[Learner] = ToyLearner, config: Any = None) -> None:
     """`toys.py OUTPUT STEP_SECONDS SAVE_SECONDS`: a slow training with constant checkpoints, to be killed."""
     torch.set_num_threads(1)
     output, pause, save_pause = Path(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3])
-    step, write = ToyLearner.forward, Path.write_text
+    step, write = made.forward, Path.write_text
 
-    def slow_step(self: ToyLearner, batch: Batch, draw: Draw) -> tuple[Tensor, Metrics]:
+    def slow_step(self: Learner, batch: Batch, draw: Draw) -> tuple[Tensor, Metrics]:
         time.sleep(pause)
         return step(self, batch, draw)
 
@@ -186,8 +193,8 @@ def main() -> None:
             time.sleep(save_pause)
         return write(self, text, *args, **kwargs)
 
-    ToyLearner.forward, Path.write_text = slow_step, slow_write  # type: ignore[method-assign, assignment]
-    run_toy(output, execution=Execution(device="cpu", checkpoint_minutes=1e-9))
+    made.forward, Path.write_text = slow_step, slow_write  # type: ignore[method-assign, assignment]
+    run_toy(output, config, Execution(device="cpu", checkpoint_minutes=1e-9), made)
 
 
 if __name__ == "__main__":

@@ -79,6 +79,8 @@ SECTIONS = {
     "music={cascade: {training: {seed: 3}}}": {},
     "evaluations={music_transfer: {seed: 1}}": {},
     "evaluations={cascade_transfer: {seed: 1}}": {},
+    "music={codec: {training: {seed: 3}}}": {},
+    "evaluations={sound_coding: {seed: 1}}": {},
     "lines={generative: false}": {"curves": 1, **END},
     "lines={representation: false}": {"drift": 1, "curves": 1, **END},  # then the tokenizer looks at long dreams
 }

@@ -14,7 +14,7 @@ from sensorium.config import parse_section
 from sensorium.data.recording import RecordingSet, Split
 from sensorium.data.windows import JoinedWindows, Windows, join
 from sensorium.models.load import load
-from sensorium.training.execution import Execution, add_arguments
+from sensorium.training.execution import Execution, add_training_arguments
 from sensorium.training.learner import Learner
 from sensorium.training.stage import train_stage
 
@@ -33,7 +33,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--sound", type=Path, nargs="?", help="manifest of the encoded sound; none if silent")
     parser.add_argument("--clone", type=Path, required=True, help="manifest of the clone")
     parser.add_argument("--output", type=Path, required=True, help="folder of the artifact")
-    add_arguments(parser)
+    add_training_arguments(parser)
     args = parser.parse_args(argv)
     config = parse_section(ImaginationConfig, args.config)
     latents = RecordingSet.open(args.latents)

@@ -18,7 +18,7 @@ from sensorium.generation.config import DynamicsConfig
 from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.models.load import load
-from sensorium.training.execution import Execution, add_arguments
+from sensorium.training.execution import Execution, add_training_arguments
 from sensorium.training.learner import Learner
 from sensorium.training.stage import train_stage
 
@@ -55,7 +55,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--sound", type=Path, nargs="?", help="manifest of the encoded sound; none if silent")
     parser.add_argument("--dynamics", type=Path, required=True, help="manifest of the dynamics")
     parser.add_argument("--output", type=Path, required=True, help="folder of the artifact")
-    add_arguments(parser)
+    add_training_arguments(parser)
     args = parser.parse_args(argv)
     config = parse_section(CloningConfig, args.config)
     latents = RecordingSet.open(args.latents)

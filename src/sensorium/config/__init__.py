@@ -15,7 +15,18 @@ from sensorium.config.films import (
 from sensorium.config.gymnasium import GymnasiumConfig
 from sensorium.config.offline import EpisodesConfig
 from sensorium.config.parse import canonical_json, parse, parse_section, parse_stored
-from sensorium.config.section import ConfigurationError, Depth, PlainTraining, Section, Training, Width, without_muon
+from sensorium.config.section import (
+    AdversarialTraining,
+    ConfigurationError,
+    CriticTraining,
+    Depth,
+    PlainAdversarialTraining,
+    PlainTraining,
+    Section,
+    Training,
+    Width,
+    without_muon,
+)
 from sensorium.config.sets import (
     CIFAR_FOLDER,
     SOURCES,
@@ -41,12 +52,14 @@ __all__ = [
     "SOUND_SUFFIXES",
     "SOURCES",
     "TOKENIZER_STRIDE",
+    "AdversarialTraining",
     "AnyData",
     "AtariConfig",
     "AudioAugmentation",
     "AudioData",
     "Cifar100Config",
     "ConfigurationError",
+    "CriticTraining",
     "Data",
     "Depth",
     "EpisodesConfig",
@@ -59,6 +72,7 @@ __all__ = [
     "LatentsConfig",
     "PictureFoldersConfig",
     "PictureSet",
+    "PlainAdversarialTraining",
     "PlainTraining",
     "PlayroomConfig",
     "Recordings",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -71,7 +71,38 @@ class Training(Section):
         return self
 
 
-def without_muon(training: Training) -> Training:
+class CriticTraining(Section):
+    """Optimisation of a critic, which is trained against the model: AdamW, apart from the model's own."""
+
+    lr: float = Field(1e-3, gt=0, le=1, description="peak learning rate; it decays as the model's does")
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = Field(
+        (0.8, 0.99), description="decay of the averages of gradient and square, each >= 0 and < 1"
+    )
+    clip: float = Field(1.0, gt=0, description="norm above which the critic's own gradient is scaled down; 1e9: never")
+    warmup: int = Field(0, ge=0, description="steps of linear warm-up, from `start` on")
+    start: int = Field(0, ge=0, description="step from which on the critic is trained")
+    every: int = Field(1, ge=1, description="the critic makes one of so many steps")
+
+
+class AdversarialTraining(Training):
+    """Optimisation of a model and of the critic that is trained against it, where the stage has one."""
+
+    critic: CriticTraining = CriticTraining()
+
+    @model_validator(mode="after")
+    def _critic_is_trained(self) -> AdversarialTraining:
+        if self.critic.start + self.critic.warmup >= self.steps:
+            raise ValueError(
+                f"critic.start is {self.critic.start}, critic.warmup {self.critic.warmup}, steps {self.steps}: "
+                "the critic must warm up before the last step; lower critic.start"
+            )
+        return self
+
+
+AnyTraining = TypeVar("AnyTraining", bound=Training)
+
+
+def without_muon(training: AnyTraining) -> AnyTraining:
     """Return the training of a model without transformer blocks unchanged.
 
     Raises:
@@ -83,3 +114,4 @@ def without_muon(training: Training) -> Training:
 
 
 PlainTraining = Annotated[Training, AfterValidator(without_muon)]
+PlainAdversarialTraining = Annotated[AdversarialTraining, AfterValidator(without_muon)]

@@ -26,11 +26,14 @@ class Lines(Section):
     agent: bool = Field(False, description="train an agent with the dynamics: cloned, then in dreams; needs rewards")
     puzzle: bool = Field(False, description="train puzzle codes of sound and of pictures, and evaluate them")
     music: bool = Field(False, description="compose songs, train a model that combines two of them, and evaluate it")
+    codec: bool = Field(False, description="with music: also train a codec of its songs, and evaluate it")
 
     @model_validator(mode="after")
     def _something_runs(self) -> Lines:
         if not (self.representation or self.generative or self.puzzle or self.music):
             raise ValueError("representation, generative, puzzle and music are all off: switch one on")
+        if self.codec and not self.music:
+            raise ValueError("codec is on, music is off: it learns from the songs of music; switch music on")
         if self.agent and not self.generative:
             raise ValueError(
                 "agent is on, generative is off: the agent is trained in dreams of the dynamics; switch it on"

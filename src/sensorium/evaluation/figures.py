@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +183,35 @@ def spectrogram(sound: np.ndarray, rate: int) -> tuple[np.ndarray, tuple[float, 
     frames = np.lib.stride_tricks.sliding_window_view(sound, DRAWN_BANDS)[::hop] * np.hanning(DRAWN_BANDS)
     spectrum = np.abs(np.fft.rfft(frames, axis=1)) / (DRAWN_BANDS / 4)
     return 20 * np.log10(spectrum.T + 1e-6), (0.0, len(sound) / rate), (0.0, rate / 2)
+
+
+def strip(
+    decibels: np.ndarray,
+    seconds: float,
+    ticks: Mapping[str, float],
+    limits: tuple[float, float],
+    across: tuple[float, float],
+) -> bytes:
+    """A wide spectrogram [bands, columns] as PNG.
+
+    Args:
+        decibels: power of each band.
+        seconds: of the sound.
+        ticks: kHz, as text -> band.
+        limits: quietest and loudest power that is drawn.
+        across: left edge and width of the axes, as shares of the picture's width.
+    """
+    figure = plt.figure(figsize=(10, 1.7))
+    axes = figure.add_axes((across[0], 0.2, across[1], 0.76))
+    extent = (0, seconds, 0, len(decibels))
+    axes.imshow(decibels, origin="lower", aspect="auto", cmap="magma", vmin=limits[0], vmax=limits[1], extent=extent)
+    axes.set_yticks(list(ticks.values()), list(ticks))
+    axes.set_ylabel("kHz", fontsize=7)
+    axes.tick_params(labelsize=7)
+    found = BytesIO()
+    figure.savefig(found, format="png", dpi=100)
+    plt.close(figure)
+    return found.getvalue()
 
 
 def curves(path: Path, runs: Sequence[tuple[str, str, Mapping[str, tuple[list[int], list[float]]]]]) -> None:

@@ -18,7 +18,7 @@ from sensorium.perception.embed import EmbeddedRecordings, embed_recording, fuse
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.fusion import Fusion
 from sensorium.progress import track
-from sensorium.training.execution import Execution, add_arguments
+from sensorium.training.execution import Execution, add_training_arguments
 from sensorium.training.stage import train_stage
 
 REVISION = 1
@@ -60,7 +60,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--audio", type=Path, required=True, help="manifest of the audio encoder")
     parser.add_argument("--fusion", type=Path, required=True, help="manifest of the fusion")
     parser.add_argument("--output", type=Path, required=True, help="folder of the artifact")
-    add_arguments(parser)
+    add_training_arguments(parser)
     args = parser.parse_args(argv)
     section = parse_section(StateDynamicsConfig, args.config)
     execution = Execution.from_args(args)

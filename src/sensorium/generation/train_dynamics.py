@@ -23,7 +23,7 @@ from sensorium.generation.free_motion import find_motion
 from sensorium.generation.patch_tokenizer import PatchTokenizer
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.models.load import load
-from sensorium.training.execution import Execution, add_arguments
+from sensorium.training.execution import Execution, add_training_arguments
 from sensorium.training.learner import Learner
 from sensorium.training.stage import train_stage
 
@@ -179,7 +179,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--sound", type=Path, nargs="?", help="manifest of the encoded sound; none if silent")
     parser.add_argument("--body", type=Path, nargs="?", help="manifest of recordings whose body sense is dreamed")
     parser.add_argument("--output", type=Path, required=True, help="folder of the artifact")
-    add_arguments(parser)
+    add_training_arguments(parser)
     args = parser.parse_args(argv)
     config = parse_section(DynamicsConfig, args.config)
     latents = RecordingSet.open(args.latents)

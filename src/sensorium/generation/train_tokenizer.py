@@ -26,7 +26,7 @@ from sensorium.generation.patch_tokenizer import PatchTokenizer
 from sensorium.generation.tokenizer_config import AudioTokenizerConfig, VideoTokenizerConfig
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.generation.video_tokenizer_learner import TokenizerLearner, edge_error
-from sensorium.training.execution import Execution, add_arguments
+from sensorium.training.execution import Execution, add_training_arguments
 from sensorium.training.learner import Learner
 from sensorium.training.stage import fit_stage, train_stage
 
@@ -40,7 +40,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--config", required=True, help="section tokenizers.STREAM, as JSON")
     parser.add_argument("--data", type=Path, required=True, help="manifest of the recordings")
     parser.add_argument("--output", type=Path, required=True, help="folder of the artifact")
-    add_arguments(parser)
+    add_training_arguments(parser)
     args = parser.parse_args(argv)
     recordings, inputs = RecordingSet.open(args.data), {"data": args.data}
     learner: Callable[[], TokenizerLearner | SoundLearner]

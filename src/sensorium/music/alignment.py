@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from sensorium.config import ConfigurationError
-from sensorium.music.beats import CLEAR, SHORTEST, Beats, begin_of, find_beats
+from sensorium.music.beat_features import LONGEST
+from sensorium.music.beats import CLEAR, SHORTEST, Beats, begin_of, end_of, find_beats
 from sensorium.music.config import BEATS
 from sensorium.music.sound_files import RATE, SoundFile, SoundFileError
 from sensorium.music.stretching import FASTEST, SLOWEST, length_of, stretched
@@ -43,6 +44,18 @@ class Placed:
     def samples(self) -> int:
         """From the start to the end, at its speed."""
         return length_of(self.song.samples - self.start, self.speed)
+
+    @property
+    def tempo(self) -> float:
+        """Beats a minute, at its speed."""
+        return self.beats.tempo * self.speed
+
+    @property
+    def sounding(self) -> int:
+        """Samples from the start to the end of the last sound, at its speed; all where too much was heard to know."""
+        end = min(self.song.samples, round(end_of(self.song.features) * RATE))
+        whole = self.song.seconds > LONGEST or end < self.start + RATE
+        return self.samples if whole else length_of(end - self.start, self.speed)
 
     def blocks(self, channels: int, samples: int) -> Iterator[np.ndarray]:
         """Its first samples as they are used, float32 [channels, n] at a time.

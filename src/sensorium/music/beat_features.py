@@ -43,8 +43,8 @@ class BeatListener:
         classes = np.round(69 + 12 * np.log2(np.maximum(frequencies, 1) / 440)).astype(int) % 12
         to_classes = heard[:, None] & (classes[:, None] == np.arange(12))
         to_bands = melscale_fbanks(BAND_SIZE // 2 + 1, LOWEST, HIGHEST, BANDS, RATE)
-        self._bands = _Framed(BAND_SIZE, RATE // FRAMES, to_bands, power=2)
-        self._chroma = _Framed(CHROMA_SIZE, RATE // CHROMAS, torch.from_numpy(to_classes).float(), power=1)
+        self._bands = Framed(BAND_SIZE, RATE // FRAMES, to_bands, power=2)
+        self._chroma = Framed(CHROMA_SIZE, RATE // CHROMAS, torch.from_numpy(to_classes).float(), power=1)
         self._waiting: list[np.ndarray] = []
         self._count, self._left = 0, LONGEST * RATE
 
@@ -68,7 +68,7 @@ class BeatListener:
         self._chroma.add(piece)
 
 
-class _Framed:
+class Framed:
     """Spectra of a sound that comes piece by piece, gathered by `weights` [bins, classes]."""
 
     def __init__(self, size: int, hop: int, weights: torch.Tensor, power: int) -> None:
@@ -77,6 +77,7 @@ class _Framed:
         self._found: list[np.ndarray] = []
 
     def add(self, piece: torch.Tensor) -> None:
+        """The next piece, [n]."""
         self._held = torch.cat((self._held, piece))
         count = (len(self._held) - self._size) // self._hop + 1
         if count < 1:
@@ -86,6 +87,12 @@ class _Framed:
         self._found.append((spectra.T**self._power @ self._weights).numpy())
         self._held = self._held[count * self._hop :]
 
+    def taken(self) -> np.ndarray:
+        """Those since they were last taken, [frames, classes]."""
+        found, self._found = self.frames(), []
+        return found
+
     def frames(self) -> np.ndarray:
+        """Of all that was added, [frames, classes]."""
         empty = np.zeros((0, self._weights.shape[1]), np.float32)
         return np.concatenate([empty, *self._found])

@@ -54,7 +54,7 @@ class Beats:
 
 def find_beats(features: BeatFeatures) -> Beats:
     """The beats of a sound of at least SHORTEST seconds; `clarity` says whether there are any."""
-    rises = _rises(features.bands)
+    rises = rises_of(features.bands)
     onsets = _onset_strength(rises)
     tempo, clarity = _rough_tempo(onsets)
     tempo = _refined(onsets, tempo)
@@ -70,7 +70,13 @@ def begin_of(features: BeatFeatures) -> float:
     return float(np.argmax(power > QUIET * power.mean())) / FRAMES
 
 
-def _rises(bands: np.ndarray) -> np.ndarray:
+def end_of(features: BeatFeatures) -> float:
+    """Seconds until the end of the last sound."""
+    power = features.bands.sum(1)
+    return float(len(power) - np.argmax(power[::-1] > QUIET * power.mean())) / FRAMES
+
+
+def rises_of(bands: np.ndarray) -> np.ndarray:
     """How far each band rises from frame to frame, [n, bands]."""
     loud = np.log10(bands / max(float(bands.mean()), 1e-20) + FLOOR)
     return np.asarray(np.maximum(np.diff(loud, axis=0, prepend=loud[:1]), 0))

@@ -21,11 +21,11 @@ from sensorium.music.parts import ROLES
 from sensorium.music.rendering import Instruments, Rendered, render
 from sensorium.music.song import Song, compose
 from sensorium.music.song_set import KIND, OWN
-from sensorium.music.unseen_songs import unseen_songs
+from sensorium.music.soundfont_songs import soundfont_songs
 from sensorium.progress import say, track
 from sensorium.randomness import stable_seed
 
-REVISION = 2
+REVISION = 3
 SHARD = 64  # songs of a file
 BANK = {"training": 0, "validation": 1, "test": 2}  # instruments of each split are numbered from BANK * instruments on
 
@@ -88,7 +88,7 @@ def write_songs(config: SongsConfig, folder: Path) -> None:
     """Render all songs of a set and write them with their manifest.
 
     Raises:
-        ConfigurationError: if unseen songs are wanted and cannot be made.
+        ConfigurationError: if songs on soundfonts are wanted and cannot be made.
         StorageError: if the folder cannot be written.
     """
     listed: list[dict[str, Any]] = []
@@ -104,7 +104,7 @@ def write_songs(config: SongsConfig, folder: Path) -> None:
         entries.clear()
 
     entries: dict[str, dict[str, Any]] = {}
-    for entry, fields in chain(own_songs(config), unseen_songs(config)):
+    for entry, fields in chain(own_songs(config), soundfont_songs(config)):
         entries[entry["name"]], held[entry["name"]] = entry, fields
         if len(held) == SHARD:
             write()

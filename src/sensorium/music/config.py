@@ -3,57 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from sensorium.config import ConfigurationError, Depth, PlainTraining, Section, Training, Width, WorldSettings
+from sensorium.config import Depth, PlainTraining, Section, Training, Width, WorldSettings
 from sensorium.config.splits import split_counts
 from sensorium.music.cascade_config import CascadeConfig
+from sensorium.music.codec_config import CodecConfig, SoundCodingConfig
+from sensorium.music.soundfont_config import HeardSongsConfig, UnseenSongsConfig, check_apart
 
 RATE = 24_000  # samples a second of all songs
 BEATS = 4  # of a bar
 SONG_BARS = 32
 LEAST_SECONDS = 1.0  # of a window
-
-
-class UnseenSongsConfig(Section):
-    """Songs for the test alone, on a soundfont: composed here, and written by people."""
-
-    soundfont: str | None = Field(
-        None, description="a file (.sf2, .sf3); null: no such songs. It needs the package tinysoundfont"
-    )
-    midi: tuple[str, ...] = Field(
-        (), description="folders of songs that people wrote: MIDI files, or WAD files of games"
-    )
-    songs: int = Field(80, ge=2, le=10_000, description="how many are composed here for the soundfont")
-
-    def check(self) -> None:
-        """Ask for the package, for the soundfont and for the folders.
-
-        Raises:
-            ConfigurationError: naming what is missing, and the way out.
-        """
-        if self.soundfont is None:
-            return
-        if find_spec("tinysoundfont") is None:
-            raise ConfigurationError(
-                "soundfont: the package tinysoundfont is not installed; install it with: pip install --no-deps "
-                "tinysoundfont"
-            )
-        if not Path(self.soundfont).is_file():
-            raise ConfigurationError(f"soundfont = {self.soundfont!r}: no such file; name a .sf2 or .sf3 file, or null")
-        for folder in self.midi:
-            if not Path(folder).is_dir():
-                raise ConfigurationError(f"midi = {folder!r}: no such folder; name one with .mid or .wad files")
-
-    @model_validator(mode="after")
-    def _people_need_a_soundfont(self) -> UnseenSongsConfig:
-        if self.midi and self.soundfont is None:
-            raise ValueError(f"midi names {self.midi[0]!r} and soundfont nothing: songs need one to sound; name a file")
-        return self
 
 
 class SongsConfig(Section):
@@ -71,6 +34,7 @@ class SongsConfig(Section):
     validation_fraction: float = Field(0.07, gt=0, lt=0.5, description="share of the songs for validation")
     test_fraction: float = Field(0.15, gt=0, lt=0.5, description="share of the songs for the test")
     seed: int = Field(0, ge=0, description="seed of compositions, instruments and performances")
+    heard: HeardSongsConfig = HeardSongsConfig()
     unseen: UnseenSongsConfig = UnseenSongsConfig()
 
     @field_validator("tempi")
@@ -90,6 +54,11 @@ class SongsConfig(Section):
         return 60 * BEATS * self.bars / max(self.tempi)
 
     @model_validator(mode="after")
+    def _training_hears_nothing_of_the_test(self) -> SongsConfig:
+        check_apart(self.heard, self.unseen)
+        return self
+
+    @model_validator(mode="after")
     def _songs_can_be_combined(self) -> SongsConfig:
         if min(self.split_counts().values()) < 2 * len(self.tempi):
             raise ValueError(
@@ -106,7 +75,7 @@ class MaskConfig(Section):
     layers: Depth = Field(5, ge=1, le=8, description="layers; each sees twice as far in time as the one before")
     seconds: float = Field(1.5, ge=LEAST_SECONDS, le=60, description="length of the windows in training")
     gain: float = Field(6.0, ge=0, le=40, description="largest change of loudness of a stem in training, in decibels")
-    training: PlainTraining = Training(steps=500, batch=4, lr=4e-3, warmup=10)
+    training: PlainTraining = Training(steps=700, batch=4, lr=4e-3, warmup=10)
 
 
 class MusicConfig(Section):
@@ -116,6 +85,7 @@ class MusicConfig(Section):
     mask: MaskConfig = MaskConfig()
     others: tuple[Literal["cascade"], ...] = Field((), description="models that are trained and judged beside the mask")
     cascade: CascadeConfig = CascadeConfig()
+    codec: CodecConfig = CodecConfig()
 
 
 class MusicTransferConfig(Section):
@@ -139,6 +109,7 @@ class MusicEvaluations(Section):
 
     music_transfer: MusicTransferConfig = MusicTransferConfig()
     cascade_transfer: CascadeTransferConfig = CascadeTransferConfig()
+    sound_coding: SoundCodingConfig = SoundCodingConfig()
 
 
 class MusicSettings(WorldSettings):
@@ -149,7 +120,9 @@ class MusicSettings(WorldSettings):
 
     def checks(self) -> dict[str, Callable[[], None]]:
         """What the settings name on this machine."""
-        return super().checks() | ({"music.songs.unseen": self.music.songs.unseen.check} if self.lines.music else {})
+        songs = self.music.songs
+        own = {"music.songs.heard": songs.heard.check, "music.songs.unseen": songs.unseen.check}
+        return super().checks() | (own if self.lines.music else {})
 
     def music_models(self) -> list[str]:
         """Sections of the models that are trained: the mask, and the others that are named."""
@@ -160,21 +133,26 @@ class MusicSettings(WorldSettings):
 
     def evaluations_on(self) -> list[str]:
         """Names of the evaluations that run."""
-        return [*super().evaluations_on(), *self._music_evaluations()]
+        coded = self.lines.codec and self.music.codec.quantiser.codes  # without codes there are no bits to judge by
+        return [*super().evaluations_on(), *self._music_evaluations(), *(["sound_coding"] if coded else [])]
 
     def test_recordings(self) -> dict[str, int]:
         """Test recordings that each evaluation needs: of music none, for it has songs of its own."""
-        own = self._music_evaluations()
+        own = MusicEvaluations.model_fields
         return {name: count for name, count in super().test_recordings().items() if name not in own}
 
     def trained(self) -> list[str]:
         """Folders of the models that this line trains, below results/."""
-        return [*super().trained(), *(f"music/{model}" for model in self.music_models())]
+        own = [*self.music_models(), *(["codec"] if self.lines.codec else [])] if self.lines.music else []
+        return [*super().trained(), *(f"music/{model}" for model in own)]
 
     @model_validator(mode="after")
     def _windows_fit_songs(self) -> MusicSettings:
         wanted = {f"music.{name}": getattr(self.music, name).seconds for name in self.music_models()}
         wanted |= {f"evaluations.{name}": getattr(self.evaluations, name).seconds for name in self._music_evaluations()}
+        if self.lines.codec and self.lines.music:
+            wanted |= {"music.codec": self.music.codec.seconds}
+            wanted |= {"evaluations.sound_coding": self.evaluations.sound_coding.seconds}
         for key, seconds in wanted.items():
             if seconds > self.music.songs.seconds:
                 raise ValueError(

@@ -92,19 +92,20 @@ class SongSet:
         return SongSet, (self.manifest, self._details, self._shards)
 
     def sources(self) -> list[str]:
-        """Where songs come from, in order."""
-        return list(dict.fromkeys(song["source"] for song in self.songs.values()))
+        """Where the songs of the test come from, in order."""
+        return list(dict.fromkeys(song["source"] for song in self.songs.values() if song["split"] == "test"))
 
-    def names(self, split: Split, source: str = OWN) -> list[str]:
-        """Names of the songs of a split that come from a source, in order."""
-        return [name for name, song in self.songs.items() if song["split"] == split and song["source"] == source]
+    def names(self, split: Split, source: str | None = None) -> list[str]:
+        """Names of the songs of a split that come from a source, or from any, in order."""
+        every = self.songs.items()
+        return [name for name, song in every if song["split"] == split and source in (None, song["source"])]
 
     def field(self, name: str, field: str) -> np.ndarray:
         """Read-only view of a field of a song."""
         return self._fields[name][field]
 
-    def by_tempo(self, split: Split, source: str = OWN) -> dict[float, list[str]]:
-        """Tempo -> names of the songs of a split and a source that have it."""
+    def by_tempo(self, split: Split, source: str | None = None) -> dict[float, list[str]]:
+        """Tempo -> names of the songs of a split that have it, and come from a source or from any."""
         found: dict[float, list[str]] = {}
         for name in self.names(split, source):
             found.setdefault(self.songs[name]["tempo"], []).append(name)

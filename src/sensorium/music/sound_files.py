@@ -106,9 +106,21 @@ class SoundFile:
             raise SoundFileError(f"{error}; it has changed while it was read") from None
         raise SoundFileError(f"{self.path}: {left} samples are missing; it has changed while it was read")
 
+    def resampled(self, channels: int, rate: int) -> Iterator[np.ndarray]:
+        """All of it at another rate, float32 [channels, n] at a time.
 
-def _decoded(path: Path, layout: str) -> Iterator[tuple[int, int, np.ndarray]]:
-    """A file's own rate and channels, with what is decoded next, float32 [channels, n] at RATE.
+        Raises:
+            SoundFileError: if it has changed since it was heard.
+        """
+        try:
+            for _, _, block in _decoded(self.path, "stereo" if channels == 2 else "mono", rate):
+                yield block
+        except BadRecordingError as error:
+            raise SoundFileError(f"{error}; it has changed while it was read") from None
+
+
+def _decoded(path: Path, layout: str, rate: int = RATE) -> Iterator[tuple[int, int, np.ndarray]]:
+    """A file's own rate and channels, with what is decoded next, float32 [channels, n] at `rate`.
 
     Raises:
         BadRecordingError: if it cannot be decoded.
@@ -118,7 +130,7 @@ def _decoded(path: Path, layout: str) -> Iterator[tuple[int, int, np.ndarray]]:
         if not isinstance(stream, av.AudioStream) or stream.codec_context is None:
             raise BadRecordingError("no sound that can be decoded")
         stream.codec_context.options = STRICT
-        resampler = av.AudioResampler(format="fltp", layout=layout, rate=RATE)
+        resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
         own, end, origin = (0, 0), 0.0, 0.0
         for packet in container.demux(stream):
             if packet.is_corrupt:

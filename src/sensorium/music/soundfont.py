@@ -16,7 +16,7 @@ try:
     import tinysoundfont
 except ModuleNotFoundError:
     raise ConfigurationError(
-        "music.songs.unseen.soundfont: the package tinysoundfont is not installed; install it with: pip install "
+        "songs on a soundfont: the package tinysoundfont is not installed; install it with: pip install "
         "--no-deps tinysoundfont"  # it asks for pyaudio, which is needed to play aloud and to be built
     ) from None
 
@@ -43,14 +43,12 @@ class SoundFont:
         try:
             self._font = self._synth.sfload(str(path))
         except tinysoundfont.SoundFontException as error:
-            raise ConfigurationError(
-                f"music.songs.unseen.soundfont: {path}: no soundfont that can be read: {error}"
-            ) from None
+            raise ConfigurationError(f"{path}: no soundfont that can be read: {error}") from None
         self.kits = [number for number in range(KITS) if self._has(DRUM_BANK, number)]
         self._presets = {number for number in range(INSTRUMENTS) if self._has(0, number)}
         if not self.kits or not self._presets:
             raise ConfigurationError(
-                f"music.songs.unseen.soundfont: {path}: {len(self.kits)} drum kits and {len(self._presets)} "
+                f"{path}: {len(self.kits)} drum kits and {len(self._presets)} "
                 "instruments of General MIDI; name a soundfont that has both"
             )
 
@@ -105,7 +103,7 @@ class SoundFont:
         for _ in range(LONGEST_TAIL):
             if not self._heard(TAIL).any():
                 return
-        raise ConfigurationError(f"music.songs.unseen.soundfont: {self.path}: a note does not end; choose another one")
+        raise ConfigurationError(f"{self.path}: a note does not end; choose another one")
 
 
 def render_notes(

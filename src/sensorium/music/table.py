@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from sensorium.music.alignment import Placed
+from sensorium.music.continuation import Continuation
 from sensorium.music.sound_files import RATE
 
 STEMS = ("drums_a", "harmony_a", "drums_b", "harmony_b")
@@ -50,6 +52,17 @@ def described(placed: Placed) -> str:
     return "\n".join(lines)
 
 
+def bars_record(songs: Sequence[Continuation], bars: int) -> dict[str, Any]:
+    """The bars beyond the end in the table: how many, after which one, and which are repeated; all count from 1 on."""
+    return {
+        "added": bars,
+        "after": songs[0].total - bars,
+        "songs": [
+            {"own": song.own - song.total + bars, "repeated": [1 + number for number in song.picked]} for song in songs
+        ],
+    }
+
+
 class Measure:
     """Level and peak of a sound that comes piece by piece."""
 
@@ -76,6 +89,13 @@ def shown(table: dict[str, Any]) -> str:
         level, peak, above = record["level_db"], record["peak"], record["above_full_scale"]
         lines.append(f"{name.replace('_', ' '):12} {level:10.1f} {peak:8.3f} {above:8d}")
     lines.append(f"{table['seconds']:.1f} seconds at {table['rate']} Hz; nothing was rescaled")
+    if bars := table.get("bars"):
+        lines.append(f"{bars['added']} bars go on after bar {bars['after']}:")
+        for name, song in zip(("drums of A", "harmony of B"), bars["songs"], strict=True):
+            again = ", ".join(map(str, song["repeated"]))
+            parts = [f"{song['own']} of its own"] * (song["own"] > 0) + [f"bars {again} again"] * bool(again)
+            lines.append(f"  {name}: {', then '.join(parts)}")
+        return "\n".join(lines)
     lengths = [song["used_seconds"] for song in table["songs"]]
     if abs(lengths[0] - lengths[1]) > 1 / RATE:
         lines.append(f"the rest of the longer song, {max(lengths) - min(lengths):.1f} seconds, is left out")

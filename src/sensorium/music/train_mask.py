@@ -10,7 +10,7 @@ from sensorium.music.config import RATE, MaskConfig
 from sensorium.music.mask_learner import MaskLearner
 from sensorium.music.mask_network import MaskNetwork
 from sensorium.music.song_set import SongPairs, SongSet
-from sensorium.training.execution import Execution, add_arguments
+from sensorium.training.execution import Execution, add_training_arguments
 from sensorium.training.stage import train_stage
 
 REVISION = 1
@@ -22,7 +22,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--config", required=True, help="section music.mask, as JSON")
     parser.add_argument("--songs", type=Path, required=True, metavar="MANIFEST", help="manifest of the songs")
     parser.add_argument("--output", type=Path, required=True, help="folder of the artifact")
-    add_arguments(parser)
+    add_training_arguments(parser)
     args = parser.parse_args(argv)
     config = parse_section(MaskConfig, args.config)
     songs = SongSet.open(args.songs)

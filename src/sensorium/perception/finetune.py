@@ -23,7 +23,7 @@ from sensorium.perception.joint import Joint
 from sensorium.perception.joint_learner import JointLearner
 from sensorium.perception.train_fusion import SPLITS, EmbeddedRecordings, embed, measure_changes
 from sensorium.randomness import sample_indices
-from sensorium.training.execution import Execution, add_arguments
+from sensorium.training.execution import Execution, add_training_arguments
 from sensorium.training.stage import train_stage
 
 REVISION = 3
@@ -108,7 +108,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--audio", type=Path, required=True, help="manifest of the audio encoder")
     parser.add_argument("--fusion", type=Path, required=True, help="manifest of the fusion")
     parser.add_argument("--output", type=Path, required=True, help="folder of the joint model")
-    add_arguments(parser)
+    add_training_arguments(parser)
     args = parser.parse_args(argv)
     section = parse_section(FinetuneConfig, args.config)
     execution = Execution.from_args(args)

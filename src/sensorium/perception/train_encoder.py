@@ -10,7 +10,7 @@ from sensorium.data.recording import RecordingSet
 from sensorium.data.windows import Windows
 from sensorium.perception.config import AudioEncoderConfig, VisionEncoderConfig
 from sensorium.perception.contrastive_learner import AudioContrast, ContrastiveLearner, VisionContrast
-from sensorium.training.execution import Execution, add_arguments
+from sensorium.training.execution import Execution, add_training_arguments
 from sensorium.training.stage import train_stage
 
 REVISION = 1
@@ -23,7 +23,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--config", required=True, help="section encoders.SENSE, as JSON")
     parser.add_argument("--data", type=Path, required=True, help="manifest of the recordings")
     parser.add_argument("--output", type=Path, required=True, help="folder of the encoder")
-    add_arguments(parser)
+    add_training_arguments(parser)
     args = parser.parse_args(argv)
     section = parse_section(VisionEncoderConfig if args.sense == "vision" else AudioEncoderConfig, args.config)
     recordings = RecordingSet.open(args.data)

@@ -18,7 +18,7 @@ from sensorium.perception.encoders import AudioEncoder, VisionEncoder
 from sensorium.perception.fusion import Fusion
 from sensorium.perception.fusion_learner import FIELDS, FusionLearner, PredictionHeads
 from sensorium.progress import track
-from sensorium.training.execution import Execution, add_arguments
+from sensorium.training.execution import Execution, add_training_arguments
 from sensorium.training.stage import train_stage
 
 REVISION = 5
@@ -74,7 +74,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--vision", type=Path, required=True, help="manifest of the vision encoder")
     parser.add_argument("--audio", type=Path, required=True, help="manifest of the audio encoder")
     parser.add_argument("--output", type=Path, required=True, help="folder of the fusion")
-    add_arguments(parser)
+    add_training_arguments(parser)
     args = parser.parse_args(argv)
     section = parse_section(FusionConfig, args.config)
     execution = Execution.from_args(args)

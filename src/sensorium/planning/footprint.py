@@ -17,6 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sensorium.config import Training
 from sensorium.models import kernels, recompute
+from sensorium.training.learner import is_rival
 from sensorium.training.optimiser import for_muon
 
 HEADER_ALIGNMENT = 8
@@ -89,12 +90,13 @@ def learner_tensors(learner: nn.Module, training: Training) -> dict[str, Tensor]
     for name, parameter in learner.named_parameters():
         if not parameter.requires_grad:
             continue
-        if training.muon and for_muon(name, parameter):
+        rival = is_rival(name, learner)
+        if training.muon and for_muon(name, parameter) and not rival:
             tensors[f"optimiser/{name}/momentum_buffer"] = parameter
         else:
             tensors[f"optimiser/{name}/step"] = parameter.new_empty(())
             tensors |= {f"optimiser/{name}/{key}": parameter for key in ("exp_avg", "exp_avg_sq")}
-        if training.ema:
+        if training.ema and not rival:
             tensors[f"average/{name}"] = parameter
     return tensors
 

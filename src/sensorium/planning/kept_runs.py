@@ -108,7 +108,7 @@ def differences(run: Run, reference: Run) -> list[str]:
     """What made a run other than another one: settings as key=value, other inputs, another revision of the stage."""
     if not (run.settings and reference.settings):
         return ["settings unreadable"]
-    own, other = (_flat(each.settings.get("section")) for each in (run, reference))
+    own, other = (flat(each.settings.get("section")) for each in (run, reference))
     changed = [f"{key}={json.dumps(own[key])}" for key in own if key not in other or own[key] != other[key]]
     changed += [f"without {key}" for key in other if key not in own]
     inputs, others = (dict(each.settings.get("inputs") or {}) for each in (run, reference))
@@ -192,12 +192,12 @@ def _read(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+def flat(value: Any, prefix: str = "") -> dict[str, Any]:
     """Nested settings by their dotted keys."""
     if not isinstance(value, dict) or not value:
         return {prefix: value} if prefix else {}
     return {
         key: inner
         for name, part in value.items()
-        for key, inner in _flat(part, f"{prefix}.{name}" if prefix else str(name)).items()
+        for key, inner in flat(part, f"{prefix}.{name}" if prefix else str(name)).items()
     }

@@ -27,6 +27,8 @@ from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.generation.video_tokenizer_learner import TokenizerLearner
 from sensorium.music.cascade import Cascade
 from sensorium.music.cascade_learner import CascadeLearner
+from sensorium.music.codec import MusicCodec
+from sensorium.music.codec_learner import CodecLearner
 from sensorium.music.config import RATE
 from sensorium.music.mask_learner import MaskLearner
 from sensorium.music.mask_network import MaskNetwork
@@ -58,6 +60,7 @@ def stage(settings: Config, folder: str) -> Stage:
         "agent": _agent,
         "music/mask": _music_mask,
         "music/cascade": _music_cascade,
+        "music/codec": _music_codec,
         **PUZZLE_STAGES,
     }
     made = makers[folder](settings)
@@ -194,6 +197,17 @@ def _on_songs(learner: Learner, seconds: float) -> Stage:
 
     def run(rows: int) -> object:  # with its loss, whose spectra take more than the network
         stems = torch.empty(rows, 4, round(RATE * seconds), dtype=torch.int16)
+        return learner({"stems": stems}, Draw(0, 0, 0, rows, rows, stems.device))
+
+    return Stage(learner, run)
+
+
+def _music_codec(settings: Config) -> Stage:
+    config = settings.music.codec
+    learner = CodecLearner(MusicCodec(config, {"rate": config.preset.rate}), config)
+
+    def run(rows: int) -> object:  # with its losses, whose spectra take more than the network
+        stems = torch.empty(rows, 4, round(RATE * config.seconds), dtype=torch.int16)
         return learner({"stems": stems}, Draw(0, 0, 0, rows, rows, stems.device))
 
     return Stage(learner, run)

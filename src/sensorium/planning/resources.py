@@ -47,6 +47,7 @@ RULES = {
     "puzzle/next": "train_puzzle_next",
     "music/mask": "train_mask",
     "music/cascade": "train_cascade",
+    "music/codec": "train_codec",
     "puzzle/sound_list": "train_puzzle",
     **{f"puzzle/{sense}_legacy": "train_puzzle" for sense in puzzle.LEGACY},
 }
@@ -76,7 +77,9 @@ def learners(settings: Config) -> dict[str, Counts]:
     """The same folders -> numbers of the learner, which checkpoints hold."""
     state = forecasting.state_dynamics(settings, settings.fusion.dim)
     known = perception.learners(settings) | {"state_dynamics": state}
-    known |= generation.learners(settings) | agent.learners(settings) | puzzle.models(settings) | music.models(settings)
+    known |= (
+        generation.learners(settings) | agent.learners(settings) | puzzle.models(settings) | music.learners(settings)
+    )
     return {folder: known[folder] for folder in settings.trained() if folder in known}
 
 

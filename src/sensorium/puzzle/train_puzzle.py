@@ -32,7 +32,7 @@ from sensorium.puzzle.sound_list import SoundList
 from sensorium.puzzle.sound_map import SoundMap
 from sensorium.puzzle.text_windows import TextWindows
 from sensorium.randomness import Draw, sample_indices, stable_seed
-from sensorium.training.execution import Execution, add_arguments
+from sensorium.training.execution import Execution, add_training_arguments
 from sensorium.training.learner import Learner
 from sensorium.training.stage import train_stage
 
@@ -48,7 +48,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--config", required=True, help="section puzzle.SENSE, as JSON")
     parser.add_argument("--data", type=Path, required=True, help="manifest of the recordings, or of the texts")
     parser.add_argument("--output", type=Path, required=True, help="folder of the artifact")
-    add_arguments(parser)
+    add_training_arguments(parser)
     args = parser.parse_args(argv)
     code = CODES[args.sense]
     config = parse_section(code.Config, args.config)

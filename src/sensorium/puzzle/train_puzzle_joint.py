@@ -15,7 +15,7 @@ from sensorium.puzzle.moments import Moments, ThreeCodes
 from sensorium.puzzle.sight_map import SightMap
 from sensorium.puzzle.sound_map import SoundMap
 from sensorium.puzzle.text_codes import TextCodes
-from sensorium.training.execution import Execution, add_arguments
+from sensorium.training.execution import Execution, add_training_arguments
 from sensorium.training.stage import train_stage
 
 REVISION = 1
@@ -31,7 +31,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--sight", type=Path, required=True, help="manifest of the map of sight")
     parser.add_argument("--text", type=Path, required=True, help="manifest of the text codes")
     parser.add_argument("--output", type=Path, required=True, help="folder of the artifact")
-    add_arguments(parser)
+    add_training_arguments(parser)
     args = parser.parse_args(argv)
     config = parse_section(JointConfig, args.config)
     execution = Execution.from_args(args)

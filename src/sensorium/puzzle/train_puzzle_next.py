@@ -17,7 +17,7 @@ from sensorium.puzzle.grid_clips import GridClips, draw_clips
 from sensorium.puzzle.next_grid import NextGrid
 from sensorium.puzzle.next_grid_learner import NextGridLearner
 from sensorium.puzzle.sight_map import SightMap
-from sensorium.training.execution import Execution, add_arguments
+from sensorium.training.execution import Execution, add_training_arguments
 from sensorium.training.stage import train_stage
 
 REVISION = 1
@@ -31,7 +31,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--data", type=Path, required=True, help="manifest of the recordings")
     parser.add_argument("--sight", type=Path, required=True, help="manifest of the map of sight")
     parser.add_argument("--output", type=Path, required=True, help="folder of the artifact")
-    add_arguments(parser)
+    add_training_arguments(parser)
     args = parser.parse_args(argv)
     config = parse_section(NextGridConfig, args.config)
     inputs = {"data": args.data, "sight": args.sight}

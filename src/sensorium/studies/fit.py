@@ -38,5 +38,5 @@ def fit(
         loss, _ = learner({name: values[rows] for name, values in data.items()}, draw)
         optimiser.clear()
         loss.backward()
-        optimiser.update(step, optimiser.norm())
+        optimiser.update(step, optimiser.norms())
     learner.eval().requires_grad_(False)

@@ -42,11 +42,12 @@ class Execution:
     checkpoint_minutes: float = 5.0
     compile: str = "auto"
     recompute: str = "auto"
+    replay: int | None = None
 
     @classmethod
     def from_args(cls, args: argparse.Namespace) -> Execution:
         """The execution settings among parsed arguments."""
-        return cls(**{field.name: getattr(args, field.name) for field in fields(cls)})
+        return cls(**{field.name: getattr(args, field.name) for field in fields(cls) if hasattr(args, field.name)})
 
     def prepare(self) -> torch.device:
         """Set threads and exact arithmetic for this process; return the device to work on.
@@ -188,6 +189,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("auto", "on", "off"),
         default=default.recompute,
         help="activations of transformers for their gradients, to keep fewer; auto: where one row does not fit",
+    )
+
+
+def add_training_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the execution settings to the arguments of a stage that trains."""
+    add_arguments(parser)
+    parser.add_argument(
+        "--replay",
+        type=_count,
+        metavar="STEP",
+        help="train nothing: repeat a step that was not finite, and print what happens in it",
     )
 
 

@@ -1,15 +1,13 @@
-"""The health of a run: steps that are not finite are skipped, counted and localised; gates decide about the export."""
+"""The health of a run: steps that are not finite are skipped and counted; gates decide about the export."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
-import torch
 from pydantic import AfterValidator, Field
-from torch import Tensor, nn
 
 from sensorium.artifacts import Stored
 from sensorium.training.learner import Gate
@@ -136,52 +134,3 @@ class Skips:
                 f"diverging: {self.total} of {done} steps were not finite, the last: {where}; "
                 f"at most {MOST_FRACTION:.0%} are allowed; try: {ADVICE}"
             )
-
-
-def first_bad_place(learner: nn.Module, forward: Callable[[], Tensor]) -> str:
-    """Name the first place where numbers are not finite: a weight, a module's output, the loss, or a gradient.
-
-    Args:
-        learner: still with the gradients of the bad step.
-        forward: repeats the bad step's forward pass and returns its loss.
-    """
-    for name, parameter in learner.named_parameters():
-        if not torch.isfinite(parameter).all():
-            return f"weight {name}"
-    bad: list[str] = []
-
-    def watch(name: str) -> Callable[[nn.Module, Any, Any], None]:
-        def hook(module: nn.Module, inputs: Any, outputs: Any) -> None:
-            if not bad and not all(torch.isfinite(tensor).all() for tensor in _floats(outputs)):
-                bad.append(f"output of {name or 'the learner'} ({type(module).__name__})")
-
-        return hook
-
-    handles = [module.register_forward_hook(watch(name)) for name, module in learner.named_modules()]
-    try:
-        with torch.no_grad(), torch.compiler.set_stance("force_eager"):
-            loss = forward()
-    finally:
-        for handle in handles:
-            handle.remove()
-    if bad:
-        return bad[0]
-    if not torch.isfinite(loss).all():
-        return "the loss"
-    # Gradients flow from the last module to the first, so the last bad one became bad first.
-    for name, parameter in reversed(list(learner.named_parameters())):
-        if parameter.grad is not None and not torch.isfinite(parameter.grad).all():
-            return f"gradient of {name}"
-    return "the gradient norm"
-
-
-def _floats(value: Any) -> Iterable[Tensor]:
-    if isinstance(value, Tensor):
-        if value.is_floating_point():
-            yield value
-    elif isinstance(value, Mapping):
-        for part in value.values():
-            yield from _floats(part)
-    elif isinstance(value, (list, tuple)):
-        for part in value:
-            yield from _floats(part)

@@ -57,9 +57,13 @@ class Learner(nn.Module, ABC):
     Attributes:
         observed: names of the metrics that `observe` receives, of steps that have them; each adds one scalar to the
             all-reduce of every step.
+        rivals: names of submodules that are trained against the rest, such as a critic: with an optimiser of their own
+            (`training.critic`), without an average, and exported beside the model, of which they are no part. The loss
+            serves both players by one backward pass (`training/adversarial.py`).
     """
 
     observed: tuple[str, ...] = ()
+    rivals: tuple[str, ...] = ()
 
     @property
     @abstractmethod
@@ -113,3 +117,27 @@ class CoupledLearner(Learner):
     def forward(self, batch: Batch, draw: Draw) -> tuple[Tensor, Metrics]:
         """Loss of a batch that is embedded in one pass."""
         return self.couple(self.embed(batch, draw), draw)
+
+
+def is_rival(name: str, learner: nn.Module) -> bool:
+    """Whether a parameter or buffer of this name belongs to one of the learner's rivals."""
+    return any(name.startswith(f"{rival}.") for rival in getattr(learner, "rivals", ()))
+
+
+def check_rivals(learner: Learner) -> None:
+    """Refuse rivals that cannot be trained apart from the model, or whose judgement of a sample depends on others.
+
+    Raises:
+        ValueError: if a rival is unknown, is part of what is exported, or has batch norm or dropout.
+    """
+    exported = {id(parameter) for parameter in learner.model.parameters()}
+    for name in learner.rivals:
+        modules = [part for path, part in learner.named_modules() if path == name or path.startswith(f"{name}.")]
+        parameters = [parameter for part in modules for parameter in part.parameters(recurse=False)]
+        if not parameters:
+            raise ValueError(f"{type(learner).__name__} names a rival {name!r}, which has no weights")
+        if exported & set(map(id, parameters)):
+            raise ValueError(f"the rival {name!r} is part of the exported model; keep it beside the model")
+        for part in modules:
+            if isinstance(part, nn.modules.batchnorm._BatchNorm | nn.modules.dropout._DropoutNd):
+                raise ValueError(f"the rival {name!r} has a {type(part).__name__}; a critic must judge rows one by one")

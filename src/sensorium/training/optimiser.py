@@ -1,21 +1,67 @@
-"""AdamW, Muon and the average of the weights. A checkpoint stores their state as tensors by name."""
+"""AdamW, Muon and the average of the weights. A checkpoint stores their state as tensors by name.
+
+Parameters that are trained together are a player: the model, and the critics that are trained against it. Each player
+has a rate, a clip norm and steps of its own.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from sensorium.config import ConfigurationError, Training
+from sensorium.config import AdversarialTraining, ConfigurationError, Training
 from sensorium.schedules import average_decay, learning_rate
 from sensorium.training.checkpoint import check_like
+from sensorium.training.learner import is_rival
 from sensorium.training.muon import Muon
 
 # The state of each parameter
 KEYS = {torch.optim.AdamW: {"step", "exp_avg", "exp_avg_sq"}, Muon: {"momentum_buffer"}}
 NEVER_NEGATIVE = {"step", "exp_avg_sq"}
+
+
+@dataclass(frozen=True)
+class TrainedPlayer:
+    """Parameters that are trained together: their optimisers, and when and how far these step.
+
+    Attributes:
+        parameters: by name.
+        rates: optimiser -> its learning rate in units of the player's.
+        clip: norm above which the gradient of these parameters is scaled down.
+        peak: largest learning rate.
+        warmup: steps until it is reached.
+        start, every: the player makes the steps start, start + every, ...
+    """
+
+    parameters: dict[str, nn.Parameter]
+    rates: dict[torch.optim.Optimizer, float]
+    clip: float
+    peak: float
+    warmup: int
+    start: int = 0
+    every: int = 1
+
+    def due(self, step: int) -> bool:
+        """Whether the player makes this step. All ranks know it, and a resumed run, for it depends on nothing else."""
+        return step >= self.start and (step - self.start) % self.every == 0
+
+    def norm(self) -> Tensor:
+        """Norm of the gradient of these parameters, a scalar; zero where there is none."""
+        parameters = self.parameters.values()
+        found = [p.grad for p in parameters if p.grad is not None]
+        return torch.nn.utils.get_total_norm(found) if found else next(iter(parameters)).new_zeros(())
+
+    def update(self, rate: float, norm: Tensor) -> None:
+        """Clip the gradients, given their norm, and make a step of this learning rate."""
+        torch.nn.utils.clip_grads_with_norm_(self.parameters.values(), self.clip, norm)
+        for optimiser, factor in self.rates.items():
+            for group in optimiser.param_groups:
+                group["lr"] = factor * rate
+            optimiser.step()
 
 
 class Optimiser:
@@ -26,66 +72,81 @@ class Optimiser:
     rare in the gradient are learned too. Its updates are scaled to the root mean square of AdamW's (Liu et al. 2025,
     arXiv:2502.16982, section 2.2), times `training.muon`.
 
-    With `training.ema` it keeps an exponential average of the weights, which is evaluated and exported.
+    With `training.ema` it keeps an exponential average of the model's weights, which is evaluated and exported.
+
+    A learner's rivals are a player of their own, trained by AdamW as `training.critic` says, without an average.
 
     Raises:
         ConfigurationError: if Muon is requested for a model without transformer blocks.
+        TypeError: if a learner has rivals, and its section no `training.critic`.
     """
 
     def __init__(self, learner: nn.Module, training: Training) -> None:
         self._training = training
         self._parameters = {name: p for name, p in learner.named_parameters() if p.requires_grad}
-        hidden = {name: p for name, p in self._parameters.items() if training.muon and for_muon(name, p)}
+        rival = {name: p for name, p in self._parameters.items() if is_rival(name, learner)}
+        own = {name: p for name, p in self._parameters.items() if name not in rival}
+        hidden = {name: p for name, p in own.items() if training.muon and for_muon(name, p)}
         if training.muon and not hidden:
             raise ConfigurationError(f"training.muon is {training.muon}: there are no transformer blocks; set it to 0")
-        others = [p for name, p in self._parameters.items() if name not in hidden]
-        matrices, vectors = [p for p in others if p.dim() >= 2], [p for p in others if p.dim() < 2]
-        groups = [{"params": matrices, "weight_decay": training.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-        adamw = torch.optim.AdamW([group for group in groups if group["params"]], lr=training.lr, fused=True)
-        self._rates: dict[torch.optim.Optimizer, float] = {adamw: 1.0}  # in units of the learning rate
-        self._owners: dict[str, torch.optim.Optimizer] = dict.fromkeys(self._parameters, adamw)
+        decay = training.weight_decay
+        adamw = _adamw([p for name, p in own.items() if name not in hidden], training.lr, decay)
+        rates: dict[torch.optim.Optimizer, float] = {adamw: 1.0}
+        self._owners: dict[str, torch.optim.Optimizer] = dict.fromkeys(own, adamw)
         if hidden:
-            decay = training.weight_decay
             muon = Muon(hidden.values(), training.lr, decay)
-            self._rates[muon] = training.muon
+            rates[muon] = training.muon
             self._owners |= dict.fromkeys(hidden, muon)
+        self._players = [TrainedPlayer(own, rates, training.clip, training.lr, training.warmup)]
+        if rival:
+            if not isinstance(training, AdversarialTraining):
+                raise TypeError(f"{type(learner).__name__} has rivals, and {type(training).__name__} no critic")
+            critic = training.critic
+            theirs = _adamw(list(rival.values()), critic.lr, decay, critic.betas)
+            self._owners |= dict.fromkeys(rival, theirs)
+            terms = critic.clip, critic.lr, critic.warmup, critic.start, critic.every
+            self._players.append(TrainedPlayer(rival, {theirs: 1.0}, *terms))
         self._average: dict[str, Tensor] = {}
         if training.ema:
-            self._average = {name: p.detach().clone() for name, p in self._parameters.items()}
+            self._average = {name: p.detach().clone() for name, p in own.items()}
 
     @property
     def parameters(self) -> list[nn.Parameter]:
         """The parameters that are trained."""
         return list(self._parameters.values())
 
-    def norm(self) -> Tensor:
-        """Norm of the gradient of all parameters, a scalar."""
-        return torch.nn.utils.get_total_norm([p.grad for p in self._parameters.values() if p.grad is not None])
+    def norms(self) -> Tensor:
+        """Norms of the gradients of the model and, where there are rivals, of these: [players]."""
+        return torch.stack([player.norm() for player in self._players])
 
-    def update(self, step: int, norm: Tensor) -> float:
-        """Clip the gradients, given their norm, and make step number `step`; return its learning rate."""
-        training = self._training
-        rate = learning_rate(
-            step, steps=training.steps, warmup=training.warmup, peak=training.lr, final=training.final_lr
-        )
-        torch.nn.utils.clip_grads_with_norm_(self.parameters, training.clip, norm)
-        for optimiser, factor in self._rates.items():
-            for group in optimiser.param_groups:
-                group["lr"] = factor * rate
-            optimiser.step()
+    def update(self, step: int, norms: Tensor) -> list[float]:
+        """Clip the gradients of each player, given their norms, and make step number `step` of those that are due.
+
+        Returns:
+            The learning rate of each player; 0 if it makes no step.
+        """
+        training, made = self._training, []
+        for player, norm in zip(self._players, norms.unbind(), strict=True):
+            rate, start = 0.0, player.start
+            if player.due(step):
+                steps, terms = training.steps - start, {"peak": player.peak, "final": training.final_lr}
+                rate = learning_rate(step - start, steps=steps, warmup=player.warmup, **terms)
+                player.update(rate, norm)
+            made.append(rate)
         if self._average:
-            weights = [p.detach() for p in self._parameters.values()]
+            weights = [self._parameters[name].detach() for name in self._average]
             torch._foreach_lerp_(list(self._average.values()), weights, 1 - average_decay(step, training.ema))
-        return rate
+        return made
 
     def clear(self) -> None:
         """Delete all gradients."""
-        for optimiser in self._rates:
-            optimiser.zero_grad(set_to_none=True)
+        for player in self._players:
+            for optimiser in player.rates:
+                optimiser.zero_grad(set_to_none=True)
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
-        """A context in which the learner has the averaged weights, if an average is kept."""
+        """A context in which the learner has the averaged weights, if an average is kept; rivals have their own."""
         self._swap()
         try:
             yield
@@ -139,3 +200,12 @@ class Optimiser:
 def for_muon(name: str, parameter: Tensor) -> bool:
     """Whether Muon may train a parameter of this name: a matrix or a kernel of a block, or a kernel before blocks."""
     return not {"blocks", "enter"}.isdisjoint(name.split(".")) and parameter.dim() >= 2
+
+
+def _adamw(
+    parameters: list[nn.Parameter], rate: float, decay: float, betas: tuple[float, float] = (0.9, 0.999)
+) -> torch.optim.AdamW:
+    """AdamW with weight decay on matrices and kernels only."""
+    matrices, vectors = [p for p in parameters if p.dim() >= 2], [p for p in parameters if p.dim() < 2]
+    groups = [{"params": matrices, "weight_decay": decay}, {"params": vectors, "weight_decay": 0.0}]
+    return torch.optim.AdamW([group for group in groups if group["params"]], lr=rate, betas=betas, fused=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
+from torch import Tensor
 
 from sensorium.artifacts import atomic_path, digest, fingerprint, read_json, write_json, write_manifest
 from sensorium.config import Section, Training, canonical_json
@@ -23,11 +24,12 @@ from sensorium.training.distributed import Ranks
 from sensorium.training.execution import Execution
 from sensorium.training.health import Verdict
 from sensorium.training.interrupt import Interrupt
-from sensorium.training.learner import Learner
+from sensorium.training.learner import Learner, is_rival
 from sensorium.training.lock import sole_owner
-from sensorium.training.trainer import VALIDATION_ROWS, Trainer
+from sensorium.training.trainer import Trainer
+from sensorium.training.validation import VALIDATION_ROWS
 
-MODEL = "model.safetensors"
+MODEL, CRITIC = "model.safetensors", "critic.safetensors"
 
 
 def train_stage(
@@ -42,6 +44,9 @@ def train_stage(
     shapes: Mapping[str, Any],
 ) -> None:
     """Train a model and write `output`/model.safetensors and manifest.json; resume a run that was stopped.
+
+    The rivals of a learner that has any go into `output`/critic.safetensors. With `execution.replay` a step is
+    repeated instead, and nothing is trained or exported.
 
     Args:
         stage: kind of the artifact, for example "encoder_vision".
@@ -59,6 +64,7 @@ def train_stage(
         UnhealthyError: if the run diverged, or a gate failed; then nothing is exported.
         StorageError: if results cannot be written, or another process trains in the same run folder.
         ArtifactError: if an input is missing, or a checkpoint does not fit the model.
+        ConfigurationError: if `execution.replay` names a step that was not kept.
     """
     training: Training = section.training  # type: ignore[attr-defined]
     with Interrupt(execution.max_minutes) as interrupt, deterministic_attention(), ExitStack() as held:
@@ -74,6 +80,9 @@ def train_stage(
             torch.manual_seed(training.seed)
             learner, windows, validation = build()
             trainer = Trainer(learner, training, windows, validation, folder, execution, ranks)
+            if execution.replay is not None:
+                trainer.replay(execution.replay)
+                return
             verdict = trainer.run(interrupt)
             verdict.check()
             if ranks.is_main:
@@ -146,17 +155,31 @@ def _details(shapes: Mapping[str, Any], folder: Path, verdict: Verdict) -> dict[
 
 
 def _export(learner: Learner, exported: AbstractContextManager[None], output: Path, **manifest: Any) -> None:
-    """Write the model, and then the manifest that names it; report what the last validation measured."""
-    with exported, writing(output / MODEL), atomic_path(output / MODEL) as temporary:
-        weights = learner.model.state_dict()
-        save_file({name: tensor.detach().cpu().contiguous().clone() for name, tensor in weights.items()}, temporary)
+    """Write the model and the critic, if there is one, and then the manifest that names them.
+
+    Reports what the last validation measured.
+    """
+    files = {"model": output / MODEL}
+    with exported:
+        _write(files["model"], learner.model.state_dict())
+    critic = {name: tensor for name, tensor in learner.state_dict().items() if is_rival(name, learner)}
+    if critic:
+        files["critic"] = output / CRITIC
+        _write(files["critic"], critic)
+    else:
+        (output / CRITIC).unlink(missing_ok=True)  # of settings that had one
     with writing(output):
-        write_manifest(output, files={"model": output / MODEL}, **manifest)
+        write_manifest(output, files=files, **manifest)
     found = ", ".join(
         f"{name} {value:.3g}" for name, value in manifest["details"]["metrics"].items() if value is not None
     )
     steps = manifest["details"]["steps"]
     say(f"{output / MODEL}: {f'trained for {steps} steps' if steps else 'fitted'}; {found}")
+
+
+def _write(path: Path, weights: Mapping[str, Tensor]) -> None:
+    with writing(path), atomic_path(path) as temporary:
+        save_file({name: tensor.detach().cpu().contiguous().clone() for name, tensor in weights.items()}, temporary)
 
 
 def _digest(path: Path) -> str:

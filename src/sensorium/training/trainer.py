@@ -21,23 +21,25 @@ from sensorium.artifacts import ArtifactError, checked
 from sensorium.config import ConfigurationError, Training
 from sensorium.data.windows import StepBatches, WindowSource
 from sensorium.models.out_of_memory import attempt
-from sensorium.randomness import Draw, sample_indices, stable_seed
+from sensorium.randomness import Draw, stable_seed
 from sensorium.training.checkpoint import STATE, Checkpoint, Checkpoints, check_like
 from sensorium.training.distributed import RankLostError, Ranks
 from sensorium.training.execution import Execution
 from sensorium.training.gradients import Gradients
-from sensorium.training.health import RunState, Skips, Verdict, first_bad_place
+from sensorium.training.health import RunState, Skips, Verdict
 from sensorium.training.interrupt import Interrupt, StoppedEarly, ignore_signals
-from sensorium.training.learner import Batch, Learner, Metrics
+from sensorium.training.learner import Batch, Learner, Metrics, check_rivals
 from sensorium.training.metrics import Pace, RunLog
 from sensorium.training.optimiser import Optimiser
 from sensorium.training.pulse import note_exit
+from sensorium.training.replay import BadSteps, report
+from sensorium.training.validation import Validation
+from sensorium.training.watch import first_bad_place
 
 log = logging.getLogger(__name__)
 LOG_STEPS = 20  # at most so many steps between two records of metrics
 VALIDATIONS = 10  # in a whole run
 VALIDATION_STEPS = 20  # at least between two of them: one of 64 rows costs as much as many steps of a short run
-VALIDATION_ROWS = 64  # at least: with 8 rows, sampling noise alone failed the gates of healthy models
 
 
 class Trainer:
@@ -67,16 +69,20 @@ class Trainer:
             raise ConfigurationError(
                 f"training.batch is {training.batch}: {ranks.count} ranks need at least a row each"
             )
+        check_rivals(learner)
         self.learner = learner.to(ranks.device)
-        self._training, self._windows, self._validation = training, windows, validation
+        self._training, self._windows = training, windows
         self._folder, self._execution, self._ranks = folder, execution, ranks
         self._device = ranks.device
         self._optimiser = Optimiser(learner, training)
-        self._checkpoints = Checkpoints(folder / "checkpoints")
+        self._checkpoints, self._bad_steps = Checkpoints(folder / "checkpoints"), BadSteps(folder)
         start, stop = ranks.share(training.batch)
         micro_batch = min(execution.micro_batch or stop - start, stop - start)
         autocast = partial(execution.autocast, ranks.device)
         self._gradients = Gradients(learner, ranks, autocast, micro_batch, execution.recompute)
+        self._validation = Validation(
+            learner, training, validation, ranks.device, lambda: [self._optimiser.averaged(), autocast()]
+        )
         self._skips = Skips()
         self._verdict: Verdict | None = None
         self._saved_step, self._saved_at = -1, 0.0
@@ -191,33 +197,59 @@ class Trainer:
         self.learner.train()
         self._optimiser.clear()
         part, metrics = self._gradients.compute(batch, draw)
-        loss, norm = self._ranks.sum(part), self._optimiser.norm()
-        rate = 0.0
-        if bool(torch.isfinite(loss.float() + norm.float())):
-            rate = self._update(step, norm)
+        loss, norms = self._ranks.sum(part), self._optimiser.norms()
+        rates = [0.0] * len(norms)
+        if bool(torch.isfinite(loss.float() + norms.float().sum())):  # else no player moves
+            rates = self._update(step, norms)
             self._report_observed(metrics)
             self._skips.passed()
         else:
-            self._skips.skipped(step + 1, first_bad_place(self.learner, lambda: self._gradients.forward(batch, draw)))
+            self._skip(step + 1, first_bad_place(self.learner, lambda: self._gradients.forward(batch, draw)))
         if not measured:
             return {}
         values = {f"train/{name}": float(self._ranks.sum(value)) for name, value in metrics.items()}
-        values |= {"train/loss": float(loss), "train/gradient_norm": float(norm), "train/learning_rate": rate}
+        values["train/loss"] = float(loss)
+        for player, norm, rate in zip(("", "critic_"), norms.tolist(), rates, strict=False):  # most have no critic
+            values |= {f"train/{player}gradient_norm": norm, f"train/{player}learning_rate": rate}
         values["health/skipped_steps"] = self._skips.total
         if self._device.type == "cuda":
             values["perf/memory_gb"] = torch.cuda.max_memory_allocated(self._device) / 1e9
         return values
 
-    def _update(self, step: int, norm: Tensor) -> float:
-        """Make the optimiser's step; return its learning rate. The first one takes the memory of all moments."""
+    def _update(self, step: int, norms: Tensor) -> list[float]:
+        """Make the optimiser's step; return the players' rates. The first one takes the memory of all moments."""
         self._whole = None
-        rate = attempt(partial(self._optimiser.update, step, norm))
-        if rate is None:  # no smaller micro-batch helps: nothing of it is left in memory now
+        rates = attempt(partial(self._optimiser.update, step, norms))
+        if rates is None:  # no smaller micro-batch helps: nothing of it is left in memory now
             raise ConfigurationError(
                 "--device: out of memory in the optimiser's step, which holds weights, gradients and moments; use a "
                 "device with more memory, or a smaller model (width, dim, layers)"
             )
-        return rate
+        return rates
+
+    def _skip(self, done: int, where: str) -> None:
+        """Count a step that was not finite, and keep what is needed to repeat it."""
+        if self._ranks.is_main and self._bad_steps.keep(done, self.learner, where):
+            log.warning("step %d is kept: repeat it under watch by the same command with --replay %d", done, done)
+        self._skips.skipped(done, where)
+
+    def replay(self, done: int) -> str:
+        """Repeat a step that was not finite, with the weights that it began from, and print what happens in it.
+
+        Returns:
+            The first place where numbers are not finite.
+
+        Raises:
+            ConfigurationError: if the step was not kept, or several ranks run.
+        """
+        if self._ranks.count > 1:
+            raise ConfigurationError(f"--replay {done}: on one rank alone; leave --ranks out")
+        self._bad_steps.load(done, self.learner)
+        training, learner = self._training, self.learner.train()
+        batches = StepBatches(self._windows, training.seed, training.batch, self._ranks.share(training.batch))
+        batch, draw = self._to_device(batches[done - 1]), self._draw("training", done - 1, training.batch)
+        loss, _ = self._gradients.compute(batch, draw)
+        return report(learner, batch, lambda: self._gradients.forward(batch, draw), done, training.seed, loss)
 
     def _report_observed(self, metrics: Metrics) -> None:
         """Report the metrics that the learner observes, of those that this step has, as means over the global batch."""
@@ -227,32 +259,10 @@ class Trainer:
             self.learner.observe(dict(zip(names, means, strict=True)))
 
     def _validate(self, done: int, records: RunLog) -> dict[str, float]:
-        """Metrics and gates on a fixed validation batch, with as many rows as fit into memory."""
-        rows = min(max(self._training.batch, VALIDATION_ROWS), len(self._validation))
-        while (judged := attempt(partial(self._validate_on, rows))) is None:
-            if rows < 4:
-                raise ConfigurationError(
-                    f"--device: out of memory at the validation with {rows} rows; use a device with more memory, or a "
-                    "smaller model (width, dim, layers) or window (frames)"
-                )
-            rows //= 2
-            log.warning("out of memory at the validation: going on with %d rows", rows)
-        self._verdict, exhibits = judged
+        """Metrics and gates of the weights that would be exported; what the learner shows goes to TensorBoard."""
+        self._verdict, exhibits = self._validation.run()
         records.show(done, exhibits)
         return self._verdict.metrics
-
-    def _validate_on(self, rows: int) -> tuple[Verdict, dict[str, Any]]:
-        """Loss, gates and exhibits of the weights that would be exported."""
-        seed = stable_seed(self._training.seed, "validation")
-        indices = sample_indices(seed, 0, rows, len(self._validation))
-        scenes = [stable_seed(seed, "scene", row) for row in range(rows)]
-        batch = self._to_device(self._validation.batch(indices, scenes))
-        self.learner.eval()
-        with torch.no_grad(), self._optimiser.averaged(), self._execution.autocast(self._device):
-            loss, metrics = self.learner(batch, self._draw("validation", 0, rows))
-            gates, exhibits = self.learner.gates(batch), self.learner.show(batch)
-        values = {f"val/{name}": float(value) for name, value in metrics.items()} | {"val/loss": float(loss)}
-        return Verdict(values | {f"health/{gate.name}": gate.value for gate in gates}, gates), exhibits
 
     def _stop_if_interrupted(self, interrupt: Interrupt, done: int) -> None:
         """Save and leave if any rank has a reason to stop, with time in reserve for one more step and its save."""

@@ -186,6 +186,27 @@ MUTANTS = (
         ("test_validations.py::test_validations_are_ten_and_never_closer_than_twenty_steps",),
     ),
     Mutant(
+        "a bad step is repeated with the newest weights",
+        "training/trainer.py",
+        "        self._bad_steps.load(done, self.learner)\n",
+        "",
+        ("test_replay.py::test_a_bad_step_is_repeated_exactly",),
+    ),
+    Mutant(
+        "a bad step is repeated with the noise of the next one",
+        "training/trainer.py",
+        'self._draw("training", done - 1, training.batch)',
+        'self._draw("training", done, training.batch)',
+        ("test_replay.py::test_a_bad_step_is_repeated_exactly",),
+    ),
+    Mutant(
+        "the last bad steps are kept, not the first",
+        "training/replay.py",
+        "len(steps) < KEPT and all(step < done for step in steps)",
+        "all(step < done for step in steps)",
+        ("test_replay.py::test_the_log_says_how",),
+    ),
+    Mutant(
         "a training that lost a rank saves nothing",
         "training/trainer.py",
         "        self._save(self._whole)\n",

@@ -84,4 +84,18 @@ MUTANTS = (
         "    if False:\n        gc.freeze()",
         ("test_cli.py::test_imports_and_the_end_are_not_searched_for_garbage",),
     ),
+    Mutant(
+        "numbers that a server has are sent again",
+        "planning/track.py",
+        'if record["step"] > last',
+        'if record["step"] > -1',
+        ("test_track.py::test_numbers_are_sent_once",),
+    ),
+    Mutant(
+        "a stopped run counts as finished",
+        "planning/track.py",
+        "if done >= run.steps > 0:",
+        "if done > 0:",
+        ("test_track.py::test_numbers_are_sent_once",),
+    ),
 )

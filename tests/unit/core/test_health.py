@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from sensorium.training.collapse import effective_rank, mean_difference, relative_std
-from sensorium.training.health import Skips, UnhealthyError, Verdict, first_bad_place
+from sensorium.training.health import Skips, UnhealthyError, Verdict
 from sensorium.training.learner import Gate
+from sensorium.training.watch import first_bad_place
 
 
 def test_ten_in_a_row_are_borne_and_eleven_are_not() -> None:

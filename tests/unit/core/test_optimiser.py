@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from sensorium.config import ConfigurationError, Training
+from sensorium.schedules import average_decay, learning_rate
 from sensorium.training.optimiser import Optimiser
 
 TRAINING = Training(steps=10, warmup=1, lr=0.1, ema=0.5)
@@ -17,7 +18,7 @@ def make_steps(model: nn.Module, optimiser: Optimiser, first: int, last: int) ->
         images = torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(step))
         optimiser.clear()
         model(images).square().mean().backward()
-        optimiser.update(step, optimiser.norm())
+        optimiser.update(step, optimiser.norms())
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
@@ -87,7 +88,7 @@ def test_muon_moves_the_matrices_of_blocks_in_all_directions_alike_and_nothing_e
                 left, _, right = torch.linalg.svd(gradient)
                 gradient = left @ torch.diag(torch.linspace(0.1, 4.0, 8)) @ right
             parameter.grad = gradient
-        optimiser.update(0, optimiser.norm())
+        optimiser.update(0, optimiser.norms())
         steps[muon] = {name: (p - first[name]).detach() for name, p in model.named_parameters()}
     for name, moved in steps[1.0].items():
         if name.startswith("blocks") and name.endswith("weight"):
@@ -104,3 +105,33 @@ def test_muon_moves_the_matrices_of_blocks_in_all_directions_alike_and_nothing_e
 def test_muon_without_blocks_is_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"training.muon is 2.0"):
         Optimiser(nn.Linear(4, 4), TRAINING.model_copy(update={"muon": 2.0}))
+
+
+@pytest.mark.parametrize(("clip", "ema"), [(0.01, 0.5), (1e9, 0.0)])
+def test_without_rivals_it_is_one_adamw_with_one_clip_norm_to_the_bit(clip: float, ema: float) -> None:
+    training = TRAINING.model_copy(update={"clip": clip, "ema": ema, "weight_decay": 0.1})
+    torch.manual_seed(0)
+    model, plain = Stack(), Stack()
+    plain.load_state_dict(model.state_dict())
+    make_steps(model, optimiser := Optimiser(model, training), 0, 8)
+
+    weights = list(plain.parameters())
+    groups = [
+        {"params": [p for p in weights if p.dim() >= 2], "weight_decay": 0.1},
+        {"params": [p for p in weights if p.dim() < 2], "weight_decay": 0.0},
+    ]
+    adamw, averages = torch.optim.AdamW(groups, lr=0.1, fused=True), [p.detach().clone() for p in weights]
+    for step in range(8):
+        images = torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(step))
+        adamw.zero_grad()
+        plain(images).square().mean().backward()
+        torch.nn.utils.clip_grad_norm_(weights, clip)
+        for group in adamw.param_groups:
+            group["lr"] = learning_rate(step, steps=10, warmup=1, peak=0.1, final=0.05)
+        adamw.step()
+        for average, weight in zip(averages, weights, strict=True):
+            average.lerp_(weight.detach(), 1 - average_decay(step, ema))
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), plain.parameters(), strict=True))
+    with optimiser.averaged():
+        kept = averages if ema else weights
+        assert all(torch.equal(a, b) for a, b in zip(model.parameters(), kept, strict=True))

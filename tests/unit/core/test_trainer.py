@@ -33,6 +33,7 @@ from sensorium.training.health import UnhealthyError
 from sensorium.training.interrupt import Interrupt, StoppedEarly
 from sensorium.training.learner import Batch, Gate, Learner
 from sensorium.training.optimiser import Optimiser
+from sensorium.training.validation import VALIDATION_ROWS
 
 HERE = Path(__file__).parents[1]
 
@@ -261,7 +262,7 @@ def test_a_small_batch_is_not_what_a_model_is_judged_by(tmp_path: Path, monkeypa
     monkeypatch.setattr(ToyLearner, "gates", watched)
     run_toy(tmp_path / "toy")
     assert set(judged) == {24}  # all there are
-    assert ToyConfig().training.batch < 24 < trainer_module.VALIDATION_ROWS
+    assert ToyConfig().training.batch < 24 < VALIDATION_ROWS
 
 
 def _rank(rank: int, folder: str) -> None:

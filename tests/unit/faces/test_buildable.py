@@ -30,6 +30,7 @@ from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.models import spectrogram
 from sensorium.music.cascade import Cascade
+from sensorium.music.codec import MusicCodec
 from sensorium.music.config import RATE
 from sensorium.music.mask_network import MaskNetwork
 from sensorium.music.sizes import LATENTS
@@ -171,6 +172,10 @@ def build_music(config: Config, sound: dict[str, int]) -> None:
     assert MaskNetwork(config.music.mask, {"rate": RATE})(spectra).shape == spectra.shape
     songs = torch.empty(ROWS, 2, LATENTS, 5)
     assert Cascade(config.music.cascade, {"scale": [1.0] * LATENTS})(songs)[-1].latents.shape == songs[:, 0].shape
+    if config.lines.codec:
+        codec = MusicCodec(config.music.codec, {"rate": config.music.codec.preset.rate})
+        sounds = torch.empty(ROWS, 3 * codec.hop + 1)
+        assert codec(sounds)[0].shape == sounds.shape
 
 
 # What builds the models of a line -> the sections that they are made of.
@@ -258,7 +263,7 @@ FIXED = (
     "encoders.vision.data",
     "encoders.audio.data",
 )
-FIXED += ("puzzle.sound.data", "puzzle.sight.data")
+FIXED += ("puzzle.sound.data", "puzzle.sight.data", "soundfont", "soundfonts", "midi")
 
 
 def bounds(field: FieldInfo, largest: float) -> tuple[float, float]:

@@ -64,6 +64,18 @@ ODD: dict[str, dict[str, Any]] = {
             "cascade": {"dim": 48, "heads": 3, "layers": 3, "training": {"muon": 2.0, "ema": 0.9}},
         },
     },
+    "a codec of strided convolutions, residual codes": {
+        "lines": {"representation": False, "generative": False, "music": True, "codec": True},
+        "music": {"codec": {"kind": "seanet", "channels": 6, "quantiser": {"kind": "rvq", "stages": 3, "words": 10}}},
+    },
+    "a codec at 44.1 kHz without codes": {
+        "lines": {"representation": False, "generative": False, "music": True, "codec": True},
+        "music": {"codec": {"kind": "dac", "channels": 5, "quantiser": {"kind": "none"}}},
+    },
+    "a narrow codec, an average": {
+        "lines": {"representation": False, "generative": False, "music": True, "codec": True},
+        "music": {"codec": {"width": 24, "layers": 3, "training": {"ema": 0.9}}},
+    },
     "frozen parts, wide frames, an average": {
         "data": {"size": 72},
         "finetune": {"frozen": ["vision", "fusion"], "training": {"ema": 0.0}},
@@ -120,7 +132,7 @@ def test_a_checkpoint_has_the_estimated_size_to_the_byte(folder, tmp_path):
     optimiser = Optimiser(learner, training)
     for parameter in optimiser.parameters:
         parameter.grad = torch.ones_like(parameter)
-    optimiser.update(0, torch.tensor(1.0))
+    optimiser.update(0, torch.ones(1))
     weights = {f"learner/{name}": tensor for name, tensor in learner.state_dict().items()}
     for name, tensors in (("checkpoint", weights | optimiser.tensors()), ("model", learner.model.state_dict())):
         save_file({key: tensor.detach().contiguous() for key, tensor in tensors.items()}, tmp_path / name)

@@ -236,7 +236,17 @@ def test_fresh_weights_fail_beside_all_rows(parts: dict[str, Path], tmp_path: Pa
     config = canonical_json(CascadeTransferConfig(pairs=2, seconds=1.4))
     argv = ["--config", config, "--device", "cpu", "--threads", "1", "--untrained-seed", "101"]
     argv += [word for name, path in parts.items() for word in (f"--{name}", str(path))]
-    cascade_transfer.main([*argv, "--output", str(tmp_path / "r.json"), "--figure", str(tmp_path / "f.png")])
+    cascade_transfer.main(
+        [
+            *argv,
+            "--output",
+            str(tmp_path / "r.json"),
+            "--figure",
+            str(tmp_path / "f.png"),
+            "--sound",
+            str(tmp_path / "s.wav"),
+        ]
+    )
     result = json.loads((tmp_path / "r.json").read_text())
     assert not any(result["metrics"][name]["passed"] for name in ("si_sdr", "transfer"))
     ceilings = {"truth", "ideal ratio mask", "phase-sensitive mask", "latents of the truth", "best shares"}

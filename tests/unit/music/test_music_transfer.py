@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from toy_music import MASK, SONGS, judge, write_mask, write_songs
 
@@ -179,6 +180,14 @@ def test_an_untrained_network_fails(made: dict[str, Path], tmp_path: Path) -> No
     floors = {each["name"] for each in result["metrics"]["si_sdr"]["baselines"]}
     assert floors == set(result["rows"]) - {"network", "truth", "ideal ratio mask", "phase-sensitive mask"}
     assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
+    heard, rate = soundfile.read(tmp_path / "s.wav", dtype="float32")
+    task, pause = Task.of(SongSet.open(made["songs"]), 2, 1.4), round(music_transfer.PAUSE * RATE)
+    samples = task.stems.shape[-1]
+    assert (rate, len(heard)) == (RATE, 4 * (samples + pause))
+    for place, wanted in enumerate((*task.songs[0], task.wanted[0])):  # and then the network's answer
+        start = place * (samples + pause)
+        np.testing.assert_allclose(heard[start : start + samples], wanted.clip(-1, 1), atol=1e-4)
+    assert heard[3 * (samples + pause) :].std() > 0.01
 
 
 def test_a_network_that_is_right_passes(made: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

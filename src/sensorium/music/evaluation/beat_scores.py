@@ -6,20 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import resample_poly
 
 from sensorium.data.sample_formats import FULL_SCALE
-from sensorium.music.beat_features import RATE as HEARD_RATE
 from sensorium.music.beat_features import BeatFeatures, BeatListener
 from sensorium.music.beats import Beats, find_beats
-from sensorium.music.config import BEATS, RATE, SONG_BARS
-from sensorium.music.parts import ROLES
-from sensorium.music.rendering import Instruments, beat_samples, render
-from sensorium.music.song import compose
-from sensorium.randomness import stable_seed
+from sensorium.music.config import BEATS, RATE
+from sensorium.music.evaluation.own_songs import as_heard, own_song
 
-TEMPI = (70.0, 170.0)
-INSTRUMENTS = 48
 CLOSE = 0.04  # of a tempo
 NEAR = 0.04  # seconds between beats
 OCTAVES = (1.0, 2.0, 0.5)
@@ -46,18 +39,13 @@ def heard_songs(count: int, seed: int, bars: int) -> list[HeardSong]:
     """Bars of so many songs, at tempi at random, without up to a bar of their beginning."""
     found = []
     for number in range(count):
-        rng = np.random.default_rng(stable_seed(seed, "heard", number))
-        beat = beat_samples(float(np.exp(rng.uniform(*np.log(TEMPI)))))
-        own = rng.integers(INSTRUMENTS, size=1 + len(ROLES)).tolist()
-        instruments = Instruments(seed, own[0], dict(zip(ROLES, own[1:], strict=True)))
-        first = int(rng.integers(SONG_BARS - bars + 1))
-        sound = render(compose(seed, number), instruments, 60 * RATE / beat, first, bars, number)
-        cut = int(rng.integers(BEATS * beat))
-        mixture = (sound.drums[cut:].astype(np.float32) + sound.harmony[cut:]) / FULL_SCALE
+        own = own_song(seed, number, bars, "heard")
+        cut = int(own.rng.integers(BEATS * own.beat))
+        mixture = (own.sound.drums[cut:].astype(np.float32) + own.sound.harmony[cut:]) / FULL_SCALE
         listener = BeatListener()
-        listener.add(resample_poly(mixture, HEARD_RATE, RATE))
-        downbeat = -cut % (BEATS * beat) / RATE
-        found.append(HeardSong(listener.features(), 60 * RATE / beat, downbeat, len(mixture) / RATE))
+        listener.add(as_heard(mixture))
+        downbeat = -cut % (BEATS * own.beat) / RATE
+        found.append(HeardSong(listener.features(), own.tempo, downbeat, len(mixture) / RATE))
     return found
 
 

@@ -16,14 +16,14 @@ from sensorium.evaluation.harness import Bench
 from sensorium.music.cascade import Cascade
 from sensorium.music.config import CascadeTransferConfig
 from sensorium.music.evaluation.answers import PIECE, Answer, Task, by_network
-from sensorium.music.evaluation.judging import MODEL, ORACLES, TRUTH, compared_with, judge_answers
+from sensorium.music.evaluation.judging import MODEL, ORACLES, OUTPUTS, TRUTH, compared_with, judge_answers
 from sensorium.music.evaluation.popular_numbers import of_masks
 from sensorium.music.latents import CosineLatents
 from sensorium.music.mask_network import MaskNetwork
 
 REVISION = 1
 INPUTS = (Input("songs", "music/songs"), Input("cascade", "music/cascade"), Input("mask", "music/mask"))
-EVALUATION = Evaluation(__name__, CascadeTransferConfig, inputs=INPUTS, control="the cascade")
+EVALUATION = Evaluation(__name__, CascadeTransferConfig, inputs=INPUTS, control="the cascade", outputs=OUTPUTS)
 main = EVALUATION.main
 
 MASK = "mask"

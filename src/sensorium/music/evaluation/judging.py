@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import soundfile
 
+from sensorium.artifacts import atomic_path
 from sensorium.evaluation import figures
-from sensorium.evaluation.contract import Result
+from sensorium.evaluation.contract import Output, Result
 from sensorium.evaluation.harness import Bench
 from sensorium.evaluation.statistics import LeakError, measure
 from sensorium.music.config import RATE, CascadeTransferConfig, MusicTransferConfig
@@ -22,6 +25,8 @@ from sensorium.progress import track
 MODEL, TRUTH = "network", "truth"
 ORACLES = ("ideal ratio mask", "phase-sensitive mask")
 DRAWN = 3  # pairs in the figure
+PLAYED, PAUSE = ("A", "B", TRUTH, MODEL), 0.4  # what is heard of the first pair of a source, and seconds between them
+OUTPUTS = (Output("sound", "WAV", "where songs, the right answer and the network's go"),)
 
 TransferConfig = MusicTransferConfig | CascadeTransferConfig
 Answers = Callable[[Bench, Task, int], dict[str, Answer]]  # (bench, task, seed) -> every row of the table, by name
@@ -45,14 +50,18 @@ def judge_answers(
     """
     songs = SongSet.open(bench.parts.path("music/songs"))
     other = (*ceilings, *unjudged)
-    found = {source: judge_source(bench, config, songs, source, answers, ceilings, other) for source in songs.sources()}
+    found, sounds = {}, []
+    for source in songs.sources():
+        found[source], played = judge_source(bench, config, songs, source, answers, ceilings, other)
+        sounds += played
     metrics = {
         name if source == OWN else f"{source}_{name}": record
         for source, each in found.items()
         for name, record in each.metrics.items()
     }
     own = found.pop(OWN)
-    return Result(metrics, own.figure, {**own.notes, "unseen": {source: each.notes for source, each in found.items()}})
+    notes = {**own.notes, "unseen": {source: each.notes for source, each in found.items()}}
+    return Result(metrics, own.figure, notes, {"sound": lambda path: write_played(path, sounds)})
 
 
 def judge_source(
@@ -63,8 +72,8 @@ def judge_source(
     make: Answers,
     ceilings: Sequence[str],
     no_floors: Sequence[str],
-) -> Result:
-    """The part of the result that one source of songs gives."""
+) -> tuple[Result, list[np.ndarray]]:
+    """The part of the result that one source of songs gives, and what is heard of its first pair."""
     task = Task.of(songs, config.pairs, config.seconds, source)
     training = songs.names("training") + songs.names("validation")
     refuse_leaks(training, task)
@@ -80,11 +89,20 @@ def judge_source(
     shown = {"A": task.songs[:, 0], "B": task.songs[:, 1], TRUTH: task.wanted}
     shown |= {name: answers[name].sounds for name in (MODEL, "median filters", "cross-fade")}
     title = f"The drums of A with the harmony of B: SI-SDR {metrics['si_sdr']['value']:.1f} dB"
-    return Result(
+    result = Result(
         metrics,
         lambda path: figures.spectrograms(path, {name: each[:DRAWN] for name, each in shown.items()}, RATE, title),
         {"rows": rows, "pairs": [list(pair) for pair in task.names]},
     )
+    return result, [shown[name][0] for name in PLAYED]
+
+
+def write_played(path: Path, sounds: Sequence[np.ndarray]) -> None:
+    """Sounds [S] one after the other, with pauses, as a WAV file."""
+    pause = np.zeros(round(PAUSE * RATE), np.float32)
+    played = np.concatenate([part for sound in sounds for part in (sound, pause)])
+    with atomic_path(path) as temporary:
+        soundfile.write(temporary, played.clip(-1, 1), RATE, "PCM_16", format="WAV")
 
 
 def transfer_metrics(

@@ -22,12 +22,12 @@ from sensorium.evaluation.contract import Evaluation, Input, Result
 from sensorium.evaluation.harness import Bench
 from sensorium.music.config import MusicTransferConfig
 from sensorium.music.evaluation.answers import Answer, Task, by_network
-from sensorium.music.evaluation.judging import MODEL, ORACLES, TRUTH, compared_with, judge_answers
+from sensorium.music.evaluation.judging import MODEL, ORACLES, OUTPUTS, TRUTH, compared_with, judge_answers
 from sensorium.music.mask_network import MaskNetwork
 
 REVISION = 2
 INPUTS = (Input("songs", "music/songs"), Input("mask", "music/mask"))
-EVALUATION = Evaluation(__name__, MusicTransferConfig, inputs=INPUTS, control="the network")
+EVALUATION = Evaluation(__name__, MusicTransferConfig, inputs=INPUTS, control="the network", outputs=OUTPUTS)
 main = EVALUATION.main
 
 

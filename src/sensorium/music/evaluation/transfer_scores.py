@@ -64,7 +64,7 @@ def chroma(sounds: np.ndarray) -> np.ndarray:
 def rhythm_margin(outputs: np.ndarray, stems: np.ndarray) -> np.ndarray:
     """Correlation of onset strength with the drums of A, minus that with the drums of B, [n]."""
     heard = onset_strength(outputs)
-    right, wrong = (_correlation(heard, onset_strength(stems[:, stem])) for stem in (0, 2))
+    right, wrong = (correlation(heard, onset_strength(stems[:, stem])) for stem in (0, 2))
     return right - wrong
 
 
@@ -75,7 +75,8 @@ def harmony_margin(outputs: np.ndarray, stems: np.ndarray) -> np.ndarray:
     return np.asarray(right - wrong)
 
 
-def _correlation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def correlation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Along the last axis; 0 where one does not vary."""
     x, y = (each - each.mean(-1, keepdims=True) for each in (x, y))
     norms = np.sqrt((x**2).sum(-1) * (y**2).sum(-1))
     return np.asarray(np.where(norms > 1e-9, (x * y).sum(-1) / np.maximum(norms, 1e-9), 0.0))

@@ -75,7 +75,7 @@ def train_fusion_alone(bench: Bench, recordings: RecordingSet, known: Embedded) 
         loss, _ = learner(batch, draw)
         optimiser.clear()
         loss.backward()
-        optimiser.update(step, optimiser.norm())
+        optimiser.update(step, optimiser.norms())
     with optimiser.averaged():
         return copy.deepcopy(learner.joint.fusion).eval().requires_grad_(False)
 

@@ -17,13 +17,16 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import layouts
 from sensorium.config import ConfigurationError
 from sensorium.music.collect_songs import write_songs
-from sensorium.music.config import RATE, SongsConfig, UnseenSongsConfig
+from sensorium.music.config import RATE, SongsConfig
 from sensorium.music.evaluation.answers import Task
+from sensorium.music.general_midi import FARTHEST, KEYS, scored, varied
 from sensorium.music.midi import DRUM_CHANNEL, MidiNote, MidiSong
 from sensorium.music.midi_files import listed, read_songs
 from sensorium.music.song import compose
 from sensorium.music.song_set import SongPairs, SongSet
-from sensorium.music.unseen_songs import KEYS, full_bars, scored, unseen_songs
+from sensorium.music.soundfont_config import HeardSongsConfig, UnseenSongsConfig
+from sensorium.music.soundfont_songs import soundfont_songs
+from sensorium.music.written_songs import full_bars
 
 MODULE = "sensorium.music.soundfont"
 FONTS = [path for place in ("/usr/share/sounds/sf3", "/usr/share/sounds/sf2") for path in Path(place).glob("*.sf*")]
@@ -52,10 +55,12 @@ def people(folder: Path, songs: int, bars: int = 6) -> Path:
     return folder
 
 
-def settings(font: Path, midi: tuple[Path, ...] = (), songs: int = 4) -> SongsConfig:
-    """The toy set with unseen songs."""
+def settings(
+    font: Path, midi: tuple[Path, ...] = (), songs: int = 4, heard: HeardSongsConfig | None = None
+) -> SongsConfig:
+    """The toy set with unseen songs, and perhaps others that are heard."""
     unseen = UnseenSongsConfig(soundfont=str(font), midi=tuple(map(str, midi)), songs=songs)
-    return SONGS.model_copy(update={"unseen": unseen})
+    return SONGS.model_copy(update={"unseen": unseen, "heard": heard or HeardSongsConfig()})
 
 
 # The player ----------------------------------------------------------------------------------------------------------
@@ -124,7 +129,7 @@ def test_without_the_package_the_way_out_is_named(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "tinysoundfont", None)
     monkeypatch.delitem(sys.modules, MODULE, raising=False)
     with pytest.raises(ConfigurationError, match="pip install --no-deps tinysoundfont"):
-        list(unseen_songs(settings(tmp_path / "x.sf2")))
+        list(soundfont_songs(settings(tmp_path / "x.sf2")))
 
 
 # Songs ---------------------------------------------------------------------------------------------------------------
@@ -161,7 +166,10 @@ def test_a_set_keeps_its_sources_apart(font: Path, tmp_path: Path, capsys: pytes
     (midi / "waltz.mid").write_bytes(content[:18] + size.to_bytes(4, "big") + waltz + content[22:])
     write_songs(settings(font, (midi,)), tmp_path / "set")
     said = capsys.readouterr().out
-    assert "songs by people: 5; left out: 1 no 1 bars with drums and harmony, 1 not in 4/4, 1 not readable" in said
+    assert (
+        "unseen.midi: 5 songs by people; left out: 1 no 1 bars with drums and harmony, 1 not in 4/4, 1 not readable"
+        in said
+    )
     songs = SongSet.open(tmp_path / "set" / "manifest.json")
     assert songs.sources() == ["own", "soundfont", "people"]
     assert [len(songs.names("test", source)) for source in songs.sources()] == [4, 4, 5]
@@ -176,10 +184,10 @@ def test_a_set_keeps_its_sources_apart(font: Path, tmp_path: Path, capsys: pytes
         assert np.abs(task.stems).max((0, 2)).min() > 0.01  # all four stems sound
 
 
-def test_unseen_songs_are_functions_of_the_settings(font: Path, tmp_path: Path) -> None:
+def test_songs_on_soundfonts_are_functions_of_the_settings(font: Path, tmp_path: Path) -> None:
     midi = people(tmp_path / "midi", 4)
-    one, again = (list(unseen_songs(settings(font, (midi,)))) for _ in range(2))
-    other = list(unseen_songs(settings(font, (midi,)).model_copy(update={"seed": 1})))
+    one, again = (list(soundfont_songs(settings(font, (midi,)))) for _ in range(2))
+    other = list(soundfont_songs(settings(font, (midi,)).model_copy(update={"seed": 1})))
     assert [entry for entry, _ in one] == [entry for entry, _ in again]
     for (_, left), (_, right) in zip(one, again, strict=True):
         assert all(np.array_equal(left[name], right[name]) for name in left)
@@ -188,9 +196,83 @@ def test_unseen_songs_are_functions_of_the_settings(font: Path, tmp_path: Path) 
     )
 
 
+def heard_songs(font: Path, folder: Path, songs: int = 3) -> HeardSongsConfig:
+    """Songs for training on a second soundfont, with two passages of three songs by people."""
+    other = font.with_name("other.sf2")
+    other.write_bytes(b"font")
+    midi = people(folder, 3, bars=9)
+    return HeardSongsConfig(soundfonts=(str(other),), midi=(str(midi),), songs=songs, passages=2)
+
+
+def test_training_hears_songs_on_other_soundfonts(font: Path, tmp_path: Path) -> None:
+    heard = heard_songs(font, tmp_path / "heard")
+    write_songs(settings(font, heard=heard), tmp_path / "set")
+    songs = SongSet.open(tmp_path / "set" / "manifest.json")
+    assert [len(songs.names("training", source)) for source in ("own", "soundfont", "people")] == [8, 3, 6]
+    assert len(songs.names("training")) == 17
+    assert not any(name.startswith("heard") for name in songs.names("validation") + songs.names("test"))
+    fonts = {songs.songs[name]["instruments"][0] for name in songs.names("training", "people")}
+    assert fonts == {"other.sf2"} != {songs.songs[name]["instruments"][0] for name in songs.names("test", "soundfont")}
+    composed = [
+        {songs.songs[name]["title"] for name in songs.names(split, "soundfont")} for split in ("training", "test")
+    ]
+    assert not composed[0] & composed[1]
+    assert len({songs.songs[name]["first_bar"] for name in songs.names("training", "people")}) > 1
+    pairs = SongPairs(songs, "training", 1.0)
+    without = SongPairs(SongSet.open(write_toy(tmp_path / "plain")), "training", 1.0)
+    assert len(pairs) > len(without)  # they are windows, too
+
+
+def write_toy(folder: Path) -> Path:
+    """The toy set without songs on soundfonts."""
+    write_songs(SONGS, folder)
+    return folder / "manifest.json"
+
+
+def test_another_key_keeps_times_and_drums() -> None:
+    notes = [
+        MidiNote(0.0, 1.0, 0, 33, 40, 90),
+        MidiNote(1.0, 1.0, 1, 5, 60, 90),
+        MidiNote(1.0, 1.0, DRUM_CHANNEL, 0, 36, 9),
+    ]
+    seen = [varied(notes, np.random.default_rng(seed), [0, 8]) for seed in range(40)]
+    for bass, chord, drum in seen:
+        assert bass.pitch - 40 == chord.pitch - 60 in range(-FARTHEST, FARTHEST + 1)
+        assert (drum.pitch, drum.start, chord.start, chord.length) == (36, 1.0, 1.0, 1.0)
+        assert bass.program in range(32, 40)
+    assert len({chord.pitch for _, chord, _ in seen}) > 5
+    assert 10 < sum(chord.program == 5 for _, chord, _ in seen) < 40
+    assert {drum.program for *_, drum in seen} == {0, 8}
+
+
+def test_a_song_is_not_heard_and_judged(font: Path, tmp_path: Path) -> None:
+    heard = heard_songs(font, tmp_path / "heard")
+    again = tmp_path / "again"
+    again.mkdir()
+    for number in range(4):  # the third song of the test is one of training, under another name
+        source = people(tmp_path / f"more{number}", 5) / f"{number:03d}.mid"
+        (again / f"x{number}.mid").write_bytes(source.read_bytes())
+    (again / "x2.mid").write_bytes((tmp_path / "heard" / "001.mid").read_bytes())
+    with pytest.raises(ConfigurationError, match=r"'x2.mid' has the notes of '001.mid' of music.songs.heard.midi"):
+        list(soundfont_songs(settings(font, (again,), heard=heard)))
+
+
+@pytest.mark.parametrize(
+    ("heard", "unseen", "message"),
+    [
+        ({"soundfonts": ["a.sf2"]}, {"soundfont": "a.sf2"}, "both name 'a.sf2'"),
+        ({"soundfonts": ["b.sf2"], "midi": ["x/y"]}, {"soundfont": "a.sf2", "midi": ["x"]}, "hold the same songs"),
+        ({"midi": ["x"]}, {}, "songs need one to sound"),
+    ],
+)
+def test_training_and_test_are_apart(heard: dict[str, list[str]], unseen: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        SongsConfig.model_validate({"heard": heard, "unseen": unseen})
+
+
 def test_too_few_songs_by_people_are_refused(font: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"midi.*3 songs can be used, and two of each of 2 tempi"):
-        list(unseen_songs(settings(font, (people(tmp_path / "midi", 3),))))
+        list(soundfont_songs(settings(font, (people(tmp_path / "midi", 3),))))
 
 
 def test_every_source_is_judged(font: Path, tmp_path: Path) -> None:
@@ -218,10 +300,10 @@ def test_what_the_settings_name_must_be_there(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(ValidationError, match="songs need one to sound"):
         UnseenSongsConfig(midi=("somewhere",))
     UnseenSongsConfig().check()
-    monkeypatch.setattr("sensorium.music.config.find_spec", lambda name: None)
+    monkeypatch.setattr("sensorium.music.soundfont_config.find_spec", lambda name: None)
     with pytest.raises(ConfigurationError, match="tinysoundfont is not installed"):
         UnseenSongsConfig(soundfont="x.sf2").check()
-    monkeypatch.setattr("sensorium.music.config.find_spec", lambda name: name)
+    monkeypatch.setattr("sensorium.music.soundfont_config.find_spec", lambda name: name)
     with pytest.raises(ConfigurationError, match=r"'x.sf2': no such file"):
         UnseenSongsConfig(soundfont="x.sf2").check()
     (tmp_path / "x.sf2").write_bytes(b"font")

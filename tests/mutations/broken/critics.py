@@ -1,0 +1,118 @@
+"""Mutants of critics: their losses, their optimiser, their export."""
+
+from __future__ import annotations
+
+from broken.mutant import Mutant
+
+MUTANTS = (
+    Mutant(
+        "the model's loss moves the critic",
+        "training/adversarial.py",
+        "{name: weight.detach() for name, weight in critic.named_parameters()}",
+        "dict(critic.named_parameters())",
+        ("test_adversarial.py::test_neither_player_feels_the_loss_of_the_other",),
+        cheap=True,
+    ),
+    Mutant(
+        "the critic's loss moves the model",
+        "training/adversarial.py",
+        "critic(real.detach()), critic(made.detach())",
+        "critic(real.detach()), critic(made)",
+        ("test_adversarial.py::test_one_backward_pass_gives_both_players_the_gradients_of_two",),
+        cheap=True,
+    ),
+    Mutant(
+        "features of one row weighed by those of the others",
+        "training/adversarial.py",
+        "rows = tuple(range(1, real.dim()))",
+        "rows = tuple(range(real.dim()))",
+        ("test_adversarial.py::test_losses_by_hand", "test_rivals.py::test_the_micro_batch_changes_nothing"),
+        cheap=True,
+    ),
+    Mutant(
+        "a slope without gradients at a validation",
+        "training/adversarial.py",
+        "with torch.enable_grad(), torch.autocast(device, enabled=False):",
+        "with torch.autocast(device, enabled=False):",
+        ("test_adversarial.py::test_the_slope_of_a_plane_is_its_weight",),
+        cheap=True,
+    ),
+    Mutant(
+        "a slope in bfloat16",
+        "training/adversarial.py",
+        "torch.autocast(device, enabled=False)",
+        "torch.autocast(device, enabled=torch.is_autocast_enabled(device))",
+        ("test_adversarial.py::test_the_slope_is_computed_in_float32_under_autocast",),
+        cheap=True,
+    ),
+    Mutant(
+        "a lazy slope that weighs as in one step",
+        "training/adversarial.py",
+        "config.penalty / 2 * config.penalty_every * slope",
+        "config.penalty / 2 * slope",
+        ("test_adversarial.py::test_the_slope_is_taken_in_one_of_some_steps_and_weighs_as_much",),
+        cheap=True,
+    ),
+    Mutant(
+        "a critic that wins is no fault",
+        "training/adversarial.py",
+        "            1 - accuracy,\n",
+        "            1.0,\n",
+        ("test_adversarial.py::test_a_critic_that_sleeps_or_wins_fails_its_gate",),
+        cheap=True,
+    ),
+    Mutant(
+        "gradients decide who makes a step",
+        "training/optimiser.py",
+        "if player.due(step):",
+        "if norm > 0:",
+        ("test_rivals.py::test_a_player_makes_the_steps_that_are_its_own",),
+        cheap=True,
+    ),
+    Mutant(
+        "one clip norm for both players",
+        "training/optimiser.py",
+        "player.update(rate, norm)",
+        "player.update(rate, norms.norm())",
+        ("test_rivals.py::test_a_player_is_clipped_by_its_own_norm",),
+        cheap=True,
+    ),
+    Mutant(
+        "an average of the critic",
+        "training/optimiser.py",
+        "p.detach().clone() for name, p in own.items()",
+        "p.detach().clone() for name, p in self._parameters.items()",
+        ("test_rivals.py::test_the_average_leaves_the_critic_out",),
+        cheap=True,
+    ),
+    Mutant(
+        "the critic at the model's rate",
+        "training/optimiser.py",
+        "terms = critic.clip, critic.lr,",
+        "terms = critic.clip, training.lr,",
+        ("test_rivals.py::test_a_critic_has_a_rate_of_its_own",),
+        cheap=True,
+    ),
+    Mutant(
+        "a critic that is not finite, and the model goes on",
+        "training/trainer.py",
+        "norms.float().sum()",
+        "norms[0].float()",
+        ("test_rivals.py::test_a_step_that_is_not_finite_moves_no_player",),
+    ),
+    Mutant(
+        "a critic of other settings stays beside the model",
+        "training/stage.py",
+        "(output / CRITIC).unlink(missing_ok=True)",
+        "(output / CRITIC).exists()",
+        ("test_rivals.py::test_the_critic_is_exported_beside_the_model",),
+    ),
+    Mutant(
+        "the codec's critic takes the truth for what is made",
+        "music/codec_learner.py",
+        "rivalry(self.critic, sounds, decoded,",
+        "rivalry(self.critic, decoded, sounds,",
+        ("test_codec_critic.py::test_both_learn_from_one_backward_pass",),
+        cheap=True,
+    ),
+)

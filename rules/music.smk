@@ -43,6 +43,21 @@ rule train_mask:
         TRAIN
 
 
+use rule train_mask as train_cascade with:
+    """Train the cascade, which combines two songs in latents."""
+    output:
+        manifest="results/music/cascade/manifest.json",
+        model="results/music/cascade/model.safetensors",
+    log:
+        "logs/train_cascade.log",
+    benchmark:
+        "results/benchmarks/train_cascade.tsv"
+    params:
+        **training("train_cascade", section("music.cascade")),
+    message:
+        "Training the cascade"
+
+
 rule train_codec:
     """Train the codec of music."""
     input:
@@ -87,6 +102,26 @@ rule music_transfer:
         "Combining pairs of test songs"
     shell:
         EVALUATE
+
+
+use rule music_transfer as cascade_transfer with:
+    """Combine pairs of test songs in latents, beside everything that the mask is compared with and the mask."""
+    input:
+        songs="results/music/songs/manifest.json",
+        cascade="results/music/cascade/manifest.json",
+        mask="results/music/mask/manifest.json",
+    output:
+        result="results/eval/cascade_transfer.json",
+        figure=in_report("results/figures/cascade_transfer.png", "Music", kind="spectrograms"),
+        sound=in_report("results/figures/cascade_transfer.wav", "Music", "cascade_transfer_wav", kind="sound"),
+    log:
+        "logs/cascade_transfer.log",
+    benchmark:
+        "results/benchmarks/cascade_transfer.tsv"
+    params:
+        **evaluation("cascade_transfer"),
+    message:
+        "Combining pairs of test songs in latents"
 
 
 use rule music_transfer as sound_coding with:

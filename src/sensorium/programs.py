@@ -22,6 +22,7 @@ TRAININGS = {
     "train-puzzle-joint": "sensorium.puzzle.train_puzzle_joint",
     "train-puzzle-next": "sensorium.puzzle.train_puzzle_next",
     "train-mask": "sensorium.music.train_mask",
+    "train-cascade": "sensorium.music.train_cascade",
     "train-codec": "sensorium.music.train_codec",
 }
 EVALUATIONS = {
@@ -50,6 +51,7 @@ EVALUATIONS = {
     "puzzle-common": "sensorium.puzzle.evaluation.puzzle_common",
     "puzzle-next": "sensorium.puzzle.evaluation.puzzle_next",
     "music-transfer": "sensorium.music.evaluation.music_transfer",
+    "cascade-transfer": "sensorium.music.evaluation.cascade_transfer",
     "sound-coding": "sensorium.music.evaluation.sound_coding",
 }
 OTHERS = {

@@ -22,6 +22,7 @@ from sensorium.generation.audio_tokenizer import AudioTokenizer
 from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.models.load import Loadable
+from sensorium.music.cascade import Cascade
 from sensorium.music.codec import MusicCodec
 from sensorium.music.mask_network import MaskNetwork
 from sensorium.perception.encoders import AudioEncoder, VisionEncoder
@@ -72,6 +73,8 @@ SETTINGS: dict[str, Any] = {
             "test_fraction": 0.25,
         },
         "mask": {"width": 4, "layers": 1, "seconds": 1.0, "training": TRAINING},
+        "others": ["cascade"],
+        "cascade": {"dim": 16, "heads": 2, "layers": 1, "seconds": 1.0, "training": TRAINING},
         "codec": {"width": 8, "layers": 1, "seconds": 0.5, "training": TRAINING},
     },
     "evaluations": {
@@ -79,6 +82,7 @@ SETTINGS: dict[str, Any] = {
         "puzzle_common": {"moments": 10, "examples": 100},
         "puzzle_text": {"pages": 4, "page_bytes": 300, "damaged": 100},
         "music_transfer": {"pairs": 2, "seconds": 1.0},
+        "cascade_transfer": {"pairs": 2, "seconds": 1.0},
         "sound_coding": {"songs": 2, "seconds": 1.0},
     },
 }  # fmt: skip
@@ -105,6 +109,7 @@ MADE_BY = {  # where each artifact lies -> the program that makes it, with its f
     "puzzle/next": "train-puzzle-next",
     "music/songs": "collect-songs",
     "music/mask": "train-mask",
+    "music/cascade": "train-cascade",
     "music/codec": "train-codec",
 }
 INPUTS = {  # of the programs that are no evaluations: option -> where its manifest lies
@@ -125,6 +130,7 @@ INPUTS = {  # of the programs that are no evaluations: option -> where its manif
         "data": "data", "sound": "puzzle/sound", "sight": "puzzle/sight", "text": "puzzle/text",
     },
     "train-mask": {"songs": "music/songs"},
+    "train-cascade": {"songs": "music/songs"},
     "train-codec": {"songs": "music/songs"},
     "encode-latents": {"data": "data", "tokenizer": "tokenizers/video"},
     "index": {"like": "data"},
@@ -153,6 +159,7 @@ MODELS: dict[str, type[Loadable]] = {
     "puzzle/joint": CommonSpace,
     "puzzle/next": NextGrid,
     "music/mask": MaskNetwork,
+    "music/cascade": Cascade,
     "music/codec": MusicCodec,
 }
 OPTIONAL = {name: {"sound": "latents/audio"} for name in ("train-dynamics", "train-clone", "train-agent")}
@@ -310,6 +317,7 @@ class World:
             "train-puzzle-next": config.puzzle.next,
             "collect-songs": config.music.songs,
             "train-mask": config.music.mask,
+            "train-cascade": config.music.cascade,
             "train-codec": config.music.codec,
             "study": config.studies.forgetting,
         }

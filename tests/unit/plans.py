@@ -193,6 +193,7 @@ PLANS: dict[str, Callable[[Config, Stand], object]] = {
     "puzzle_next": lambda config, recordings: windows(recordings, 3),
     "puzzle_text": lambda config, recordings: None,  # it reads no recordings
     "music_transfer": lambda config, recordings: None,  # nor does it
+    "cascade_transfer": lambda config, recordings: None,
     "sound_coding": lambda config, recordings: None,  # nor does it
 }
 
@@ -216,6 +217,7 @@ def training_windows(config: Config) -> dict[str, int]:
         "puzzle/joint": SECOND,
         "puzzle/next": 3,
         "music/mask": 1,  # it has songs of its own
+        "music/cascade": 1,
         "music/codec": 1,  # as the mask
         "puzzle/sound_list": 1 if config.puzzle.sound.data else SECOND,
         "puzzle/sound_legacy": 1 if config.puzzle.sound.data else SECOND,

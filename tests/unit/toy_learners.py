@@ -8,7 +8,7 @@ from functools import partial
 import torch
 from toy_adversarial import SoundDuel
 from toy_generation import fine_dynamics
-from toy_music import codec_with_critic, music_codec, music_mask
+from toy_music import codec_with_critic, music_cascade, music_codec, music_mask
 from toy_puzzles import joint_puzzle, legacy_puzzle, list_puzzle, next_puzzle, sight_puzzle, sound_puzzle
 
 from sensorium.agent.agent import Actor, Agent
@@ -188,6 +188,7 @@ LEARNERS: dict[str, Callable[[], tuple[Learner, Batch]]] = {
     "common space of puzzle codes": joint_puzzle,
     "next grid of sight": next_puzzle,
     "mask of drums": music_mask,
+    "cascade on latents": music_cascade,
     "codec of music": music_codec,
     "codec of music, with a critic": codec_with_critic,
     "codec of music, residual": partial(music_codec, "rvq"),

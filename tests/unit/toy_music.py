@@ -1,4 +1,4 @@
-"""A small set of songs and a tiny mask, for tests."""
+"""A small set of songs, a tiny mask and a tiny cascade, for tests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ import torch
 from safetensors.torch import save_file
 
 from sensorium.artifacts import digest, write_manifest
-from sensorium.config import canonical_json
+from sensorium.config import Section, Training, canonical_json
+from sensorium.models.load import Loadable
+from sensorium.music.cascade import Cascade
+from sensorium.music.cascade_config import CascadeConfig
+from sensorium.music.cascade_learner import CascadeLearner
 from sensorium.music.codec import MusicCodec
 from sensorium.music.codec_config import CodecConfig, CodecCriticConfig, CodecQuantiserConfig
 from sensorium.music.codec_learner import CodecLearner
@@ -19,10 +23,14 @@ from sensorium.music.config import RATE, MaskConfig, MusicTransferConfig, SongsC
 from sensorium.music.evaluation import music_transfer
 from sensorium.music.mask_learner import MaskLearner
 from sensorium.music.mask_network import MaskNetwork
+from sensorium.music.sizes import LATENTS
 from sensorium.training.learner import Batch, Learner
 
 SONGS = SongsConfig(songs=16, bars=1, tempi=(120, 160), instruments=6, validation_fraction=0.25, test_fraction=0.25)
 MASK = MaskConfig(width=4, layers=1, seconds=1.0)
+SMALL = Training(steps=40, batch=4, warmup=5)
+CASCADE = CascadeConfig(dim=16, heads=2, layers=1, reach=6, seconds=0.8, training=SMALL)
+SCALE = {"scale": [0.1] * LATENTS}
 # many levels: in bfloat16 some numbers round to the next one, which is a small step then
 QUANTISER = CodecQuantiserConfig(channels=6, levels=15, stages=3, words=8, dim=4)
 CODEC = CodecConfig(width=16, layers=2, seconds=0.5, quantiser=QUANTISER)
@@ -36,17 +44,27 @@ def write_songs(folder: Path) -> Path:
 
 def write_mask(folder: Path, songs: Path) -> Path:
     """The mask with fresh weights, as if it had learned from a set of songs; its manifest."""
+    return _write(MaskNetwork, MASK, {"rate": RATE}, folder, songs)
+
+
+def write_cascade(folder: Path, songs: Path) -> Path:
+    """The cascade, likewise."""
+    return _write(Cascade, CASCADE, SCALE, folder, songs)
+
+
+def _write(cls: type[Loadable], config: Section, shapes: dict[str, Any], folder: Path, songs: Path) -> Path:
     torch.manual_seed(5)
-    network, path = MaskNetwork(MASK, {"rate": RATE}), folder / "model.safetensors"
+    build: Any = cls
+    path = folder / "model.safetensors"
     folder.mkdir()
-    save_file(network.state_dict(), path)
+    save_file(build(config, shapes).state_dict(), path)
     write_manifest(
         folder,
-        kind=MaskNetwork.kind,
-        section_json=canonical_json(MASK),
+        kind=cls.kind,
+        section_json=canonical_json(config),
         inputs={"songs": digest(songs)},
         files={"model": path},
-        details={"shapes": {"rate": RATE}, "parameters": 1, "steps": 1},
+        details={"shapes": shapes, "parameters": 1, "steps": 1},
     )
     return folder / "manifest.json"
 
@@ -81,9 +99,19 @@ def judge(made: dict[str, Path], folder: Path, *more: str) -> dict[str, Any]:
 
 def music_mask() -> tuple[Learner, Batch]:
     """The mask, with half a second of noise whose drums are short."""
+    return MaskLearner(MaskNetwork(MASK, {"rate": RATE}), 6.0), noisy_stems()
+
+
+def music_cascade() -> tuple[Learner, Batch]:
+    """The cascade, with the same."""
+    return CascadeLearner(Cascade(CASCADE, SCALE), 6.0), noisy_stems()
+
+
+def noisy_stems() -> Batch:
+    """Half a second of noise whose drums are short."""
     stems = torch.randn(6, 4, RATE // 2) * 2000
     stems[:, 0::2] *= (torch.arange(RATE // 2) % 3000 < 300) * 4
-    return MaskLearner(MaskNetwork(MASK, {"rate": RATE}), 6.0), {"stems": stems.short()}
+    return {"stems": stems.short()}
 
 
 def tiny_codec(kind: str = "fsq") -> CodecConfig:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from sensorium.config import Depth, PlainTraining, Section, Training, Width, WorldSettings
 from sensorium.config.splits import split_counts
+from sensorium.music.cascade_config import CascadeConfig
 from sensorium.music.codec_config import CodecConfig, SoundCodingConfig
 from sensorium.music.soundfont_config import HeardSongsConfig, UnseenSongsConfig, check_apart
 
@@ -81,6 +83,8 @@ class MusicConfig(Section):
 
     songs: SongsConfig = SongsConfig()
     mask: MaskConfig = MaskConfig()
+    others: tuple[Literal["cascade"], ...] = Field((), description="models that are trained and judged beside the mask")
+    cascade: CascadeConfig = CascadeConfig()
     codec: CodecConfig = CodecConfig()
 
 
@@ -92,10 +96,19 @@ class MusicTransferConfig(Section):
     seed: int = Field(0, ge=0, description="seed of random draws and of the bootstrap")
 
 
+class CascadeTransferConfig(Section):
+    """Whether they come out where the cascade combines the songs, in latents."""
+
+    pairs: int = Field(40, ge=2, description="pairs of test songs at most; no song is in two pairs")
+    seconds: float = Field(6.0, ge=LEAST_SECONDS, le=600, description="length of each, from the first bar on")
+    seed: int = Field(0, ge=0, description="seed of random draws and of the bootstrap")
+
+
 class MusicEvaluations(Section):
     """How music is judged."""
 
     music_transfer: MusicTransferConfig = MusicTransferConfig()
+    cascade_transfer: CascadeTransferConfig = CascadeTransferConfig()
     sound_coding: SoundCodingConfig = SoundCodingConfig()
 
 
@@ -111,12 +124,17 @@ class MusicSettings(WorldSettings):
         own = {"music.songs.heard": songs.heard.check, "music.songs.unseen": songs.unseen.check}
         return super().checks() | (own if self.lines.music else {})
 
+    def music_models(self) -> list[str]:
+        """Sections of the models that are trained: the mask, and the others that are named."""
+        return ["mask", *dict.fromkeys(self.music.others)] if self.lines.music else []
+
+    def _music_evaluations(self) -> list[str]:
+        return ["music_transfer" if model == "mask" else f"{model}_transfer" for model in self.music_models()]
+
     def evaluations_on(self) -> list[str]:
         """Names of the evaluations that run."""
-        own = ["music_transfer"] if self.lines.music else []
-        if self.lines.codec and self.music.codec.quantiser.codes:  # without codes there are no bits to judge by
-            own.append("sound_coding")
-        return [*super().evaluations_on(), *own]
+        coded = self.lines.codec and self.music.codec.quantiser.codes  # without codes there are no bits to judge by
+        return [*super().evaluations_on(), *self._music_evaluations(), *(["sound_coding"] if coded else [])]
 
     def test_recordings(self) -> dict[str, int]:
         """Test recordings that each evaluation needs: of music none, for it has songs of its own."""
@@ -125,19 +143,20 @@ class MusicSettings(WorldSettings):
 
     def trained(self) -> list[str]:
         """Folders of the models that this line trains, below results/."""
-        own = ["music/mask", *(["music/codec"] if self.lines.codec else [])] if self.lines.music else []
-        return [*super().trained(), *own]
+        own = [*self.music_models(), *(["codec"] if self.lines.codec else [])] if self.lines.music else []
+        return [*super().trained(), *(f"music/{model}" for model in own)]
 
     @model_validator(mode="after")
     def _windows_fit_songs(self) -> MusicSettings:
-        judged = self.evaluations
-        wanted = {"music.mask": self.music.mask, "evaluations.music_transfer": judged.music_transfer}
-        if self.lines.codec:
-            wanted |= {"music.codec": self.music.codec, "evaluations.sound_coding": judged.sound_coding}
-        for key, section in wanted.items() if self.lines.music else ():
-            if section.seconds > self.music.songs.seconds:  # type: ignore[attr-defined]
+        wanted = {f"music.{name}": getattr(self.music, name).seconds for name in self.music_models()}
+        wanted |= {f"evaluations.{name}": getattr(self.evaluations, name).seconds for name in self._music_evaluations()}
+        if self.lines.codec and self.lines.music:
+            wanted |= {"music.codec": self.music.codec.seconds}
+            wanted |= {"evaluations.sound_coding": self.evaluations.sound_coding.seconds}
+        for key, seconds in wanted.items():
+            if seconds > self.music.songs.seconds:
                 raise ValueError(
-                    f"{key}.seconds is {section.seconds}: the shortest songs have "  # type: ignore[attr-defined]
+                    f"{key}.seconds is {seconds}: the shortest songs have "
                     f"{self.music.songs.seconds:.2f} seconds; raise music.songs.bars or lower it"
                 )
         return self

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sensorium.config.counts import FLOAT, Counts, linear, vectors
+from sensorium.config.counts import FLOAT, Counts, blocks, linear, vectors
+from sensorium.music.cascade_config import CascadeConfig
 from sensorium.music.codec_config import LATENTS, CodecConfig, CodecQuantiserConfig
 from sensorium.music.config import RATE, MaskConfig, MusicSettings
 
@@ -19,6 +20,16 @@ def mask_network(config: MaskConfig) -> Counts:
         total += linear(bands, bands) + linear(bands, bands)
     for bins in BANDS:
         total += linear(TAPS * bins, width) + linear(width + TAPS * bins, 2 * width) + linear(2 * width, bins)
+    return total
+
+
+def cascade(config: CascadeConfig) -> Counts:
+    """`Cascade`."""
+    dim, total = config.dim, Counts()
+    for sounds in (2, 3):
+        total += linear(TAPS * sounds * LATENTS, dim) + blocks(config, config.layers) + vectors(dim)
+        total += linear(dim + sounds * LATENTS, 2 * dim)
+        total += linear(2 * dim, 3 * LATENTS) + linear(2 * dim, 3 * LATENTS)
     return total
 
 
@@ -72,7 +83,12 @@ def music_codec(config: CodecConfig) -> Counts:
 
 def models(settings: MusicSettings) -> dict[str, Counts]:
     """Folder of each trained model, below results/ -> its numbers."""
-    return {"music/mask": mask_network(settings.music.mask), "music/codec": music_codec(settings.music.codec)}
+    own = settings.music
+    return {
+        "music/mask": mask_network(own.mask),
+        "music/cascade": cascade(own.cascade),
+        "music/codec": music_codec(own.codec),
+    }
 
 
 def learners(settings: MusicSettings) -> dict[str, Counts]:
@@ -85,8 +101,10 @@ def learners(settings: MusicSettings) -> dict[str, Counts]:
 
 def held(settings: MusicSettings) -> dict[str, int]:
     """Rule -> bytes of the sounds that it holds on the host: stems, mixtures, and the answers to them."""
-    judged, coded = settings.evaluations.music_transfer, settings.evaluations.sound_coding
+    judged, coded = settings.evaluations, settings.evaluations.sound_coding
+    by_mask, in_latents = judged.music_transfer, judged.cascade_transfer
     return {
-        "music_transfer": FLOAT * 24 * judged.pairs * round(RATE * judged.seconds),
+        "music_transfer": FLOAT * 24 * by_mask.pairs * round(RATE * by_mask.seconds),
+        "cascade_transfer": FLOAT * 24 * in_latents.pairs * round(RATE * in_latents.seconds),
         "sound_coding": FLOAT * (30 * coded.songs + 600) * round(RATE * coded.seconds),
     }

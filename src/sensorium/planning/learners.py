@@ -25,11 +25,14 @@ from sensorium.generation.dynamics_learner import DynamicsLearner
 from sensorium.generation.sizes import frame_tokens
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.generation.video_tokenizer_learner import TokenizerLearner
+from sensorium.music.cascade import Cascade
+from sensorium.music.cascade_learner import CascadeLearner
 from sensorium.music.codec import MusicCodec
 from sensorium.music.codec_learner import CodecLearner
 from sensorium.music.config import RATE
 from sensorium.music.mask_learner import MaskLearner
 from sensorium.music.mask_network import MaskNetwork
+from sensorium.music.sizes import LATENTS
 from sensorium.perception.contrastive_learner import AudioContrast, ContrastiveLearner, VisionContrast
 from sensorium.perception.fusion_learner import FusionLearner
 from sensorium.perception.joint import Joint
@@ -39,6 +42,7 @@ from sensorium.planning.fake_stage import META, Stage, empty
 from sensorium.planning.puzzle_learners import PUZZLE_STAGES
 from sensorium.randomness import Draw
 from sensorium.settings import Config
+from sensorium.training.learner import Learner
 
 
 def stage(settings: Config, folder: str) -> Stage:
@@ -55,6 +59,7 @@ def stage(settings: Config, folder: str) -> Stage:
         "clone": _clone,
         "agent": _agent,
         "music/mask": _music_mask,
+        "music/cascade": _music_cascade,
         "music/codec": _music_codec,
         **PUZZLE_STAGES,
     }
@@ -179,10 +184,19 @@ def _audio_tokenizer(settings: Config) -> Stage:
 
 def _music_mask(settings: Config) -> Stage:
     config = settings.music.mask
-    learner = MaskLearner(MaskNetwork(config, {"rate": RATE}), config.gain)
+    return _on_songs(MaskLearner(MaskNetwork(config, {"rate": RATE}), config.gain), config.seconds)
+
+
+def _music_cascade(settings: Config) -> Stage:
+    config = settings.music.cascade
+    return _on_songs(CascadeLearner(Cascade(config, {"scale": [1.0] * LATENTS}), config.gain), config.seconds)
+
+
+def _on_songs(learner: Learner, seconds: float) -> Stage:
+    """A stage that learns from pairs of songs."""
 
     def run(rows: int) -> object:  # with its loss, whose spectra take more than the network
-        stems = torch.empty(rows, 4, round(RATE * config.seconds), dtype=torch.int16)
+        stems = torch.empty(rows, 4, round(RATE * seconds), dtype=torch.int16)
         return learner({"stems": stems}, Draw(0, 0, 0, rows, rows, stems.device))
 
     return Stage(learner, run)

@@ -46,6 +46,7 @@ RULES = {
     "puzzle/joint": "train_puzzle_joint",
     "puzzle/next": "train_puzzle_next",
     "music/mask": "train_mask",
+    "music/cascade": "train_cascade",
     "music/codec": "train_codec",
     "puzzle/sound_list": "train_puzzle",
     **{f"puzzle/{sense}_legacy": "train_puzzle" for sense in puzzle.LEGACY},

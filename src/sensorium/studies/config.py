@@ -13,6 +13,7 @@ from sensorium.generation.config import PCA_FRAMES, DynamicsConfig, Reconstructi
 from sensorium.generation.tokenizer_config import VideoTokenizerConfig
 from sensorium.perception.config import Contrast
 from sensorium.studies.dreaming_config import DreamingConfig
+from sensorium.studies.music_config import MusicCodesConfig, MusicNumbersConfig
 from sensorium.studies.study_config import Study
 
 
@@ -326,3 +327,5 @@ class Studies(Section):
     atari_returns: AtariReturnsConfig = AtariReturnsConfig()
     tokenizers: TokenizersStudyConfig = TokenizersStudyConfig()
     dreaming: DreamingConfig = DreamingConfig()
+    music_numbers: MusicNumbersConfig = MusicNumbersConfig()
+    music_codes: MusicCodesConfig = MusicCodesConfig()

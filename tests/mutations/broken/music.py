@@ -96,15 +96,15 @@ MUTANTS = (
     ),
     Mutant(
         "songs B that were trained on are judged",
-        "music/evaluation/music_transfer.py",
+        "music/evaluation/judging.py",
         "    refuse_leaks(training, task)\n",
         "",
         ("test_music_transfer.py::test_songs_that_were_trained_on_are_refused",),
     ),
     Mutant(
         "a network that is its own baseline",
-        "music/evaluation/music_transfer.py",
-        "floors = [name for name in quality if name not in (MODEL, TRUTH, *ORACLES)]",
+        "music/evaluation/judging.py",
+        "floors = [name for name in quality if name not in (MODEL, *no_floors)]",
         "floors = [MODEL]",
         ("test_music_transfer.py::test_an_untrained_network_fails",),
     ),

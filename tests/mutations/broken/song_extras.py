@@ -98,7 +98,7 @@ MUTANTS = (
     ),
     Mutant(
         "the report plays the network's answer as the right one",
-        "music/evaluation/music_transfer.py",
+        "music/evaluation/judging.py",
         'PLAYED, PAUSE = ("A", "B", TRUTH, MODEL), 0.4',
         'PLAYED, PAUSE = ("A", "B", MODEL, TRUTH), 0.4',
         ("test_music_transfer.py::test_an_untrained_network_fails",),

@@ -98,7 +98,7 @@ MUTANTS = (
     ),
     Mutant(
         "every source is judged by our own songs",
-        "music/evaluation/music_transfer.py",
+        "music/evaluation/judging.py",
         "    task = Task.of(songs, config.pairs, config.seconds, source)\n",
         "    task = Task.of(songs, config.pairs, config.seconds)\n",
         ("test_soundfont_songs.py::test_every_source_is_judged",),

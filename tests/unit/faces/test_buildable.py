@@ -29,9 +29,11 @@ from sensorium.generation.conditioning import Conditioning
 from sensorium.generation.dynamics import Dynamics
 from sensorium.generation.tokenizers import VideoTokenizer
 from sensorium.models import spectrogram
+from sensorium.music.cascade import Cascade
 from sensorium.music.codec import MusicCodec
 from sensorium.music.config import RATE
 from sensorium.music.mask_network import MaskNetwork
+from sensorium.music.sizes import LATENTS
 from sensorium.music.spectrum import BINS
 from sensorium.perception.contrastive_learner import AudioContrast, VisionContrast
 from sensorium.perception.fusion_learner import FusionLearner
@@ -165,9 +167,11 @@ def build_puzzle(config: Config, sound: dict[str, int]) -> None:
 
 
 def build_music(config: Config, sound: dict[str, int]) -> None:
-    """The mask of drums; one pass."""
+    """The mask of drums and the cascade; one pass of each."""
     spectra = torch.empty(ROWS, BINS, 3, dtype=torch.complex64)
     assert MaskNetwork(config.music.mask, {"rate": RATE})(spectra).shape == spectra.shape
+    songs = torch.empty(ROWS, 2, LATENTS, 5)
+    assert Cascade(config.music.cascade, {"scale": [1.0] * LATENTS})(songs)[-1].latents.shape == songs[:, 0].shape
     if config.lines.codec:
         codec = MusicCodec(config.music.codec, {"rate": config.music.codec.preset.rate})
         sounds = torch.empty(ROWS, 3 * codec.hop + 1)

@@ -57,6 +57,13 @@ ODD: dict[str, dict[str, Any]] = {
             "joint": {"dim": 48, "heads": 3, "layers": 1, "width": 12, "blocks": 3},
         },
     },
+    "a cascade beside the mask": {
+        "lines": {"representation": False, "generative": False, "music": True},
+        "music": {
+            "others": ["cascade"],
+            "cascade": {"dim": 48, "heads": 3, "layers": 3, "training": {"muon": 2.0, "ema": 0.9}},
+        },
+    },
     "a codec of strided convolutions, residual codes": {
         "lines": {"representation": False, "generative": False, "music": True, "codec": True},
         "music": {"codec": {"kind": "seanet", "channels": 6, "quantiser": {"kind": "rvq", "stages": 3, "words": 10}}},

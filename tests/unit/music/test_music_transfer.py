@@ -16,7 +16,7 @@ from sensorium.music.config import RATE
 from sensorium.music.evaluation import music_transfer, popular_numbers
 from sensorium.music.evaluation import transfer_scores as scores
 from sensorium.music.evaluation.answers import Answer, Task, by_medians, by_network, by_oracle, trivial
-from sensorium.music.evaluation.music_transfer import margin_samples, row
+from sensorium.music.evaluation.judging import margin_samples, refuse_leaks, row
 from sensorium.music.mask_network import MaskNetwork
 from sensorium.music.rendering import Instruments, render
 from sensorium.music.separation import ratio_shares
@@ -207,8 +207,8 @@ def test_songs_that_were_trained_on_are_refused(
     songs = SongSet.open(made["songs"])
     task = Task.of(songs, 2, 1.0)
     with pytest.raises(LeakError, match=task.names[0][1]):
-        music_transfer.refuse_leaks([task.names[0][1]], task)
-    music_transfer.refuse_leaks(songs.names("training"), task)
+        refuse_leaks([task.names[0][1]], task)
+    refuse_leaks(songs.names("training"), task)
     pairs = songs.pairs("training")
     monkeypatch.setattr(SongSet, "pairs", lambda *_: pairs)
     with pytest.raises(LeakError, match="is judged, and was trained on"):

@@ -71,9 +71,9 @@ class CodecQuantiserConfig(Section):
 class CodecLossShares(Section):
     """Of the gradient at the decoder's output: which share each loss has, whatever its scale."""
 
-    wave: float = Field(0.4, ge=0, le=100, description="of the squared error of the samples, relative to the sound")
+    wave: float = Field(0.2, ge=0, le=100, description="of the squared error of the samples, relative to the sound")
     spectra: float = Field(0.3, ge=0, le=100, description="of magnitudes at three resolutions")
-    mel: float = Field(0.3, ge=0, le=100, description="of mel bands")
+    mel: float = Field(0.5, ge=0, le=100, description="of mel bands")
 
     @model_validator(mode="after")
     def _something_is_learned(self) -> CodecLossShares:
@@ -113,7 +113,7 @@ class CodecConfig(Section):
     )
     seconds: float = Field(1.0, ge=LEAST_CODEC_SECONDS, le=60, description="length of the windows in training")
     gain: float = Field(6.0, ge=0, le=40, description="largest change of loudness of a stem in training, in decibels")
-    training: PlainAdversarialTraining = AdversarialTraining(steps=2400, batch=2, lr=2e-3, warmup=20)
+    training: PlainAdversarialTraining = AdversarialTraining(steps=6000, batch=2, lr=2e-3, warmup=20)
 
     @property
     def preset(self) -> Preset:

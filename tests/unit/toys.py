@@ -140,17 +140,17 @@ def run_toy(
     output: Path,
     config: Any = None,
     execution: Execution | None = None,
-    made: Callable[[Any], Learner] = ToyLearner,
+    made: Callable[[Any], Learner] | None = None,
     **changes: Any,
 ) -> None:
-    """Train the toy stage in a folder; `changes` are attributes of the learner that is made of its section."""
+    """Train a toy stage in a folder; `changes` are attributes of the learner that is made of its section."""
     config = config or ToyConfig()
     source = output.parent / "input.json"
     if not source.exists():
         write_json(source, {"kind": "toy"})
 
     def build() -> tuple[Learner, ToyWindows, ToyWindows]:
-        learner = made(config)
+        learner = (made or ToyLearner)(config)
         for name, value in changes.items():
             setattr(learner, name, value)
         return learner, ToyWindows(), ToyWindows(24)

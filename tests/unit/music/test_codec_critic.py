@@ -26,10 +26,10 @@ from sensorium.training.health import UnhealthyError, Verdict
 from sensorium.training.interrupt import Interrupt, StoppedEarly
 
 STEPS = 6
-# Rounding changes these by 1e-4 in six steps, shares and logarithms among them; squared norms of the gradients of
-# quiet spectra by 1e-2.
-SAME = [f"train/{name}" for name in ("loss", "wave", "adversarial", "feature_matching", "critic_loss", "critic_real")]
-SAME += ["train/critic_made", "train/critic_gradient_norm", "train/critic_learning_rate"]
+# Rounding changes these by 1.4e-4 in six steps. Left out are shares of scores, which jump, and squared norms of the
+# gradients of quiet spectra, which rounding changes by a tenth.
+SAME = [f"train/{name}" for name in ("loss", "adversarial", "feature_matching", "critic_loss")]
+SAME += ["train/critic_gradient_norm", "train/critic_learning_rate"]
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +39,9 @@ def songs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_songs(tmp_path_factory.mktemp("songs") / "songs")
 
 
-def arguments(songs: Path, output: Path, batch: int = 2, exact: bool = False, **critic: Any) -> list[str]:
-    """The command's; with `exact` without codes, which jump by a level where sums are rounded otherwise."""
-    section = tiny_codec().model_dump(mode="json") | ({"quantiser": {"kind": "none"}} if exact else {})
-    section |= {
+def arguments(songs: Path, output: Path, batch: int = 2, kind: str = "fsq", **critic: Any) -> list[str]:
+    """The command's."""
+    section = tiny_codec(kind).model_dump(mode="json") | {
         "critic": {"channels": 4, "ffts": [256, 64], "penalty": 0.1, "penalty_every": 3, "start": 1, "ramp": 2},
         "training": {
             "steps": STEPS,
@@ -169,10 +168,10 @@ def records(output: Path) -> list[dict[str, float]]:
 
 
 def test_several_ranks_train_the_same_critic(songs: Path, tmp_path: Path) -> None:
-    """Six rows by one, two and four processes: unequal shares."""
+    """Six rows by one, two and four processes: unequal shares. Latents are not rounded, which is no smooth function."""
     program, found = Path(sys.executable).with_name("sensorium"), {}
     for ranks in (1, 2, 4):
-        words = ["--ranks", str(ranks), "train-codec", *arguments(songs, tmp_path / str(ranks), batch=6, exact=True)]
+        words = ["--ranks", str(ranks), "train-codec", *arguments(songs, tmp_path / str(ranks), 6, "none")]
         result = subprocess.run([program, *words], capture_output=True, text=True, timeout=300, check=False)
         assert result.returncode in (0, 70), result.stderr[-3000:]  # a gate may refuse the export after so few steps
         found[ranks] = records(tmp_path / str(ranks))
@@ -180,4 +179,4 @@ def test_several_ranks_train_the_same_critic(songs: Path, tmp_path: Path) -> Non
     for ranks in (2, 4):
         for step, alone in zip(found[ranks], found[1], strict=True):
             for name in SAME:
-                assert step[name] == pytest.approx(alone[name], rel=1e-3, abs=5e-4), name
+                assert step[name] == pytest.approx(alone[name], rel=1e-3), name

@@ -13,7 +13,7 @@ from toy_music import MASK, SONGS, judge, write_mask, write_songs
 
 from sensorium.evaluation.statistics import LeakError, measure
 from sensorium.music.config import RATE
-from sensorium.music.evaluation import music_transfer, popular_numbers
+from sensorium.music.evaluation import judging, music_transfer, popular_numbers
 from sensorium.music.evaluation import transfer_scores as scores
 from sensorium.music.evaluation.answers import Answer, Task, by_medians, by_network, by_oracle, trivial
 from sensorium.music.evaluation.judging import margin_samples, refuse_leaks, row
@@ -181,7 +181,7 @@ def test_an_untrained_network_fails(made: dict[str, Path], tmp_path: Path) -> No
     assert floors == set(result["rows"]) - {"network", "truth", "ideal ratio mask", "phase-sensitive mask"}
     assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
     heard, rate = soundfile.read(tmp_path / "s.wav", dtype="float32")
-    task, pause = Task.of(SongSet.open(made["songs"]), 2, 1.4), round(music_transfer.PAUSE * RATE)
+    task, pause = Task.of(SongSet.open(made["songs"]), 2, 1.4), round(judging.PAUSE * RATE)
     samples = task.stems.shape[-1]
     assert (rate, len(heard)) == (RATE, 4 * (samples + pause))
     for place, wanted in enumerate((*task.songs[0], task.wanted[0])):  # and then the network's answer

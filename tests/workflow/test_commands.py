@@ -10,7 +10,7 @@ import yaml
 
 from sensorium.music.config import MaskConfig
 
-PRESETS = ("config", "tiny", "atari")  # those with sets on disk: test_own_sets.py
+PRESETS = ("config", "tiny", "atari", "music-a100")  # those with sets on disk: test_own_sets.py
 PROFILES = ("local", "slurm")
 
 
@@ -47,7 +47,8 @@ def test_dry_run_of_every_profile_and_preset(fresh, warm_command, profile, prese
     assert result.returncode == 0, result.stdout
     assert "summary" in result.stdout
     probed = "Probing the vision encoder" in result.stdout
-    assert probed == (preset != "atari")  # a console has no labels to probe for
+    assert probed == (preset in ("config", "tiny"))  # a console has no labels to probe for, and music no encoder
+    assert ("Training the codec of music" in result.stdout) == (preset == "music-a100")
 
 
 @pytest.mark.parametrize("own", [None, "music: {mask: {width: 8}}\n"])

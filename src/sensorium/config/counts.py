@@ -30,19 +30,26 @@ class Counts:
         matrices: parameters that Muon would train: matrices of transformer blocks.
         others: all other parameters that are trained.
         buffers: numbers that are stored with them and not trained.
+        rivals: parameters of a critic, which has no average.
     """
 
     matrices: int = 0
     others: int = 0
     buffers: int = 0
+    rivals: int = 0
 
     def __add__(self, more: Counts) -> Counts:
-        return Counts(self.matrices + more.matrices, self.others + more.others, self.buffers + more.buffers)
+        return Counts(
+            self.matrices + more.matrices,
+            self.others + more.others,
+            self.buffers + more.buffers,
+            self.rivals + more.rivals,
+        )
 
     @property
     def parameters(self) -> int:
         """Trained numbers."""
-        return self.matrices + self.others
+        return self.matrices + self.others + self.rivals
 
     def model(self) -> int:
         """Bytes of the weights and buffers in float32, the size of model.safetensors but for its header."""
@@ -52,7 +59,7 @@ class Counts:
         """Bytes of a checkpoint but for its header: weights, buffers, moments (Muon has one) and the average."""
         by_muon = self.matrices if training.muon else 0
         moments = 2 * (self.parameters - by_muon) + by_muon
-        return self.model() + FLOAT * (moments + (self.parameters if training.ema else 0))
+        return self.model() + FLOAT * (moments + (self.parameters - self.rivals if training.ema else 0))
 
 
 def linear(inputs: int, outputs: int, *, bias: bool = True) -> Counts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sensorium.config.counts import FLOAT, Counts, blocks, linear, vectors
+from sensorium.config.critic import SoundCriticConfig
 from sensorium.music.cascade_config import CascadeConfig
 from sensorium.music.codec_config import LATENTS, CodecConfig, CodecQuantiserConfig
 from sensorium.music.config import RATE, MaskConfig, MusicSettings
@@ -81,6 +82,15 @@ def music_codec(config: CodecConfig) -> Counts:
     return network + codec_quantiser(config.quantiser)
 
 
+def sound_critic(config: SoundCriticConfig) -> Counts:
+    """`SoundCritic`: a critic has no average, and is no part of the model."""
+    wide, small = 27 * config.channels, 9 * config.channels  # numbers that a kernel sees
+    one = linear(27 * 2, config.channels) + linear(small, config.channels) + linear(small, 1)
+    for _ in range(3):
+        one += linear(wide, config.channels)
+    return Counts(rivals=len(config.ffts) * one.parameters)
+
+
 def models(settings: MusicSettings) -> dict[str, Counts]:
     """Folder of each trained model, below results/ -> its numbers."""
     own = settings.music
@@ -92,10 +102,14 @@ def models(settings: MusicSettings) -> dict[str, Counts]:
 
 
 def learners(settings: MusicSettings) -> dict[str, Counts]:
-    """The same folders -> numbers of the learner: the codec's remembers how large the gradients of its losses were."""
-    known = models(settings)
-    shares = settings.music.codec.shares.model_dump()
-    known["music/codec"] += Counts(buffers=1 + sum(share > 0 for share in shares.values()))
+    """The same folders -> numbers of the learner: the codec's has a critic, and how large gradients were."""
+    known, codec = models(settings), settings.music.codec
+    shares = [list(codec.shares.model_dump().values())]
+    if codec.critic:
+        known["music/codec"] += sound_critic(codec.critic)
+        shares.append([codec.critic.weight, codec.critic.matching])
+    for each in shares:
+        known["music/codec"] += Counts(buffers=1 + sum(share > 0 for share in each))
     return known
 
 

@@ -25,7 +25,7 @@ from sensorium.settings import Config, validate
 from sensorium.training.optimiser import Optimiser
 
 ROOT = Path(__file__).parents[3]
-PRESETS = ("tiny", "convolutional", "agent", "atari", "puzzle", "music", "rtx3050", "a100", "h200")
+PRESETS = ("tiny", "convolutional", "agent", "atari", "puzzle", "music", "music-a100", "rtx3050", "a100", "h200")
 STEP = 4  # bytes of the count of steps that AdamW keeps of each tensor
 ODD: dict[str, dict[str, Any]] = {
     "priors and a transformer that tokenizes": {

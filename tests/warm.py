@@ -142,6 +142,8 @@ def _ask(name: str, request: dict[str, Any], descriptors: Sequence[int]) -> None
 STAND_IN = """\
 #!{python} -SE
 import json, os, signal, socket, sys
+passed_on = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)
+signal.pthread_sigmask(signal.SIG_BLOCK, passed_on)  # one that comes before its process is known waits
 mask = os.umask(0)
 os.umask(mask)
 request = {{"argv": [{program!r}, *sys.argv[1:]], "folder": os.getcwd(), "environment": dict(os.environ)}}
@@ -149,8 +151,9 @@ connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 connection.connect({address!r})
 socket.send_fds(connection, [json.dumps(request | {{"umask": mask, "session": False}}).encode()], [0, 1])
 pid = int(connection.recv(64))
-for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
+for number in passed_on:
     signal.signal(number, lambda number, _: os.kill(pid, number))
+signal.pthread_sigmask(signal.SIG_UNBLOCK, passed_on)
 code = os.waitstatus_to_exitcode(int(connection.recv(64)))
 if code < 0:
     signal.signal(-code, signal.SIG_DFL) if -code != signal.SIGKILL else None

@@ -99,6 +99,7 @@ def _on_this_node(ranks: int, nodes: int, arguments: Sequence[str]) -> int:
         ) from error
     finally:
         folder.cleanup()
+        os.environ.pop(VARIABLE, None)
         for number in OF_SCHEDULERS:  # at its end the interpreter would let one that comes again end this process
             signal.signal(number, signal.SIG_IGN)
     return 0

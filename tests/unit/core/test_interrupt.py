@@ -28,6 +28,7 @@ def test_a_signal_that_is_sent_again_does_not_end_what_has_saved() -> None:
     """SLURM's is repeated until a program listens; the second one may come when the state is saved."""
     code = (
         "import os, signal, sys\nfrom sensorium.training.interrupt import Interrupt\n"
+        "signal.signal(signal.SIGUSR2, signal.SIG_DFL)\n"  # a test before may have left it ignored, and it is inherited
         "with Interrupt() as interrupt: os.kill(os.getpid(), signal.SIGUSR2)\n"
         "os.kill(os.getpid(), signal.SIGUSR2)\nsys.exit(75)"
     )
@@ -38,6 +39,7 @@ def test_a_signal_that_comes_after_another_ranks_does_not_end_what_has_saved() -
     """Ranks stop together, and a scheduler reaches one after the other."""
     code = (
         "import os, signal, sys\nfrom sensorium.training.interrupt import Interrupt, StoppedEarly\n"
+        "signal.signal(signal.SIGUSR2, signal.SIG_DFL)\n"
         "try:\n    with Interrupt(): raise StoppedEarly\nexcept StoppedEarly: os.kill(os.getpid(), signal.SIGUSR2)\n"
         "sys.exit(75)"
     )

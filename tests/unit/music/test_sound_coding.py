@@ -13,6 +13,7 @@ from toy_music import tiny_codec, write_codec, write_songs
 
 from sensorium.artifacts import ArtifactError
 from sensorium.config import canonical_json
+from sensorium.models.load import load
 from sensorium.music.codec import MusicCodec
 from sensorium.music.codec_config import SoundCodingConfig
 from sensorium.music.coded_sound import HEADER
@@ -111,8 +112,18 @@ def judge(made: dict[str, Path], folder: Path, *more: str) -> dict[str, Any]:
 
 
 def test_an_untrained_codec_fails(made: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[torch.Tensor] = []
+
+    def noted(sounds: np.ndarray, codec: MusicCodec, device: torch.device) -> Coded:
+        seen.append(next(codec.parameters()).detach().clone())
+        return by_codec(sounds, codec, device)
+
     monkeypatch.setattr(sound_coding, "PEERS", FEW)
+    monkeypatch.setattr(sound_coding, "by_codec", noted)
     result = judge(made, tmp_path, "--untrained-seed", "7")
+    trained = next(load(MusicCodec, made["codec"]).parameters())
+    assert len(seen) == 4
+    assert not any(torch.equal(weights, trained) for weights in seen)  # none of the four is the trained one
     assert set(result["metrics"]) == {"si_sdr", "mel_db", "spectral_distance"}
     assert not any(metric["passed"] for metric in result["metrics"].values())
     assert {"another song", "rounded MDCT", "rounded KLT", "untrained 2", "Opus 6", "MP3 16"} == set(

@@ -10,6 +10,7 @@ from sensorium.models.precision import in_float32
 from sensorium.music.cascade import Cascade, Taken
 from sensorium.music.config import RATE
 from sensorium.music.latents import CosineLatents
+from sensorium.music.stem_variation import vary_stems
 from sensorium.randomness import Draw
 from sensorium.training.learner import Audio, Batch, Gate, Image, Learner, Metrics
 
@@ -42,7 +43,7 @@ class CascadeLearner(Learner):
         """Mean over pairs."""
         stems = to_sounds(batch["stems"])
         if self.training:
-            stems = varied(stems, draw, self.gain)
+            stems = vary_stems(stems, draw, self.gain)
         songs, parts, wanted = self.encoded(stems)
         early, last = self.cascade(songs)
         loss = EARLY * self._ratio(early, parts, wanted) + self._ratio(last, parts, wanted)
@@ -80,14 +81,6 @@ class CascadeLearner(Learner):
         sound = self.latents.decode(last.latents, stems.shape[-1])[0]
         picture = last.shares[0, 0].flip(0)[None].expand(3, -1, -1)
         return {"taken": Image(picture), "transfer": Audio(sound.clamp(-1, 1), RATE)}
-
-
-def varied(stems: Tensor, draw: Draw, gain: float) -> Tensor:
-    """Stems [B, 4, S] at other levels; in every other row the songs have exchanged their harmonies."""
-    decibels = (2 * draw.uniform("gain", stems.shape[1]) - 1) * gain
-    stems = stems * 10 ** (decibels / 20)[..., None]
-    exchanged = (draw.uniform("exchange") < 0.5)[:, None, None]
-    return torch.where(exchanged, stems[:, [0, 3, 2, 1]], stems)
 
 
 @in_float32

@@ -14,6 +14,7 @@ from sensorium.music.codec_config import CodecConfig
 from sensorium.music.codec_losses import CodecLosses, wave_loss
 from sensorium.music.config import RATE
 from sensorium.music.gradient_shares import GradientShares
+from sensorium.music.stem_variation import vary_stems
 from sensorium.randomness import Draw
 from sensorium.training.adversarial import critic_gates, hear, rivalry
 from sensorium.training.learner import Audio, Batch, Gate, Image, Learner, Metrics
@@ -70,13 +71,10 @@ class CodecLearner(Learner):
     def mixtures(self, stems: Tensor, draw: Draw | None) -> Tensor:
         """Stems [B, 4, S] of two songs -> their mixtures [2 B, S] at the codec's rate.
 
-        With a draw, stems are at other levels, and in every other row the songs have exchanged their harmonies.
+        With a draw, stems are varied.
         """
         if draw is not None:
-            decibels = (2 * draw.uniform("gain", stems.shape[1]) - 1) * self.gain
-            exchanged = (draw.uniform("exchange") < 0.5)[:, None, None]
-            stems = stems * 10 ** (decibels / 20)[..., None]
-            stems = torch.where(exchanged, stems[:, [0, 3, 2, 1]], stems)
+            stems = vary_stems(stems, draw, self.gain)
         mixtures = (stems[:, 0::2] + stems[:, 1::2]).flatten(0, 1)
         return mixtures if self.codec.rate == RATE else resample(mixtures, RATE, self.codec.rate)
 

@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from sensorium.data.sample_formats import to_sounds
 from sensorium.models.precision import in_float32
-from sensorium.music.cascade_learner import error_ratio, varied
+from sensorium.music.cascade_learner import error_ratio
 from sensorium.music.latents import CosineLatents
 from sensorium.music.legacy_cascade import LegacyAnswer, LegacyCascade
+from sensorium.music.stem_variation import vary_stems
 from sensorium.randomness import Draw
 from sensorium.training.learner import Batch, Gate, Learner, Metrics
 
@@ -52,7 +53,7 @@ class LegacyCascadeLearner(Learner):
         """Mean over pairs, but for the roots of the errors and for the balance, which are of the whole batch."""
         stems = to_sounds(batch["stems"])
         if self.training:
-            stems = varied(stems, draw, GAIN)
+            stems = vary_stems(stems, draw, GAIN)
         sounds = stems[:, 0::2] + stems[:, 1::2]
         answer = self.cascade(self.encode(sounds))
         wanted = self.latents.encode(stems[:, 0] + stems[:, 3])

@@ -11,6 +11,7 @@ from sensorium.music.config import RATE
 from sensorium.music.mask_network import MaskNetwork
 from sensorium.music.separation import combine
 from sensorium.music.spectrum import analyse
+from sensorium.music.stem_variation import vary_stems
 from sensorium.randomness import Draw
 from sensorium.training.learner import Audio, Batch, Gate, Image, Learner, Metrics
 
@@ -42,17 +43,10 @@ class MaskLearner(Learner):
         """Mean over the mixtures of both songs."""
         stems = to_sounds(batch["stems"])
         if self.training:
-            stems = self._varied(stems, draw)
+            stems = vary_stems(stems, draw, self.gain)
         drums, mixture = self._spectra(stems)
         ratio = error_ratio(self.network(mixture), drums, mixture)
         return ratio.mean(), {"error_db": 10 * ratio.detach().mean()}
-
-    def _varied(self, stems: Tensor, draw: Draw) -> Tensor:
-        """Stems [B, 4, S] at other levels; in every other row the songs have exchanged their harmonies."""
-        decibels = (2 * draw.uniform("gain", stems.shape[1]) - 1) * self.gain
-        stems = stems * 10 ** (decibels / 20)[..., None]
-        exchanged = (draw.uniform("exchange") < 0.5)[:, None, None]
-        return torch.where(exchanged, stems[:, [0, 3, 2, 1]], stems)
 
     @staticmethod
     def _spectra(stems: Tensor) -> tuple[Tensor, Tensor]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from sensorium.data.sample_formats import to_sounds
-from sensorium.music.cascade_learner import error_ratio, varied
+from sensorium.music.cascade_learner import error_ratio
 from sensorium.music.latents import CosineLatents
 from sensorium.music.song_codes import CodeComposer, chroma_of, onset_strength
+from sensorium.music.stem_variation import vary_stems
 from sensorium.randomness import Draw
 from sensorium.training.learner import Batch, Gate, Learner, Metrics
 
@@ -36,7 +37,7 @@ class SongCodesLearner(Learner):
         """Mean over pairs."""
         stems = to_sounds(batch["stems"])
         if self.training:
-            stems = varied(stems, draw, GAIN)
+            stems = vary_stems(stems, draw, GAIN)
         mixtures = stems[:, 0::2] + stems[:, 1::2]
         found = self.composer(self.latents.encode(mixtures.flatten(0, 1)).unflatten(0, mixtures.shape[:2]))
         ratio = error_ratio(found.latents, self.latents.encode(stems[:, 0] + stems[:, 3])).mean()

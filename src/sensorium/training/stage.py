@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from sensorium.artifacts import atomic_path, digest, fingerprint, read_json, write_json, write_manifest
-from sensorium.config import Section, Training, canonical_json
+from sensorium.config import ConfigurationError, Section, Training, canonical_json
 from sensorium.data.windows import Windows, WindowSource
 from sensorium.exits import writing
 from sensorium.models.kernels import deterministic_attention
@@ -117,7 +117,12 @@ def fit_stage(
         UnhealthyError: if a gate failed; then nothing is exported.
         StorageError: if results cannot be written, or another process fits in the same run folder.
         ArtifactError: if an input is missing.
+        ConfigurationError: if `execution.replay` names a step: there are none.
     """
+    if execution.replay is not None:
+        raise ConfigurationError(
+            f"--replay {execution.replay}: {stage} is fitted at once and has no steps; leave --replay out"
+        )
     training: Training = section.training  # type: ignore[attr-defined]
     with ExitStack() as held:
         digests = {name: _digest(path) for name, path in inputs.items()}

@@ -15,6 +15,7 @@ from sensorium.randomness import Draw
 from sensorium.training.execution import Execution
 from sensorium.training.learner import Batch, Metrics
 from sensorium.training.replay import KEPT, BadSteps
+from sensorium.training.stage import fit_stage
 from sensorium.training.watch import watched
 
 CONFIG = ToyConfig(training=Training(steps=120, batch=16, warmup=5, lr=1e-2, ema=0.9))
@@ -91,6 +92,13 @@ def test_other_steps_were_not_kept(tmp_path: Path, seen: Seen) -> None:
         replayed(output, 9, seen)
     with pytest.raises(ArtifactError, match="does not fit the model"):
         BadSteps(run_folder(output)).load(8, torch.nn.Linear(2, 2))
+
+
+def test_a_fitted_model_has_no_steps(tmp_path: Path) -> None:
+    words = {"stage": "toy", "revision": 1, "section": CONFIG, "inputs": {}, "output": tmp_path, "shapes": {}}
+    with pytest.raises(ConfigurationError, match="--replay 3: toy is fitted at once and has no steps"):
+        fit_stage(**words, build=pytest.fail, execution=Execution(device="cpu", replay=3))
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_watched_pass_changes_nothing() -> None:

@@ -16,6 +16,7 @@ from sensorium.music.mask_learner import MaskLearner, error_ratio
 from sensorium.music.mask_network import MaskNetwork
 from sensorium.music.separation import combine, median_shares, phase_shares, ratio_shares
 from sensorium.music.spectrum import analyse, synthesise
+from sensorium.music.stem_variation import vary_stems
 from sensorium.music.train_mask import main
 from sensorium.randomness import Draw
 from sensorium.training.health import UnhealthyError, Verdict
@@ -112,7 +113,7 @@ def test_the_error_by_hand() -> None:
 def test_both_songs_count_and_harmonies_are_exchanged(made: tuple[MaskLearner, Batch]) -> None:
     learner, batch = made
     draw = Draw(0, 3, 0, 6, 6, CPU)
-    varied = learner._varied(batch["stems"].float(), draw)
+    varied = vary_stems(batch["stems"].float(), draw, learner.gain)
     gains = torch.empty(6, 4)
     for row in range(6):
         for stem in range(4):
@@ -121,7 +122,7 @@ def test_both_songs_count_and_harmonies_are_exchanged(made: tuple[MaskLearner, B
             gains[row, stem] = float(torch.stack(matches).argmax())
     kinds = {tuple(row.int().tolist()) for row in gains}
     assert kinds == {(0, 1, 2, 3), (0, 3, 2, 1)}
-    torch.testing.assert_close(learner._varied(batch["stems"][2:4].float(), draw.rows(2, 4)), varied[2:4])
+    torch.testing.assert_close(vary_stems(batch["stems"][2:4].float(), draw.rows(2, 4), learner.gain), varied[2:4])
     loss, _ = learner(batch, draw)
     other = {"stems": batch["stems"].clone()}
     other["stems"][:, 3] *= -1

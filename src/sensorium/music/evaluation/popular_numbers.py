@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from sensorium.music.evaluation.transfer_scores import correlation
+
 PARTS = 250  # of an envelope
 DIVERSE = 0.05  # variance over time that counts as diverse
 
@@ -24,8 +26,8 @@ def of_outputs(outputs: np.ndarray, songs: np.ndarray) -> dict[str, float]:
         anti_modulation_quadratic, anti_modulation_log: of the envelopes with those of both songs.
     """
     loudness = np.sqrt((songs**2).mean((1, 2)))
-    waves = np.stack([_correlation(outputs, songs[:, song]) for song in (0, 1)])
-    envelopes = np.stack([_correlation(_envelope(outputs), _envelope(songs[:, song])) for song in (0, 1)])
+    waves = np.stack([correlation(outputs, songs[:, song]) for song in (0, 1)])
+    envelopes = np.stack([correlation(_envelope(outputs), _envelope(songs[:, song])) for song in (0, 1)])
     return {
         "rms_ratio": float((np.sqrt((outputs**2).mean(1)) / loudness).mean()),
         "correlation_a": float(waves[0].mean()),
@@ -51,9 +53,3 @@ def of_masks(taken: np.ndarray) -> dict[str, float]:
 def _envelope(sounds: np.ndarray) -> np.ndarray:
     length = sounds.shape[1] // PARTS
     return np.asarray(np.abs(sounds[:, : PARTS * length]).reshape(len(sounds), PARTS, length).max(-1))
-
-
-def _correlation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    x, y = (each - each.mean(-1, keepdims=True) for each in (x, y))
-    norms = np.sqrt((x**2).sum(-1) * (y**2).sum(-1))
-    return np.asarray((x * y).sum(-1) / np.maximum(norms, 1e-9))
